@@ -1,0 +1,2 @@
+//! Replays `cases.yaml`.
+fn main() {}
