@@ -1,0 +1,206 @@
+//! Errors that name the field and say what to write instead.
+
+use std::fmt::{self, Display};
+
+use serde::de::{self, Expected, Unexpected};
+
+use crate::path::{self, Path};
+use crate::suggest;
+
+/// Why a document was refused: the place of the field, and what to write instead.
+///
+/// It reads `_rules_[3].block_urls[0]: must not be empty: …`, or without a place when the document as a
+/// whole is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    path: String,
+    message: String,
+    /// Whether `path` is already counted from the root.
+    located: bool,
+}
+
+impl ConfigError {
+    /// An error at `path`, counted from the root of the document; empty for the document as a whole.
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        ConfigError {
+            path: path.into(),
+            message: message.into(),
+            located: true,
+        }
+    }
+
+    /// The place of the field, counted from the root: `_rules_[3].block_urls[0]`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What is wrong there and what to write instead.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Puts the error where the reader stands, unless something deeper has done so already.
+    pub(crate) fn locate(mut self, place: &Path<'_>) -> Self {
+        if !self.located {
+            self.path = path::join(place, &self.path);
+            self.located = true;
+        }
+        self
+    }
+}
+
+impl Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.path, self.message)
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl From<FieldError> for ConfigError {
+    fn from(error: FieldError) -> Self {
+        ConfigError {
+            path: error.field,
+            message: error.message,
+            located: false,
+        }
+    }
+}
+
+impl de::Error for ConfigError {
+    fn custom<T: Display>(message: T) -> Self {
+        ConfigError {
+            path: String::new(),
+            message: message.to_string(),
+            located: false,
+        }
+    }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let expected = expected.to_string();
+        let wanted = in_words(&expected);
+        let remedy = remedy(&found, wanted);
+        Self::custom(format_args!("must be {wanted}, found {}{remedy}", kind(&found)))
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let expected = expected.to_string();
+        Self::custom(format_args!(
+            "must be {}, found another {}",
+            in_words(&expected),
+            kind(&found)
+        ))
+    }
+
+    fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
+        Self::custom(format_args!("must be {expected}, found {length} entries"))
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        Self::custom(format_args!("must be one of {}", suggest::list(expected)))
+    }
+
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        Self::custom(suggest::unknown_key(field, expected))
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::custom(format_args!("`{field}` is missing: add it"))
+    }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        Self::custom(format_args!("`{field}` stands there twice: remove one"))
+    }
+}
+
+/// Rust's words for a type, in those of somebody who writes YAML.
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "a sequence" => "a list",
+        "a map" => "an object",
+        "a boolean" => "true or false",
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number that fits",
+        "f32" | "f64" => "a number",
+        other if other.starts_with("struct ") => "an object",
+        other if other.starts_with("enum ") => "one of its names",
+        other => other,
+    }
+}
+
+/// The kind of what was found, never the value: it may be a credential.
+fn kind(found: &Unexpected<'_>) -> &'static str {
+    match found {
+        Unexpected::Bool(_) => "true or false",
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) => "whole number",
+        Unexpected::Float(_) => "number",
+        Unexpected::Char(_) | Unexpected::Str(_) | Unexpected::Bytes(_) => "string",
+        Unexpected::Unit | Unexpected::Option => "nothing (null)",
+        Unexpected::Seq => "list",
+        Unexpected::Map => "object",
+        _ => "value",
+    }
+}
+
+/// What to write instead, where the kinds tell.
+fn remedy(found: &Unexpected<'_>, wanted: &str) -> &'static str {
+    let scalar = !matches!(
+        found,
+        Unexpected::Seq | Unexpected::Map | Unexpected::Unit | Unexpected::Option
+    );
+    match (wanted, found) {
+        ("a list", _) if scalar => ": put it in brackets, [like this]",
+        ("a string", Unexpected::Str(_)) => "",
+        ("a string", _) if scalar => ": put it in quotes",
+        ("true or false", Unexpected::Str(_)) => ": write it without quotes",
+        (wanted, Unexpected::Str(_)) if wanted.contains("number") => ": write it without quotes",
+        (_, Unexpected::Unit | Unexpected::Option) => ": write a value, or remove the field",
+        _ => "",
+    }
+}
+
+/// What [`Configuration::check`](crate::Configuration::check) finds wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    field: String,
+    message: String,
+}
+
+impl FieldError {
+    /// An error about `field`, counted from the configuration that is being checked: `block_urls[0]`, or
+    /// empty for the configuration as a whole. The message goes on after the place, as in
+    /// `must not be empty: write …`.
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        FieldError {
+            field: field.into(),
+            message: message.into(),
+        }
+    }
+
+    /// An error about an entry of a list field.
+    pub fn in_list(field: &str, index: usize, message: impl Into<String>) -> Self {
+        FieldError {
+            field: format!("{field}[{index}]"),
+            message: message.into(),
+        }
+    }
+}
+
+impl Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.field.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.field, self.message)
+        }
+    }
+}
+
+impl std::error::Error for FieldError {}

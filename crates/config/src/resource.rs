@@ -1,0 +1,260 @@
+//! The `WasmPlugin` resource (`extensions.higress.io/v1alpha1`), and what the control plane makes of it.
+//!
+//! An operator writes a resource; the plug-in sees a [document](crate::Document). Between them stands
+//! Higress's controller, whose conversion is repeated here step by step so that tools and tests show what
+//! a cluster would do.
+//!
+//! ```
+//! use config::resource::{Deployment, WasmPlugin};
+//!
+//! let resource = WasmPlugin::from_yaml(
+//!     "
+//! apiVersion: extensions.higress.io/v1alpha1
+//! kind: WasmPlugin
+//! metadata: { name: request-block }
+//! spec:
+//!   url: oci://registry.example.com/request-block:1.0.0
+//!   defaultConfig: { block_urls: [swagger.html] }
+//!   matchRules:
+//!   - ingress: [default/foo]
+//!     config: { block_bodies: [foo] }
+//! ",
+//! )?;
+//! let Deployment::Document(document) = resource.deployment()? else { panic!("is deployed") };
+//! assert_eq!(document["_rules_"][0]["_match_route_"][0], "default/foo");
+//! # Ok::<(), config::ConfigError>(())
+//! ```
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::ConfigError;
+use crate::strict;
+
+/// A JSON object, as a configuration is.
+type Object = Map<String, Value>;
+
+/// The resource. Kubernetes' own metadata is taken as it is; what stands in `spec` is checked.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WasmPlugin {
+    /// `extensions.higress.io/v1alpha1`.
+    pub api_version: ApiVersion,
+    /// `WasmPlugin`.
+    pub kind: Kind,
+    /// Name, namespace, labels and annotations.
+    #[serde(default)]
+    pub metadata: Object,
+    /// What is deployed, and how.
+    pub spec: Spec,
+}
+
+/// The API group and version that this conversion knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum ApiVersion {
+    /// Higress's and MSE's.
+    #[serde(rename = "extensions.higress.io/v1alpha1")]
+    Higress,
+}
+
+/// The kind of resource that this conversion knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Kind {
+    /// A plug-in.
+    WasmPlugin,
+}
+
+/// The `spec` of the resource, with the names and defaults of the published API.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Spec {
+    /// Which workloads it is for (labels); all gateways when absent.
+    pub selector: Object,
+    /// Where the module is: `oci://`, `file://`, `http://` or `https://`.
+    pub url: String,
+    /// The digest of the module, or of the manifest for `oci://`, in hex.
+    pub sha256: String,
+    /// When to fetch again.
+    pub image_pull_policy: PullPolicy,
+    /// The secret that holds the credentials of the registry.
+    pub image_pull_secret: String,
+    /// Part of the API, not implemented by the control plane.
+    pub verification_key: String,
+    /// Wins over everything below when present.
+    pub plugin_config: Option<Object>,
+    /// The plug-in's name in the gateway.
+    pub plugin_name: String,
+    /// The stage that it runs in.
+    pub phase: Phase,
+    /// Its place in the stage: a larger one runs first.
+    pub priority: i32,
+    /// What happens to requests when the module does not work.
+    pub fail_strategy: FailStrategy,
+    /// The environment of its VM.
+    pub vm_config: VmConfig,
+    /// What applies to requests that no rule matches.
+    pub default_config: Option<Object>,
+    /// Leaves `default_config` out.
+    pub default_config_disable: bool,
+    /// Configurations for some requests, in order.
+    pub match_rules: Vec<MatchRule>,
+}
+
+/// `imagePullPolicy`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "the names of the published API, which are all there is to say"
+)]
+pub enum PullPolicy {
+    #[default]
+    #[serde(rename = "UNSPECIFIED_POLICY")]
+    Unspecified,
+    IfNotPresent,
+    Always,
+}
+
+/// `phase`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "the names of the published API, which are all there is to say"
+)]
+pub enum Phase {
+    #[default]
+    #[serde(rename = "UNSPECIFIED_PHASE")]
+    Unspecified,
+    #[serde(rename = "AUTHN")]
+    Authn,
+    #[serde(rename = "AUTHZ")]
+    Authz,
+    #[serde(rename = "STATS")]
+    Stats,
+}
+
+/// `failStrategy`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum FailStrategy {
+    /// A request that the plug-in cannot look at is answered 503.
+    #[default]
+    #[serde(rename = "FAIL_CLOSE")]
+    Close,
+    /// It passes unfiltered.
+    #[serde(rename = "FAIL_OPEN")]
+    Open,
+}
+
+/// `vmConfig`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct VmConfig {
+    /// Environment variables.
+    pub env: Vec<EnvVar>,
+}
+
+/// One environment variable of a plug-in's VM.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EnvVar {
+    /// Its name.
+    pub name: String,
+    /// `INLINE` or `HOST`.
+    #[serde(default)]
+    pub value_from: String,
+    /// Its value, for `INLINE`.
+    #[serde(default)]
+    pub value: String,
+}
+
+/// One of `matchRules`: which requests, and their configuration.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MatchRule {
+    /// Names of ingresses (routes).
+    pub ingress: Vec<String>,
+    /// Host names, with a `*` at either end.
+    pub domain: Vec<String>,
+    /// Fully qualified names of services, with or without a port.
+    pub service: Vec<String>,
+    /// `HTTP` or `GRPC`.
+    pub route_type: String,
+    /// The rule's fields; none is the same as `{}`.
+    pub config: Option<Object>,
+    /// Leaves the rule out: its requests fall through to later ones.
+    pub config_disable: bool,
+}
+
+/// What the control plane makes of a resource.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Deployment {
+    /// The plug-in runs with this document; an empty one when nothing is configured.
+    Document(Object),
+    /// The plug-in does not run at all: `defaultConfigDisable` is set, and no rule is in force.
+    NotDeployed,
+}
+
+impl WasmPlugin {
+    /// Reads one resource.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong, with its place: `spec.matchRules[1].domian: …`.
+    pub fn from_yaml(text: &str) -> Result<Self, ConfigError> {
+        strict::read(serde_yaml::Deserializer::from_str(text))
+    }
+
+    /// The document that the plug-in gets.
+    ///
+    /// # Errors
+    ///
+    /// A rule in force that has no condition: the control plane refuses the whole resource.
+    pub fn deployment(&self) -> Result<Deployment, ConfigError> {
+        let spec = &self.spec;
+        if let Some(document) = &spec.plugin_config {
+            return Ok(Deployment::Document(document.clone()));
+        }
+        let mut document = match &spec.default_config {
+            Some(base) if !spec.default_config_disable => base.clone(),
+            _ => Object::new(),
+        };
+        let mut rules = Vec::new();
+        for (index, rule) in spec
+            .match_rules
+            .iter()
+            .enumerate()
+            .filter(|(_, rule)| !rule.config_disable)
+        {
+            rules.push(Value::Object(rule.with_conditions().ok_or_else(|| {
+                ConfigError::new(
+                    format!("spec.matchRules[{index}]"),
+                    "has no condition, and the control plane refuses the whole resource: add `ingress`, `domain` or `service`",
+                )
+            })?));
+        }
+        if !rules.is_empty() {
+            document.insert("_rules_".into(), Value::Array(rules));
+        } else if spec.default_config_disable {
+            return Ok(Deployment::NotDeployed);
+        }
+        Ok(Deployment::Document(document))
+    }
+}
+
+impl MatchRule {
+    /// The rule as it stands in the document, or nothing when it has no condition.
+    fn with_conditions(&self) -> Option<Object> {
+        let mut config = self.config.clone().unwrap_or_default();
+        let mut any = false;
+        for (key, names) in [
+            ("_match_route_", &self.ingress),
+            ("_match_service_", &self.service),
+            ("_match_domain_", &self.domain),
+        ] {
+            if !names.is_empty() {
+                config.insert(key.into(), names.iter().cloned().map(Value::String).collect());
+                any = true;
+            }
+        }
+        any.then_some(config)
+    }
+}
