@@ -129,5 +129,5 @@ fn mistakes_name_the_field() {
     let error = WasmPlugin::from_yaml("metadata: {}\nspec: [")
         .unwrap_err()
         .to_string();
-    assert!(error.contains("line 2"), "{error}");
+    assert!(error.contains("line 3"), "{error}");
 }
