@@ -9,12 +9,17 @@ use serde::Deserialize;
 #[serde(try_from = "String")]
 pub struct NonEmptyString(String);
 
+impl NonEmptyString {
+    /// What is said of an empty one.
+    pub(crate) const EMPTY: &str = "must not be empty: write at least one character, or remove the entry";
+}
+
 impl TryFrom<String> for NonEmptyString {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, &'static str> {
         if text.is_empty() {
-            return Err("must not be empty: write at least one character, or remove the entry");
+            return Err(Self::EMPTY);
         }
         Ok(NonEmptyString(text))
     }

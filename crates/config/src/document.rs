@@ -1,13 +1,12 @@
 //! The document that a gateway hands to a plug-in: global fields, and `_rules_`.
 
 use std::cell::RefCell;
-use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
 
 use crate::path::Path;
-use crate::strict::{Context, Own, Strict, next_own_key};
+use crate::source::{self, Found, Object, Receive};
+use crate::strict::{Context, Strict};
 use crate::{ConfigError, Configuration, FieldError, NonEmptyString, suggest};
 
 /// The key of the rules, in the document only.
@@ -62,22 +61,140 @@ impl<C: Configuration> Document<C> {
     /// The first thing that is wrong, with its place; see [`ConfigError`].
     pub fn from_json(text: &[u8]) -> Result<Self, ConfigError> {
         let text = if text.trim_ascii().is_empty() { b"{}" } else { text };
-        let mut json = serde_json::Deserializer::from_slice(text);
         let context = Context::default();
-        let visitor = DocumentVisitor {
-            context: &context,
-            configuration: PhantomData,
-        };
-        let document = Strict {
-            inner: &mut json,
-            path: &Path::Root,
-            context: &context,
-        }
-        .deserialize_any(visitor)?;
-        json.end()
-            .map_err(|error| ConfigError::new("", error.to_string()))?;
-        Ok(document)
+        let mut json = serde_json::Deserializer::from_slice(text);
+        let mut document = None;
+        source::find(&mut json, &mut |found| {
+            document = Some(read_document(found, &context)?);
+            Ok(())
+        })
+        .and_then(|()| json.end().map_err(|error| key_error("", error.to_string())))
+        .map_err(|error| error.locate(&Path::Root))?;
+        document.ok_or_else(|| ConfigError::new("", "is empty: write an object"))
     }
+}
+
+fn read_document<C: Configuration>(found: Found<'_>, context: &Context) -> Result<Document<C>, ConfigError> {
+    let Found::Object(object) = found else {
+        return Err(found.is_not(&"an object"));
+    };
+    let rules = RefCell::new(None);
+    let mut own = OwnFields::new(object, |key, object| {
+        if key == RULES {
+            let path = Path::Key(&Path::Root, key);
+            let list = list(object, &path, |found, path| read_rule(found, path, context))?;
+            if rules.replace(Some(list)).is_some() {
+                return Err(key_error(key, "stands there twice: join the two lists"));
+            }
+            return Ok(true);
+        }
+        if is_condition(key) {
+            return Err(key_error(
+                key,
+                "is a condition and belongs in a rule: move it and its fields into an entry of `_rules_`",
+            ));
+        }
+        Ok(false)
+    });
+    let any = own.any()?;
+    let global = if any || rules.borrow().is_none() {
+        Some(configuration(&mut own, &Path::Root, context)?)
+    } else {
+        None
+    };
+    let rules: Vec<Rule<C>> = rules.into_inner().unwrap_or_default();
+    if global.is_none() && rules.is_empty() {
+        let message = "has no rule, and there is no field beside it: add a rule, or remove `_rules_`";
+        return Err(key_error(RULES, message));
+    }
+    Ok(Document { global, rules })
+}
+
+fn read_rule<C: Configuration>(
+    found: Found<'_>,
+    path: &Path<'_>,
+    context: &Context,
+) -> Result<Rule<C>, ConfigError> {
+    let Found::Object(object) = found else {
+        return Err(found.is_not(&"an object with a condition and fields"));
+    };
+    let mut conditions = Conditions::default();
+    let mut own = OwnFields::new(object, |key, object| {
+        if !is_condition(key) {
+            return Ok(false);
+        }
+        let names = match key {
+            "_match_route_" => &mut conditions.routes,
+            "_match_domain_" => &mut conditions.domains,
+            "_match_service_" => &mut conditions.services,
+            "_match_route_prefix_" => &mut conditions.route_prefixes,
+            _ => return Err(key_error(key, unknown_condition(key))),
+        };
+        if !names.is_empty() {
+            return Err(key_error(key, "stands there twice: join the two lists"));
+        }
+        *names = list(object, &Path::Key(path, key), |found, _| match found {
+            Found::Str("") => Err(key_error("", NonEmptyString::EMPTY)),
+            Found::Str(name) => Ok(name.to_string()),
+            other => Err(other.is_not(&"a string")),
+        })?;
+        if names.is_empty() {
+            return Err(key_error(
+                key,
+                "must not be empty: name what it should match, or remove it",
+            ));
+        }
+        Ok(true)
+    });
+    let config = configuration(&mut own, path, context)?;
+    if conditions == Conditions::default() {
+        return Err(key_error(
+            "",
+            format!("has no condition: add {}", suggest::any_of(&CONDITIONS)),
+        ));
+    }
+    Ok(Rule { conditions, config })
+}
+
+/// Reads a list, entry by entry.
+fn list<T>(
+    object: &mut dyn Object,
+    path: &Path<'_>,
+    mut read: impl FnMut(Found<'_>, &Path<'_>) -> Result<T, ConfigError>,
+) -> Result<Vec<T>, ConfigError> {
+    let mut entries = Vec::new();
+    object
+        .value(&mut |found| {
+            let Found::List(list) = found else {
+                return Err(found.is_not(&"a list"));
+            };
+            loop {
+                let path = Path::Index(path, entries.len());
+                let more = list.next(&mut |found| {
+                    entries.push(read(found, &path).map_err(|error| error.locate(&path))?);
+                    Ok(())
+                });
+                if !more.map_err(|error| error.locate(&path))? {
+                    return Ok(());
+                }
+            }
+        })
+        .map_err(|error| error.locate(path))?;
+    Ok(entries)
+}
+
+/// Reads a plug-in's own fields and checks them.
+fn configuration<C: Configuration>(
+    own: &mut OwnFields<'_, impl FnMut(&str, &mut dyn Object) -> Result<bool, ConfigError>>,
+    path: &Path<'_>,
+    context: &Context,
+) -> Result<C, ConfigError> {
+    let fields = C::Fields::deserialize(Strict {
+        found: Found::Object(own),
+        path,
+        context,
+    })?;
+    C::check(fields).map_err(|error| ConfigError::from(error).locate(path))
 }
 
 /// Whether a key has the form of a condition, known or not: ignoring one would widen its rule.
@@ -85,171 +202,9 @@ fn is_condition(key: &str) -> bool {
     key.starts_with("_match_") && key.ends_with('_')
 }
 
-/// An error about the key of the object that is being read.
+/// An error about a key of the object that is being read.
 fn key_error(key: &str, message: impl Into<String>) -> ConfigError {
     FieldError::new(key, message).into()
-}
-
-/// Reads a plug-in's own fields and checks them.
-fn configuration<'de, C, A, R>(own: Own<'_, A, R>) -> Result<C, A::Error>
-where
-    C: Configuration,
-    A: MapAccess<'de>,
-    R: FnMut(&str, &mut A) -> Result<bool, A::Error>,
-{
-    let context = own.context;
-    let fields = C::Fields::deserialize(own)?;
-    C::check(fields).map_err(|error| context.stash(error.into()))
-}
-
-struct DocumentVisitor<'c, C> {
-    context: &'c Context,
-    configuration: PhantomData<C>,
-}
-
-impl<'de, C: Configuration> Visitor<'de> for DocumentVisitor<'_, C> {
-    type Value = Document<C>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Document<C>, A::Error> {
-        let context = self.context;
-        let rules = RefCell::new(None);
-        let mut reserved = |key: &str, map: &mut A| {
-            if key == RULES {
-                let list = map.next_value_seed(RuleList {
-                    context,
-                    configuration: PhantomData,
-                })?;
-                if rules.replace(Some(list)).is_some() {
-                    return Err(context.stash(key_error(key, "stands there twice: join the two lists")));
-                }
-                return Ok(true);
-            }
-            if is_condition(key) {
-                let message =
-                    "is a condition and belongs in a rule: move it and its fields into an entry of `_rules_`";
-                return Err(context.stash(key_error(key, message)));
-            }
-            Ok(false)
-        };
-        let first = next_own_key(&mut map, &mut reserved)?;
-        let global = if first.is_some() || rules.borrow().is_none() {
-            Some(configuration(Own {
-                map,
-                first,
-                reserved,
-                context,
-            })?)
-        } else {
-            None
-        };
-        let rules: Vec<Rule<C>> = rules.into_inner().unwrap_or_default();
-        if global.is_none() && rules.is_empty() {
-            let message = "has no rule, and there is no field beside it: add a rule, or remove `_rules_`";
-            return Err(context.stash(key_error(RULES, message)));
-        }
-        Ok(Document { global, rules })
-    }
-}
-
-/// The value of `_rules_`.
-struct RuleList<'c, C> {
-    context: &'c Context,
-    configuration: PhantomData<C>,
-}
-
-impl<'de, C: Configuration> DeserializeSeed<'de> for RuleList<'_, C> {
-    type Value = Vec<Rule<C>>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Rule<C>>, D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de, C: Configuration> Visitor<'de> for RuleList<'_, C> {
-    type Value = Vec<Rule<C>>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a list of rules")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Vec<Rule<C>>, A::Error> {
-        let mut rules = Vec::new();
-        while let Some(rule) = entries.next_element_seed(RuleSeed {
-            context: self.context,
-            configuration: PhantomData,
-        })? {
-            rules.push(rule);
-        }
-        Ok(rules)
-    }
-}
-
-/// One rule.
-struct RuleSeed<'c, C> {
-    context: &'c Context,
-    configuration: PhantomData<C>,
-}
-
-impl<'de, C: Configuration> DeserializeSeed<'de> for RuleSeed<'_, C> {
-    type Value = Rule<C>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Rule<C>, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de, C: Configuration> Visitor<'de> for RuleSeed<'_, C> {
-    type Value = Rule<C>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object with a condition and fields")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Rule<C>, A::Error> {
-        let context = self.context;
-        let mut conditions = Conditions::default();
-        let reserved = |key: &str, map: &mut A| {
-            if !is_condition(key) {
-                return Ok(false);
-            }
-            let list = match key {
-                "_match_route_" => &mut conditions.routes,
-                "_match_domain_" => &mut conditions.domains,
-                "_match_service_" => &mut conditions.services,
-                "_match_route_prefix_" => &mut conditions.route_prefixes,
-                _ => return Err(context.stash(key_error(key, unknown_condition(key)))),
-            };
-            let twice = !list.is_empty();
-            *list = map
-                .next_value::<Vec<NonEmptyString>>()?
-                .into_iter()
-                .map(String::from)
-                .collect();
-            if twice {
-                return Err(context.stash(key_error(key, "stands there twice: join the two lists")));
-            }
-            if list.is_empty() {
-                let message = "must not be empty: name what it should match, or remove it";
-                return Err(context.stash(key_error(key, message)));
-            }
-            Ok(true)
-        };
-        let config = configuration(Own {
-            map,
-            first: None,
-            reserved,
-            context,
-        })?;
-        if conditions == Conditions::default() {
-            let message = format!("has no condition: add {}", suggest::any_of(&CONDITIONS));
-            return Err(context.stash(key_error("", message)));
-        }
-        Ok(Rule { conditions, config })
-    }
 }
 
 /// The message for a condition that does not exist.
@@ -258,5 +213,48 @@ fn unknown_condition(key: &str) -> String {
     match suggest::nearest(key, &CONDITIONS) {
         Some(near) => format!("is not a condition: did you mean `{near}`? There are {all}"),
         None => format!("is not a condition: there are {all}"),
+    }
+}
+
+/// An object without the keys that belong to the document: what is left is the plug-in's.
+struct OwnFields<'a, T> {
+    object: &'a mut dyn Object,
+    /// Reads the value of a key, or says that it is the plug-in's.
+    take: T,
+    /// A key that was read to find out whether there is any.
+    first: Option<String>,
+}
+
+impl<'a, T: FnMut(&str, &mut dyn Object) -> Result<bool, ConfigError>> OwnFields<'a, T> {
+    fn new(object: &'a mut dyn Object, take: T) -> Self {
+        OwnFields {
+            object,
+            take,
+            first: None,
+        }
+    }
+
+    /// Whether the plug-in has any field here. Those of others that come before it are read on the way.
+    fn any(&mut self) -> Result<bool, ConfigError> {
+        self.first = self.next_key()?;
+        Ok(self.first.is_some())
+    }
+}
+
+impl<T: FnMut(&str, &mut dyn Object) -> Result<bool, ConfigError>> Object for OwnFields<'_, T> {
+    fn next_key(&mut self) -> Result<Option<String>, ConfigError> {
+        if self.first.is_some() {
+            return Ok(self.first.take());
+        }
+        while let Some(key) = self.object.next_key()? {
+            if !(self.take)(&key, self.object)? {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
+    fn value(&mut self, receive: Receive<'_>) -> Result<(), ConfigError> {
+        self.object.value(receive)
     }
 }

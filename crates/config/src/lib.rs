@@ -41,6 +41,7 @@ mod configuration;
 mod document;
 mod error;
 mod path;
+mod source;
 mod strict;
 mod suggest;
 

@@ -11,11 +11,11 @@ pub(crate) enum Path<'a> {
 }
 
 impl Path<'_> {
-    /// The last key on the way here, for an error that is about the key itself.
-    pub(crate) fn split_key(&self) -> Option<(&Path<'_>, &str)> {
+    /// The key of the object that the reader stands at, for an error about the key itself.
+    pub(crate) fn key(&self) -> &str {
         match self {
-            Path::Key(parent, key) => Some((parent, key)),
-            Path::Root | Path::Index(..) => None,
+            Path::Key(_, key) => key,
+            Path::Root | Path::Index(..) => "",
         }
     }
 }

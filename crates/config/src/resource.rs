@@ -25,11 +25,14 @@
 //! # Ok::<(), config::ConfigError>(())
 //! ```
 
+use std::marker::PhantomData;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::ConfigError;
-use crate::strict;
+use crate::path::Path;
+use crate::strict::Context;
+use crate::{ConfigError, source, strict};
 
 /// A JSON object, as a configuration is.
 type Object = Map<String, Value>;
@@ -200,7 +203,12 @@ impl WasmPlugin {
     ///
     /// The first thing that is wrong, with its place: `spec.matchRules[1].domian: …`.
     pub fn from_yaml(text: &str) -> Result<Self, ConfigError> {
-        strict::read(serde_yaml::Deserializer::from_str(text))
+        let context = Context::default();
+        let yaml = serde_yaml::Deserializer::from_str(text);
+        let resource = strict::read(PhantomData, &Path::Root, &context, |receive| {
+            source::find(yaml, receive)
+        })?;
+        resource.ok_or_else(|| ConfigError::new("", "is empty: write a WasmPlugin resource"))
     }
 
     /// The document that the plug-in gets.

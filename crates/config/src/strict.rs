@@ -1,91 +1,97 @@
-//! A deserializer around another one: it knows the path, refuses unknown keys, and words every error.
+//! A deserializer that knows the path, refuses unknown keys, and words every error.
 //!
-//! It sits between a format (JSON in a plug-in, YAML in the tools) and the types of a plug-in, and streams:
-//! nothing is buffered. Types that the format errs about are worded by [`ConfigError`], because the
-//! visitors behind this deserializer see that error type and never the format's own.
+//! It stands between what a format [finds](crate::source) and the types of a plug-in, so that a mistake
+//! of any kind, in JSON or YAML, comes out as a [`ConfigError`] with its place.
 
-use std::cell::{Cell, RefCell};
-use std::fmt::{self, Display};
+use std::cell::Cell;
+use std::fmt;
 
 use serde::de::value::{MapAccessDeserializer, StrDeserializer};
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::path::Path;
+use crate::source::{Found, List, Object, Receive};
 use crate::{ConfigError, suggest};
 
 /// What one reading of one document shares.
 #[derive(Default)]
 pub(crate) struct Context {
-    /// An error of ours on its way out through the format's error type, which would lose its parts.
-    error: RefCell<Option<ConfigError>>,
     /// The fields of the struct that is being read, for "did you mean".
     fields: Cell<&'static [&'static str]>,
 }
 
 impl Context {
     /// Reads with `fields` as those of the current struct.
-    pub(crate) fn with_fields<T>(&self, fields: &'static [&'static str], read: impl FnOnce() -> T) -> T {
+    fn with_fields<T>(&self, fields: &'static [&'static str], read: impl FnOnce() -> T) -> T {
         let outer = self.fields.replace(fields);
         let value = read();
         self.fields.set(outer);
         value
     }
+}
 
-    /// Our own error if one caused `error`, else the format's, where the reader stands.
-    fn recover(&self, error: impl Display, path: &Path<'_>) -> ConfigError {
-        let own = self.error.borrow_mut().take();
-        own.unwrap_or_else(|| ConfigError::custom(error)).locate(path)
-    }
-
-    /// Keeps `error` while an empty one of the format's type travels; the first one kept stays.
-    pub(crate) fn stash<E: serde::de::Error>(&self, error: ConfigError) -> E {
-        self.error.borrow_mut().get_or_insert(error);
-        E::custom("")
+/// Lets `seed` read the value that `find` hands over.
+pub(crate) fn read<'de, S: DeserializeSeed<'de>>(
+    seed: S,
+    path: &Path<'_>,
+    context: &Context,
+    find: impl FnOnce(Receive<'_>) -> Result<(), ConfigError>,
+) -> Result<Option<S::Value>, ConfigError> {
+    let mut seed = Some(seed);
+    let mut value = None;
+    let found = find(&mut |found| {
+        // A format hands over one value; a second one would have no seed.
+        if let Some(seed) = seed.take() {
+            value = Some(seed.deserialize(Strict { found, path, context })?);
+        }
+        Ok(())
+    });
+    match found {
+        Ok(()) => Ok(value),
+        Err(error) => Err(error.locate(path)),
     }
 }
 
-/// Reads a `T` through `inner`, refusing unknown keys.
-pub(crate) fn read<'de, T: Deserialize<'de>, D: Deserializer<'de>>(inner: D) -> Result<T, ConfigError> {
-    let context = Context::default();
-    T::deserialize(Strict {
-        inner,
-        path: &Path::Root,
-        context: &context,
-    })
-}
-
-/// The deserializer; see the module.
-pub(crate) struct Strict<'c, D> {
-    pub(crate) inner: D,
+/// A value with its place; see the module.
+pub(crate) struct Strict<'f, 'c> {
+    pub(crate) found: Found<'f>,
     pub(crate) path: &'c Path<'c>,
     pub(crate) context: &'c Context,
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
+impl<'de> Deserializer<'de> for Strict<'_, '_> {
     type Error = ConfigError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConfigError> {
-        let visitor = StrictVisitor {
-            inner: visitor,
-            path: self.path,
-            context: self.context,
-        };
-        self.inner
-            .deserialize_any(visitor)
-            .map_err(|error| self.context.recover(error, self.path))
+        let (path, context) = (self.path, self.context);
+        match self.found {
+            Found::Bool(value) => visitor.visit_bool(value),
+            Found::Signed(value) => visitor.visit_i64(value),
+            Found::Unsigned(value) => visitor.visit_u64(value),
+            Found::Float(value) => visitor.visit_f64(value),
+            Found::Str(value) => visitor.visit_str(value),
+            Found::Nothing => visitor.visit_unit(),
+            Found::List(list) => visitor.visit_seq(Entries {
+                list,
+                index: 0,
+                path,
+                context,
+            }),
+            Found::Object(object) => visitor.visit_map(Keys {
+                object,
+                key: String::new(),
+                path,
+                context,
+            }),
+        }
+        .map_err(|error: ConfigError| error.locate(path))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConfigError> {
-        let visitor = StrictVisitor {
-            inner: visitor,
-            path: self.path,
-            context: self.context,
-        };
-        self.inner
-            .deserialize_option(visitor)
-            .map_err(|error| self.context.recover(error, self.path))
+        match self.found {
+            Found::Nothing => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -120,88 +126,13 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
 
     /// Only a key that the type does not know is read this way.
     fn deserialize_ignored_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, ConfigError> {
-        let key = self.path.split_key().map_or("", |(_, key)| key);
-        Err(ConfigError::custom(suggest::unknown_key(key, self.context.fields.get())).locate(self.path))
+        let message = suggest::unknown_key(self.path.key(), self.context.fields.get());
+        Err(ConfigError::custom(message).locate(self.path))
     }
 
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
         unit unit_struct seq tuple tuple_struct map identifier
-    }
-}
-
-/// Hands what the format found to the type's own visitor, with our error type and the path.
-struct StrictVisitor<'c, V> {
-    inner: V,
-    path: &'c Path<'c>,
-    context: &'c Context,
-}
-
-/// One scalar that a format can hand over.
-macro_rules! scalars {
-    ($($method:ident($value:ty)),* $(,)?) => {$(
-        fn $method<E: serde::de::Error>(self, value: $value) -> Result<V::Value, E> {
-            let (path, context) = (self.path, self.context);
-            self.inner.$method::<ConfigError>(value).map_err(|error| context.stash(error.locate(path)))
-        }
-    )*};
-}
-
-impl<'de, V: Visitor<'de>> Visitor<'de> for StrictVisitor<'_, V> {
-    type Value = V::Value;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.expecting(formatter)
-    }
-
-    scalars! {
-        visit_bool(bool), visit_i64(i64), visit_u64(u64), visit_f64(f64),
-        visit_str(&str), visit_borrowed_str(&'de str), visit_string(String),
-    }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<V::Value, E> {
-        let (path, context) = (self.path, self.context);
-        self.inner
-            .visit_unit::<ConfigError>()
-            .map_err(|error| context.stash(error.locate(path)))
-    }
-
-    fn visit_none<E: serde::de::Error>(self) -> Result<V::Value, E> {
-        let (path, context) = (self.path, self.context);
-        self.inner
-            .visit_none::<ConfigError>()
-            .map_err(|error| context.stash(error.locate(path)))
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        let (path, context) = (self.path, self.context);
-        self.inner
-            .visit_some(Strict { inner, path, context })
-            .map_err(|error| context.stash(error.locate(path)))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
-        let (path, context) = (self.path, self.context);
-        self.inner
-            .visit_seq(Entries {
-                inner,
-                index: 0,
-                path,
-                context,
-            })
-            .map_err(|error| context.stash(error.locate(path)))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
-        let (path, context) = (self.path, self.context);
-        self.inner
-            .visit_map(Keys {
-                inner,
-                key: String::new(),
-                path,
-                context,
-            })
-            .map_err(|error| context.stash(error.locate(path)))
     }
 }
 
@@ -226,14 +157,14 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for EnumVisitor<V> {
 }
 
 /// The entries of a list.
-struct Entries<'c, A> {
-    inner: A,
+struct Entries<'f, 'c> {
+    list: &'f mut dyn List,
     index: usize,
     path: &'c Path<'c>,
     context: &'c Context,
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Entries<'_, A> {
+impl<'de> SeqAccess<'de> for Entries<'_, '_> {
     type Error = ConfigError;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(
@@ -242,33 +173,27 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Entries<'_, A> {
     ) -> Result<Option<S::Value>, ConfigError> {
         let path = Path::Index(self.path, self.index);
         self.index += 1;
-        self.inner
-            .next_element_seed(StrictSeed {
-                seed,
-                path: &path,
-                context: self.context,
-            })
-            .map_err(|error| self.context.recover(error, &path))
+        read(seed, &path, self.context, |receive| {
+            self.list.next(receive).map(drop)
+        })
     }
 }
 
 /// The keys and values of an object.
-struct Keys<'c, A> {
-    inner: A,
+struct Keys<'f, 'c> {
+    object: &'f mut dyn Object,
     key: String,
     path: &'c Path<'c>,
     context: &'c Context,
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Keys<'_, A> {
+impl<'de> MapAccess<'de> for Keys<'_, '_> {
     type Error = ConfigError;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, ConfigError> {
-        let key = self
-            .inner
-            .next_key::<String>()
-            .map_err(|error| self.context.recover(error, self.path))?;
-        let Some(key) = key else { return Ok(None) };
+        let Some(key) = self.object.next_key().map_err(|error| error.locate(self.path))? else {
+            return Ok(None);
+        };
         self.key = key;
         let key: StrDeserializer<'_, ConfigError> = self.key.as_str().into_deserializer();
         seed.deserialize(key).map(Some)
@@ -276,110 +201,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Keys<'_, A> {
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, ConfigError> {
         let path = Path::Key(self.path, &self.key);
-        self.inner
-            .next_value_seed(StrictSeed {
-                seed,
-                path: &path,
-                context: self.context,
-            })
-            .map_err(|error| self.context.recover(error, &path))
+        let value = read(seed, &path, self.context, |receive| self.object.value(receive))?;
+        value.ok_or_else(|| ConfigError::custom("has no value: write one").locate(&path))
     }
-}
-
-/// A value inside a list or an object.
-struct StrictSeed<'c, S> {
-    seed: S,
-    path: &'c Path<'c>,
-    context: &'c Context,
-}
-
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for StrictSeed<'_, S> {
-    type Value = S::Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
-        let (path, context) = (self.path, self.context);
-        self.seed
-            .deserialize(Strict { inner, path, context })
-            .map_err(|error| context.stash(error.locate(path)))
-    }
-}
-
-/// An object whose reserved keys somebody else takes out: what is left belongs to the plug-in.
-pub(crate) struct Own<'c, A, R> {
-    pub(crate) map: A,
-    /// A key that was read to find out whether there is any.
-    pub(crate) first: Option<String>,
-    /// Reads the value of a reserved key, and says whether the key was one.
-    pub(crate) reserved: R,
-    pub(crate) context: &'c Context,
-}
-
-impl<'de, A, R> Deserializer<'de> for Own<'_, A, R>
-where
-    A: MapAccess<'de>,
-    R: FnMut(&str, &mut A) -> Result<bool, A::Error>,
-{
-    type Error = A::Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, A::Error> {
-        visitor.visit_map(self)
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, A::Error> {
-        let context = self.context;
-        context.with_fields(fields, || visitor.visit_map(self))
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, A::Error> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
-        unit unit_struct seq tuple tuple_struct map enum identifier ignored_any
-    }
-}
-
-impl<'de, A, R> MapAccess<'de> for Own<'_, A, R>
-where
-    A: MapAccess<'de>,
-    R: FnMut(&str, &mut A) -> Result<bool, A::Error>,
-{
-    type Error = A::Error;
-
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        let key = match self.first.take() {
-            Some(key) => Some(key),
-            None => next_own_key(&mut self.map, &mut self.reserved)?,
-        };
-        let Some(key) = key else { return Ok(None) };
-        let key: StrDeserializer<'_, A::Error> = key.as_str().into_deserializer();
-        seed.deserialize(key).map(Some)
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.map.next_value_seed(seed)
-    }
-}
-
-/// The next key that is not reserved; reserved ones on the way are read.
-pub(crate) fn next_own_key<'de, A: MapAccess<'de>>(
-    map: &mut A,
-    reserved: &mut impl FnMut(&str, &mut A) -> Result<bool, A::Error>,
-) -> Result<Option<String>, A::Error> {
-    while let Some(key) = map.next_key::<String>()? {
-        if !reserved(&key, map)? {
-            return Ok(Some(key));
-        }
-    }
-    Ok(None)
 }

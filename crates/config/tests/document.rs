@@ -284,10 +284,7 @@ fn mistakes_around_the_rules_are_named() {
             r#"{"_rules_": []}"#,
             "_rules_: has no rule, and there is no field beside it: add a rule, or remove `_rules_`",
         ),
-        (
-            r#"{"_rules_": {}}"#,
-            "_rules_: must be a list of rules, found object",
-        ),
+        (r#"{"_rules_": {}}"#, "_rules_: must be a list, found object"),
         (
             r#"{"_rules_": ["a"]}"#,
             "_rules_[0]: must be an object with a condition and fields, found string",

@@ -1,1 +1,109 @@
-//! Placeholder.
+//! The SDK for gateway plug-ins: one trait, and everything of the proxy-wasm ABI 0.2.1 behind it.
+//!
+//! A plug-in is a type that implements [`Plugin`] under the [`plugin`] attribute:
+//!
+//! ```
+//! use sdk::prelude::*;
+//!
+//! #[derive(Deserialize)]
+//! struct Config {
+//!     header_name: config::HeaderName,
+//!     header_value: config::HeaderValue,
+//! }
+//!
+//! struct AddHeader;
+//!
+//! #[plugin]
+//! impl Plugin for AddHeader {
+//!     type Config = Config;
+//!
+//!     fn on_request_headers(request: &mut RequestHeaders, config: &Config) -> Flow {
+//!         request.add(&config.header_name, &config.header_value);
+//!         Flow::Continue
+//!     }
+//! }
+//! # fn main() {}
+//! ```
+//!
+//! # The way of a request
+//!
+//! The first callback of a stream chooses its configuration: that of the first rule which matches, else
+//! the global one, else none, and then the plug-in is not called at all. The choice holds to the end of
+//! the response, whatever configuration arrives meanwhile. The gateway is asked only for the attributes
+//! that the rules present need; a configuration without rules costs no host call.
+//!
+//! # Bytes
+//!
+//! Names, values and bodies are bytes: whatever a gateway lets through is legal input. Where a header may
+//! stand there more than once, [`HeaderMap::all`] shows every value; [`HeaderMap::get`] shows the first.
+//!
+//! # State
+//!
+//! [`Plugin::State`] lives from the first request callback to the end of the stream. In a response it may
+//! be absent: when another plug-in or the gateway itself answers, the response callbacks run for plug-ins
+//! that never saw the request.
+//!
+//! # Failing
+//!
+//! A host call that fails where it should not (which no current gateway does) ends the callback as
+//! [`Plugin::ON_FAILURE`] says: answered 503, or let through. It never stops the VM.
+//!
+//! # The classic style
+//!
+//! Code written for the product documentation (`RootContext`, `HttpContext`, `RuleMatcher`) works with
+//! feature `classic` and the dependency renamed: see the module of that name. One module is of one style.
+//!
+//! # Invariants
+//!
+//! - Nothing that arrives from configuration, request or response panics.
+//! - A configuration is swapped in only when all of it is good.
+//! - A module exports only the callbacks that its plug-in writes.
+
+// `#[plugin]` writes `::sdk`, in this crate's own documentation and tests too.
+extern crate self as sdk;
+
+mod abi;
+mod body;
+#[cfg(feature = "classic")]
+pub mod classic;
+mod export;
+mod flow;
+mod headers;
+mod host;
+pub mod log;
+mod metric;
+#[cfg(not(target_family = "wasm"))]
+pub mod native;
+mod plugin;
+pub mod property;
+mod rules;
+mod vm;
+
+pub use abi::Status;
+pub use body::{Body, RequestBody, ResponseBody};
+pub use flow::{BodyFlow, Flow, Reply};
+pub use headers::{HeaderMap, Headers, RequestHeaders, ResponseHeaders};
+pub use metric::Counter;
+pub use plugin::{Failure, Plugin};
+pub use sdk_macros::plugin;
+
+#[cfg(feature = "classic")]
+pub use classic::{Log, RuleMatcher, SharedRuleMatcher, on_configure};
+
+/// What a plug-in needs: `use sdk::prelude::*;`.
+pub mod prelude {
+    pub use crate::{
+        BodyFlow, Counter, Failure, Flow, Plugin, Reply, RequestBody, RequestHeaders, ResponseBody,
+        ResponseHeaders, debug, error, info, plugin, property, trace, warn,
+    };
+    pub use config::{self, Configuration, FieldError};
+    pub use serde::Deserialize;
+}
+
+/// What [`plugin`] expands to; not for use by hand.
+#[doc(hidden)]
+pub mod __private {
+    #[cfg(target_family = "wasm")]
+    pub use crate::abi::allocate;
+    pub use crate::vm::Vm;
+}

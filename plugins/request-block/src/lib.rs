@@ -1,1 +1,56 @@
-//! Placeholder.
+//! Blocks requests by URL, header and body.
+
+use sdk::prelude::*;
+
+mod config;
+mod rules;
+
+use crate::config::{BodyMode, Config};
+use crate::rules::Match;
+
+struct RequestBlock;
+
+#[plugin]
+impl Plugin for RequestBlock {
+    type Config = Config;
+    type State = matcher::literal::LiteralScanner;
+
+    fn on_request_headers(request: &mut RequestHeaders<Self::State>, config: &Config) -> Flow {
+        // All headers come in one host call, `:path` among them, so no request costs two.
+        let found = match &config.headers {
+            Some(patterns) => {
+                let headers = request.all();
+                let path = headers.values(":path").next().unwrap_or_default();
+                rules::url(config, path).or_else(|| patterns.find(headers.iter()))
+            }
+            None if config.looks_at_urls() => rules::url(config, &request.path()),
+            None => None,
+        };
+        match found {
+            Some(found) => Flow::Reply(blocked(config, found)),
+            None => Flow::Continue,
+        }
+    }
+
+    fn on_request_body(body: &mut RequestBody<Self::State>, config: &Config) -> BodyFlow {
+        let Some(patterns) = &config.bodies else {
+            return BodyFlow::Continue;
+        };
+        let chunk = body.chunk();
+        if let Some(found) = rules::body(patterns, body.state, &chunk, body.is_last()) {
+            return BodyFlow::Reply(blocked(config, found));
+        }
+        match config.body_mode {
+            BodyMode::Hold => BodyFlow::Hold,
+            BodyMode::Stream => BodyFlow::Continue,
+        }
+    }
+}
+
+fn blocked(config: &Config, found: Match) -> Reply {
+    Reply::new(config.blocked_code)
+        .details(found.details())
+        .cause(found.to_string())
+        .body(config.blocked_message.as_str())
+        .dry_run(config.dry_run)
+}

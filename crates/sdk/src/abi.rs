@@ -1,0 +1,135 @@
+//! The proxy-wasm ABI 0.2.1: its numbers, its host calls as they are declared, and the allocator that
+//! hosts use (`abi-versions/v0.2.1` of the proxy-wasm specification).
+//!
+//! The declarations are this crate's own. Those of the proxy-wasm crate cannot be used beside entry
+//! points that are not that crate's: depending on it for a single type links its dispatcher, whose
+//! `proxy_on_*` are the same symbols.
+#![allow(
+    unsafe_code,
+    reason = "a foreign interface; `host` wraps each call in a safe function"
+)]
+
+/// What a host call returned. Numbers that the ABI does not name are kept as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status(pub u32);
+
+impl Status {
+    /// Done.
+    pub const OK: Status = Status(0);
+    /// There is no such thing.
+    pub const NOT_FOUND: Status = Status(1);
+    /// An argument is wrong, or the call is not possible in this phase.
+    pub const BAD_ARGUMENT: Status = Status(2);
+    /// The host could not do it.
+    pub const INTERNAL_FAILURE: Status = Status(10);
+    /// The host does not know the call.
+    pub const UNIMPLEMENTED: Status = Status(12);
+}
+
+/// What a callback answers: the stream goes on.
+pub(crate) const CONTINUE: u32 = 0;
+/// What a callback answers: the stream waits.
+pub(crate) const PAUSE: u32 = 1;
+
+/// A map of headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum MapType {
+    RequestHeaders = 0,
+    ResponseHeaders = 2,
+}
+
+/// A buffer of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum BufferType {
+    RequestBody = 0,
+    ResponseBody = 1,
+    PluginConfiguration = 7,
+}
+
+#[cfg(target_family = "wasm")]
+mod calls {
+    #[link(wasm_import_module = "env")]
+    unsafe extern "C" {
+        pub fn proxy_log(level: u32, message: *const u8, size: usize) -> u32;
+        pub fn proxy_get_log_level(level: *mut u32) -> u32;
+        pub fn proxy_get_buffer_bytes(
+            buffer: u32,
+            start: usize,
+            max_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
+        pub fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+        pub fn proxy_get_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
+        pub fn proxy_add_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
+        pub fn proxy_replace_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
+        pub fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> u32;
+        pub fn proxy_get_property(
+            path: *const u8,
+            path_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
+        pub fn proxy_send_local_response(
+            status: u32,
+            details: *const u8,
+            details_size: usize,
+            body: *const u8,
+            body_size: usize,
+            headers: *const u8,
+            headers_size: usize,
+            grpc_status: i32,
+        ) -> u32;
+        pub fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
+        pub fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+    }
+}
+
+#[cfg(target_family = "wasm")]
+pub(crate) use calls::*;
+
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use crate::native::calls::*;
+
+/// Memory for a host's answer: `proxy_on_memory_allocate`. Null when there is none, which a host takes as
+/// a failed call.
+pub fn allocate(size: usize) -> *mut u8 {
+    match std::alloc::Layout::array::<u8>(size) {
+        // SAFETY: the layout has a size, as `alloc` asks.
+        Ok(layout) if size > 0 => unsafe { std::alloc::alloc(layout) },
+        _ => std::ptr::null_mut(),
+    }
+}
+
+/// Takes over what a host has written.
+///
+/// # Safety
+///
+/// `data` is null, or came from [`allocate`] with `size`, was filled by the host, and nobody else owns it.
+pub(crate) unsafe fn take(data: *mut u8, size: usize) -> Vec<u8> {
+    if data.is_null() || size == 0 {
+        return Vec::new();
+    }
+    // SAFETY: the caller's promise; `allocate` used this layout.
+    unsafe { Vec::from_raw_parts(data, size, size) }
+}

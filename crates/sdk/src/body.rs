@@ -1,0 +1,98 @@
+//! Bodies, as they arrive.
+
+use std::cell::Cell;
+use std::ops::Deref;
+
+use crate::abi::BufferType;
+use crate::host;
+
+/// Bytes of a request's body, in [`Plugin::on_request_body`](crate::Plugin::on_request_body).
+pub struct RequestBody<'a, S = ()> {
+    /// What this request keeps from callback to callback.
+    pub state: &'a mut S,
+    pub(crate) body: Body,
+}
+
+impl<S> Deref for RequestBody<'_, S> {
+    type Target = Body;
+
+    fn deref(&self) -> &Body {
+        &self.body
+    }
+}
+
+/// Bytes of a response's body, in [`Plugin::on_response_body`](crate::Plugin::on_response_body).
+pub struct ResponseBody<'a, S = ()> {
+    /// What the request kept; absent when this plug-in never saw the request.
+    pub state: Option<&'a mut S>,
+    pub(crate) body: Body,
+}
+
+impl<S> Deref for ResponseBody<'_, S> {
+    type Target = Body;
+
+    fn deref(&self) -> &Body {
+        &self.body
+    }
+}
+
+/// What has arrived of a body.
+#[derive(Debug)]
+pub struct Body {
+    buffer: BufferType,
+    /// Bytes that earlier calls have held back.
+    held: usize,
+    /// Bytes in the gateway's buffer, those held among them.
+    size: usize,
+    last: bool,
+    failed: Cell<bool>,
+}
+
+impl Body {
+    pub(crate) fn new(buffer: BufferType, held: usize, size: usize, last: bool) -> Self {
+        Body {
+            buffer,
+            held: held.min(size),
+            size,
+            last,
+            failed: Cell::new(false),
+        }
+    }
+
+    /// Whether a host call failed that should not have.
+    pub(crate) fn failed(&self) -> bool {
+        self.failed.get()
+    }
+
+    /// Whether the body ends here. The gateway may tell so with an empty chunk or with trailers.
+    pub fn is_last(&self) -> bool {
+        self.last
+    }
+
+    /// The bytes that have arrived since the last call: every byte of a body is in one chunk exactly, and
+    /// where a body is cut is the client's choice. One host call, none when there is nothing new.
+    pub fn chunk(&self) -> Vec<u8> {
+        self.read(self.held)
+    }
+
+    /// Everything that the gateway holds: with [`BodyFlow::Hold`](crate::BodyFlow::Hold) in every call
+    /// before, the body from its first byte. One host call.
+    pub fn all(&self) -> Vec<u8> {
+        self.read(0)
+    }
+
+    fn read(&self, start: usize) -> Vec<u8> {
+        let size = self.size.saturating_sub(start);
+        if size == 0 {
+            return Vec::new();
+        }
+        match host::buffer(self.buffer, start, size) {
+            // Fewer bytes than announced would be a part that nobody has looked at.
+            Ok(bytes) if bytes.len() == size => bytes,
+            Ok(_) | Err(_) => {
+                self.failed.set(true);
+                Vec::new()
+            }
+        }
+    }
+}

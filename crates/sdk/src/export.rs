@@ -1,0 +1,165 @@
+//! What `#[plugin]` expands to: the entry points of a module, or natively a value that holds them.
+
+/// Exports a plug-in with the callbacks that it has.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export {
+    ($plugin:ident $(, $callback:ident)*) => {
+        ::std::thread_local! {
+            static __VM: ::core::cell::RefCell<$crate::__private::Vm<$plugin>> = ::core::default::Default::default();
+        }
+
+        /// Runs `call` on this VM's table. A host never enters a VM that it is already in; one that did
+        /// would be answered as if nothing was to be done.
+        fn __with<T>(otherwise: T, call: impl FnOnce(&mut $crate::__private::Vm<$plugin>) -> T) -> T {
+            __VM.with(|vm| match vm.try_borrow_mut() {
+                ::core::result::Result::Ok(mut vm) => call(&mut vm),
+                ::core::result::Result::Err(_) => otherwise,
+            })
+        }
+
+        #[cfg(target_family = "wasm")]
+        $crate::__one_style!();
+
+        #[cfg(target_family = "wasm")]
+        #[allow(unsafe_code, reason = "a gateway finds its entry points by their unmangled names")]
+        mod __exports {
+            unsafe extern "C" {
+                fn __wasm_call_ctors();
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn _initialize() {
+                // SAFETY: the linker's own, called once, before anything else, as WASI's reactors ask.
+                unsafe { __wasm_call_ctors() }
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn proxy_abi_version_0_2_1() {}
+
+            #[unsafe(no_mangle)]
+            extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
+                $crate::__private::allocate(size)
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn proxy_on_context_create(context: u32, root: u32) {
+                super::__with((), |vm| vm.on_context_create(context, root))
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
+                super::__with(0, |vm| u32::from(vm.on_configure(root, size)))
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn proxy_on_delete(context: u32) {
+                super::__with((), |vm| vm.on_delete(context))
+            }
+
+            $($crate::__export_callback!($callback);)*
+        }
+
+        /// The plug-in for native tests and tools.
+        #[cfg(not(target_family = "wasm"))]
+        #[doc(hidden)]
+        pub fn entry() -> $crate::native::Entry {
+            #[allow(unused_mut, reason = "a plug-in may have no callback")]
+            let mut entry = $crate::native::Entry::new(
+                <$plugin as $crate::Plugin>::NAME,
+                |context, root| __with((), |vm| vm.on_context_create(context, root)),
+                |root, size| __with(false, |vm| vm.on_configure(root, size)),
+                |context| __with((), |vm| vm.on_delete(context)),
+            );
+            $($crate::__native_callback!(entry, $callback);)*
+            entry
+        }
+    };
+}
+
+/// One callback, as the export of a module.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_callback {
+    (on_request_headers) => {
+        #[unsafe(no_mangle)]
+        extern "C" fn proxy_on_request_headers(context: u32, _: u32, end_of_stream: u32) -> u32 {
+            super::__with(0, |vm| vm.on_request_headers(context, end_of_stream != 0))
+        }
+    };
+    (on_request_body) => {
+        #[unsafe(no_mangle)]
+        extern "C" fn proxy_on_request_body(context: u32, size: usize, last: u32) -> u32 {
+            super::__with(0, |vm| vm.on_request_body(context, size, last != 0))
+        }
+
+        #[unsafe(no_mangle)]
+        extern "C" fn proxy_on_request_trailers(context: u32, _: u32) -> u32 {
+            super::__with(0, |vm| vm.on_request_trailers(context))
+        }
+    };
+    (on_response_headers) => {
+        #[unsafe(no_mangle)]
+        extern "C" fn proxy_on_response_headers(context: u32, _: u32, end_of_stream: u32) -> u32 {
+            super::__with(0, |vm| vm.on_response_headers(context, end_of_stream != 0))
+        }
+    };
+    (on_response_body) => {
+        #[unsafe(no_mangle)]
+        extern "C" fn proxy_on_response_body(context: u32, size: usize, last: u32) -> u32 {
+            super::__with(0, |vm| vm.on_response_body(context, size, last != 0))
+        }
+
+        #[unsafe(no_mangle)]
+        extern "C" fn proxy_on_response_trailers(context: u32, _: u32) -> u32 {
+            super::__with(0, |vm| vm.on_response_trailers(context))
+        }
+    };
+}
+
+/// One callback, as a function for native tests.
+#[cfg(not(target_family = "wasm"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __native_callback {
+    ($entry:ident, on_request_headers) => {
+        $entry.on_request_headers =
+            Some(|context, _, end| __with(0, |vm| vm.on_request_headers(context, end)));
+    };
+    ($entry:ident, on_request_body) => {
+        $entry.on_request_body =
+            Some(|context, size, end| __with(0, |vm| vm.on_request_body(context, size, end)));
+        $entry.on_request_trailers = Some(|context, _| __with(0, |vm| vm.on_request_trailers(context)));
+    };
+    ($entry:ident, on_response_headers) => {
+        $entry.on_response_headers =
+            Some(|context, _, end| __with(0, |vm| vm.on_response_headers(context, end)));
+    };
+    ($entry:ident, on_response_body) => {
+        $entry.on_response_body =
+            Some(|context, size, end| __with(0, |vm| vm.on_response_body(context, size, end)));
+        $entry.on_response_trailers = Some(|context, _| __with(0, |vm| vm.on_response_trailers(context)));
+    };
+}
+
+/// Both styles in one module would define the same entry points.
+#[cfg(feature = "classic")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __one_style {
+    () => {
+        ::core::compile_error!(
+            "one module is of one style: `#[plugin]` and the SDK's feature `classic` (RootContext, HttpContext) \
+             would export the same entry points. Remove `features = [\"classic\"]` and `proxy-wasm` from Cargo.toml, \
+             or `#[plugin]` from the code."
+        );
+    };
+}
+
+/// Both styles in one module would define the same entry points.
+#[cfg(not(feature = "classic"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __one_style {
+    () => {};
+}

@@ -1,0 +1,97 @@
+//! What a callback decides.
+
+use config::StatusCode;
+
+/// What becomes of a request or a response after its head was looked at.
+#[derive(Debug)]
+#[must_use]
+pub enum Flow {
+    /// It goes on, with the changes made to it.
+    Continue,
+    /// It is answered here.
+    Reply(Reply),
+}
+
+/// What becomes of a body after some of it was looked at.
+#[derive(Debug)]
+#[must_use]
+pub enum BodyFlow {
+    /// What has arrived goes on, what was held before it too.
+    Continue,
+    /// What has arrived is held back until a later call continues; at the last call there is none, and it
+    /// goes on. A gateway holds as much as its buffer limit allows and answers a larger request with 413.
+    Hold,
+    /// The request is answered here, and the upstream gets no more of it.
+    ///
+    /// In a response, whose head has gone on, the client sees it cut off instead.
+    Reply(Reply),
+}
+
+/// An answer of the plug-in's own, instead of the upstream's.
+///
+/// ```
+/// use sdk::Reply;
+///
+/// let reply = Reply::new(config::StatusCode::FORBIDDEN)
+///     .details("request-block.url_blocked")
+///     .header("content-type", "text/plain")
+///     .body("Not here.");
+/// # let _ = reply;
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) details: &'static str,
+    pub(crate) cause: String,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) dry_run: bool,
+}
+
+impl Reply {
+    /// An empty answer.
+    pub fn new(status: StatusCode) -> Self {
+        Reply {
+            status,
+            details: "",
+            cause: String::new(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            dry_run: false,
+        }
+    }
+
+    /// Why: `<plug-in>.<reason>`, without spaces. It appears as the response-code details in the gateway's
+    /// access log, in the plug-in's own log (level debug), and as a counter of that name.
+    pub fn details(mut self, details: &'static str) -> Self {
+        self.details = details;
+        self
+    }
+
+    /// What in the configuration caused it, for the line in the log: `block_urls[2]`. Never a secret, nor
+    /// anything that the request holds.
+    pub fn cause(mut self, cause: impl Into<String>) -> Self {
+        self.cause = cause.into();
+        self
+    }
+
+    /// Adds a header.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The body; the gateway adds its length, and `content-type: text/plain` unless there is one.
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// With `true` the answer is not given: it is logged (level info) and counted as
+    /// `<details>.dry_run`, and the request passes.
+    pub fn dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
+}

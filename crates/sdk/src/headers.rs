@@ -1,0 +1,238 @@
+//! Headers: one value, all values, all headers, and changes to them.
+
+use std::cell::Cell;
+use std::ops::Deref;
+
+use crate::abi::{MapType, Status};
+use crate::host;
+
+/// The head of a request, in [`Plugin::on_request_headers`](crate::Plugin::on_request_headers).
+///
+/// Its headers, pseudo-headers (`:path`, `:method`, `:authority`, `:scheme`) among them, are those of the
+/// [`HeaderMap`] that it dereferences to.
+pub struct RequestHeaders<'a, S = ()> {
+    /// What this request keeps from callback to callback.
+    pub state: &'a mut S,
+    pub(crate) map: HeaderMap,
+    pub(crate) end_of_stream: bool,
+}
+
+impl<S> RequestHeaders<'_, S> {
+    /// Whether the request ends here: it has neither body nor trailers.
+    pub fn end_of_stream(&self) -> bool {
+        self.end_of_stream
+    }
+
+    /// `:path`: the path with its query, as it came.
+    pub fn path(&self) -> Vec<u8> {
+        self.get(":path").unwrap_or_default()
+    }
+
+    /// `:method`.
+    pub fn method(&self) -> Vec<u8> {
+        self.get(":method").unwrap_or_default()
+    }
+
+    /// `:authority` or `host`, as it came: with port, in any case.
+    pub fn authority(&self) -> Vec<u8> {
+        self.get(":authority").unwrap_or_default()
+    }
+}
+
+impl<S> Deref for RequestHeaders<'_, S> {
+    type Target = HeaderMap;
+
+    fn deref(&self) -> &HeaderMap {
+        &self.map
+    }
+}
+
+/// The head of a response, in [`Plugin::on_response_headers`](crate::Plugin::on_response_headers).
+pub struct ResponseHeaders<'a, S = ()> {
+    /// What the request kept; absent when this plug-in never saw the request.
+    pub state: Option<&'a mut S>,
+    pub(crate) map: HeaderMap,
+    pub(crate) end_of_stream: bool,
+}
+
+impl<S> ResponseHeaders<'_, S> {
+    /// Whether the response ends here: it has neither body nor trailers.
+    pub fn end_of_stream(&self) -> bool {
+        self.end_of_stream
+    }
+
+    /// `:status`, or 0 when it is not a number.
+    pub fn status(&self) -> u16 {
+        let status = self.get(":status").unwrap_or_default();
+        str::from_utf8(&status)
+            .ok()
+            .and_then(|status| status.parse().ok())
+            .unwrap_or_default()
+    }
+}
+
+impl<S> Deref for ResponseHeaders<'_, S> {
+    type Target = HeaderMap;
+
+    fn deref(&self) -> &HeaderMap {
+        &self.map
+    }
+}
+
+/// The headers of one message. Names are lower-case, values are bytes.
+#[derive(Debug)]
+pub struct HeaderMap {
+    kind: MapType,
+    failed: Cell<bool>,
+}
+
+impl HeaderMap {
+    pub(crate) fn new(kind: MapType) -> Self {
+        HeaderMap {
+            kind,
+            failed: Cell::new(false),
+        }
+    }
+
+    /// Whether a host call failed that should not have.
+    pub(crate) fn failed(&self) -> bool {
+        self.failed.get()
+    }
+
+    fn note<T: Default>(&self, result: Result<T, Status>) -> T {
+        result.unwrap_or_else(|_| {
+            self.failed.set(true);
+            T::default()
+        })
+    }
+
+    /// The first value of a header. What decides about security asks [`all`](Self::all): a client may send
+    /// a header twice.
+    pub fn get(&self, name: impl AsRef<[u8]>) -> Option<Vec<u8>> {
+        self.note(host::header(self.kind, name.as_ref()))
+    }
+
+    /// All headers, in one host call and one piece of memory.
+    pub fn all(&self) -> Headers {
+        Headers(self.note(host::header_pairs(self.kind)))
+    }
+
+    /// Adds a header beside those of the same name.
+    pub fn add(&self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        self.note(host::add_header(self.kind, name.as_ref(), value.as_ref()));
+    }
+
+    /// Sets a header, instead of those of the same name.
+    pub fn set(&self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        self.note(host::replace_header(self.kind, name.as_ref(), value.as_ref()));
+    }
+
+    /// Removes every header of that name.
+    pub fn remove(&self, name: impl AsRef<[u8]>) {
+        self.note(host::remove_header(self.kind, name.as_ref()));
+    }
+}
+
+/// A copy of all headers of a message, in their order.
+///
+/// The ABI's form is kept as it came (a count, the sizes of each name and value, then the bytes of each
+/// with a NUL behind it), and [`iter`](Self::iter) borrows from it. What does not fit the form ends the
+/// iteration.
+#[derive(Debug, Clone, Default)]
+pub struct Headers(Vec<u8>);
+
+impl Headers {
+    /// Names and values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let count = number(&self.0, 0).unwrap_or(0);
+        // A count that the bytes cannot hold would only make the loop below end later.
+        let count = count.min(self.0.len() / 8);
+        let mut sizes = 4;
+        let mut data = 4 + count * 8;
+        (0..count).map_while(move |_| {
+            let (name_size, value_size) = (number(&self.0, sizes)?, number(&self.0, sizes + 4)?);
+            let name = self.0.get(data..data.checked_add(name_size)?)?;
+            let value_at = data + name_size + 1;
+            let value = self.0.get(value_at..value_at.checked_add(value_size)?)?;
+            sizes += 8;
+            data = value_at + value_size + 1;
+            Some((name, value))
+        })
+    }
+
+    /// Every value of a header, in order. Gateways store names in lower case.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.iter()
+            .filter(move |(other, _)| *other == name.as_bytes())
+            .map(|(_, value)| value)
+    }
+}
+
+/// A little-endian number of the ABI's form.
+fn number(bytes: &[u8], at: usize) -> Option<usize> {
+    let bytes = bytes.get(at..)?.first_chunk::<4>()?;
+    usize::try_from(u32::from_le_bytes(*bytes)).ok()
+}
+
+/// Headers in the ABI's form.
+pub(crate) fn serialise(headers: &[(String, Vec<u8>)]) -> Vec<u8> {
+    if headers.is_empty() {
+        return Vec::new();
+    }
+    let mut bytes = Vec::new();
+    // No message has 2^32 headers or bytes: a VM has not that much memory.
+    let mut push = |size: usize| bytes.extend_from_slice(&(size as u32).to_le_bytes());
+    push(headers.len());
+    for (name, value) in headers {
+        push(name.len());
+        push(value.len());
+    }
+    for (name, value) in headers {
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.push(0);
+        bytes.extend_from_slice(value);
+        bytes.push(0);
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_serialised_reads_back() {
+        let headers = [
+            ("a".to_string(), b"1".to_vec()),
+            (String::new(), Vec::new()),
+            ("a".into(), b"\xff\0".to_vec()),
+        ];
+        let map = Headers(serialise(&headers));
+        let pairs: Vec<_> = map
+            .iter()
+            .map(|(name, value)| (name.to_vec(), value.to_vec()))
+            .collect();
+        let expected: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| (name.clone().into_bytes(), value.clone()))
+            .collect();
+        assert_eq!(pairs, expected);
+        assert_eq!(map.values("a").collect::<Vec<_>>(), [b"1".as_slice(), b"\xff\0"]);
+        assert_eq!(Headers::default().iter().count(), 0);
+        assert_eq!(Headers(vec![0; 4]).iter().count(), 0);
+    }
+
+    #[test]
+    fn a_map_cut_or_changed_anywhere_ends_early_and_never_panics() {
+        let whole = serialise(&[("name".into(), b"value".to_vec()), ("x".into(), b"y".to_vec())]);
+        for end in 0..whole.len() {
+            assert!(Headers(whole[..end].to_vec()).iter().count() <= 2);
+            for byte in [0, 1, 0x7f, 0xff] {
+                let mut changed = whole.clone();
+                changed[end] = byte;
+                assert!(Headers(changed).iter().count() <= whole.len());
+            }
+        }
+        assert_eq!(Headers(vec![0xff; 64]).iter().count(), 0);
+    }
+}

@@ -1,0 +1,307 @@
+//! The host's side of the ABI for native targets: plug-ins link and run under plain `cargo test`.
+//!
+//! On wasm32 a gateway provides the `proxy_*` functions. Natively this module does, for both styles, and
+//! hands them to the [`Host`] that the current thread has installed; the test kit has one. Without a host
+//! every call answers [`Status::UNIMPLEMENTED`]. One thread is one VM.
+#![allow(
+    unsafe_code,
+    reason = "defines the C functions of the ABI, whose callers pass pointers"
+)]
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::Status;
+use crate::abi::allocate;
+
+/// The entry points of a plug-in. A callback that it does not have is `None`, as a module does not export
+/// it. Sizes and counts are as in the ABI; a callback that returns an action returns the ABI's number.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// The plug-in's name.
+    pub name: &'static str,
+    /// `proxy_on_context_create(context, root)`; a root has root 0.
+    pub on_context_create: fn(u32, u32),
+    /// `proxy_on_configure(root, size)`.
+    pub on_configure: fn(u32, usize) -> bool,
+    /// `proxy_on_delete(context)`.
+    pub on_delete: fn(u32),
+    /// `proxy_on_request_headers(context, count, end_of_stream)`.
+    pub on_request_headers: Option<fn(u32, usize, bool) -> u32>,
+    /// `proxy_on_request_body(context, size, end_of_stream)`.
+    pub on_request_body: Option<fn(u32, usize, bool) -> u32>,
+    /// `proxy_on_request_trailers(context, count)`.
+    pub on_request_trailers: Option<fn(u32, usize) -> u32>,
+    /// `proxy_on_response_headers(context, count, end_of_stream)`.
+    pub on_response_headers: Option<fn(u32, usize, bool) -> u32>,
+    /// `proxy_on_response_body(context, size, end_of_stream)`.
+    pub on_response_body: Option<fn(u32, usize, bool) -> u32>,
+    /// `proxy_on_response_trailers(context, count)`.
+    pub on_response_trailers: Option<fn(u32, usize) -> u32>,
+    /// `proxy_on_done(context)`, which only the classic style has.
+    pub on_done: Option<fn(u32) -> bool>,
+}
+
+impl Entry {
+    /// A plug-in without callbacks for requests.
+    pub fn new(
+        name: &'static str,
+        on_context_create: fn(u32, u32),
+        on_configure: fn(u32, usize) -> bool,
+        on_delete: fn(u32),
+    ) -> Self {
+        Entry {
+            name,
+            on_context_create,
+            on_configure,
+            on_delete,
+            on_request_headers: None,
+            on_request_body: None,
+            on_request_trailers: None,
+            on_response_headers: None,
+            on_response_body: None,
+            on_response_trailers: None,
+            on_done: None,
+        }
+    }
+}
+
+/// What a host call returns: a status that is not [`Status::OK`] is an error.
+pub type Answer<T> = Result<T, Status>;
+
+/// A host. Maps, buffers and levels are the ABI's numbers; a serialised map is in the ABI's form.
+pub trait Host {
+    /// `proxy_log`.
+    fn log(&mut self, level: u32, message: &[u8]) -> Answer<()>;
+    /// `proxy_get_log_level`.
+    fn log_level(&mut self) -> Answer<u32>;
+    /// `proxy_get_current_time_nanoseconds`.
+    fn time(&mut self) -> Answer<u64>;
+    /// `proxy_get_buffer_bytes`.
+    fn buffer(&mut self, buffer: u32, start: usize, size: usize) -> Answer<Vec<u8>>;
+    /// `proxy_set_buffer_bytes`.
+    fn set_buffer(&mut self, buffer: u32, start: usize, size: usize, value: &[u8]) -> Answer<()>;
+    /// `proxy_get_header_map_pairs`.
+    fn header_pairs(&mut self, map: u32) -> Answer<Vec<u8>>;
+    /// `proxy_set_header_map_pairs`.
+    fn set_header_pairs(&mut self, map: u32, pairs: &[u8]) -> Answer<()>;
+    /// `proxy_get_header_map_value`.
+    fn header(&mut self, map: u32, name: &[u8]) -> Answer<Vec<u8>>;
+    /// `proxy_add_header_map_value`.
+    fn add_header(&mut self, map: u32, name: &[u8], value: &[u8]) -> Answer<()>;
+    /// `proxy_replace_header_map_value`.
+    fn replace_header(&mut self, map: u32, name: &[u8], value: &[u8]) -> Answer<()>;
+    /// `proxy_remove_header_map_value`.
+    fn remove_header(&mut self, map: u32, name: &[u8]) -> Answer<()>;
+    /// `proxy_get_property`; segments are joined by NUL.
+    fn property(&mut self, path: &[u8]) -> Answer<Vec<u8>>;
+    /// `proxy_send_local_response`.
+    fn send_local_response(
+        &mut self,
+        status: u32,
+        details: &[u8],
+        body: &[u8],
+        headers: &[u8],
+        grpc_status: i32,
+    ) -> Answer<()>;
+    /// `proxy_define_metric`.
+    fn define_metric(&mut self, kind: u32, name: &[u8]) -> Answer<u32>;
+    /// `proxy_increment_metric`.
+    fn increment_metric(&mut self, id: u32, offset: i64) -> Answer<()>;
+    /// `proxy_set_effective_context`.
+    fn set_effective_context(&mut self, context: u32) -> Answer<()>;
+    /// A call that this host does not have, by its name.
+    fn unknown(&mut self, name: &'static str) -> Status;
+}
+
+thread_local! {
+    static HOST: RefCell<Option<Rc<RefCell<dyn Host>>>> = const { RefCell::new(None) };
+}
+
+/// Makes `host` the host of plug-ins on this thread.
+pub fn install(host: Rc<RefCell<dyn Host>>) {
+    HOST.set(Some(host));
+}
+
+/// Calls the installed host.
+fn ask<T>(call: impl FnOnce(&mut dyn Host) -> Answer<T>) -> Answer<T> {
+    let host = HOST.with_borrow(Clone::clone).ok_or(Status::UNIMPLEMENTED)?;
+    let mut host = host.try_borrow_mut().map_err(|_| Status::INTERNAL_FAILURE)?;
+    call(&mut *host)
+}
+
+/// The number that a call returns.
+fn status(answer: Answer<()>) -> u32 {
+    answer.err().unwrap_or(Status::OK).0
+}
+
+/// Stores an integer where the caller wants it.
+///
+/// # Safety
+///
+/// `at` points to memory for a `T`.
+unsafe fn store<T>(answer: Answer<T>, at: *mut T) -> u32 {
+    // SAFETY: the caller's promise.
+    status(answer.map(|value| unsafe { at.write(value) }))
+}
+
+/// Hands bytes over in memory that the plug-in frees.
+///
+/// # Safety
+///
+/// `data` and `size` point to memory for a pointer and a number.
+unsafe fn store_bytes(answer: Answer<Vec<u8>>, data: *mut *mut u8, size: *mut usize) -> u32 {
+    status(answer.map(|bytes| {
+        let copy = allocate(bytes.len());
+        let length = if copy.is_null() { 0 } else { bytes.len() };
+        // SAFETY: `copy` has room for the bytes when it is not null; `data` and `size` as promised.
+        unsafe {
+            copy.copy_from_nonoverlapping(bytes.as_ptr(), length);
+            data.write(copy);
+            size.write(length);
+        }
+    }))
+}
+
+/// The bytes that a caller passes.
+///
+/// # Safety
+///
+/// `data` points to `size` bytes that live as long as the call, or is anything when `size` is 0.
+unsafe fn passed<'a>(data: *const u8, size: usize) -> &'a [u8] {
+    if size == 0 {
+        return &[];
+    }
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts(data, size) }
+}
+
+pub(crate) mod calls {
+    //! The functions themselves.
+    #![allow(clippy::missing_safety_doc, reason = "every pointer is as the ABI says")]
+
+    use super::{ask, passed, status, store, store_bytes};
+
+    /// Defines host calls: the unsafe part is that pointers are what the ABI says.
+    macro_rules! calls {
+        ($(fn $name:ident($($argument:ident: $type:ty),*) $body:block)*) => {$(
+            #[unsafe(no_mangle)]
+            #[allow(unused_unsafe, reason = "some calls pass no pointer")]
+            pub(crate) unsafe extern "C" fn $name($($argument: $type),*) -> u32 {
+                // SAFETY: a plug-in passes pointers to live memory of the sizes it names, as the ABI asks.
+                unsafe { $body }
+            }
+        )*};
+    }
+
+    calls! {
+        fn proxy_log(level: u32, message: *const u8, size: usize) {
+            let message = passed(message, size);
+            status(ask(|host| host.log(level, message)))
+        }
+        fn proxy_get_log_level(level: *mut u32) {
+            store(ask(|host| host.log_level()), level)
+        }
+        fn proxy_get_current_time_nanoseconds(time: *mut u64) {
+            store(ask(|host| host.time()), time)
+        }
+        fn proxy_get_buffer_bytes(buffer: u32, start: usize, max: usize, data: *mut *mut u8, size: *mut usize) {
+            store_bytes(ask(|host| host.buffer(buffer, start, max)), data, size)
+        }
+        fn proxy_set_buffer_bytes(buffer: u32, start: usize, length: usize, data: *const u8, size: usize) {
+            let value = passed(data, size);
+            status(ask(|host| host.set_buffer(buffer, start, length, value)))
+        }
+        fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) {
+            store_bytes(ask(|host| host.header_pairs(map)), data, size)
+        }
+        fn proxy_set_header_map_pairs(map: u32, data: *const u8, size: usize) {
+            let pairs = passed(data, size);
+            status(ask(|host| host.set_header_pairs(map, pairs)))
+        }
+        fn proxy_get_header_map_value(
+            map: u32, name: *const u8, name_size: usize, data: *mut *mut u8, size: *mut usize
+        ) {
+            let name = passed(name, name_size);
+            store_bytes(ask(|host| host.header(map, name)), data, size)
+        }
+        fn proxy_add_header_map_value(
+            map: u32, name: *const u8, name_size: usize, value: *const u8, value_size: usize
+        ) {
+            let (name, value) = (passed(name, name_size), passed(value, value_size));
+            status(ask(|host| host.add_header(map, name, value)))
+        }
+        fn proxy_replace_header_map_value(
+            map: u32, name: *const u8, name_size: usize, value: *const u8, value_size: usize
+        ) {
+            let (name, value) = (passed(name, name_size), passed(value, value_size));
+            status(ask(|host| host.replace_header(map, name, value)))
+        }
+        fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) {
+            let name = passed(name, name_size);
+            status(ask(|host| host.remove_header(map, name)))
+        }
+        fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) {
+            let path = passed(path, path_size);
+            store_bytes(ask(|host| host.property(path)), data, size)
+        }
+        fn proxy_send_local_response(
+            code: u32, details: *const u8, details_size: usize, body: *const u8, body_size: usize,
+            headers: *const u8, headers_size: usize, grpc_status: i32
+        ) {
+            let (details, body) = (passed(details, details_size), passed(body, body_size));
+            let headers = passed(headers, headers_size);
+            status(ask(|host| host.send_local_response(code, details, body, headers, grpc_status)))
+        }
+        fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) {
+            let name = passed(name, name_size);
+            store(ask(|host| host.define_metric(kind, name)), id)
+        }
+        fn proxy_increment_metric(id: u32, offset: i64) {
+            status(ask(|host| host.increment_metric(id, offset)))
+        }
+        fn proxy_set_effective_context(context: u32) {
+            status(ask(|host| host.set_effective_context(context)))
+        }
+    }
+
+    /// Defines the calls that no plug-in of the `Plugin` style makes yet. The proxy-wasm crate declares
+    /// them, so that a classic plug-in links; a host says what it thinks of one that is made.
+    macro_rules! unknown {
+        ($($name:ident($($type:ty),*);)*) => {$(
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn $name($(_: $type),*) -> u32 {
+                status(ask(|host| Err(host.unknown(stringify!($name)))))
+            }
+        )*};
+    }
+
+    type Bytes = *const u8;
+    type Out<T> = *mut T;
+
+    unknown! {
+        proxy_set_tick_period_milliseconds(u32);
+        proxy_set_property(Bytes, usize, Bytes, usize);
+        proxy_get_shared_data(Bytes, usize, Out<*mut u8>, Out<usize>, Out<u32>);
+        proxy_set_shared_data(Bytes, usize, Bytes, usize, u32);
+        proxy_register_shared_queue(Bytes, usize, Out<u32>);
+        proxy_resolve_shared_queue(Bytes, usize, Bytes, usize, Out<u32>);
+        proxy_dequeue_shared_queue(u32, Out<*mut u8>, Out<usize>);
+        proxy_enqueue_shared_queue(u32, Bytes, usize);
+        proxy_continue_stream(u32);
+        proxy_close_stream(u32);
+        proxy_http_call(Bytes, usize, Bytes, usize, Bytes, usize, Bytes, usize, u32, Out<u32>);
+        proxy_grpc_call(
+            Bytes, usize, Bytes, usize, Bytes, usize, Bytes, usize, Bytes, usize, u32, Out<u32>
+        );
+        proxy_grpc_stream(Bytes, usize, Bytes, usize, Bytes, usize, Bytes, usize, Out<u32>);
+        proxy_grpc_send(u32, Bytes, usize, u32);
+        proxy_grpc_cancel(u32);
+        proxy_grpc_close(u32);
+        proxy_get_status(Out<u32>, Out<*mut u8>, Out<usize>);
+        proxy_call_foreign_function(Bytes, usize, Bytes, usize, Out<*mut u8>, Out<usize>);
+        proxy_done();
+        proxy_get_metric(u32, Out<u64>);
+        proxy_record_metric(u32, u64);
+    }
+}

@@ -1,0 +1,132 @@
+//! Properties: what the gateway knows of a request beside its headers.
+//!
+//! ```no_run
+//! use sdk::property;
+//!
+//! let client = property::SOURCE_ADDRESS.get(); // "127.0.0.1:51234"
+//! # let _ = client;
+//! ```
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+
+use crate::Status;
+use crate::host;
+
+/// A property: its path, and the type that Envoy gives it (Envoy's attributes documentation).
+pub struct Property<T> {
+    /// The segments of its path, joined by NUL.
+    path: &'static str,
+    value: PhantomData<fn() -> T>,
+}
+
+/// A type of property.
+pub trait Value: Sized {
+    /// Reads the bytes of the host; nothing when they do not have the form.
+    fn read(bytes: Vec<u8>) -> Option<Self>;
+}
+
+impl Value for Vec<u8> {
+    fn read(bytes: Vec<u8>) -> Option<Self> {
+        Some(bytes)
+    }
+}
+
+impl Value for i64 {
+    fn read(bytes: Vec<u8>) -> Option<Self> {
+        bytes.try_into().ok().map(i64::from_le_bytes)
+    }
+}
+
+impl<T: Value> Property<T> {
+    /// A property by its path, segments joined by NUL: `"request\0protocol"`.
+    pub const fn new(path: &'static str) -> Self {
+        Property {
+            path,
+            value: PhantomData,
+        }
+    }
+
+    /// Its value; nothing when the gateway does not know it in this phase.
+    pub fn get(&self) -> Option<T> {
+        host::property(self.path.as_bytes())
+            .ok()
+            .flatten()
+            .and_then(T::read)
+    }
+}
+
+/// `HTTP/1.1`, `HTTP/2`, …
+pub const REQUEST_PROTOCOL: Property<Vec<u8>> = Property::new("request\0protocol");
+/// The client's address and port.
+pub const SOURCE_ADDRESS: Property<Vec<u8>> = Property::new("source\0address");
+/// The address and port that the client connected to.
+pub const DESTINATION_ADDRESS: Property<Vec<u8>> = Property::new("destination\0address");
+/// The response's status, once there is a response.
+pub const RESPONSE_CODE: Property<i64> = Property::new("response\0code");
+/// Why the response has its status, once there is a response.
+pub const RESPONSE_CODE_DETAILS: Property<Vec<u8>> = Property::new("response\0code_details");
+
+/// The host of the request where its headers can no longer be read.
+pub(crate) const REQUEST_HOST: &str = "request\0host";
+
+thread_local! {
+    /// Whether this gateway has Higress's names; unknown until one has answered.
+    static SHORT_NAMES: Cell<Option<bool>> = const { Cell::new(None) };
+}
+
+/// A property that stock Envoy and Higress call by different names.
+struct TwoNames {
+    /// `route_name`: Higress.
+    short: &'static str,
+    /// `xds.route_name`: Envoy 1.24 and later.
+    stock: &'static str,
+}
+
+const ROUTE_NAME: TwoNames = TwoNames {
+    short: "route_name",
+    stock: "xds\0route_name",
+};
+const CLUSTER_NAME: TwoNames = TwoNames {
+    short: "cluster_name",
+    stock: "xds\0cluster_name",
+};
+
+impl TwoNames {
+    /// Asks for one name and then the other, and remembers which one answered, so that a gateway is asked
+    /// twice only until then.
+    fn get(&self) -> Result<Option<Vec<u8>>, Status> {
+        match SHORT_NAMES.get() {
+            Some(true) => host::property(self.short.as_bytes()),
+            Some(false) => host::property(self.stock.as_bytes()),
+            None => {
+                for (path, short) in [(self.stock, false), (self.short, true)] {
+                    if let Some(value) = host::property(path.as_bytes())? {
+                        SHORT_NAMES.set(Some(short));
+                        return Ok(Some(value));
+                    }
+                }
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// The name of the request's route; nothing when it has none.
+///
+/// # Errors
+///
+/// The host's status when it fails other than by not knowing the property.
+pub fn route_name() -> Result<Option<Vec<u8>>, Status> {
+    ROUTE_NAME.get()
+}
+
+/// The name of the cluster that the request's route leads to, `outbound|80||svc.ns.svc.cluster.local` in
+/// Istio and Higress; nothing when it has none.
+///
+/// # Errors
+///
+/// The host's status when it fails other than by not knowing the property.
+pub fn cluster_name() -> Result<Option<Vec<u8>>, Status> {
+    CLUSTER_NAME.get()
+}

@@ -1,0 +1,148 @@
+//! A loaded configuration, and the choice of its part for a request.
+
+use std::rc::Rc;
+
+use config::{ConfigError, Configuration, Document};
+use matcher::host::HostPattern;
+use matcher::rules::{Attributes, Conditions, RuleIndex};
+
+use crate::abi::{MapType, Status};
+use crate::{host, property};
+
+/// A document whose rules are ready to be asked.
+pub(crate) struct Loaded<C> {
+    index: RuleIndex,
+    rules: Vec<Rc<C>>,
+    global: Option<Rc<C>>,
+}
+
+impl<C> Loaded<C> {
+    /// A configuration without rules.
+    #[cfg(feature = "classic")]
+    pub(crate) fn global(config: C) -> Self {
+        Loaded {
+            index: RuleIndex::new([]),
+            rules: Vec::new(),
+            global: Some(Rc::new(config)),
+        }
+    }
+}
+
+impl<C: Configuration> Loaded<C> {
+    /// Reads a document whole, or says what is wrong with it.
+    pub(crate) fn from_json(text: &[u8]) -> Result<Self, ConfigError> {
+        let document = Document::<C>::from_json(text)?;
+        let mut conditions = Vec::with_capacity(document.rules.len());
+        let mut rules = Vec::with_capacity(document.rules.len());
+        for (index, rule) in document.rules.into_iter().enumerate() {
+            conditions.push(compile(index, rule.conditions)?);
+            rules.push(Rc::new(rule.config));
+        }
+        Ok(Loaded {
+            index: RuleIndex::new(conditions),
+            rules,
+            global: document.global.map(Rc::new),
+        })
+    }
+}
+
+fn compile(rule: usize, conditions: config::Conditions) -> Result<Conditions, ConfigError> {
+    let mut hosts = Vec::with_capacity(conditions.domains.len());
+    for (index, domain) in conditions.domains.iter().enumerate() {
+        hosts.push(HostPattern::parse(domain).map_err(|error| {
+            ConfigError::new(
+                format!("_rules_[{rule}]._match_domain_[{index}]"),
+                error.to_string(),
+            )
+        })?);
+    }
+    Ok(Conditions {
+        routes: conditions.routes,
+        route_prefixes: conditions.route_prefixes,
+        hosts,
+        services: conditions.services,
+    })
+}
+
+/// The configuration chosen for a stream.
+pub(crate) struct Choice<C> {
+    pub(crate) config: Rc<C>,
+    /// Which rule it belongs to; the global configuration belongs to none.
+    pub(crate) rule: Option<usize>,
+}
+
+impl<C> Clone for Choice<C> {
+    fn clone(&self) -> Self {
+        Choice {
+            config: self.config.clone(),
+            rule: self.rule,
+        }
+    }
+}
+
+impl<C> Loaded<C> {
+    /// The first rule that matches, else the global configuration, else none.
+    ///
+    /// # Errors
+    ///
+    /// The status of a host call that failed: no rule may be passed over because of it.
+    pub(crate) fn choose(&self, phase: Phase) -> Result<Option<Choice<C>>, Status> {
+        let rule = if self.index.is_empty() {
+            None
+        } else {
+            let mut attributes = HostAttributes { phase, failure: None };
+            let rule = self.index.select(&mut attributes);
+            if let Some(status) = attributes.failure {
+                return Err(status);
+            }
+            rule
+        };
+        let config = match rule {
+            Some(index) => self.rules.get(index),
+            None => self.global.as_ref(),
+        };
+        Ok(config.map(|config| Choice {
+            config: config.clone(),
+            rule,
+        }))
+    }
+}
+
+/// Whether the head of the request can still be read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Request,
+    Response,
+}
+
+/// The attributes of a request, asked from the host when a rule needs them.
+struct HostAttributes {
+    phase: Phase,
+    failure: Option<Status>,
+}
+
+impl HostAttributes {
+    fn note(&mut self, result: Result<Option<Vec<u8>>, Status>) -> Option<Vec<u8>> {
+        result.unwrap_or_else(|status| {
+            self.failure = Some(status);
+            None
+        })
+    }
+}
+
+impl Attributes for HostAttributes {
+    fn host(&mut self) -> Option<Vec<u8>> {
+        self.note(match self.phase {
+            Phase::Request => host::header(MapType::RequestHeaders, b":authority"),
+            Phase::Response => host::property(property::REQUEST_HOST.as_bytes()),
+        })
+    }
+
+    fn route(&mut self) -> Option<Vec<u8>> {
+        self.note(property::route_name())
+    }
+
+    fn service(&mut self) -> Option<Vec<u8>> {
+        self.note(property::cluster_name())
+    }
+}

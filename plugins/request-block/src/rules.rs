@@ -1,0 +1,80 @@
+//! The decisions: pure functions over bytes.
+
+use std::fmt;
+
+use matcher::literal::{LiteralScanner, Literals};
+
+use crate::config::Config;
+
+/// Which pattern matched: its list, and its place there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Match {
+    /// `block_exact_urls`.
+    ExactUrl(usize),
+    /// `block_urls`.
+    Url(usize),
+    /// `block_regexp_urls`.
+    RegexpUrl(usize),
+    /// `block_headers`.
+    Header(usize),
+    /// `block_bodies`.
+    Body(usize),
+}
+
+impl Match {
+    /// The response-code details, and the name of the counter.
+    pub fn details(self) -> &'static str {
+        match self {
+            Match::ExactUrl(_) | Match::Url(_) | Match::RegexpUrl(_) => "request-block.url_blocked",
+            Match::Header(_) => "request-block.header_blocked",
+            Match::Body(_) => "request-block.body_blocked",
+        }
+    }
+}
+
+impl fmt::Display for Match {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (list, index) = match self {
+            Match::ExactUrl(index) => ("block_exact_urls", index),
+            Match::Url(index) => ("block_urls", index),
+            Match::RegexpUrl(index) => ("block_regexp_urls", index),
+            Match::Header(index) => ("block_headers", index),
+            Match::Body(index) => ("block_bodies", index),
+        };
+        write!(f, "{list}[{index}]")
+    }
+}
+
+/// Looks at a URL: path and query, as they came.
+pub fn url(config: &Config, url: &[u8]) -> Option<Match> {
+    let exact = || config.exact_urls.find(url).map(Match::ExactUrl);
+    let keyword = || config.urls.find(url).map(Match::Url);
+    let regexp = || config.regexp_urls.find(url).map(Match::RegexpUrl);
+    exact().or_else(keyword).or_else(regexp)
+}
+
+/// Keywords that are looked for in headers.
+pub struct HeaderPatterns {
+    /// In names, which have no case.
+    pub names: Literals,
+    /// In values, each on its own.
+    pub values: Literals,
+}
+
+impl HeaderPatterns {
+    /// Looks at every header, and at every value of one that is repeated.
+    pub fn find<'a>(&self, mut headers: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Option<Match> {
+        headers
+            .find_map(|(name, value)| self.names.find(name).or_else(|| self.values.find(value)))
+            .map(Match::Header)
+    }
+}
+
+/// Looks at the next bytes of a body.
+pub fn body(patterns: &Literals, scanner: &mut LiteralScanner, chunk: &[u8], last: bool) -> Option<Match> {
+    let mut found = scanner.feed(patterns, chunk);
+    if last && found.is_none() {
+        found = scanner.finish(patterns);
+    }
+    found.map(Match::Body)
+}
