@@ -22,7 +22,6 @@ use std::rc::Rc;
 use proxy_wasm::traits::RootContext;
 use serde::de::DeserializeOwned;
 
-use crate::abi::BufferType;
 use crate::host;
 use crate::log as log_level;
 use crate::log::Level;
@@ -116,18 +115,15 @@ pub fn on_configure<R: RootContext, C: Default + DeserializeOwned + 'static>(
     log: &Log,
 ) -> bool {
     log_level::refresh();
-    let text = match size {
-        0 => Vec::new(),
-        _ => match host::buffer(BufferType::PluginConfiguration, 0, size) {
-            Ok(text) => text,
-            Err(status) => {
-                log.error(&format!(
-                    "cannot read the configuration: host status {}",
-                    status.0
-                ));
-                return false;
-            }
-        },
+    let text = match host::configuration(size) {
+        Ok(text) => text,
+        Err(status) => {
+            log.error(&format!(
+                "cannot read the configuration: host status {}",
+                status.0
+            ));
+            return false;
+        }
     };
     let loaded = match text.trim_ascii() {
         b"" | b"{}" => Ok(Loaded::global(C::default())),

@@ -51,6 +51,20 @@ pub(crate) fn buffer(buffer: BufferType, start: usize, size: usize) -> Result<Ve
     bytes(|data, length| unsafe { abi::proxy_get_buffer_bytes(buffer as u32, start, size, data, length) })
 }
 
+/// The plug-in's configuration, whose size the host has announced.
+pub(crate) fn configuration(size: usize) -> Result<Vec<u8>, Status> {
+    if size == 0 {
+        return Ok(Vec::new());
+    }
+    let text = buffer(BufferType::PluginConfiguration, 0, size)?;
+    // Part of a configuration may read as a whole one that allows more.
+    if text.len() == size {
+        Ok(text)
+    } else {
+        Err(Status::INTERNAL_FAILURE)
+    }
+}
+
 pub(crate) fn header_pairs(map: MapType) -> Result<Vec<u8>, Status> {
     // SAFETY: the pointers are those of live variables of `bytes`.
     bytes(|data, size| unsafe { abi::proxy_get_header_map_pairs(map as u32, data, size) })

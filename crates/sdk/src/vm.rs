@@ -124,15 +124,12 @@ impl<P: Plugin> Vm<P> {
     /// `proxy_on_configure`: the new configuration, or the old one and `false`.
     pub fn on_configure(&mut self, root: u32, size: usize) -> bool {
         log::refresh();
-        let text = match size {
-            0 => Vec::new(),
-            _ => match host::buffer(BufferType::PluginConfiguration, 0, size) {
-                Ok(text) => text,
-                Err(Status(status)) => {
-                    crate::error!("{}: cannot read the configuration: host status {status}", P::NAME);
-                    return false;
-                }
-            },
+        let text = match host::configuration(size) {
+            Ok(text) => text,
+            Err(Status(status)) => {
+                crate::error!("{}: cannot read the configuration: host status {status}", P::NAME);
+                return false;
+            }
         };
         match Loaded::from_json(&text) {
             Ok(loaded) => {

@@ -1,0 +1,316 @@
+//! A gateway's side of the host calls, for one VM: what Envoy 1.40 answers, over plain values.
+
+use std::collections::BTreeMap;
+
+use sdk::Status;
+use sdk::native::{Answer, Host};
+
+use super::maps::Map;
+use crate::case::{Gateway, LogLevel, PropertyNames};
+use crate::outcome::LogLine;
+
+/// The ABI's numbers of the maps that an HTTP stream has, in the order of [`MockHost::maps`].
+pub(super) const REQUEST_HEADERS: usize = 0;
+pub(super) const REQUEST_TRAILERS: usize = 1;
+pub(super) const RESPONSE_HEADERS: usize = 2;
+pub(super) const RESPONSE_TRAILERS: usize = 3;
+
+/// The bodies of an HTTP stream; the ABI's numbers.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Body {
+    Request = 0,
+    Response = 1,
+}
+/// The ABI's number of the buffer with the plug-in's configuration.
+const PLUGIN_CONFIGURATION: u32 = 7;
+
+/// Log levels by the ABI's number.
+const LEVELS: [LogLevel; 6] = [
+    LogLevel::Trace,
+    LogLevel::Debug,
+    LogLevel::Info,
+    LogLevel::Warn,
+    LogLevel::Error,
+    LogLevel::Critical,
+];
+
+/// An answer that the plug-in gives itself.
+#[derive(Debug, Clone)]
+pub(super) struct LocalReply {
+    pub(super) status: u16,
+    pub(super) details: Vec<u8>,
+    pub(super) body: Vec<u8>,
+    pub(super) headers: Map,
+}
+
+/// The host of one VM.
+pub(super) struct MockHost {
+    gateway: Gateway,
+    configuration: Vec<u8>,
+    /// Headers and trailers by their number. One that cannot be read in this phase is absent.
+    maps: [Option<Map>; 4],
+    /// Maps that have gone on with their message, by their number.
+    gone: [Map; 4],
+    /// Bodies by their number, likewise.
+    bodies: [Option<Vec<u8>>; 2],
+    properties: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(super) reply: Option<LocalReply>,
+    pub(super) log: Vec<LogLine>,
+    /// Counters by name; a metric's number is its place here.
+    metrics: Vec<(String, u64)>,
+    pub(super) calls: u64,
+}
+
+impl MockHost {
+    pub(super) fn new(gateway: Gateway, configuration: Vec<u8>) -> Self {
+        Self {
+            gateway,
+            configuration,
+            maps: Default::default(),
+            gone: Default::default(),
+            bodies: Default::default(),
+            properties: BTreeMap::new(),
+            reply: None,
+            log: Vec::new(),
+            metrics: Vec::new(),
+            calls: 0,
+        }
+    }
+
+    pub(super) fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    /// A map that callbacks can read from now on.
+    pub(super) fn arrive(&mut self, number: usize, map: Map) {
+        if let Some(place) = self.maps.get_mut(number) {
+            *place = Some(map);
+        }
+    }
+
+    /// What callbacks can read of a body from now on.
+    pub(super) fn body_arrives(&mut self, body: Body, bytes: Vec<u8>) {
+        if let Some(place) = self.bodies.get_mut(body as usize) {
+            *place = Some(bytes);
+        }
+    }
+
+    /// What the plug-in has left of it.
+    pub(super) fn take_body(&mut self, body: Body) -> Vec<u8> {
+        self.bodies
+            .get_mut(body as usize)
+            .and_then(Option::take)
+            .unwrap_or_default()
+    }
+
+    /// A map goes on with its message: no callback can read it any more.
+    pub(super) fn release(&mut self, number: usize) {
+        if let (Some(map), Some(gone)) = (
+            self.maps.get_mut(number).and_then(Option::take),
+            self.gone.get_mut(number),
+        ) {
+            *gone = map;
+        }
+    }
+
+    /// A map that has gone on; empty when there was none.
+    pub(super) fn gone(&self, number: usize) -> &Map {
+        static NONE: Map = Map::new();
+        self.gone.get(number).unwrap_or(&NONE)
+    }
+
+    /// Forgets the stream before.
+    pub(super) fn begin_stream(&mut self) {
+        self.maps = Default::default();
+        self.gone = Default::default();
+        self.bodies = Default::default();
+        self.reply = None;
+        self.log.clear();
+    }
+
+    pub(super) fn counters(&self) -> BTreeMap<String, u64> {
+        self.metrics.iter().cloned().collect()
+    }
+
+    /// The properties of a request, under the names that the gateway of the case has.
+    pub(super) fn set_properties(&mut self, host: &[u8], protocol: &str) {
+        let (route, cluster) = match self.gateway.names {
+            PropertyNames::Stock => ("xds\0route_name", "xds\0cluster_name"),
+            PropertyNames::Higress => ("route_name", "cluster_name"),
+        };
+        self.properties = [
+            (route, self.gateway.route.as_bytes()),
+            (cluster, self.gateway.cluster.as_bytes()),
+            ("request\0host", host),
+            ("request\0protocol", protocol.as_bytes()),
+            ("source\0address", b"127.0.0.1:50000"),
+            ("destination\0address", b"127.0.0.1:8080"),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec()))
+        .collect();
+    }
+
+    fn map(&mut self, number: u32) -> Answer<&mut Map> {
+        let map = usize::try_from(number)
+            .ok()
+            .and_then(|number| self.maps.get_mut(number));
+        map.and_then(Option::as_mut).ok_or(Status::BAD_ARGUMENT)
+    }
+}
+
+impl Host for MockHost {
+    fn log(&mut self, level: u32, message: &[u8]) -> Answer<()> {
+        self.calls += 1;
+        let level = *LEVELS.get(level as usize).ok_or(Status::BAD_ARGUMENT)?;
+        if level >= self.gateway.log_level {
+            self.log.push(LogLine {
+                level,
+                message: String::from_utf8_lossy(message).into_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    fn log_level(&mut self) -> Answer<u32> {
+        self.calls += 1;
+        let level = LEVELS.iter().position(|level| *level == self.gateway.log_level);
+        level
+            .and_then(|level| u32::try_from(level).ok())
+            .ok_or(Status::INTERNAL_FAILURE)
+    }
+
+    fn time(&mut self) -> Answer<u64> {
+        self.calls += 1;
+        // A plug-in under test sees the same time in every run: 2026-01-01T00:00:00Z.
+        Ok(1_767_225_600_000_000_000)
+    }
+
+    fn buffer(&mut self, buffer: u32, start: usize, size: usize) -> Answer<Vec<u8>> {
+        self.calls += 1;
+        let bytes = match buffer {
+            PLUGIN_CONFIGURATION => &self.configuration,
+            _ => {
+                let buffer = usize::try_from(buffer)
+                    .ok()
+                    .and_then(|body| self.bodies.get(body));
+                buffer.and_then(Option::as_ref).ok_or(Status::NOT_FOUND)?
+            }
+        };
+        let rest = bytes.get(start..).ok_or(Status::BAD_ARGUMENT)?;
+        Ok(rest.iter().take(size).copied().collect())
+    }
+
+    fn set_buffer(&mut self, buffer: u32, start: usize, size: usize, value: &[u8]) -> Answer<()> {
+        self.calls += 1;
+        let buffer = usize::try_from(buffer)
+            .ok()
+            .and_then(|body| self.bodies.get_mut(body));
+        let bytes = buffer.and_then(Option::as_mut).ok_or(Status::NOT_FOUND)?;
+        if start > bytes.len() {
+            return Err(Status::BAD_ARGUMENT);
+        }
+        let end = start.saturating_add(size).min(bytes.len());
+        bytes.splice(start..end, value.iter().copied());
+        Ok(())
+    }
+
+    fn header_pairs(&mut self, map: u32) -> Answer<Vec<u8>> {
+        self.calls += 1;
+        Ok(self.map(map)?.serialise())
+    }
+
+    fn set_header_pairs(&mut self, map: u32, pairs: &[u8]) -> Answer<()> {
+        self.calls += 1;
+        *self.map(map)? = Map::parse(pairs).ok_or(Status::BAD_ARGUMENT)?;
+        Ok(())
+    }
+
+    fn header(&mut self, map: u32, name: &[u8]) -> Answer<Vec<u8>> {
+        self.calls += 1;
+        self.map(map)?
+            .get(name)
+            .map(<[u8]>::to_vec)
+            .ok_or(Status::NOT_FOUND)
+    }
+
+    fn add_header(&mut self, map: u32, name: &[u8], value: &[u8]) -> Answer<()> {
+        self.calls += 1;
+        self.map(map)?.add(name, value);
+        Ok(())
+    }
+
+    fn replace_header(&mut self, map: u32, name: &[u8], value: &[u8]) -> Answer<()> {
+        self.calls += 1;
+        self.map(map)?.replace(name, value);
+        Ok(())
+    }
+
+    fn remove_header(&mut self, map: u32, name: &[u8]) -> Answer<()> {
+        self.calls += 1;
+        self.map(map)?.remove(name);
+        Ok(())
+    }
+
+    fn property(&mut self, path: &[u8]) -> Answer<Vec<u8>> {
+        self.calls += 1;
+        self.properties.get(path).cloned().ok_or(Status::NOT_FOUND)
+    }
+
+    fn send_local_response(
+        &mut self,
+        status: u32,
+        details: &[u8],
+        body: &[u8],
+        headers: &[u8],
+        _: i32,
+    ) -> Answer<()> {
+        self.calls += 1;
+        let reply = LocalReply {
+            status: u16::try_from(status).map_err(|_| Status::BAD_ARGUMENT)?,
+            details: details.to_vec(),
+            body: body.to_vec(),
+            headers: Map::parse(headers).ok_or(Status::BAD_ARGUMENT)?,
+        };
+        // The first answer stands.
+        self.reply.get_or_insert(reply);
+        Ok(())
+    }
+
+    fn define_metric(&mut self, _: u32, name: &[u8]) -> Answer<u32> {
+        self.calls += 1;
+        let name = String::from_utf8_lossy(name).into_owned();
+        let place = self
+            .metrics
+            .iter()
+            .position(|(other, _)| *other == name)
+            .unwrap_or_else(|| {
+                self.metrics.push((name, 0));
+                self.metrics.len() - 1
+            });
+        u32::try_from(place).map_err(|_| Status::INTERNAL_FAILURE)
+    }
+
+    fn increment_metric(&mut self, id: u32, offset: i64) -> Answer<()> {
+        self.calls += 1;
+        let metric = usize::try_from(id).ok().and_then(|id| self.metrics.get_mut(id));
+        let (_, value) = metric.ok_or(Status::NOT_FOUND)?;
+        *value = value.saturating_add_signed(offset);
+        Ok(())
+    }
+
+    fn set_effective_context(&mut self, _: u32) -> Answer<()> {
+        self.calls += 1;
+        Ok(())
+    }
+
+    fn unknown(&mut self, name: &'static str) -> Status {
+        self.calls += 1;
+        let message = format!("the native engine does not have `{name}`: skip it in this case");
+        self.log.push(LogLine {
+            level: LogLevel::Critical,
+            message,
+        });
+        Status::UNIMPLEMENTED
+    }
+}

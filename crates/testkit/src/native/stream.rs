@@ -1,0 +1,386 @@
+//! One request on its way through the filter, as Envoy moves it: head, body, trailers, and back.
+
+use std::cell::{RefCell, RefMut};
+use std::rc::Rc;
+
+use sdk::native::Entry;
+
+use super::host::{
+    Body, LocalReply, MockHost, REQUEST_HEADERS, REQUEST_TRAILERS, RESPONSE_HEADERS, RESPONSE_TRAILERS,
+};
+use super::maps::Map;
+use crate::ByteString;
+use crate::case::{Header, Protocol, Request, Upstream};
+use crate::outcome::{Answer, Outcome, UpstreamRequest};
+
+/// What a callback returns to let a message go on.
+const CONTINUE: u32 = 0;
+
+/// A stream: one context of the plug-in.
+pub(super) struct Stream<'a> {
+    pub(super) entry: &'a Entry,
+    pub(super) host: &'a Rc<RefCell<MockHost>>,
+    pub(super) context: u32,
+}
+
+/// How a message came through the filter.
+enum Passed {
+    /// Whole, with its body as the filter left it.
+    Through(Vec<u8>),
+    /// Somebody answered instead.
+    Answered(LocalReply),
+    /// It waits, and nothing is left to come that could wake it.
+    Stuck,
+    /// The client has gone away.
+    Reset,
+}
+
+/// One direction of a stream, in the host's numbers and the plug-in's callbacks.
+struct Direction {
+    headers: usize,
+    trailers: usize,
+    body: Body,
+    on_headers: Option<fn(u32, usize, bool) -> u32>,
+    on_body: Option<fn(u32, usize, bool) -> u32>,
+    on_trailers: Option<fn(u32, usize) -> u32>,
+    /// Whether a body that the gateway has to hold may only be so large.
+    limited: bool,
+}
+
+/// A message as it arrives.
+struct Message<'m> {
+    headers: Map,
+    pieces: Vec<&'m [u8]>,
+    /// The end is told apart from the last piece, as the chunked coding does.
+    end_apart: bool,
+    ends_with_headers: bool,
+    trailers: &'m [Header],
+    /// Ends without an end after so many pieces.
+    reset_after: Option<usize>,
+}
+
+impl Stream<'_> {
+    fn host(&self) -> RefMut<'_, MockHost> {
+        self.host.borrow_mut()
+    }
+
+    /// Sends a request through, and the answer back.
+    pub(super) fn exchange(&self, request: &Request, upstream: &Upstream) -> Outcome {
+        let calls_before = self.host().calls;
+        self.host().begin_stream();
+        self.host().set_properties(&request.host, protocol(request));
+        let passed = self.request(request);
+        let mut outcome = Outcome::default();
+        match passed {
+            Passed::Through(body) => {
+                outcome.upstream = Some(self.seen_upstream(body));
+                outcome.details = Some("via_upstream".into());
+                self.response(upstream_message(upstream), &mut outcome);
+            }
+            Passed::Answered(reply) => self.reply(&reply, &mut outcome),
+            Passed::Stuck | Passed::Reset => {}
+        }
+        if let Some(on_done) = self.entry.on_done {
+            on_done(self.context);
+        }
+        (self.entry.on_delete)(self.context);
+        let mut host = self.host();
+        outcome.log = std::mem::take(&mut host.log);
+        outcome.counters = host.counters();
+        outcome.host_calls = Some(host.calls - calls_before);
+        outcome
+    }
+
+    fn request(&self, request: &Request) -> Passed {
+        let direction = Direction {
+            headers: REQUEST_HEADERS,
+            trailers: REQUEST_TRAILERS,
+            body: Body::Request,
+            on_headers: self.entry.on_request_headers,
+            on_body: self.entry.on_request_body,
+            on_trailers: self.entry.on_request_trailers,
+            limited: true,
+        };
+        let mut headers = Map::default();
+        for (name, value) in [
+            (":authority", &*request.host),
+            (":path", &*request.path),
+            (":method", &*request.method),
+            (":scheme", b"http"),
+        ] {
+            headers.add(name.as_bytes(), value);
+        }
+        headers.extend(&request.headers);
+        if let Some((name, value)) = request.framing_header() {
+            headers.add(name.as_bytes(), value.as_bytes());
+        }
+        // Envoy's own additions, which a plug-in sees too.
+        headers.add(b"x-forwarded-proto", b"http");
+        headers.add(b"x-request-id", b"00000000-0000-4000-8000-000000000000");
+        let message = Message {
+            headers,
+            pieces: request.pieces(),
+            end_apart: request.protocol == Protocol::Http1 && request.chunks.is_some(),
+            ends_with_headers: request.ends_with_headers(),
+            trailers: &request.trailers,
+            reset_after: request.reset_after,
+        };
+        self.pass(&direction, message)
+    }
+
+    /// The request that has gone on to the upstream.
+    fn seen_upstream(&self, body: Vec<u8>) -> UpstreamRequest {
+        let host = self.host();
+        let head = host.gone(REQUEST_HEADERS);
+        let pseudo = |name: &str| ByteString::from(head.get(name.as_bytes()).unwrap_or_default());
+        UpstreamRequest {
+            method: pseudo(":method"),
+            path: pseudo(":path"),
+            host: pseudo(":authority"),
+            headers: head.regular(),
+            body: body.into(),
+            trailers: host.gone(REQUEST_TRAILERS).regular(),
+        }
+    }
+
+    /// Sends a response through to the client.
+    fn response(&self, message: Message<'_>, outcome: &mut Outcome) {
+        let direction = Direction {
+            headers: RESPONSE_HEADERS,
+            trailers: RESPONSE_TRAILERS,
+            body: Body::Response,
+            on_headers: self.entry.on_response_headers,
+            on_body: self.entry.on_response_body,
+            on_trailers: self.entry.on_response_trailers,
+            limited: false,
+        };
+        let passed = self.pass(&direction, message);
+        let host = self.host();
+        let head = host.gone(RESPONSE_HEADERS);
+        let status = |head: &Map| {
+            let status = head
+                .get(b":status")
+                .and_then(|status| str::from_utf8(status).ok());
+            status.and_then(|status| status.parse().ok()).unwrap_or_default()
+        };
+        let answer = Answer {
+            status: status(head),
+            headers: head.regular(),
+            body: ByteString::default(),
+            trailers: host.gone(RESPONSE_TRAILERS).regular(),
+            cut_off: None,
+        };
+        outcome.answer = match passed {
+            Passed::Through(body) => Some(Answer {
+                body: body.into(),
+                ..answer
+            }),
+            // The head has gone to the client, so all that is left is to end the stream.
+            Passed::Answered(_) if status(head) != 0 => Some(Answer {
+                cut_off: Some("answered after the head had gone".into()),
+                ..answer
+            }),
+            Passed::Answered(reply) => {
+                drop(host);
+                outcome.details = details(&reply);
+                Some(plain_answer(&reply))
+            }
+            Passed::Stuck | Passed::Reset => None,
+        };
+    }
+
+    /// An answer of the gateway's side also goes through the response callbacks.
+    fn reply(&self, reply: &LocalReply, outcome: &mut Outcome) {
+        self.host().reply = None;
+        outcome.details = details(reply);
+        let mut headers = Map::default();
+        headers.add(b":status", reply.status.to_string().as_bytes());
+        for (name, value) in plain_answer(reply).headers {
+            headers.add(&name, &value);
+        }
+        let pieces = if reply.body.is_empty() {
+            Vec::new()
+        } else {
+            vec![reply.body.as_slice()]
+        };
+        let ends_with_headers = pieces.is_empty();
+        let message = Message {
+            headers,
+            pieces,
+            end_apart: false,
+            ends_with_headers,
+            trailers: &[],
+            reset_after: None,
+        };
+        self.response(message, outcome);
+    }
+
+    /// Moves a message through the callbacks of its direction.
+    fn pass(&self, direction: &Direction, message: Message<'_>) -> Passed {
+        // The head.
+        let count = message.headers.len();
+        self.host().arrive(direction.headers, message.headers);
+        let action = direction.on_headers.map_or(CONTINUE, |call| {
+            call(self.context, count, message.ends_with_headers)
+        });
+        if let Some(reply) = self.host().reply.take() {
+            return Passed::Answered(reply);
+        }
+        let held_head = action != CONTINUE;
+        if held_head && (message.ends_with_headers || !self.host().gateway().hold_headers) {
+            return Passed::Stuck;
+        }
+        if !held_head {
+            self.host().release(direction.headers);
+        }
+
+        // The body: what a piece does not let go on is held with those after it.
+        let mut body = BodyOnItsWay::default();
+        let mut pieces: Vec<(&[u8], bool)> = message.pieces.iter().map(|piece| (*piece, false)).collect();
+        if !message.ends_with_headers && message.trailers.is_empty() && message.reset_after.is_none() {
+            match pieces.last_mut() {
+                Some((_, last)) if !message.end_apart => *last = true,
+                _ => pieces.push((&[], true)),
+            }
+        }
+        for (piece, last) in pieces.into_iter().take(message.reset_after.unwrap_or(usize::MAX)) {
+            if let Some(reply) = self.piece(direction, piece, last, &mut body) {
+                return Passed::Answered(reply);
+            }
+        }
+        if message.reset_after.is_some() {
+            return Passed::Reset;
+        }
+
+        // The trailers. What is held of the body can still be read.
+        if !message.trailers.is_empty() {
+            let mut trailers = Map::default();
+            trailers.extend(message.trailers);
+            let count = trailers.len();
+            self.host().arrive(direction.trailers, trailers);
+            self.host()
+                .body_arrives(direction.body, std::mem::take(&mut body.held));
+            let action = direction
+                .on_trailers
+                .map_or(CONTINUE, |call| call(self.context, count));
+            if let Some(reply) = self.host().reply.take() {
+                return Passed::Answered(reply);
+            }
+            body.through.append(&mut self.host().take_body(direction.body));
+            body.waits = action != CONTINUE;
+            self.host().release(direction.trailers);
+        }
+        if body.waits {
+            return Passed::Stuck;
+        }
+        self.host().release(direction.headers);
+        Passed::Through(body.through)
+    }
+
+    /// Moves one piece of a body; an answer is instead of the rest.
+    fn piece(
+        &self,
+        direction: &Direction,
+        piece: &[u8],
+        last: bool,
+        body: &mut BodyOnItsWay,
+    ) -> Option<LocalReply> {
+        body.held.extend_from_slice(piece);
+        let size = body.held.len();
+        let limit = usize::try_from(self.host().gateway().buffer_limit).unwrap_or(usize::MAX);
+        let too_large = direction.limited && size > limit;
+        if body.waits && too_large {
+            return Some(payload_too_large());
+        }
+        self.host()
+            .body_arrives(direction.body, std::mem::take(&mut body.held));
+        let action = direction
+            .on_body
+            .map_or(CONTINUE, |call| call(self.context, size, last));
+        if let Some(reply) = self.host().reply.take() {
+            return Some(reply);
+        }
+        body.held = self.host().take_body(direction.body);
+        body.waits = action != CONTINUE;
+        if !body.waits {
+            body.through.append(&mut body.held);
+        } else if too_large {
+            return Some(payload_too_large());
+        }
+        None
+    }
+}
+
+/// What has become of a body so far.
+#[derive(Default)]
+struct BodyOnItsWay {
+    /// What has gone on.
+    through: Vec<u8>,
+    /// What the gateway holds.
+    held: Vec<u8>,
+    /// Whether the plug-in said so at the last piece.
+    waits: bool,
+}
+
+fn protocol(request: &Request) -> &'static str {
+    match request.protocol {
+        Protocol::Http1 => "HTTP/1.1",
+        Protocol::Http2 => "HTTP/2",
+    }
+}
+
+/// The answer of the upstream, as it arrives.
+fn upstream_message(upstream: &Upstream) -> Message<'_> {
+    let mut headers = Map::default();
+    headers.add(b":status", upstream.status.to_string().as_bytes());
+    headers.extend(&upstream.headers);
+    if upstream.trailers.is_empty() {
+        headers.add(b"content-length", upstream.body.len().to_string().as_bytes());
+    } else {
+        headers.add(b"transfer-encoding", b"chunked");
+    }
+    let pieces = if upstream.body.is_empty() {
+        Vec::new()
+    } else {
+        vec![&*upstream.body]
+    };
+    let ends_with_headers = pieces.is_empty() && upstream.trailers.is_empty();
+    Message {
+        headers,
+        pieces,
+        end_apart: false,
+        ends_with_headers,
+        trailers: &upstream.trailers,
+        reset_after: None,
+    }
+}
+
+/// What Envoy says of a body that it was told to hold and that is larger than it may.
+fn payload_too_large() -> LocalReply {
+    LocalReply {
+        status: 413,
+        details: b"request_payload_too_large".to_vec(),
+        body: b"Payload Too Large".to_vec(),
+        headers: Map::default(),
+    }
+}
+
+fn details(reply: &LocalReply) -> Option<String> {
+    let details = String::from_utf8_lossy(&reply.details).into_owned();
+    Some(details).filter(|details| !details.is_empty())
+}
+
+/// A local reply as a client gets it when no filter changes it.
+fn plain_answer(reply: &LocalReply) -> Answer {
+    let mut headers = reply.headers.clone();
+    headers.replace(b"content-length", reply.body.len().to_string().as_bytes());
+    if !reply.body.is_empty() && headers.get(b"content-type").is_none() {
+        headers.add(b"content-type", b"text/plain");
+    }
+    Answer {
+        status: reply.status,
+        headers: headers.regular(),
+        body: reply.body.as_slice().into(),
+        ..Answer::default()
+    }
+}
