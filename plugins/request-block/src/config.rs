@@ -1,7 +1,7 @@
 //! What an operator configures, and the patterns compiled from it.
 
 use config::{Configuration, FieldError, NonEmptyString, StatusCode};
-use matcher::Case;
+use matcher::case::Case;
 use matcher::exact::ExactSet;
 use matcher::literal::Literals;
 use matcher::regexes::Regexes;
@@ -65,6 +65,8 @@ fn yes() -> bool {
 
 /// The configuration with its patterns compiled.
 pub struct Config {
+    /// Whether there is any pattern for URLs.
+    pub looks_at_urls: bool,
     /// URLs that are equal.
     pub exact_urls: ExactSet,
     /// Keywords in URLs.
@@ -83,13 +85,6 @@ pub struct Config {
     pub body_mode: BodyMode,
     /// Let every request pass all the same.
     pub dry_run: bool,
-}
-
-impl Config {
-    /// Whether there is any pattern for URLs.
-    pub fn looks_at_urls(&self) -> bool {
-        !(self.exact_urls.is_empty() && self.urls.is_empty() && self.regexp_urls.is_empty())
-    }
 }
 
 impl Configuration for Config {
@@ -130,8 +125,11 @@ impl Configuration for Config {
         } else {
             Some(literals("block_bodies", &fields.block_bodies, case)?)
         };
+        let url_lists = [&fields.block_urls, &fields.block_exact_urls, &fields.block_regexp_urls];
         Ok(Config {
-            exact_urls: ExactSet::new(&fields.block_exact_urls, case),
+            looks_at_urls: url_lists.iter().any(|list| !list.is_empty()),
+            exact_urls: ExactSet::new(&fields.block_exact_urls, case)
+                .map_err(|error| FieldError::in_list("block_exact_urls", error.index, error.to_string()))?,
             urls: literals("block_urls", &fields.block_urls, case)?,
             regexp_urls: Regexes::new(&fields.block_regexp_urls, case)
                 .map_err(|error| FieldError::in_list("block_regexp_urls", error.index, error.message))?,

@@ -23,7 +23,7 @@ impl Plugin for RequestBlock {
                 let path = headers.values(":path").next().unwrap_or_default();
                 rules::url(config, path).or_else(|| patterns.find(headers.iter()))
             }
-            None if config.looks_at_urls() => rules::url(config, &request.path()),
+            None if config.looks_at_urls => rules::url(config, &request.path()),
             None => None,
         };
         match found {
@@ -37,8 +37,8 @@ impl Plugin for RequestBlock {
             return BodyFlow::Continue;
         };
         let chunk = body.chunk();
-        if let Some(found) = rules::body(patterns, body.state, &chunk, body.is_last()) {
-            return BodyFlow::Reply(blocked(config, found));
+        if let Some(index) = body.state.feed(patterns, &chunk) {
+            return BodyFlow::Reply(blocked(config, Match::Body(index)));
         }
         match config.body_mode {
             BodyMode::Hold => BodyFlow::Hold,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use matcher::literal::{LiteralScanner, Literals};
+use matcher::literal::Literals;
 
 use crate::config::Config;
 
@@ -68,13 +68,4 @@ impl HeaderPatterns {
             .find_map(|(name, value)| self.names.find(name).or_else(|| self.values.find(value)))
             .map(Match::Header)
     }
-}
-
-/// Looks at the next bytes of a body.
-pub fn body(patterns: &Literals, scanner: &mut LiteralScanner, chunk: &[u8], last: bool) -> Option<Match> {
-    let mut found = scanner.feed(patterns, chunk);
-    if last && found.is_none() {
-        found = scanner.finish(patterns);
-    }
-    found.map(Match::Body)
 }
