@@ -1,0 +1,299 @@
+//! Case: whether it counts, and what folds to what where it does not.
+//!
+//! Folding is Unicode's simple case folding, the same as in this crate's regular expressions: С and с are one,
+//! and so are k, K and the Kelvin sign, s and ſ, σ, ς and Σ, ß and ẞ. It replaces characters one by one, and
+//! only those that occur in a pattern, so that bytes without such characters go through untouched.
+
+use std::collections::BTreeMap;
+
+use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
+
+/// Whether upper and lower case differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Case {
+    /// Bytes are compared as they are.
+    #[default]
+    Sensitive,
+    /// Case is ignored on both sides, in the sense of Unicode's simple case folding. Bytes that are not
+    /// UTF-8 are compared as they are.
+    Insensitive,
+}
+
+/// What patterns without case fold to, and which characters of a text fold with them.
+///
+/// A folded text still has ASCII in both cases: who compares has a cheaper way for that.
+pub(crate) struct Folding {
+    /// Every character of the patterns that is not ASCII, and every other spelling of any, with the
+    /// character that stands for all its spellings.
+    stands_for: BTreeMap<char, char>,
+    /// The other way round, for the characters that stand for more than ASCII.
+    spellings: BTreeMap<char, Vec<char>>,
+    /// The characters that fold to another one: for each first byte from 0xc0 on, a bit for each second byte.
+    seconds: [u64; 64],
+}
+
+/// A character of a text of which some bytes are yet to come.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Partial(Bytes);
+
+/// Up to eight bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Bytes {
+    bytes: [u8; 8],
+    len: u8,
+}
+
+impl Bytes {
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(usize::from(self.len)) {
+            *place = byte;
+            self.len += 1;
+        }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+impl Partial {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.len == 0
+    }
+
+    /// The bytes that have come, which fold to nothing else if no more follow.
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        self.0.as_slice()
+    }
+}
+
+impl Default for Folding {
+    fn default() -> Self {
+        Self {
+            stands_for: BTreeMap::new(),
+            spellings: BTreeMap::new(),
+            seconds: [0; 64],
+        }
+    }
+}
+
+impl Folding {
+    /// Folds a pattern, ASCII to lower case too, and remembers its characters' other spellings.
+    pub(crate) fn learn(&mut self, pattern: &str) -> String {
+        pattern.chars().map(|c| self.learn_char(c)).collect()
+    }
+
+    fn learn_char(&mut self, c: char) -> char {
+        // These are the ASCII letters that something outside ASCII folds to.
+        if c.is_ascii() && !matches!(c, 'k' | 'K' | 's' | 'S') {
+            return c.to_ascii_lowercase();
+        }
+        if let Some(&chosen) = self.stands_for.get(&c) {
+            return chosen;
+        }
+        let spellings = spellings_of(c);
+        // Lower case is what most texts have, and in ASCII what `learn` promises.
+        let lower = || spellings.iter().copied().find(|c| c.is_lowercase());
+        let chosen = lower().or_else(|| spellings.first().copied()).unwrap_or(c);
+        for &spelling in &spellings {
+            self.stands_for.insert(spelling, chosen);
+            if !spelling.is_ascii() && spelling != chosen {
+                let mut buffer = [0; 4];
+                if let [lead, second, ..] = *spelling.encode_utf8(&mut buffer).as_bytes()
+                    && let Some(seconds) = self.seconds.get_mut(usize::from(lead & 63))
+                {
+                    *seconds |= 1 << (second & 63);
+                }
+            }
+        }
+        if spellings.len() > 1 {
+            self.spellings.insert(chosen, spellings);
+        }
+        chosen
+    }
+
+    /// Every spelling of a character of a learnt pattern, if it has more than those in ASCII.
+    pub(crate) fn spellings(&self, c: char) -> Option<&[char]> {
+        self.spellings.get(&c).map(Vec::as_slice)
+    }
+
+    /// Whether a character that folds to another one may begin with `byte` and, if it has come, `next`. What
+    /// it is not true for goes through as it is, unless a character is [`Partial`].
+    #[inline(always)]
+    fn may_begin(&self, byte: u8, next: Option<u8>) -> bool {
+        if byte < 0xc0 {
+            return false;
+        }
+        let seconds = self
+            .seconds
+            .get(usize::from(byte & 63))
+            .copied()
+            .unwrap_or_default();
+        seconds != 0 && next.is_none_or(|next| seconds >> (next & 63) & 1 == 1)
+    }
+
+    /// How many bytes of `text`, where it begins with no [`Partial`] character, fold to themselves but for ASCII.
+    #[inline]
+    pub(crate) fn plain_prefix(&self, text: &[u8]) -> usize {
+        let mut plain = 0;
+        let mut rest = text.iter();
+        while let Some(ascii) = rest.position(|byte| *byte >= 0xc0) {
+            plain += ascii;
+            let next = rest.as_slice().first().copied();
+            if text.get(plain).is_some_and(|&byte| self.may_begin(byte, next)) {
+                return plain;
+            }
+            plain += 1;
+        }
+        text.len()
+    }
+
+    /// Takes the next byte of a text, and gives the bytes that are now known to come next in the folded text.
+    ///
+    /// Looking at single characters is enough: in any bytes, UTF-8 or not, what reads as a character from its
+    /// first byte on is one, since no first byte occurs inside another character.
+    pub(crate) fn push(&self, partial: &mut Partial, byte: u8) -> Bytes {
+        let mut folded = Bytes::default();
+        if !partial.is_empty() && !is_continuation(byte) {
+            folded = std::mem::take(partial).0;
+        }
+        if partial.is_empty() && !self.may_begin(byte, None) {
+            folded.push(byte);
+            return folded;
+        }
+        partial.0.push(byte);
+        let lead = partial.as_slice().first().copied().unwrap_or_default();
+        if partial.as_slice().len() == width(lead) {
+            folded = self.fold_char(std::mem::take(partial).0);
+        }
+        folded
+    }
+
+    fn fold_char(&self, bytes: Bytes) -> Bytes {
+        let c = std::str::from_utf8(bytes.as_slice())
+            .ok()
+            .and_then(|text| text.chars().next());
+        let Some(chosen) = c.and_then(|c| self.stands_for.get(&c)) else {
+            return bytes;
+        };
+        let mut folded = Bytes::default();
+        chosen
+            .encode_utf8(&mut [0; 4])
+            .bytes()
+            .for_each(|byte| folded.push(byte));
+        folded
+    }
+
+    /// A whole text, folded, with ASCII in lower case.
+    pub(crate) fn fold(&self, text: &[u8]) -> Vec<u8> {
+        let mut folded = Vec::with_capacity(text.len());
+        let mut partial = Partial::default();
+        let mut rest = text;
+        loop {
+            let plain = if partial.is_empty() {
+                self.plain_prefix(rest)
+            } else {
+                0
+            };
+            let (run, after) = rest.split_at(plain.min(rest.len()));
+            folded.extend_from_slice(run);
+            let Some((&byte, after)) = after.split_first() else {
+                break;
+            };
+            folded.extend_from_slice(self.push(&mut partial, byte).as_slice());
+            rest = after;
+        }
+        folded.extend_from_slice(partial.as_slice());
+        folded.make_ascii_lowercase();
+        folded
+    }
+}
+
+/// The characters that differ from `c` in case only, `c` among them, in ascending order.
+fn spellings_of(c: char) -> Vec<char> {
+    let mut class = ClassUnicode::new([ClassUnicodeRange::new(c, c)]);
+    // It fails only where the tables are not compiled in, and then there is nothing to fold.
+    if class.try_case_fold_simple().is_err() {
+        return vec![c];
+    }
+    class
+        .ranges()
+        .iter()
+        .flat_map(|range| range.start()..=range.end())
+        .collect()
+}
+
+fn is_continuation(byte: u8) -> bool {
+    byte & 0xc0 == 0x80
+}
+
+/// The length of the character that begins with `lead`, a first byte of one that is not ASCII.
+fn width(lead: u8) -> usize {
+    match lead {
+        0xf0.. => 4,
+        0xe0.. => 3,
+        _ => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn same(pattern: &str, text: &[u8]) -> bool {
+        let mut folding = Folding::default();
+        let pattern = folding.learn(pattern);
+        folding.fold(text) == pattern.as_bytes()
+    }
+
+    #[test]
+    fn every_spelling_folds_to_one() {
+        for class in [
+            "kK\u{212a}",
+            "sSſ",
+            "σςΣ",
+            "ßẞ",
+            "сС",
+            "µμΜ",
+            "åÅ\u{212b}",
+            "ǆǅǄ",
+            "aA",
+            "中",
+            "1",
+        ] {
+            for pattern in class.chars() {
+                for text in class.chars() {
+                    assert!(
+                        same(&pattern.to_string(), text.to_string().as_bytes()),
+                        "{pattern} {text}"
+                    );
+                }
+            }
+        }
+        assert!(
+            !same("ss", "ß".as_bytes()),
+            "simple folding keeps the number of characters"
+        );
+        assert!(!same("i", "İ".as_bytes()));
+    }
+
+    #[test]
+    fn only_ascii_k_and_s_have_spellings_outside_ascii() {
+        for c in (0..128u8).map(char::from) {
+            let outside = spellings_of(c).iter().any(|spelling| !spelling.is_ascii());
+            assert_eq!(outside, matches!(c, 'k' | 'K' | 's' | 'S'), "{c}");
+            if c.is_ascii() {
+                assert!(same(&c.to_string(), &[c.to_ascii_uppercase() as u8]));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_utf8_stays() {
+        let mut folding = Folding::default();
+        folding.learn("kс");
+        assert_eq!(folding.fold(b"\xe2\x84"), b"\xe2\x84");
+        assert_eq!(folding.fold(b"\xe2\x84\xe2\x84\xaaK"), b"\xe2\x84kk");
+        assert_eq!(folding.fold(b"\xe2A\xd0\xd0\xa1\xff"), b"\xe2a\xd0\xd1\x81\xff");
+    }
+}

@@ -1,0 +1,131 @@
+//! Host names: one comparable form for every way in which a client can write the same host.
+//!
+//! `H0.Example.com`, `h0.example.com.` and `h0.example.com:8443` reach the same upstream, so a rule
+//! for one of them has to hold for all; a rule that does not is a way round the plug-in.
+
+use std::borrow::Cow;
+use std::net::Ipv6Addr;
+
+mod pattern;
+
+pub(crate) use pattern::Shape;
+pub use pattern::{HostPattern, HostPatternError};
+
+/// A request's authority (`:authority`, `Host`; RFC 9110 §7.2) as [`HostPattern`]s compare it.
+///
+/// What is left is the host alone: without user information (all up to the last `@`), port or trailing
+/// dots, in lower-case ASCII. Every spelling of an IPv6 address, bracketed or not, becomes one, in brackets:
+/// `[0:0::1]:8080` and `::1` are both `[::1]` (RFC 5952).
+///
+/// The port begins at the first `:` outside brackets. A legal authority has at most one, and there this is
+/// where Envoy cuts; `example.com:1:2` is nobody's legal name, and is taken for `example.com` so that nobody
+/// slips past a rule for it. Any bytes are accepted, and normalising twice changes nothing.
+pub fn normalise(authority: &[u8]) -> Cow<'_, [u8]> {
+    let host = match authority.iter().rposition(|&byte| byte == b'@') {
+        Some(at) => authority.get(at + 1..).unwrap_or_default(),
+        None => authority,
+    };
+    let host = without_trailing_dots(host);
+    if let Some(address) = ipv6(host) {
+        return Cow::Owned(bracketed(address));
+    }
+    let host = without_trailing_dots(without_port(host));
+    let inside = host.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]"));
+    if let Some(address) = inside.and_then(ipv6) {
+        return Cow::Owned(bracketed(address));
+    }
+    if host.iter().any(u8::is_ascii_uppercase) {
+        Cow::Owned(host.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(host)
+    }
+}
+
+fn without_trailing_dots(mut host: &[u8]) -> &[u8] {
+    while let Some(rest) = host.strip_suffix(b".") {
+        host = rest;
+    }
+    host
+}
+
+fn without_port(host: &[u8]) -> &[u8] {
+    let outside = host.iter().rposition(|&byte| byte == b']').map_or(0, |at| at + 1);
+    let colon = host.iter().skip(outside).position(|&byte| byte == b':');
+    colon.and_then(|at| host.get(..outside + at)).unwrap_or(host)
+}
+
+fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
+    // The longest spelling has 45 bytes; the colon is what tells an address from most names, cheaply.
+    if text.len() > 45 || !text.contains(&b':') {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+fn bracketed(address: Ipv6Addr) -> Vec<u8> {
+    format!("[{address}]").into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn normal(authority: &str) -> String {
+        String::from_utf8(normalise(authority.as_bytes()).into_owned()).unwrap()
+    }
+
+    #[test]
+    fn one_name_has_one_form() {
+        for spelling in [
+            "h0.example.com",
+            "H0.Example.COM",
+            "h0.example.com.",
+            "h0.example.com..",
+            "h0.example.com:443",
+            "h0.example.com.:443",
+            "h0.example.com:",
+            "h0.example.com:any",
+            "h0.example.com:443.",
+            "h0.example.com:1:2",
+            "user@h0.example.com",
+            "user:pass@h0.example.com:443",
+            "a@b@h0.example.com",
+            "x:80@h0.example.com",
+        ] {
+            assert_eq!(normal(spelling), "h0.example.com", "{spelling}");
+        }
+    }
+
+    #[test]
+    fn one_ipv6_address_has_one_form() {
+        for spelling in [
+            "::1",
+            "::1.",
+            "[::1]",
+            "[::1]:8080",
+            "[::1].:8080",
+            "[::1]:",
+            "[0:0::1]",
+            "[0:0:0:0:0:0:0:1]",
+            "0:0:0:0:0:0:0.0.0.1",
+            "[0000:0000:0000:0000:0000:0000:0000:0001]",
+            "u@[::1]:80",
+        ] {
+            assert_eq!(normal(spelling), "[::1]", "{spelling}");
+        }
+        assert_eq!(normal("[2001:DB8::A]:1"), "[2001:db8::a]");
+        assert_eq!(normal("[::FFFF:192.0.2.1]"), "[::ffff:192.0.2.1]");
+    }
+
+    #[test]
+    fn what_is_no_host_is_only_trimmed() {
+        assert_eq!(normal(""), "");
+        assert_eq!(normal("."), "");
+        assert_eq!(normal("@"), "");
+        assert_eq!(normal(":80"), "");
+        assert_eq!(normal("[::1"), "[");
+        assert_eq!(normal("[nonsense]:80"), "[nonsense]");
+        assert_eq!(normal("[::1]x:80"), "[::1]x");
+        assert_eq!(&*normalise(b"\xff\x00A:1"), b"\xff\x00a");
+    }
+}

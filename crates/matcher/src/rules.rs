@@ -1,0 +1,281 @@
+//! Which rule applies to a request: the first in document order whose conditions all hold.
+//!
+//! Every rule is filed under the values of one of its kinds of condition, so that a look-up costs what the
+//! request is long, not what the configuration is; the other kinds are checked for the few rules that the
+//! look-up finds.
+
+use std::cell::{OnceCell, RefCell};
+
+use crate::host::{self, HostPattern};
+
+mod texts;
+
+use texts::Texts;
+
+/// What one rule asks for: every kind that is present must hold; inside one kind any value suffices.
+///
+/// A rule without any condition holds for every request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conditions {
+    /// Names of routes, compared byte by byte.
+    pub routes: Vec<String>,
+    /// Beginnings of names of routes, compared byte by byte.
+    pub route_prefixes: Vec<String>,
+    /// Hosts.
+    pub hosts: Vec<HostPattern>,
+    /// Services as `fqdn` or `fqdn:port`, compared with the gateway's cluster name `outbound|port|subset|fqdn`;
+    /// a cluster name of another form is compared whole.
+    pub services: Vec<String>,
+}
+
+/// What a request has, asked for only when a rule needs it, and at most once per selection.
+///
+/// A request that lacks an attribute (`None`) meets no condition on it.
+pub trait Attributes {
+    /// The authority as it came: port, case and all.
+    fn host(&mut self) -> Option<Vec<u8>>;
+    /// The name of the route.
+    fn route(&mut self) -> Option<Vec<u8>>;
+    /// The name of the cluster.
+    fn service(&mut self) -> Option<Vec<u8>>;
+}
+
+/// Rules, ready to be chosen from.
+#[derive(Default)]
+pub struct RuleIndex {
+    /// What is left to check of each rule once it is found: all but the kind that it is filed under.
+    rules: Vec<Conditions>,
+    /// One for each attribute that rules are filed under, in the order of their first rules.
+    files: Vec<File>,
+    /// The first rule without any condition.
+    unconditional: Option<u32>,
+}
+
+struct File {
+    attribute: Attribute,
+    texts: Texts,
+    first_rule: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Attribute {
+    Host,
+    Route,
+    Service,
+}
+
+impl RuleIndex {
+    /// Files `rules`, which are numbered from 0 in document order.
+    pub fn new(rules: impl IntoIterator<Item = Conditions>) -> Self {
+        let mut index = Self::default();
+        for (number, mut conditions) in (0..).zip(rules) {
+            index.file(number, &mut conditions);
+            index.rules.push(conditions);
+        }
+        index
+    }
+
+    /// Files one rule under its values of one kind and takes these out of `conditions`.
+    ///
+    /// Hosts come first: the authority is the cheapest attribute to get, and where it does not match nothing
+    /// else is asked. A host condition that holds for every host would find its rule for every request, so
+    /// such a rule is filed under something else if it can be.
+    fn file(&mut self, number: u32, conditions: &mut Conditions) {
+        let Conditions {
+            routes,
+            route_prefixes,
+            hosts,
+            services,
+        } = conditions;
+        let narrow_hosts = !hosts.is_empty() && !hosts.iter().any(HostPattern::is_any);
+        if narrow_hosts || (routes.is_empty() && route_prefixes.is_empty() && services.is_empty()) {
+            let texts = match hosts.is_empty() {
+                true => return self.unconditional = self.unconditional.or(Some(number)),
+                false => self.texts(Attribute::Host, number),
+            };
+            hosts.drain(..).for_each(|host| texts.add_host(&host, number));
+        } else if !routes.is_empty() {
+            let texts = self.texts(Attribute::Route, number);
+            routes
+                .drain(..)
+                .for_each(|route| texts.add_exact(route.as_bytes(), number));
+        } else if !services.is_empty() {
+            let texts = self.texts(Attribute::Service, number);
+            services
+                .drain(..)
+                .for_each(|service| texts.add_exact(service.as_bytes(), number));
+        } else {
+            let texts = self.texts(Attribute::Route, number);
+            route_prefixes
+                .drain(..)
+                .for_each(|prefix| texts.add_prefix(prefix.as_bytes(), number));
+        }
+    }
+
+    fn texts(&mut self, attribute: Attribute, number: u32) -> &mut Texts {
+        let at = self
+            .files
+            .iter()
+            .position(|file| file.attribute == attribute)
+            .unwrap_or(self.files.len());
+        if at == self.files.len() {
+            self.files.push(File {
+                attribute,
+                texts: Texts::default(),
+                first_rule: number,
+            });
+        }
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "the position was found, or made, just above"
+        )]
+        &mut self.files[at].texts
+    }
+
+    /// The number of the first rule whose conditions all hold.
+    pub fn select(&self, attributes: &mut impl Attributes) -> Option<usize> {
+        let request = Request::new(attributes);
+        let mut best = self.unconditional;
+        for file in &self.files {
+            let beats = |number: u32, best: Option<u32>| best.is_none_or(|best| number < best);
+            if !beats(file.first_rule, best) {
+                break;
+            }
+            let mut consider = |numbers: &[u32]| {
+                for &number in numbers {
+                    if !beats(number, best) {
+                        break;
+                    }
+                    if self
+                        .rules
+                        .get(number as usize)
+                        .is_some_and(|rule| request.meets(rule))
+                    {
+                        best = Some(number);
+                    }
+                }
+            };
+            match file.attribute {
+                Attribute::Host => {
+                    if let Some(host) = request.host() {
+                        file.texts.find(host, &mut consider);
+                    }
+                }
+                Attribute::Route => {
+                    if let Some(route) = request.route() {
+                        file.texts.find(route, &mut consider);
+                    }
+                }
+                Attribute::Service => {
+                    if let Some(service) = request.service() {
+                        service
+                            .spellings()
+                            .for_each(|name| file.texts.find(name, &mut consider));
+                    }
+                }
+            }
+        }
+        best.map(|number| number as usize)
+    }
+
+    /// Whether there is no rule at all.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+}
+
+/// The attributes of one request, each asked for when it is first needed.
+struct Request<'a, A> {
+    attributes: RefCell<&'a mut A>,
+    host: OnceCell<Option<Vec<u8>>>,
+    route: OnceCell<Option<Vec<u8>>>,
+    service: OnceCell<Option<Service>>,
+}
+
+impl<'a, A: Attributes> Request<'a, A> {
+    fn new(attributes: &'a mut A) -> Self {
+        Self {
+            attributes: RefCell::new(attributes),
+            host: OnceCell::new(),
+            route: OnceCell::new(),
+            service: OnceCell::new(),
+        }
+    }
+
+    fn host(&self) -> Option<&[u8]> {
+        let ask = || Some(host::normalise(&self.attributes.borrow_mut().host()?).into_owned());
+        self.host.get_or_init(ask).as_deref()
+    }
+
+    fn route(&self) -> Option<&[u8]> {
+        self.route
+            .get_or_init(|| self.attributes.borrow_mut().route())
+            .as_deref()
+    }
+
+    fn service(&self) -> Option<&Service> {
+        self.service
+            .get_or_init(|| Some(Service::new(self.attributes.borrow_mut().service()?)))
+            .as_ref()
+    }
+
+    fn meets(&self, rule: &Conditions) -> bool {
+        let Conditions {
+            routes,
+            route_prefixes,
+            hosts,
+            services,
+        } = rule;
+        (hosts.is_empty()
+            || self
+                .host()
+                .is_some_and(|host| hosts.iter().any(|pattern| pattern.matches(host))))
+            && (routes.is_empty()
+                || self
+                    .route()
+                    .is_some_and(|name| routes.iter().any(|route| route.as_bytes() == name)))
+            && (route_prefixes.is_empty()
+                || self.route().is_some_and(|name| {
+                    route_prefixes
+                        .iter()
+                        .any(|prefix| name.starts_with(prefix.as_bytes()))
+                }))
+            && (services.is_empty()
+                || self.service().is_some_and(|service| {
+                    service
+                        .spellings()
+                        .any(|name| services.iter().any(|other| other.as_bytes() == name))
+                }))
+    }
+}
+
+/// The two ways in which a rule may name a cluster's service.
+struct Service {
+    fqdn: Vec<u8>,
+    with_port: Option<Vec<u8>>,
+}
+
+impl Service {
+    fn new(cluster: Vec<u8>) -> Self {
+        let mut parts = cluster.splitn(4, |&byte| byte == b'|');
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(_), Some(port), Some(_), Some(fqdn)) => Self {
+                fqdn: fqdn.to_vec(),
+                with_port: Some([fqdn, b":", port].concat()),
+            },
+            _ => Self {
+                fqdn: cluster,
+                with_port: None,
+            },
+        }
+    }
+
+    fn spellings(&self) -> impl Iterator<Item = &[u8]> {
+        [Some(self.fqdn.as_slice()), self.with_port.as_deref()]
+            .into_iter()
+            .flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests;

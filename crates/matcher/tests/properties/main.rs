@@ -1,0 +1,14 @@
+//! Each way of matching against its plain definition, and everything against arbitrary input.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "in a test a panic is the report"
+)]
+
+mod exact;
+mod host;
+mod literal;
+mod regexes;
+mod rules;
+mod texts;
