@@ -12,12 +12,7 @@ use crate::{ConfigError, Configuration, FieldError, NonEmptyString, suggest};
 /// The key of the rules, in the document only.
 const RULES: &str = "_rules_";
 /// The keys of the conditions, in a rule only.
-const CONDITIONS: [&str; 4] = [
-    "_match_route_",
-    "_match_domain_",
-    "_match_service_",
-    "_match_route_prefix_",
-];
+const CONDITIONS: [&str; 4] = ["_match_route_", "_match_domain_", "_match_service_", "_match_route_prefix_"];
 
 /// A plug-in's whole configuration.
 #[derive(Debug)]
@@ -139,19 +134,13 @@ fn read_rule<C: Configuration>(
             other => Err(other.is_not(&"a string")),
         })?;
         if names.is_empty() {
-            return Err(key_error(
-                key,
-                "must not be empty: name what it should match, or remove it",
-            ));
+            return Err(key_error(key, "must not be empty: name what it should match, or remove it"));
         }
         Ok(true)
     });
     let config = configuration(&mut own, path, context)?;
     if conditions == Conditions::default() {
-        return Err(key_error(
-            "",
-            format!("has no condition: add {}", suggest::any_of(&CONDITIONS)),
-        ));
+        return Err(key_error("", format!("has no condition: add {}", suggest::any_of(&CONDITIONS))));
     }
     Ok(Rule { conditions, config })
 }
@@ -189,11 +178,7 @@ fn configuration<C: Configuration>(
     path: &Path<'_>,
     context: &Context,
 ) -> Result<C, ConfigError> {
-    let fields = C::Fields::deserialize(Strict {
-        found: Found::Object(own),
-        path,
-        context,
-    })?;
+    let fields = C::Fields::deserialize(Strict { found: Found::Object(own), path, context })?;
     C::check(fields).map_err(|error| ConfigError::from(error).locate(path))
 }
 
@@ -227,11 +212,7 @@ struct OwnFields<'a, T> {
 
 impl<'a, T: FnMut(&str, &mut dyn Object) -> Result<bool, ConfigError>> OwnFields<'a, T> {
     fn new(object: &'a mut dyn Object, take: T) -> Self {
-        OwnFields {
-            object,
-            take,
-            first: None,
-        }
+        OwnFields { object, take, first: None }
     }
 
     /// Whether the plug-in has any field here. Those of others that come before it are read on the way.

@@ -22,11 +22,7 @@ pub struct ConfigError {
 impl ConfigError {
     /// An error at `path`, counted from the root of the document; empty for the document as a whole.
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        ConfigError {
-            path: path.into(),
-            message: message.into(),
-            located: true,
-        }
+        ConfigError { path: path.into(), message: message.into(), located: true }
     }
 
     /// The place of the field, counted from the root: `_rules_[3].block_urls[0]`.
@@ -63,21 +59,13 @@ impl std::error::Error for ConfigError {}
 
 impl From<FieldError> for ConfigError {
     fn from(error: FieldError) -> Self {
-        ConfigError {
-            path: error.field,
-            message: error.message,
-            located: false,
-        }
+        ConfigError { path: error.field, message: error.message, located: false }
     }
 }
 
 impl de::Error for ConfigError {
     fn custom<T: Display>(message: T) -> Self {
-        ConfigError {
-            path: String::new(),
-            message: message.to_string(),
-            located: false,
-        }
+        ConfigError { path: String::new(), message: message.to_string(), located: false }
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -89,11 +77,7 @@ impl de::Error for ConfigError {
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
         let expected = expected.to_string();
-        Self::custom(format_args!(
-            "must be {}, found another {}",
-            in_words(&expected),
-            kind(&found)
-        ))
+        Self::custom(format_args!("must be {}, found another {}", in_words(&expected), kind(&found)))
     }
 
     fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
@@ -151,19 +135,20 @@ fn kind(found: &Unexpected<'_>) -> &'static str {
 
 /// What to write instead, where the kinds tell.
 fn remedy(found: &Unexpected<'_>, wanted: &str) -> &'static str {
-    let scalar = !matches!(
-        found,
-        Unexpected::Seq | Unexpected::Map | Unexpected::Unit | Unexpected::Option
-    );
+    let scalar = !matches!(found, Unexpected::Seq | Unexpected::Map | Unexpected::Unit | Unexpected::Option);
     match (wanted, found) {
         ("a list", _) if scalar => ": put it in brackets, [like this]",
         ("a string", Unexpected::Str(_)) => "",
         ("a string", _) if scalar => ": put it in quotes",
         ("true or false", Unexpected::Str(_)) => ": write it without quotes",
-        (wanted, Unexpected::Str(_)) if wanted.contains("number") => ": write it without quotes",
+        (wanted, Unexpected::Str(_)) if is_number(wanted) => ": write it without quotes",
         (_, Unexpected::Unit | Unexpected::Option) => ": write a value, or remove the field",
         _ => "",
     }
+}
+
+fn is_number(wanted: &str) -> bool {
+    wanted.starts_with("a whole number") || wanted == "a number"
 }
 
 /// What [`Configuration::check`](crate::Configuration::check) finds wrong with one field.
@@ -178,18 +163,12 @@ impl FieldError {
     /// empty for the configuration as a whole. The message goes on after the place, as in
     /// `must not be empty: write …`.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        FieldError {
-            field: field.into(),
-            message: message.into(),
-        }
+        FieldError { field: field.into(), message: message.into() }
     }
 
     /// An error about an entry of a list field.
     pub fn in_list(field: &str, index: usize, message: impl Into<String>) -> Self {
-        FieldError {
-            field: format!("{field}[{index}]"),
-            message: message.into(),
-        }
+        FieldError { field: format!("{field}[{index}]"), message: message.into() }
     }
 }
 

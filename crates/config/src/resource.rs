@@ -105,10 +105,7 @@ pub struct Spec {
 
 /// `imagePullPolicy`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[expect(
-    missing_docs,
-    reason = "the names of the published API, which are all there is to say"
-)]
+#[expect(missing_docs, reason = "the names of the published API, which are all there is to say")]
 pub enum PullPolicy {
     #[default]
     #[serde(rename = "UNSPECIFIED_POLICY")]
@@ -119,10 +116,7 @@ pub enum PullPolicy {
 
 /// `phase`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[expect(
-    missing_docs,
-    reason = "the names of the published API, which are all there is to say"
-)]
+#[expect(missing_docs, reason = "the names of the published API, which are all there is to say")]
 pub enum Phase {
     #[default]
     #[serde(rename = "UNSPECIFIED_PHASE")]
@@ -205,9 +199,8 @@ impl WasmPlugin {
     pub fn from_yaml(text: &str) -> Result<Self, ConfigError> {
         let context = Context::default();
         let yaml = serde_yaml::Deserializer::from_str(text);
-        let resource = strict::read(PhantomData, &Path::Root, &context, |receive| {
-            source::find(yaml, receive)
-        })?;
+        let resource =
+            strict::read(PhantomData, &Path::Root, &context, |receive| source::find(yaml, receive))?;
         resource.ok_or_else(|| ConfigError::new("", "is empty: write a WasmPlugin resource"))
     }
 
@@ -226,12 +219,7 @@ impl WasmPlugin {
             _ => Object::new(),
         };
         let mut rules = Vec::new();
-        for (index, rule) in spec
-            .match_rules
-            .iter()
-            .enumerate()
-            .filter(|(_, rule)| !rule.config_disable)
-        {
+        for (index, rule) in spec.match_rules.iter().enumerate().filter(|(_, rule)| !rule.config_disable) {
             rules.push(Value::Object(rule.with_conditions().ok_or_else(|| {
                 ConfigError::new(
                     format!("spec.matchRules[{index}]"),

@@ -63,14 +63,7 @@ pub(crate) trait Object {
 /// Finds the value that `format` stands at.
 pub(crate) fn find<'de, D: Deserializer<'de>>(format: D, receive: Receive<'_>) -> Result<(), ConfigError> {
     let mut error = None;
-    own(
-        Bridge {
-            receive,
-            error: &mut error,
-        }
-        .deserialize(format),
-        error,
-    )
+    own(Bridge { receive, error: &mut error }.deserialize(format), error)
 }
 
 /// Our own error where one caused the format's.
@@ -148,10 +141,7 @@ struct Entries<'de, A>(A, PhantomData<&'de ()>);
 impl<'de, A: SeqAccess<'de>> List for Entries<'de, A> {
     fn next(&mut self, receive: Receive<'_>) -> Result<bool, ConfigError> {
         let mut error = None;
-        let next = self.0.next_element_seed(Bridge {
-            receive,
-            error: &mut error,
-        });
+        let next = self.0.next_element_seed(Bridge { receive, error: &mut error });
         Ok(own(next, error)?.is_some())
     }
 }
@@ -163,12 +153,6 @@ impl<'de, A: MapAccess<'de>> Object for Entries<'de, A> {
 
     fn value(&mut self, receive: Receive<'_>) -> Result<(), ConfigError> {
         let mut error = None;
-        own(
-            self.0.next_value_seed(Bridge {
-                receive,
-                error: &mut error,
-            }),
-            error,
-        )
+        own(self.0.next_value_seed(Bridge { receive, error: &mut error }), error)
     }
 }

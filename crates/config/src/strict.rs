@@ -71,18 +71,8 @@ impl<'de> Deserializer<'de> for Strict<'_, '_> {
             Found::Float(value) => visitor.visit_f64(value),
             Found::Str(value) => visitor.visit_str(value),
             Found::Nothing => visitor.visit_unit(),
-            Found::List(list) => visitor.visit_seq(Entries {
-                list,
-                index: 0,
-                path,
-                context,
-            }),
-            Found::Object(object) => visitor.visit_map(Keys {
-                object,
-                key: String::new(),
-                path,
-                context,
-            }),
+            Found::List(list) => visitor.visit_seq(Entries { list, index: 0, path, context }),
+            Found::Object(object) => visitor.visit_map(Keys { object, key: String::new(), path, context }),
         }
         .map_err(|error: ConfigError| error.locate(path))
     }
@@ -100,9 +90,7 @@ impl<'de> Deserializer<'de> for Strict<'_, '_> {
         visitor: V,
     ) -> Result<V::Value, ConfigError> {
         let path = self.path;
-        visitor
-            .visit_newtype_struct(self)
-            .map_err(|error| error.locate(path))
+        visitor.visit_newtype_struct(self).map_err(|error| error.locate(path))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -173,9 +161,7 @@ impl<'de> SeqAccess<'de> for Entries<'_, '_> {
     ) -> Result<Option<S::Value>, ConfigError> {
         let path = Path::Index(self.path, self.index);
         self.index += 1;
-        read(seed, &path, self.context, |receive| {
-            self.list.next(receive).map(drop)
-        })
+        read(seed, &path, self.context, |receive| self.list.next(receive).map(drop))
     }
 }
 

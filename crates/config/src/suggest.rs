@@ -55,10 +55,7 @@ pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
 
 /// `blockUrls`, `block-urls` and `Block_URLs` are all meant for `block_urls`.
 fn plain(name: &str) -> Vec<u8> {
-    name.bytes()
-        .filter(|byte| !b"_- ".contains(byte))
-        .map(|byte| byte.to_ascii_lowercase())
-        .collect()
+    name.bytes().filter(|byte| !b"_- ".contains(byte)).map(|byte| byte.to_ascii_lowercase()).collect()
 }
 
 /// Levenshtein's distance.
@@ -70,9 +67,7 @@ fn distance(a: &[u8], b: &[u8]) -> usize {
         let mut next = Vec::with_capacity(row.len());
         next.push(left);
         for (byte_b, above) in b.iter().zip(row.iter().skip(1)) {
-            left = (diagonal + usize::from(byte_a != byte_b))
-                .min(above + 1)
-                .min(left + 1);
+            left = (diagonal + usize::from(byte_a != byte_b)).min(above + 1).min(left + 1);
             diagonal = *above;
             next.push(left);
         }
@@ -87,13 +82,9 @@ mod tests {
 
     #[test]
     fn distance_counts_edits() {
-        for (a, b, edits) in [
-            ("", "", 0),
-            ("abc", "abc", 0),
-            ("abc", "", 3),
-            ("kitten", "sitting", 3),
-            ("ab", "ba", 2),
-        ] {
+        for (a, b, edits) in
+            [("", "", 0), ("abc", "abc", 0), ("abc", "", 3), ("kitten", "sitting", 3), ("ab", "ba", 2)]
+        {
             assert_eq!(distance(a.as_bytes(), b.as_bytes()), edits, "{a} {b}");
             assert_eq!(distance(b.as_bytes(), a.as_bytes()), edits, "{b} {a}");
         }

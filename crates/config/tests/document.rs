@@ -1,11 +1,6 @@
 //! The document: what is taken, what is refused, and in which words.
 
-#![allow(
-    clippy::panic,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test that fails may stop"
-)]
+#![allow(clippy::panic, clippy::expect_used, clippy::indexing_slicing, reason = "a test that fails may stop")]
 
 use config::{Conditions, Configuration, Document, FieldError, HeaderName, NonEmptyString, StatusCode};
 use serde::Deserialize;
@@ -89,11 +84,7 @@ fn rules_alone_leave_no_global_configuration() {
         {"block_urls": ["y"], "_match_service_": ["s:80"], "_match_route_prefix_": ["p"]}]}"#;
     let document = read(text);
     assert!(document.global.is_none());
-    let conditions: Vec<_> = document
-        .rules
-        .iter()
-        .map(|rule| rule.conditions.clone())
-        .collect();
+    let conditions: Vec<_> = document.rules.iter().map(|rule| rule.conditions.clone()).collect();
     let strings = |list: &[&str]| list.iter().map(|name| name.to_string()).collect::<Vec<_>>();
     assert_eq!(
         conditions,
@@ -136,11 +127,7 @@ fn no_text_is_the_empty_document() {
     }
     for text in ["", " \n", "{}"] {
         let document = Document::<AllDefault>::from_json(text.as_bytes()).unwrap();
-        assert_eq!(
-            document.global.map(|global| global.name).as_deref(),
-            Some(""),
-            "{text:?}"
-        );
+        assert_eq!(document.global.map(|global| global.name).as_deref(), Some(""), "{text:?}");
     }
     for text in ["", "{}"] {
         refused(text, "needs `block_urls` or `nested`");
@@ -166,55 +153,28 @@ fn every_mistake_names_its_place_and_the_remedy() {
             r#"{"block_urls": null}"#,
             "block_urls: must be a list, found nothing (null): write a value, or remove the field",
         ),
-        (
-            r#"{"blocked_code": 99}"#,
-            "blocked_code: must be a status from 200 to 599: write for example 403",
-        ),
-        (
-            r#"{"blocked_code": 600}"#,
-            "blocked_code: must be a status from 200 to 599: write for example 403",
-        ),
+        (r#"{"blocked_code": 99}"#, "blocked_code: must be a status from 200 to 599: write for example 403"),
+        (r#"{"blocked_code": 600}"#, "blocked_code: must be a status from 200 to 599: write for example 403"),
         (
             r#"{"blocked_code": "403"}"#,
             "blocked_code: must be a whole number from 0 to 4294967295, found string: write it without quotes",
         ),
-        (
-            r#"{"size": 65536}"#,
-            "size: must be a whole number from 0 to 65535, found another whole number",
-        ),
-        (
-            r#"{"deep": "true"}"#,
-            "deep: must be true or false, found string: write it without quotes",
-        ),
+        (r#"{"size": 65536}"#, "size: must be a whole number from 0 to 65535, found another whole number"),
+        (r#"{"deep": "true"}"#, "deep: must be true or false, found string: write it without quotes"),
         (r#"{"mode": "both"}"#, "mode: must be one of `hold` and `stream`"),
-        (
-            r#"{"nested": [{"key": "a"}, {}]}"#,
-            "nested[1]: `key` is missing: add it",
-        ),
+        (r#"{"nested": [{"key": "a"}, {}]}"#, "nested[1]: `key` is missing: add it"),
         (
             r#"{"nested": [{"key": "a", "keyy": 1}]}"#,
             "nested[0].keyy: is not a known field: did you mean `key`?",
         ),
-        (
-            r#"{"nested": [3]}"#,
-            "nested[0]: must be an object, found whole number",
-        ),
-        (
-            r#"{"block_url": ["a"]}"#,
-            "block_url: is not a known field: did you mean `block_urls`?",
-        ),
+        (r#"{"nested": [3]}"#, "nested[0]: must be an object, found whole number"),
+        (r#"{"block_url": ["a"]}"#, "block_url: is not a known field: did you mean `block_urls`?"),
         (
             r#"{"colour": 1}"#,
             "colour: is not a known field: the fields are `block_urls`, `blocked_code`, `header`, `nested`, `mode`, `deep` and `size`",
         ),
-        (
-            r#"{"block_urls": ["a"], "block_urls": ["b"]}"#,
-            "`block_urls` stands there twice: remove one",
-        ),
-        (
-            r#"{"block_urls": ["a", "bad"]}"#,
-            "block_urls[1]: is bad: write good",
-        ),
+        (r#"{"block_urls": ["a"], "block_urls": ["b"]}"#, "`block_urls` stands there twice: remove one"),
+        (r#"{"block_urls": ["a", "bad"]}"#, "block_urls[1]: is bad: write good"),
         (
             r#"{"header": "x y"}"#,
             "header: is not the name of a header: write letters, digits and dashes, for example x-from",
@@ -236,14 +196,8 @@ fn a_mistake_in_a_rule_is_placed_in_that_rule() {
             r#""_match_route_": ["r"], "block_urls": [""]"#,
             "_rules_[1].block_urls[0]: must not be empty: write at least one character, or remove the entry",
         ),
-        (
-            r#""_match_route_": ["r"], "block_urls": ["bad"]"#,
-            "_rules_[1].block_urls[0]: is bad: write good",
-        ),
-        (
-            r#""_match_route_": ["r"]"#,
-            "_rules_[1]: needs `block_urls` or `nested`",
-        ),
+        (r#""_match_route_": ["r"], "block_urls": ["bad"]"#, "_rules_[1].block_urls[0]: is bad: write good"),
+        (r#""_match_route_": ["r"]"#, "_rules_[1]: needs `block_urls` or `nested`"),
         (
             r#""block_urls": ["a"]"#,
             "_rules_[1]: has no condition: add `_match_route_`, `_match_domain_`, `_match_service_` or `_match_route_prefix_`",
@@ -285,10 +239,7 @@ fn mistakes_around_the_rules_are_named() {
             "_rules_: has no rule, and there is no field beside it: add a rule, or remove `_rules_`",
         ),
         (r#"{"_rules_": {}}"#, "_rules_: must be a list, found object"),
-        (
-            r#"{"_rules_": ["a"]}"#,
-            "_rules_[0]: must be an object with a condition and fields, found string",
-        ),
+        (r#"{"_rules_": ["a"]}"#, "_rules_[0]: must be an object with a condition and fields, found string"),
         (
             r#"{"block_urls": ["a"], "_match_domain_": ["a.com"]}"#,
             "_match_domain_: is a condition and belongs in a rule: move it and its fields into an entry of `_rules_`",
@@ -305,30 +256,15 @@ fn mistakes_around_the_rules_are_named() {
 
 #[test]
 fn what_is_no_json_names_line_and_column() {
-    refused(
-        r#"{"block_urls": "#,
-        "block_urls: EOF while parsing a value at line 1 column 15",
-    );
-    refused(
-        "{\"block_urls\": [\"a\"]\n,}",
-        "trailing comma at line 2 column 2",
-    );
-    refused(
-        r#"{"block_urls": ["a"]} x"#,
-        "trailing characters at line 1 column 23",
-    );
+    refused(r#"{"block_urls": "#, "block_urls: EOF while parsing a value at line 1 column 15");
+    refused("{\"block_urls\": [\"a\"]\n,}", "trailing comma at line 2 column 2");
+    refused(r#"{"block_urls": ["a"]} x"#, "trailing characters at line 1 column 23");
 }
 
 #[test]
 fn odd_documents_are_errors_and_never_panics() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    for text in [
-        deep.as_bytes(),
-        b"\xff\xfe",
-        b"{\"block_urls\": [\"\xff\"]}",
-        b"\0",
-        b"{\"\\ud800\": 1}",
-    ] {
+    for text in [deep.as_bytes(), b"\xff\xfe", b"{\"block_urls\": [\"\xff\"]}", b"\0", b"{\"\\ud800\": 1}"] {
         assert!(Document::<Checked>::from_json(text).is_err());
     }
 }

@@ -1,11 +1,6 @@
 //! The `WasmPlugin` resource, turned into a document as the control plane does it.
 
-#![allow(
-    clippy::panic,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test that fails may stop"
-)]
+#![allow(clippy::panic, clippy::expect_used, clippy::indexing_slicing, reason = "a test that fails may stop")]
 
 use config::resource::{Deployment, FailStrategy, Phase, WasmPlugin};
 use serde_json::json;
@@ -19,12 +14,8 @@ fn resource(spec: &str) -> WasmPlugin {
 
 #[track_caller]
 fn becomes(spec: &str, document: serde_json::Value) {
-    let deployment = resource(spec)
-        .deployment()
-        .unwrap_or_else(|error| panic!("{spec}: {error}"));
-    let Deployment::Document(found) = deployment else {
-        panic!("{spec}: not deployed")
-    };
+    let deployment = resource(spec).deployment().unwrap_or_else(|error| panic!("{spec}: {error}"));
+    let Deployment::Document(found) = deployment else { panic!("{spec}: not deployed") };
     assert_eq!(serde_json::Value::Object(found), document, "{spec}");
 }
 
@@ -33,26 +24,17 @@ fn a_resource_becomes_the_document_that_the_control_plane_sends() {
     for (spec, document) in [
         ("{}", json!({})),
         ("{defaultConfig: {a: 1}}", json!({"a": 1})),
-        (
-            "{pluginConfig: {a: 1}, defaultConfig: {a: 2}, matchRules: [{}]}",
-            json!({"a": 1}),
-        ),
+        ("{pluginConfig: {a: 1}, defaultConfig: {a: 2}, matchRules: [{}]}", json!({"a": 1})),
         (
             "{defaultConfig: {a: 1}, matchRules: [{ingress: [x/y], domain: ['*.c'], service: [s], config: {b: 2}}]}",
             json!({"a": 1, "_rules_": [{"b": 2, "_match_route_": ["x/y"], "_match_domain_": ["*.c"], "_match_service_": ["s"]}]}),
         ),
-        (
-            "{matchRules: [{ingress: [x]}]}",
-            json!({"_rules_": [{"_match_route_": ["x"]}]}),
-        ),
+        ("{matchRules: [{ingress: [x]}]}", json!({"_rules_": [{"_match_route_": ["x"]}]})),
         (
             "{defaultConfig: {a: 1}, matchRules: [{ingress: [x], configDisable: true}, {domain: [d]}]}",
             json!({"a": 1, "_rules_": [{"_match_domain_": ["d"]}]}),
         ),
-        (
-            "{defaultConfig: {a: 1}, matchRules: [{configDisable: true}]}",
-            json!({"a": 1}),
-        ),
+        ("{defaultConfig: {a: 1}, matchRules: [{configDisable: true}]}", json!({"a": 1})),
         (
             "{defaultConfig: {a: 1}, defaultConfigDisable: true, matchRules: [{domain: [d], config: {a: 2}}]}",
             json!({"_rules_": [{"_match_domain_": ["d"], "a": 2}]}),
@@ -78,23 +60,15 @@ fn a_disabled_default_without_a_rule_in_force_is_not_deployed() {
 
 #[test]
 fn a_rule_without_a_condition_refuses_the_resource() {
-    let error = resource("{matchRules: [{domain: [d]}, {config: {a: 1}}]}")
-        .deployment()
-        .unwrap_err();
+    let error = resource("{matchRules: [{domain: [d]}, {config: {a: 1}}]}").deployment().unwrap_err();
     assert_eq!(error.path(), "spec.matchRules[1]");
-    assert!(
-        error.message().contains("add `ingress`, `domain` or `service`"),
-        "{error}"
-    );
+    assert!(error.message().contains("add `ingress`, `domain` or `service`"), "{error}");
 }
 
 #[test]
 fn stage_and_failure_are_read() {
     let spec = resource("{phase: AUTHN, priority: 320, failStrategy: FAIL_OPEN}").spec;
-    assert_eq!(
-        (spec.phase, spec.priority, spec.fail_strategy),
-        (Phase::Authn, 320, FailStrategy::Open)
-    );
+    assert_eq!((spec.phase, spec.priority, spec.fail_strategy), (Phase::Authn, 320, FailStrategy::Open));
 }
 
 #[test]
@@ -120,14 +94,8 @@ fn mistakes_name_the_field() {
             "apiVersion: must be one of `extensions.higress.io/v1alpha1`",
         ),
     ] {
-        assert_eq!(
-            WasmPlugin::from_yaml(&text).unwrap_err().to_string(),
-            message,
-            "{text}"
-        );
+        assert_eq!(WasmPlugin::from_yaml(&text).unwrap_err().to_string(), message, "{text}");
     }
-    let error = WasmPlugin::from_yaml("metadata: {}\nspec: [")
-        .unwrap_err()
-        .to_string();
+    let error = WasmPlugin::from_yaml("metadata: {}\nspec: [").unwrap_err().to_string();
     assert!(error.contains("line 3"), "{error}");
 }

@@ -69,11 +69,7 @@ impl Partial {
 
 impl Default for Folding {
     fn default() -> Self {
-        Self {
-            stands_for: BTreeMap::new(),
-            spellings: BTreeMap::new(),
-            seconds: [0; 64],
-        }
+        Self { stands_for: BTreeMap::new(), spellings: BTreeMap::new(), seconds: [0; 64] }
     }
 }
 
@@ -124,11 +120,7 @@ impl Folding {
         if byte < 0xc0 {
             return false;
         }
-        let seconds = self
-            .seconds
-            .get(usize::from(byte & 63))
-            .copied()
-            .unwrap_or_default();
+        let seconds = self.seconds.get(usize::from(byte & 63)).copied().unwrap_or_default();
         seconds != 0 && next.is_none_or(|next| seconds >> (next & 63) & 1 == 1)
     }
 
@@ -170,17 +162,12 @@ impl Folding {
     }
 
     fn fold_char(&self, bytes: Bytes) -> Bytes {
-        let c = std::str::from_utf8(bytes.as_slice())
-            .ok()
-            .and_then(|text| text.chars().next());
+        let c = std::str::from_utf8(bytes.as_slice()).ok().and_then(|text| text.chars().next());
         let Some(chosen) = c.and_then(|c| self.stands_for.get(&c)) else {
             return bytes;
         };
         let mut folded = Bytes::default();
-        chosen
-            .encode_utf8(&mut [0; 4])
-            .bytes()
-            .for_each(|byte| folded.push(byte));
+        chosen.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| folded.push(byte));
         folded
     }
 
@@ -190,11 +177,7 @@ impl Folding {
         let mut partial = Partial::default();
         let mut rest = text;
         loop {
-            let plain = if partial.is_empty() {
-                self.plain_prefix(rest)
-            } else {
-                0
-            };
+            let plain = if partial.is_empty() { self.plain_prefix(rest) } else { 0 };
             let (run, after) = rest.split_at(plain.min(rest.len()));
             folded.extend_from_slice(run);
             let Some((&byte, after)) = after.split_first() else {
@@ -216,11 +199,7 @@ fn spellings_of(c: char) -> Vec<char> {
     if class.try_case_fold_simple().is_err() {
         return vec![c];
     }
-    class
-        .ranges()
-        .iter()
-        .flat_map(|range| range.start()..=range.end())
-        .collect()
+    class.ranges().iter().flat_map(|range| range.start()..=range.end()).collect()
 }
 
 fn is_continuation(byte: u8) -> bool {
@@ -248,32 +227,15 @@ mod tests {
 
     #[test]
     fn every_spelling_folds_to_one() {
-        for class in [
-            "kK\u{212a}",
-            "sSſ",
-            "σςΣ",
-            "ßẞ",
-            "сС",
-            "µμΜ",
-            "åÅ\u{212b}",
-            "ǆǅǄ",
-            "aA",
-            "中",
-            "1",
-        ] {
+        for class in ["kK\u{212a}", "sSſ", "σςΣ", "ßẞ", "сС", "µμΜ", "åÅ\u{212b}", "ǆǅǄ", "aA", "中", "1"]
+        {
             for pattern in class.chars() {
                 for text in class.chars() {
-                    assert!(
-                        same(&pattern.to_string(), text.to_string().as_bytes()),
-                        "{pattern} {text}"
-                    );
+                    assert!(same(&pattern.to_string(), text.to_string().as_bytes()), "{pattern} {text}");
                 }
             }
         }
-        assert!(
-            !same("ss", "ß".as_bytes()),
-            "simple folding keeps the number of characters"
-        );
+        assert!(!same("ss", "ß".as_bytes()), "simple folding keeps the number of characters");
         assert!(!same("i", "İ".as_bytes()));
     }
 

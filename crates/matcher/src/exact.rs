@@ -31,28 +31,21 @@ impl ExactSet {
         strings: impl IntoIterator<Item = impl AsRef<str>>,
         case: Case,
     ) -> Result<Self, ExactSetError> {
-        let mut set = Self {
-            folding: (case == Case::Insensitive).then(Folding::default),
-            ..Self::default()
-        };
+        let mut set = Self { folding: (case == Case::Insensitive).then(Folding::default), ..Self::default() };
         for (number, string) in (0..).zip(strings) {
             let string = string.as_ref();
             if string.is_empty() {
-                return Err(ExactSetError {
-                    index: number as usize,
-                });
+                return Err(ExactSetError { index: number as usize });
             }
             match &mut set.folding {
                 Some(folding) => {
                     let folded = folding.learn(string);
-                    set.table
-                        .add(Hash::of(folded.as_bytes()), folded.as_bytes(), number);
+                    set.table.add(Hash::of(folded.as_bytes()), folded.as_bytes(), number);
                     // A character may take four bytes in another case.
                     set.longest = set.longest.max(folded.chars().count().saturating_mul(4));
                 }
                 None => {
-                    set.table
-                        .add(Hash::of(string.as_bytes()), string.as_bytes(), number);
+                    set.table.add(Hash::of(string.as_bytes()), string.as_bytes(), number);
                     set.longest = set.longest.max(string.len());
                 }
             }
@@ -78,11 +71,7 @@ impl ExactSet {
 
 impl fmt::Display for ExactSetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "entry {} is empty: write the text to compare with, or remove the entry",
-            self.index
-        )
+        write!(f, "entry {} is empty: write the text to compare with, or remove the entry", self.index)
     }
 }
 

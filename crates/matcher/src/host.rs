@@ -15,7 +15,7 @@ pub use pattern::{HostPattern, HostPatternError};
 ///
 /// What is left is the host alone: without user information (all up to the last `@`), port or trailing
 /// dots, in lower-case ASCII. Every spelling of an IPv6 address, bracketed or not, becomes one, in brackets:
-/// `[0:0::1]:8080` and `::1` are both `[::1]` (RFC 5952).
+/// `[0:0::1]:8080` and `::1` are the same text.
 ///
 /// The port begins at the first `:` outside brackets. A legal authority has at most one, and there this is
 /// where Envoy cuts; `example.com:1:2` is nobody's legal name, and is taken for `example.com` so that nobody
@@ -62,8 +62,20 @@ fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
+/// In full, `[2001:0db8:0000:…]`: only ever compared, and a module has no use for the shortest form.
 fn bracketed(address: Ipv6Addr) -> Vec<u8> {
-    format!("[{address}]").into_bytes()
+    let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' + (value - 10) };
+    let mut text = Vec::with_capacity(41);
+    for (index, octet) in address.octets().into_iter().enumerate() {
+        match index {
+            0 => text.push(b'['),
+            _ if index % 2 == 0 => text.push(b':'),
+            _ => {}
+        }
+        text.extend([digit(octet >> 4), digit(octet & 15)]);
+    }
+    text.push(b']');
+    text
 }
 
 #[cfg(test)]
@@ -111,10 +123,10 @@ mod tests {
             "[0000:0000:0000:0000:0000:0000:0000:0001]",
             "u@[::1]:80",
         ] {
-            assert_eq!(normal(spelling), "[::1]", "{spelling}");
+            assert_eq!(normal(spelling), "[0000:0000:0000:0000:0000:0000:0000:0001]", "{spelling}");
         }
-        assert_eq!(normal("[2001:DB8::A]:1"), "[2001:db8::a]");
-        assert_eq!(normal("[::FFFF:192.0.2.1]"), "[::ffff:192.0.2.1]");
+        assert_eq!(normal("[2001:DB8::A]:1"), "[2001:0db8:0000:0000:0000:0000:0000:000a]");
+        assert_eq!(normal("[::FFFF:192.0.2.1]"), "[0000:0000:0000:0000:0000:ffff:c000:0201]");
     }
 
     #[test]

@@ -119,11 +119,7 @@ impl LiteralScanner {
     /// Nothing can be pending at the end of a text: a keyword is found with the chunk that its last byte is in.
     pub fn feed(&mut self, literals: &Literals, chunk: &[u8]) -> Option<usize> {
         if self.set != Some(literals.identity) {
-            *self = Self {
-                set: Some(literals.identity),
-                state: literals.start,
-                ..Self::default()
-            };
+            *self = Self { set: Some(literals.identity), state: literals.start, ..Self::default() };
         }
         if self.found.is_none() {
             self.found = match &literals.engine {
@@ -172,11 +168,7 @@ impl LiteralScanner {
         let lower = |byte: u8| byte.to_ascii_lowercase();
         let mut rest = block;
         loop {
-            let plain = if self.partial.is_empty() {
-                folding.plain_prefix(rest)
-            } else {
-                0
-            };
+            let plain = if self.partial.is_empty() { folding.plain_prefix(rest) } else { 0 };
             let (run, after) = rest.split_at(plain.min(rest.len()));
             if let Some(found) = self.walk(automaton, run, lower) {
                 return Some(found);

@@ -84,19 +84,14 @@ impl Regexes {
             let index = patterns.len().saturating_sub(1);
             engines.push(group.engine().map_err(|message| RegexError { index, message })?);
         }
-        Ok(Self {
-            engines,
-            identity: Identity::new(),
-        })
+        Ok(Self { engines, identity: Identity::new() })
     }
 
     /// The number of an expression that matches somewhere in `text`.
     pub fn find(&self, text: &[u8]) -> Option<usize> {
         self.engines.iter().find_map(|engine| {
             let mut position = engine.start();
-            engine
-                .feed(&mut position, text)
-                .or_else(|| engine.finish(&mut position))
+            engine.feed(&mut position, text).or_else(|| engine.finish(&mut position))
         })
     }
 
@@ -119,9 +114,7 @@ impl RegexScanner {
     pub fn feed(&mut self, regexes: &Regexes, chunk: &[u8]) -> Option<usize> {
         self.belong_to(regexes);
         let mut both = regexes.engines.iter().zip(&mut self.positions);
-        self.found = self
-            .found
-            .or_else(|| both.find_map(|(engine, position)| engine.feed(position, chunk)));
+        self.found = self.found.or_else(|| both.find_map(|(engine, position)| engine.feed(position, chunk)));
         self.found
     }
 
@@ -129,20 +122,14 @@ impl RegexScanner {
     pub fn finish(&mut self, regexes: &Regexes) -> Option<usize> {
         self.belong_to(regexes);
         let mut both = regexes.engines.iter().zip(&mut self.positions);
-        self.found = self
-            .found
-            .or_else(|| both.find_map(|(engine, position)| engine.finish(position)));
+        self.found = self.found.or_else(|| both.find_map(|(engine, position)| engine.finish(position)));
         self.found
     }
 
     fn belong_to(&mut self, regexes: &Regexes) {
         if self.set != Some(regexes.identity) {
             let positions = regexes.engines.iter().map(Engine::start).collect();
-            *self = Self {
-                set: Some(regexes.identity),
-                positions,
-                found: None,
-            };
+            *self = Self { set: Some(regexes.identity), positions, found: None };
         }
     }
 }
@@ -150,7 +137,7 @@ impl RegexScanner {
 fn parse(pattern: &str, case: Case) -> Result<Hir, String> {
     if pattern.is_empty() {
         return Err(
-            "it is empty and would match every text: write an expression, or remove the entry".to_owned(),
+            "it is empty and would match every text: write an expression, or remove the entry".to_owned()
         );
     }
     let translated = re2::translate(pattern)?;
@@ -170,21 +157,18 @@ fn parse(pattern: &str, case: Case) -> Result<Hir, String> {
 fn compile(hirs: &[&Hir]) -> Result<NFA, String> {
     // What fits one by one fits together.
     let limit = if hirs.len() > 1 { 2 * NFA_BYTES } else { NFA_BYTES };
-    let config = thompson::Config::new()
-        .utf8(false)
-        .which_captures(WhichCaptures::None)
-        .nfa_size_limit(Some(limit));
-    thompson::Compiler::new()
-        .configure(config)
-        .build_many_from_hir(hirs)
-        .map_err(|error| match error.size_limit() {
+    let config =
+        thompson::Config::new().utf8(false).which_captures(WhichCaptures::None).nfa_size_limit(Some(limit));
+    thompson::Compiler::new().configure(config).build_many_from_hir(hirs).map_err(|error| {
+        match error.size_limit() {
             Some(_) => {
                 "it is too large once its repetitions are written out: write smaller counts, `*` or `+` \
                         for large ones, or split it into several expressions"
                     .to_owned()
             }
             None => error.to_string(),
-        })
+        }
+    })
 }
 
 impl fmt::Display for RegexError {

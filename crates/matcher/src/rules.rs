@@ -81,12 +81,7 @@ impl RuleIndex {
     /// else is asked. A host condition that holds for every host would find its rule for every request, so
     /// such a rule is filed under something else if it can be.
     fn file(&mut self, number: u32, conditions: &mut Conditions) {
-        let Conditions {
-            routes,
-            route_prefixes,
-            hosts,
-            services,
-        } = conditions;
+        let Conditions { routes, route_prefixes, hosts, services } = conditions;
         let narrow_hosts = !hosts.is_empty() && !hosts.iter().any(HostPattern::is_any);
         if narrow_hosts || (routes.is_empty() && route_prefixes.is_empty() && services.is_empty()) {
             let texts = match hosts.is_empty() {
@@ -96,39 +91,22 @@ impl RuleIndex {
             hosts.drain(..).for_each(|host| texts.add_host(&host, number));
         } else if !routes.is_empty() {
             let texts = self.texts(Attribute::Route, number);
-            routes
-                .drain(..)
-                .for_each(|route| texts.add_exact(route.as_bytes(), number));
+            routes.drain(..).for_each(|route| texts.add_exact(route.as_bytes(), number));
         } else if !services.is_empty() {
             let texts = self.texts(Attribute::Service, number);
-            services
-                .drain(..)
-                .for_each(|service| texts.add_exact(service.as_bytes(), number));
+            services.drain(..).for_each(|service| texts.add_exact(service.as_bytes(), number));
         } else {
             let texts = self.texts(Attribute::Route, number);
-            route_prefixes
-                .drain(..)
-                .for_each(|prefix| texts.add_prefix(prefix.as_bytes(), number));
+            route_prefixes.drain(..).for_each(|prefix| texts.add_prefix(prefix.as_bytes(), number));
         }
     }
 
     fn texts(&mut self, attribute: Attribute, number: u32) -> &mut Texts {
-        let at = self
-            .files
-            .iter()
-            .position(|file| file.attribute == attribute)
-            .unwrap_or(self.files.len());
+        let at = self.files.iter().position(|file| file.attribute == attribute).unwrap_or(self.files.len());
         if at == self.files.len() {
-            self.files.push(File {
-                attribute,
-                texts: Texts::default(),
-                first_rule: number,
-            });
+            self.files.push(File { attribute, texts: Texts::default(), first_rule: number });
         }
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "the position was found, or made, just above"
-        )]
+        #[expect(clippy::indexing_slicing, reason = "the position was found, or made, just above")]
         &mut self.files[at].texts
     }
 
@@ -146,11 +124,7 @@ impl RuleIndex {
                     if !beats(number, best) {
                         break;
                     }
-                    if self
-                        .rules
-                        .get(number as usize)
-                        .is_some_and(|rule| request.meets(rule))
-                    {
+                    if self.rules.get(number as usize).is_some_and(|rule| request.meets(rule)) {
                         best = Some(number);
                     }
                 }
@@ -168,9 +142,7 @@ impl RuleIndex {
                 }
                 Attribute::Service => {
                     if let Some(service) = request.service() {
-                        service
-                            .spellings()
-                            .for_each(|name| file.texts.find(name, &mut consider));
+                        service.spellings().for_each(|name| file.texts.find(name, &mut consider));
                     }
                 }
             }
@@ -208,43 +180,26 @@ impl<'a, A: Attributes> Request<'a, A> {
     }
 
     fn route(&self) -> Option<&[u8]> {
-        self.route
-            .get_or_init(|| self.attributes.borrow_mut().route())
-            .as_deref()
+        self.route.get_or_init(|| self.attributes.borrow_mut().route()).as_deref()
     }
 
     fn service(&self) -> Option<&Service> {
-        self.service
-            .get_or_init(|| Some(Service::new(self.attributes.borrow_mut().service()?)))
-            .as_ref()
+        self.service.get_or_init(|| Some(Service::new(self.attributes.borrow_mut().service()?))).as_ref()
     }
 
     fn meets(&self, rule: &Conditions) -> bool {
-        let Conditions {
-            routes,
-            route_prefixes,
-            hosts,
-            services,
-        } = rule;
+        let Conditions { routes, route_prefixes, hosts, services } = rule;
         (hosts.is_empty()
-            || self
-                .host()
-                .is_some_and(|host| hosts.iter().any(|pattern| pattern.matches(host))))
+            || self.host().is_some_and(|host| hosts.iter().any(|pattern| pattern.matches(host))))
             && (routes.is_empty()
-                || self
-                    .route()
-                    .is_some_and(|name| routes.iter().any(|route| route.as_bytes() == name)))
+                || self.route().is_some_and(|name| routes.iter().any(|route| route.as_bytes() == name)))
             && (route_prefixes.is_empty()
                 || self.route().is_some_and(|name| {
-                    route_prefixes
-                        .iter()
-                        .any(|prefix| name.starts_with(prefix.as_bytes()))
+                    route_prefixes.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
                 }))
             && (services.is_empty()
                 || self.service().is_some_and(|service| {
-                    service
-                        .spellings()
-                        .any(|name| services.iter().any(|other| other.as_bytes() == name))
+                    service.spellings().any(|name| services.iter().any(|other| other.as_bytes() == name))
                 }))
     }
 }
@@ -259,21 +214,15 @@ impl Service {
     fn new(cluster: Vec<u8>) -> Self {
         let mut parts = cluster.splitn(4, |&byte| byte == b'|');
         match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some(_), Some(port), Some(_), Some(fqdn)) => Self {
-                fqdn: fqdn.to_vec(),
-                with_port: Some([fqdn, b":", port].concat()),
-            },
-            _ => Self {
-                fqdn: cluster,
-                with_port: None,
-            },
+            (Some(_), Some(port), Some(_), Some(fqdn)) => {
+                Self { fqdn: fqdn.to_vec(), with_port: Some([fqdn, b":", port].concat()) }
+            }
+            _ => Self { fqdn: cluster, with_port: None },
         }
     }
 
     fn spellings(&self) -> impl Iterator<Item = &[u8]> {
-        [Some(self.fqdn.as_slice()), self.with_port.as_deref()]
-            .into_iter()
-            .flatten()
+        [Some(self.fqdn.as_slice()), self.with_port.as_deref()].into_iter().flatten()
     }
 }
 

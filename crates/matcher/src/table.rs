@@ -46,22 +46,12 @@ impl Table {
             }
             return;
         }
-        self.entries.push(Entry {
-            hash: hash.0,
-            key: key.into(),
-            numbers: vec![number],
-        });
+        self.entries.push(Entry { hash: hash.0, key: key.into(), numbers: vec![number] });
         if self.entries.len() * 2 > self.slots.len() {
             self.slots = vec![0; (self.entries.len() * 2).next_power_of_two().max(4)];
-            (1..)
-                .zip(&self.entries)
-                .for_each(|(name, entry)| occupy(&mut self.slots, entry.hash, name));
+            (1..).zip(&self.entries).for_each(|(name, entry)| occupy(&mut self.slots, entry.hash, name));
         } else {
-            occupy(
-                &mut self.slots,
-                hash.0,
-                u32::try_from(self.entries.len()).unwrap_or(u32::MAX),
-            );
+            occupy(&mut self.slots, hash.0, u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
         }
     }
 

@@ -4,10 +4,7 @@
 //! The declarations are this crate's own. Those of the proxy-wasm crate cannot be used beside entry
 //! points that are not that crate's: depending on it for a single type links its dispatcher, whose
 //! `proxy_on_*` are the same symbols.
-#![allow(
-    unsafe_code,
-    reason = "a foreign interface; `host` wraps each call in a safe function"
-)]
+#![allow(unsafe_code, reason = "a foreign interface; `host` wraps each call in a safe function")]
 
 /// What a host call returned. Numbers that the ABI does not name are kept as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -50,13 +50,7 @@ pub struct Body {
 
 impl Body {
     pub(crate) fn new(buffer: BufferType, held: usize, size: usize, last: bool) -> Self {
-        Body {
-            buffer,
-            held: held.min(size),
-            size,
-            last,
-            failed: Cell::new(false),
-        }
+        Body { buffer, held: held.min(size), size, last, failed: Cell::new(false) }
     }
 
     /// Whether a host call failed that should not have.

@@ -118,10 +118,7 @@ pub fn on_configure<R: RootContext, C: Default + DeserializeOwned + 'static>(
     let text = match host::configuration(size) {
         Ok(text) => text,
         Err(status) => {
-            log.error(&format!(
-                "cannot read the configuration: host status {}",
-                status.0
-            ));
+            log.error(&format!("cannot read the configuration: host status {}", status.0));
             return false;
         }
     };

@@ -6,7 +6,8 @@
 macro_rules! __export {
     ($plugin:ident $(, $callback:ident)*) => {
         ::std::thread_local! {
-            static __VM: ::core::cell::RefCell<$crate::__private::Vm<$plugin>> = ::core::default::Default::default();
+            static __VM: ::core::cell::RefCell<$crate::__private::Vm<$plugin>> =
+                const { ::core::cell::RefCell::new($crate::__private::Vm::empty()) };
         }
 
         /// Runs `call` on this VM's table. A host never enters a VM that it is already in; one that did

@@ -64,10 +64,7 @@ impl<S> ResponseHeaders<'_, S> {
     /// `:status`, or 0 when it is not a number.
     pub fn status(&self) -> u16 {
         let status = self.get(":status").unwrap_or_default();
-        str::from_utf8(&status)
-            .ok()
-            .and_then(|status| status.parse().ok())
-            .unwrap_or_default()
+        str::from_utf8(&status).ok().and_then(|status| status.parse().ok()).unwrap_or_default()
     }
 }
 
@@ -88,10 +85,7 @@ pub struct HeaderMap {
 
 impl HeaderMap {
     pub(crate) fn new(kind: MapType) -> Self {
-        HeaderMap {
-            kind,
-            failed: Cell::new(false),
-        }
+        HeaderMap { kind, failed: Cell::new(false) }
     }
 
     /// Whether a host call failed that should not have.
@@ -162,9 +156,7 @@ impl Headers {
 
     /// Every value of a header, in order. Gateways store names in lower case.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter()
-            .filter(move |(other, _)| *other == name.as_bytes())
-            .map(|(_, value)| value)
+        self.iter().filter(move |(other, _)| *other == name.as_bytes()).map(|(_, value)| value)
     }
 }
 
@@ -202,20 +194,12 @@ mod tests {
 
     #[test]
     fn what_is_serialised_reads_back() {
-        let headers = [
-            ("a".to_string(), b"1".to_vec()),
-            (String::new(), Vec::new()),
-            ("a".into(), b"\xff\0".to_vec()),
-        ];
+        let headers =
+            [("a".to_string(), b"1".to_vec()), (String::new(), Vec::new()), ("a".into(), b"\xff\0".to_vec())];
         let map = Headers(serialise(&headers));
-        let pairs: Vec<_> = map
-            .iter()
-            .map(|(name, value)| (name.to_vec(), value.to_vec()))
-            .collect();
-        let expected: Vec<_> = headers
-            .iter()
-            .map(|(name, value)| (name.clone().into_bytes(), value.clone()))
-            .collect();
+        let pairs: Vec<_> = map.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+        let expected: Vec<_> =
+            headers.iter().map(|(name, value)| (name.clone().into_bytes(), value.clone())).collect();
         assert_eq!(pairs, expected);
         assert_eq!(map.values("a").collect::<Vec<_>>(), [b"1".as_slice(), b"\xff\0"]);
         assert_eq!(Headers::default().iter().count(), 0);

@@ -1,8 +1,5 @@
 //! Host calls as safe functions: bytes in, bytes out, and a [`Status`] where a host says no.
-#![allow(
-    unsafe_code,
-    reason = "passes pointers to live slices and takes over what `abi::allocate` gave"
-)]
+#![allow(unsafe_code, reason = "passes pointers to live slices and takes over what `abi::allocate` gave")]
 
 use std::ptr::null_mut;
 
@@ -58,11 +55,7 @@ pub(crate) fn configuration(size: usize) -> Result<Vec<u8>, Status> {
     }
     let text = buffer(BufferType::PluginConfiguration, 0, size)?;
     // Part of a configuration may read as a whole one that allows more.
-    if text.len() == size {
-        Ok(text)
-    } else {
-        Err(Status::INTERNAL_FAILURE)
-    }
+    if text.len() == size { Ok(text) } else { Err(Status::INTERNAL_FAILURE) }
 }
 
 pub(crate) fn header_pairs(map: MapType) -> Result<Vec<u8>, Status> {
@@ -105,9 +98,7 @@ pub(crate) fn remove_header(map: MapType, name: &[u8]) -> Result<(), Status> {
 /// `path` is the property's segments, joined by NUL.
 pub(crate) fn property(path: &[u8]) -> Result<Option<Vec<u8>>, Status> {
     // SAFETY: pointers and lengths of live slices and variables.
-    optional(bytes(|data, size| unsafe {
-        abi::proxy_get_property(path.as_ptr(), path.len(), data, size)
-    }))
+    optional(bytes(|data, size| unsafe { abi::proxy_get_property(path.as_ptr(), path.len(), data, size) }))
 }
 
 /// `headers` is a serialised map.

@@ -3,10 +3,7 @@
 //! On wasm32 a gateway provides the `proxy_*` functions. Natively this module does, for both styles, and
 //! hands them to the [`Host`] that the current thread has installed; the test kit has one. Without a host
 //! every call answers [`Status::UNIMPLEMENTED`]. One thread is one VM.
-#![allow(
-    unsafe_code,
-    reason = "defines the C functions of the ABI, whose callers pass pointers"
-)]
+#![allow(unsafe_code, reason = "defines the C functions of the ABI, whose callers pass pointers")]
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -41,18 +41,12 @@ impl Value for i64 {
 impl<T: Value> Property<T> {
     /// A property by its path, segments joined by NUL: `"request\0protocol"`.
     pub const fn new(path: &'static str) -> Self {
-        Property {
-            path,
-            value: PhantomData,
-        }
+        Property { path, value: PhantomData }
     }
 
     /// Its value; nothing when the gateway does not know it in this phase.
     pub fn get(&self) -> Option<T> {
-        host::property(self.path.as_bytes())
-            .ok()
-            .flatten()
-            .and_then(T::read)
+        host::property(self.path.as_bytes()).ok().flatten().and_then(T::read)
     }
 }
 
@@ -83,14 +77,8 @@ struct TwoNames {
     stock: &'static str,
 }
 
-const ROUTE_NAME: TwoNames = TwoNames {
-    short: "route_name",
-    stock: "xds\0route_name",
-};
-const CLUSTER_NAME: TwoNames = TwoNames {
-    short: "cluster_name",
-    stock: "xds\0cluster_name",
-};
+const ROUTE_NAME: TwoNames = TwoNames { short: "route_name", stock: "xds\0route_name" };
+const CLUSTER_NAME: TwoNames = TwoNames { short: "cluster_name", stock: "xds\0cluster_name" };
 
 impl TwoNames {
     /// Asks for one name and then the other, and remembers which one answered, so that a gateway is asked

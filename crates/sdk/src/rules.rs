@@ -20,11 +20,7 @@ impl<C> Loaded<C> {
     /// A configuration without rules.
     #[cfg(feature = "classic")]
     pub(crate) fn global(config: C) -> Self {
-        Loaded {
-            index: RuleIndex::new([]),
-            rules: Vec::new(),
-            global: Some(Rc::new(config)),
-        }
+        Loaded { index: RuleIndex::new([]), rules: Vec::new(), global: Some(Rc::new(config)) }
     }
 }
 
@@ -38,11 +34,7 @@ impl<C: Configuration> Loaded<C> {
             conditions.push(compile(index, rule.conditions)?);
             rules.push(Rc::new(rule.config));
         }
-        Ok(Loaded {
-            index: RuleIndex::new(conditions),
-            rules,
-            global: document.global.map(Rc::new),
-        })
+        Ok(Loaded { index: RuleIndex::new(conditions), rules, global: document.global.map(Rc::new) })
     }
 }
 
@@ -50,10 +42,7 @@ fn compile(rule: usize, conditions: config::Conditions) -> Result<Conditions, Co
     let mut hosts = Vec::with_capacity(conditions.domains.len());
     for (index, domain) in conditions.domains.iter().enumerate() {
         hosts.push(HostPattern::parse(domain).map_err(|error| {
-            ConfigError::new(
-                format!("_rules_[{rule}]._match_domain_[{index}]"),
-                error.to_string(),
-            )
+            ConfigError::new(format!("_rules_[{rule}]._match_domain_[{index}]"), error.to_string())
         })?);
     }
     Ok(Conditions {
@@ -73,10 +62,7 @@ pub(crate) struct Choice<C> {
 
 impl<C> Clone for Choice<C> {
     fn clone(&self) -> Self {
-        Choice {
-            config: self.config.clone(),
-            rule: self.rule,
-        }
+        Choice { config: self.config.clone(), rule: self.rule }
     }
 }
 
@@ -101,10 +87,7 @@ impl<C> Loaded<C> {
             Some(index) => self.rules.get(index),
             None => self.global.as_ref(),
         };
-        Ok(config.map(|config| Choice {
-            config: config.clone(),
-            rule,
-        }))
+        Ok(config.map(|config| Choice { config: config.clone(), rule }))
     }
 }
 

@@ -4,7 +4,6 @@
 //! a new one takes over, and one context for each stream, bound to the root it was made under.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
@@ -20,9 +19,12 @@ use crate::{
 
 /// Everything that one VM knows.
 pub struct Vm<P: Plugin> {
-    roots: Contexts<Rc<Loaded<P::Config>>>,
+    /// By id. There are few, so a list is searched.
+    roots: Roots<P::Config>,
     streams: Contexts<Stream<P>>,
 }
+
+type Roots<C> = Vec<(u32, Rc<Loaded<C>>)>;
 
 /// Context ids count up from 1, so a multiplication spreads them as well as a slow hash would.
 type Contexts<T> = HashMap<u32, T, BuildHasherDefault<IdHasher>>;
@@ -83,27 +85,17 @@ struct Half {
     body: BufferType,
 }
 
-const REQUEST: Half = Half {
-    phase: Phase::Request,
-    headers: MapType::RequestHeaders,
-    body: BufferType::RequestBody,
-};
-const RESPONSE: Half = Half {
-    phase: Phase::Response,
-    headers: MapType::ResponseHeaders,
-    body: BufferType::ResponseBody,
-};
-
-impl<P: Plugin> Default for Vm<P> {
-    fn default() -> Self {
-        Vm {
-            roots: HashMap::default(),
-            streams: HashMap::default(),
-        }
-    }
-}
+const REQUEST: Half =
+    Half { phase: Phase::Request, headers: MapType::RequestHeaders, body: BufferType::RequestBody };
+const RESPONSE: Half =
+    Half { phase: Phase::Response, headers: MapType::ResponseHeaders, body: BufferType::ResponseBody };
 
 impl<P: Plugin> Vm<P> {
+    /// A VM that has no context yet.
+    pub const fn empty() -> Self {
+        Vm { roots: Vec::new(), streams: HashMap::with_hasher(BuildHasherDefault::new()) }
+    }
+
     /// `proxy_on_context_create`.
     pub fn on_context_create(&mut self, context: u32, root: u32) {
         if root == 0 {
@@ -133,7 +125,8 @@ impl<P: Plugin> Vm<P> {
         };
         match Loaded::from_json(&text) {
             Ok(loaded) => {
-                self.roots.insert(root, Rc::new(loaded));
+                self.roots.retain(|(id, _)| *id != root);
+                self.roots.push((root, Rc::new(loaded)));
                 true
             }
             Err(error) => {
@@ -146,7 +139,7 @@ impl<P: Plugin> Vm<P> {
     /// `proxy_on_delete`.
     pub fn on_delete(&mut self, context: u32) {
         if self.streams.remove(&context).is_none() {
-            self.roots.remove(&context);
+            self.roots.retain(|(id, _)| *id != context);
         }
     }
 
@@ -155,17 +148,9 @@ impl<P: Plugin> Vm<P> {
         self.visit(context, REQUEST, |stream, choice| {
             let state = stream.state.get_or_insert_default();
             let map = HeaderMap::new(REQUEST.headers);
-            let mut view = RequestHeaders {
-                state,
-                map,
-                end_of_stream,
-            };
+            let mut view = RequestHeaders { state, map, end_of_stream };
             let flow = P::on_request_headers(&mut view, &choice.config);
-            if view.map.failed() {
-                Outcome::Failed
-            } else {
-                flow.into()
-            }
+            if view.map.failed() { Outcome::Failed } else { flow.into() }
         })
     }
 
@@ -173,25 +158,15 @@ impl<P: Plugin> Vm<P> {
     pub fn on_response_headers(&mut self, context: u32, end_of_stream: bool) -> u32 {
         self.visit(context, RESPONSE, |stream, choice| {
             let map = HeaderMap::new(RESPONSE.headers);
-            let mut view = ResponseHeaders {
-                state: stream.state.as_mut(),
-                map,
-                end_of_stream,
-            };
+            let mut view = ResponseHeaders { state: stream.state.as_mut(), map, end_of_stream };
             let flow = P::on_response_headers(&mut view, &choice.config);
-            if view.map.failed() {
-                Outcome::Failed
-            } else {
-                flow.into()
-            }
+            if view.map.failed() { Outcome::Failed } else { flow.into() }
         })
     }
 
     /// `proxy_on_request_body`.
     pub fn on_request_body(&mut self, context: u32, size: usize, last: bool) -> u32 {
-        self.visit(context, REQUEST, |stream, choice| {
-            request_body(stream, choice, size, last)
-        })
+        self.visit(context, REQUEST, |stream, choice| request_body(stream, choice, size, last))
     }
 
     /// `proxy_on_request_trailers`: a body that ends with trailers ends here, without `end_of_stream`.
@@ -204,9 +179,7 @@ impl<P: Plugin> Vm<P> {
 
     /// `proxy_on_response_body`.
     pub fn on_response_body(&mut self, context: u32, size: usize, last: bool) -> u32 {
-        self.visit(context, RESPONSE, |stream, choice| {
-            response_body(stream, choice, size, last)
-        })
+        self.visit(context, RESPONSE, |stream, choice| response_body(stream, choice, size, last))
     }
 
     /// `proxy_on_response_trailers`.
@@ -228,7 +201,7 @@ impl<P: Plugin> Vm<P> {
             return fail::<P>();
         };
         if let Config::Undecided = stream.config {
-            let Ok(loaded) = loaded::<P>(&mut self.roots, stream.root) else {
+            let Some(loaded) = loaded::<P>(&mut self.roots, stream.root) else {
                 return fail::<P>();
             };
             stream.config = match loaded.choose(half.phase) {
@@ -285,10 +258,7 @@ fn request_body<P: Plugin>(
         return Outcome::Continue;
     }
     let body = Body::new(REQUEST.body, stream.request.held, size, last);
-    let mut view = RequestBody {
-        state: stream.state.get_or_insert_default(),
-        body,
-    };
+    let mut view = RequestBody { state: stream.state.get_or_insert_default(), body };
     let flow = P::on_request_body(&mut view, &choice.config);
     let failed = view.body.failed();
     stream.request.after(flow, failed, size, last)
@@ -304,10 +274,7 @@ fn response_body<P: Plugin>(
         return Outcome::Continue;
     }
     let body = Body::new(RESPONSE.body, stream.response.held, size, last);
-    let mut view = ResponseBody {
-        state: stream.state.as_mut(),
-        body,
-    };
+    let mut view = ResponseBody { state: stream.state.as_mut(), body };
     let flow = P::on_response_body(&mut view, &choice.config);
     let failed = view.body.failed();
     stream.response.after(flow, failed, size, last)
@@ -336,17 +303,19 @@ impl Progress {
 }
 
 /// The configuration of a root. A gateway that has none to deliver may not call `proxy_on_configure`.
-fn loaded<P: Plugin>(
-    roots: &mut Contexts<Rc<Loaded<P::Config>>>,
-    root: u32,
-) -> Result<Rc<Loaded<P::Config>>, ()> {
-    match roots.entry(root) {
-        Entry::Occupied(entry) => Ok(entry.get().clone()),
-        Entry::Vacant(entry) => {
-            let loaded = Loaded::from_json(b"").map_err(|error| {
-                crate::error!("{}: there is no configuration: {error}", P::NAME);
-            })?;
-            Ok(entry.insert(Rc::new(loaded)).clone())
+fn loaded<P: Plugin>(roots: &mut Roots<P::Config>, root: u32) -> Option<Rc<Loaded<P::Config>>> {
+    if let Some((_, loaded)) = roots.iter().find(|(id, _)| *id == root) {
+        return Some(loaded.clone());
+    }
+    match Loaded::from_json(b"") {
+        Ok(loaded) => {
+            let loaded = Rc::new(loaded);
+            roots.push((root, loaded.clone()));
+            Some(loaded)
+        }
+        Err(error) => {
+            crate::error!("{}: there is no configuration: {error}", P::NAME);
+            None
         }
     }
 }

@@ -1,11 +1,6 @@
 //! One VM: contexts, configurations that come and go, bodies, and a host that fails.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that fails may stop"
-)]
+#![allow(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails may stop")]
 
 mod host;
 
@@ -83,11 +78,7 @@ mod bodies {
             if body.is_last() && body.state.ends_with(b"!") {
                 return BodyFlow::Reply(Reply::new(config::StatusCode::FORBIDDEN).details("bodies.shouted"));
             }
-            if config.hold {
-                BodyFlow::Hold
-            } else {
-                BodyFlow::Continue
-            }
+            if config.hold { BodyFlow::Hold } else { BodyFlow::Continue }
         }
     }
 }
@@ -102,10 +93,7 @@ const ROOT: u32 = 1;
 
 impl Vm {
     fn new(entry: Entry, configuration: &'static str) -> Self {
-        let vm = Vm {
-            entry,
-            host: host::install(),
-        };
+        let vm = Vm { entry, host: host::install() };
         assert!(vm.configure(ROOT, configuration));
         vm
     }
@@ -124,9 +112,7 @@ impl Vm {
     /// What a call of the plug-in set, as `name: value`.
     fn set(&self) -> Vec<String> {
         let set = std::mem::take(&mut self.host.borrow_mut().set);
-        set.into_iter()
-            .map(|(name, value)| format!("{name}: {value}"))
-            .collect()
+        set.into_iter().map(|(name, value)| format!("{name}: {value}")).collect()
     }
 
     /// A piece of a body arrives in a buffer that holds `buffer`.
@@ -139,12 +125,7 @@ impl Vm {
 #[test]
 fn a_refused_configuration_leaves_the_old_one_in_force() {
     let vm = Vm::new(tag::entry(), r#"{"tag": "old"}"#);
-    for bad in [
-        r#"{"tog": "new"}"#,
-        r#"{"tag": "new", "_rules_": [{}]}"#,
-        "{",
-        "[]",
-    ] {
+    for bad in [r#"{"tog": "new"}"#, r#"{"tag": "new", "_rules_": [{}]}"#, "{", "[]"] {
         assert!(!vm.configure(ROOT, bad), "{bad}");
     }
     assert!(vm.host.borrow().log[0].starts_with("tag: configuration refused: tog: is not a known field"));
@@ -188,10 +169,7 @@ fn a_response_to_a_request_that_was_never_seen_has_no_state_and_its_rule() {
 
 #[test]
 fn without_a_rule_that_matches_nothing_is_done() {
-    let vm = Vm::new(
-        tag::entry(),
-        r#"{"_rules_": [{"_match_domain_": ["a.com"], "tag": "a"}]}"#,
-    );
+    let vm = Vm::new(tag::entry(), r#"{"_rules_": [{"_match_domain_": ["a.com"], "tag": "a"}]}"#);
     vm.host.borrow_mut().headers = [(":authority", "b.com")].into();
     vm.host.borrow_mut().calls.clear();
     assert_eq!(vm.request(2, ROOT), CONTINUE);
@@ -206,11 +184,7 @@ fn a_global_configuration_is_chosen_without_a_host_call() {
     vm.host.borrow_mut().level = 3;
     (vm.entry.on_context_create)(2, ROOT);
     assert_eq!(vm.body(2, "", false), CONTINUE);
-    assert_eq!(
-        vm.host.borrow().calls,
-        ["log"],
-        "the plug-in's own line, at the level read before"
-    );
+    assert_eq!(vm.host.borrow().calls, ["log"], "the plug-in's own line, at the level read before");
 }
 
 #[test]
@@ -223,13 +197,7 @@ fn route_names_are_asked_for_under_the_name_that_answered() {
             for (context, asked) in [(2, first), (3, later)] {
                 vm.host.borrow_mut().calls.clear();
                 vm.request(context, ROOT);
-                let calls = vm
-                    .host
-                    .borrow()
-                    .calls
-                    .iter()
-                    .filter(|call| **call == "property")
-                    .count();
+                let calls = vm.host.borrow().calls.iter().filter(|call| **call == "property").count();
                 assert_eq!(calls, asked, "{name} {context}");
             }
         })
@@ -245,11 +213,7 @@ fn a_held_body_is_shown_once_in_pieces_and_whole_on_demand() {
     assert_eq!(vm.body(2, "ab", false), PAUSE);
     assert_eq!(vm.body(2, "abc", false), PAUSE);
     assert_eq!(vm.body(2, "abc", false), PAUSE, "nothing new");
-    assert_eq!(
-        vm.body(2, "abcd", true),
-        CONTINUE,
-        "nothing may wait after the last"
-    );
+    assert_eq!(vm.body(2, "abcd", true), CONTINUE, "nothing may wait after the last");
     assert_eq!(vm.host.borrow().log, ["ab false", "c false", " false", "d true"]);
 }
 
@@ -271,16 +235,8 @@ fn trailers_are_the_end_of_a_body_and_can_still_be_answered() {
         vm.body(2, "stop!", false);
         assert_eq!(vm.entry.on_request_trailers.unwrap()(2, 1), PAUSE);
         assert_eq!(vm.host.borrow().replies, [(403, "bodies.shouted".to_string())]);
-        assert_eq!(
-            vm.host.borrow().counters.len(),
-            defined,
-            "a VM defines a counter once"
-        );
-        assert_eq!(
-            vm.entry.on_request_trailers.unwrap()(2, 1),
-            CONTINUE,
-            "decided once"
-        );
+        assert_eq!(vm.host.borrow().counters.len(), defined, "a VM defines a counter once");
+        assert_eq!(vm.entry.on_request_trailers.unwrap()(2, 1), CONTINUE, "decided once");
         assert_eq!(vm.host.borrow().replies.len(), 1);
     }
 }
@@ -303,10 +259,7 @@ fn a_host_call_that_fails_closes_or_opens_as_the_plugin_says() {
 
 #[test]
 fn no_rule_is_passed_over_because_the_host_failed() {
-    let vm = Vm::new(
-        tag::entry(),
-        r#"{"tag": "t", "_rules_": [{"_match_domain_": ["a.com"], "tag": "a"}]}"#,
-    );
+    let vm = Vm::new(tag::entry(), r#"{"tag": "t", "_rules_": [{"_match_domain_": ["a.com"], "tag": "a"}]}"#);
     vm.host.borrow_mut().failing = [("header", Status::INTERNAL_FAILURE)].into();
     assert_eq!(vm.request(2, ROOT), PAUSE);
     assert!(vm.set().is_empty());
@@ -316,17 +269,10 @@ fn no_rule_is_passed_over_because_the_host_failed() {
 fn odd_order_of_callbacks_is_survived() {
     let vm = Vm::new(tag::entry(), r#"{"tag": "t"}"#);
     (vm.entry.on_delete)(99);
-    assert_eq!(
-        vm.entry.on_response_headers.unwrap()(98, 0, true),
-        PAUSE,
-        "a stream that nobody created"
-    );
+    assert_eq!(vm.entry.on_response_headers.unwrap()(98, 0, true), PAUSE, "a stream that nobody created");
     vm.request(2, ROOT);
     (vm.entry.on_context_create)(2, ROOT);
     (vm.entry.on_delete)(2);
     (vm.entry.on_delete)(2);
-    assert!(
-        !(vm.entry.on_configure)(5, 1_000_000),
-        "fewer bytes than announced are no configuration"
-    );
+    assert!(!(vm.entry.on_configure)(5, 1_000_000), "fewer bytes than announced are no configuration");
 }

@@ -104,11 +104,7 @@ impl Configuration for Config {
                 "blocks nothing: add a pattern to `block_urls`, `block_exact_urls`, `block_regexp_urls`, `block_headers` or `block_bodies`",
             ));
         }
-        let case = if fields.case_sensitive {
-            Case::Sensitive
-        } else {
-            Case::Insensitive
-        };
+        let case = if fields.case_sensitive { Case::Sensitive } else { Case::Insensitive };
         let literals = |field: &str, patterns: &[NonEmptyString], case| {
             Literals::new(patterns, case).map_err(|error| FieldError::new(field, error.to_string()))
         };

@@ -32,37 +32,24 @@ impl HostPattern {
     ///
     /// What could never match, or would match something else than it seems to: see [`HostPatternError`].
     pub fn parse(pattern: &str) -> Result<Self, HostPatternError> {
-        let refuse = |problem| {
-            Err(HostPatternError {
-                pattern: pattern.to_owned(),
-                problem,
-            })
-        };
+        let refuse = |problem| Err(HostPatternError { pattern: pattern.to_owned(), problem });
         if pattern.is_empty() {
             return refuse(Problem::Empty);
         }
-        if pattern.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        if pattern.bytes().any(|byte| byte == b' ' || byte.is_ascii_control()) {
             return refuse(Problem::Blank);
         }
-        if let Some((_, rest)) = pattern.split_once("://") {
+        // By bytes: the standard library's search for a string costs a module 4 KB.
+        if let Some(at) = pattern.as_bytes().windows(3).position(|bytes| bytes == b"://") {
+            let rest = pattern.get(at + 3..).unwrap_or_default();
             let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-            return refuse(Problem::Scheme {
-                host: host.to_owned(),
-            });
+            return refuse(Problem::Scheme { host: host.to_owned() });
         }
-        if let Some(host) = pattern
-            .split(['/', '?', '#', '\\'])
-            .next()
-            .filter(|host| *host != pattern)
-        {
-            return refuse(Problem::Path {
-                host: host.to_owned(),
-            });
+        if let Some(host) = pattern.split(['/', '?', '#', '\\']).next().filter(|host| *host != pattern) {
+            return refuse(Problem::Path { host: host.to_owned() });
         }
         if let Some((_, host)) = pattern.rsplit_once('@') {
-            return refuse(Problem::UserInformation {
-                host: host.to_owned(),
-            });
+            return refuse(Problem::UserInformation { host: host.to_owned() });
         }
         if !pattern.is_ascii() {
             return refuse(Problem::NotAscii);
@@ -120,18 +107,14 @@ fn exact(host: &[u8]) -> Result<Shape, Problem> {
     if let Some(address) = ipv6(inside.unwrap_or(host)) {
         return Ok(Shape::Exact(bracketed(address)));
     }
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    // It is ASCII by now.
+    let text = |bytes: &[u8]| bytes.iter().copied().map(char::from).collect();
     if host.contains(&b'[') || host.contains(&b']') {
-        let closed = host
-            .iter()
-            .position(|&byte| byte == b']')
-            .and_then(|end| host.get(..=end));
-        let address = closed.and_then(|part| ipv6(part.strip_prefix(b"[")?.strip_suffix(b"]")?));
-        return Err(match address {
-            Some(address) => Problem::Port {
-                host: text(&bracketed(address)),
-            },
-            None => Problem::Address,
+        let closed = host.iter().position(|&byte| byte == b']').and_then(|end| host.get(..=end));
+        let inside = closed.and_then(|part| part.strip_prefix(b"[")?.strip_suffix(b"]"));
+        return Err(match (closed, inside.and_then(ipv6)) {
+            (Some(closed), Some(_)) => Problem::Port { host: text(closed) },
+            _ => Problem::Address,
         });
     }
     let mut parts = host.split(|&byte| byte == b':');
@@ -171,10 +154,9 @@ impl fmt::Display for HostPatternError {
             Problem::Empty => {
                 f.write_str("an empty host matches nothing: write a host name, or `*` for every host")
             }
-            Problem::Blank => write!(
-                f,
-                "host {pattern:?} contains a space or a control character: write the host name alone, \
-                 and one host per list item"
+            Problem::Blank => f.write_str(
+                "the host contains a space or a control character: write the host name alone, and one host per \
+                 list item",
             ),
             Problem::Scheme { host } => {
                 write!(
@@ -242,9 +224,7 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, authority: &str) -> bool {
-        HostPattern::parse(pattern)
-            .unwrap()
-            .matches(&normalise(authority.as_bytes()))
+        HostPattern::parse(pattern).unwrap().matches(&normalise(authority.as_bytes()))
     }
 
     #[test]

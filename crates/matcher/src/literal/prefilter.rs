@@ -27,16 +27,10 @@ impl Prefilter {
         for pattern in patterns {
             spell(pattern.chars(), folding, &mut Vec::new(), &mut beginnings);
         }
-        let length = beginnings
-            .iter()
-            .map(|(_, length)| *length)
-            .min()
-            .unwrap_or(WINDOW);
+        let length = beginnings.iter().map(|(_, length)| *length).min().unwrap_or(WINDOW);
         // With one bit in 128 set, a text without keywords rarely wakes the automaton. 16 KiB stay in a
         // processor's first cache, and at 10,000 keywords still let more than nine places in ten pass.
-        let bits = (beginnings.len() * 128)
-            .next_power_of_two()
-            .clamp(1 << 9, 1 << 17);
+        let bits = (beginnings.len() * 128).next_power_of_two().clamp(1 << 9, 1 << 17);
         let mut prefilter = Self {
             bitmap: vec![0; bits / 8],
             shift: u32::BITS - bits.trailing_zeros(),
@@ -81,10 +75,7 @@ fn spell(
     let next = rest.next().filter(|_| so_far.len() < WINDOW);
     let Some(c) = next else {
         let mut window = [0; WINDOW];
-        window
-            .iter_mut()
-            .zip(&*so_far)
-            .for_each(|(place, byte)| *place = *byte);
+        window.iter_mut().zip(&*so_far).for_each(|(place, byte)| *place = *byte);
         beginnings.push((u32::from_le_bytes(window), so_far.len().min(WINDOW)));
         return;
     };

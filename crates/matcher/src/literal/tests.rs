@@ -6,9 +6,7 @@ fn find(patterns: &[&str], case: Case, text: &str) -> Option<usize> {
     let literals = Literals::new(patterns, case).unwrap();
     let whole = literals.find(text.as_bytes());
     let mut scanner = literals.scanner();
-    let by_bytes = text
-        .bytes()
-        .fold(None, |_, byte| scanner.feed(&literals, &[byte]));
+    let by_bytes = text.bytes().fold(None, |_, byte| scanner.feed(&literals, &[byte]));
     assert_eq!(whole, by_bytes, "{patterns:?} {text}");
     whole
 }
@@ -24,10 +22,7 @@ fn a_keyword_is_found_anywhere() {
 
 #[test]
 fn the_first_to_end_then_the_longest_is_named() {
-    assert_eq!(
-        find(&["bc", "abc", "c", "abcd"], Case::Sensitive, "xabcd"),
-        Some(1)
-    );
+    assert_eq!(find(&["bc", "abc", "c", "abcd"], Case::Sensitive, "xabcd"), Some(1));
     assert_eq!(find(&["abcd", "bc"], Case::Sensitive, "abcd"), Some(1));
     assert_eq!(find(&["a", "a"], Case::Sensitive, "a"), Some(0));
 }
@@ -43,11 +38,7 @@ fn case_is_ignored_on_both_sides() {
         ("οδος", "ΟΔΟΣ"),
         ("STRAẞE", "straße"),
     ] {
-        assert_eq!(
-            find(&[pattern], Case::Insensitive, text),
-            Some(0),
-            "{pattern} {text}"
-        );
+        assert_eq!(find(&[pattern], Case::Insensitive, text), Some(0), "{pattern} {text}");
         assert_eq!(find(&[pattern], Case::Sensitive, text), None, "{pattern} {text}");
     }
 }

@@ -51,9 +51,8 @@ impl Engine {
     /// (or what a handful of states need).
     pub(super) fn new(nfa: NFA, numbers: Vec<usize>, cache_bytes: usize) -> Result<Self, String> {
         let looks = nfa.look_set_any();
-        let looks_ahead = looks
-            .iter()
-            .any(|look| !matches!(look, Look::Start | Look::StartLF | Look::StartCRLF));
+        let looks_ahead =
+            looks.iter().any(|look| !matches!(look, Look::Start | Look::StartLF | Look::StartCRLF));
         let config = DFA::config()
             // Which of several matches Perl would prefer means nothing here.
             .match_kind(MatchKind::All)
@@ -63,17 +62,9 @@ impl Engine {
             // that is what `allow_clearing` says.
             .minimum_cache_clear_count(Some(0))
             .minimum_bytes_per_state(Some(1));
-        let dfa = DFA::builder()
-            .configure(config)
-            .build_from_nfa(nfa)
-            .map_err(|error| error.to_string())?;
+        let dfa = DFA::builder().configure(config).build_from_nfa(nfa).map_err(|error| error.to_string())?;
         let cache = RefCell::new(Rc::new(RefCell::new(dfa.create_cache())));
-        let engine = Self {
-            dfa,
-            numbers,
-            looks_ahead,
-            cache,
-        };
+        let engine = Self { dfa, numbers, looks_ahead, cache };
         engine.warm();
         Ok(engine)
     }
@@ -87,17 +78,12 @@ impl Engine {
     }
 
     pub(super) fn start(&self) -> Position {
-        let mut position = Position {
-            cache: self.cache.borrow().clone(),
-            state: None,
-        };
+        let mut position = Position { cache: self.cache.borrow().clone(), state: None };
         let config = start::Config::new().anchored(Anchored::No);
         let state = self.dfa.start_state(&mut position.cache.borrow_mut(), &config);
         position.state = state.ok().or_else(|| {
             self.make_room(&mut position);
-            self.dfa
-                .start_state(&mut position.cache.borrow_mut(), &config)
-                .ok()
+            self.dfa.start_state(&mut position.cache.borrow_mut(), &config).ok()
         });
         position
     }
@@ -119,10 +105,7 @@ impl Engine {
                     let (&byte, rest) = chunk.get(read..)?.split_first()?;
                     self.make_room(position);
                     // With this call the cache is cleared, all but `state`.
-                    let next = self
-                        .dfa
-                        .next_state(&mut position.cache.borrow_mut(), state, byte)
-                        .ok()?;
+                    let next = self.dfa.next_state(&mut position.cache.borrow_mut(), state, byte).ok()?;
                     if next.is_tagged() {
                         return self.number(&position.cache.borrow(), next);
                     }
@@ -170,17 +153,13 @@ impl Engine {
         let end = self.dfa.next_eoi_state(&mut position.cache.borrow_mut(), state);
         let end = end.ok().or_else(|| {
             self.make_room(position);
-            self.dfa
-                .next_eoi_state(&mut position.cache.borrow_mut(), state)
-                .ok()
+            self.dfa.next_eoi_state(&mut position.cache.borrow_mut(), state).ok()
         });
         self.number(&position.cache.borrow(), end?)
     }
 
     fn number(&self, cache: &Cache, state: LazyStateID) -> Option<usize> {
-        let pattern = state
-            .is_match()
-            .then(|| self.dfa.match_pattern(cache, state, 0))?;
+        let pattern = state.is_match().then(|| self.dfa.match_pattern(cache, state, 0))?;
         self.numbers.get(pattern.as_usize()).copied()
     }
 
@@ -212,13 +191,8 @@ mod tests {
 
     /// With no more room than for a handful of states, so that the cache is cleared again and again.
     fn cramped(pattern: &str) -> Engine {
-        let config = thompson::Config::new()
-            .utf8(false)
-            .which_captures(thompson::WhichCaptures::None);
-        let nfa = thompson::Compiler::new()
-            .configure(config)
-            .build(pattern)
-            .unwrap();
+        let config = thompson::Config::new().utf8(false).which_captures(thompson::WhichCaptures::None);
+        let nfa = thompson::Compiler::new().configure(config).build(pattern).unwrap();
         Engine::new(nfa, vec![0], 0).unwrap()
     }
 
@@ -260,10 +234,6 @@ mod tests {
             assert_eq!(found[number], matches(text), "{number}");
         }
         assert!(found.contains(&true) && found.contains(&false));
-        assert!(
-            positions
-                .iter()
-                .any(|position| position.cache.borrow().clear_count() > 0)
-        );
+        assert!(positions.iter().any(|position| position.cache.borrow().clear_count() > 0));
     }
 }

@@ -51,9 +51,7 @@ impl Groups {
     }
 
     pub(super) fn into_rest(self) -> impl Iterator<Item = Group> {
-        [self.ordinary, self.lingering]
-            .into_iter()
-            .filter(|group| !group.numbers.is_empty())
+        [self.ordinary, self.lingering].into_iter().filter(|group| !group.numbers.is_empty())
     }
 }
 
@@ -81,22 +79,15 @@ fn lingers(hir: &Hir) -> bool {
 /// Whether a part of `hir` is a class with three quarters of ASCII or more.
 fn takes_most(hir: &Hir) -> bool {
     let count = |ranges: &mut dyn Iterator<Item = (u32, u32)>| {
-        ranges
-            .map(|(start, end)| end.min(127).saturating_add(1).saturating_sub(start))
-            .sum::<u32>()
-            >= 96
+        ranges.map(|(start, end)| end.min(127).saturating_add(1).saturating_sub(start)).sum::<u32>() >= 96
     };
     match hir.kind() {
-        HirKind::Class(Class::Unicode(class)) => count(
-            &mut class
-                .iter()
-                .map(|range| (range.start().into(), range.end().into())),
-        ),
-        HirKind::Class(Class::Bytes(class)) => count(
-            &mut class
-                .iter()
-                .map(|range| (range.start().into(), range.end().into())),
-        ),
+        HirKind::Class(Class::Unicode(class)) => {
+            count(&mut class.iter().map(|range| (range.start().into(), range.end().into())))
+        }
+        HirKind::Class(Class::Bytes(class)) => {
+            count(&mut class.iter().map(|range| (range.start().into(), range.end().into())))
+        }
         HirKind::Repetition(repetition) => takes_most(&repetition.sub),
         HirKind::Capture(capture) => takes_most(&capture.sub),
         HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(takes_most),
@@ -125,11 +116,7 @@ mod tests {
             ("a.{15}b", true),
             (r"(\C|x){2,}", true),
         ] {
-            assert_eq!(
-                lingers(&parse(pattern, Case::Sensitive).unwrap()),
-                expected,
-                "{pattern}"
-            );
+            assert_eq!(lingers(&parse(pattern, Case::Sensitive).unwrap()), expected, "{pattern}");
         }
     }
 

@@ -33,10 +33,8 @@ const POSIX_CLASSES: [&str; 14] = [
 ///
 /// A message that says what to write instead.
 pub(super) fn translate(pattern: &str) -> Result<String, String> {
-    let mut reader = Reader {
-        rest: pattern.chars().peekable(),
-        out: String::with_capacity(pattern.len() + 16),
-    };
+    let mut reader =
+        Reader { rest: pattern.chars().peekable(), out: String::with_capacity(pattern.len() + 16) };
     while let Some(c) = reader.rest.next() {
         match c {
             '\\' => reader.escape()?,
@@ -152,9 +150,7 @@ impl Reader<'_> {
         } else {
             self.rest.by_ref().take(2).collect()
         };
-        let value = u32::from_str_radix(&digits, 16)
-            .ok()
-            .filter(|_| !digits.starts_with('+'));
+        let value = u32::from_str_radix(&digits, 16).ok().filter(|_| !digits.starts_with('+'));
         value.and_then(char::from_u32).ok_or_else(|| {
             format!(r"`{digits}` after `\x` is not a character's number: write `\x7F` or `\x{{10FFFF}}`")
         })
@@ -229,10 +225,7 @@ impl Reader<'_> {
             return Ok(Item::Char('['));
         };
         if !POSIX_CLASSES.contains(&name.strip_prefix('^').unwrap_or(name)) {
-            return Err(format!(
-                "`[:{name}:]` is not a class: write one of {}",
-                POSIX_CLASSES.join(", ")
-            ));
+            return Err(format!("`[:{name}:]` is not a class: write one of {}", POSIX_CLASSES.join(", ")));
         }
         self.rest.by_ref().take(name.len() + 3).for_each(drop);
         Ok(Item::Class(format!("[:{name}:]")))
@@ -256,16 +249,10 @@ impl Reader<'_> {
                     .to_owned(),
             );
         }
-        let mut flags = self
-            .rest
-            .clone()
-            .skip(1)
-            .take_while(|c| c.is_ascii_alphabetic() || *c == '-');
+        let mut flags = self.rest.clone().skip(1).take_while(|c| c.is_ascii_alphabetic() || *c == '-');
         match flags.find(|c| !"imsUP-".contains(*c)) {
             Some(_) if self.rest.clone().nth(1) == Some('<') => Ok(()),
-            Some(c) => Err(format!(
-                "the flag `{c}` does not exist: the flags are i, m, s and U"
-            )),
+            Some(c) => Err(format!("the flag `{c}` does not exist: the flags are i, m, s and U")),
             None => Ok(()),
         }
     }
@@ -290,17 +277,9 @@ mod tests {
 
     #[test]
     fn what_is_the_same_stays() {
-        for pattern in [
-            "",
-            "a+b*?",
-            "^(?i)a|b$",
-            r"\Aa\z",
-            "(?P<n>x)",
-            "(?<n>x)",
-            "a{2}b{2,}c{2,3}",
-            "中+",
-            "(?i-s:x)",
-        ] {
+        for pattern in
+            ["", "a+b*?", "^(?i)a|b$", r"\Aa\z", "(?P<n>x)", "(?<n>x)", "a{2}b{2,}c{2,3}", "中+", "(?i-s:x)"]
+        {
             assert_eq!(translate(pattern).unwrap(), pattern);
         }
     }

@@ -10,11 +10,7 @@ fn find(patterns: &[&str], case: Case, text: impl AsRef<[u8]>) -> Option<usize> 
     for &byte in text {
         scanner.feed(&regexes, &[byte]);
     }
-    assert_eq!(
-        scanner.finish(&regexes).is_some(),
-        whole.is_some(),
-        "{patterns:?} {text:?}"
-    );
+    assert_eq!(scanner.finish(&regexes).is_some(), whole.is_some(), "{patterns:?} {text:?}");
     whole
 }
 
@@ -61,27 +57,19 @@ fn a_match_is_known_with_its_last_byte_unless_it_looks_ahead() {
     let feed = |pattern: &str, chunks: &[&[u8]]| {
         let regexes = Regexes::new(&[pattern], Case::Sensitive).unwrap();
         let mut scanner = regexes.scanner();
-        let mut found: Vec<bool> = chunks
-            .iter()
-            .map(|chunk| scanner.feed(&regexes, chunk).is_some())
-            .collect();
+        let mut found: Vec<bool> =
+            chunks.iter().map(|chunk| scanner.feed(&regexes, chunk).is_some()).collect();
         found.push(scanner.finish(&regexes).is_some());
         found
     };
     assert_eq!(feed("evil", &[b"ev", b"il", b""]), [false, true, true, true]);
     assert_eq!(feed("evil$", &[b"evil", b"x"]), [false, false, false]);
     assert_eq!(feed("evil$", &[b"evil", b""]), [false, false, true]);
-    assert_eq!(
-        feed(r"evil\b", &[b"evil", b"x", b"evil", b" "]),
-        [false, false, false, true, true]
-    );
+    assert_eq!(feed(r"evil\b", &[b"evil", b"x", b"evil", b" "]), [false, false, false, true, true]);
     assert_eq!(feed("^evil", &[b"e", b"vil"]), [false, true, true]);
     assert_eq!(feed("^evil", &[b"x", b"evil"]), [false, false, false]);
     assert_eq!(feed("^$", &[]), [true]);
-    assert_eq!(
-        feed("a{3}.*b", &[b"aa", b"a", b"\xff", b"b"]),
-        [false, false, false, false, false]
-    );
+    assert_eq!(feed("a{3}.*b", &[b"aa", b"a", b"\xff", b"b"]), [false, false, false, false, false]);
 }
 
 #[test]

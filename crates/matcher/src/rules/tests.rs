@@ -28,28 +28,16 @@ impl Attributes for Fake {
 }
 
 fn hosts(patterns: &[&str]) -> Conditions {
-    let hosts = patterns
-        .iter()
-        .map(|pattern| HostPattern::parse(pattern).unwrap())
-        .collect();
-    Conditions {
-        hosts,
-        ..Conditions::default()
-    }
+    let hosts = patterns.iter().map(|pattern| HostPattern::parse(pattern).unwrap()).collect();
+    Conditions { hosts, ..Conditions::default() }
 }
 
 fn routes(names: &[&str]) -> Conditions {
-    Conditions {
-        routes: names.iter().map(ToString::to_string).collect(),
-        ..Conditions::default()
-    }
+    Conditions { routes: names.iter().map(ToString::to_string).collect(), ..Conditions::default() }
 }
 
 fn services(names: &[&str]) -> Conditions {
-    Conditions {
-        services: names.iter().map(ToString::to_string).collect(),
-        ..Conditions::default()
-    }
+    Conditions { services: names.iter().map(ToString::to_string).collect(), ..Conditions::default() }
 }
 
 fn select(rules: &[Conditions], mut request: Fake) -> (Option<usize>, Vec<&'static str>) {
@@ -59,15 +47,8 @@ fn select(rules: &[Conditions], mut request: Fake) -> (Option<usize>, Vec<&'stat
 
 #[test]
 fn the_first_rule_in_document_order_wins() {
-    let rules = [
-        hosts(&["*.example.com"]),
-        hosts(&["a.example.com"]),
-        hosts(&["*"]),
-    ];
-    let request = |host| Fake {
-        host: Some(host),
-        ..Fake::default()
-    };
+    let rules = [hosts(&["*.example.com"]), hosts(&["a.example.com"]), hosts(&["*"])];
+    let request = |host| Fake { host: Some(host), ..Fake::default() };
     assert_eq!(select(&rules, request("A.example.com.:80")).0, Some(0));
     assert_eq!(select(&rules, request("example.com")).0, Some(2));
     assert_eq!(select(&rules[..2], request("example.com")).0, None);
@@ -75,21 +56,10 @@ fn the_first_rule_in_document_order_wins() {
 
 #[test]
 fn only_what_the_rules_present_need_is_asked_and_once() {
-    let request = || Fake {
-        host: Some("a"),
-        route: Some("r"),
-        service: Some("s"),
-        asked: vec![],
-    };
+    let request = || Fake { host: Some("a"), route: Some("r"), service: Some("s"), asked: vec![] };
     assert_eq!(select(&[], request()), (None, vec![]));
-    assert_eq!(
-        select(&[hosts(&["x"]), hosts(&["y*"]), hosts(&["*z"])], request()),
-        (None, vec!["host"])
-    );
-    assert_eq!(
-        select(&[routes(&["x"]), routes(&["r"])], request()),
-        (Some(1), vec!["route"])
-    );
+    assert_eq!(select(&[hosts(&["x"]), hosts(&["y*"]), hosts(&["*z"])], request()), (None, vec!["host"]));
+    assert_eq!(select(&[routes(&["x"]), routes(&["r"])], request()), (Some(1), vec!["route"]));
 
     // The earliest rule has been found: nothing later can win, so nothing later is asked for.
     assert_eq!(
@@ -98,74 +68,41 @@ fn only_what_the_rules_present_need_is_asked_and_once() {
     );
 
     // The route only where the host has matched.
-    let both = |host: &str| Conditions {
-        routes: vec!["r".into()],
-        ..hosts(&[host])
-    };
+    let both = |host: &str| Conditions { routes: vec!["r".into()], ..hosts(&[host]) };
     assert_eq!(select(&[both("x"), both("y")], request()), (None, vec!["host"]));
-    assert_eq!(
-        select(&[both("x"), both("a"), both("a")], request()),
-        (Some(1), vec!["host", "route"])
-    );
+    assert_eq!(select(&[both("x"), both("a"), both("a")], request()), (Some(1), vec!["host", "route"]));
 
     // A host condition that excludes nothing is checked last.
-    let any_host = Conditions {
-        routes: vec!["x".into()],
-        ..hosts(&["*", "b"])
-    };
+    let any_host = Conditions { routes: vec!["x".into()], ..hosts(&["*", "b"]) };
     assert_eq!(select(&[any_host], request()), (None, vec!["route"]));
 }
 
 #[test]
 fn an_absent_attribute_meets_no_condition() {
-    assert_eq!(
-        select(&[hosts(&["*"]), routes(&[""]), services(&[""])], Fake::default()).0,
-        None
-    );
-    let any_host_and_route = Conditions {
-        routes: vec!["r".into()],
-        ..hosts(&["*"])
-    };
-    let no_host = Fake {
-        route: Some("r"),
-        ..Fake::default()
-    };
+    assert_eq!(select(&[hosts(&["*"]), routes(&[""]), services(&[""])], Fake::default()).0, None);
+    let any_host_and_route = Conditions { routes: vec!["r".into()], ..hosts(&["*"]) };
+    let no_host = Fake { route: Some("r"), ..Fake::default() };
     assert_eq!(select(&[any_host_and_route], no_host).0, None);
     assert_eq!(select(&[Conditions::default()], Fake::default()).0, Some(0));
 }
 
 #[test]
 fn routes_are_bytes_with_case() {
-    let prefixes = Conditions {
-        route_prefixes: vec!["api-".into()],
-        ..Conditions::default()
-    };
-    let request = |route| Fake {
-        route: Some(route),
-        ..Fake::default()
-    };
-    assert_eq!(
-        select(std::slice::from_ref(&prefixes), request("api-1")).0,
-        Some(0)
-    );
+    let prefixes = Conditions { route_prefixes: vec!["api-".into()], ..Conditions::default() };
+    let request = |route| Fake { route: Some(route), ..Fake::default() };
+    assert_eq!(select(std::slice::from_ref(&prefixes), request("api-1")).0, Some(0));
     assert_eq!(select(std::slice::from_ref(&prefixes), request("API-1")).0, None);
     assert_eq!(select(&[routes(&["Api"])], request("api")).0, None);
 
     // Exact and prefix are two kinds: both must hold.
-    let both = Conditions {
-        routes: vec!["api-1".into(), "web".into()],
-        ..prefixes
-    };
+    let both = Conditions { routes: vec!["api-1".into(), "web".into()], ..prefixes };
     assert_eq!(select(std::slice::from_ref(&both), request("api-1")).0, Some(0));
     assert_eq!(select(std::slice::from_ref(&both), request("web")).0, None);
 }
 
 #[test]
 fn services_with_and_without_port() {
-    let request = |service| Fake {
-        service: Some(service),
-        ..Fake::default()
-    };
+    let request = |service| Fake { service: Some(service), ..Fake::default() };
     let selects = |name: &str, cluster| select(&[services(&[name])], request(cluster)).0.is_some();
     assert!(selects("a.svc", "outbound|80||a.svc"));
     assert!(selects("a.svc", "outbound|80|v1|a.svc"));

@@ -36,10 +36,7 @@ impl Texts {
             Shape::Exact(host) => self.add_exact(host, rule),
             Shape::Prefix(prefix) => self.add_prefix(prefix, rule),
             Shape::Suffix(suffix) => {
-                let hash = suffix
-                    .iter()
-                    .rev()
-                    .fold(Hash::EMPTY, |hash, &byte| hash.push(byte));
+                let hash = suffix.iter().rev().fold(Hash::EMPTY, |hash, &byte| hash.push(byte));
                 self.suffixes.add(hash, suffix, rule);
             }
         }
@@ -50,10 +47,8 @@ impl Texts {
         if !self.exact.is_empty() {
             found(self.exact.get(Hash::of(text), text));
         }
-        self.prefixes
-            .find(text.iter(), |length| text.get(..length), found);
-        self.suffixes
-            .find(text.iter().rev(), |length| text.get(text.len() - length..), found);
+        self.prefixes.find(text.iter(), |length| text.get(..length), found);
+        self.suffixes.find(text.iter().rev(), |length| text.get(text.len() - length..), found);
         found(&self.any);
     }
 }

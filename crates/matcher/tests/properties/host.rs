@@ -30,11 +30,7 @@ fn address_spelling(address: Ipv6Addr) -> impl Strategy<Value = String> {
         Just(groups.map(|group| format!("{group:x}")).join(":")),
         Just(format!(
             "{}:{}.{}.{}.{}",
-            groups[..6]
-                .iter()
-                .map(|group| format!("{group:x}"))
-                .collect::<Vec<_>>()
-                .join(":"),
+            groups[..6].iter().map(|group| format!("{group:x}")).collect::<Vec<_>>().join(":"),
             groups[6] >> 8,
             groups[6] & 255,
             groups[7] >> 8,

@@ -34,10 +34,8 @@ fn expression() -> impl Strategy<Value = (String, String)> {
         let both = |(one, other): (String, String), template: &str| {
             (template.replace('#', &one), template.replace('#', &other))
         };
-        let repeated = (
-            inner.clone(),
-            prop::sample::select(vec!["(#)*", "(?:#)+", "(#)?", "(#){2}", "(#){1,3}?"]),
-        );
+        let repeated =
+            (inner.clone(), prop::sample::select(vec!["(#)*", "(?:#)+", "(#)?", "(#){2}", "(#){1,3}?"]));
         prop_oneof![
             repeated.prop_map(move |(expression, template)| both(expression, template)),
             prop::collection::vec(inner.clone(), 1..4)

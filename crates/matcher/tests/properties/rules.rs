@@ -4,23 +4,14 @@ use matcher::host::{HostPattern, normalise};
 use matcher::rules::{Attributes, Conditions, RuleIndex};
 use proptest::prelude::*;
 
-const HOSTS: &[&str] = &[
-    "a.com", "b.com", "x.a.com", "*.a.com", "*.com", "*a.com", "a.*", "a*", "*", "[::1]", "x.a.*",
-];
+const HOSTS: &[&str] =
+    &["a.com", "b.com", "x.a.com", "*.a.com", "*.com", "*a.com", "a.*", "a*", "*", "[::1]", "x.a.*"];
 const ROUTES: &[&str] = &["r", "r1", "r12", "R1", "", "q"];
 const SERVICES: &[&str] = &["a.svc", "a.svc:80", "b.svc", "b.svc:80", "plain", ":80", ""];
-const AUTHORITIES: &[&str] = &[
-    "a.com", "A.com:80", "b.com.", "x.a.com", "y.a.com", "com", "[0::1]:1", "aaa.com", "",
-];
-const CLUSTERS: &[&str] = &[
-    "outbound|80||a.svc",
-    "outbound|81|v1|a.svc",
-    "outbound|80||b.svc",
-    "plain",
-    "a|b",
-    "a.svc",
-    "||||",
-];
+const AUTHORITIES: &[&str] =
+    &["a.com", "A.com:80", "b.com.", "x.a.com", "y.a.com", "com", "[0::1]:1", "aaa.com", ""];
+const CLUSTERS: &[&str] =
+    &["outbound|80||a.svc", "outbound|81|v1|a.svc", "outbound|80||b.svc", "plain", "a|b", "a.svc", "||||"];
 
 #[derive(Debug, Clone)]
 struct Request {
@@ -55,24 +46,12 @@ fn some_of(values: &'static [&'static str]) -> impl Strategy<Value = Vec<String>
 }
 
 fn conditions() -> impl Strategy<Value = Conditions> {
-    (
-        some_of(ROUTES),
-        some_of(ROUTES),
-        some_of(HOSTS),
-        some_of(SERVICES),
+    (some_of(ROUTES), some_of(ROUTES), some_of(HOSTS), some_of(SERVICES)).prop_map(
+        |(routes, route_prefixes, hosts, services)| {
+            let hosts = hosts.iter().map(|host| HostPattern::parse(host).unwrap()).collect();
+            Conditions { routes, route_prefixes, hosts, services }
+        },
     )
-        .prop_map(|(routes, route_prefixes, hosts, services)| {
-            let hosts = hosts
-                .iter()
-                .map(|host| HostPattern::parse(host).unwrap())
-                .collect();
-            Conditions {
-                routes,
-                route_prefixes,
-                hosts,
-                services,
-            }
-        })
 }
 
 fn request() -> impl Strategy<Value = Request> {
@@ -93,16 +72,14 @@ fn holds(rule: &Conditions, request: &Request) -> bool {
         _ => service == cluster,
     };
     kind(rule.hosts.is_empty(), request.host, &|host| {
-        rule.hosts
-            .iter()
-            .any(|pattern| pattern.matches(&normalise(host.as_bytes())))
-    }) && kind(rule.routes.is_empty(), request.route, &|route| {
-        rule.routes.iter().any(|other| other == route)
-    }) && kind(rule.route_prefixes.is_empty(), request.route, &|route| {
-        rule.route_prefixes.iter().any(|prefix| route.starts_with(prefix))
-    }) && kind(rule.services.is_empty(), request.service, &|cluster| {
-        rule.services.iter().any(|service| serves(cluster, service))
-    })
+        rule.hosts.iter().any(|pattern| pattern.matches(&normalise(host.as_bytes())))
+    }) && kind(rule.routes.is_empty(), request.route, &|route| rule.routes.iter().any(|other| other == route))
+        && kind(rule.route_prefixes.is_empty(), request.route, &|route| {
+            rule.route_prefixes.iter().any(|prefix| route.starts_with(prefix))
+        })
+        && kind(rule.services.is_empty(), request.service, &|cluster| {
+            rule.services.iter().any(|service| serves(cluster, service))
+        })
 }
 
 proptest! {

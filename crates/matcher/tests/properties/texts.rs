@@ -59,8 +59,5 @@ pub fn length_at_start(pattern: &str, text: &[u8], ignore_case: bool) -> Option<
 fn same_without_case(one: char, other: char) -> bool {
     let mut class = ClassUnicode::new([ClassUnicodeRange::new(one, one)]);
     class.case_fold_simple();
-    class
-        .ranges()
-        .iter()
-        .any(|range| range.start() <= other && other <= range.end())
+    class.ranges().iter().any(|range| range.start() <= other && other <= range.end())
 }

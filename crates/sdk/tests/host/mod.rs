@@ -59,11 +59,7 @@ impl Host for TestHost {
 
     fn buffer(&mut self, buffer: u32, start: usize, size: usize) -> Answer<Vec<u8>> {
         self.called("buffer")?;
-        let bytes = if buffer == 7 {
-            self.configuration.as_bytes()
-        } else {
-            &self.body
-        };
+        let bytes = if buffer == 7 { self.configuration.as_bytes() } else { &self.body };
         Ok(bytes.iter().skip(start).take(size).copied().collect())
     }
 
@@ -82,10 +78,7 @@ impl Host for TestHost {
 
     fn header(&mut self, _: u32, name: &[u8]) -> Answer<Vec<u8>> {
         self.called("header")?;
-        self.headers
-            .get(text(name).as_str())
-            .map(|value| value.as_bytes().to_vec())
-            .ok_or(Status::NOT_FOUND)
+        self.headers.get(text(name).as_str()).map(|value| value.as_bytes().to_vec()).ok_or(Status::NOT_FOUND)
     }
 
     fn add_header(&mut self, _: u32, name: &[u8], value: &[u8]) -> Answer<()> {
@@ -105,10 +98,7 @@ impl Host for TestHost {
     fn property(&mut self, path: &[u8]) -> Answer<Vec<u8>> {
         self.called("property")?;
         let path = text(path).replace('\0', ".");
-        self.properties
-            .get(path.as_str())
-            .map(|value| value.as_bytes().to_vec())
-            .ok_or(Status::NOT_FOUND)
+        self.properties.get(path.as_str()).map(|value| value.as_bytes().to_vec()).ok_or(Status::NOT_FOUND)
     }
 
     fn send_local_response(&mut self, status: u32, details: &[u8], _: &[u8], _: &[u8], _: i32) -> Answer<()> {

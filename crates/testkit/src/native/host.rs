@@ -6,6 +6,7 @@ use sdk::Status;
 use sdk::native::{Answer, Host};
 
 use super::maps::Map;
+use super::reply::LocalReply;
 use crate::case::{Gateway, LogLevel, PropertyNames};
 use crate::outcome::LogLine;
 
@@ -25,23 +26,8 @@ pub(super) enum Body {
 const PLUGIN_CONFIGURATION: u32 = 7;
 
 /// Log levels by the ABI's number.
-const LEVELS: [LogLevel; 6] = [
-    LogLevel::Trace,
-    LogLevel::Debug,
-    LogLevel::Info,
-    LogLevel::Warn,
-    LogLevel::Error,
-    LogLevel::Critical,
-];
-
-/// An answer that the plug-in gives itself.
-#[derive(Debug, Clone)]
-pub(super) struct LocalReply {
-    pub(super) status: u16,
-    pub(super) details: Vec<u8>,
-    pub(super) body: Vec<u8>,
-    pub(super) headers: Map,
-}
+const LEVELS: [LogLevel; 6] =
+    [LogLevel::Trace, LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error, LogLevel::Critical];
 
 /// The host of one VM.
 pub(super) struct MockHost {
@@ -97,18 +83,14 @@ impl MockHost {
 
     /// What the plug-in has left of it.
     pub(super) fn take_body(&mut self, body: Body) -> Vec<u8> {
-        self.bodies
-            .get_mut(body as usize)
-            .and_then(Option::take)
-            .unwrap_or_default()
+        self.bodies.get_mut(body as usize).and_then(Option::take).unwrap_or_default()
     }
 
     /// A map goes on with its message: no callback can read it any more.
     pub(super) fn release(&mut self, number: usize) {
-        if let (Some(map), Some(gone)) = (
-            self.maps.get_mut(number).and_then(Option::take),
-            self.gone.get_mut(number),
-        ) {
+        if let (Some(map), Some(gone)) =
+            (self.maps.get_mut(number).and_then(Option::take), self.gone.get_mut(number))
+        {
             *gone = map;
         }
     }
@@ -152,9 +134,7 @@ impl MockHost {
     }
 
     fn map(&mut self, number: u32) -> Answer<&mut Map> {
-        let map = usize::try_from(number)
-            .ok()
-            .and_then(|number| self.maps.get_mut(number));
+        let map = usize::try_from(number).ok().and_then(|number| self.maps.get_mut(number));
         map.and_then(Option::as_mut).ok_or(Status::BAD_ARGUMENT)
     }
 }
@@ -164,10 +144,7 @@ impl Host for MockHost {
         self.calls += 1;
         let level = *LEVELS.get(level as usize).ok_or(Status::BAD_ARGUMENT)?;
         if level >= self.gateway.log_level {
-            self.log.push(LogLine {
-                level,
-                message: String::from_utf8_lossy(message).into_owned(),
-            });
+            self.log.push(LogLine { level, message: String::from_utf8_lossy(message).into_owned() });
         }
         Ok(())
     }
@@ -175,9 +152,7 @@ impl Host for MockHost {
     fn log_level(&mut self) -> Answer<u32> {
         self.calls += 1;
         let level = LEVELS.iter().position(|level| *level == self.gateway.log_level);
-        level
-            .and_then(|level| u32::try_from(level).ok())
-            .ok_or(Status::INTERNAL_FAILURE)
+        level.and_then(|level| u32::try_from(level).ok()).ok_or(Status::INTERNAL_FAILURE)
     }
 
     fn time(&mut self) -> Answer<u64> {
@@ -191,9 +166,7 @@ impl Host for MockHost {
         let bytes = match buffer {
             PLUGIN_CONFIGURATION => &self.configuration,
             _ => {
-                let buffer = usize::try_from(buffer)
-                    .ok()
-                    .and_then(|body| self.bodies.get(body));
+                let buffer = usize::try_from(buffer).ok().and_then(|body| self.bodies.get(body));
                 buffer.and_then(Option::as_ref).ok_or(Status::NOT_FOUND)?
             }
         };
@@ -203,9 +176,7 @@ impl Host for MockHost {
 
     fn set_buffer(&mut self, buffer: u32, start: usize, size: usize, value: &[u8]) -> Answer<()> {
         self.calls += 1;
-        let buffer = usize::try_from(buffer)
-            .ok()
-            .and_then(|body| self.bodies.get_mut(body));
+        let buffer = usize::try_from(buffer).ok().and_then(|body| self.bodies.get_mut(body));
         let bytes = buffer.and_then(Option::as_mut).ok_or(Status::NOT_FOUND)?;
         if start > bytes.len() {
             return Err(Status::BAD_ARGUMENT);
@@ -228,10 +199,7 @@ impl Host for MockHost {
 
     fn header(&mut self, map: u32, name: &[u8]) -> Answer<Vec<u8>> {
         self.calls += 1;
-        self.map(map)?
-            .get(name)
-            .map(<[u8]>::to_vec)
-            .ok_or(Status::NOT_FOUND)
+        self.map(map)?.get(name).map(<[u8]>::to_vec).ok_or(Status::NOT_FOUND)
     }
 
     fn add_header(&mut self, map: u32, name: &[u8], value: &[u8]) -> Answer<()> {
@@ -280,14 +248,10 @@ impl Host for MockHost {
     fn define_metric(&mut self, _: u32, name: &[u8]) -> Answer<u32> {
         self.calls += 1;
         let name = String::from_utf8_lossy(name).into_owned();
-        let place = self
-            .metrics
-            .iter()
-            .position(|(other, _)| *other == name)
-            .unwrap_or_else(|| {
-                self.metrics.push((name, 0));
-                self.metrics.len() - 1
-            });
+        let place = self.metrics.iter().position(|(other, _)| *other == name).unwrap_or_else(|| {
+            self.metrics.push((name, 0));
+            self.metrics.len() - 1
+        });
         u32::try_from(place).map_err(|_| Status::INTERNAL_FAILURE)
     }
 
@@ -307,10 +271,7 @@ impl Host for MockHost {
     fn unknown(&mut self, name: &'static str) -> Status {
         self.calls += 1;
         let message = format!("the native engine does not have `{name}`: skip it in this case");
-        self.log.push(LogLine {
-            level: LogLevel::Critical,
-            message,
-        });
+        self.log.push(LogLine { level: LogLevel::Critical, message });
         Status::UNIMPLEMENTED
     }
 }

@@ -16,10 +16,7 @@ impl Map {
     }
 
     pub(super) fn get(&self, name: &[u8]) -> Option<&[u8]> {
-        self.0
-            .iter()
-            .find(|(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_slice())
+        self.0.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_slice())
     }
 
     pub(super) fn add(&mut self, name: &[u8], value: &[u8]) {
@@ -56,9 +53,7 @@ impl Map {
     /// The headers without those that a wire format has no place for.
     pub(super) fn regular(&self) -> Vec<Header> {
         let regular = self.0.iter().filter(|(name, _)| !name.starts_with(b":"));
-        regular
-            .map(|(name, value)| (name.as_slice().into(), value.as_slice().into()))
-            .collect()
+        regular.map(|(name, value)| (name.as_slice().into(), value.as_slice().into())).collect()
     }
 
     /// The ABI's form: a count, the sizes, then each name and value with a NUL behind it.
@@ -109,24 +104,14 @@ mod tests {
     #[test]
     fn a_map_keeps_order_and_repeats() {
         let mut map = Map::default();
-        map.extend(&[
-            ("A".into(), "1".into()),
-            ("b".into(), "2".into()),
-            ("a".into(), "3".into()),
-        ]);
+        map.extend(&[("A".into(), "1".into()), ("b".into(), "2".into()), ("a".into(), "3".into())]);
         assert_eq!(Map::parse(&map.serialise()), Some(map.clone()));
         assert_eq!((map.get(b"a"), map.len()), (Some(b"1".as_slice()), 3));
         map.replace(b"A", b"4");
-        assert_eq!(
-            map.regular(),
-            [("a".into(), "4".into()), ("b".into(), "2".into())]
-        );
+        assert_eq!(map.regular(), [("a".into(), "4".into()), ("b".into(), "2".into())]);
         map.replace(b"c", b"5");
         map.remove(b"a");
-        assert_eq!(
-            map.regular(),
-            [("b".into(), "2".into()), ("c".into(), "5".into())]
-        );
+        assert_eq!(map.regular(), [("b".into(), "2".into()), ("c".into(), "5".into())]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod host;
 mod maps;
+mod reply;
 mod stream;
 
 use std::cell::RefCell;
@@ -52,10 +53,7 @@ impl Engine for Native {
             .spawn(move || run(entry, setup, &loaded, &work))
             .context("no thread for the plug-in")?;
         match load.recv() {
-            Ok(Ok(())) => Ok(Load::Loaded(Box::new(Vm {
-                jobs: Some(jobs),
-                thread: Some(thread),
-            }))),
+            Ok(Ok(())) => Ok(Load::Loaded(Box::new(Vm { jobs: Some(jobs), thread: Some(thread) }))),
             Ok(Err(log)) => Ok(Load::Refused { log }),
             Err(_) => Err(panicked(thread)),
         }
@@ -78,18 +76,11 @@ struct Vm {
 impl Loaded for Vm {
     fn exchange(&mut self, request: &Request, upstream: &Upstream) -> anyhow::Result<Outcome> {
         let (outcome, result) = channel();
-        let job = Job {
-            request: request.clone(),
-            upstream: upstream.clone(),
-            outcome,
-        };
+        let job = Job { request: request.clone(), upstream: upstream.clone(), outcome };
         let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
         match result.recv() {
             Ok(outcome) if sent => Ok(outcome),
-            _ => Err(self
-                .thread
-                .take()
-                .map_or_else(|| anyhow!("the plug-in has stopped"), panicked)),
+            _ => Err(self.thread.take().map_or_else(|| anyhow!("the plug-in has stopped"), panicked)),
         }
     }
 }
@@ -130,21 +121,9 @@ fn run(entry: fn() -> Entry, setup: Setup, loaded: &Sender<Result<(), Vec<LogLin
     if loaded.send(if good { Ok(()) } else { Err(log) }).is_err() || !good {
         return;
     }
-    for (
-        context,
-        Job {
-            request,
-            upstream,
-            outcome,
-        },
-    ) in (ROOT + 1..).zip(work.iter())
-    {
+    for (context, Job { request, upstream, outcome }) in (ROOT + 1..).zip(work.iter()) {
         (entry.on_context_create)(context, ROOT);
-        let stream = Stream {
-            entry: &entry,
-            host: &host,
-            context,
-        };
+        let stream = Stream { entry: &entry, host: &host, context };
         if outcome.send(stream.exchange(&request, &upstream)).is_err() {
             return;
         }

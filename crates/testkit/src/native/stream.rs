@@ -5,16 +5,19 @@ use std::rc::Rc;
 
 use sdk::native::Entry;
 
-use super::host::{
-    Body, LocalReply, MockHost, REQUEST_HEADERS, REQUEST_TRAILERS, RESPONSE_HEADERS, RESPONSE_TRAILERS,
-};
+use super::host::{Body, MockHost, REQUEST_HEADERS, REQUEST_TRAILERS, RESPONSE_HEADERS, RESPONSE_TRAILERS};
 use super::maps::Map;
+use super::reply::{LocalReply, is_head};
 use crate::ByteString;
 use crate::case::{Header, Protocol, Request, Upstream};
 use crate::outcome::{Answer, Outcome, UpstreamRequest};
 
 /// What a callback returns to let a message go on.
 const CONTINUE: u32 = 0;
+
+/// How much of a body Envoy holds over HTTP/2: its default for a stream's window, whatever the limit of the
+/// connection's buffers is.
+const STREAM_WINDOW: usize = 16 * 1024 * 1024;
 
 /// A stream: one context of the plug-in.
 pub(super) struct Stream<'a> {
@@ -43,8 +46,6 @@ struct Direction {
     on_headers: Option<fn(u32, usize, bool) -> u32>,
     on_body: Option<fn(u32, usize, bool) -> u32>,
     on_trailers: Option<fn(u32, usize) -> u32>,
-    /// Whether a body that the gateway has to hold may only be so large.
-    limited: bool,
 }
 
 /// A message as it arrives.
@@ -57,6 +58,8 @@ struct Message<'m> {
     trailers: &'m [Header],
     /// Ends without an end after so many pieces.
     reset_after: Option<usize>,
+    /// A body that the gateway has to hold may have so many bytes; a larger one never arrives at once.
+    limit: usize,
 }
 
 impl Stream<'_> {
@@ -75,10 +78,13 @@ impl Stream<'_> {
             Passed::Through(body) => {
                 outcome.upstream = Some(self.seen_upstream(body));
                 outcome.details = Some("via_upstream".into());
-                self.response(upstream_message(upstream), &mut outcome);
+                self.response(request, upstream_message(request, upstream), &mut outcome);
             }
-            Passed::Answered(reply) => self.reply(&reply, &mut outcome),
+            Passed::Answered(reply) => self.reply(request, &reply, &mut outcome),
             Passed::Stuck | Passed::Reset => {}
+        }
+        if let (b"HEAD", Some(answer)) = (&*request.method, &mut outcome.answer) {
+            answer.body = ByteString::default();
         }
         if let Some(on_done) = self.entry.on_done {
             on_done(self.context);
@@ -99,7 +105,6 @@ impl Stream<'_> {
             on_headers: self.entry.on_request_headers,
             on_body: self.entry.on_request_body,
             on_trailers: self.entry.on_request_trailers,
-            limited: true,
         };
         let mut headers = Map::default();
         for (name, value) in [
@@ -124,6 +129,10 @@ impl Stream<'_> {
             ends_with_headers: request.ends_with_headers(),
             trailers: &request.trailers,
             reset_after: request.reset_after,
+            limit: match request.protocol {
+                Protocol::Http1 => usize::try_from(self.host().gateway().buffer_limit).unwrap_or(usize::MAX),
+                Protocol::Http2 => STREAM_WINDOW,
+            },
         };
         self.pass(&direction, message)
     }
@@ -144,7 +153,7 @@ impl Stream<'_> {
     }
 
     /// Sends a response through to the client.
-    fn response(&self, message: Message<'_>, outcome: &mut Outcome) {
+    fn response(&self, request: &Request, message: Message<'_>, outcome: &mut Outcome) {
         let direction = Direction {
             headers: RESPONSE_HEADERS,
             trailers: RESPONSE_TRAILERS,
@@ -152,15 +161,12 @@ impl Stream<'_> {
             on_headers: self.entry.on_response_headers,
             on_body: self.entry.on_response_body,
             on_trailers: self.entry.on_response_trailers,
-            limited: false,
         };
         let passed = self.pass(&direction, message);
         let host = self.host();
         let head = host.gone(RESPONSE_HEADERS);
         let status = |head: &Map| {
-            let status = head
-                .get(b":status")
-                .and_then(|status| str::from_utf8(status).ok());
+            let status = head.get(b":status").and_then(|status| str::from_utf8(status).ok());
             status.and_then(|status| status.parse().ok()).unwrap_or_default()
         };
         let answer = Answer {
@@ -171,48 +177,39 @@ impl Stream<'_> {
             cut_off: None,
         };
         outcome.answer = match passed {
-            Passed::Through(body) => Some(Answer {
-                body: body.into(),
-                ..answer
-            }),
+            Passed::Through(body) => Some(Answer { body: body.into(), ..answer }),
             // The head has gone to the client, so all that is left is to end the stream.
-            Passed::Answered(_) if status(head) != 0 => Some(Answer {
-                cut_off: Some("answered after the head had gone".into()),
-                ..answer
-            }),
+            Passed::Answered(_) if status(head) != 0 => {
+                Some(Answer { cut_off: Some("answered after the head had gone".into()), ..answer })
+            }
             Passed::Answered(reply) => {
                 drop(host);
-                outcome.details = details(&reply);
-                Some(plain_answer(&reply))
+                outcome.details = reply.details();
+                Some(reply.answer(request))
             }
             Passed::Stuck | Passed::Reset => None,
         };
     }
 
     /// An answer of the gateway's side also goes through the response callbacks.
-    fn reply(&self, reply: &LocalReply, outcome: &mut Outcome) {
+    fn reply(&self, request: &Request, reply: &LocalReply, outcome: &mut Outcome) {
         self.host().reply = None;
-        outcome.details = details(reply);
+        outcome.details = reply.details();
+        let answer = reply.answer(request);
         let mut headers = Map::default();
-        headers.add(b":status", reply.status.to_string().as_bytes());
-        for (name, value) in plain_answer(reply).headers {
-            headers.add(&name, &value);
-        }
-        let pieces = if reply.body.is_empty() {
-            Vec::new()
-        } else {
-            vec![reply.body.as_slice()]
-        };
-        let ends_with_headers = pieces.is_empty();
+        headers.add(b":status", answer.status.to_string().as_bytes());
+        headers.extend(&answer.headers);
+        let ends_with_headers = answer.body.is_empty();
         let message = Message {
             headers,
-            pieces,
+            pieces: if ends_with_headers { Vec::new() } else { vec![&*answer.body] },
             end_apart: false,
             ends_with_headers,
             trailers: &[],
             reset_after: None,
+            limit: usize::MAX,
         };
-        self.response(message, outcome);
+        self.response(request, message, outcome);
     }
 
     /// Moves a message through the callbacks of its direction.
@@ -220,9 +217,9 @@ impl Stream<'_> {
         // The head.
         let count = message.headers.len();
         self.host().arrive(direction.headers, message.headers);
-        let action = direction.on_headers.map_or(CONTINUE, |call| {
-            call(self.context, count, message.ends_with_headers)
-        });
+        let action = direction
+            .on_headers
+            .map_or(CONTINUE, |call| call(self.context, count, message.ends_with_headers));
         if let Some(reply) = self.host().reply.take() {
             return Passed::Answered(reply);
         }
@@ -235,15 +232,17 @@ impl Stream<'_> {
         }
 
         // The body: what a piece does not let go on is held with those after it.
-        let mut body = BodyOnItsWay::default();
-        let mut pieces: Vec<(&[u8], bool)> = message.pieces.iter().map(|piece| (*piece, false)).collect();
+        let mut body = BodyOnItsWay { limit: message.limit, ..BodyOnItsWay::default() };
+        let sent = message.pieces.iter().take(message.reset_after.unwrap_or(usize::MAX));
+        let reads = sent.flat_map(|piece| piece.chunks(message.limit.max(1)));
+        let mut pieces: Vec<(&[u8], bool)> = reads.map(|piece| (piece, false)).collect();
         if !message.ends_with_headers && message.trailers.is_empty() && message.reset_after.is_none() {
             match pieces.last_mut() {
                 Some((_, last)) if !message.end_apart => *last = true,
                 _ => pieces.push((&[], true)),
             }
         }
-        for (piece, last) in pieces.into_iter().take(message.reset_after.unwrap_or(usize::MAX)) {
+        for (piece, last) in pieces {
             if let Some(reply) = self.piece(direction, piece, last, &mut body) {
                 return Passed::Answered(reply);
             }
@@ -258,11 +257,8 @@ impl Stream<'_> {
             trailers.extend(message.trailers);
             let count = trailers.len();
             self.host().arrive(direction.trailers, trailers);
-            self.host()
-                .body_arrives(direction.body, std::mem::take(&mut body.held));
-            let action = direction
-                .on_trailers
-                .map_or(CONTINUE, |call| call(self.context, count));
+            self.host().body_arrives(direction.body, std::mem::take(&mut body.held));
+            let action = direction.on_trailers.map_or(CONTINUE, |call| call(self.context, count));
             if let Some(reply) = self.host().reply.take() {
                 return Passed::Answered(reply);
             }
@@ -287,16 +283,12 @@ impl Stream<'_> {
     ) -> Option<LocalReply> {
         body.held.extend_from_slice(piece);
         let size = body.held.len();
-        let limit = usize::try_from(self.host().gateway().buffer_limit).unwrap_or(usize::MAX);
-        let too_large = direction.limited && size > limit;
+        let too_large = size > body.limit;
         if body.waits && too_large {
-            return Some(payload_too_large());
+            return Some(LocalReply::payload_too_large());
         }
-        self.host()
-            .body_arrives(direction.body, std::mem::take(&mut body.held));
-        let action = direction
-            .on_body
-            .map_or(CONTINUE, |call| call(self.context, size, last));
+        self.host().body_arrives(direction.body, std::mem::take(&mut body.held));
+        let action = direction.on_body.map_or(CONTINUE, |call| call(self.context, size, last));
         if let Some(reply) = self.host().reply.take() {
             return Some(reply);
         }
@@ -305,7 +297,7 @@ impl Stream<'_> {
         if !body.waits {
             body.through.append(&mut body.held);
         } else if too_large {
-            return Some(payload_too_large());
+            return Some(LocalReply::payload_too_large());
         }
         None
     }
@@ -314,6 +306,8 @@ impl Stream<'_> {
 /// What has become of a body so far.
 #[derive(Default)]
 struct BodyOnItsWay {
+    /// See [`Message::limit`].
+    limit: usize,
     /// What has gone on.
     through: Vec<u8>,
     /// What the gateway holds.
@@ -330,7 +324,7 @@ fn protocol(request: &Request) -> &'static str {
 }
 
 /// The answer of the upstream, as it arrives.
-fn upstream_message(upstream: &Upstream) -> Message<'_> {
+fn upstream_message<'m>(request: &Request, upstream: &'m Upstream) -> Message<'m> {
     let mut headers = Map::default();
     headers.add(b":status", upstream.status.to_string().as_bytes());
     headers.extend(&upstream.headers);
@@ -339,48 +333,19 @@ fn upstream_message(upstream: &Upstream) -> Message<'_> {
     } else {
         headers.add(b"transfer-encoding", b"chunked");
     }
-    let pieces = if upstream.body.is_empty() {
-        Vec::new()
-    } else {
-        vec![&*upstream.body]
+    let (body, trailers): (&[u8], &[Header]) = match is_head(request) {
+        true => (&[], &[]),
+        false => (&upstream.body, &upstream.trailers),
     };
-    let ends_with_headers = pieces.is_empty() && upstream.trailers.is_empty();
+    let pieces = if body.is_empty() { Vec::new() } else { vec![body] };
+    let ends_with_headers = pieces.is_empty() && trailers.is_empty();
     Message {
         headers,
         pieces,
         end_apart: false,
         ends_with_headers,
-        trailers: &upstream.trailers,
+        trailers,
         reset_after: None,
-    }
-}
-
-/// What Envoy says of a body that it was told to hold and that is larger than it may.
-fn payload_too_large() -> LocalReply {
-    LocalReply {
-        status: 413,
-        details: b"request_payload_too_large".to_vec(),
-        body: b"Payload Too Large".to_vec(),
-        headers: Map::default(),
-    }
-}
-
-fn details(reply: &LocalReply) -> Option<String> {
-    let details = String::from_utf8_lossy(&reply.details).into_owned();
-    Some(details).filter(|details| !details.is_empty())
-}
-
-/// A local reply as a client gets it when no filter changes it.
-fn plain_answer(reply: &LocalReply) -> Answer {
-    let mut headers = reply.headers.clone();
-    headers.replace(b"content-length", reply.body.len().to_string().as_bytes());
-    if !reply.body.is_empty() && headers.get(b"content-type").is_none() {
-        headers.add(b"content-type", b"text/plain");
-    }
-    Answer {
-        status: reply.status,
-        headers: headers.regular(),
-        body: reply.body.as_slice().into(),
-        ..Answer::default()
+        limit: usize::MAX,
     }
 }
