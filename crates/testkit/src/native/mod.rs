@@ -3,6 +3,7 @@
 //! A case takes milliseconds and a debugger sees everything. The mock behaves as Envoy does where a case
 //! can see it; where the two differ, Envoy is right and the mock is mended.
 
+mod classic;
 mod host;
 mod maps;
 mod reply;
@@ -14,7 +15,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use anyhow::{Context as _, anyhow};
-use sdk::native::Entry;
+pub use sdk::native::Entry;
 
 use crate::case::{Request, Setup, Upstream};
 use crate::outcome::{LogLine, Outcome};
