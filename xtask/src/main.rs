@@ -1,2 +1,77 @@
-//! Placeholder.
-fn main() {}
+//! `cargo xtask`: the chores of this workspace that cargo alone cannot do, one file per command.
+//!
+//! Everything is found from `cargo metadata`, so that a new plug-in is a new folder and no other edit.
+
+mod commands;
+mod manifest;
+mod module;
+mod names;
+mod output;
+mod template;
+mod wasm;
+mod workspace;
+
+use std::fmt;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Build, check, test and lint proxy-wasm plug-ins.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "\
+First steps:
+  cargo xtask build request-block   a module in dist/request-block/plugin.wasm
+  cargo xtask test request-block    its cases, natively and in a real Envoy
+  cargo xtask new my-plugin         a plug-in of your own in plugins/my-plugin
+
+`cargo xtask <command> --help` has more examples.
+Exit codes: 0 it worked, 1 it failed, 2 the command was wrong."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Build(commands::build::Args),
+    Check(commands::check::Args),
+    Test(commands::test::Args),
+    Lint(commands::lint::Args),
+    New(commands::new::Args),
+}
+
+/// The command itself was wrong: an unknown plug-in, a missing file, a bad name.
+#[derive(Debug)]
+struct Usage(String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Build(args) => commands::build::run(&args),
+        Command::Check(args) => commands::check::run(&args),
+        Command::Test(args) => commands::test::run(&args),
+        Command::Lint(args) => commands::lint::run(&args),
+        Command::New(args) => commands::new::run(&args),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            output::error(&error);
+            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+        }
+    }
+}

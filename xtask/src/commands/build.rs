@@ -1,0 +1,193 @@
+//! `build`: modules in `dist/`, checked before they are put there.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::commands::check::print_failures;
+use crate::module::{Subject, check};
+use crate::output;
+use crate::wasm::{Builder, Profile};
+use crate::workspace::{Plugin, Workspace};
+use crate::{Usage, module};
+
+/// Build plug-ins into `dist/<plugin>/plugin.wasm`
+///
+/// Each plug-in is built alone, with the release profile and the same flags everywhere, so that the same
+/// source gives the same bytes. A module that fails `cargo xtask check` is not put into dist/.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask build request-block             one plug-in
+  cargo xtask build request_block say-hello   several; underscores name them too
+  cargo xtask build --all --json              all, and the table as JSON
+  cargo xtask build my-plugin --profile wasm-dev
+                                              quick while editing; stays in the target folder")]
+pub(crate) struct Args {
+    /// Names of plug-ins, in any spelling.
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    plugins: Vec<String>,
+    /// Every plug-in under plugins/.
+    #[arg(long)]
+    all: bool,
+    /// How to compile.
+    #[arg(long, value_enum, default_value = "release")]
+    profile: Profile,
+    /// Leave the module beside its source too, as `plugins/<plugin>/plugin.wasm`.
+    #[arg(long)]
+    copy_to_source: bool,
+    /// Print the table as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A module that was built.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Built {
+    plugin: String,
+    /// Where the module is, the first being the one to take.
+    files: Vec<PathBuf>,
+    size: u64,
+    budget: u64,
+    gzip_size: u64,
+    abi: Option<String>,
+    gateways: Vec<module::Gateway>,
+    sha256: String,
+    #[serde(skip)]
+    loads_in: String,
+}
+
+pub(crate) fn run(args: &Args) -> Result<bool> {
+    let workspace = Workspace::load()?;
+    let plugins: Vec<&Plugin> = if args.all {
+        workspace.plugins.iter().collect()
+    } else {
+        args.plugins.iter().map(|name| workspace.plugin(name)).collect::<Result<_>>()?
+    };
+    if plugins.is_empty() {
+        bail!(Usage("there is no plug-in under plugins/: `cargo xtask new my-plugin` starts one".into()));
+    }
+    let builder = Builder::new(&workspace)?;
+    let mut built = Vec::new();
+    let mut all_good = true;
+    for plugin in plugins {
+        match build(&workspace, &builder, plugin, args) {
+            Ok(Some(module)) => built.push(module),
+            Ok(None) => all_good = false,
+            // The others are still worth having.
+            Err(error) => {
+                output::error(&error);
+                all_good = false;
+            }
+        }
+    }
+    if args.json {
+        anstream::println!("{}", serde_json::to_string_pretty(&built)?);
+    } else {
+        print(&workspace, &built);
+    }
+    Ok(all_good)
+}
+
+/// Builds one module; nothing when its checks fail, which have then been printed.
+fn build(workspace: &Workspace, builder: &Builder, plugin: &Plugin, args: &Args) -> Result<Option<Built>> {
+    let mut manifest = plugin.manifest()?;
+    let compiled = builder.build(plugin, args.profile)?;
+    let bytes = fs::read(&compiled).with_context(|| format!("reading {}", compiled.display()))?;
+    let size = bytes.len() as u64;
+    let budget = manifest.budget.size;
+    let mut files = match args.profile {
+        Profile::Release => vec![workspace.root.join("dist").join(&plugin.name).join("plugin.wasm")],
+        Profile::WasmDev => {
+            // The budget is on what is shipped.
+            manifest.budget.size = u64::MAX;
+            Vec::new()
+        }
+    };
+    if args.copy_to_source {
+        files.push(plugin.folder.join("plugin.wasm"));
+    }
+    let report = check(&Subject { file: compiled.clone(), size, bytes: &bytes, manifest: Some(&manifest) });
+    if !report.ok() {
+        print_failures(&plugin.name, &report);
+        return Ok(None);
+    }
+    for file in &files {
+        put(file, &bytes)?;
+    }
+    if files.is_empty() {
+        files.push(compiled);
+    }
+    Ok(Some(Built {
+        plugin: plugin.name.clone(),
+        files,
+        size,
+        budget,
+        gzip_size: gzip_size(&bytes)?,
+        sha256: hex(&Sha256::digest(&bytes)),
+        loads_in: report.loads_in(),
+        gateways: report
+            .gateways
+            .iter()
+            .filter(|verdict| verdict.loads)
+            .map(|verdict| verdict.gateway)
+            .collect(),
+        abi: report.abi,
+    }))
+}
+
+/// Puts a file in place whole: a reader sees the old one or the new one.
+fn put(file: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = file.parent().unwrap_or(file);
+    fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    let temporary = folder.join(format!(".plugin.wasm.{}", std::process::id()));
+    let result = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, file));
+    if result.is_err() {
+        // The error below is the one to report; a second one while tidying up adds nothing.
+        let _ = fs::remove_file(&temporary);
+    }
+    result.with_context(|| format!("writing {}: make room there, or the folder writable", file.display()))
+}
+
+/// What the module weighs in an image, whose layers are gzip.
+fn gzip_size(bytes: &[u8]) -> Result<u64> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes)?;
+    Ok(encoder.finish()?.len() as u64)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn print(workspace: &Workspace, built: &[Built]) {
+    if built.is_empty() {
+        return;
+    }
+    let rows: Vec<Vec<String>> = built
+        .iter()
+        .map(|module| {
+            vec![
+                module.plugin.clone(),
+                output::thousands(module.size),
+                output::thousands(module.budget),
+                output::thousands(module.gzip_size),
+                module.abi.clone().unwrap_or_default(),
+                module.loads_in.clone(),
+                module.sha256.clone(),
+            ]
+        })
+        .collect();
+    let headings = ["plug-in", "size", "budget", "gzip", "ABI", "loads in", "sha256"];
+    output::table(&headings, &[1, 2, 3], &rows);
+    for file in built.iter().flat_map(|module| &module.files) {
+        anstream::println!("{} {}", output::mark(true), workspace.shown(file).display());
+    }
+}

@@ -1,0 +1,158 @@
+//! `check`: what can be known about a module without running it.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+
+use crate::Usage;
+use crate::manifest::Manifest;
+use crate::module::{CONSOLE_LIMIT, Gateway, Report, Subject, check};
+use crate::names::canonical;
+use crate::output::{BOLD, DIM, mark, styled};
+use crate::workspace::Workspace;
+
+/// Say whether a module is sound, and which gateways load it
+///
+/// Works on a plug-in that has been built and on any .wasm file, in whatever language it was written: its
+/// name and size, binary format, ABI version, exports, and each import against what gateways offer.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask check request-block                 the module in dist/request-block
+  cargo xtask check plugin.wasm other.wasm        files, of any origin
+  cargo xtask check plugin.wasm --gateway istio   fail unless Istio loads it
+  cargo xtask check plugin.wasm --json            for scripts")]
+pub(crate) struct Args {
+    /// Plug-ins of this workspace, or files.
+    #[arg(required = true, value_name = "PLUGIN|FILE.wasm")]
+    modules: Vec<String>,
+    /// Fail unless this gateway loads it; may be given several times.
+    #[arg(long, value_enum)]
+    gateway: Vec<Gateway>,
+    /// Print the reports as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A report under the name that was asked for.
+#[derive(Serialize)]
+struct Named {
+    module: String,
+    ok: bool,
+    #[serde(flatten)]
+    report: Report,
+}
+
+pub(crate) fn run(args: &Args) -> Result<bool> {
+    let mut reports = Vec::new();
+    for module in &args.modules {
+        let report = report(module)?;
+        let wanted = |gateway: &Gateway| {
+            report.gateways.iter().any(|verdict| verdict.gateway == *gateway && verdict.loads)
+        };
+        let ok = report.ok() && args.gateway.iter().all(wanted);
+        reports.push(Named { module: module.clone(), ok, report });
+    }
+    if args.json {
+        anstream::println!("{}", serde_json::to_string_pretty(&reports)?);
+    } else {
+        for (index, named) in reports.iter().enumerate() {
+            if index > 0 {
+                anstream::println!();
+            }
+            print(named);
+        }
+    }
+    Ok(reports.iter().all(|named| named.ok))
+}
+
+fn report(module: &str) -> Result<Report> {
+    let path = Path::new(module);
+    let looks_like_file = path.components().count() > 1 || module.contains('.') || path.is_file();
+    if looks_like_file {
+        return report_file(path, manifest_beside(path)?.as_ref());
+    }
+    let workspace = Workspace::load()?;
+    let plugin = workspace.plugin(module)?;
+    let file = workspace.root.join("dist").join(&plugin.name).join("plugin.wasm");
+    if !file.is_file() {
+        bail!(Usage(format!(
+            "{} has not been built: run `cargo xtask build {}` first",
+            workspace.shown(&file).display(),
+            plugin.name
+        )));
+    }
+    report_file(&file, Some(&plugin.manifest()?))
+}
+
+/// The manifest of the plug-in whose module this is: `dist/<plugin>/plugin.wasm` or `plugins/<plugin>/plugin.wasm`.
+fn manifest_beside(file: &Path) -> Result<Option<Manifest>> {
+    let Ok(file) = file.canonicalize() else {
+        return Ok(None);
+    };
+    let Some(folder) = file.parent() else {
+        return Ok(None);
+    };
+    let Ok(workspace) = Workspace::load() else {
+        return Ok(None);
+    };
+    let Some(name) = folder.file_name().map(|name| canonical(&name.to_string_lossy())) else {
+        return Ok(None);
+    };
+    let plugin = workspace.plugin(&name).ok().filter(|plugin| {
+        file.ends_with("plugin.wasm")
+            && (folder == plugin.folder || folder == workspace.root.join("dist").join(&plugin.name))
+    });
+    plugin.map(crate::workspace::Plugin::manifest).transpose()
+}
+
+fn report_file(file: &Path, manifest: Option<&Manifest>) -> Result<Report> {
+    if file.is_dir() {
+        bail!(Usage(format!("{} is a folder: name the .wasm file in it", file.display())));
+    }
+    let mut open = fs::File::open(file).map_err(|error| {
+        Usage(format!("{} cannot be opened: {error}; name a plug-in or a .wasm file", file.display()))
+    })?;
+    let size = open.metadata().with_context(|| format!("reading {}", file.display()))?.len();
+    let mut bytes = Vec::new();
+    if size <= CONSOLE_LIMIT {
+        open.read_to_end(&mut bytes).with_context(|| format!("reading {}", file.display()))?;
+    }
+    Ok(check(&Subject { file: PathBuf::from(file), size, bytes: &bytes, manifest }))
+}
+
+fn print(named: &Named) {
+    let report = &named.report;
+    anstream::println!("{}", styled(BOLD, report.file.display()));
+    for check in &report.checks {
+        anstream::println!("  {} {:<12} {}", mark(check.ok), check.name, check.detail);
+        for remark in &check.remarks {
+            anstream::println!("      {:<12} {remark}", "");
+        }
+    }
+    for group in
+        report.gateways.chunk_by(|a, b| (a.loads, &a.reasons, &a.needs) == (b.loads, &b.reasons, &b.needs))
+    {
+        let Some(first) = group.first() else { continue };
+        let titles: Vec<&str> = group.iter().map(|verdict| verdict.gateway.title()).collect();
+        let needs = first.needs.as_ref().map(|needs| format!(", with {needs}")).unwrap_or_default();
+        let verb = if first.loads { "loads in" } else { "does not load in" };
+        anstream::println!("  {} {verb} {}{needs}", mark(first.loads), titles.join(", "));
+        for reason in &first.reasons {
+            anstream::println!("      {:<12} {}", "", styled(DIM, reason));
+        }
+    }
+}
+
+/// The checks that failed, on stderr.
+pub(crate) fn print_failures(plugin: &str, report: &Report) {
+    for check in report.checks.iter().filter(|check| !check.ok) {
+        anstream::eprintln!("{} {plugin}: {}: {}", mark(false), check.name, check.detail);
+        for remark in &check.remarks {
+            anstream::eprintln!("    {remark}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! `lint`: format, clippy, documentation and manifests, warnings being errors.
+
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::output::{self, BAD, mark, styled};
+use crate::wasm::TARGET;
+use crate::workspace::{Plugin, Workspace};
+
+/// Check format, lints, documentation and manifests
+///
+/// Without a name, the whole workspace. Every warning is an error, as in CI.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask lint               everything
+  cargo xtask lint my-plugin     one plug-in
+  cargo xtask lint --fix         format, and let clippy repair what it can")]
+pub(crate) struct Args {
+    /// The plug-in to look at, in any spelling.
+    plugin: Option<String>,
+    /// Repair what can be repaired.
+    #[arg(long)]
+    fix: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<bool> {
+    let workspace = Workspace::load()?;
+    let one = args.plugin.as_deref().map(|name| workspace.plugin(name)).transpose()?;
+    let packages = |whole: &'static str| match one {
+        Some(plugin) => vec!["--package", plugin.name.as_str()],
+        None => vec![whole],
+    };
+    let plugins: Vec<&Plugin> = match one {
+        Some(plugin) => vec![plugin],
+        None => workspace.plugins.iter().chain(&workspace.fixtures).collect(),
+    };
+    let mut failed = Vec::new();
+    let mut step = |name: &'static str, ok: bool| {
+        if !ok && !failed.contains(&name) {
+            failed.push(name);
+        }
+    };
+
+    let check = if args.fix { vec![] } else { vec!["--check"] };
+    step("format", cargo(&workspace, &["fmt"], &[packages("--all"), check].concat(), None)?);
+
+    let fix = if args.fix { vec!["--fix", "--allow-dirty", "--allow-staged"] } else { vec![] };
+    let strict = ["--", "--deny", "warnings"];
+    let clippy =
+        |rest: &[&str]| cargo(&workspace, &["clippy", "--locked"], &[rest, &fix, &strict].concat(), None);
+    step("clippy", clippy(&[packages("--workspace"), vec!["--all-targets"]].concat())?);
+
+    // What only modules have is not compiled for this machine. One at a time, as modules are built: together
+    // they would have each other's features.
+    crate::wasm::require_target(&workspace)?;
+    for plugin in &plugins {
+        let module = ["--package", plugin.name.as_str(), "--lib", "--target", TARGET];
+        step("clippy for modules", clippy(&module)?);
+    }
+
+    let strict = Some(("RUSTDOCFLAGS", "--deny warnings"));
+    step(
+        "documentation",
+        cargo(&workspace, &["doc", "--locked", "--no-deps"], &packages("--workspace"), strict)?,
+    );
+
+    output::step("manifests and READMEs");
+    step("manifests", plugins.iter().filter(|plugin| !is_described(&workspace, plugin)).count() == 0);
+
+    if failed.is_empty() {
+        anstream::println!("{} nothing to complain about", mark(true));
+    } else {
+        let hint = if args.fix { "" } else { "; `cargo xtask lint --fix` repairs what it can" };
+        anstream::eprintln!("{} {}{hint}", styled(BAD, "failed:"), failed.join(", "));
+    }
+    Ok(failed.is_empty())
+}
+
+/// Runs cargo, its output as it comes; whether it succeeded.
+fn cargo(workspace: &Workspace, command: &[&str], rest: &[&str], env: Option<(&str, &str)>) -> Result<bool> {
+    output::step(format_args!("cargo {}", [command, rest].concat().join(" ")));
+    let mut cargo: Command = crate::wasm::cargo();
+    cargo.current_dir(&workspace.root).args(command).args(rest).envs(env);
+    Ok(cargo.status().context("cargo cannot be started")?.success())
+}
+
+/// Whether a plug-in has a good manifest and a README; what is wrong has been printed.
+fn is_described(workspace: &Workspace, plugin: &Plugin) -> bool {
+    let mut problems = Vec::new();
+    if let Err(error) = plugin.manifest() {
+        problems.push(error.to_string());
+    }
+    let readme = plugin.shown.join("README.md");
+    if !workspace.root.join(&readme).is_file()
+        && workspace.plugins.iter().any(|other| other.name == plugin.name)
+    {
+        problems
+            .push(format!("{}: is missing: say what the plug-in does and list its fields", readme.display()));
+    }
+    for problem in &problems {
+        anstream::eprintln!("{} {problem}", mark(false));
+    }
+    problems.is_empty()
+}

@@ -1,0 +1,190 @@
+//! `test`: the crates' own tests, and every plug-in's cases on every engine, with one summary.
+
+mod suite;
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::output::{self, BAD, styled};
+use crate::wasm::{Builder, Profile};
+use crate::workspace::{Plugin, Workspace};
+use suite::{Counts, Suite};
+
+/// Run the tests: the crates' own, and each plug-in's cases natively and in a real Envoy
+///
+/// Without a name, everything. With one, that plug-in alone. The cases in `plugins/<plugin>/tests/cases.yaml`
+/// run natively against a mock gateway and, as the release module, in Envoy, which is fetched once.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask test                                  everything
+  cargo xtask test request-block                    one plug-in, on both engines
+  cargo xtask test request-block --engine native    in milliseconds, while editing; builds no module
+  cargo xtask test request-block -- trailers        the cases with `trailers` in their names
+  ENVOY=/path/to/envoy cargo xtask test             with that Envoy
+
+The last line is plain totals: `<n> passed, <n> failed`, and `, <n> skipped` where some were.")]
+pub(crate) struct Args {
+    /// The plug-in to test, in any spelling.
+    plugin: Option<String>,
+    /// Where the cases run; may be given several times.
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["native", "envoy"])]
+    engine: Vec<Engine>,
+    /// Arguments for the test programs: a part of a case's name, --nocapture, …
+    #[arg(last = true, value_name = "LIBTEST ARGS")]
+    libtest: Vec<String>,
+}
+
+/// Where cases run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Engine {
+    /// In the test program, against a mock gateway.
+    Native,
+    /// The release module, in a real Envoy.
+    Envoy,
+}
+
+impl Engine {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Envoy => "envoy",
+        }
+    }
+}
+
+/// The variable that tells a plug-in's cases where to run.
+const ENGINES: &str = "PORTCULLIS_ENGINES";
+/// The variable that tells them where their module is.
+const MODULE: &str = "PORTCULLIS_WASM";
+/// The test target that replays `cases.yaml`, which exists once per plug-in and runs once per engine.
+const CASES: &str = "cases";
+
+/// One line of the summary.
+struct Row {
+    what: String,
+    engine: &'static str,
+    counts: Counts,
+    seconds: f64,
+}
+
+/// What the command goes through.
+struct Run<'a> {
+    workspace: &'a Workspace,
+    args: &'a Args,
+    libraries: PathBuf,
+    rows: Vec<Row>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<bool> {
+    let workspace = Workspace::load()?;
+    let plugins: Vec<&Plugin> = match &args.plugin {
+        Some(name) => vec![workspace.plugin(name)?],
+        None => workspace.plugins.iter().chain(&workspace.fixtures).collect(),
+    };
+    let packages = match (&args.plugin, plugins.as_slice()) {
+        (Some(_), [plugin]) => vec!["--package".to_owned(), plugin.name.clone()],
+        _ => vec!["--workspace".to_owned()],
+    };
+    let mut run = Run {
+        workspace: &workspace,
+        args,
+        libraries: crate::wasm::host_libraries(&workspace)?,
+        rows: Vec::new(),
+    };
+    let suites = suite::build(&workspace, &packages)?;
+    let native = args.engine.contains(&Engine::Native);
+    if native {
+        let of_plugin = |suite: &&Suite| plugins.iter().any(|plugin| plugin.name == suite.package);
+        for suite in suites.iter().filter(|suite| !of_plugin(suite)) {
+            run.suite(suite, "", &[])?;
+        }
+        if args.libtest.is_empty() {
+            run.doc_tests(&packages)?;
+        }
+        for suite in suites.iter().filter(of_plugin) {
+            run.suite(suite, Engine::Native.name(), &[(ENGINES, Engine::Native.name().into())])?;
+        }
+    }
+    if args.engine.contains(&Engine::Envoy) {
+        let builder = Builder::new(&workspace)?;
+        for plugin in &plugins {
+            let cases = suites.iter().find(|suite| suite.package == plugin.name && suite.target == CASES);
+            if let Some(cases) = cases {
+                run.in_envoy(&builder, plugin, cases)?;
+            }
+        }
+    }
+    Ok(summary(&run.rows))
+}
+
+impl Run<'_> {
+    /// Runs one test program.
+    fn suite(&mut self, suite: &Suite, engine: &'static str, env: &[(&str, PathBuf)]) -> Result<()> {
+        let start = Instant::now();
+        let mut command = suite.command(self.workspace, &self.libraries);
+        command.args(&self.args.libtest).envs(env.iter().map(|(name, value)| (name, value)));
+        output::step(format_args!("{} {engine}", suite.title()));
+        let counts = suite::run(command)?;
+        self.add(suite.title(), engine, counts, start);
+        Ok(())
+    }
+
+    /// Builds the plug-in's release module and replays its cases with it in Envoy.
+    fn in_envoy(&mut self, builder: &Builder, plugin: &Plugin, cases: &Suite) -> Result<()> {
+        let engine = Engine::Envoy.name();
+        let start = Instant::now();
+        match builder.build(plugin, Profile::Release) {
+            Ok(module) => self.suite(cases, engine, &[(ENGINES, engine.into()), (MODULE, module)]),
+            Err(error) => {
+                // The others are still worth knowing.
+                output::error(&error);
+                self.add(cases.title(), engine, Counts { failed: 1, ..Counts::default() }, start);
+                Ok(())
+            }
+        }
+    }
+
+    /// Runs the examples in the documentation, which only rustdoc can.
+    fn doc_tests(&mut self, packages: &[String]) -> Result<()> {
+        let start = Instant::now();
+        let mut command = crate::wasm::cargo();
+        command.current_dir(&self.workspace.root).args(["test", "--locked", "--doc", "--no-fail-fast"]);
+        command.args(packages).stdin(Stdio::null());
+        output::step("examples in the documentation");
+        let counts = suite::run(command)?;
+        self.add("documentation".into(), "", counts, start);
+        Ok(())
+    }
+
+    fn add(&mut self, what: String, engine: &'static str, counts: Counts, start: Instant) {
+        self.rows.push(Row { what, engine, counts, seconds: start.elapsed().as_secs_f64() });
+    }
+}
+
+/// Prints the table and the totals; whether nothing failed.
+fn summary(rows: &[Row]) -> bool {
+    let mut total = Counts::default();
+    let mut cells = Vec::new();
+    for row in rows.iter().filter(|row| !row.counts.is_empty()) {
+        total.add(row.counts);
+        cells.push(vec![
+            row.what.clone(),
+            row.engine.to_owned(),
+            row.counts.passed.to_string(),
+            row.counts.failed.to_string(),
+            row.counts.skipped.to_string(),
+            format!("{:.1} s", row.seconds),
+        ]);
+    }
+    anstream::println!();
+    output::table(&["tests", "engine", "passed", "failed", "skipped", "time"], &[2, 3, 4, 5], &cells);
+    for row in rows.iter().filter(|row| row.counts.failed > 0) {
+        anstream::eprintln!("{} {} {}", styled(BAD, "failed:"), row.what, row.engine);
+    }
+    anstream::println!("{total}");
+    total.failed == 0
+}

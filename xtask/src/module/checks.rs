@@ -1,0 +1,198 @@
+//! The checks on a module, and the report that comes of them.
+//!
+//! A check fails when no gateway could take the module, or when it breaks a limit that it has been given. What
+//! only some gateways lack keeps the module out of those, and is no failure.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::CONSOLE_LIMIT;
+use super::contents::{Refusals, abi_version, exports, imports, names};
+use super::gateways::{Gateway, Verdict};
+use super::host::{Abi, Host};
+use super::inspect::inspect;
+use crate::manifest::Manifest;
+
+/// What is to be checked.
+pub(crate) struct Subject<'a> {
+    /// Where the module is.
+    pub(crate) file: PathBuf,
+    /// Its whole length; more than `bytes` where it was too large to be read.
+    pub(crate) size: u64,
+    /// The module, or nothing when it is too large.
+    pub(crate) bytes: &'a [u8],
+    /// The plug-in's manifest, where it is one of this workspace's.
+    pub(crate) manifest: Option<&'a Manifest>,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Check {
+    pub(crate) name: &'static str,
+    pub(crate) ok: bool,
+    /// What was found.
+    pub(crate) detail: String,
+    /// What is wrong, with the remedy; or, when `ok`, what only some gateways lack.
+    pub(crate) remarks: Vec<String>,
+}
+
+/// What is known about a module.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Report {
+    pub(crate) file: PathBuf,
+    pub(crate) size: u64,
+    /// The ABI version that the module declares first, if it is one that some gateway knows.
+    pub(crate) abi: Option<String>,
+    pub(crate) checks: Vec<Check>,
+    pub(crate) gateways: Vec<Verdict>,
+}
+
+impl Report {
+    /// Whether every check passed.
+    pub(crate) fn ok(&self) -> bool {
+        self.checks.iter().all(|check| check.ok)
+    }
+
+    /// The gateways that load the module, for a table's cell.
+    pub(crate) fn loads_in(&self) -> String {
+        let titles: Vec<&str> = self
+            .gateways
+            .iter()
+            .filter(|verdict| verdict.loads)
+            .map(|verdict| verdict.gateway.title())
+            .collect();
+        if titles.len() == Gateway::ALL.len() { "all".into() } else { titles.join(", ") }
+    }
+}
+
+/// Looks at everything that can be known without running the module.
+pub(crate) fn check(subject: &Subject<'_>) -> Report {
+    let mut checks = vec![extension(subject), size(subject)];
+    let console = checks.iter().find(|check| !check.ok).map(|check| check.name);
+    if let Some(manifest) = subject.manifest {
+        checks.push(budget(subject.size, manifest));
+    }
+    let mut refusals = Refusals::default();
+    let mut abi = None;
+    if subject.size == subject.bytes.len() as u64 {
+        match inspect(subject.bytes) {
+            Err(problem) => {
+                checks.push(failed("format", "not a valid module", problem));
+                let reason = "it is not a valid module".to_owned();
+                refusals = Refusals { envoy: vec![reason.clone()], higress: vec![reason] };
+            }
+            Ok(module) => {
+                checks.push(passed("format", "valid WebAssembly binary format"));
+                abi = Abi::of(names(&module), Host::Higress);
+                checks.push(abi_version(&module, &mut refusals));
+                checks.push(exports(&module, &mut refusals));
+                checks.push(imports(&module, &mut refusals));
+            }
+        }
+    } else {
+        refusals.of(Host::Envoy).push("it is too large to be looked into".into());
+        refusals.of(Host::Higress).push("it is too large to be looked into".into());
+    }
+    if let Some(manifest) = subject.manifest {
+        checks.push(holds_headers(manifest));
+    }
+    let holds = subject.manifest.is_some_and(|manifest| manifest.holds_headers);
+    let gateways = Gateway::ALL
+        .into_iter()
+        .map(|gateway| {
+            let mut reasons = refusals.of(gateway.host()).clone();
+            let mut needs = None;
+            if gateway == Gateway::Mse
+                && let Some(check) = console
+            {
+                reasons.push(format!("its console refuses the file ({check})"));
+            }
+            if holds {
+                match gateway {
+                    Gateway::Envoy => {
+                        needs = Some("allow_on_headers_stop_iteration: true in its PluginConfig".into());
+                    }
+                    Gateway::Istio | Gateway::EnvoyGateway => reasons.push(
+                        "it holds headers, and the resource cannot set allow_on_headers_stop_iteration"
+                            .into(),
+                    ),
+                    Gateway::Higress | Gateway::Mse if abi != Some(Abi::V0_2_100) => reasons.push(
+                        "it holds headers, which here only a module with proxy_abi_version_0_2_100 can"
+                            .into(),
+                    ),
+                    Gateway::Higress | Gateway::Mse => {}
+                }
+            }
+            Verdict { gateway, loads: reasons.is_empty(), reasons, needs }
+        })
+        .collect();
+    Report {
+        file: subject.file.clone(),
+        size: subject.size,
+        abi: abi.map(|abi| abi.to_string()),
+        checks,
+        gateways,
+    }
+}
+
+pub(super) fn passed(name: &'static str, detail: impl Into<String>) -> Check {
+    Check { name, ok: true, detail: detail.into(), remarks: Vec::new() }
+}
+
+pub(super) fn failed(name: &'static str, detail: impl Into<String>, remark: impl Into<String>) -> Check {
+    Check { name, ok: false, detail: detail.into(), remarks: vec![remark.into()] }
+}
+
+fn extension(subject: &Subject<'_>) -> Check {
+    if subject.file.extension().is_some_and(|extension| extension == "wasm") {
+        passed("extension", ".wasm")
+    } else {
+        let name = subject.file.file_name().unwrap_or_default().to_string_lossy();
+        failed(
+            "extension",
+            format!("`{name}` does not end in .wasm"),
+            "the console takes only files that do: rename it",
+        )
+    }
+}
+
+fn size(subject: &Subject<'_>) -> Check {
+    let detail = format!("{} bytes, of at most {CONSOLE_LIMIT}", subject.size);
+    if subject.size <= CONSOLE_LIMIT {
+        passed("size", detail)
+    } else {
+        failed(
+            "size",
+            detail,
+            "the console takes 50 MB at most: build with the release profile, strip it, or link less",
+        )
+    }
+}
+
+fn budget(size: u64, manifest: &Manifest) -> Check {
+    let detail = format!("{size} bytes, of at most {} in plugin.yaml", manifest.budget.size);
+    if size <= manifest.budget.size {
+        passed("budget", detail)
+    } else {
+        failed(
+            "budget",
+            detail,
+            format!(
+                "{} bytes too many: link less (a crate's features are in the root Cargo.toml), or, with a reason, \
+                 raise budget.size",
+                size - manifest.budget.size
+            ),
+        )
+    }
+}
+
+fn holds_headers(manifest: &Manifest) -> Check {
+    if manifest.holds_headers {
+        let mut check = passed("holdsHeaders", "true: headers wait until the body is there");
+        check.remarks.push("not every gateway can: see below".into());
+        check
+    } else {
+        passed("holdsHeaders", "false: works wherever the module loads")
+    }
+}

@@ -1,0 +1,60 @@
+//! The gateways that people run plug-ins in, and what keeps a module out of each.
+
+use serde::Serialize;
+
+use super::host::Host;
+
+/// A product that loads proxy-wasm modules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+#[expect(clippy::enum_variant_names, reason = "Envoy Gateway is the product's name")]
+pub(crate) enum Gateway {
+    /// Plain Envoy, 1.40.
+    Envoy,
+    /// Istio's WasmPlugin resource.
+    Istio,
+    /// Envoy Gateway's EnvoyExtensionPolicy resource.
+    EnvoyGateway,
+    /// Higress.
+    Higress,
+    /// Alibaba Cloud's Microservices Engine.
+    Mse,
+}
+
+impl Gateway {
+    /// All of them, in the order of reports.
+    pub(super) const ALL: [Self; 5] =
+        [Self::Envoy, Self::Istio, Self::EnvoyGateway, Self::Higress, Self::Mse];
+
+    /// The name that people know.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Envoy => "Envoy",
+            Self::Istio => "Istio",
+            Self::EnvoyGateway => "Envoy Gateway",
+            Self::Higress => "Higress",
+            Self::Mse => "MSE",
+        }
+    }
+
+    /// The WebAssembly host inside.
+    pub(super) fn host(self) -> Host {
+        match self {
+            Self::Envoy | Self::Istio | Self::EnvoyGateway => Host::Envoy,
+            Self::Higress | Self::Mse => Host::Higress,
+        }
+    }
+}
+
+/// Whether a gateway loads a module.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Verdict {
+    pub(crate) gateway: Gateway,
+    pub(crate) loads: bool,
+    /// Why it does not.
+    pub(crate) reasons: Vec<String>,
+    /// What has to be set there for the module to work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) needs: Option<String>,
+}

@@ -1,0 +1,92 @@
+//! What people see: tables, marks and errors; coloured on a terminal only.
+
+use std::fmt::Display;
+
+use anstyle::{AnsiColor, Style};
+
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) const BOLD: Style = Style::new().bold();
+
+/// The text in a style.
+pub(crate) fn styled(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// ✓ or ✗.
+pub(crate) fn mark(ok: bool) -> String {
+    if ok { styled(GOOD, "✓") } else { styled(BAD, "✗") }
+}
+
+/// What is being done, on stderr, so that stdout keeps to results.
+pub(crate) fn step(what: impl Display) {
+    anstream::eprintln!("{} {what}", styled(GOOD, "xtask:"));
+}
+
+/// Something to know that stops nothing.
+pub(crate) fn warning(what: impl Display) {
+    anstream::eprintln!("{} {what}", styled(AnsiColor::Yellow.on_default().bold(), "warning:"));
+}
+
+/// Why the command could not be done.
+pub(crate) fn error(error: &anyhow::Error) {
+    anstream::eprintln!("{} {error}", styled(BAD, "error:"));
+    for cause in error.chain().skip(1) {
+        anstream::eprintln!("  because: {cause}");
+    }
+}
+
+/// Rows under headings, in columns as wide as they need; the columns in `right` are numbers.
+pub(crate) fn table(headings: &[&str], right: &[usize], rows: &[Vec<String>]) {
+    let mut widths: Vec<usize> = headings.iter().map(|heading| heading.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded: Vec<String> =
+            cells
+                .zip(&widths)
+                .enumerate()
+                .map(|(column, (cell, width))| {
+                    if right.contains(&column) {
+                        format!("{cell:>width$}")
+                    } else {
+                        format!("{cell:<width$}")
+                    }
+                })
+                .collect();
+        padded.join("  ").trim_end().to_owned()
+    };
+    anstream::println!("{}", styled(BOLD, line(&mut headings.iter().copied())));
+    for row in rows {
+        anstream::println!("{}", line(&mut row.iter().map(String::as_str)));
+    }
+}
+
+/// A number of bytes with its thousands apart: `1,150,000`.
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::thousands;
+
+    #[test]
+    fn thousands_are_apart() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_150_000, "1,150,000")] {
+            assert_eq!(thousands(number), text);
+        }
+    }
+}

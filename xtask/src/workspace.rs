@@ -1,0 +1,153 @@
+//! What is in the workspace: its plug-ins and fixtures, from `cargo metadata`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use cargo_metadata::{DependencyKind, MetadataCommand, Package};
+
+use crate::Usage;
+use crate::manifest::Manifest;
+use crate::names::{canonical, nearest};
+
+/// The manifest's file name.
+pub(crate) const MANIFEST: &str = "plugin.yaml";
+
+/// The workspace that the command was given in.
+pub(crate) struct Workspace {
+    pub(crate) root: PathBuf,
+    /// Cargo's target folder, wherever `CARGO_TARGET_DIR` puts it.
+    pub(crate) target: PathBuf,
+    /// Every plug-in under `plugins/`, by name.
+    pub(crate) plugins: Vec<Plugin>,
+    /// Plug-ins that exist to test the test kit; never part of "all" but in tests.
+    pub(crate) fixtures: Vec<Plugin>,
+    /// The names of all packages.
+    pub(crate) packages: Vec<String>,
+    /// Packages under `plugins/` that have no manifest.
+    unfinished: Vec<Plugin>,
+}
+
+/// A package that becomes a module.
+#[derive(Debug, Clone)]
+pub(crate) struct Plugin {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) folder: PathBuf,
+    /// The folder from the workspace's root, for messages.
+    pub(crate) shown: PathBuf,
+    /// Whether it would link two sets of `proxy_on_…` callbacks.
+    two_styles: bool,
+}
+
+impl Workspace {
+    /// Asks cargo.
+    pub(crate) fn load() -> Result<Self> {
+        // Without dependencies: with them, cargo would first fetch those of every platform.
+        let metadata = MetadataCommand::new().no_deps().exec().context(
+            "cargo cannot read this workspace: run the command inside it, and repair what cargo names",
+        )?;
+        let root = metadata.workspace_root.as_std_path().to_path_buf();
+        let mut workspace = Self {
+            target: metadata.target_directory.as_std_path().to_path_buf(),
+            plugins: Vec::new(),
+            fixtures: Vec::new(),
+            packages: metadata.packages.iter().map(|package| package.name.to_string()).collect(),
+            unfinished: Vec::new(),
+            root,
+        };
+        let (plugins, fixtures) =
+            (workspace.root.join("plugins"), workspace.root.join("crates/testkit/fixtures"));
+        for package in &metadata.packages {
+            let plugin = Plugin::of(package, &workspace.root);
+            let has_manifest = plugin.manifest_file().is_file();
+            match plugin.folder.parent() {
+                Some(parent) if parent == plugins && has_manifest => workspace.plugins.push(plugin),
+                Some(parent) if parent == plugins => workspace.unfinished.push(plugin),
+                Some(parent) if parent == fixtures && has_manifest => workspace.fixtures.push(plugin),
+                _ => {}
+            }
+        }
+        workspace.plugins.sort_by(|a, b| a.name.cmp(&b.name));
+        workspace.fixtures.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(workspace)
+    }
+
+    /// The plug-in or fixture of that name, in any spelling.
+    pub(crate) fn plugin(&self, name: &str) -> Result<&Plugin> {
+        let wanted = canonical(name);
+        let mut all = self.plugins.iter().chain(&self.fixtures);
+        if let Some(plugin) = all.find(|plugin| plugin.name == wanted) {
+            return Ok(plugin);
+        }
+        if let Some(plugin) = self.unfinished.iter().find(|plugin| plugin.name == wanted) {
+            bail!(Usage(format!(
+                "`{wanted}` is not a plug-in yet: write {} as in plugins/add-header/{MANIFEST}",
+                plugin.shown.join(MANIFEST).display()
+            )));
+        }
+        let known = || self.plugins.iter().map(|plugin| plugin.name.as_str());
+        let hint = nearest(name, known()).map_or_else(
+            || "`cargo xtask new` starts one".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        );
+        let list = known().collect::<Vec<_>>().join(", ");
+        let list = if list.is_empty() { "none yet".into() } else { list };
+        bail!(Usage(format!("there is no plug-in `{name}`: {hint} (plug-ins here: {list})")))
+    }
+
+    /// A path for people: relative to the workspace where it is inside.
+    pub(crate) fn shown<'a>(&self, path: &'a Path) -> &'a Path {
+        path.strip_prefix(&self.root).unwrap_or(path)
+    }
+}
+
+impl Plugin {
+    fn of(package: &Package, root: &Path) -> Self {
+        let manifest = package.manifest_path.as_std_path();
+        let folder = manifest.parent().unwrap_or(manifest).to_path_buf();
+        let normal = |name: &str| {
+            package
+                .dependencies
+                .iter()
+                .find(|dependency| dependency.kind == DependencyKind::Normal && dependency.name == name)
+        };
+        // The feature is asked of the package's own line: `cargo metadata`'s graph has the features of the
+        // whole workspace put together.
+        let two_styles = normal("proxy-wasm").is_some()
+            && normal("portcullis-sdk")
+                .is_some_and(|sdk| !sdk.features.iter().any(|feature| feature == "classic"));
+        Self {
+            name: package.name.to_string(),
+            version: package.version.to_string(),
+            shown: folder.strip_prefix(root).unwrap_or(&folder).to_path_buf(),
+            folder,
+            two_styles,
+        }
+    }
+
+    /// Where its manifest is.
+    pub(crate) fn manifest_file(&self) -> PathBuf {
+        self.folder.join(MANIFEST)
+    }
+
+    /// Its manifest, which agrees with `Cargo.toml`.
+    pub(crate) fn manifest(&self) -> Result<Manifest> {
+        let shown = self.shown.join(MANIFEST);
+        let manifest = Manifest::read(&self.manifest_file(), &shown)?;
+        manifest.agrees_with(&shown, &self.name, &self.version)?;
+        Ok(manifest)
+    }
+
+    /// Refuses what the linker would refuse as "symbol multiply defined".
+    pub(crate) fn has_one_style(&self) -> Result<()> {
+        if self.two_styles {
+            bail!(
+                "{}: depends on proxy-wasm beside the SDK, and a module has one set of callbacks: remove \
+                 proxy-wasm and keep to `#[plugin]`, or write `features = [\"classic\"]` on the SDK's line and \
+                 implement RootContext and HttpContext",
+                self.shown.join("Cargo.toml").display()
+            );
+        }
+        Ok(())
+    }
+}
