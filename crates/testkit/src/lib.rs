@@ -1,1 +1,55 @@
-//! Placeholder.
+//! Replays one set of cases on several engines, so that what holds in a fast native test also holds in the
+//! gateway that users run.
+//!
+//! A plug-in's cases are data ([`case`] has the schema), and its `tests/cases.rs` is one line:
+//!
+//! ```ignore
+//! testkit::cases!(request_block);
+//! ```
+//!
+//! [`Engine`]s are the plug-in's Rust code against a mock host, and its `.wasm` in a real Envoy. Each says
+//! what came of a request as an [`Outcome`](outcome::Outcome), and one function, [`check`], compares that with
+//! what the case wants:
+//!
+//! ```
+//! use testkit::case::Expect;
+//! use testkit::outcome::{Answer, Outcome};
+//!
+//! let expect: Expect = serde_yaml::from_str("{ status: 403, headers: { server: null } }")?;
+//! let answer = Answer { status: 200, ..Answer::default() };
+//! let mismatch = testkit::check(&expect, &Outcome { answer: Some(answer), ..Outcome::default() });
+//! assert!(mismatch.unwrap_err().to_string().starts_with("status\n  wanted 403\n  came   200\n"));
+//! # Ok::<(), serde_yaml::Error>(())
+//! ```
+//!
+//! # Invariants
+//!
+//! - A case runs on every engine asked for, or is listed as ignored with its reason.
+//! - Header and body bytes are bytes: what a case writes is what goes over the wire.
+//! - Nothing outside 127.0.0.1 is talked to, except to fetch Envoy.
+
+mod bytes;
+pub mod case;
+mod check;
+mod engine;
+pub mod envoy;
+pub mod native;
+pub mod outcome;
+mod runner;
+
+pub use bytes::ByteString;
+pub use check::{Mismatch, check, check_refused};
+pub use engine::{Engine, EngineName, Load, Loaded};
+pub use runner::run;
+
+/// The whole of a plug-in's `tests/cases.rs` (a test target with `harness = false`): replays
+/// `tests/cases.yaml` beside it. Takes the plug-in's crate.
+#[macro_export]
+macro_rules! cases {
+    ($plugin:ident) => {
+        fn main() -> ::std::process::ExitCode {
+            let native = $crate::native::Native::new($plugin::entry);
+            $crate::run(env!("CARGO_MANIFEST_DIR"), env!("CARGO_PKG_NAME"), native)
+        }
+    };
+}

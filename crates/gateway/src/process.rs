@@ -1,0 +1,233 @@
+//! One running Envoy: started, watched and, whatever happens, stopped.
+//!
+//! It must not outlive the program that started it, not even when that program is killed. Linux's
+//! `PR_SET_PDEATHSIG` would need `unsafe` here, so a shell starts Envoy instead: it leaves a watcher behind
+//! that reads from a pipe whose other end this program holds, and then becomes Envoy itself (`exec`), so that
+//! the child's id is Envoy's. When this program ends in any way, the system closes the pipe, and the watcher
+//! kills Envoy. A line in the pipe sends the watcher away first, so that it never kills an id that has been
+//! given to somebody else.
+
+mod start;
+
+pub use start::{StartError, validate};
+
+use std::fmt;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use crate::admin;
+use crate::log::{AccessLine, LogFile, LogLine, Mark};
+use crate::{Bootstrap, Envoy, LogLevel};
+
+/// A running Envoy; it is stopped when this is dropped.
+pub struct Process {
+    supervised: Supervised,
+    /// Its configuration and its logs.
+    files: Files,
+    admin: SocketAddr,
+    listener: SocketAddr,
+}
+
+impl Process {
+    /// Starts an Envoy and waits until it serves.
+    ///
+    /// # Errors
+    ///
+    /// The plug-in refused its configuration, or Envoy did not start, or not in time.
+    pub fn start(envoy: &Envoy, bootstrap: &Bootstrap, log_level: LogLevel) -> Result<Self, StartError> {
+        start::start(envoy, bootstrap, log_level)
+    }
+
+    /// Where it takes requests, HTTP/1.1 and HTTP/2 without TLS.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.listener
+    }
+
+    /// The place after the last line of its log.
+    ///
+    /// # Errors
+    ///
+    /// The log cannot be read.
+    pub fn log_mark(&self) -> io::Result<Mark> {
+        self.files.log().mark()
+    }
+
+    /// The lines of its log since a mark.
+    ///
+    /// # Errors
+    ///
+    /// The log cannot be read.
+    pub fn log_since(&self, mark: Mark) -> io::Result<Vec<LogLine>> {
+        self.files.log_since(mark)
+    }
+
+    /// The place after the last line of its access log.
+    ///
+    /// # Errors
+    ///
+    /// The log cannot be read.
+    pub fn access_mark(&self) -> io::Result<Mark> {
+        self.files.access().mark()
+    }
+
+    /// The lines of the access log since a mark, and the mark after them. A line appears some milliseconds
+    /// after its request is over.
+    ///
+    /// # Errors
+    ///
+    /// The log cannot be read, or a line of it.
+    pub fn access_since(&self, mark: Mark) -> io::Result<(Vec<AccessLine>, Mark)> {
+        let (lines, after) = self.files.access().since(mark)?;
+        let lines = lines.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>()?;
+        Ok((lines, after))
+    }
+
+    /// The counters and gauges that plug-ins have defined, by the names that they gave them.
+    ///
+    /// # Errors
+    ///
+    /// Envoy does not answer.
+    pub fn plugin_counters(&self) -> io::Result<Vec<(String, u64)>> {
+        let stats = self.stats("^wasmcustom\\.")?;
+        let own = |(name, value): (String, u64)| Some((name.strip_prefix("wasmcustom.")?.to_owned(), value));
+        Ok(stats.into_iter().filter_map(own).collect())
+    }
+
+    /// The bytes that it has read from clients so far.
+    ///
+    /// # Errors
+    ///
+    /// Envoy does not answer.
+    pub fn bytes_read(&self) -> io::Result<u64> {
+        let stats = self.stats("^http\\.plugin\\.downstream_cx_rx_bytes_total$")?;
+        Ok(stats.into_iter().map(|(_, value)| value).sum())
+    }
+
+    /// Envoy's counters and gauges whose name meets a regular expression.
+    fn stats(&self, filter: &str) -> io::Result<Vec<(String, u64)>> {
+        #[derive(Deserialize)]
+        struct Stats {
+            stats: Vec<Stat>,
+        }
+        // Histograms are in the list too, as something without a name.
+        #[derive(Deserialize)]
+        struct Stat {
+            #[serde(default)]
+            name: String,
+            value: Option<u64>,
+        }
+        let filter = filter.replace('^', "%5E").replace('\\', "%5C").replace('$', "%24");
+        let answer = admin::get(self.admin, &format!("/stats?format=json&filter={filter}"))?;
+        let Stats { stats } = serde_json::from_slice(&answer)?;
+        Ok(stats.into_iter().filter_map(|stat| Some((stat.name, stat.value?))).collect())
+    }
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Process")
+            .field("id", &self.supervised.child.id())
+            .field("listener", &self.listener)
+            .finish()
+    }
+}
+
+/// What one Envoy reads and writes; removed with it.
+#[derive(Debug)]
+struct Files(TempDir);
+
+impl Files {
+    fn config(&self) -> PathBuf {
+        self.0.path().join("envoy.json")
+    }
+
+    /// Where Envoy writes the address of its admin interface.
+    fn admin_address(&self) -> PathBuf {
+        self.0.path().join("admin-address")
+    }
+
+    fn log(&self) -> LogFile {
+        LogFile(self.0.path().join("envoy.log"))
+    }
+
+    fn access(&self) -> LogFile {
+        LogFile(self.0.path().join("access.log"))
+    }
+
+    fn log_since(&self, mark: Mark) -> io::Result<Vec<LogLine>> {
+        Ok(self.log().since(mark)?.0.iter().filter_map(|line| LogLine::parse(line)).collect())
+    }
+}
+
+/// A child that ends with this program.
+struct Supervised {
+    child: Child,
+    /// The pipe that the watcher reads.
+    watcher: Option<ChildStdin>,
+}
+
+/// `$$` is the shell's id, in the watcher too, and Envoy's after `exec`.
+const SUPERVISOR: &str = r#"
+exec 3<&0 </dev/null
+{ read -r line <&3 || kill -KILL $$; } >/dev/null 2>&1 &
+exec "$@" 3<&-
+"#;
+
+impl Supervised {
+    /// Starts a command, which gets no input, with its output going where the two say.
+    fn spawn(program: &Command, stdout: Stdio, stderr: Stdio) -> io::Result<Self> {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", SUPERVISOR, "sh"]).arg(program.get_program()).args(program.get_args());
+        let mut child = shell.stdin(Stdio::piped()).stdout(stdout).stderr(stderr).spawn()?;
+        let watcher = child.stdin.take();
+        Ok(Self { child, watcher })
+    }
+}
+
+impl Drop for Supervised {
+    fn drop(&mut self) {
+        // Nothing can be done about an error here, and each of the three steps is worth trying. The order
+        // matters: until it is waited for, the id stays Envoy's, so the watcher must have its line by then.
+        let _ = self.child.kill();
+        if let Some(mut watcher) = self.watcher.take() {
+            let _ = watcher.write_all(b"\n");
+        }
+        let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn a_child_ends_when_it_is_dropped_and_when_its_pipe_closes() {
+        let mut sleep = Command::new("sleep");
+        sleep.arg("1000");
+        let mut supervised = Supervised::spawn(&sleep, Stdio::piped(), Stdio::null()).unwrap();
+        let mut stdout = supervised.child.stdout.take().unwrap();
+        drop(supervised);
+        assert_eq!(stdout.read(&mut [0]).unwrap(), 0, "ended when dropped");
+
+        let mut supervised = Supervised::spawn(&sleep, Stdio::piped(), Stdio::null()).unwrap();
+        // What the system does when this program is killed.
+        drop(supervised.watcher.take());
+        assert!(!supervised.child.wait().unwrap().success(), "killed by the watcher");
+    }
+
+    #[test]
+    fn a_child_that_ends_by_itself_is_left_alone() {
+        let mut program = Command::new("sh");
+        program.args(["-c", "exit 7"]);
+        let mut supervised = Supervised::spawn(&program, Stdio::null(), Stdio::null()).unwrap();
+        assert_eq!(supervised.child.wait().unwrap().code(), Some(7));
+    }
+}

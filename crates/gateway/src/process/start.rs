@@ -1,0 +1,212 @@
+//! Starting an Envoy, and telling a refused configuration from every other failure.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::net::SocketAddr;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+
+use super::{Files, Process, Supervised};
+use crate::log::{FORMAT, LogLine, Mark};
+use crate::{Bootstrap, Envoy, LogLevel, admin};
+
+/// How long Envoy may take to start: a module of 7 MB takes 5 s on a machine with nothing else to do.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often it is asked whether it serves.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Why an Envoy does not serve.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The plug-in refused its configuration.
+    Refused {
+        /// What was logged.
+        log: Vec<LogLine>,
+    },
+    /// Envoy ended for another reason.
+    Ended {
+        /// How.
+        status: ExitStatus,
+        /// What was logged.
+        log: Vec<LogLine>,
+    },
+    /// Envoy did not serve in time, and was stopped.
+    NotInTime {
+        /// What was logged.
+        log: Vec<LogLine>,
+    },
+    /// It could not be started, or its files not be written, or it does not answer.
+    Io(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let log = match self {
+            Self::Refused { log } => {
+                write!(f, "the plug-in refused its configuration")?;
+                log
+            }
+            Self::Ended { status, log } => {
+                write!(f, "Envoy ended before it served ({status})")?;
+                log
+            }
+            Self::NotInTime { log } => {
+                write!(f, "Envoy did not serve within {} s, and was stopped", PATIENCE.as_secs())?;
+                log
+            }
+            Self::Io(cause) => return write!(f, "Envoy could not be started: {cause}"),
+        };
+        write!(f, "; its log:")?;
+        log.iter().try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(cause) => Some(cause),
+            _ => None,
+        }
+    }
+}
+
+impl From<io::Error> for StartError {
+    fn from(cause: io::Error) -> Self {
+        Self::Io(cause)
+    }
+}
+
+/// Has Envoy load the plug-in with its configuration, without taking a port.
+///
+/// # Errors
+///
+/// As [`Process::start`].
+pub fn validate(envoy: &Envoy, bootstrap: &Bootstrap, log_level: LogLevel) -> Result<(), StartError> {
+    let files = Files::new(bootstrap)?;
+    let mut command = files.command(envoy, log_level);
+    command.args(["--mode", "validate"]);
+    let mut supervised = files.spawn(&command)?;
+    match wait(|| Ok(supervised.child.try_wait()?.map(|status| files.ended(status))))? {
+        Some(Ok(())) => Ok(()),
+        Some(Err(error)) => Err(error),
+        None => Err(files.not_in_time()),
+    }
+}
+
+pub(super) fn start(
+    envoy: &Envoy,
+    bootstrap: &Bootstrap,
+    log_level: LogLevel,
+) -> Result<Process, StartError> {
+    let files = Files::new(bootstrap)?;
+    let mut command = files.command(envoy, log_level);
+    // Without hot restart no two Envoys meet in shared memory.
+    command.args(["--concurrency", "1", "--disable-hot-restart"]);
+    command.args(["--file-flush-interval-msec", "5"]);
+    command.arg("--admin-address-path").arg(files.admin_address());
+    let mut supervised = files.spawn(&command)?;
+
+    let served = wait(|| {
+        if let Some(status) = supervised.child.try_wait()? {
+            return files
+                .ended(status)
+                .and(Err(StartError::Ended { status, log: files.whole_log() }))
+                .map(Some);
+        }
+        Ok(files.admin().and_then(|admin| listener(admin).map(|listener| (admin, listener))))
+    })?;
+    let Some((admin, listener)) = served else {
+        return Err(files.not_in_time());
+    };
+    Ok(Process { supervised, files, admin, listener })
+}
+
+/// Asks until there is something, for as long as Envoy may take.
+fn wait<T>(mut ask: impl FnMut() -> Result<Option<T>, StartError>) -> Result<Option<T>, StartError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match ask()? {
+            None if Instant::now() < deadline => std::thread::sleep(PAUSE),
+            result => return Ok(result),
+        }
+    }
+}
+
+/// The listener's address, once Envoy serves.
+fn listener(admin: SocketAddr) -> Option<SocketAddr> {
+    #[derive(Deserialize)]
+    struct Listeners {
+        listener_statuses: Vec<Listener>,
+    }
+    #[derive(Deserialize)]
+    struct Listener {
+        local_address: Local,
+    }
+    #[derive(Deserialize)]
+    struct Local {
+        socket_address: Socket,
+    }
+    #[derive(Deserialize)]
+    struct Socket {
+        address: String,
+        port_value: u16,
+    }
+    // Any other status, or no connection, says that it is too early.
+    admin::get(admin, "/ready").ok()?;
+    let answer = admin::get(admin, "/listeners?format=json").ok()?;
+    let Listeners { listener_statuses } = serde_json::from_slice(&answer).ok()?;
+    let Socket { address, port_value } = listener_statuses.into_iter().next()?.local_address.socket_address;
+    Some(SocketAddr::new(address.parse().ok()?, port_value))
+}
+
+impl Files {
+    fn new(bootstrap: &Bootstrap) -> io::Result<Self> {
+        let files = Self(tempfile::Builder::new().prefix("portcullis-envoy-").tempdir()?);
+        let config = bootstrap.to_json(&files.access().0);
+        fs::write(files.config(), serde_json::to_vec(&config)?)?;
+        Ok(files)
+    }
+
+    fn command(&self, envoy: &Envoy, log_level: LogLevel) -> Command {
+        let mut command = Command::new(envoy.path());
+        command.arg("--config-path").arg(self.config());
+        // Envoy's own chatter is of no use here, its warnings are.
+        command.args(["--log-level", "warning", "--log-format", FORMAT]);
+        command.args(["--component-log-level", &format!("wasm:{log_level}")]);
+        command
+    }
+
+    /// Starts it with stderr going to a file: Envoy writes its log there at once, so whatever a request has
+    /// had logged can be read when the request is over. A pipe with a reader would lag behind.
+    fn spawn(&self, command: &Command) -> io::Result<Supervised> {
+        Supervised::spawn(command, Stdio::null(), File::create(self.log().0)?.into())
+    }
+
+    fn admin(&self) -> Option<SocketAddr> {
+        fs::read_to_string(self.admin_address()).ok()?.trim().parse().ok()
+    }
+
+    fn whole_log(&self) -> Vec<LogLine> {
+        self.log_since(Mark::default()).unwrap_or_default()
+    }
+
+    fn not_in_time(&self) -> StartError {
+        StartError::NotInTime { log: self.whole_log() }
+    }
+
+    /// What an Envoy that has ended tells.
+    fn ended(&self, status: ExitStatus) -> Result<(), StartError> {
+        let log = self.whole_log();
+        let refused = |line: &LogLine| line.message.starts_with("Wasm VM failed Failed to configure");
+        match status.success() {
+            true => Ok(()),
+            false if log.iter().any(refused) => Err(StartError::Refused { log }),
+            false => Err(StartError::Ended { status, log }),
+        }
+    }
+}

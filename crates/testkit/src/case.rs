@@ -1,0 +1,138 @@
+//! The schema of `plugins/<name>/tests/cases.yaml`: what a case may say, and reading it.
+//!
+//! A file is a list of cases. Each has a configuration and what must come of it: requests with their
+//! answers, or a refusal. Every key that is not listed here is an error that names the place.
+//!
+//! ```yaml
+//! cases:
+//! - name: a keyword anywhere in the path is blocked   # a sentence, unique in the file
+//!   config: { block_urls: [swagger.html] }            # the plug-in's document; absent: no configuration at all
+//!   requests:                                         # in order, each on a connection of its own
+//!   - path: /a/swagger.html?q
+//!     expect: { status: 403, body: "", upstream: none, details: request-block.url_blocked }
+//!   - path: /
+//!     expect: { status: 200 }
+//!
+//! - name: an empty pattern is refused
+//!   config: { block_urls: [""] }
+//!   refused: "block_urls[0]: must not be empty"       # in the plug-in's log; a list: every one of them
+//! ```
+//!
+//! # A case
+//!
+//! | key | meaning |
+//! |---|---|
+//! | `name` | a sentence, unique in the file |
+//! | `config` | the plug-in's document, in YAML; its keys keep their order. Absent: no configuration at all |
+//! | `config_text` | instead: the configuration's [bytes](crate::ByteString) as they are (UTF-8), for malformed documents |
+//! | `resource` | instead: a `WasmPlugin` resource, turned into the document as the control plane does |
+//! | `refused` | text, or a list: the configuration must be refused, and the log must hold all of it |
+//! | `requests` | instead of `refused`: a list of requests |
+//! | `gateway` | how the gateway is set up, see [`Gateway`] |
+//! | `upstream` | what the upstream answers: `status` (200), `headers`, `body` (`upstream`), `trailers` |
+//! | `skip` | `{ envoy: why }`: an engine on which the case cannot hold, with the reason |
+//!
+//! # `gateway`
+//!
+//! | key | meaning |
+//! |---|---|
+//! | `route` | the route's name (`default`) |
+//! | `cluster` | its cluster's name (`outbound\|80\|\|upstream.default.svc.cluster.local`) |
+//! | `buffer_limit` | how many bytes of a body the gateway holds (1048576). Over HTTP/2 Envoy 1.40 holds the stream's window instead, 16 MiB |
+//! | `names` | `stock`, or `higress` for the short property names, which stock Envoy does not have: skip it |
+//! | `hold_headers` | whether headers can be held while the body comes (false) |
+//! | `log_level` | `trace`, `debug`, `info` (the default), `warn`, `error` or `critical` |
+//!
+//! Cases whose configuration and gateway are equal may share one gateway, so what a plug-in remembers from one
+//! request to the next can reach from case to case; counters are counted from the start of each.
+//!
+//! # A request
+//!
+//! ```yaml
+//! - method: POST              # GET
+//!   path: /upload             # /
+//!   host: example.com         # example.com
+//!   headers: [[x-a, "1"], [x-a, {escaped: '\xff'}]]     # in order, repeats allowed
+//!   body: [{repeat: ab, times: 1000}, end]              # absent: no body
+//!   chunks: [3, 1, 100]       # the body's pieces in bytes, the rest in one more; or { each: 1 }
+//!   trailers: [[checksum, abc]]
+//!   protocol: http2           # http1
+//!   reset_after: 2            # the client goes away after that many pieces; 0: after the headers
+//!   repeat: 3                 # sent three times (1); counters are looked at after the last
+//!   expect: { … }
+//! ```
+//!
+//! A method, a path, a host, a header's name and value, and a body are [bytes](crate::ByteString). Envoy lets
+//! any byte from 0x80 on through in a header's value, and answers 400 itself to one in a path.
+//! Without `chunks`, a body goes out in one piece, and HTTP/1.1 declares its Content-Length; with `chunks`
+//! or trailers HTTP/1.1 uses the chunked coding, one chunk to a piece, and HTTP/2 one DATA frame to a piece.
+//! A `content-length` among the headers goes out as it is, and then the pieces are not chunk-coded. A client
+//! that goes away (`reset_after`) never sends the end of its body.
+//!
+//! # `expect`
+//!
+//! | key | meaning |
+//! |---|---|
+//! | `status` | the answer's status; needed, unless the client resets |
+//! | `headers` | `{ name: value }`: there exactly once, with that value; `name: null`: absent; `name: { all: [a, b] }`: exactly these values, in order |
+//! | `body`, `body_contains` | the answer's whole body; bytes somewhere in it |
+//! | `trailers` | as `headers` |
+//! | `upstream` | `none`: the upstream saw no complete request; or `{ method, path, host, headers, body, body_contains, trailers }` of the request it saw |
+//! | `details` | the response-code details |
+//! | `log`, `log_absent` | text, or a list: each in a line that the plug-in logged during the request; in none |
+//! | `counters` | `{ name: value }` after the request, counted from the start of the case; one that is not there counts as 0 |
+//! | `host_calls` | the plug-in's host calls during the request, all callbacks together, on engines that count them (not Envoy) |
+//!
+//! What is not written is not looked at.
+
+mod expect;
+mod gateway;
+mod load;
+mod request;
+mod written;
+
+pub use self::expect::{Expect, HeaderName, UpstreamExpect, UpstreamRequestExpect, Values};
+pub use self::gateway::{Gateway, PropertyNames, Upstream};
+pub use self::load::{LoadError, load};
+pub use self::request::{Chunks, Each, Framing, Header, Protocol, Request};
+pub use ::gateway::LogLevel;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::EngineName;
+
+/// One case: a configuration, and what must come of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "written::WrittenCase")]
+pub struct Case {
+    /// A sentence, unique in its file.
+    pub name: String,
+    /// What the gateway is started with.
+    pub setup: Setup,
+    /// What the upstream answers.
+    pub upstream: Upstream,
+    /// Engines on which the case cannot hold, with the reason.
+    pub skip: BTreeMap<EngineName, String>,
+    /// What must come of it.
+    pub then: Then,
+}
+
+/// What a gateway is started with: cases with equal setups may share one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Setup {
+    /// The configuration as the plug-in gets it; none at all is not the same as an empty one.
+    pub configuration: Option<String>,
+    /// The gateway around the plug-in.
+    pub gateway: Gateway,
+}
+
+/// What must come of a configuration.
+#[derive(Debug, Clone)]
+pub enum Then {
+    /// It is refused, and the log holds each of these texts.
+    Refused(Vec<String>),
+    /// It serves these requests, in order.
+    Requests(Vec<Request>),
+}

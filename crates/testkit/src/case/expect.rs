@@ -1,0 +1,188 @@
+//! What must come of a request.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use crate::ByteString;
+
+/// What must come of a request; what is not there is not looked at.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Expect {
+    /// The answer's status.
+    pub status: Option<u16>,
+    /// The answer's headers.
+    pub headers: BTreeMap<HeaderName, Values>,
+    /// The answer's whole body.
+    pub body: Option<ByteString>,
+    /// Bytes somewhere in the answer's body.
+    pub body_contains: Option<ByteString>,
+    /// The answer's trailers.
+    pub trailers: BTreeMap<HeaderName, Values>,
+    /// What the upstream saw.
+    pub upstream: Option<UpstreamExpect>,
+    /// The response-code details.
+    pub details: Option<String>,
+    /// Texts that the plug-in logged during the request.
+    #[serde(deserialize_with = "one_or_more")]
+    pub log: Vec<String>,
+    /// Texts that it did not log.
+    #[serde(deserialize_with = "one_or_more")]
+    pub log_absent: Vec<String>,
+    /// The plug-in's counters after the request, counted from the start of the case.
+    pub counters: BTreeMap<String, u64>,
+    /// The plug-in's host calls during the request.
+    pub host_calls: Option<u64>,
+}
+
+impl Expect {
+    /// Whether an answer to the client is needed to meet this.
+    pub(crate) fn needs_answer(&self) -> bool {
+        self.status.is_some()
+            || self.body.is_some()
+            || self.body_contains.is_some()
+            || !self.headers.is_empty()
+            || !self.trailers.is_empty()
+    }
+}
+
+/// A header's name in lower case, as gateways hand it on.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(from = "String")]
+pub struct HeaderName(String);
+
+impl HeaderName {
+    /// Whether this is the name, without regard to case.
+    pub(crate) fn is(&self, name: &[u8]) -> bool {
+        self.0.as_bytes().eq_ignore_ascii_case(name)
+    }
+}
+
+impl From<String> for HeaderName {
+    fn from(name: String) -> Self {
+        Self(name.to_ascii_lowercase())
+    }
+}
+
+impl fmt::Display for HeaderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for HeaderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The values that a header must have: none when it must be absent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Values(pub Vec<ByteString>);
+
+impl<'de> Deserialize<'de> for Values {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // By way of YAML's own value, because `{all: …}` and the forms of bytes are maps alike.
+        let value = serde_yaml::Value::deserialize(deserializer)?;
+        if value.is_null() {
+            return Ok(Self(Vec::new()));
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct All {
+            all: Vec<ByteString>,
+        }
+        if value.get("all").is_some() {
+            return All::deserialize(value).map(|All { all }| Self(all)).map_err(de::Error::custom);
+        }
+        ByteString::deserialize(value).map(|value| Self(vec![value])).map_err(de::Error::custom)
+    }
+}
+
+/// What the upstream must have seen.
+#[derive(Debug, Clone)]
+pub enum UpstreamExpect {
+    /// No complete request.
+    None,
+    /// One complete request that looks like this.
+    Request(Box<UpstreamRequestExpect>),
+}
+
+/// What the request that the upstream saw must look like.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpstreamRequestExpect {
+    /// Its method.
+    pub method: Option<ByteString>,
+    /// Its path, with the query.
+    pub path: Option<ByteString>,
+    /// Its host.
+    pub host: Option<ByteString>,
+    /// Its headers.
+    pub headers: BTreeMap<HeaderName, Values>,
+    /// Its whole body.
+    pub body: Option<ByteString>,
+    /// Bytes somewhere in its body.
+    pub body_contains: Option<ByteString>,
+    /// Its trailers.
+    pub trailers: BTreeMap<HeaderName, Values>,
+}
+
+impl<'de> Deserialize<'de> for UpstreamExpect {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = UpstreamExpect;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "`none`, or what the upstream saw: {{ path: …, headers: …, body: … }}")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<UpstreamExpect, E> {
+                match text {
+                    "none" => Ok(UpstreamExpect::None),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+                }
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<UpstreamExpect, A::Error> {
+                let map = de::value::MapAccessDeserializer::new(map);
+                UpstreamRequestExpect::deserialize(map)
+                    .map(|request| UpstreamExpect::Request(Box::new(request)))
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
+}
+
+/// Reads a text, or a list of texts.
+pub(super) fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct OneOrMore;
+
+    impl<'de> Visitor<'de> for OneOrMore {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a text or a list of texts")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<String>, E> {
+            Ok(vec![text.into()])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<Vec<String>, A::Error> {
+            let mut all = Vec::new();
+            while let Some(text) = texts.next_element()? {
+                all.push(text);
+            }
+            Ok(all)
+        }
+    }
+
+    deserializer.deserialize_any(OneOrMore)
+}

@@ -1,0 +1,68 @@
+//! The gateway around a plug-in, as a case asks for it.
+
+use gateway::LogLevel;
+use serde::Deserialize;
+
+use super::Header;
+use crate::ByteString;
+
+/// How the gateway is set up.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gateway {
+    /// The route's name.
+    pub route: String,
+    /// The name of the cluster that the route leads to.
+    pub cluster: String,
+    /// How many bytes of a body the gateway holds for a plug-in; it answers 413 beyond.
+    pub buffer_limit: u32,
+    /// Which spelling of the route's and the cluster's property the host answers.
+    pub names: PropertyNames,
+    /// Whether headers can be held while body callbacks come (`allow_on_headers_stop_iteration`).
+    pub hold_headers: bool,
+    /// The level from which on the plug-in's messages are logged.
+    pub log_level: LogLevel,
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Self {
+            route: "default".into(),
+            cluster: "outbound|80||upstream.default.svc.cluster.local".into(),
+            buffer_limit: 1024 * 1024,
+            names: PropertyNames::Stock,
+            hold_headers: false,
+            log_level: LogLevel::Info,
+        }
+    }
+}
+
+/// The two spellings of the properties that name the route and the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PropertyNames {
+    /// `xds.route_name` and `xds.cluster_name`, as in stock Envoy.
+    Stock,
+    /// `route_name` and `cluster_name`, as in Higress.
+    Higress,
+}
+
+/// What the upstream answers, to every request of a case.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Upstream {
+    /// The status, 200 to 599.
+    pub status: u16,
+    /// Headers, in order; the body's framing is added.
+    pub headers: Vec<Header>,
+    /// The body.
+    pub body: ByteString,
+    /// Trailers, in order; with any, the body is sent in the chunked coding.
+    pub trailers: Vec<Header>,
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        Self { status: 200, headers: Vec::new(), body: "upstream".into(), trailers: Vec::new() }
+    }
+}

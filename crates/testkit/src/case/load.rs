@@ -1,0 +1,196 @@
+//! Reading a cases file.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::Case;
+
+/// Reads the cases of one file.
+///
+/// # Errors
+///
+/// The file cannot be read, is not YAML, has no case, has a name twice, or says what the schema does not
+/// know: the message names file, case, field and line.
+pub fn load(path: &Path) -> Result<Vec<Case>, LoadError> {
+    let error = |message: String| LoadError { path: path.into(), message };
+    let text = fs::read_to_string(path).map_err(|cause| {
+        error(format!("cannot be read: {cause}: write the plug-in's cases there (see `testkit::case`)"))
+    })?;
+    parse(&text).map_err(error)
+}
+
+/// A cases file that cannot be used.
+#[derive(Debug)]
+pub struct LoadError {
+    path: PathBuf,
+    message: String,
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.message)
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+fn parse(text: &str) -> Result<Vec<Case>, String> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        cases: Vec<Case>,
+    }
+    let File { cases } = serde_yaml::from_str(text).map_err(|error| {
+        let message = error.to_string();
+        match case_at_fault(text) {
+            // What breaks a rule between fields names its case already.
+            Some(name) if !message.contains(&format!("case `{name}`")) => format!("case `{name}`: {message}"),
+            _ => message,
+        }
+    })?;
+    if cases.is_empty() {
+        return Err("has no case: write at least one".into());
+    }
+    let mut names = HashSet::new();
+    for case in &cases {
+        if !names.insert(&case.name) {
+            return Err(format!("case `{}`: the name is there twice: every case has its own", case.name));
+        }
+    }
+    Ok(cases)
+}
+
+/// The name of the first case that cannot be read: YAML's own message gives only its place in the list.
+fn case_at_fault(text: &str) -> Option<String> {
+    let file: serde_yaml::Value = serde_yaml::from_str(text).ok()?;
+    let case = file.get("cases")?.as_sequence()?.iter().find(|case| Case::deserialize(*case).is_err())?;
+    Some(case.get("name")?.as_str()?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::EngineName;
+    use crate::case::Then;
+
+    fn one(yaml: &str) -> Result<Case, String> {
+        let indented = yaml.trim().replace('\n', "\n  ");
+        parse(&format!("cases:\n- {indented}")).map(|mut cases| cases.remove(0))
+    }
+
+    #[test]
+    fn a_case_is_read_with_its_defaults() {
+        let case = one("name: n\nrequests: [{ expect: { status: 200 } }]").unwrap();
+        assert_eq!(case.setup.configuration, None);
+        assert_eq!(case.upstream, super::super::Upstream::default());
+        let Then::Requests(requests) = case.then else { panic!("requests") };
+        let request = &requests[0];
+        assert_eq!(
+            (&request.method[..], &request.path[..], &request.host[..], request.repeat),
+            (b"GET".as_slice(), b"/".as_slice(), b"example.com".as_slice(), 1)
+        );
+        assert!(request.ends_with_headers() && request.pieces().is_empty());
+    }
+
+    #[test]
+    fn the_three_ways_to_configure_give_the_text_that_the_plug_in_gets() {
+        let configuration =
+            |yaml: &str| one(&format!("name: n\nrefused: x\n{yaml}")).map(|case| case.setup.configuration);
+        let text = |json: &str| Ok(Some(json.to_owned()));
+        assert_eq!(configuration("config: { z: 1, a: ['0', null] }"), text(r#"{"z":1,"a":["0",null]}"#));
+        assert_eq!(configuration("config: {}"), text("{}"));
+        assert_eq!(configuration("config_text: '{\"a\": '"), text(r#"{"a": "#));
+        assert_eq!(configuration("config_text: [{repeat: '[', times: 3}]"), text("[[["));
+        let resource = |spec: &str| {
+            configuration(&format!(
+                "resource: {{ apiVersion: extensions.higress.io/v1alpha1, kind: WasmPlugin, \
+                 metadata: {{ name: n }}, spec: {spec} }}"
+            ))
+        };
+        assert_eq!(resource("{ url: 'oci://a/b:1', defaultConfig: { a: 1 } }"), text(r#"{"a":1}"#));
+        assert_eq!(resource("{ url: 'oci://a/b:1' }"), Ok(None));
+        let error = resource("{ url: 'oci://a/b:1', defaultConfigDisable: true }").unwrap_err();
+        assert!(error.contains("not deployed"), "{error}");
+        let error = resource("{ url: 'oci://a/b:1', matchRules: [{ config: {} }] }").unwrap_err();
+        assert!(error.contains("resource: spec.matchRules[0]"), "{error}");
+    }
+
+    #[test]
+    fn a_body_is_cut_as_the_case_says() {
+        let pieces = |yaml: &str| {
+            let case = one(&format!("name: n\nrequests: [{{ {yaml}, expect: {{ status: 200 }} }}]")).unwrap();
+            let Then::Requests(requests) = case.then else { panic!("requests") };
+            requests[0].pieces().iter().map(|piece| piece.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(pieces("body: abcdef"), [6]);
+        assert_eq!(pieces("body: abcdef, chunks: [1, 2]"), [1, 2, 3]);
+        assert_eq!(pieces("body: abcdef, chunks: [3, 3]"), [3, 3]);
+        assert_eq!(pieces("body: abcdef, chunks: [4, 100, 1]"), [4, 2]);
+        assert_eq!(pieces("body: abcdef, chunks: []"), [6]);
+        assert_eq!(pieces("body: abcdef, chunks: { each: 4 }"), [4, 2]);
+        assert_eq!(pieces("body: '', chunks: { each: 4 }"), [0; 0]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_case_and_field() {
+        let request = |fields: &str| format!("requests: [{{ {fields}, expect: {{ status: 200 }} }}]");
+        for (yaml, parts) in [
+            ("requests: []".to_owned(), ["says nothing", "case `n`"]),
+            ("refused: x\nrequests: [{ expect: { status: 200 } }]".into(), ["keep one", "case `n`"]),
+            ("refused: x\nconfg: {}".into(), ["cases[0]: unknown field `confg`", "case `n`"]),
+            ("refused: x\nconfig:".into(), ["config: is empty", "config_text: 'null'"]),
+            ("refused: x\nconfig: {}\nconfig_text: a".into(), ["keep one of `config`", "case `n`"]),
+            ("refused: x\nconfig_text: {escaped: '\\xff'}".into(), ["config_text: is not UTF-8", "case `n`"]),
+            ("refused: x\nskip: { envoy: '' }".into(), ["skip.envoy: write the reason", "case `n`"]),
+            ("refused: x\nskip: { other: why }".into(), ["skip: unknown variant `other`", "case `n`"]),
+            ("refused: x\ngateway: { names: higress }".into(), ["add `skip: { envoy:", "case `n`"]),
+            ("refused: x\nupstream: { status: 100 }".into(), ["upstream.status", "case `n`"]),
+            ("requests: [{ path: / }]".into(), ["requests[0]: missing field `expect`", "case `n`"]),
+            (
+                "requests: [{ expect: { body: a } }]".into(),
+                ["requests[0].expect.status: is missing", "case `n`"],
+            ),
+            ("requests: [{ expect: { statuss: 1 } }]".into(), ["expect: unknown field `statuss`", "line 3"]),
+            ("requests: [{ expect: { status: 200, upstream: nothing } }]".into(), ["upstream", "`none`, or"]),
+            (request("path: 1"), ["requests[0].path", "a number goes in quotes"]),
+            (request("headers: [[':path', a]]"), ["requests[0].headers[0]: pseudo-headers", "case `n`"]),
+            (request("headers: [[a, {escaped: 'b\\r\\nc: d'}]]"), ["headers[0]: a line break", "case `n`"]),
+            (request("headers: [[Host, a]]"), ["headers: write `host:", "case `n`"]),
+            (request("path: {escaped: '/\\n'}"), ["requests[0].path: a line break", "case `n`"]),
+            (request("chunks: [1]"), ["there is no body", "case `n`"]),
+            (request("body: a, chunks: [0]"), ["at least one byte", "case `n`"]),
+            (request("body: a, chunks: { each: 0 }"), ["chunks.each", "case `n`"]),
+            (request("body: a, chunks: 3"), ["{ each: 1 }", "case `n`"]),
+            (request("repeat: 0"), ["repeat: write 1", "case `n`"]),
+            (request("body: a, reset_after: 0"), ["sees no answer", "remove `status`"]),
+            ("requests: [{ body: a, reset_after: 2, expect: {} }]".into(), ["only 1 pieces", "reset_after"]),
+            ("requests: [{ reset_after: 0, expect: {} }]".into(), ["add a `body`", "reset_after"]),
+        ] {
+            let error = one(&format!("name: n\n{yaml}")).map(|case| format!("{case:?}")).unwrap_err();
+            for part in parts {
+                assert!(error.contains(part), "{yaml}\n{error}\nwants {part}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_skipped_engine_keeps_its_reason() {
+        let case = one("name: n\nrefused: [a, b]\nskip: { envoy: has no such thing }").unwrap();
+        assert_eq!(case.skip[&EngineName::Envoy], "has no such thing");
+        assert!(matches!(case.then, Then::Refused(texts) if texts == ["a", "b"]));
+    }
+
+    #[test]
+    fn a_file_without_cases_and_a_name_twice_are_refused() {
+        assert!(parse("cases: []").unwrap_err().contains("has no case"));
+        assert!(parse("").is_err());
+        let twice = "cases: [{ name: a, refused: x }, { name: a, refused: y }]";
+        assert!(parse(twice).unwrap_err().contains("case `a`: the name is there twice"));
+        let error = load(Path::new("/nonexistent/cases.yaml")).unwrap_err().to_string();
+        assert!(error.contains("/nonexistent/cases.yaml: cannot be read"), "{error}");
+    }
+}

@@ -1,0 +1,182 @@
+//! A request of a case: what the client sends, in which pieces.
+
+use serde::Deserialize;
+
+use super::Expect;
+use crate::ByteString;
+
+/// A header's or trailer's name and value.
+pub type Header = (ByteString, ByteString);
+
+/// One request, and what must come back.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// The method.
+    #[serde(default = "get")]
+    pub method: ByteString,
+    /// `:path`, with its query.
+    #[serde(default = "root")]
+    pub path: ByteString,
+    /// `Host`, or `:authority`.
+    #[serde(default = "example_com")]
+    pub host: ByteString,
+    /// Headers in order, without pseudo-headers and `Host`.
+    #[serde(default)]
+    pub headers: Vec<Header>,
+    /// The body; an empty one is not the same as none.
+    #[serde(default)]
+    pub body: Option<ByteString>,
+    /// How the body is cut.
+    #[serde(default)]
+    pub chunks: Option<Chunks>,
+    /// Trailers in order.
+    #[serde(default)]
+    pub trailers: Vec<Header>,
+    /// What is spoken to the gateway.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// The client goes away after so many pieces of the body; 0 is after the headers.
+    #[serde(default)]
+    pub reset_after: Option<usize>,
+    /// How many times the request is sent, one after the other.
+    #[serde(default = "once")]
+    pub repeat: u32,
+    /// What must come back.
+    pub expect: Expect,
+}
+
+fn get() -> ByteString {
+    "GET".into()
+}
+
+fn root() -> ByteString {
+    "/".into()
+}
+
+fn example_com() -> ByteString {
+    "example.com".into()
+}
+
+fn once() -> u32 {
+    1
+}
+
+/// How a body is cut into pieces.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "chunks: a list of sizes like [3, 1, 100], or { each: 1 }")]
+pub enum Chunks {
+    /// Pieces of these sizes; what is left over is one more.
+    Sizes(Vec<usize>),
+    /// Pieces of one size; the last may be shorter.
+    Each(Each),
+}
+
+/// `{ each: 1 }`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Each {
+    /// Bytes to a piece.
+    pub each: usize,
+}
+
+/// What the client speaks to the gateway.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2 without TLS, from the first byte on.
+    Http2,
+}
+
+impl Request {
+    /// The body in its pieces, none of them empty. An empty body and none have no piece.
+    #[must_use]
+    pub fn pieces(&self) -> Vec<&[u8]> {
+        let mut rest: &[u8] = self.body.as_deref().unwrap_or_default();
+        let mut pieces = Vec::new();
+        match &self.chunks {
+            None => {}
+            Some(Chunks::Each(Each { each })) => return rest.chunks((*each).max(1)).collect(),
+            Some(Chunks::Sizes(sizes)) => {
+                for size in sizes {
+                    let (piece, after) = rest.split_at((*size).min(rest.len()));
+                    pieces.push(piece);
+                    rest = after;
+                }
+            }
+        }
+        pieces.push(rest);
+        pieces.retain(|piece| !piece.is_empty());
+        pieces
+    }
+
+    /// Whether the request ends with its headers.
+    #[must_use]
+    pub fn ends_with_headers(&self) -> bool {
+        self.trailers.is_empty() && (self.body.is_none() || self.framing() == Framing::Length(0))
+    }
+
+    /// How HTTP/1.1 marks where the body ends.
+    #[must_use]
+    pub fn framing(&self) -> Framing {
+        let declared = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"content-length"));
+        if declared || (self.body.is_none() && self.trailers.is_empty()) {
+            Framing::AsWritten
+        } else if self.chunks.is_some() || !self.trailers.is_empty() || self.reset_after.is_some() {
+            // A client that goes away must leave the message unfinished, which a length would end.
+            Framing::Chunked
+        } else {
+            Framing::Length(self.body.as_deref().map_or(0, <[u8]>::len))
+        }
+    }
+
+    /// The header that the [framing](Self::framing) adds: HTTP/2 needs none for a body in pieces.
+    #[must_use]
+    pub fn framing_header(&self) -> Option<(&'static str, String)> {
+        match (self.framing(), self.protocol) {
+            (Framing::Length(length), _) => Some(("content-length", length.to_string())),
+            (Framing::Chunked, Protocol::Http1) => Some(("transfer-encoding", "chunked".into())),
+            (Framing::Chunked, Protocol::Http2) | (Framing::AsWritten, _) => None,
+        }
+    }
+}
+
+/// How a request's body is framed on HTTP/1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// As the case's own headers say: no body, or a `content-length` among them.
+    AsWritten,
+    /// By a Content-Length of so many bytes, which the client adds.
+    Length(usize),
+    /// By the chunked coding (RFC 9112, section 7.1).
+    Chunked,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn chunks() -> impl Strategy<Value = Chunks> {
+        prop_oneof![
+            prop::collection::vec(1_usize..9, 0..9).prop_map(Chunks::Sizes),
+            (1_usize..9).prop_map(|each| Chunks::Each(Each { each })),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_pieces_are_the_body_and_none_is_empty(body: Vec<u8>, chunks in chunks()) {
+            let mut request: Request = serde_yaml::from_str("{ expect: {} }").unwrap();
+            request.body = Some(body.clone().into());
+            request.chunks = Some(chunks);
+            let pieces = request.pieces();
+            prop_assert_eq!(pieces.concat(), body);
+            prop_assert!(pieces.iter().all(|piece| !piece.is_empty()));
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Compares what came of a request with what a case wants, the same way for every engine.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::ByteString;
+use crate::bytes::Shown;
+use crate::case::{Expect, Header, HeaderName, UpstreamExpect, UpstreamRequestExpect, Values};
+use crate::outcome::{Answer, LogLine, Outcome, UpstreamRequest};
+
+/// Whether a request came out as its case wants.
+///
+/// # Errors
+///
+/// Everything that did not, and the plug-in's log.
+pub fn check(expect: &Expect, outcome: &Outcome) -> Result<(), Mismatch> {
+    let mut found = Differences::default();
+    match &outcome.answer {
+        Some(answer) => found.answer(expect, answer),
+        None if expect.needs_answer() => found.add("answer", "one", "none"),
+        None => {}
+    }
+    match (&expect.upstream, &outcome.upstream) {
+        (None, _) | (Some(UpstreamExpect::None), None) => {}
+        (Some(UpstreamExpect::None), Some(seen)) => found.add(
+            "upstream",
+            "none",
+            format!("{} {}", String::from_utf8_lossy(&seen.method), Shown(&seen.path)),
+        ),
+        (Some(UpstreamExpect::Request(_)), None) => found.add("upstream", "a complete request", "none"),
+        (Some(UpstreamExpect::Request(wanted)), Some(seen)) => found.upstream(wanted, seen),
+    }
+    if let Some(wanted) = &expect.details
+        && outcome.details.as_ref() != Some(wanted)
+    {
+        found.add("details", wanted, outcome.details.as_deref().unwrap_or("none"));
+    }
+    found.log(expect, &outcome.log);
+    for (name, wanted) in &expect.counters {
+        let value = outcome.counters.get(name).copied().unwrap_or(0);
+        if value != *wanted {
+            found.add(format!("counters.{name}"), wanted, value);
+        }
+    }
+    if let (Some(wanted), Some(calls)) = (expect.host_calls, outcome.host_calls)
+        && calls != wanted
+    {
+        found.add("host_calls", wanted, calls);
+    }
+    if found.0.is_empty() {
+        return Ok(());
+    }
+    Err(Mismatch { differences: found.0, log: outcome.log.clone() })
+}
+
+/// Whether a refused configuration's log holds what its case wants.
+///
+/// # Errors
+///
+/// The texts that it does not hold, and the log.
+pub fn check_refused(wanted: &[String], log: &[LogLine]) -> Result<(), Mismatch> {
+    let mut found = Differences::default();
+    found.logged("refused", wanted, log);
+    if found.0.is_empty() {
+        return Ok(());
+    }
+    Err(Mismatch { differences: found.0, log: log.to_vec() })
+}
+
+/// What came out otherwise than a case wants.
+#[derive(Debug)]
+pub struct Mismatch {
+    differences: Vec<Difference>,
+    log: Vec<LogLine>,
+}
+
+#[derive(Debug)]
+struct Difference {
+    field: String,
+    wanted: String,
+    came: String,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Difference { field, wanted, came } in &self.differences {
+            writeln!(f, "{field}\n  wanted {wanted}\n  came   {came}")?;
+        }
+        if self.log.is_empty() {
+            return write!(f, "the plug-in logged nothing");
+        }
+        write!(f, "the plug-in's log")?;
+        self.log.iter().try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}
+
+impl std::error::Error for Mismatch {}
+
+#[derive(Default)]
+struct Differences(Vec<Difference>);
+
+impl Differences {
+    fn add(&mut self, field: impl ToString, wanted: impl ToString, came: impl ToString) {
+        self.0.push(Difference {
+            field: field.to_string(),
+            wanted: wanted.to_string(),
+            came: came.to_string(),
+        });
+    }
+
+    fn answer(&mut self, expect: &Expect, answer: &Answer) {
+        if let Some(wanted) = expect.status
+            && wanted != answer.status
+        {
+            self.add("status", wanted, answer.status);
+        }
+        if let Some(cause) = &answer.cut_off {
+            let bytes = answer.body.len();
+            self.add("answer", "one that ends", format!("cut off after {bytes} bytes of the body: {cause}"));
+        }
+        self.headers("headers", &expect.headers, &answer.headers);
+        self.bytes("body", expect.body.as_ref(), &answer.body);
+        self.contains("body_contains", expect.body_contains.as_ref(), &answer.body);
+        self.headers("trailers", &expect.trailers, &answer.trailers);
+    }
+
+    fn upstream(&mut self, wanted: &UpstreamRequestExpect, seen: &UpstreamRequest) {
+        self.bytes("upstream.method", wanted.method.as_ref(), &seen.method);
+        self.bytes("upstream.path", wanted.path.as_ref(), &seen.path);
+        self.bytes("upstream.host", wanted.host.as_ref(), &seen.host);
+        self.headers("upstream.headers", &wanted.headers, &seen.headers);
+        self.bytes("upstream.body", wanted.body.as_ref(), &seen.body);
+        self.contains("upstream.body_contains", wanted.body_contains.as_ref(), &seen.body);
+        self.headers("upstream.trailers", &wanted.trailers, &seen.trailers);
+    }
+
+    fn headers(&mut self, field: &str, wanted: &BTreeMap<HeaderName, Values>, came: &[Header]) {
+        for (name, Values(wanted)) in wanted {
+            let values: Vec<_> =
+                came.iter().filter(|(header, _)| name.is(header)).map(|(_, value)| value.clone()).collect();
+            if values != *wanted {
+                self.add(format!("{field}.{name}"), list(wanted), list(&values));
+            }
+        }
+    }
+
+    fn bytes(&mut self, field: &str, wanted: Option<&ByteString>, came: &ByteString) {
+        let Some(wanted) = wanted.filter(|wanted| *wanted != came) else {
+            return;
+        };
+        let first = wanted.iter().zip(came.iter()).take_while(|(wanted, came)| wanted == came).count();
+        // In a long value the first difference may be where it is cut.
+        let place = if wanted.len().max(came.len()) > 100 {
+            format!(", from byte {first} on")
+        } else {
+            String::new()
+        };
+        self.add(format!("{field}{place}"), Shown(wanted), Shown(came));
+    }
+
+    fn contains(&mut self, field: &str, wanted: Option<&ByteString>, came: &ByteString) {
+        let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) else {
+            return;
+        };
+        if !came.windows(wanted.len()).any(|bytes| bytes == &**wanted) {
+            self.add(field, format!("{} somewhere", Shown(wanted)), Shown(came));
+        }
+    }
+
+    fn log(&mut self, expect: &Expect, log: &[LogLine]) {
+        self.logged("log", &expect.log, log);
+        for text in &expect.log_absent {
+            if let Some(line) = log.iter().find(|line| line.message.contains(text)) {
+                self.add("log_absent", format!("no line with {}", Shown(text.as_bytes())), line);
+            }
+        }
+    }
+
+    fn logged(&mut self, field: &str, wanted: &[String], log: &[LogLine]) {
+        for text in wanted {
+            if !log.iter().any(|line| line.message.contains(text)) {
+                self.add(field, format!("a line with {}", Shown(text.as_bytes())), "no such line");
+            }
+        }
+    }
+}
+
+fn list(values: &[ByteString]) -> String {
+    match values {
+        [] => "absent".into(),
+        _ => values.iter().map(|value| Shown(value).to_string()).collect::<Vec<_>>().join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expect(yaml: &str) -> Expect {
+        serde_yaml::from_str(yaml).unwrap()
+    }
+
+    fn outcome() -> Outcome {
+        Outcome {
+            answer: Some(Answer {
+                status: 403,
+                headers: vec![("x-two".into(), "a".into()), ("x-two".into(), "b".into())],
+                body: b"no\xff way".as_slice().into(),
+                trailers: vec![("t".into(), "1".into())],
+                cut_off: None,
+            }),
+            upstream: None,
+            details: Some("p.blocked".into()),
+            log: vec![LogLine { level: gateway::LogLevel::Info, message: "blocked by x".into() }],
+            counters: [("p.blocked".into(), 2)].into(),
+            host_calls: Some(3),
+        }
+    }
+
+    #[test]
+    fn what_is_wanted_is_met() {
+        for yaml in [
+            "{}",
+            "{ status: 403, body: {escaped: 'no\\xff way'}, body_contains: {escaped: '\\xff'}, details: p.blocked }",
+            "{ headers: { X-Two: { all: [a, b] }, x-none: null }, trailers: { t: '1' } }",
+            "{ upstream: none, log: blocked, log_absent: [passed], counters: { p.blocked: 2, p.other: 0 } }",
+            "{ host_calls: 3 }",
+        ] {
+            check(&expect(yaml), &outcome()).unwrap_or_else(|mismatch| panic!("{yaml}: {mismatch}"));
+        }
+    }
+
+    #[test]
+    fn every_field_can_fail_and_is_named() {
+        for (yaml, field, wanted, came) in [
+            ("{ status: 200 }", "status", "200", "403"),
+            ("{ headers: { x-two: a } }", "headers.x-two", "\"a\"", "\"a\", \"b\""),
+            ("{ headers: { x-two: null } }", "headers.x-two", "absent", "\"a\", \"b\""),
+            ("{ headers: { x-none: '' } }", "headers.x-none", "\"\"", "absent"),
+            ("{ body: no }", "body", "\"no\"", r#""no\xff way""#),
+            ("{ body_contains: zzz }", "body_contains", "\"zzz\" somewhere", r#""no\xff way""#),
+            ("{ trailers: { t: '2' } }", "trailers.t", "\"2\"", "\"1\""),
+            ("{ upstream: { path: / } }", "upstream", "a complete request", "none"),
+            ("{ details: q }", "details", "q", "p.blocked"),
+            ("{ log: [blocked, passed] }", "log", "a line with \"passed\"", "no such line"),
+            ("{ log_absent: blocked }", "log_absent", "no line with \"blocked\"", "[info] blocked by x"),
+            ("{ counters: { p.other: 1 } }", "counters.p.other", "1", "0"),
+            ("{ host_calls: 2 }", "host_calls", "2", "3"),
+        ] {
+            let mismatch = check(&expect(yaml), &outcome()).expect_err(yaml).to_string();
+            let start = format!("{field}\n  wanted {wanted}\n  came   {came}\n");
+            assert!(mismatch.starts_with(&start), "{yaml}: {mismatch}");
+            assert!(mismatch.ends_with("the plug-in's log\n  [info] blocked by x"), "{mismatch}");
+        }
+    }
+
+    #[test]
+    fn what_the_upstream_saw_is_compared() {
+        let seen = UpstreamRequest { path: "/a".into(), body: "abc".into(), ..UpstreamRequest::default() };
+        let outcome = Outcome { upstream: Some(seen), ..outcome() };
+        check(&expect("{ upstream: { path: /a, body_contains: bc } }"), &outcome).unwrap();
+        for (yaml, field) in [
+            ("{ upstream: none }", "upstream\n"),
+            ("{ upstream: { path: /b } }", "upstream.path\n"),
+            ("{ upstream: { body: ab } }", "upstream.body\n"),
+            ("{ upstream: { headers: { a: b } } }", "upstream.headers.a\n"),
+        ] {
+            let mismatch = check(&expect(yaml), &outcome).expect_err(yaml).to_string();
+            assert!(mismatch.starts_with(field), "{yaml}: {mismatch}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_missing_or_cut_off_is_never_met() {
+        let none = Outcome { answer: None, ..outcome() };
+        assert!(check(&expect("{ status: 403 }"), &none).is_err());
+        assert!(check(&expect("{ details: p.blocked }"), &none).is_ok(), "the client went away");
+        let mut cut = outcome();
+        cut.answer.as_mut().unwrap().cut_off = Some("reset".into());
+        let mismatch = check(&expect("{ status: 403 }"), &cut).unwrap_err().to_string();
+        assert!(mismatch.contains("cut off after 7 bytes of the body: reset"), "{mismatch}");
+    }
+
+    #[test]
+    fn host_calls_are_not_looked_at_where_nobody_counts_them() {
+        check(&expect("{ host_calls: 2 }"), &Outcome { host_calls: None, ..outcome() }).unwrap();
+    }
+
+    #[test]
+    fn a_refusal_must_say_everything_that_is_wanted() {
+        let log = outcome().log;
+        check_refused(&["blocked".into(), "by x".into()], &log).unwrap();
+        let mismatch = check_refused(&["blocked".into(), "other".into()], &log).unwrap_err().to_string();
+        assert!(mismatch.starts_with("refused\n  wanted a line with \"other\""), "{mismatch}");
+    }
+}

@@ -1,0 +1,66 @@
+//! What every engine does: loads a plug-in with a configuration, and passes requests through it.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::case::{Request, Setup, Upstream};
+use crate::outcome::{LogLine, Outcome};
+
+/// The engines by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineName {
+    /// The plug-in's Rust code against a mock host, in this process.
+    Native,
+    /// The plug-in's `.wasm` in a real Envoy.
+    Envoy,
+}
+
+impl EngineName {
+    pub(crate) const ALL: [Self; 2] = [Self::Native, Self::Envoy];
+}
+
+impl fmt::Display for EngineName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Native => "native",
+            Self::Envoy => "envoy",
+        })
+    }
+}
+
+/// Runs one plug-in. Cases come from several threads at once.
+pub trait Engine: Send + Sync {
+    /// Which engine this is.
+    fn name(&self) -> EngineName;
+
+    /// Loads the plug-in for one case.
+    ///
+    /// # Errors
+    ///
+    /// The engine itself failed, which says nothing about the plug-in.
+    fn load(&self, setup: &Setup) -> anyhow::Result<Load>;
+}
+
+/// What came of a configuration.
+pub enum Load {
+    /// It is in force.
+    Loaded(Box<dyn Loaded>),
+    /// The plug-in refused it.
+    Refused {
+        /// What was logged meanwhile.
+        log: Vec<LogLine>,
+    },
+}
+
+/// A plug-in with a configuration in force, for the length of one case.
+pub trait Loaded {
+    /// Sends one request through, once whatever its `repeat` says, and waits until everything that belongs to
+    /// it is over. The upstream answers with `upstream`.
+    ///
+    /// # Errors
+    ///
+    /// The engine itself failed. A request without an answer is an [`Outcome`], not an error.
+    fn exchange(&mut self, request: &Request, upstream: &Upstream) -> anyhow::Result<Outcome>;
+}

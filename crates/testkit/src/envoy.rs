@@ -1,0 +1,202 @@
+//! The third engine: the plug-in's `.wasm` in a real Envoy, between a client and an upstream.
+//!
+//! Cases with equal setups share one Envoy, one case at a time; at most two run at once. Each request has a
+//! connection of its own, whose port finds its line in the access log: when that line is there, the request is
+//! over, and what was logged and counted for it can be read.
+
+mod client;
+mod pool;
+mod upstream;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use gateway::{AccessLine, Bootstrap, Mark, Process, StartError, Wasm};
+use tokio::runtime::Runtime;
+
+use crate::case::{LogLevel, Request, Setup, Upstream};
+use crate::outcome::{LogLine, Outcome};
+use crate::{Engine, EngineName, Load, Loaded};
+use pool::{Lease, Pool};
+use upstream::UpstreamServer;
+
+/// How many Envoys run at once.
+const AT_ONCE: usize = 2;
+
+/// How long a request's line in the access log may take once the client is done with it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+const PAUSE: Duration = Duration::from_millis(3);
+
+/// Runs one module in real Envoys.
+pub struct EnvoyEngine {
+    plugin: String,
+    module: PathBuf,
+    /// Found at the first case, because finding it may mean fetching it.
+    binary: OnceLock<Result<gateway::Envoy, String>>,
+    running: Arc<Pool<Setup, Running>>,
+}
+
+impl EnvoyEngine {
+    /// An engine for the plug-in of this name in this module.
+    #[must_use]
+    pub fn new(plugin: &str, module: PathBuf) -> Self {
+        Self { plugin: plugin.into(), module, binary: OnceLock::new(), running: Pool::new(AT_ONCE) }
+    }
+
+    fn binary(&self) -> anyhow::Result<&gateway::Envoy> {
+        let found = self.binary.get_or_init(|| {
+            let directory = gateway::target_dir().map_err(|error| error.to_string())?;
+            gateway::Envoy::find(&directory).map_err(|error| error.to_string())
+        });
+        found.as_ref().map_err(|error| anyhow!("{error}"))
+    }
+}
+
+impl Engine for EnvoyEngine {
+    fn name(&self) -> EngineName {
+        EngineName::Envoy
+    }
+
+    fn load(&self, setup: &Setup) -> anyhow::Result<Load> {
+        let binary = self.binary()?;
+        let started =
+            self.running.borrow(setup, || Running::start(binary, &self.plugin, &self.module, setup));
+        match started {
+            Ok(running) => {
+                let counters_before = running.counters()?;
+                Ok(Load::Loaded(Box::new(LoadedEnvoy { running, counters_before })))
+            }
+            Err(NotRunning::Refused(log)) => Ok(Load::Refused { log }),
+            Err(NotRunning::Failed(error)) => Err(error),
+        }
+    }
+}
+
+/// One Envoy and its upstream.
+struct Running {
+    process: Process,
+    plugin: String,
+    upstream: UpstreamServer,
+    /// Runs the client and the upstream, one exchange at a time.
+    runtime: Runtime,
+}
+
+/// Why there is no Envoy for a setup.
+enum NotRunning {
+    Refused(Vec<LogLine>),
+    Failed(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for NotRunning {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl Running {
+    fn start(
+        binary: &gateway::Envoy,
+        plugin: &str,
+        module: &std::path::Path,
+        setup: &Setup,
+    ) -> Result<Self, NotRunning> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let upstream = runtime.block_on(UpstreamServer::start())?;
+        let wasm = Wasm {
+            configuration: setup.configuration.clone(),
+            hold_headers: setup.gateway.hold_headers,
+            ..Wasm::new(plugin, module)
+        };
+        let bootstrap = Bootstrap {
+            route: setup.gateway.route.clone(),
+            cluster: setup.gateway.cluster.clone(),
+            buffer_limit: setup.gateway.buffer_limit,
+            ..Bootstrap::new(wasm, upstream.address())
+        };
+        match Process::start(binary, &bootstrap, setup.gateway.log_level) {
+            Ok(process) => Ok(Self { process, plugin: plugin.into(), upstream, runtime }),
+            Err(StartError::Refused { log }) => Err(NotRunning::Refused(of_plugin(&log, plugin))),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn exchange(&self, request: &Request, upstream: &Upstream) -> anyhow::Result<Outcome> {
+        let (log, access) = (self.process.log_mark()?, self.process.access_mark()?);
+        self.upstream.answer_with(upstream);
+        let exchanged = client::send(&self.process, request).await?;
+        let line = self.access_line(&exchanged.client.to_string(), access).await?;
+        let mut seen = self.upstream.seen().await;
+        if seen.len() > 1 {
+            bail!("the upstream saw {} requests for one: {seen:?}", seen.len());
+        }
+        Ok(Outcome {
+            answer: exchanged.answer,
+            upstream: seen.pop(),
+            details: line.map(|line| line.details).filter(|details| !details.is_empty()),
+            log: of_plugin(&self.process.log_since(log)?, &self.plugin),
+            counters: self.counters()?,
+            host_calls: None,
+        })
+    }
+
+    /// The access-log line of the request from this address; nothing if Envoy never finished the request, or
+    /// saw none in what was sent.
+    async fn access_line(&self, client: &str, mut mark: Mark) -> anyhow::Result<Option<AccessLine>> {
+        let search = async {
+            loop {
+                let (lines, after) = self.process.access_since(mark)?;
+                if let Some(line) = lines.into_iter().find(|line| line.client == client) {
+                    return anyhow::Ok(line);
+                }
+                mark = after;
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, search).await.ok().transpose()
+    }
+
+    fn counters(&self) -> anyhow::Result<BTreeMap<String, u64>> {
+        let counters = self.process.plugin_counters().context("Envoy's admin interface does not answer")?;
+        Ok(counters.into_iter().collect())
+    }
+}
+
+/// What the plug-in logged, and Envoy's own warnings about it.
+fn of_plugin(log: &[gateway::LogLine], plugin: &str) -> Vec<LogLine> {
+    log.iter()
+        .filter_map(|line| {
+            let warning =
+                || (line.component == "wasm" && line.level >= LogLevel::Warn).then_some(&*line.message);
+            let message = line.of_plugin(plugin).or_else(warning)?;
+            Some(LogLine { level: line.level, message: message.into() })
+        })
+        .collect()
+}
+
+/// An Envoy for the length of one case.
+struct LoadedEnvoy {
+    running: Lease<Setup, Running>,
+    /// The Envoy may have served other cases.
+    counters_before: BTreeMap<String, u64>,
+}
+
+impl Loaded for LoadedEnvoy {
+    fn exchange(&mut self, request: &Request, upstream: &Upstream) -> anyhow::Result<Outcome> {
+        let running = &*self.running;
+        let start = running.process.log_mark()?;
+        let mut outcome = running.runtime.block_on(running.exchange(request, upstream)).map_err(|error| {
+            let log = running.process.log_since(start).unwrap_or_default();
+            let log: Vec<_> = log.iter().map(|line| format!("\n  {line}")).collect();
+            anyhow!("{error:#}; Envoy's log{}", log.concat())
+        })?;
+        for (name, value) in &mut outcome.counters {
+            *value = value.saturating_sub(self.counters_before.get(name).copied().unwrap_or(0));
+        }
+        Ok(outcome)
+    }
+}

@@ -1,0 +1,100 @@
+//! HTTP/1.1.
+
+use std::io;
+
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+use super::{Pace, WAITED_FOR, pieces};
+use crate::case::{Framing, Request};
+use crate::envoy::wire;
+use crate::outcome::Answer;
+
+pub(super) async fn exchange(
+    stream: TcpStream,
+    request: &Request,
+    pace: &Pace<'_>,
+) -> anyhow::Result<Option<Answer>> {
+    let (reader, mut writer) = stream.into_split();
+    if request.reset_after.is_some() {
+        write(&mut writer, request, pace).await?;
+        // What was written goes out before the end of the stream does.
+        writer.shutdown().await?;
+        return Ok(None);
+    }
+    // An answer may come, and the connection close, before the whole request is sent.
+    let writing = write(&mut writer, request, pace);
+    let reading = read(reader, &request.method);
+    tokio::pin!(writing, reading);
+    tokio::select! {
+        answer = &mut reading => return Ok(answer?),
+        // If writing failed, the answer or its absence tells why.
+        _ = &mut writing => {}
+    }
+    Ok(reading.await?)
+}
+
+async fn write(writer: &mut OwnedWriteHalf, request: &Request, pace: &Pace<'_>) -> io::Result<()> {
+    let mut headers = vec![("host".into(), request.host.clone())];
+    headers.extend(request.headers.iter().cloned());
+    headers.extend(request.framing_header().map(|(name, value)| (name.into(), value.as_str().into())));
+    let start: [&[u8]; 4] = [&request.method, b" ", &request.path, b" HTTP/1.1"];
+    let head = wire::head(&start, &headers);
+    writer.write_all(&head).await?;
+    let chunked = request.framing() == Framing::Chunked;
+    let mut sent = head.len() as u64;
+    let mut reads = true;
+    for (index, piece) in pieces(request).into_iter().enumerate() {
+        if index > 0 && index < WAITED_FOR && reads {
+            reads = pace.read(sent).await?;
+        }
+        let coded = if chunked { wire::chunk(piece) } else { piece.to_vec() };
+        writer.write_all(&coded).await?;
+        sent += coded.len() as u64;
+    }
+    if chunked && request.reset_after.is_none() {
+        writer.write_all(&wire::last_chunk(&request.trailers)).await?;
+    }
+    Ok(())
+}
+
+/// Reads the answer; nothing if the connection closes before one begins.
+async fn read(reader: OwnedReadHalf, method: &[u8]) -> io::Result<Option<Answer>> {
+    let mut reader = BufReader::new(reader);
+    loop {
+        let head = match wire::read_head(&mut reader).await {
+            Ok(Some(head)) => head,
+            Ok(None) => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let status = status(&head.start)?;
+        if status < 200 {
+            continue;
+        }
+        let framing = match head.framing()? {
+            _ if method == b"HEAD" || status == 204 || status == 304 => wire::Framing::Length(0),
+            framing => framing.unwrap_or(wire::Framing::Close),
+        };
+        let mut body = Vec::new();
+        let end = wire::read_body(&mut reader, framing, &mut body).await;
+        let cut_off = end.as_ref().err().map(ToString::to_string);
+        return Ok(Some(Answer {
+            status,
+            headers: head.headers,
+            body: body.into(),
+            trailers: end.unwrap_or_default(),
+            cut_off,
+        }));
+    }
+}
+
+/// The status of `HTTP/1.1 403 Forbidden`.
+fn status(line: &[u8]) -> io::Result<u16> {
+    let status = line.split(|byte| *byte == b' ').nth(1).and_then(|status| std::str::from_utf8(status).ok());
+    status.and_then(|status| status.parse().ok()).ok_or_else(|| {
+        let line = String::from_utf8_lossy(line);
+        io::Error::new(io::ErrorKind::InvalidData, format!("not a status line of HTTP/1.1: {line}"))
+    })
+}

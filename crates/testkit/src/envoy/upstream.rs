@@ -1,0 +1,196 @@
+//! The upstream: an HTTP/1.1 server that gives a case's answer and remembers what it saw.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::wire::{self, Framing, Head};
+use crate::case::{Header, Upstream};
+use crate::outcome::UpstreamRequest;
+
+/// The server; it works whenever its runtime does.
+#[derive(Debug)]
+pub(super) struct UpstreamServer {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    answer: Upstream,
+    seen: Vec<UpstreamRequest>,
+    /// Requests that have begun and are neither complete nor cut off.
+    unfinished: usize,
+}
+
+/// How long a request that Envoy has given up may take to be seen as cut off.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+const PAUSE: Duration = Duration::from_millis(2);
+
+impl UpstreamServer {
+    /// Listens on a port that the system chooses.
+    pub(super) async fn start() -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
+        let state = Arc::<Mutex<State>>::default();
+        let shared = Arc::clone(&state);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let state = Arc::clone(&shared);
+                // A connection that fails is Envoy's to report: its request is seen as not complete.
+                tokio::spawn(async move { serve(stream, &state).await });
+            }
+        });
+        Ok(Self { address, state })
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Gives this answer from now on, and forgets what was seen.
+    pub(super) fn answer_with(&self, answer: &Upstream) {
+        let mut state = lock(&self.state);
+        state.answer = answer.clone();
+        state.seen.clear();
+    }
+
+    /// The complete requests since then, once no request is under way.
+    pub(super) async fn seen(&self) -> Vec<UpstreamRequest> {
+        let finished = async {
+            loop {
+                // First of all: what Envoy has sent may not have been read.
+                tokio::time::sleep(PAUSE).await;
+                if lock(&self.state).unfinished == 0 {
+                    return;
+                }
+            }
+        };
+        // One that is still unfinished after that is not complete, which is all that matters here.
+        let _ = tokio::time::timeout(PATIENCE, finished).await;
+        lock(&self.state).seen.clone()
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn serve(stream: TcpStream, state: &Mutex<State>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let (reader, mut writer) = stream.into_split();
+    let mut reader = BufReader::new(reader);
+    while let Some(head) = wire::read_head(&mut reader).await? {
+        lock(state).unfinished += 1;
+        let mut body = Vec::new();
+        let framing = head.framing().map(|framing| framing.unwrap_or(Framing::Length(0)));
+        let trailers = match framing {
+            Ok(framing) => wire::read_body(&mut reader, framing, &mut body).await,
+            Err(error) => Err(error),
+        };
+        let answer = {
+            let mut state = lock(state);
+            state.unfinished -= 1;
+            let request = request(head, body, trailers?);
+            let answer = encode(&state.answer, *request.method == *b"HEAD");
+            state.seen.push(request);
+            answer
+        };
+        writer.write_all(&answer).await?;
+    }
+    Ok(())
+}
+
+fn request(head: Head, body: Vec<u8>, trailers: Vec<Header>) -> UpstreamRequest {
+    // Envoy writes exactly `METHOD TARGET HTTP/1.1`; a target may have any bytes but spaces.
+    let mut parts = head.start.split(|byte| *byte == b' ');
+    let (method, path) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let mut request = UpstreamRequest {
+        method: method.into(),
+        path: path.into(),
+        body: body.into(),
+        trailers,
+        ..Default::default()
+    };
+    for (name, value) in head.headers {
+        if *name == *b"host" {
+            request.host = value;
+        } else {
+            request.headers.push((name, value));
+        }
+    }
+    request
+}
+
+/// The answer in bytes.
+fn encode(answer: &Upstream, to_head: bool) -> Vec<u8> {
+    let mut headers = answer.headers.clone();
+    let without_body = to_head || answer.status == 204 || answer.status == 304;
+    let declared = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"content-length"));
+    let chunked = !answer.trailers.is_empty() && !without_body;
+    if chunked {
+        headers.push(("transfer-encoding".into(), "chunked".into()));
+    } else if !without_body && !declared {
+        headers.push(("content-length".into(), answer.body.len().to_string().as_str().into()));
+    }
+    let mut bytes = wire::head(&[b"HTTP/1.1 ", answer.status.to_string().as_bytes(), b" Upstream"], &headers);
+    if chunked {
+        if !answer.body.is_empty() {
+            bytes.extend(wire::chunk(&answer.body));
+        }
+        bytes.extend(wire::last_chunk(&answer.trailers));
+    } else if !without_body {
+        bytes.extend_from_slice(&answer.body);
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_complete_requests_are_seen_and_each_is_answered() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let server = UpstreamServer::start().await.unwrap();
+            let trailers = vec![("t".into(), b"\xff".as_slice().into())];
+            server.answer_with(&Upstream { status: 201, trailers: trailers.clone(), ..Upstream::default() });
+
+            let mut stream = BufReader::new(TcpStream::connect(server.address()).await.unwrap());
+            let request = b"PUT /\xff?q HTTP/1.1\r\nHost: h\r\nX-A: \xfe\r\nContent-Length: 3\r\n\r\nabc";
+            stream.write_all(request).await.unwrap();
+            let head = wire::read_head(&mut stream).await.unwrap().unwrap();
+            assert_eq!(head.start, b"HTTP/1.1 201 Upstream");
+            let mut body = Vec::new();
+            let framing = head.framing().unwrap().unwrap();
+            assert_eq!(wire::read_body(&mut stream, framing, &mut body).await.unwrap(), trailers);
+            assert_eq!(body, b"upstream");
+
+            stream
+                .write_all(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+                .await
+                .unwrap();
+            drop(stream);
+            let [seen] = &server.seen().await[..] else { panic!("one complete request") };
+            assert_eq!((&seen.method[..], &seen.path[..]), (b"PUT".as_slice(), b"/\xff?q".as_slice()));
+            assert_eq!((&seen.host[..], &seen.body[..]), (b"h".as_slice(), b"abc".as_slice()));
+            assert_eq!(seen.headers[0], ("x-a".into(), b"\xfe".as_slice().into()));
+        });
+    }
+
+    #[test]
+    fn an_answer_without_a_body_declares_none() {
+        let encoded = |answer: &Upstream, to_head| String::from_utf8(encode(answer, to_head)).unwrap();
+        let answer = Upstream::default();
+        assert_eq!(encoded(&answer, false), "HTTP/1.1 200 Upstream\r\ncontent-length: 8\r\n\r\nupstream");
+        assert_eq!(encoded(&answer, true), "HTTP/1.1 200 Upstream\r\n\r\n");
+        let answer = Upstream { status: 204, ..answer };
+        assert_eq!(encoded(&answer, false), "HTTP/1.1 204 Upstream\r\n\r\n");
+    }
+}

@@ -1,0 +1,71 @@
+//! What came of one request, whichever engine it went through.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::ByteString;
+use crate::case::{Header, LogLevel};
+
+/// What came of one request.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// The answer that the client got; nothing when it got none, or went away.
+    pub answer: Option<Answer>,
+    /// The complete request that the upstream saw.
+    pub upstream: Option<UpstreamRequest>,
+    /// The response-code details, where the stream had any.
+    pub details: Option<String>,
+    /// What the plug-in logged during the request, at or above the case's level.
+    pub log: Vec<LogLine>,
+    /// The plug-in's counters by name, counted from the start of the case.
+    pub counters: BTreeMap<String, u64>,
+    /// The plug-in's host calls during the request, where the engine counts them.
+    pub host_calls: Option<u64>,
+}
+
+/// The answer that a client got.
+#[derive(Debug, Clone, Default)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// Headers in order, without pseudo-headers; names in lower case.
+    pub headers: Vec<Header>,
+    /// The body, as far as it came.
+    pub body: ByteString,
+    /// Trailers in order.
+    pub trailers: Vec<Header>,
+    /// Whether the answer came to its end; the cause where it did not.
+    pub cut_off: Option<String>,
+}
+
+/// A complete request that the upstream saw.
+#[derive(Debug, Clone, Default)]
+pub struct UpstreamRequest {
+    /// The method.
+    pub method: ByteString,
+    /// The path, with the query.
+    pub path: ByteString,
+    /// `Host`, or `:authority`.
+    pub host: ByteString,
+    /// Headers in order, without pseudo-headers and `Host`; names in lower case.
+    pub headers: Vec<Header>,
+    /// The whole body.
+    pub body: ByteString,
+    /// Trailers in order.
+    pub trailers: Vec<Header>,
+}
+
+/// One message of the plug-in, or of the host about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// Its level.
+    pub level: LogLevel,
+    /// The message.
+    pub message: String,
+}
+
+impl fmt::Display for LogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{}] {}", self.level, self.message)
+    }
+}

@@ -1,0 +1,155 @@
+//! Replays a plug-in's cases: every case on every engine is a test of its own.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow, bail};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use crate::bytes::Shown;
+use crate::case::{Case, Expect, Request, Then};
+use crate::envoy::EnvoyEngine;
+use crate::{Engine, EngineName, Load, Loaded, case, check, check_refused};
+
+/// Which engines run, separated by commas; without it, the native one.
+const ENGINES: &str = "PORTCULLIS_ENGINES";
+
+/// The absolute path of the plug-in's module, for engines that need it.
+const MODULE: &str = "PORTCULLIS_WASM";
+
+/// Replays `tests/cases.yaml` in `directory`, and prints what libtest would: filters, `--list` and the other
+/// flags of `cargo test` work. [`cases!`](crate::cases) calls this.
+///
+/// `PORTCULLIS_ENGINES` names the engines (`native,envoy`; by default `native`), and `PORTCULLIS_WASM` the
+/// module that `envoy` runs; `cargo xtask test` sets both. A case that skips an engine is listed as ignored,
+/// with its reason; `--ignored` runs it all the same.
+#[must_use]
+pub fn run(directory: &str, plugin: &str, native: impl Engine + 'static) -> ExitCode {
+    let arguments = Arguments::from_args();
+    match trials(directory, plugin, native) {
+        // Not `Conclusion::exit`, which would leave Envoys running.
+        Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn trials(directory: &str, plugin: &str, native: impl Engine + 'static) -> anyhow::Result<Vec<Trial>> {
+    let cases = case::load(&Path::new(directory).join("tests/cases.yaml"))?;
+    let cases: Vec<_> = cases.into_iter().map(Arc::new).collect();
+    let mut native = Some(native);
+    let mut trials = Vec::new();
+    for name in engines(std::env::var(ENGINES).ok().as_deref())? {
+        match name {
+            EngineName::Native => {
+                let engine = native.take().context("the native engine is named twice")?;
+                trials.extend(trials_on(Arc::new(engine), &cases));
+            }
+            EngineName::Envoy => match std::env::var_os(MODULE) {
+                Some(module) => {
+                    let engine = EnvoyEngine::new(plugin, module.into());
+                    trials.extend(trials_on(Arc::new(engine), &by_setup(&cases)));
+                }
+                None => trials.push(Trial::test("envoy: the module", || {
+                    Err(format!("{MODULE} does not name a module: run `cargo xtask test`, which builds it")
+                        .into())
+                })),
+            },
+        }
+    }
+    Ok(trials)
+}
+
+/// The engines that are named.
+fn engines(names: Option<&str>) -> anyhow::Result<Vec<EngineName>> {
+    let mut engines = Vec::new();
+    for name in names.unwrap_or("native").split(',').map(str::trim) {
+        let engine = EngineName::ALL.into_iter().find(|engine| engine.to_string() == name);
+        let engine = engine
+            .ok_or_else(|| anyhow!("{ENGINES}: unknown engine `{name}`: write native, envoy or both"))?;
+        if engines.contains(&engine) {
+            bail!("{ENGINES}: `{name}` is there twice");
+        }
+        engines.push(engine);
+    }
+    Ok(engines)
+}
+
+/// The cases, those with equal setups one after the other, so that they find their Envoy still running.
+fn by_setup(cases: &[Arc<Case>]) -> Vec<Arc<Case>> {
+    let mut cases = cases.to_vec();
+    let order: Vec<_> = cases.iter().map(|case| case.setup.clone()).collect();
+    cases.sort_by_key(|case| order.iter().position(|setup| *setup == case.setup));
+    cases
+}
+
+fn trials_on<E: Engine + 'static>(engine: Arc<E>, cases: &[Arc<Case>]) -> Vec<Trial> {
+    let name = engine.name();
+    let trial = |case: &Arc<Case>| {
+        let (case, engine) = (Arc::clone(case), Arc::clone(&engine));
+        let skipped = case.skip.get(&name).map(|reason| format!(" (skipped: {reason})"));
+        let title = format!("{name}: {}{}", case.name, skipped.as_deref().unwrap_or_default());
+        Trial::test(title, move || {
+            run_case(&*engine, &case)
+                .map_err(|error| Failed::from(format!("case `{}`: {error:#}", case.name)))
+        })
+        .with_ignored_flag(skipped.is_some())
+    };
+    cases.iter().map(trial).collect()
+}
+
+fn run_case(engine: &dyn Engine, case: &Case) -> anyhow::Result<()> {
+    match (engine.load(&case.setup)?, &case.then) {
+        (Load::Refused { log }, Then::Refused(wanted)) => Ok(check_refused(wanted, &log)?),
+        (Load::Refused { log }, Then::Requests(_)) => {
+            let log: Vec<_> = log.iter().map(|line| format!("\n  {line}")).collect();
+            bail!("the configuration was refused{}", log.concat())
+        }
+        (Load::Loaded(_), Then::Refused(wanted)) => {
+            bail!("the configuration was taken, and must be refused with {wanted:?}")
+        }
+        (Load::Loaded(mut loaded), Then::Requests(requests)) => {
+            for (index, request) in requests.iter().enumerate() {
+                run_request(&mut *loaded, request, case)
+                    .with_context(|| format!("requests[{index}], {}", line(request)))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn run_request(loaded: &mut dyn Loaded, request: &Request, case: &Case) -> anyhow::Result<()> {
+    let not_yet_counted = Expect { counters: Default::default(), ..request.expect.clone() };
+    for time in 1..=request.repeat {
+        let last = time == request.repeat;
+        let outcome = loaded.exchange(request, &case.upstream)?;
+        check(if last { &request.expect } else { &not_yet_counted }, &outcome).map_err(|mismatch| {
+            let which = if request.repeat > 1 { format!(" the {time}. time") } else { String::new() };
+            anyhow!("came out otherwise{which}:\n{mismatch}")
+        })?;
+    }
+    Ok(())
+}
+
+/// `GET "/path"`, so that the request can be found in the file.
+fn line(request: &Request) -> String {
+    format!("{} {}", String::from_utf8_lossy(&request.method), Shown(&request.path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engines_are_named_once_and_known() {
+        assert_eq!(engines(None).unwrap(), [EngineName::Native]);
+        assert_eq!(engines(Some("envoy, native")).unwrap(), [EngineName::Envoy, EngineName::Native]);
+        for (names, message) in [("", "unknown engine ``"), ("wasm", "unknown"), ("envoy,envoy", "twice")] {
+            let error = engines(Some(names)).unwrap_err().to_string();
+            assert!(error.contains(message), "{error}");
+        }
+    }
+}
