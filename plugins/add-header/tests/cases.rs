@@ -1,2 +1,3 @@
 //! Replays `cases.yaml`.
-fn main() {}
+
+testkit::cases!(add_header);
