@@ -17,6 +17,10 @@ impl Status {
     pub const NOT_FOUND: Status = Status(1);
     /// An argument is wrong, or the call is not possible in this phase.
     pub const BAD_ARGUMENT: Status = Status(2);
+    /// There is nothing in it.
+    pub const EMPTY: Status = Status(7);
+    /// Somebody else has written the value meanwhile.
+    pub const CAS_MISMATCH: Status = Status(8);
     /// The host could not do it.
     pub const INTERNAL_FAILURE: Status = Status(10);
     /// The host does not know the call.
@@ -33,7 +37,11 @@ pub(crate) const PAUSE: u32 = 1;
 #[repr(u32)]
 pub(crate) enum MapType {
     RequestHeaders = 0,
+    RequestTrailers = 1,
     ResponseHeaders = 2,
+    ResponseTrailers = 3,
+    CallResponseHeaders = 6,
+    CallResponseTrailers = 7,
 }
 
 /// A buffer of bytes.
@@ -42,6 +50,8 @@ pub(crate) enum MapType {
 pub(crate) enum BufferType {
     RequestBody = 0,
     ResponseBody = 1,
+    CallResponseBody = 4,
+    GrpcMessage = 5,
     PluginConfiguration = 7,
 }
 
@@ -97,8 +107,92 @@ mod calls {
             headers_size: usize,
             grpc_status: i32,
         ) -> u32;
+        pub fn proxy_continue_stream(stream: u32) -> u32;
+        pub fn proxy_close_stream(stream: u32) -> u32;
+        pub fn proxy_set_effective_context(context: u32) -> u32;
+        pub fn proxy_http_call(
+            upstream: *const u8,
+            upstream_size: usize,
+            headers: *const u8,
+            headers_size: usize,
+            body: *const u8,
+            body_size: usize,
+            trailers: *const u8,
+            trailers_size: usize,
+            timeout_milliseconds: u32,
+            token: *mut u32,
+        ) -> u32;
+        pub fn proxy_grpc_call(
+            service: *const u8,
+            service_size: usize,
+            service_name: *const u8,
+            service_name_size: usize,
+            method: *const u8,
+            method_size: usize,
+            metadata: *const u8,
+            metadata_size: usize,
+            message: *const u8,
+            message_size: usize,
+            timeout_milliseconds: u32,
+            token: *mut u32,
+        ) -> u32;
+        pub fn proxy_grpc_stream(
+            service: *const u8,
+            service_size: usize,
+            service_name: *const u8,
+            service_name_size: usize,
+            method: *const u8,
+            method_size: usize,
+            metadata: *const u8,
+            metadata_size: usize,
+            token: *mut u32,
+        ) -> u32;
+        pub fn proxy_grpc_send(token: u32, message: *const u8, size: usize, last: u32) -> u32;
+        pub fn proxy_grpc_cancel(token: u32) -> u32;
+        pub fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+        pub fn proxy_get_shared_data(
+            key: *const u8,
+            key_size: usize,
+            value: *mut *mut u8,
+            value_size: *mut usize,
+            version: *mut u32,
+        ) -> u32;
+        pub fn proxy_set_shared_data(
+            key: *const u8,
+            key_size: usize,
+            value: *const u8,
+            value_size: usize,
+            version: u32,
+        ) -> u32;
+        pub fn proxy_register_shared_queue(name: *const u8, name_size: usize, queue: *mut u32) -> u32;
+        pub fn proxy_resolve_shared_queue(
+            vm: *const u8,
+            vm_size: usize,
+            name: *const u8,
+            name_size: usize,
+            queue: *mut u32,
+        ) -> u32;
+        pub fn proxy_dequeue_shared_queue(queue: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+        pub fn proxy_enqueue_shared_queue(queue: u32, data: *const u8, size: usize) -> u32;
+        pub fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
         pub fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
         pub fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+        pub fn proxy_record_metric(id: u32, value: u64) -> u32;
+        pub fn proxy_get_metric(id: u32, value: *mut u64) -> u32;
+        pub fn proxy_set_property(
+            path: *const u8,
+            path_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
+        pub fn proxy_call_foreign_function(
+            name: *const u8,
+            name_size: usize,
+            argument: *const u8,
+            argument_size: usize,
+            result: *mut *mut u8,
+            result_size: *mut usize,
+        ) -> u32;
     }
 }
 

@@ -93,7 +93,8 @@ macro_rules! __export_callback {
         extern "C" fn proxy_on_request_body(context: u32, size: usize, last: u32) -> u32 {
             super::__with(0, |vm| vm.on_request_body(context, size, last != 0))
         }
-
+    };
+    (on_request_trailers) => {
         #[unsafe(no_mangle)]
         extern "C" fn proxy_on_request_trailers(context: u32, _: u32) -> u32 {
             super::__with(0, |vm| vm.on_request_trailers(context))
@@ -110,10 +111,45 @@ macro_rules! __export_callback {
         extern "C" fn proxy_on_response_body(context: u32, size: usize, last: u32) -> u32 {
             super::__with(0, |vm| vm.on_response_body(context, size, last != 0))
         }
-
+    };
+    (on_response_trailers) => {
         #[unsafe(no_mangle)]
         extern "C" fn proxy_on_response_trailers(context: u32, _: u32) -> u32 {
             super::__with(0, |vm| vm.on_response_trailers(context))
+        }
+    };
+    (on_tick) => {
+        #[unsafe(no_mangle)]
+        extern "C" fn proxy_on_tick(root: u32) {
+            super::__with((), |vm| vm.on_tick(root))
+        }
+    };
+    (on_queue_ready) => {
+        #[unsafe(no_mangle)]
+        extern "C" fn proxy_on_queue_ready(root: u32, queue: u32) {
+            super::__with((), |vm| vm.on_queue_ready(root, queue))
+        }
+    };
+    (call_outs) => {
+        #[unsafe(no_mangle)]
+        extern "C" fn proxy_on_http_call_response(
+            context: u32,
+            token: u32,
+            headers: usize,
+            body: usize,
+            trailers: usize,
+        ) {
+            super::__with((), |vm| vm.on_http_call_response(context, token, headers, body, trailers))
+        }
+
+        #[unsafe(no_mangle)]
+        extern "C" fn proxy_on_grpc_receive(context: u32, token: u32, size: usize) {
+            super::__with((), |vm| vm.on_grpc_receive(context, token, size))
+        }
+
+        #[unsafe(no_mangle)]
+        extern "C" fn proxy_on_grpc_close(context: u32, token: u32, status: u32) {
+            super::__with((), |vm| vm.on_grpc_close(context, token, status))
         }
     };
 }
@@ -130,6 +166,8 @@ macro_rules! __native_callback {
     ($entry:ident, on_request_body) => {
         $entry.on_request_body =
             Some(|context, size, end| __with(0, |vm| vm.on_request_body(context, size, end)));
+    };
+    ($entry:ident, on_request_trailers) => {
         $entry.on_request_trailers = Some(|context, _| __with(0, |vm| vm.on_request_trailers(context)));
     };
     ($entry:ident, on_response_headers) => {
@@ -139,7 +177,24 @@ macro_rules! __native_callback {
     ($entry:ident, on_response_body) => {
         $entry.on_response_body =
             Some(|context, size, end| __with(0, |vm| vm.on_response_body(context, size, end)));
+    };
+    ($entry:ident, on_response_trailers) => {
         $entry.on_response_trailers = Some(|context, _| __with(0, |vm| vm.on_response_trailers(context)));
+    };
+    ($entry:ident, on_tick) => {
+        $entry.on_tick = Some(|root| __with((), |vm| vm.on_tick(root)));
+    };
+    ($entry:ident, on_queue_ready) => {
+        $entry.on_queue_ready = Some(|root, queue| __with((), |vm| vm.on_queue_ready(root, queue)));
+    };
+    ($entry:ident, call_outs) => {
+        $entry.on_http_call_response = Some(|context, token, headers, body, trailers| {
+            __with((), |vm| vm.on_http_call_response(context, token, headers, body, trailers))
+        });
+        $entry.on_grpc_receive =
+            Some(|context, token, size| __with((), |vm| vm.on_grpc_receive(context, token, size)));
+        $entry.on_grpc_close =
+            Some(|context, token, status| __with((), |vm| vm.on_grpc_close(context, token, status)));
     };
 }
 

@@ -2,6 +2,8 @@
 
 use config::StatusCode;
 
+use crate::wait::Work;
+
 /// What becomes of a request or a response after its head was looked at.
 #[derive(Debug)]
 #[must_use]
@@ -10,6 +12,11 @@ pub enum Flow {
     Continue,
     /// It is answered here.
     Reply(Reply),
+    /// It waits until the work is done, which decides: see
+    /// [`RequestHeaders::wait`](crate::RequestHeaders::wait).
+    Wait(Work),
+    /// Its stream is reset: the client gets no answer, or what it has of one is cut off.
+    Reset,
 }
 
 /// What becomes of a body after some of it was looked at.
@@ -25,6 +32,44 @@ pub enum BodyFlow {
     ///
     /// In a response, whose head has gone on, the client sees it cut off instead.
     Reply(Reply),
+    /// It waits until the work is done, which decides; what has arrived is held meanwhile.
+    Wait(Work),
+    /// Its stream is reset, as with [`Flow::Reset`].
+    Reset,
+}
+
+/// What a callback, or the work that it left behind, came to.
+pub(crate) enum Outcome {
+    Continue,
+    Hold,
+    Reply(Reply),
+    Wait(Work),
+    Reset,
+    /// A host call failed that should not.
+    Failed,
+}
+
+impl From<Flow> for Outcome {
+    fn from(flow: Flow) -> Self {
+        match flow {
+            Flow::Continue => Outcome::Continue,
+            Flow::Reply(reply) => Outcome::Reply(reply),
+            Flow::Wait(work) => Outcome::Wait(work),
+            Flow::Reset => Outcome::Reset,
+        }
+    }
+}
+
+impl From<BodyFlow> for Outcome {
+    fn from(flow: BodyFlow) -> Self {
+        match flow {
+            BodyFlow::Continue => Outcome::Continue,
+            BodyFlow::Hold => Outcome::Hold,
+            BodyFlow::Reply(reply) => Outcome::Reply(reply),
+            BodyFlow::Wait(work) => Outcome::Wait(work),
+            BodyFlow::Reset => Outcome::Reset,
+        }
+    }
 }
 
 /// An answer of the plug-in's own, instead of the upstream's.

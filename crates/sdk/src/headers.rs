@@ -2,9 +2,11 @@
 
 use std::cell::Cell;
 use std::ops::Deref;
+use std::rc::Rc;
 
 use crate::abi::{MapType, Status};
-use crate::host;
+use crate::wait::{self, Waits};
+use crate::{Flow, WaitingRequest, WaitingResponse, host};
 
 /// The head of a request, in [`Plugin::on_request_headers`](crate::Plugin::on_request_headers).
 ///
@@ -15,6 +17,7 @@ pub struct RequestHeaders<'a, S = ()> {
     pub state: &'a mut S,
     pub(crate) map: HeaderMap,
     pub(crate) end_of_stream: bool,
+    pub(crate) waits: Option<Waits<S>>,
 }
 
 impl<S> RequestHeaders<'_, S> {
@@ -39,6 +42,20 @@ impl<S> RequestHeaders<'_, S> {
     }
 }
 
+impl<S: Default + 'static> RequestHeaders<'_, S> {
+    /// Lets the request wait for work that [calls other services](crate::call). `config` is the callback's
+    /// own; the work gets the request, with its state, and the configuration to keep.
+    pub fn wait<C: 'static>(
+        &mut self,
+        config: &C,
+        work: impl AsyncFnOnce(&mut WaitingRequest<S>, Rc<C>) -> Flow + 'static,
+    ) -> Flow {
+        let _ = config; // Its type is what is wanted: the stream has it counted.
+        let state = std::mem::take(self.state);
+        Flow::Wait(wait::begin(self.waits.as_ref(), state, MapType::RequestHeaders, work))
+    }
+}
+
 impl<S> Deref for RequestHeaders<'_, S> {
     type Target = HeaderMap;
 
@@ -53,6 +70,7 @@ pub struct ResponseHeaders<'a, S = ()> {
     pub state: Option<&'a mut S>,
     pub(crate) map: HeaderMap,
     pub(crate) end_of_stream: bool,
+    pub(crate) waits: Option<Waits<S>>,
 }
 
 impl<S> ResponseHeaders<'_, S> {
@@ -63,8 +81,20 @@ impl<S> ResponseHeaders<'_, S> {
 
     /// `:status`, or 0 when it is not a number.
     pub fn status(&self) -> u16 {
-        let status = self.get(":status").unwrap_or_default();
-        str::from_utf8(&status).ok().and_then(|status| status.parse().ok()).unwrap_or_default()
+        status(self.get(":status").as_deref())
+    }
+}
+
+impl<S: Default + 'static> ResponseHeaders<'_, S> {
+    /// Lets the response wait, as [`RequestHeaders::wait`] does a request.
+    pub fn wait<C: 'static>(
+        &mut self,
+        config: &C,
+        work: impl AsyncFnOnce(&mut WaitingResponse<S>, Rc<C>) -> Flow + 'static,
+    ) -> Flow {
+        let _ = config; // Its type is what is wanted: the stream has it counted.
+        let state = self.state.as_deref_mut().map(std::mem::take);
+        Flow::Wait(wait::begin(self.waits.as_ref(), state, MapType::ResponseHeaders, work))
     }
 }
 
@@ -74,6 +104,11 @@ impl<S> Deref for ResponseHeaders<'_, S> {
     fn deref(&self) -> &HeaderMap {
         &self.map
     }
+}
+
+/// A `:status` as a number, or 0.
+pub(crate) fn status(status: Option<&[u8]>) -> u16 {
+    status.and_then(|status| str::from_utf8(status).ok()?.parse().ok()).unwrap_or_default()
 }
 
 /// The headers of one message. Names are lower-case, values are bytes.
@@ -136,6 +171,10 @@ impl HeaderMap {
 pub struct Headers(Vec<u8>);
 
 impl Headers {
+    pub(crate) fn from_abi(bytes: Vec<u8>) -> Self {
+        Headers(bytes)
+    }
+
     /// Names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let count = number(&self.0, 0).unwrap_or(0);

@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "passes pointers to live slices and takes over what `abi::allocate` gave")]
 
 use std::ptr::null_mut;
+use std::time::Duration;
 
 use crate::abi::{self, BufferType, MapType, Status, take};
 
@@ -125,15 +126,229 @@ pub(crate) fn send_local_response(
     })
 }
 
-pub(crate) fn define_counter(name: &str) -> Result<u32, Status> {
-    const COUNTER: u32 = 0;
+/// Which half of a stream goes on; the ABI's numbers.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum StreamType {
+    Request = 0,
+    Response = 1,
+}
+
+pub(crate) fn continue_stream(stream: StreamType) -> Result<(), Status> {
+    // SAFETY: no pointers.
+    done(unsafe { abi::proxy_continue_stream(stream as u32) })
+}
+
+pub(crate) fn set_effective_context(context: u32) {
+    // SAFETY: no pointers.
+    // A host that refuses is in that context already.
+    let _ = unsafe { abi::proxy_set_effective_context(context) };
+}
+
+/// The ABI counts whole milliseconds, 0 of which some hosts take for "never".
+fn milliseconds(timeout: Duration) -> u32 {
+    u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX).max(1)
+}
+
+/// `headers` is a serialised map. Gives the call's token.
+pub(crate) fn http_call(
+    cluster: &str,
+    headers: &[u8],
+    body: &[u8],
+    timeout: Duration,
+) -> Result<u32, Status> {
+    let mut token = 0;
+    // SAFETY: pointers and lengths of live slices, and a pointer to a live integer.
+    done(unsafe {
+        abi::proxy_http_call(
+            cluster.as_ptr(),
+            cluster.len(),
+            headers.as_ptr(),
+            headers.len(),
+            body.as_ptr(),
+            body.len(),
+            [].as_ptr(),
+            0,
+            milliseconds(timeout),
+            &mut token,
+        )
+    })?;
+    Ok(token)
+}
+
+/// `metadata` is a serialised map. Gives the call's token.
+pub(crate) fn grpc_call(
+    service: &[u8],
+    service_name: &str,
+    method: &str,
+    metadata: &[u8],
+    message: &[u8],
+    timeout: Duration,
+) -> Result<u32, Status> {
+    let mut token = 0;
+    // SAFETY: pointers and lengths of live slices, and a pointer to a live integer.
+    done(unsafe {
+        abi::proxy_grpc_call(
+            service.as_ptr(),
+            service.len(),
+            service_name.as_ptr(),
+            service_name.len(),
+            method.as_ptr(),
+            method.len(),
+            metadata.as_ptr(),
+            metadata.len(),
+            message.as_ptr(),
+            message.len(),
+            milliseconds(timeout),
+            &mut token,
+        )
+    })?;
+    Ok(token)
+}
+
+/// `metadata` is a serialised map. Gives the stream's token.
+pub(crate) fn grpc_stream(
+    service: &[u8],
+    service_name: &str,
+    method: &str,
+    metadata: &[u8],
+) -> Result<u32, Status> {
+    let mut token = 0;
+    // SAFETY: pointers and lengths of live slices, and a pointer to a live integer.
+    done(unsafe {
+        abi::proxy_grpc_stream(
+            service.as_ptr(),
+            service.len(),
+            service_name.as_ptr(),
+            service_name.len(),
+            method.as_ptr(),
+            method.len(),
+            metadata.as_ptr(),
+            metadata.len(),
+            &mut token,
+        )
+    })?;
+    Ok(token)
+}
+
+pub(crate) fn grpc_send(token: u32, message: &[u8], last: bool) -> Result<(), Status> {
+    // SAFETY: pointer and length of a live slice.
+    done(unsafe { abi::proxy_grpc_send(token, message.as_ptr(), message.len(), u32::from(last)) })
+}
+
+pub(crate) fn close_stream(stream: StreamType) -> Result<(), Status> {
+    // SAFETY: no pointers.
+    done(unsafe { abi::proxy_close_stream(stream as u32) })
+}
+
+pub(crate) fn set_tick_period(period: Duration) -> Result<(), Status> {
+    // SAFETY: no pointers.
+    done(unsafe { abi::proxy_set_tick_period_milliseconds(milliseconds(period)) })
+}
+
+pub(crate) fn grpc_cancel(token: u32) {
+    // SAFETY: no pointers.
+    // A call that has ended meanwhile is as good as cancelled.
+    let _ = unsafe { abi::proxy_grpc_cancel(token) };
+}
+
+/// Kinds of metrics; the ABI's numbers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MetricType {
+    Counter = 0,
+    Gauge = 1,
+    Histogram = 2,
+}
+
+pub(crate) fn define_metric(kind: MetricType, name: &str) -> Result<u32, Status> {
     let mut id = 0;
     // SAFETY: pointer and length of a live slice, and a pointer to a live integer.
-    done(unsafe { abi::proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &mut id) })?;
+    done(unsafe { abi::proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &mut id) })?;
     Ok(id)
 }
 
 pub(crate) fn increment_metric(id: u32, offset: i64) -> Result<(), Status> {
     // SAFETY: no pointers.
     done(unsafe { abi::proxy_increment_metric(id, offset) })
+}
+
+pub(crate) fn record_metric(id: u32, value: u64) -> Result<(), Status> {
+    // SAFETY: no pointers.
+    done(unsafe { abi::proxy_record_metric(id, value) })
+}
+
+pub(crate) fn metric(id: u32) -> Result<u64, Status> {
+    let mut value = 0;
+    // SAFETY: a pointer to a live integer.
+    done(unsafe { abi::proxy_get_metric(id, &mut value) })?;
+    Ok(value)
+}
+
+pub(crate) fn set_property(path: &[u8], value: &[u8]) -> Result<(), Status> {
+    // SAFETY: pointers and lengths of live slices.
+    done(unsafe { abi::proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })
+}
+
+/// The value of a key and its version; nothing when there is no such key.
+pub(crate) fn shared_data(key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, Status> {
+    let mut version = 0;
+    // SAFETY: pointers and lengths of live slices and variables.
+    let value = optional(bytes(|data, size| unsafe {
+        abi::proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &mut version)
+    }))?;
+    Ok(value.map(|value| (value, version)))
+}
+
+/// With version 0 the value is set whatever is there.
+pub(crate) fn set_shared_data(key: &[u8], value: &[u8], version: u32) -> Result<(), Status> {
+    // SAFETY: pointers and lengths of live slices.
+    done(unsafe { abi::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version) })
+}
+
+pub(crate) fn register_queue(name: &str) -> Result<u32, Status> {
+    let mut queue = 0;
+    // SAFETY: pointer and length of a live slice, and a pointer to a live integer.
+    done(unsafe { abi::proxy_register_shared_queue(name.as_ptr(), name.len(), &mut queue) })?;
+    Ok(queue)
+}
+
+pub(crate) fn resolve_queue(vm: &str, name: &str) -> Result<u32, Status> {
+    let mut queue = 0;
+    // SAFETY: pointers and lengths of live slices, and a pointer to a live integer.
+    done(unsafe {
+        abi::proxy_resolve_shared_queue(vm.as_ptr(), vm.len(), name.as_ptr(), name.len(), &mut queue)
+    })?;
+    Ok(queue)
+}
+
+pub(crate) fn dequeue(queue: u32) -> Result<Vec<u8>, Status> {
+    // SAFETY: the pointers are those of live variables of `bytes`.
+    bytes(|data, size| unsafe { abi::proxy_dequeue_shared_queue(queue, data, size) })
+}
+
+pub(crate) fn enqueue(queue: u32, value: &[u8]) -> Result<(), Status> {
+    // SAFETY: pointer and length of a live slice.
+    done(unsafe { abi::proxy_enqueue_shared_queue(queue, value.as_ptr(), value.len()) })
+}
+
+/// Nanoseconds since 1970-01-01T00:00:00Z.
+pub(crate) fn time() -> Result<u64, Status> {
+    let mut time = 0;
+    // SAFETY: a pointer to a live integer.
+    done(unsafe { abi::proxy_get_current_time_nanoseconds(&mut time) })?;
+    Ok(time)
+}
+
+pub(crate) fn call_foreign_function(name: &str, argument: &[u8]) -> Result<Vec<u8>, Status> {
+    // SAFETY: pointers and lengths of live slices and variables.
+    bytes(|data, size| unsafe {
+        abi::proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            argument.as_ptr(),
+            argument.len(),
+            data,
+            size,
+        )
+    })
 }

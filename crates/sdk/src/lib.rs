@@ -43,6 +43,10 @@
 //! be absent: when another plug-in or the gateway itself answers, the response callbacks run for plug-ins
 //! that never saw the request.
 //!
+//! # Waiting
+//!
+//! A request that needs an answer from another service waits for it, top to bottom: see [`call`].
+//!
 //! # Failing
 //!
 //! A host call that fails where it should not (which no current gateway does) ends the callback as
@@ -64,28 +68,37 @@ extern crate self as sdk;
 
 mod abi;
 mod body;
+pub mod call;
 #[cfg(feature = "classic")]
 pub mod classic;
 mod export;
 mod flow;
+pub mod foreign;
 mod headers;
 mod host;
 pub mod log;
-mod metric;
+pub mod metric;
 #[cfg(not(target_family = "wasm"))]
 pub mod native;
 mod plugin;
 pub mod property;
+pub mod queue;
 mod rules;
+pub mod shared;
+pub mod time;
+mod trailers;
 mod vm;
+mod wait;
 
 pub use abi::Status;
 pub use body::{Body, RequestBody, ResponseBody};
 pub use flow::{BodyFlow, Flow, Reply};
 pub use headers::{HeaderMap, Headers, RequestHeaders, ResponseHeaders};
-pub use metric::Counter;
+pub use metric::{Counter, Gauge, Histogram};
 pub use plugin::{Failure, Plugin};
 pub use sdk_macros::plugin;
+pub use trailers::{RequestTrailers, ResponseTrailers};
+pub use wait::{Waiting, WaitingRequest, WaitingResponse, Work};
 
 #[cfg(feature = "classic")]
 pub use classic::{Log, RuleMatcher, SharedRuleMatcher, on_configure};
@@ -93,8 +106,8 @@ pub use classic::{Log, RuleMatcher, SharedRuleMatcher, on_configure};
 /// What a plug-in needs: `use sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        BodyFlow, Counter, Failure, Flow, Plugin, Reply, RequestBody, RequestHeaders, ResponseBody,
-        ResponseHeaders, debug, error, info, plugin, property, trace, warn,
+        BodyFlow, Counter, Failure, Flow, Plugin, Reply, RequestBody, RequestHeaders, RequestTrailers,
+        ResponseBody, ResponseHeaders, ResponseTrailers, debug, error, info, plugin, property, trace, warn,
     };
     pub use config::{self, Configuration, FieldError};
     pub use serde::Deserialize;

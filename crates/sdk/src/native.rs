@@ -11,6 +11,9 @@ use std::rc::Rc;
 use crate::Status;
 use crate::abi::allocate;
 
+/// `proxy_on_http_call_response(context, token, headers, body_size, trailers)`.
+pub type OnHttpCallResponse = fn(u32, u32, usize, usize, usize);
+
 /// The entry points of a plug-in. A callback that it does not have is `None`, as a module does not export
 /// it. Sizes and counts are as in the ABI; a callback that returns an action returns the ABI's number.
 #[derive(Clone, Copy)]
@@ -35,6 +38,16 @@ pub struct Entry {
     pub on_response_body: Option<fn(u32, usize, bool) -> u32>,
     /// `proxy_on_response_trailers(context, count)`.
     pub on_response_trailers: Option<fn(u32, usize) -> u32>,
+    /// `proxy_on_http_call_response(context, token, headers, body_size, trailers)`.
+    pub on_http_call_response: Option<OnHttpCallResponse>,
+    /// `proxy_on_grpc_receive(context, token, size)`.
+    pub on_grpc_receive: Option<fn(u32, u32, usize)>,
+    /// `proxy_on_grpc_close(context, token, status)`.
+    pub on_grpc_close: Option<fn(u32, u32, u32)>,
+    /// `proxy_on_tick(root)`.
+    pub on_tick: Option<fn(u32)>,
+    /// `proxy_on_queue_ready(root, queue)`.
+    pub on_queue_ready: Option<fn(u32, u32)>,
     /// `proxy_on_done(context)`, which only the classic style has.
     pub on_done: Option<fn(u32) -> bool>,
 }
@@ -58,6 +71,11 @@ impl Entry {
             on_response_headers: None,
             on_response_body: None,
             on_response_trailers: None,
+            on_http_call_response: None,
+            on_grpc_receive: None,
+            on_grpc_close: None,
+            on_tick: None,
+            on_queue_ready: None,
             on_done: None,
         }
     }
@@ -105,10 +123,130 @@ pub trait Host {
     fn define_metric(&mut self, kind: u32, name: &[u8]) -> Answer<u32>;
     /// `proxy_increment_metric`.
     fn increment_metric(&mut self, id: u32, offset: i64) -> Answer<()>;
+    /// `proxy_record_metric`.
+    fn record_metric(&mut self, id: u32, value: u64) -> Answer<()> {
+        let _ = (id, value);
+        Err(Status::UNIMPLEMENTED)
+    }
+    /// `proxy_get_metric`.
+    fn metric(&mut self, id: u32) -> Answer<u64> {
+        let _ = id;
+        Err(Status::UNIMPLEMENTED)
+    }
+    /// `proxy_set_property`; segments are joined by NUL.
+    fn set_property(&mut self, path: &[u8], value: &[u8]) -> Answer<()> {
+        let _ = (path, value);
+        Err(Status::UNIMPLEMENTED)
+    }
+    /// `proxy_get_shared_data`: the value and its version.
+    fn shared_data(&mut self, key: &[u8]) -> Answer<(Vec<u8>, u32)> {
+        let _ = key;
+        Err(Status::UNIMPLEMENTED)
+    }
+    /// `proxy_set_shared_data`; version 0 is any.
+    fn set_shared_data(&mut self, key: &[u8], value: &[u8], version: u32) -> Answer<()> {
+        let _ = (key, value, version);
+        Err(Status::UNIMPLEMENTED)
+    }
+    /// `proxy_register_shared_queue`.
+    fn register_queue(&mut self, name: &[u8]) -> Answer<u32> {
+        let _ = name;
+        Err(Status::UNIMPLEMENTED)
+    }
+    /// `proxy_resolve_shared_queue`.
+    fn resolve_queue(&mut self, vm: &[u8], name: &[u8]) -> Answer<u32> {
+        let _ = (vm, name);
+        Err(Status::UNIMPLEMENTED)
+    }
+    /// `proxy_dequeue_shared_queue`.
+    fn dequeue(&mut self, queue: u32) -> Answer<Vec<u8>> {
+        let _ = queue;
+        Err(Status::UNIMPLEMENTED)
+    }
+    /// `proxy_enqueue_shared_queue`.
+    fn enqueue(&mut self, queue: u32, value: &[u8]) -> Answer<()> {
+        let _ = (queue, value);
+        Err(Status::UNIMPLEMENTED)
+    }
+    /// `proxy_call_foreign_function`.
+    fn call_foreign_function(&mut self, name: &[u8], argument: &[u8]) -> Answer<Vec<u8>> {
+        let _ = (name, argument);
+        Err(Status::UNIMPLEMENTED)
+    }
     /// `proxy_set_effective_context`.
     fn set_effective_context(&mut self, context: u32) -> Answer<()>;
+    /// `proxy_continue_stream`; 0 is the request, 1 the response.
+    fn continue_stream(&mut self, stream: u32) -> Answer<()> {
+        let _ = stream;
+        Err(Status::UNIMPLEMENTED)
+    }
+    /// `proxy_http_call`; gives the token.
+    fn http_call(&mut self, call: OutgoingHttp<'_>) -> Answer<u32> {
+        let _ = call;
+        Err(Status::UNIMPLEMENTED)
+    }
+    /// `proxy_grpc_call`; gives the token.
+    fn grpc_call(&mut self, call: OutgoingGrpc<'_>) -> Answer<u32> {
+        let _ = call;
+        Err(Status::UNIMPLEMENTED)
+    }
+    /// `proxy_grpc_stream`; gives the token. There is no message yet, and no time-out.
+    fn grpc_stream(&mut self, stream: OutgoingGrpc<'_>) -> Answer<u32> {
+        let _ = stream;
+        Err(Status::UNIMPLEMENTED)
+    }
+    /// `proxy_grpc_send`.
+    fn grpc_send(&mut self, token: u32, message: &[u8], last: bool) -> Answer<()> {
+        let _ = (token, message, last);
+        Err(Status::UNIMPLEMENTED)
+    }
+    /// `proxy_close_stream`; 0 is the request, 1 the response.
+    fn close_stream(&mut self, stream: u32) -> Answer<()> {
+        let _ = stream;
+        Err(Status::UNIMPLEMENTED)
+    }
+    /// `proxy_set_tick_period_milliseconds`.
+    fn set_tick_period(&mut self, milliseconds: u32) -> Answer<()> {
+        let _ = milliseconds;
+        Err(Status::UNIMPLEMENTED)
+    }
+    /// `proxy_grpc_cancel`.
+    fn grpc_cancel(&mut self, token: u32) -> Answer<()> {
+        let _ = token;
+        Err(Status::UNIMPLEMENTED)
+    }
     /// A call that this host does not have, by its name.
     fn unknown(&mut self, name: &'static str) -> Status;
+}
+
+/// The arguments of `proxy_http_call`.
+pub struct OutgoingHttp<'a> {
+    /// The cluster.
+    pub cluster: &'a [u8],
+    /// The serialised headers.
+    pub headers: &'a [u8],
+    /// The body.
+    pub body: &'a [u8],
+    /// The serialised trailers.
+    pub trailers: &'a [u8],
+    /// The time-out in milliseconds.
+    pub timeout: u32,
+}
+
+/// The arguments of `proxy_grpc_call`.
+pub struct OutgoingGrpc<'a> {
+    /// The cluster, or Envoy's `GrpcService` in protobuf.
+    pub service: &'a [u8],
+    /// The full name of the gRPC service.
+    pub service_name: &'a [u8],
+    /// The method.
+    pub method: &'a [u8],
+    /// The serialised initial metadata.
+    pub metadata: &'a [u8],
+    /// The message.
+    pub message: &'a [u8],
+    /// The time-out in milliseconds.
+    pub timeout: u32,
 }
 
 thread_local! {
@@ -177,7 +315,7 @@ pub(crate) mod calls {
     //! The functions themselves.
     #![allow(clippy::missing_safety_doc, reason = "every pointer is as the ABI says")]
 
-    use super::{ask, passed, status, store, store_bytes};
+    use super::{OutgoingGrpc, OutgoingHttp, ask, passed, status, store, store_bytes};
 
     /// Defines host calls: the unsafe part is that pointers are what the ABI says.
     macro_rules! calls {
@@ -257,6 +395,114 @@ pub(crate) mod calls {
         fn proxy_increment_metric(id: u32, offset: i64) {
             status(ask(|host| host.increment_metric(id, offset)))
         }
+        fn proxy_continue_stream(stream: u32) {
+            status(ask(|host| host.continue_stream(stream)))
+        }
+        fn proxy_http_call(
+            cluster: *const u8, cluster_size: usize, headers: *const u8, headers_size: usize, body: *const u8,
+            body_size: usize, trailers: *const u8, trailers_size: usize, timeout: u32, token: *mut u32
+        ) {
+            let call = OutgoingHttp {
+                cluster: passed(cluster, cluster_size),
+                headers: passed(headers, headers_size),
+                body: passed(body, body_size),
+                trailers: passed(trailers, trailers_size),
+                timeout,
+            };
+            store(ask(|host| host.http_call(call)), token)
+        }
+        fn proxy_grpc_call(
+            service: *const u8, service_size: usize, service_name: *const u8, service_name_size: usize,
+            method: *const u8, method_size: usize, metadata: *const u8, metadata_size: usize,
+            message: *const u8, message_size: usize, timeout: u32, token: *mut u32
+        ) {
+            let call = OutgoingGrpc {
+                service: passed(service, service_size),
+                service_name: passed(service_name, service_name_size),
+                method: passed(method, method_size),
+                metadata: passed(metadata, metadata_size),
+                message: passed(message, message_size),
+                timeout,
+            };
+            store(ask(|host| host.grpc_call(call)), token)
+        }
+        fn proxy_grpc_stream(
+            service: *const u8, service_size: usize, service_name: *const u8, service_name_size: usize,
+            method: *const u8, method_size: usize, metadata: *const u8, metadata_size: usize, token: *mut u32
+        ) {
+            let stream = OutgoingGrpc {
+                service: passed(service, service_size),
+                service_name: passed(service_name, service_name_size),
+                method: passed(method, method_size),
+                metadata: passed(metadata, metadata_size),
+                message: &[],
+                timeout: 0,
+            };
+            store(ask(|host| host.grpc_stream(stream)), token)
+        }
+        fn proxy_grpc_send(token: u32, message: *const u8, size: usize, last: u32) {
+            let message = passed(message, size);
+            status(ask(|host| host.grpc_send(token, message, last != 0)))
+        }
+        fn proxy_close_stream(stream: u32) {
+            status(ask(|host| host.close_stream(stream)))
+        }
+        fn proxy_set_tick_period_milliseconds(period: u32) {
+            status(ask(|host| host.set_tick_period(period)))
+        }
+        fn proxy_grpc_cancel(token: u32) {
+            status(ask(|host| host.grpc_cancel(token)))
+        }
+        fn proxy_record_metric(id: u32, value: u64) {
+            status(ask(|host| host.record_metric(id, value)))
+        }
+        fn proxy_get_metric(id: u32, value: *mut u64) {
+            store(ask(|host| host.metric(id)), value)
+        }
+        fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) {
+            let (path, value) = (passed(path, path_size), passed(value, value_size));
+            status(ask(|host| host.set_property(path, value)))
+        }
+        fn proxy_get_shared_data(
+            key: *const u8, key_size: usize, data: *mut *mut u8, size: *mut usize, version: *mut u32
+        ) {
+            let key = passed(key, key_size);
+            let answer = ask(|host| host.shared_data(key)).map(|(value, number)| {
+                version.write(number);
+                value
+            });
+            store_bytes(answer, data, size)
+        }
+        fn proxy_set_shared_data(
+            key: *const u8, key_size: usize, value: *const u8, value_size: usize, version: u32
+        ) {
+            let (key, value) = (passed(key, key_size), passed(value, value_size));
+            status(ask(|host| host.set_shared_data(key, value, version)))
+        }
+        fn proxy_register_shared_queue(name: *const u8, name_size: usize, queue: *mut u32) {
+            let name = passed(name, name_size);
+            store(ask(|host| host.register_queue(name)), queue)
+        }
+        fn proxy_resolve_shared_queue(
+            vm: *const u8, vm_size: usize, name: *const u8, name_size: usize, queue: *mut u32
+        ) {
+            let (vm, name) = (passed(vm, vm_size), passed(name, name_size));
+            store(ask(|host| host.resolve_queue(vm, name)), queue)
+        }
+        fn proxy_dequeue_shared_queue(queue: u32, data: *mut *mut u8, size: *mut usize) {
+            store_bytes(ask(|host| host.dequeue(queue)), data, size)
+        }
+        fn proxy_enqueue_shared_queue(queue: u32, data: *const u8, size: usize) {
+            let value = passed(data, size);
+            status(ask(|host| host.enqueue(queue, value)))
+        }
+        fn proxy_call_foreign_function(
+            name: *const u8, name_size: usize, argument: *const u8, argument_size: usize,
+            data: *mut *mut u8, size: *mut usize
+        ) {
+            let (name, argument) = (passed(name, name_size), passed(argument, argument_size));
+            store_bytes(ask(|host| host.call_foreign_function(name, argument)), data, size)
+        }
         fn proxy_set_effective_context(context: u32) {
             status(ask(|host| host.set_effective_context(context)))
         }
@@ -273,32 +519,11 @@ pub(crate) mod calls {
         )*};
     }
 
-    type Bytes = *const u8;
     type Out<T> = *mut T;
 
     unknown! {
-        proxy_set_tick_period_milliseconds(u32);
-        proxy_set_property(Bytes, usize, Bytes, usize);
-        proxy_get_shared_data(Bytes, usize, Out<*mut u8>, Out<usize>, Out<u32>);
-        proxy_set_shared_data(Bytes, usize, Bytes, usize, u32);
-        proxy_register_shared_queue(Bytes, usize, Out<u32>);
-        proxy_resolve_shared_queue(Bytes, usize, Bytes, usize, Out<u32>);
-        proxy_dequeue_shared_queue(u32, Out<*mut u8>, Out<usize>);
-        proxy_enqueue_shared_queue(u32, Bytes, usize);
-        proxy_continue_stream(u32);
-        proxy_close_stream(u32);
-        proxy_http_call(Bytes, usize, Bytes, usize, Bytes, usize, Bytes, usize, u32, Out<u32>);
-        proxy_grpc_call(
-            Bytes, usize, Bytes, usize, Bytes, usize, Bytes, usize, Bytes, usize, u32, Out<u32>
-        );
-        proxy_grpc_stream(Bytes, usize, Bytes, usize, Bytes, usize, Bytes, usize, Out<u32>);
-        proxy_grpc_send(u32, Bytes, usize, u32);
-        proxy_grpc_cancel(u32);
         proxy_grpc_close(u32);
         proxy_get_status(Out<u32>, Out<*mut u8>, Out<usize>);
-        proxy_call_foreign_function(Bytes, usize, Bytes, usize, Out<*mut u8>, Out<usize>);
         proxy_done();
-        proxy_get_metric(u32, Out<u64>);
-        proxy_record_metric(u32, u64);
     }
 }

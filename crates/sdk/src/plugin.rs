@@ -1,8 +1,15 @@
 //! The trait that a plug-in implements.
 
-use config::Configuration;
+use std::rc::Rc;
+use std::time::Duration;
 
-use crate::{BodyFlow, Flow, RequestBody, RequestHeaders, ResponseBody, ResponseHeaders};
+use config::{Configuration, StatusCode};
+
+use crate::queue::Queue;
+use crate::{
+    BodyFlow, Flow, Reply, RequestBody, RequestHeaders, RequestTrailers, ResponseBody, ResponseHeaders,
+    ResponseTrailers,
+};
 
 /// A plug-in: which configuration it takes, and what it does in each phase of a request.
 ///
@@ -49,6 +56,14 @@ pub trait Plugin: Sized + 'static {
     /// What happens to a request when a host call fails that should not.
     const ON_FAILURE: Failure = Failure::Closed;
 
+    /// Whether requests can [wait](crate::call): written by `#[plugin(call_outs)]`.
+    #[doc(hidden)]
+    const CALL_OUTS: bool = false;
+
+    /// Whether there is an [`on_tick`](Plugin::on_tick): written by `#[plugin]`.
+    #[doc(hidden)]
+    const TICKS: bool = false;
+
     /// The configuration: a type that derives [`serde::Deserialize`], or one that checks its fields.
     type Config: Configuration;
 
@@ -69,6 +84,13 @@ pub trait Plugin: Sized + 'static {
         BodyFlow::Continue
     }
 
+    /// A request ends with trailers. Its body has ended, and [`on_request_body`](Plugin::on_request_body) been
+    /// told so, before.
+    fn on_request_trailers(trailers: &mut RequestTrailers<'_, Self::State>, config: &Self::Config) -> Flow {
+        let _ = (trailers, config);
+        Flow::Continue
+    }
+
     /// The head of a response is on its way to the client, the upstream's or somebody's own answer.
     fn on_response_headers(response: &mut ResponseHeaders<'_, Self::State>, config: &Self::Config) -> Flow {
         let _ = (response, config);
@@ -80,13 +102,54 @@ pub trait Plugin: Sized + 'static {
         let _ = (body, config);
         BodyFlow::Continue
     }
+
+    /// A response ends with trailers, as for [`on_request_trailers`](Plugin::on_request_trailers).
+    fn on_response_trailers(trailers: &mut ResponseTrailers<'_, Self::State>, config: &Self::Config) -> Flow {
+        let _ = (trailers, config);
+        Flow::Continue
+    }
+
+    /// A good configuration is in force: those of the rules in order, then the global one. The place to
+    /// register queues.
+    fn on_configured(configurations: &[Rc<Self::Config>]) {
+        let _ = configurations;
+    }
+
+    /// How often [`on_tick`](Plugin::on_tick) is called, in whole milliseconds; the shortest period of all
+    /// configurations counts.
+    fn tick_period(config: &Self::Config) -> Duration {
+        let _ = config;
+        Duration::from_secs(1)
+    }
+
+    /// Time has passed. Every worker of a gateway calls this, for each configuration of the plug-in that it
+    /// runs.
+    fn on_tick(configurations: &[Rc<Self::Config>]) {
+        let _ = configurations;
+    }
+
+    /// A queue that this VM has registered has an entry.
+    fn on_queue_ready(queue: Queue, configurations: &[Rc<Self::Config>]) {
+        let _ = (queue, configurations);
+    }
 }
 
-/// What happens to a request that a plug-in cannot look at.
+/// What happens to a request that a plug-in cannot look at, because a host call failed or a service did not
+/// answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
     /// It passes.
     Open,
     /// It is answered 503, with the details `<plug-in>.host_failure`.
     Closed,
+}
+
+impl Failure {
+    /// What it comes to for a request: it passes, or is answered 503 with these details.
+    pub fn flow(self, details: &'static str) -> Flow {
+        match self {
+            Failure::Open => Flow::Continue,
+            Failure::Closed => Flow::Reply(Reply::new(StatusCode::SERVICE_UNAVAILABLE).details(details)),
+        }
+    }
 }

@@ -6,6 +6,18 @@
 //! let client = property::SOURCE_ADDRESS.get(); // "127.0.0.1:51234"
 //! # let _ = client;
 //! ```
+//!
+//! A plug-in sets properties of its own, named `<plug-in>.<what>`, for the plug-ins after it and for the access
+//! log (Envoy: `%FILTER_STATE(wasm.<plug-in>.<what>:PLAIN)%`). They live as long as the request:
+//!
+//! ```no_run
+//! use sdk::property::Property;
+//!
+//! const VERDICT: Property<Vec<u8>> = Property::new("my-plugin.verdict");
+//! VERDICT.set("clean")?;
+//! assert_eq!(VERDICT.get().as_deref(), Some(b"clean".as_slice()));
+//! # Ok::<(), sdk::Status>(())
+//! ```
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -47,6 +59,17 @@ impl<T: Value> Property<T> {
     /// Its value; nothing when the gateway does not know it in this phase.
     pub fn get(&self) -> Option<T> {
         host::property(self.path.as_bytes()).ok().flatten().and_then(T::read)
+    }
+}
+
+impl Property<Vec<u8>> {
+    /// Sets a property of the plug-in's own, whose path is one segment. Clients cannot set it, but every plug-in can.
+    ///
+    /// # Errors
+    ///
+    /// The host's status; Envoy's own properties cannot be set.
+    pub fn set(&self, value: impl AsRef<[u8]>) -> Result<(), Status> {
+        host::set_property(self.path.as_bytes(), value.as_ref())
     }
 }
 

@@ -9,6 +9,12 @@ use matcher::rules::{Attributes, Conditions, RuleIndex};
 use crate::abi::{MapType, Status};
 use crate::{host, property};
 
+/// Where an authentication plug-in puts the name of the consumer. Nothing tells here who wrote it: it is only as
+/// trustworthy as that plug-in, which must remove a client's own.
+const CONSUMER: &str = "x-mse-consumer";
+/// The same where the headers of the request can no longer be read.
+const CONSUMER_PROPERTY: &str = "request\0headers\0x-mse-consumer";
+
 /// A document whose rules are ready to be asked.
 pub(crate) struct Loaded<C> {
     index: RuleIndex,
@@ -50,6 +56,7 @@ fn compile(rule: usize, conditions: config::Conditions) -> Result<Conditions, Co
         route_prefixes: conditions.route_prefixes,
         hosts,
         services: conditions.services,
+        consumers: conditions.consumers,
     })
 }
 
@@ -67,6 +74,11 @@ impl<C> Clone for Choice<C> {
 }
 
 impl<C> Loaded<C> {
+    /// All configurations: those of the rules in order, then the global one.
+    pub(crate) fn all(&self) -> Vec<Rc<C>> {
+        self.rules.iter().chain(&self.global).cloned().collect()
+    }
+
     /// The first rule that matches, else the global configuration, else none.
     ///
     /// # Errors
@@ -127,5 +139,12 @@ impl Attributes for HostAttributes {
 
     fn service(&mut self) -> Option<Vec<u8>> {
         self.note(property::cluster_name())
+    }
+
+    fn consumer(&mut self) -> Option<Vec<u8>> {
+        self.note(match self.phase {
+            Phase::Request => host::header(MapType::RequestHeaders, CONSUMER.as_bytes()),
+            Phase::Response => host::property(CONSUMER_PROPERTY.as_bytes()),
+        })
     }
 }

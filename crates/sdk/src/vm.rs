@@ -4,18 +4,26 @@
 //! a new one takes over, and one context for each stream, bound to the root it was made under.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
+mod answer;
+mod task;
+
 use crate::abi::{BufferType, CONTINUE, MapType, PAUSE, Status};
 use crate::body::Body;
-use crate::headers::{self, HeaderMap};
+use crate::flow::Outcome;
+use crate::headers::HeaderMap;
+use crate::host::StreamType;
+use crate::queue::Queue;
 use crate::rules::{Choice, Loaded, Phase};
+use crate::wait::{Parked, Waits};
 use crate::{
-    BodyFlow, Failure, Flow, Plugin, Reply, RequestBody, RequestHeaders, ResponseBody, ResponseHeaders, host,
-    log, metric,
+    BodyFlow, Plugin, RequestBody, RequestHeaders, RequestTrailers, ResponseBody, ResponseHeaders,
+    ResponseTrailers, host, log,
 };
+use answer::{answer, fail};
+use task::Task;
 
 /// Everything that one VM knows.
 pub struct Vm<P: Plugin> {
@@ -57,6 +65,8 @@ struct Stream<P: Plugin> {
     state: Option<P::State>,
     request: Progress,
     response: Progress,
+    /// Work that the stream waits for. Boxed, because most streams never have any.
+    task: Option<Box<Task<P>>>,
 }
 
 /// Which configuration a stream has.
@@ -75,6 +85,8 @@ struct Progress {
     held: usize,
     /// Decided, or at its end: the plug-in is not called again.
     done: bool,
+    /// Trailers have arrived that nobody has looked at.
+    trailers: bool,
 }
 
 /// Which half of a stream a callback is about.
@@ -83,12 +95,24 @@ struct Half {
     phase: Phase,
     headers: MapType,
     body: BufferType,
+    trailers: MapType,
+    stream: StreamType,
 }
 
-const REQUEST: Half =
-    Half { phase: Phase::Request, headers: MapType::RequestHeaders, body: BufferType::RequestBody };
-const RESPONSE: Half =
-    Half { phase: Phase::Response, headers: MapType::ResponseHeaders, body: BufferType::ResponseBody };
+const REQUEST: Half = Half {
+    phase: Phase::Request,
+    headers: MapType::RequestHeaders,
+    body: BufferType::RequestBody,
+    trailers: MapType::RequestTrailers,
+    stream: StreamType::Request,
+};
+const RESPONSE: Half = Half {
+    phase: Phase::Response,
+    headers: MapType::ResponseHeaders,
+    body: BufferType::ResponseBody,
+    trailers: MapType::ResponseTrailers,
+    stream: StreamType::Response,
+};
 
 impl<P: Plugin> Vm<P> {
     /// A VM that has no context yet.
@@ -109,6 +133,7 @@ impl<P: Plugin> Vm<P> {
                 state: None,
                 request: Progress::default(),
                 response: Progress::default(),
+                task: None,
             },
         );
     }
@@ -126,8 +151,14 @@ impl<P: Plugin> Vm<P> {
         match Loaded::from_json(&text) {
             Ok(loaded) => {
                 self.roots.retain(|(id, _)| *id != root);
+                let configurations = loaded.all();
                 self.roots.push((root, Rc::new(loaded)));
-                true
+                P::on_configured(&configurations);
+                let period = configurations.iter().map(|config| P::tick_period(config)).min();
+                match period {
+                    Some(period) if P::TICKS => host::set_tick_period(period).is_ok(),
+                    _ => true,
+                }
             }
             Err(error) => {
                 crate::error!("{}: configuration refused: {error}", P::NAME);
@@ -143,14 +174,28 @@ impl<P: Plugin> Vm<P> {
         }
     }
 
+    /// `proxy_on_tick`.
+    pub fn on_tick(&mut self, root: u32) {
+        if let Some((_, loaded)) = self.roots.iter().find(|(id, _)| *id == root) {
+            P::on_tick(&loaded.all());
+        }
+    }
+
+    /// `proxy_on_queue_ready`.
+    pub fn on_queue_ready(&mut self, root: u32, queue: u32) {
+        if let Some((_, loaded)) = self.roots.iter().find(|(id, _)| *id == root) {
+            P::on_queue_ready(Queue::from_id(queue), &loaded.all());
+        }
+    }
+
     /// `proxy_on_request_headers`.
     pub fn on_request_headers(&mut self, context: u32, end_of_stream: bool) -> u32 {
         self.visit(context, REQUEST, |stream, choice| {
             let state = stream.state.get_or_insert_default();
             let map = HeaderMap::new(REQUEST.headers);
-            let mut view = RequestHeaders { state, map, end_of_stream };
+            let mut view = RequestHeaders { state, map, end_of_stream, waits: waits::<P>(choice) };
             let flow = P::on_request_headers(&mut view, &choice.config);
-            if view.map.failed() { Outcome::Failed } else { flow.into() }
+            settle(flow.into(), view.map.failed(), view.waits)
         })
     }
 
@@ -158,35 +203,41 @@ impl<P: Plugin> Vm<P> {
     pub fn on_response_headers(&mut self, context: u32, end_of_stream: bool) -> u32 {
         self.visit(context, RESPONSE, |stream, choice| {
             let map = HeaderMap::new(RESPONSE.headers);
-            let mut view = ResponseHeaders { state: stream.state.as_mut(), map, end_of_stream };
+            let waits = waits::<P>(choice);
+            let mut view = ResponseHeaders { state: stream.state.as_mut(), map, end_of_stream, waits };
             let flow = P::on_response_headers(&mut view, &choice.config);
-            if view.map.failed() { Outcome::Failed } else { flow.into() }
+            settle(flow.into(), view.map.failed(), view.waits)
         })
     }
 
     /// `proxy_on_request_body`.
     pub fn on_request_body(&mut self, context: u32, size: usize, last: bool) -> u32 {
-        self.visit(context, REQUEST, |stream, choice| request_body(stream, choice, size, last))
+        self.visit(context, REQUEST, |stream, choice| look_at_body(stream, REQUEST, choice, size, last))
     }
 
     /// `proxy_on_request_trailers`: a body that ends with trailers ends here, without `end_of_stream`.
     pub fn on_request_trailers(&mut self, context: u32) -> u32 {
-        self.visit(context, REQUEST, |stream, choice| {
-            let size = stream.request.held;
-            request_body(stream, choice, size, true)
-        })
+        self.trailers(context, REQUEST)
     }
 
     /// `proxy_on_response_body`.
     pub fn on_response_body(&mut self, context: u32, size: usize, last: bool) -> u32 {
-        self.visit(context, RESPONSE, |stream, choice| response_body(stream, choice, size, last))
+        self.visit(context, RESPONSE, |stream, choice| look_at_body(stream, RESPONSE, choice, size, last))
     }
 
     /// `proxy_on_response_trailers`.
     pub fn on_response_trailers(&mut self, context: u32) -> u32 {
-        self.visit(context, RESPONSE, |stream, choice| {
-            let size = stream.response.held;
-            response_body(stream, choice, size, true)
+        self.trailers(context, RESPONSE)
+    }
+
+    /// The end of a body, which the gateway holds as far as it held it before, and then the trailers.
+    fn trailers(&mut self, context: u32, half: Half) -> u32 {
+        self.visit(context, half, |stream, choice| {
+            let progress = stream.progress(half.phase);
+            progress.trailers = true;
+            let held = progress.held;
+            let called = look_at_body(stream, half, choice, held, true);
+            then_trailers(stream, half, choice, called)
         })
     }
 
@@ -195,7 +246,7 @@ impl<P: Plugin> Vm<P> {
         &mut self,
         context: u32,
         half: Half,
-        call: impl FnOnce(&mut Stream<P>, &Choice<P::Config>) -> Outcome,
+        call: impl FnOnce(&mut Stream<P>, &Choice<P::Config>) -> Called<P::State>,
     ) -> u32 {
         let Some(stream) = self.streams.get_mut(&context) else {
             return fail::<P>();
@@ -214,90 +265,142 @@ impl<P: Plugin> Vm<P> {
             return CONTINUE;
         };
         let choice = choice.clone();
-        match call(stream, &choice) {
-            Outcome::Continue => CONTINUE,
-            Outcome::Hold => PAUSE,
-            Outcome::Failed => fail::<P>(),
-            Outcome::Reply(reply) => {
-                let progress = match half.phase {
-                    Phase::Request => &mut stream.request,
-                    Phase::Response => &mut stream.response,
-                };
-                progress.done = true;
-                answer::<P>(&reply, choice.rule)
+        let called = call(stream, &choice);
+        carry_out(context, stream, half, &choice, called)
+    }
+}
+
+/// What a callback came to, and where work that it began leaves the state.
+struct Called<S> {
+    outcome: Outcome,
+    parked: Option<Rc<Parked<S>>>,
+}
+
+/// A host call that failed outweighs what the plug-in made of it.
+fn settle<S>(outcome: Outcome, failed: bool, waits: Option<Waits<S>>) -> Called<S> {
+    let outcome = if failed { Outcome::Failed } else { outcome };
+    Called { outcome, parked: waits.map(|waits| waits.parked) }
+}
+
+/// What a view needs to wait. Only plug-ins with call-outs pay for it.
+fn waits<P: Plugin>(choice: &Choice<P::Config>) -> Option<Waits<P::State>> {
+    P::CALL_OUTS.then(|| Waits { config: choice.config.clone(), parked: Rc::default() })
+}
+
+/// Does what a callback decided, and answers the host.
+fn carry_out<P: Plugin>(
+    context: u32,
+    stream: &mut Stream<P>,
+    half: Half,
+    choice: &Choice<P::Config>,
+    called: Called<P::State>,
+) -> u32 {
+    match called.outcome {
+        Outcome::Continue => CONTINUE,
+        Outcome::Hold => PAUSE,
+        Outcome::Failed => fail::<P>(),
+        Outcome::Reply(reply) => {
+            stream.progress(half.phase).done = true;
+            answer::<P>(&reply, choice.rule)
+        }
+        Outcome::Reset => {
+            stream.progress(half.phase).done = true;
+            match host::close_stream(half.stream) {
+                Ok(()) => PAUSE,
+                Err(_) => fail::<P>(),
             }
         }
+        Outcome::Wait(work) => match called.parked {
+            Some(parked) if P::CALL_OUTS => task::begin(context, stream, half, choice, work, parked),
+            _ => {
+                crate::error!("{}: a request cannot wait: write `#[plugin(call_outs)]`", P::NAME);
+                fail::<P>()
+            }
+        },
     }
 }
 
-/// What a callback came to.
-enum Outcome {
-    Continue,
-    Hold,
-    Reply(Reply),
-    /// A host call failed that should not.
-    Failed,
-}
-
-impl From<Flow> for Outcome {
-    fn from(flow: Flow) -> Self {
-        match flow {
-            Flow::Continue => Outcome::Continue,
-            Flow::Reply(reply) => Outcome::Reply(reply),
+impl<P: Plugin> Stream<P> {
+    fn progress(&mut self, phase: Phase) -> &mut Progress {
+        match phase {
+            Phase::Request => &mut self.request,
+            Phase::Response => &mut self.response,
         }
     }
 }
 
-fn request_body<P: Plugin>(
+/// Shows the plug-in what it has not seen of a body.
+fn look_at_body<P: Plugin>(
     stream: &mut Stream<P>,
+    half: Half,
     choice: &Choice<P::Config>,
     size: usize,
     last: bool,
-) -> Outcome {
-    if stream.request.done {
-        return Outcome::Continue;
+) -> Called<P::State> {
+    if P::CALL_OUTS && task::holds(stream, half, size, last) {
+        return Called { outcome: Outcome::Hold, parked: None };
     }
-    let body = Body::new(REQUEST.body, stream.request.held, size, last);
-    let mut view = RequestBody { state: stream.state.get_or_insert_default(), body };
-    let flow = P::on_request_body(&mut view, &choice.config);
-    let failed = view.body.failed();
-    stream.request.after(flow, failed, size, last)
+    let progress = stream.progress(half.phase);
+    if progress.done {
+        return Called { outcome: Outcome::Continue, parked: None };
+    }
+    let body = Body::new(half.body, progress.held, size, last);
+    let waits = waits::<P>(choice);
+    let (flow, failed, waits) = match half.phase {
+        Phase::Request => {
+            let mut view = RequestBody { state: stream.state.get_or_insert_default(), body, waits };
+            (P::on_request_body(&mut view, &choice.config), view.body.failed(), view.waits)
+        }
+        Phase::Response => {
+            let mut view = ResponseBody { state: stream.state.as_mut(), body, waits };
+            (P::on_response_body(&mut view, &choice.config), view.body.failed(), view.waits)
+        }
+    };
+    let outcome = stream.progress(half.phase).after(flow, size, last);
+    settle(outcome, failed, waits)
 }
 
-fn response_body<P: Plugin>(
+/// Shows the plug-in the trailers, once the body before them has gone on.
+fn then_trailers<P: Plugin>(
     stream: &mut Stream<P>,
+    half: Half,
     choice: &Choice<P::Config>,
-    size: usize,
-    last: bool,
-) -> Outcome {
-    if stream.response.done {
-        return Outcome::Continue;
+    called: Called<P::State>,
+) -> Called<P::State> {
+    let progress = stream.progress(half.phase);
+    if !(matches!(called.outcome, Outcome::Continue) && std::mem::take(&mut progress.trailers)) {
+        return called;
     }
-    let body = Body::new(RESPONSE.body, stream.response.held, size, last);
-    let mut view = ResponseBody { state: stream.state.as_mut(), body };
-    let flow = P::on_response_body(&mut view, &choice.config);
-    let failed = view.body.failed();
-    stream.response.after(flow, failed, size, last)
+    let map = HeaderMap::new(half.trailers);
+    let (flow, failed) = match half.phase {
+        Phase::Request => {
+            let mut view = RequestTrailers { state: stream.state.get_or_insert_default(), map };
+            (P::on_request_trailers(&mut view, &choice.config), view.map.failed())
+        }
+        Phase::Response => {
+            let mut view = ResponseTrailers { state: stream.state.as_mut(), map };
+            (P::on_response_trailers(&mut view, &choice.config), view.map.failed())
+        }
+    };
+    settle(flow.into(), failed, None)
 }
 
 impl Progress {
     /// Notes what a callback decided about a body.
-    fn after(&mut self, flow: BodyFlow, failed: bool, size: usize, last: bool) -> Outcome {
+    fn after(&mut self, flow: BodyFlow, size: usize, last: bool) -> Outcome {
         self.done |= last;
-        if failed {
-            return Outcome::Failed;
-        }
         match flow {
             // Nothing comes after the last call that could let go of what is held.
-            BodyFlow::Hold if !last => {
-                self.held = size;
-                Outcome::Hold
-            }
-            BodyFlow::Continue | BodyFlow::Hold => {
+            BodyFlow::Hold if last => Outcome::Continue,
+            BodyFlow::Continue => {
                 self.held = 0;
                 Outcome::Continue
             }
-            BodyFlow::Reply(reply) => Outcome::Reply(reply),
+            BodyFlow::Hold | BodyFlow::Wait(_) => {
+                self.held = size;
+                flow.into()
+            }
+            BodyFlow::Reply(_) | BodyFlow::Reset => flow.into(),
         }
     }
 }
@@ -316,71 +419,6 @@ fn loaded<P: Plugin>(roots: &mut Roots<P::Config>, root: u32) -> Option<Rc<Loade
         Err(error) => {
             crate::error!("{}: there is no configuration: {error}", P::NAME);
             None
-        }
-    }
-}
-
-/// Gives an answer, or only tells of it in a dry run.
-fn answer<P: Plugin>(reply: &Reply, rule: Option<usize>) -> u32 {
-    log::refresh();
-    let status = reply.status.get();
-    let decision = Decision { reply, rule };
-    if reply.dry_run {
-        crate::info!("{}: dry run: would answer {status} {decision}", P::NAME);
-        if !reply.details.is_empty() {
-            metric::add(&format!("{}.dry_run", reply.details), 1);
-        }
-        return CONTINUE;
-    }
-    crate::debug!("{}: answers {status} {decision}", P::NAME);
-    if !reply.details.is_empty() {
-        metric::add(reply.details, 1);
-    }
-    let headers = headers::serialise(&reply.headers);
-    if host::send_local_response(status, reply.details, &reply.body, &headers).is_err() {
-        return fail::<P>();
-    }
-    PAUSE
-}
-
-/// Why an answer is given, in the log: `(request-block.url_blocked) by _rules_[1]: block_urls[0]`.
-struct Decision<'a> {
-    reply: &'a Reply,
-    rule: Option<usize>,
-}
-
-impl fmt::Display for Decision<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "({}) by ", self.reply.details)?;
-        match self.rule {
-            Some(rule) => write!(f, "_rules_[{rule}]")?,
-            None => f.write_str("the global configuration")?,
-        }
-        if !self.reply.cause.is_empty() {
-            write!(f, ": {}", self.reply.cause)?;
-        }
-        Ok(())
-    }
-}
-
-/// Ends a callback whose request the plug-in cannot look at.
-fn fail<P: Plugin>() -> u32 {
-    const SERVICE_UNAVAILABLE: u16 = 503;
-    crate::error!(
-        "{}: a host call failed: the request {}",
-        P::NAME,
-        match P::ON_FAILURE {
-            Failure::Open => "passes",
-            Failure::Closed => "is answered 503",
-        }
-    );
-    match P::ON_FAILURE {
-        Failure::Open => CONTINUE,
-        Failure::Closed => {
-            // If even this fails, pausing still keeps the request from passing.
-            let details = format!("{}.host_failure", P::NAME);
-            let _ = host::send_local_response(SERVICE_UNAVAILABLE, &details, b"", b"");
-            PAUSE
         }
     }
 }

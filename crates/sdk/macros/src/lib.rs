@@ -6,14 +6,23 @@
 use proc_macro::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
 
 /// The callbacks of the `Plugin` trait that become exports.
-const CALLBACKS: [&str; 4] = [
+const CALLBACKS: [&str; 8] = [
     "on_request_headers",
     "on_request_body",
+    "on_request_trailers",
     "on_response_headers",
     "on_response_body",
+    "on_response_trailers",
+    "on_tick",
+    "on_queue_ready",
 ];
 
-/// Makes `impl Plugin for …` the plug-in of this module. See `sdk::Plugin`.
+/// A body may end with trailers, so whoever looks at bodies hears of those.
+const ENDS: [(&str, &str); 2] =
+    [("on_request_body", "on_request_trailers"), ("on_response_body", "on_response_trailers")];
+
+/// Makes `impl Plugin for …` the plug-in of this module. See `sdk::Plugin`; with `call_outs` its requests can
+/// wait, see `sdk::call`.
 #[proc_macro_attribute]
 pub fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
     match expand(&arguments, item) {
@@ -23,9 +32,11 @@ pub fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 fn expand(arguments: &TokenStream, item: TokenStream) -> Result<TokenStream, &'static str> {
-    if !arguments.is_empty() {
-        return Err("`#[plugin]` takes no arguments");
-    }
+    let call_outs = match arguments.to_string().as_str() {
+        "" => false,
+        "call_outs" => true,
+        _ => return Err("write `#[plugin]`, or `#[plugin(call_outs)]` for a plug-in whose requests wait"),
+    };
     let mut tokens: Vec<TokenTree> = item.into_iter().collect();
     let (subject, body) = match tokens.as_slice() {
         [
@@ -43,26 +54,31 @@ fn expand(arguments: &TokenStream, item: TokenStream) -> Result<TokenStream, &'s
         _ => return Err("`#[plugin]` stands before `impl Plugin for Name { … }`, without generics"),
     };
     let inner: Vec<TokenTree> = body.stream().into_iter().collect();
-    let callbacks: Vec<Ident> = names_after(&inner, "fn")
+    let mut callbacks: Vec<Ident> = names_after(&inner, "fn")
         .into_iter()
         .filter(|name| CALLBACKS.contains(&name.to_string().as_str()))
         .collect();
 
     // What every plug-in has and few write: the name is the package's, and most keep no state.
     let mut stream = body.stream();
-    if !names_after(&inner, "const")
-        .iter()
-        .any(|name| name.to_string() == "NAME")
-    {
-        stream.extend(parse(
-            "const NAME: &'static str = ::core::env!(\"CARGO_PKG_NAME\");",
-        ));
+    if !names_after(&inner, "const").iter().any(|name| name.to_string() == "NAME") {
+        stream.extend(parse("const NAME: &'static str = ::core::env!(\"CARGO_PKG_NAME\");"));
     }
-    if !names_after(&inner, "type")
-        .iter()
-        .any(|name| name.to_string() == "State")
-    {
+    if !names_after(&inner, "type").iter().any(|name| name.to_string() == "State") {
         stream.extend(parse("type State = ();"));
+    }
+    let has = |callbacks: &[Ident], name: &str| callbacks.iter().any(|callback| callback.to_string() == name);
+    for (body, trailers) in ENDS {
+        if has(&callbacks, body) && !has(&callbacks, trailers) {
+            callbacks.push(Ident::new(trailers, Span::call_site()));
+        }
+    }
+    if has(&callbacks, "on_tick") {
+        stream.extend(parse("const TICKS: bool = true;"));
+    }
+    if call_outs {
+        stream.extend(parse("const CALL_OUTS: bool = true;"));
+        callbacks.push(Ident::new("call_outs", Span::call_site()));
     }
     let mut body = Group::new(Delimiter::Brace, stream);
     body.set_span(Span::call_site());
@@ -73,10 +89,7 @@ fn expand(arguments: &TokenStream, item: TokenStream) -> Result<TokenStream, &'s
     output.extend(parse("::sdk::__export!"));
     let mut list = TokenStream::from(TokenTree::Ident(subject));
     for callback in callbacks {
-        list.extend([
-            TokenTree::Punct(Punct::new(',', Spacing::Alone)),
-            TokenTree::Ident(callback),
-        ]);
+        list.extend([TokenTree::Punct(Punct::new(',', Spacing::Alone)), TokenTree::Ident(callback)]);
     }
     output.extend([TokenTree::Group(Group::new(Delimiter::Brace, list))]);
     Ok(output)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use sdk::Status;
-use sdk::native::{Answer, Host};
+use sdk::native::{Answer, Host, OutgoingGrpc, OutgoingHttp};
 
 /// What the host knows and what it was told. A call in `failing` fails with its status.
 #[derive(Default)]
@@ -21,6 +21,14 @@ pub struct TestHost {
     pub set: Vec<(String, String)>,
     pub replies: Vec<(u32, String)>,
     pub counters: Vec<String>,
+    /// Calls that were made, as `cluster method path` or `grpc service/method`; a call's token is its place.
+    pub made: Vec<String>,
+    /// The answer that a callback can read.
+    pub answer: (Vec<u8>, Vec<u8>),
+    pub continued: Vec<u32>,
+    pub cancelled: Vec<u32>,
+    pub closed: Vec<u32>,
+    pub periods: Vec<u32>,
 }
 
 /// Installs a host on this thread.
@@ -59,7 +67,11 @@ impl Host for TestHost {
 
     fn buffer(&mut self, buffer: u32, start: usize, size: usize) -> Answer<Vec<u8>> {
         self.called("buffer")?;
-        let bytes = if buffer == 7 { self.configuration.as_bytes() } else { &self.body };
+        let bytes = match buffer {
+            7 => self.configuration.as_bytes(),
+            4 | 5 => &self.answer.1,
+            _ => &self.body,
+        };
         Ok(bytes.iter().skip(start).take(size).copied().collect())
     }
 
@@ -67,9 +79,9 @@ impl Host for TestHost {
         self.called("set_buffer")
     }
 
-    fn header_pairs(&mut self, _: u32) -> Answer<Vec<u8>> {
+    fn header_pairs(&mut self, map: u32) -> Answer<Vec<u8>> {
         self.called("header_pairs")?;
-        Ok(Vec::new())
+        Ok(if map == 6 { self.answer.0.clone() } else { Vec::new() })
     }
 
     fn set_header_pairs(&mut self, _: u32, _: &[u8]) -> Answer<()> {
@@ -118,6 +130,55 @@ impl Host for TestHost {
 
     fn set_effective_context(&mut self, _: u32) -> Answer<()> {
         self.called("set_effective_context")
+    }
+
+    fn continue_stream(&mut self, stream: u32) -> Answer<()> {
+        self.continued.push(stream);
+        self.called("continue_stream")
+    }
+
+    fn http_call(&mut self, call: OutgoingHttp<'_>) -> Answer<u32> {
+        self.called("http_call")?;
+        // `:method`, `:path` and `:authority` come first, each with a NUL behind it.
+        let parts: Vec<_> = call.headers.split(|byte| *byte == 0).map(text).collect();
+        let value = |name: &str| {
+            let place = parts.iter().position(|part| part.ends_with(name));
+            place.and_then(|place| parts.get(place + 1)).cloned().unwrap_or_default()
+        };
+        self.made.push(format!("{} {} {}", text(call.cluster), value(":method"), value(":path")));
+        Ok(self.made.len() as u32)
+    }
+
+    fn grpc_call(&mut self, call: OutgoingGrpc<'_>) -> Answer<u32> {
+        self.called("grpc_call")?;
+        self.made.push(format!("grpc {}/{}", text(call.service_name), text(call.method)));
+        Ok(self.made.len() as u32)
+    }
+
+    fn grpc_stream(&mut self, stream: OutgoingGrpc<'_>) -> Answer<u32> {
+        self.called("grpc_stream")?;
+        self.made.push(format!("stream {}/{}", text(stream.service_name), text(stream.method)));
+        Ok(self.made.len() as u32)
+    }
+
+    fn grpc_send(&mut self, _: u32, message: &[u8], _: bool) -> Answer<()> {
+        self.made.push(format!("sent {}", text(message)));
+        self.called("grpc_send")
+    }
+
+    fn close_stream(&mut self, stream: u32) -> Answer<()> {
+        self.closed.push(stream);
+        self.called("close_stream")
+    }
+
+    fn set_tick_period(&mut self, milliseconds: u32) -> Answer<()> {
+        self.periods.push(milliseconds);
+        self.called("set_tick_period")
+    }
+
+    fn grpc_cancel(&mut self, token: u32) -> Answer<()> {
+        self.cancelled.push(token);
+        self.called("grpc_cancel")
     }
 
     fn unknown(&mut self, name: &'static str) -> Status {

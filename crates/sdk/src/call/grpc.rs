@@ -1,0 +1,133 @@
+//! Unary gRPC calls.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{Answer, CallError, Cluster, Delivery, Kind};
+use crate::abi::BufferType;
+use crate::{headers, host};
+
+/// A unary gRPC call. Messages are bytes: which code makes and reads them is the plug-in's choice.
+#[derive(Debug, Clone)]
+#[must_use = "a call that is not sent is not made"]
+pub struct GrpcCall {
+    cluster: String,
+    service: String,
+    method: String,
+    metadata: Vec<(String, Vec<u8>)>,
+    message: Vec<u8>,
+    timeout: Duration,
+}
+
+/// Why a gRPC call has no message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrpcError {
+    /// There is no answer at all.
+    Call(CallError),
+    /// The service answered with this status (gRPC's codes; 14 is `UNAVAILABLE`, also when nobody was
+    /// there).
+    Status(u32),
+}
+
+impl fmt::Display for GrpcError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GrpcError::Call(error) => error.fmt(f),
+            GrpcError::Status(status) => write!(f, "gRPC status {status}"),
+        }
+    }
+}
+
+impl std::error::Error for GrpcError {}
+
+impl GrpcCall {
+    /// A call of `package.Service` and its method, with a message.
+    pub fn new(
+        cluster: Cluster,
+        service: impl Into<String>,
+        method: impl Into<String>,
+        message: impl Into<Vec<u8>>,
+    ) -> Self {
+        GrpcCall {
+            cluster: cluster.name().into(),
+            service: service.into(),
+            method: method.into(),
+            metadata: Vec::new(),
+            message: message.into(),
+            timeout: Duration::from_secs(1),
+        }
+    }
+
+    /// Adds to the initial metadata.
+    pub fn metadata(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        self.metadata.push((name.into(), value.into()));
+        self
+    }
+
+    /// How long the answer may take, in whole milliseconds; a second unless said.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Makes the call, at once, and gives the message of its answer.
+    pub fn send(self) -> impl Future<Output = Result<Vec<u8>, GrpcError>> {
+        let metadata = headers::serialise(&self.metadata);
+        let token = host::grpc_call(
+            &grpc_service(&self.cluster),
+            &self.service,
+            &self.method,
+            &metadata,
+            &self.message,
+            self.timeout,
+        );
+        let answer = token.map(|token| Answer::new(Kind::Grpc, token, read));
+        async move {
+            match answer {
+                Ok(answer) => answer.await,
+                Err(status) => Err(GrpcError::Call(CallError::Refused(status))),
+            }
+        }
+    }
+}
+
+pub(super) fn read(delivery: Delivery) -> Result<Vec<u8>, GrpcError> {
+    match delivery {
+        Delivery::GrpcMessage { size: 0 } => Ok(Vec::new()),
+        Delivery::GrpcMessage { size } => host::buffer(BufferType::GrpcMessage, 0, size)
+            .map_err(|status| GrpcError::Call(CallError::Refused(status))),
+        Delivery::GrpcStatus(status) => Err(GrpcError::Status(status)),
+        Delivery::Http { .. } => Err(GrpcError::Call(CallError::NoAnswer)),
+    }
+}
+
+/// Envoy's `GrpcService { envoy_grpc { cluster_name } }` in protobuf. Hosts also take a bare cluster name,
+/// but only where its bytes are no message by chance.
+pub(super) fn grpc_service(cluster: &str) -> Vec<u8> {
+    const FIELD_1_BYTES: u8 = 0x0a;
+    let field = |bytes: &[u8]| {
+        let mut field = vec![FIELD_1_BYTES];
+        let mut size = bytes.len();
+        while size >= 0x80 {
+            field.push((size & 0x7f) as u8 | 0x80);
+            size >>= 7;
+        }
+        field.push(size as u8);
+        field.extend_from_slice(bytes);
+        field
+    };
+    field(&field(cluster.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_is_a_grpc_service() {
+        assert_eq!(grpc_service("abc"), b"\x0a\x05\x0a\x03abc");
+        let long = grpc_service(&"x".repeat(200));
+        assert_eq!(long[..6], [0x0a, 0xcb, 0x01, 0x0a, 0xc8, 0x01]);
+        assert_eq!(long.len(), 206);
+    }
+}

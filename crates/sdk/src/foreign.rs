@@ -1,0 +1,107 @@
+//! Foreign functions: what a gateway offers beyond the ABI, by name.
+//!
+//! | name | argument → result | in stock Envoy 1.40 |
+//! |---|---|---|
+//! | `clear_route_cache` | nothing → nothing | [`clear_route_cache`] |
+//! | `set_envoy_filter_state` | `SetEnvoyFilterStateArguments` → nothing | [`set_filter_state`] |
+//! | `compress`, `uncompress` | bytes → bytes, in zlib's format | `call("compress", b"…")` |
+//! | `sign`, `verify_signature` | `SignArguments`, `VerifySignatureArguments` → `SignResult`, `VerifySignatureResult` | by [`call`] |
+//! | `declare_property` | `DeclarePropertyArguments` → nothing | by [`call`] |
+//! | `expr_create`, `expr_evaluate`, `expr_delete` | a CEL expression → its number; its number → the value | by [`call`] |
+//!
+//! The arguments' messages are in `source/extensions/common/wasm/ext` of Envoy. Other gateways have other
+//! functions (Higress: `inject_encoded_data_to_filter_chain`, …), and [`Status::NOT_FOUND`] says that there is none
+//! of that name: a plug-in that can do without it runs everywhere.
+
+use crate::{Status, host};
+
+/// Calls a function of the gateway.
+///
+/// ```no_run
+/// let packed = sdk::foreign::call("compress", b"a text to be packed")?;
+/// # Ok::<(), sdk::Status>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Status::NOT_FOUND`] when the gateway has no such function; else what the function says.
+pub fn call(name: &str, argument: &[u8]) -> Result<Vec<u8>, Status> {
+    host::call_foreign_function(name, argument)
+}
+
+/// Has the gateway choose the request's route anew, which it does by itself when a request header was changed.
+/// It is of use where something else decides the route: filter state, dynamic metadata.
+///
+/// # Errors
+///
+/// The host's status.
+pub fn clear_route_cache() -> Result<(), Status> {
+    call("clear_route_cache", b"").map(drop)
+}
+
+/// How long a value in the filter state lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifetime {
+    /// As long as this filter chain is at work on the request.
+    FilterChain = 0,
+    /// The request, internal redirects with it.
+    Request = 1,
+    /// The client's connection.
+    Connection = 2,
+}
+
+/// Sets one of the gateway's own filter-state objects, which change what it does: the [well-known ones][1].
+/// What plug-ins tell each other and the access log is a [property](crate::property::Property::set).
+///
+/// ```no_run
+/// use sdk::foreign::{self, Lifetime};
+///
+/// foreign::set_filter_state("envoy.network.upstream_server_name", "example.com", Lifetime::Request)?;
+/// # Ok::<(), sdk::Status>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Status::NOT_FOUND`] when the gateway has no object of that name, [`Status::BAD_ARGUMENT`] when it does not take
+/// the value.
+///
+/// [1]: https://www.envoyproxy.io/docs/envoy/latest/configuration/advanced/well_known_filter_state
+pub fn set_filter_state(name: &str, value: &str, lifetime: Lifetime) -> Result<(), Status> {
+    call("set_envoy_filter_state", &filter_state_arguments(name, value, lifetime)).map(drop)
+}
+
+/// `SetEnvoyFilterStateArguments { string path = 1; string value = 2; LifeSpan span = 3; }`, as protobuf writes it.
+fn filter_state_arguments(name: &str, value: &str, lifetime: Lifetime) -> Vec<u8> {
+    /// A field of type string: its number, shifted past the wire type of lengths, 2.
+    const PATH: u8 = (1 << 3) | 2;
+    const VALUE: u8 = (2 << 3) | 2;
+    /// Of type enum: wire type 0, a variable-length integer.
+    const SPAN: u8 = 3 << 3;
+    let mut message = Vec::new();
+    for (field, text) in [(PATH, name), (VALUE, value)] {
+        message.push(field);
+        let mut length = text.len();
+        while length >= 0x80 {
+            message.push((length & 0x7f) as u8 | 0x80);
+            length >>= 7;
+        }
+        message.push(length as u8);
+        message.extend_from_slice(text.as_bytes());
+    }
+    message.extend([SPAN, lifetime as u8]);
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_is_that_of_protobuf() {
+        let message = filter_state_arguments("ab", "", Lifetime::Connection);
+        assert_eq!(message, [0x0a, 2, b'a', b'b', 0x12, 0, 0x18, 2]);
+        let message = filter_state_arguments("", &"x".repeat(300), Lifetime::FilterChain);
+        assert_eq!(message[..5], [0x0a, 0, 0x12, 0xac, 0x02], "300 is 0b10_0101100");
+        assert_eq!(message[5..], [[b'x'; 300].as_slice(), &[0x18, 0]].concat());
+    }
+}

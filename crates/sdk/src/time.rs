@@ -1,0 +1,31 @@
+//! The gateway's clock.
+//!
+//! ```no_run
+//! let today = sdk::time::now()?;
+//! # Ok::<(), sdk::Status>(())
+//! ```
+//!
+//! It is the wall clock of the machine, the same for all workers: an administrator or a time server may set it
+//! back or forth, so that what is later need not have the larger number.
+
+use std::time::{Duration, SystemTime};
+
+use crate::{Status, host};
+
+/// The time.
+///
+/// # Errors
+///
+/// The host's status.
+pub fn now() -> Result<SystemTime, Status> {
+    Ok(SystemTime::UNIX_EPOCH + Duration::from_nanos(nanoseconds()?))
+}
+
+/// The time in nanoseconds since 1970-01-01T00:00:00Z; it fits until the year 2554.
+///
+/// # Errors
+///
+/// The host's status.
+pub fn nanoseconds() -> Result<u64, Status> {
+    host::time()
+}

@@ -1,0 +1,71 @@
+//! Answering instead of the upstream, and telling why.
+
+use std::fmt;
+
+use crate::abi::{CONTINUE, PAUSE};
+use crate::{Failure, Plugin, Reply, headers, host, log, metric};
+
+/// Gives an answer, or only tells of it in a dry run.
+pub(super) fn answer<P: Plugin>(reply: &Reply, rule: Option<usize>) -> u32 {
+    log::refresh();
+    let status = reply.status.get();
+    let decision = Decision { reply, rule };
+    if reply.dry_run {
+        crate::info!("{}: dry run: would answer {status} {decision}", P::NAME);
+        if !reply.details.is_empty() {
+            metric::add(&format!("{}.dry_run", reply.details), 1);
+        }
+        return CONTINUE;
+    }
+    crate::debug!("{}: answers {status} {decision}", P::NAME);
+    if !reply.details.is_empty() {
+        metric::add(reply.details, 1);
+    }
+    let headers = headers::serialise(&reply.headers);
+    if host::send_local_response(status, reply.details, &reply.body, &headers).is_err() {
+        return fail::<P>();
+    }
+    PAUSE
+}
+
+/// Why an answer is given, in the log: `(request-block.url_blocked) by _rules_[1]: block_urls[0]`.
+struct Decision<'a> {
+    reply: &'a Reply,
+    rule: Option<usize>,
+}
+
+impl fmt::Display for Decision<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "({}) by ", self.reply.details)?;
+        match self.rule {
+            Some(rule) => write!(f, "_rules_[{rule}]")?,
+            None => f.write_str("the global configuration")?,
+        }
+        if !self.reply.cause.is_empty() {
+            write!(f, ": {}", self.reply.cause)?;
+        }
+        Ok(())
+    }
+}
+
+/// Ends a callback whose request the plug-in cannot look at.
+pub(super) fn fail<P: Plugin>() -> u32 {
+    const SERVICE_UNAVAILABLE: u16 = 503;
+    crate::error!(
+        "{}: a host call failed: the request {}",
+        P::NAME,
+        match P::ON_FAILURE {
+            Failure::Open => "passes",
+            Failure::Closed => "is answered 503",
+        }
+    );
+    match P::ON_FAILURE {
+        Failure::Open => CONTINUE,
+        Failure::Closed => {
+            // If even this fails, pausing still keeps the request from passing.
+            let details = format!("{}.host_failure", P::NAME);
+            let _ = host::send_local_response(SERVICE_UNAVAILABLE, &details, b"", b"");
+            PAUSE
+        }
+    }
+}
