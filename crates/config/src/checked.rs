@@ -56,6 +56,8 @@ impl StatusCode {
     pub const OK: StatusCode = StatusCode(200);
     /// 403.
     pub const FORBIDDEN: StatusCode = StatusCode(403);
+    /// 503.
+    pub const SERVICE_UNAVAILABLE: StatusCode = StatusCode(503);
 
     /// The number.
     pub fn get(self) -> u16 {

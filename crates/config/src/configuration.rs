@@ -36,6 +36,18 @@ pub trait Configuration: Sized + 'static {
     /// The fields as they stand in the document.
     type Fields: DeserializeOwned;
 
+    /// Whether a rule starts from the global fields, and does not replace them all.
+    ///
+    /// It then has every field that it writes, and of those that it does not write the global one, wherever
+    /// the two stand in the document. A field counts as a whole: a list or an object of the rule replaces the
+    /// global list or object, and nothing inside is joined. A field that may be spelt in two ways must be spelt
+    /// alike in both places.
+    ///
+    /// The global fields are a configuration themselves, for the requests that no rule matches: they must pass
+    /// [`check`](Configuration::check) alone. So must every rule's together with what it inherits, of which
+    /// each rule gets its own copy: loading costs the number of rules times the length of the global fields.
+    const RULES_START_FROM_GLOBAL: bool = false;
+
     /// Turns fields into a configuration that cannot be wrong.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use serde::Deserialize;
 
+use crate::inherit::{Fields, Kept, Lent, Overlay};
 use crate::path::Path;
 use crate::source::{self, Found, Object, Receive};
 use crate::strict::{Context, Strict};
@@ -12,7 +13,14 @@ use crate::{ConfigError, Configuration, FieldError, NonEmptyString, suggest};
 /// The key of the rules, in the document only.
 const RULES: &str = "_rules_";
 /// The keys of the conditions, in a rule only.
-const CONDITIONS: [&str; 4] = ["_match_route_", "_match_domain_", "_match_service_", "_match_route_prefix_"];
+const CONDITIONS: [&str; 5] =
+    ["_match_route_", "_match_domain_", "_match_service_", "_match_route_prefix_", "_match_consumer_"];
+
+/// What is said of a list that is written in two parts.
+const TWICE: &str = "stands there twice: join the two lists";
+/// What is said of a condition beside `_rules_`.
+const MISPLACED: &str =
+    "is a condition and belongs in a rule: move it and its fields into an entry of `_rules_`";
 
 /// A plug-in's whole configuration.
 #[derive(Debug)]
@@ -29,7 +37,8 @@ pub struct Document<C> {
 pub struct Rule<C> {
     /// Which requests.
     pub conditions: Conditions,
-    /// Its fields: they replace the global ones.
+    /// Its fields: they replace the global ones, or start from them where the plug-in says so
+    /// ([`Configuration::RULES_START_FROM_GLOBAL`]).
     pub config: C,
 }
 
@@ -45,6 +54,10 @@ pub struct Conditions {
     pub domains: Vec<String>,
     /// `_match_service_`: fully qualified names of services, with or without a port.
     pub services: Vec<String>,
+    /// `_match_consumer_`: names of consumers, as an authentication plug-in in front puts them into the
+    /// request's `x-mse-consumer` header. They are only as trustworthy as that plug-in: it must remove a
+    /// header that the client sends.
+    pub consumers: Vec<String>,
 }
 
 impl<C: Configuration> Document<C> {
@@ -60,7 +73,11 @@ impl<C: Configuration> Document<C> {
         let mut json = serde_json::Deserializer::from_slice(text);
         let mut document = None;
         source::find(&mut json, &mut |found| {
-            document = Some(read_document(found, &context)?);
+            document = Some(if C::RULES_START_FROM_GLOBAL {
+                read_inheriting(found, &context)?
+            } else {
+                read_document(found, &context)?
+            });
             Ok(())
         })
         .and_then(|()| json.end().map_err(|error| key_error("", error.to_string())))
@@ -77,17 +94,14 @@ fn read_document<C: Configuration>(found: Found<'_>, context: &Context) -> Resul
     let mut own = OwnFields::new(object, |key, object| {
         if key == RULES {
             let path = Path::Key(&Path::Root, key);
-            let list = list(object, &path, |found, path| read_rule(found, path, context))?;
+            let list = list(object, &path, |found, path| read_rule(found, path, &[], context))?;
             if rules.replace(Some(list)).is_some() {
-                return Err(key_error(key, "stands there twice: join the two lists"));
+                return Err(key_error(key, TWICE));
             }
             return Ok(true);
         }
         if is_condition(key) {
-            return Err(key_error(
-                key,
-                "is a condition and belongs in a rule: move it and its fields into an entry of `_rules_`",
-            ));
+            return Err(key_error(key, MISPLACED));
         }
         Ok(false)
     });
@@ -97,7 +111,45 @@ fn read_document<C: Configuration>(found: Found<'_>, context: &Context) -> Resul
     } else {
         None
     };
-    let rules: Vec<Rule<C>> = rules.into_inner().unwrap_or_default();
+    whole(global, rules.into_inner().unwrap_or_default())
+}
+
+/// Reads a document whose rules start from its global fields: these first, wherever they stand, so that a
+/// mistake in one is found there, and not in every rule.
+fn read_inheriting<C: Configuration>(
+    found: Found<'_>,
+    context: &Context,
+) -> Result<Document<C>, ConfigError> {
+    let Found::Object(object) = found else {
+        return Err(found.is_not(&"an object"));
+    };
+    let mut fields = Fields::new();
+    let mut rules = None;
+    while let Some(key) = object.next_key()? {
+        if is_condition(&key) {
+            return Err(key_error(&key, MISPLACED));
+        }
+        let value = Kept::value(object).map_err(|error| error.locate(&Path::Key(&Path::Root, &key)))?;
+        if key != RULES {
+            fields.push((key, value));
+        } else if rules.replace(value).is_some() {
+            return Err(key_error(&key, TWICE));
+        }
+    }
+    let global = if !fields.is_empty() || rules.is_none() {
+        Some(configuration(&mut Lent::fields(&fields), &Path::Root, context)?)
+    } else {
+        None
+    };
+    let rules = rules.map(|rules| {
+        let path = Path::Key(&Path::Root, RULES);
+        list(&mut Lent::value(&rules), &path, |found, path| read_rule(found, path, &fields, context))
+    });
+    whole(global, rules.transpose()?.unwrap_or_default())
+}
+
+/// Puts a document together, unless there is nothing in it.
+fn whole<C>(global: Option<C>, rules: Vec<Rule<C>>) -> Result<Document<C>, ConfigError> {
     if global.is_none() && rules.is_empty() {
         let message = "has no rule, and there is no field beside it: add a rule, or remove `_rules_`";
         return Err(key_error(RULES, message));
@@ -105,9 +157,11 @@ fn read_document<C: Configuration>(found: Found<'_>, context: &Context) -> Resul
     Ok(Document { global, rules })
 }
 
+/// Reads a rule, which starts from the `global` fields where the plug-in says so.
 fn read_rule<C: Configuration>(
     found: Found<'_>,
     path: &Path<'_>,
+    global: &[(String, Kept)],
     context: &Context,
 ) -> Result<Rule<C>, ConfigError> {
     let Found::Object(object) = found else {
@@ -123,10 +177,11 @@ fn read_rule<C: Configuration>(
             "_match_domain_" => &mut conditions.domains,
             "_match_service_" => &mut conditions.services,
             "_match_route_prefix_" => &mut conditions.route_prefixes,
+            "_match_consumer_" => &mut conditions.consumers,
             _ => return Err(key_error(key, unknown_condition(key))),
         };
         if !names.is_empty() {
-            return Err(key_error(key, "stands there twice: join the two lists"));
+            return Err(key_error(key, TWICE));
         }
         *names = list(object, &Path::Key(path, key), |found, _| match found {
             Found::Str("") => Err(key_error("", NonEmptyString::EMPTY)),
@@ -138,7 +193,11 @@ fn read_rule<C: Configuration>(
         }
         Ok(true)
     });
-    let config = configuration(&mut own, path, context)?;
+    let config = if C::RULES_START_FROM_GLOBAL {
+        inheriting(&mut Overlay::new(&mut own, global), path, context)?
+    } else {
+        configuration(&mut own, path, context)?
+    };
     if conditions == Conditions::default() {
         return Err(key_error("", format!("has no condition: add {}", suggest::any_of(&CONDITIONS))));
     }
@@ -174,12 +233,22 @@ fn list<T>(
 
 /// Reads a plug-in's own fields and checks them.
 fn configuration<C: Configuration>(
-    own: &mut OwnFields<'_, impl FnMut(&str, &mut dyn Object) -> Result<bool, ConfigError>>,
+    fields: &mut dyn Object,
     path: &Path<'_>,
     context: &Context,
 ) -> Result<C, ConfigError> {
-    let fields = C::Fields::deserialize(Strict { found: Found::Object(own), path, context })?;
+    let fields = C::Fields::deserialize(Strict { found: Found::Object(fields), path, context })?;
     C::check(fields).map_err(|error| ConfigError::from(error).locate(path))
+}
+
+/// The same for a rule that starts from the global fields.
+fn inheriting<C: Configuration>(
+    overlay: &mut Overlay<'_>,
+    path: &Path<'_>,
+    context: &Context,
+) -> Result<C, ConfigError> {
+    let fields = C::Fields::deserialize(Strict { found: Found::Object(overlay), path, context })?;
+    C::check(fields).map_err(|error| ConfigError::from(overlay.explain(error)).locate(path))
 }
 
 /// Whether a key has the form of a condition, known or not: ignoring one would widen its rule.

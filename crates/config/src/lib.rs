@@ -2,7 +2,8 @@
 //!
 //! A gateway hands a plug-in one JSON document: the plug-in's own fields, which apply to every request
 //! (the *global* configuration), and `_rules_`, a list in which each rule has conditions
-//! (`_match_route_`, `_match_domain_`, `_match_service_`, `_match_route_prefix_`) and fields of its own.
+//! (`_match_route_`, `_match_domain_`, `_match_service_`, `_match_route_prefix_`, `_match_consumer_`) and
+//! fields of its own.
 //! [`Document`] reads it straight into the plug-in's types and refuses what is wrong with an error that
 //! names the field and says what to write instead:
 //!
@@ -40,6 +41,7 @@ mod checked;
 mod configuration;
 mod document;
 mod error;
+mod inherit;
 mod path;
 mod source;
 mod strict;
@@ -47,6 +49,8 @@ mod suggest;
 
 #[cfg(not(target_family = "wasm"))]
 pub mod resource;
+#[cfg(not(target_family = "wasm"))]
+pub mod yaml;
 
 pub use checked::{HeaderName, HeaderValue, NonEmptyString, StatusCode};
 pub use configuration::Configuration;

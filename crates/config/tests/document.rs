@@ -81,7 +81,8 @@ fn global_fields_alone_apply_to_everything() {
 fn rules_alone_leave_no_global_configuration() {
     let text = r#"{"_rules_": [
         {"_match_domain_": ["a.com", "*.b.com"], "_match_route_": ["r"], "block_urls": ["x"]},
-        {"block_urls": ["y"], "_match_service_": ["s:80"], "_match_route_prefix_": ["p"]}]}"#;
+        {"block_urls": ["y"], "_match_service_": ["s:80"], "_match_route_prefix_": ["p"]},
+        {"_match_consumer_": ["alice", "Bob"], "block_urls": ["z"]}]}"#;
     let document = read(text);
     assert!(document.global.is_none());
     let conditions: Vec<_> = document.rules.iter().map(|rule| rule.conditions.clone()).collect();
@@ -99,6 +100,7 @@ fn rules_alone_leave_no_global_configuration() {
                 route_prefixes: strings(&["p"]),
                 ..Default::default()
             },
+            Conditions { consumers: strings(&["alice", "Bob"]), ..Default::default() },
         ]
     );
     assert_eq!(&*document.rules[1].config.0.block_urls[0], "y");
@@ -200,7 +202,7 @@ fn a_mistake_in_a_rule_is_placed_in_that_rule() {
         (r#""_match_route_": ["r"]"#, "_rules_[1]: needs `block_urls` or `nested`"),
         (
             r#""block_urls": ["a"]"#,
-            "_rules_[1]: has no condition: add `_match_route_`, `_match_domain_`, `_match_service_` or `_match_route_prefix_`",
+            "_rules_[1]: has no condition: add `_match_route_`, `_match_domain_`, `_match_service_`, `_match_route_prefix_` or `_match_consumer_`",
         ),
         (
             r#""_match_domain_": [], "block_urls": ["a"]"#,
@@ -216,7 +218,15 @@ fn a_mistake_in_a_rule_is_placed_in_that_rule() {
         ),
         (
             r#""_match_domains_": ["a.com"], "block_urls": ["a"]"#,
-            "_rules_[1]._match_domains_: is not a condition: did you mean `_match_domain_`? There are `_match_route_`, `_match_domain_`, `_match_service_` and `_match_route_prefix_`",
+            "_rules_[1]._match_domains_: is not a condition: did you mean `_match_domain_`? There are `_match_route_`, `_match_domain_`, `_match_service_`, `_match_route_prefix_` and `_match_consumer_`",
+        ),
+        (
+            r#""_match_consumers_": ["alice"], "block_urls": ["a"]"#,
+            "_rules_[1]._match_consumers_: is not a condition: did you mean `_match_consumer_`? There are `_match_route_`, `_match_domain_`, `_match_service_`, `_match_route_prefix_` and `_match_consumer_`",
+        ),
+        (
+            r#""_match_consumer_": "alice", "block_urls": ["a"]"#,
+            "_rules_[1]._match_consumer_: must be a list, found string: put it in brackets, [like this]",
         ),
         (
             r#""_match_route_": ["r"], "block_url": ["a"]"#,

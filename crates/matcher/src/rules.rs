@@ -26,6 +26,8 @@ pub struct Conditions {
     /// Services as `fqdn` or `fqdn:port`, compared with the gateway's cluster name `outbound|port|subset|fqdn`;
     /// a cluster name of another form is compared whole.
     pub services: Vec<String>,
+    /// Names of consumers, compared byte by byte.
+    pub consumers: Vec<String>,
 }
 
 /// What a request has, asked for only when a rule needs it, and at most once per selection.
@@ -38,6 +40,8 @@ pub trait Attributes {
     fn route(&mut self) -> Option<Vec<u8>>;
     /// The name of the cluster.
     fn service(&mut self) -> Option<Vec<u8>>;
+    /// The name of the consumer as whom the request was authenticated.
+    fn consumer(&mut self) -> Option<Vec<u8>>;
 }
 
 /// Rules, ready to be chosen from.
@@ -62,6 +66,7 @@ enum Attribute {
     Host,
     Route,
     Service,
+    Consumer,
 }
 
 impl RuleIndex {
@@ -78,27 +83,31 @@ impl RuleIndex {
     /// Files one rule under its values of one kind and takes these out of `conditions`.
     ///
     /// Hosts come first: the authority is the cheapest attribute to get, and where it does not match nothing
-    /// else is asked. A host condition that holds for every host would find its rule for every request, so
-    /// such a rule is filed under something else if it can be.
+    /// else is asked. Consumers, a header like it, come before what the gateway has to look up. A host condition
+    /// that holds for every host would find its rule for every request, so such a rule is filed under something
+    /// else if it can be.
     fn file(&mut self, number: u32, conditions: &mut Conditions) {
-        let Conditions { routes, route_prefixes, hosts, services } = conditions;
+        let Conditions { routes, route_prefixes, hosts, services, consumers } = conditions;
         let narrow_hosts = !hosts.is_empty() && !hosts.iter().any(HostPattern::is_any);
-        if narrow_hosts || (routes.is_empty() && route_prefixes.is_empty() && services.is_empty()) {
+        let others = [&*routes, route_prefixes, services, consumers];
+        if narrow_hosts || others.into_iter().all(Vec::is_empty) {
             let texts = match hosts.is_empty() {
                 true => return self.unconditional = self.unconditional.or(Some(number)),
                 false => self.texts(Attribute::Host, number),
             };
             hosts.drain(..).for_each(|host| texts.add_host(&host, number));
-        } else if !routes.is_empty() {
-            let texts = self.texts(Attribute::Route, number);
-            routes.drain(..).for_each(|route| texts.add_exact(route.as_bytes(), number));
-        } else if !services.is_empty() {
-            let texts = self.texts(Attribute::Service, number);
-            services.drain(..).for_each(|service| texts.add_exact(service.as_bytes(), number));
-        } else {
-            let texts = self.texts(Attribute::Route, number);
-            route_prefixes.drain(..).for_each(|prefix| texts.add_prefix(prefix.as_bytes(), number));
+            return;
         }
+        for (attribute, names) in
+            [(Attribute::Consumer, consumers), (Attribute::Route, routes), (Attribute::Service, services)]
+        {
+            if !names.is_empty() {
+                let texts = self.texts(attribute, number);
+                return names.drain(..).for_each(|name| texts.add_exact(name.as_bytes(), number));
+            }
+        }
+        let texts = self.texts(Attribute::Route, number);
+        route_prefixes.drain(..).for_each(|prefix| texts.add_prefix(prefix.as_bytes(), number));
     }
 
     fn texts(&mut self, attribute: Attribute, number: u32) -> &mut Texts {
@@ -129,22 +138,19 @@ impl RuleIndex {
                     }
                 }
             };
-            match file.attribute {
-                Attribute::Host => {
-                    if let Some(host) = request.host() {
-                        file.texts.find(host, &mut consider);
-                    }
-                }
-                Attribute::Route => {
-                    if let Some(route) = request.route() {
-                        file.texts.find(route, &mut consider);
-                    }
-                }
+            let text = match file.attribute {
+                Attribute::Host => request.host(),
+                Attribute::Consumer => request.consumer(),
+                Attribute::Route => request.route(),
                 Attribute::Service => {
                     if let Some(service) = request.service() {
                         service.spellings().for_each(|name| file.texts.find(name, &mut consider));
                     }
+                    continue;
                 }
+            };
+            if let Some(text) = text {
+                file.texts.find(text, &mut consider);
             }
         }
         best.map(|number| number as usize)
@@ -162,6 +168,7 @@ struct Request<'a, A> {
     host: OnceCell<Option<Vec<u8>>>,
     route: OnceCell<Option<Vec<u8>>>,
     service: OnceCell<Option<Service>>,
+    consumer: OnceCell<Option<Vec<u8>>>,
 }
 
 impl<'a, A: Attributes> Request<'a, A> {
@@ -171,6 +178,7 @@ impl<'a, A: Attributes> Request<'a, A> {
             host: OnceCell::new(),
             route: OnceCell::new(),
             service: OnceCell::new(),
+            consumer: OnceCell::new(),
         }
     }
 
@@ -187,10 +195,18 @@ impl<'a, A: Attributes> Request<'a, A> {
         self.service.get_or_init(|| Some(Service::new(self.attributes.borrow_mut().service()?))).as_ref()
     }
 
+    fn consumer(&self) -> Option<&[u8]> {
+        self.consumer.get_or_init(|| self.attributes.borrow_mut().consumer()).as_deref()
+    }
+
     fn meets(&self, rule: &Conditions) -> bool {
-        let Conditions { routes, route_prefixes, hosts, services } = rule;
+        let Conditions { routes, route_prefixes, hosts, services, consumers } = rule;
         (hosts.is_empty()
             || self.host().is_some_and(|host| hosts.iter().any(|pattern| pattern.matches(host))))
+            && (consumers.is_empty()
+                || self
+                    .consumer()
+                    .is_some_and(|name| consumers.iter().any(|consumer| consumer.as_bytes() == name)))
             && (routes.is_empty()
                 || self.route().is_some_and(|name| routes.iter().any(|route| route.as_bytes() == name)))
             && (route_prefixes.is_empty()

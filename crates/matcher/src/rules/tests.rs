@@ -7,6 +7,7 @@ struct Fake {
     host: Option<&'static str>,
     route: Option<&'static str>,
     service: Option<&'static str>,
+    consumer: Option<&'static str>,
     asked: Vec<&'static str>,
 }
 
@@ -25,6 +26,11 @@ impl Attributes for Fake {
         self.asked.push("service");
         self.service.map(Into::into)
     }
+
+    fn consumer(&mut self) -> Option<Vec<u8>> {
+        self.asked.push("consumer");
+        self.consumer.map(Into::into)
+    }
 }
 
 fn hosts(patterns: &[&str]) -> Conditions {
@@ -38,6 +44,10 @@ fn routes(names: &[&str]) -> Conditions {
 
 fn services(names: &[&str]) -> Conditions {
     Conditions { services: names.iter().map(ToString::to_string).collect(), ..Conditions::default() }
+}
+
+fn consumers(names: &[&str]) -> Conditions {
+    Conditions { consumers: names.iter().map(ToString::to_string).collect(), ..Conditions::default() }
 }
 
 fn select(rules: &[Conditions], mut request: Fake) -> (Option<usize>, Vec<&'static str>) {
@@ -56,7 +66,8 @@ fn the_first_rule_in_document_order_wins() {
 
 #[test]
 fn only_what_the_rules_present_need_is_asked_and_once() {
-    let request = || Fake { host: Some("a"), route: Some("r"), service: Some("s"), asked: vec![] };
+    let request =
+        || Fake { host: Some("a"), route: Some("r"), service: Some("s"), consumer: Some("c"), asked: vec![] };
     assert_eq!(select(&[], request()), (None, vec![]));
     assert_eq!(select(&[hosts(&["x"]), hosts(&["y*"]), hosts(&["*z"])], request()), (None, vec!["host"]));
     assert_eq!(select(&[routes(&["x"]), routes(&["r"])], request()), (Some(1), vec!["route"]));
@@ -72,6 +83,11 @@ fn only_what_the_rules_present_need_is_asked_and_once() {
     assert_eq!(select(&[both("x"), both("y")], request()), (None, vec!["host"]));
     assert_eq!(select(&[both("x"), both("a"), both("a")], request()), (Some(1), vec!["host", "route"]));
 
+    // The route only where the consumer has matched.
+    let both = |consumer: &str| Conditions { routes: vec!["r".into()], ..consumers(&[consumer]) };
+    assert_eq!(select(&[both("x")], request()), (None, vec!["consumer"]));
+    assert_eq!(select(&[both("x"), both("c")], request()), (Some(1), vec!["consumer", "route"]));
+
     // A host condition that excludes nothing is checked last.
     let any_host = Conditions { routes: vec!["x".into()], ..hosts(&["*", "b"]) };
     assert_eq!(select(&[any_host], request()), (None, vec!["route"]));
@@ -79,10 +95,16 @@ fn only_what_the_rules_present_need_is_asked_and_once() {
 
 #[test]
 fn an_absent_attribute_meets_no_condition() {
-    assert_eq!(select(&[hosts(&["*"]), routes(&[""]), services(&[""])], Fake::default()).0, None);
+    assert_eq!(
+        select(&[hosts(&["*"]), routes(&[""]), services(&[""]), consumers(&[""])], Fake::default()).0,
+        None
+    );
     let any_host_and_route = Conditions { routes: vec!["r".into()], ..hosts(&["*"]) };
     let no_host = Fake { route: Some("r"), ..Fake::default() };
     assert_eq!(select(&[any_host_and_route], no_host).0, None);
+    let host_and_consumer = Conditions { consumers: vec!["c".into()], ..hosts(&["a"]) };
+    let nobody = Fake { host: Some("a"), ..Fake::default() };
+    assert_eq!(select(&[host_and_consumer], nobody).0, None);
     assert_eq!(select(&[Conditions::default()], Fake::default()).0, Some(0));
 }
 
@@ -112,4 +134,15 @@ fn services_with_and_without_port() {
     assert!(selects("plain", "plain"));
     assert!(!selects("plain:80", "plain"));
     assert!(selects("a|b", "a|b"));
+}
+
+#[test]
+fn consumers_are_whole_names_with_case() {
+    let request = |name| Fake { consumer: Some(name), ..Fake::default() };
+    let rules = [consumers(&["alice", "bob"]), consumers(&["Alice"])];
+    assert_eq!(select(&rules, request("bob")).0, Some(0));
+    assert_eq!(select(&rules, request("Alice")).0, Some(1));
+    assert_eq!(select(&rules, request("ALICE")).0, None);
+    assert_eq!(select(&rules, request("alice ")).0, None);
+    assert_eq!(select(&rules, request("alic")).0, None);
 }

@@ -4,6 +4,7 @@
 
 mod exact;
 mod host;
+mod ip;
 mod literal;
 mod regexes;
 mod rules;

@@ -8,6 +8,7 @@ const HOSTS: &[&str] =
     &["a.com", "b.com", "x.a.com", "*.a.com", "*.com", "*a.com", "a.*", "a*", "*", "[::1]", "x.a.*"];
 const ROUTES: &[&str] = &["r", "r1", "r12", "R1", "", "q"];
 const SERVICES: &[&str] = &["a.svc", "a.svc:80", "b.svc", "b.svc:80", "plain", ":80", ""];
+const CONSUMERS: &[&str] = &["alice", "Alice", "bob", "alice,bob", ""];
 const AUTHORITIES: &[&str] =
     &["a.com", "A.com:80", "b.com.", "x.a.com", "y.a.com", "com", "[0::1]:1", "aaa.com", ""];
 const CLUSTERS: &[&str] =
@@ -18,7 +19,8 @@ struct Request {
     host: Option<&'static str>,
     route: Option<&'static str>,
     service: Option<&'static str>,
-    asked: [u32; 3],
+    consumer: Option<&'static str>,
+    asked: [u32; 4],
 }
 
 impl Attributes for Request {
@@ -36,6 +38,11 @@ impl Attributes for Request {
         self.asked[2] += 1;
         self.service.map(Into::into)
     }
+
+    fn consumer(&mut self) -> Option<Vec<u8>> {
+        self.asked[3] += 1;
+        self.consumer.map(Into::into)
+    }
 }
 
 fn some_of(values: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> {
@@ -46,22 +53,19 @@ fn some_of(values: &'static [&'static str]) -> impl Strategy<Value = Vec<String>
 }
 
 fn conditions() -> impl Strategy<Value = Conditions> {
-    (some_of(ROUTES), some_of(ROUTES), some_of(HOSTS), some_of(SERVICES)).prop_map(
-        |(routes, route_prefixes, hosts, services)| {
+    (some_of(ROUTES), some_of(ROUTES), some_of(HOSTS), some_of(SERVICES), some_of(CONSUMERS)).prop_map(
+        |(routes, route_prefixes, hosts, services, consumers)| {
             let hosts = hosts.iter().map(|host| HostPattern::parse(host).unwrap()).collect();
-            Conditions { routes, route_prefixes, hosts, services }
+            Conditions { routes, route_prefixes, hosts, services, consumers }
         },
     )
 }
 
 fn request() -> impl Strategy<Value = Request> {
     let one_of = |values: &'static [&'static str]| prop::option::weighted(0.9, prop::sample::select(values));
-    (one_of(AUTHORITIES), one_of(ROUTES), one_of(CLUSTERS)).prop_map(|(host, route, service)| Request {
-        host,
-        route,
-        service,
-        asked: [0; 3],
-    })
+    (one_of(AUTHORITIES), one_of(ROUTES), one_of(CLUSTERS), one_of(CONSUMERS)).prop_map(
+        |(host, route, service, consumer)| Request { host, route, service, consumer, asked: [0; 4] },
+    )
 }
 
 fn holds(rule: &Conditions, request: &Request) -> bool {
@@ -80,6 +84,9 @@ fn holds(rule: &Conditions, request: &Request) -> bool {
         && kind(rule.services.is_empty(), request.service, &|cluster| {
             rule.services.iter().any(|service| serves(cluster, service))
         })
+        && kind(rule.consumers.is_empty(), request.consumer, &|consumer| {
+            rule.consumers.iter().any(|other| other == consumer)
+        })
 }
 
 proptest! {
@@ -97,6 +104,7 @@ proptest! {
             rules.iter().any(|rule| !rule.hosts.is_empty()),
             rules.iter().any(|rule| !rule.routes.is_empty() || !rule.route_prefixes.is_empty()),
             rules.iter().any(|rule| !rule.services.is_empty()),
+            rules.iter().any(|rule| !rule.consumers.is_empty()),
         ];
         for (asked, needed) in request.asked.into_iter().zip(needed) {
             prop_assert!(asked <= u32::from(needed));
