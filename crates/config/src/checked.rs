@@ -1,5 +1,8 @@
 //! Values that cannot be wrong once they are read: strings that match something, statuses, header fields.
 
+#[cfg(all(feature = "schema", not(target_family = "wasm")))]
+mod schema;
+
 use std::ops::Deref;
 
 use serde::Deserialize;
@@ -56,6 +59,8 @@ impl StatusCode {
     pub const OK: StatusCode = StatusCode(200);
     /// 403.
     pub const FORBIDDEN: StatusCode = StatusCode(403);
+    /// 429.
+    pub const TOO_MANY_REQUESTS: StatusCode = StatusCode(429);
     /// 503.
     pub const SERVICE_UNAVAILABLE: StatusCode = StatusCode(503);
 

@@ -49,6 +49,8 @@ mod suggest;
 
 #[cfg(not(target_family = "wasm"))]
 pub mod resource;
+#[cfg(all(feature = "schema", not(target_family = "wasm")))]
+pub mod schema;
 #[cfg(not(target_family = "wasm"))]
 pub mod yaml;
 

@@ -25,14 +25,18 @@
 //! # Ok::<(), config::ConfigError>(())
 //! ```
 
+mod origin;
+
 use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+pub use origin::Remark;
+
 use crate::path::Path;
 use crate::strict::Context;
-use crate::{ConfigError, source, strict};
+use crate::{ConfigError, source, strict, yaml};
 
 /// A JSON object, as a configuration is.
 type Object = Map<String, Value>;
@@ -50,6 +54,9 @@ pub struct WasmPlugin {
     pub metadata: Object,
     /// What is deployed, and how.
     pub spec: Spec,
+    /// What a cluster has written into a resource that was read back from it.
+    #[serde(default)]
+    pub status: Object,
 }
 
 /// The API group and version that this conversion knows.
@@ -197,10 +204,23 @@ impl WasmPlugin {
     ///
     /// The first thing that is wrong, with its place: `spec.matchRules[1].domian: …`.
     pub fn from_yaml(text: &str) -> Result<Self, ConfigError> {
+        let documents = yaml::read(text).map_err(|error| ConfigError::new("", error.to_string()))?;
+        match documents.as_slice() {
+            [document] => Self::from_json(&document.to_json()),
+            [] => Err(ConfigError::new("", "is empty: write a WasmPlugin resource")),
+            _ => Err(ConfigError::new("", "holds several documents: write one resource")),
+        }
+    }
+
+    /// Reads one resource from the JSON that it is in a cluster.
+    ///
+    /// # Errors
+    ///
+    /// As for [`from_yaml`](Self::from_yaml).
+    pub fn from_json(resource: &Value) -> Result<Self, ConfigError> {
         let context = Context::default();
-        let yaml = serde_yaml::Deserializer::from_str(text);
         let resource =
-            strict::read(PhantomData, &Path::Root, &context, |receive| source::find(yaml, receive))?;
+            strict::read(PhantomData, &Path::Root, &context, |receive| source::find(resource, receive))?;
         resource.ok_or_else(|| ConfigError::new("", "is empty: write a WasmPlugin resource"))
     }
 

@@ -66,6 +66,58 @@ fn a_rule_without_a_condition_refuses_the_resource() {
 }
 
 #[test]
+fn a_place_in_the_document_is_found_in_the_resource() {
+    let rules =
+        "matchRules: [{domain: [d], configDisable: true}, {ingress: [i], config: {a: 1}}, {domain: [d]}]";
+    for (spec, path, origin) in [
+        ("{defaultConfig: {a: 1}}", "a[0].b", "spec.defaultConfig.a[0].b"),
+        ("{defaultConfig: {a: 1}}", "", "spec.defaultConfig"),
+        ("{pluginConfig: {a: 1}, defaultConfig: {a: 1}}", "_rules_[0].a", "spec.pluginConfig._rules_[0].a"),
+        ("{}", "", "spec"),
+        ("{defaultConfig: {a: 1, _rules_: []}}", "_rules_[0].a", "spec.defaultConfig._rules_[0].a"),
+        (&format!("{{{rules}}}"), "_rules_[0].a[2]", "spec.matchRules[1].config.a[2]"),
+        (&format!("{{{rules}}}"), "_rules_[0]", "spec.matchRules[1]"),
+        (&format!("{{{rules}}}"), "_rules_[0]._match_route_[0]", "spec.matchRules[1].ingress[0]"),
+        (&format!("{{{rules}}}"), "_rules_[1]._match_domain_[0]", "spec.matchRules[2].domain[0]"),
+        (
+            &format!("{{{rules}}}"),
+            "_rules_[1]._match_route_[0]",
+            "spec.matchRules[2].config._match_route_[0]",
+        ),
+        (&format!("{{{rules}}}"), "_rules_", "spec.matchRules"),
+    ] {
+        assert_eq!(resource(spec).origin(path), origin, "{spec} {path}");
+    }
+}
+
+#[test]
+fn what_has_no_effect_is_remarked() {
+    for (spec, places) in [
+        ("{defaultConfig: {a: 1}, matchRules: [{domain: [d]}]}", &[] as &[&str]),
+        (
+            "{pluginConfig: {}, defaultConfig: {}, matchRules: [{domain: [d]}]}",
+            &["spec.defaultConfig", "spec.matchRules"],
+        ),
+        (
+            "{defaultConfig: {}, defaultConfigDisable: true, matchRules: [{domain: [d]}]}",
+            &["spec.defaultConfig"],
+        ),
+        ("{matchRules: [{domain: [d]}, {domain: [e], configDisable: true}]}", &["spec.matchRules[1]"]),
+        ("{defaultConfig: {_rules_: []}, matchRules: [{domain: [d]}]}", &["spec.defaultConfig._rules_"]),
+    ] {
+        let remarks = resource(spec).remarks();
+        let found: Vec<_> = remarks.iter().map(|remark| remark.path.as_str()).collect();
+        assert_eq!(found, places, "{spec}");
+    }
+}
+
+#[test]
+fn what_a_cluster_has_added_is_taken() {
+    let text = "{apiVersion: extensions.higress.io/v1alpha1, kind: WasmPlugin, spec: {}, status: {x: 1}}";
+    assert!(WasmPlugin::from_yaml(text).is_ok());
+}
+
+#[test]
 fn stage_and_failure_are_read() {
     let spec = resource("{phase: AUTHN, priority: 320, failStrategy: FAIL_OPEN}").spec;
     assert_eq!((spec.phase, spec.priority, spec.fail_strategy), (Phase::Authn, 320, FailStrategy::Open));

@@ -12,7 +12,10 @@ macro_rules! __export {
 
         /// Runs `call` on this VM's table. A host never enters a VM that it is already in; one that did
         /// would be answered as if nothing was to be done.
-        fn __with<T>(otherwise: T, call: impl FnOnce(&mut $crate::__private::Vm<$plugin>) -> T) -> T {
+        fn __with<__T>(
+            otherwise: __T,
+            call: impl FnOnce(&mut $crate::__private::Vm<$plugin>) -> __T,
+        ) -> __T {
             __VM.with(|vm| match vm.try_borrow_mut() {
                 ::core::result::Result::Ok(mut vm) => call(&mut vm),
                 ::core::result::Result::Err(_) => otherwise,
@@ -74,6 +77,15 @@ macro_rules! __export {
             );
             $($crate::__native_callback!(entry, $callback);)*
             entry
+        }
+
+        /// The plug-in's configuration for native tools.
+        #[cfg(not(target_family = "wasm"))]
+        #[doc(hidden)]
+        pub fn description() -> $crate::describe::Description {
+            use $crate::describe::{Fields, Undescribed as _};
+            let fields = Fields::<<$plugin as $crate::Plugin>::Config>::of();
+            $crate::describe::Description::new::<$plugin>(fields.schema())
         }
     };
 }

@@ -25,6 +25,11 @@
 //! # fn main() {}
 //! ```
 //!
+//! The [`guide`] has a page on each of [pausing](guide::pausing), [bodies](guide::bodies),
+//! [rules](guide::rules), [call-outs](guide::call_outs), [state](guide::state) and [testing](guide::testing),
+//! and one each for code that comes [from the classic style](guide::from_the_classic_style) and
+//! [from Higress's SDKs](guide::coming_from_higress).
+//!
 //! # The way of a request
 //!
 //! The first callback of a stream chooses its configuration: that of the first rule which matches, else
@@ -71,9 +76,13 @@ mod body;
 pub mod call;
 #[cfg(feature = "classic")]
 pub mod classic;
+#[cfg(not(target_family = "wasm"))]
+pub mod describe;
 mod export;
 mod flow;
 pub mod foreign;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod headers;
 mod host;
 pub mod log;
@@ -96,7 +105,7 @@ pub use flow::{BodyFlow, Flow, Reply};
 pub use headers::{HeaderMap, Headers, RequestHeaders, ResponseHeaders};
 pub use metric::{Counter, Gauge, Histogram};
 pub use plugin::{Failure, Plugin};
-pub use sdk_macros::plugin;
+pub use sdk_macros::{configuration, plugin};
 pub use trailers::{RequestTrailers, ResponseTrailers};
 pub use wait::{Waiting, WaitingRequest, WaitingResponse, Work};
 
@@ -107,16 +116,20 @@ pub use classic::{Log, RuleMatcher, SharedRuleMatcher, on_configure};
 pub mod prelude {
     pub use crate::{
         BodyFlow, Counter, Failure, Flow, Plugin, Reply, RequestBody, RequestHeaders, RequestTrailers,
-        ResponseBody, ResponseHeaders, ResponseTrailers, debug, error, info, plugin, property, trace, warn,
+        ResponseBody, ResponseHeaders, ResponseTrailers, configuration, debug, error, info, plugin, property,
+        trace, warn,
     };
     pub use config::{self, Configuration, FieldError};
     pub use serde::Deserialize;
 }
 
-/// What [`plugin`] expands to; not for use by hand.
+/// What [`plugin`] and [`configuration`] expand to; not for use by hand.
 #[doc(hidden)]
 pub mod __private {
     #[cfg(target_family = "wasm")]
     pub use crate::abi::allocate;
     pub use crate::vm::Vm;
+    #[cfg(not(target_family = "wasm"))]
+    pub use schemars;
+    pub use serde;
 }

@@ -122,13 +122,14 @@ pub trait Plugin: Sized + 'static {
         Duration::from_secs(1)
     }
 
-    /// Time has passed. Every worker of a gateway calls this, for each configuration of the plug-in that it
-    /// runs.
+    /// Time has passed. Every worker of a gateway calls this, and Envoy's main thread too, for each
+    /// configuration of the plug-in that it runs.
     fn on_tick(configurations: &[Rc<Self::Config>]) {
         let _ = configurations;
     }
 
-    /// A queue that this VM has registered has an entry.
+    /// A queue that this VM has registered has an entry. Of several VMs that register one queue, a gateway tells
+    /// the last; the others see entries when they look.
     fn on_queue_ready(queue: Queue, configurations: &[Rc<Self::Config>]) {
         let _ = (queue, configurations);
     }

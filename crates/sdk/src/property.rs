@@ -67,7 +67,7 @@ impl Property<Vec<u8>> {
     ///
     /// # Errors
     ///
-    /// The host's status; Envoy's own properties cannot be set.
+    /// The host's status. A name that the gateway has itself is taken, and goes on to be the gateway's.
     pub fn set(&self, value: impl AsRef<[u8]>) -> Result<(), Status> {
         host::set_property(self.path.as_bytes(), value.as_ref())
     }

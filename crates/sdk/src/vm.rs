@@ -3,6 +3,7 @@
 //! A host makes one root context for each configuration of the plug-in in this VM, several at once while
 //! a new one takes over, and one context for each stream, bound to the root it was made under.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
@@ -279,12 +280,12 @@ struct Called<S> {
 /// A host call that failed outweighs what the plug-in made of it.
 fn settle<S>(outcome: Outcome, failed: bool, waits: Option<Waits<S>>) -> Called<S> {
     let outcome = if failed { Outcome::Failed } else { outcome };
-    Called { outcome, parked: waits.map(|waits| waits.parked) }
+    Called { outcome, parked: waits.and_then(|waits| waits.parked.into_inner()) }
 }
 
 /// What a view needs to wait. Only plug-ins with call-outs pay for it.
 fn waits<P: Plugin>(choice: &Choice<P::Config>) -> Option<Waits<P::State>> {
-    P::CALL_OUTS.then(|| Waits { config: choice.config.clone(), parked: Rc::default() })
+    P::CALL_OUTS.then(|| Waits { config: choice.config.clone(), parked: OnceCell::new() })
 }
 
 /// Does what a callback decided, and answers the host.

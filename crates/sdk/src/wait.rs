@@ -1,7 +1,7 @@
 //! A request or response that waits: what its work may use, and how the state comes back.
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
@@ -24,8 +24,8 @@ impl std::fmt::Debug for Work {
 pub(crate) struct Waits<S> {
     /// The configuration of the stream.
     pub(crate) config: Rc<dyn Any>,
-    /// Where the work leaves the state.
-    pub(crate) parked: Rc<Parked<S>>,
+    /// Where the work leaves the state; nowhere until something waits.
+    pub(crate) parked: OnceCell<Rc<Parked<S>>>,
 }
 
 /// What work gives back when it ends.
@@ -74,7 +74,7 @@ where
 {
     let prepared = waits.and_then(|waits| {
         let config = waits.config.clone().downcast::<C>().ok()?;
-        Some((config, waits.parked.clone()))
+        Some((config, waits.parked.get_or_init(Rc::default).clone()))
     });
     Work(Box::pin(async move {
         // Another configuration than the callback's own, which no call of the VM has.

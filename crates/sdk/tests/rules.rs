@@ -113,8 +113,7 @@ fn the_consumer_is_asked_for_once_and_only_for_a_rule_that_needs_it() {
         let host = vm(configuration);
         host.borrow_mut().calls.clear();
         request(&host, &[]);
-        let calls = host.borrow().calls.iter().filter(|call| **call == "header").count();
-        calls
+        host.borrow().calls.iter().filter(|call| **call == "header").count()
     };
     assert_eq!(calls(r#"{"tag": "t", "suffix": ""}"#), 0);
     assert_eq!(

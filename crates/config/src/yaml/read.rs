@@ -47,8 +47,7 @@ fn position(marker: &Marker) -> Position {
 fn syntax(info: &str, text: &str, position: Position) -> String {
     let line = text.lines().nth(position.line - 1).unwrap_or_default();
     let next = text.lines().nth(position.line).unwrap_or_default();
-    let indents_with_tab =
-        |line: &str| line.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t');
+    let indents_with_tab = |line: &str| line.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t');
     let remedy = if indents_with_tab(line) || (info.contains("tab") && indents_with_tab(next)) {
         "YAML is indented with spaces, replace the tab"
     } else if info.contains("mapping values are not allowed") {
@@ -84,8 +83,8 @@ impl Reader<'_> {
         };
         let (node, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let value = scalar::resolve(&text, style, tag.as_deref())
-                    .map_err(|message| error(span, message))?;
+                let value =
+                    scalar::resolve(&text, style, tag.as_deref()).map_err(|message| error(span, message))?;
                 (Node { span, data: Data::Scalar(value) }, anchor)
             }
             Event::SequenceStart(anchor, tag) => {
@@ -116,7 +115,10 @@ impl Reader<'_> {
     fn count(&mut self, span: Span, values: usize) -> Result<(), YamlError> {
         self.values += values;
         if self.values > MOST_VALUES {
-            return Err(error(span, format!("has more than {MOST_VALUES} values, aliases counted: write less")));
+            return Err(error(
+                span,
+                format!("has more than {MOST_VALUES} values, aliases counted: write less"),
+            ));
         }
         Ok(())
     }

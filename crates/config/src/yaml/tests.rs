@@ -53,9 +53,9 @@ fn words_without_quotes_are_what_a_cluster_makes_of_them() {
 
 #[test]
 fn anchors_aliases_and_merged_objects_are_filled_in() {
-    let text = "a: &a {x: 1, y: 2}\nb: *a\nc: {<<: *a, y: 3}\nd: {y: 4, <<: [{z: 5}, *a]}\n";
+    let text = "a: &a {x: 1, w: 2}\nb: *a\nc: {<<: *a, w: 3}\nd: {w: 4, <<: [{z: 5}, *a]}\n";
     let value = json!({
-        "a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 2}, "c": {"y": 3, "x": 1}, "d": {"y": 4, "z": 5, "x": 1}
+        "a": {"x": 1, "w": 2}, "b": {"x": 1, "w": 2}, "c": {"w": 3, "x": 1}, "d": {"w": 4, "z": 5, "x": 1}
     });
     assert_eq!(one(text).to_json(), value);
 }

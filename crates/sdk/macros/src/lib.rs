@@ -1,7 +1,9 @@
-//! The `plugin` attribute of the SDK.
+//! The attributes of the SDK: `plugin` and `configuration`.
 //!
 //! A gateway enters the VM for every callback that a module exports, so a module must export those that
 //! its plug-in has and no others. Only a macro sees which ones an `impl` writes.
+
+mod configuration;
 
 use proc_macro::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
 
@@ -29,6 +31,13 @@ pub fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
         Ok(tokens) => tokens,
         Err(message) => compile_error(message),
     }
+}
+
+/// Makes a struct or an enum one that a configuration is read into, and that describes itself: it derives
+/// `Deserialize`, and for native tools a schema. See `sdk::configuration`.
+#[proc_macro_attribute]
+pub fn configuration(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    configuration::expand(&arguments, item).unwrap_or_else(compile_error)
 }
 
 fn expand(arguments: &TokenStream, item: TokenStream) -> Result<TokenStream, &'static str> {

@@ -32,9 +32,12 @@
 //!                     request.set("x-checked", "yes");
 //!                     Flow::Continue
 //!                 }
-//!                 Ok(_) => Flow::Reply(Reply::new(config::StatusCode::FORBIDDEN).details("ask-first.denied")),
-//!                 // No answer in time, or no such service: open or closed is the plug-in's choice.
-//!                 Err(_) => Failure::Closed.flow("ask-first.no_answer"),
+//!                 Ok(answer) if answer.status() < 500 => {
+//!                     Flow::Reply(Reply::new(config::StatusCode::FORBIDDEN).details("ask-first.denied"))
+//!                 }
+//!                 // No answer: open or closed is the plug-in's choice. Envoy answers for a service that is
+//!                 // not in time (504) or not there (503).
+//!                 _ => Failure::Closed.flow("ask-first.no_answer"),
 //!             }
 //!         })
 //!     }
@@ -80,7 +83,8 @@ pub use http::{HttpCall, HttpResponse};
 pub enum CallError {
     /// The gateway did not make it: there is no such cluster, or the request lacks something.
     Refused(Status),
-    /// The service did not answer in time, or could not be reached.
+    /// There was no answer. Envoy tells so only of a call that it lost; for a service that is not in time it
+    /// answers 504 itself, and 503 for one that cannot be reached.
     NoAnswer,
 }
 

@@ -1,0 +1,39 @@
+//! What tools say about the checked types: their schema, and a default as it is written.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
+
+use super::{HeaderName, HeaderValue, NonEmptyString, StatusCode};
+
+macro_rules! described {
+    ($($type:ident: $schema:tt;)*) => {$(
+        impl JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, format: S) -> Result<S::Ok, S::Error> {
+                self.0.serialize(format)
+            }
+        }
+    )*};
+}
+
+described! {
+    NonEmptyString: { "type": "string", "minLength": 1 };
+    StatusCode: { "type": "integer", "minimum": 200, "maximum": 599 };
+    HeaderName: { "type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$" };
+    HeaderValue: { "type": "string", "pattern": "^[^\\x00-\\x08\\x0a-\\x1f\\x7f]*$" };
+}
