@@ -94,8 +94,9 @@ fn join_words(schema: &mut Map<String, Value>) {
     }
     let Some(Value::Object(translations)) = schema.get_mut(TRANSLATIONS) else { return };
     for (language, whole) in translations {
-        let text =
-            glossary("：", "；", &|word| Some(sentence(word[TRANSLATIONS][language.as_str()].as_str()?)));
+        let text = glossary("：", "；", &|word| {
+            Some(sentence(word.get(TRANSLATIONS)?.get(language.as_str())?.as_str()?))
+        });
         if !text.is_empty() {
             *whole = format!("{}{text}。", whole.as_str().unwrap_or_default()).into();
         }

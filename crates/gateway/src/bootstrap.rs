@@ -1,4 +1,4 @@
-//! Envoy's configuration: one listener, one plug-in, one route, one upstream.
+//! Envoy's configuration: one listener, one plug-in, one route, one upstream, and the services it calls.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -77,6 +77,17 @@ pub enum FailurePolicy {
     Open,
 }
 
+/// A service that a plug-in calls, as a cluster of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceCluster {
+    /// The cluster's name.
+    pub name: String,
+    /// Where its requests go.
+    pub address: SocketAddr,
+    /// Whether it speaks HTTP/2 (gRPC does), not HTTP/1.1.
+    pub http2: bool,
+}
+
 /// What an Envoy is started with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bootstrap {
@@ -88,6 +99,10 @@ pub struct Bootstrap {
     pub cluster: String,
     /// Where the cluster's requests go.
     pub upstream: SocketAddr,
+    /// Services that the plug-in calls.
+    pub services: Vec<ServiceCluster>,
+    /// How many worker threads it has, each with a VM of its own.
+    pub workers: u32,
     /// `per_connection_buffer_limit_bytes`: how much of a body is held for a plug-in. Envoy's default is
     /// 1 MiB, and 32 KiB in Higress's chart.
     pub buffer_limit: u32,
@@ -106,6 +121,8 @@ impl Bootstrap {
             route: "default".into(),
             cluster: "upstream".into(),
             upstream,
+            services: Vec::new(),
+            workers: 1,
             buffer_limit: 1024 * 1024,
             max_headers_kib: 96,
             max_headers: 1000,
@@ -114,11 +131,14 @@ impl Bootstrap {
 
     /// Envoy's configuration, as its `-c` reads it.
     pub(crate) fn to_json(&self, access_log: &Path) -> Value {
+        let upstream = cluster(&self.cluster, self.upstream, false);
+        let services =
+            self.services.iter().map(|service| cluster(&service.name, service.address, service.http2));
         json!({
             "admin": { "address": any_loopback_port() },
             "static_resources": {
                 "listeners": [self.listener(access_log)],
-                "clusters": [self.cluster()],
+                "clusters": std::iter::once(upstream).chain(services).collect::<Vec<_>>(),
             },
         })
     }
@@ -171,6 +191,8 @@ impl Bootstrap {
             "name": "plugin",
             "address": any_loopback_port(),
             "per_connection_buffer_limit_bytes": self.buffer_limit,
+            // Connections are spread evenly over the workers, not by the luck of a hash.
+            "connection_balance_config": { "exact_balance": {} },
             "filter_chains": [{
                 "filters": [{
                     "name": "envoy.filters.network.http_connection_manager",
@@ -179,24 +201,28 @@ impl Bootstrap {
             }],
         })
     }
+}
 
-    fn cluster(&self) -> Value {
-        let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
-        json!({
-            "name": self.cluster,
-            "type": "STATIC",
-            "load_assignment": {
-                "cluster_name": self.cluster,
-                "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address(self.upstream) } }] }],
+fn cluster(name: &str, at: SocketAddr, http2: bool) -> Value {
+    let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    let protocol = match http2 {
+        true => json!({ "http2_protocol_options": {} }),
+        false => json!({ "http_protocol_options": { "enable_trailers": true } }),
+    };
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address(at) } }] }],
+        },
+        "typed_extension_protocol_options": {
+            (options): {
+                "@type": format!("type.googleapis.com/{options}"),
+                "explicit_http_config": protocol,
             },
-            "typed_extension_protocol_options": {
-                (options): {
-                    "@type": format!("type.googleapis.com/{options}"),
-                    "explicit_http_config": { "http_protocol_options": { "enable_trailers": true } },
-                },
-            },
-        })
-    }
+        },
+    })
 }
 
 fn any_loopback_port() -> Value {

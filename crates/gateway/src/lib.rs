@@ -26,7 +26,7 @@ mod envoy;
 mod log;
 mod process;
 
-pub use bootstrap::{Bootstrap, FailurePolicy, Wasm};
+pub use bootstrap::{Bootstrap, FailurePolicy, ServiceCluster, Wasm};
 pub use envoy::{Envoy, EnvoyError, target_dir};
 pub use log::{AccessLine, LogLevel, LogLine, Mark};
-pub use process::{Process, StartError, validate};
+pub use process::{Memory, Process, StartError, validate};

@@ -109,8 +109,35 @@ impl Process {
         Ok(stats.into_iter().map(|(_, value)| value).sum())
     }
 
+    /// The memory that it has, in bytes: what it has allocated and not freed, and what the system counts for the
+    /// whole process, the memories of VMs among it.
+    ///
+    /// # Errors
+    ///
+    /// Envoy, or the system, does not answer.
+    pub fn memory(&self) -> io::Result<Memory> {
+        #[derive(Deserialize)]
+        struct Answer {
+            allocated: String,
+        }
+        let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("no {what} of Envoy"));
+        let Answer { allocated } = serde_json::from_slice(&admin::get(self.admin, "/memory")?)?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.supervised.child.id()))?;
+        let resident =
+            status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        let kib: u64 = resident.and_then(|kib| kib.parse().ok()).ok_or_else(|| invalid("VmRSS"))?;
+        Ok(Memory {
+            allocated: allocated.parse().map_err(|_| invalid("allocated memory"))?,
+            resident: kib * 1024,
+        })
+    }
+
     /// Envoy's counters and gauges whose name meets a regular expression.
-    fn stats(&self, filter: &str) -> io::Result<Vec<(String, u64)>> {
+    ///
+    /// # Errors
+    ///
+    /// Envoy does not answer.
+    pub fn stats(&self, filter: &str) -> io::Result<Vec<(String, u64)>> {
         #[derive(Deserialize)]
         struct Stats {
             stats: Vec<Stat>,
@@ -127,6 +154,15 @@ impl Process {
         let Stats { stats } = serde_json::from_slice(&answer)?;
         Ok(stats.into_iter().filter_map(|stat| Some((stat.name, stat.value?))).collect())
     }
+}
+
+/// How much memory an Envoy has, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// What it has allocated and not freed.
+    pub allocated: u64,
+    /// What the system counts for the process.
+    pub resident: u64,
 }
 
 impl fmt::Debug for Process {

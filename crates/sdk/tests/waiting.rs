@@ -340,3 +340,40 @@ fn a_body_can_wait_too_and_every_byte_is_shown_once() {
     assert_eq!(vm.host.borrow().log, ["wait false", " and see true"]);
     assert_eq!(vm.continued(), [0]);
 }
+
+/// Waits in the headers callback and writes no other: its body must not take held headers along.
+mod heads_only {
+    use sdk::call::{Cluster, HttpCall};
+    use sdk::prelude::*;
+
+    #[derive(Deserialize)]
+    pub struct Config {}
+
+    struct HeadsOnly;
+
+    #[plugin(call_outs)]
+    impl Plugin for HeadsOnly {
+        const NAME: &'static str = "heads-only";
+        type Config = Config;
+
+        fn on_request_headers(request: &mut RequestHeaders, config: &Config) -> Flow {
+            request.wait(config, async |_, _| {
+                let _ = HttpCall::get(Cluster::named("s", "host"), "/").send().await;
+                Flow::Reply(Reply::new(config::StatusCode::FORBIDDEN).details("heads-only.denied"))
+            })
+        }
+    }
+}
+
+#[test]
+fn a_plugin_that_waits_holds_bodies_that_it_does_not_look_at() {
+    let vm = Vm { entry: heads_only::entry(), host: host::install() };
+    vm.host.borrow_mut().configuration = "{}";
+    assert!((vm.entry.on_configure)(ROOT, 2));
+    assert_eq!(vm.request(2, "/"), PAUSE);
+    assert_eq!(vm.body(2, "body", false), PAUSE);
+    assert_eq!(vm.entry.on_request_trailers.unwrap()(2, 1), PAUSE);
+    vm.answer(2, 1, 200);
+    assert_eq!(vm.replies(), [(403, "heads-only.denied".to_string())]);
+    assert!(vm.continued().is_empty());
+}

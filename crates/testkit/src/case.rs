@@ -30,6 +30,7 @@
 //! | `requests` | instead of `refused`: a list of requests |
 //! | `gateway` | how the gateway is set up, see [`Gateway`] |
 //! | `upstream` | what the upstream answers: `status` (200), `headers`, `body` (`upstream`), `trailers` |
+//! | `services` | what the plug-in can call, see [`Service`] |
 //! | `skip` | `{ envoy: why }`: an engine on which the case cannot hold, with the reason |
 //!
 //! # `gateway`
@@ -41,10 +42,25 @@
 //! | `buffer_limit` | how many bytes of a body the gateway holds (1048576). Over HTTP/2 Envoy 1.40 holds the stream's window instead, 16 MiB |
 //! | `names` | `stock`, or `higress` for the short property names, which stock Envoy does not have: skip it |
 //! | `hold_headers` | whether headers can be held while the body comes (false) |
+//! | `workers` | how many workers the gateway has, each with a VM of its own (1); requests go to them in turn |
 //! | `log_level` | `trace`, `debug`, `info` (the default), `warn`, `error` or `critical` |
 //!
 //! Cases whose configuration and gateway are equal may share one gateway, so what a plug-in remembers from one
 //! request to the next can reach from case to case; counters are counted from the start of each.
+//!
+//! # `services`
+//!
+//! A list; each entry is a cluster of the gateway with a service behind it. A call to any other cluster is refused.
+//!
+//! | key | meaning |
+//! |---|---|
+//! | `cluster` | its name, as the plug-in calls it: `outbound\|8080\|\|auth.default.svc.cluster.local` |
+//! | `answer` | `{ status (200), headers, body, trailers }`; `none`: it takes the call and never answers; `closed`: nobody listens |
+//! | `delay` | how many milliseconds it takes to answer (0) |
+//! | `protocol` | `http1`, or `grpc`: `body` is then a message, and `grpc-status: 0` is added to the trailers unless one is written |
+//!
+//! Natively answers come in the order of their delays and no time passes. A case should not depend on
+//! whether an answer without a delay comes before or after the rest of a body.
 //!
 //! # A request
 //!
@@ -58,8 +74,14 @@
 //!   trailers: [[checksum, abc]]
 //!   protocol: http2           # http1
 //!   reset_after: 2            # the client goes away after that many pieces; 0: after the headers
+//!   reset_when_called: 1      # the client goes away once the services have seen so many calls of this request
+//!   services: [{ cluster: c, answer: none }]  # instead of those of the case with the same clusters
+//!   time: 59.5                # the gateway's clock, in seconds after the case began (0, then as before)
 //!   repeat: 3                 # sent three times (1); counters are looked at after the last
 //!   expect: { … }
+//! - repeat: 300
+//!   connections: 8            # at once over so many connections, which the workers share
+//!   answers: { 200: 100, 429: 200 }     # instead of `expect`: how many answers of which status
 //! ```
 //!
 //! A method, a path, a host, a header's name and value, and a body are [bytes](crate::ByteString). Envoy lets
@@ -67,7 +89,8 @@
 //! Without `chunks`, a body goes out in one piece, and HTTP/1.1 declares its Content-Length; with `chunks`
 //! or trailers HTTP/1.1 uses the chunked coding, one chunk to a piece, and HTTP/2 one DATA frame to a piece.
 //! A `content-length` among the headers goes out as it is, and then the pieces are not chunk-coded. A client
-//! that goes away (`reset_after`) never sends the end of its body.
+//! that goes away (`reset_after`) never sends the end of its body. Only the native engine's clock can be set, back too, so
+//! a case with a `time` skips the others.
 //!
 //! # `expect`
 //!
@@ -78,6 +101,7 @@
 //! | `body`, `body_contains` | the answer's whole body; bytes somewhere in it |
 //! | `trailers` | as `headers` |
 //! | `upstream` | `none`: the upstream saw no complete request; or `{ method, path, host, headers, body, body_contains, trailers }` of the request it saw |
+//! | `calls` | a list of what the services saw, in the order in which it came: `{ cluster, method, path, host, headers, body, … }`; `[]`: nothing |
 //! | `details` | the response-code details |
 //! | `log`, `log_absent` | text, or a list: each in a line that the plug-in logged during the request; in none |
 //! | `counters` | `{ name: value }` after the request, counted from the start of the case; one that is not there counts as 0 |
@@ -89,12 +113,15 @@ mod expect;
 mod gateway;
 mod load;
 mod request;
+mod service;
 mod written;
 
-pub use self::expect::{Expect, HeaderName, UpstreamExpect, UpstreamRequestExpect, Values};
+pub use self::expect::{CallExpect, Expect, HeaderName, UpstreamExpect, UpstreamRequestExpect, Values};
 pub use self::gateway::{Gateway, PropertyNames, Upstream};
 pub use self::load::{LoadError, load};
-pub use self::request::{Chunks, Each, Framing, Header, Protocol, Request};
+pub use self::request::{Chunks, Each, Framing, Header, Protocol, Request, Time};
+pub(crate) use self::service::of_cluster;
+pub use self::service::{Service, ServiceAnswer, ServiceProtocol};
 pub use ::gateway::LogLevel;
 
 use std::collections::BTreeMap;
@@ -126,6 +153,17 @@ pub struct Setup {
     pub configuration: Option<String>,
     /// The gateway around the plug-in.
     pub gateway: Gateway,
+    /// The clusters of the services that it can call.
+    pub services: Vec<ServiceCluster>,
+}
+
+/// The cluster of a service.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServiceCluster {
+    /// Its name.
+    pub name: String,
+    /// What the service speaks.
+    pub protocol: ServiceProtocol,
 }
 
 /// What must come of a configuration.

@@ -5,8 +5,8 @@ use std::fmt;
 
 use crate::ByteString;
 use crate::bytes::Shown;
-use crate::case::{Expect, Header, HeaderName, UpstreamExpect, UpstreamRequestExpect, Values};
-use crate::outcome::{Answer, LogLine, Outcome, UpstreamRequest};
+use crate::case::{CallExpect, Expect, Header, HeaderName, UpstreamExpect, UpstreamRequestExpect, Values};
+use crate::outcome::{Answer, Call, LogLine, Outcome, UpstreamRequest};
 
 /// Whether a request came out as its case wants.
 ///
@@ -28,7 +28,10 @@ pub fn check(expect: &Expect, outcome: &Outcome) -> Result<(), Mismatch> {
             format!("{} {}", String::from_utf8_lossy(&seen.method), Shown(&seen.path)),
         ),
         (Some(UpstreamExpect::Request(_)), None) => found.add("upstream", "a complete request", "none"),
-        (Some(UpstreamExpect::Request(wanted)), Some(seen)) => found.upstream(wanted, seen),
+        (Some(UpstreamExpect::Request(wanted)), Some(seen)) => found.request("upstream", wanted, seen),
+    }
+    if let Some(wanted) = &expect.calls {
+        found.calls(wanted, &outcome.calls);
     }
     if let Some(wanted) = &expect.details
         && outcome.details.as_ref() != Some(wanted)
@@ -124,14 +127,32 @@ impl Differences {
         self.headers("trailers", &expect.trailers, &answer.trailers);
     }
 
-    fn upstream(&mut self, wanted: &UpstreamRequestExpect, seen: &UpstreamRequest) {
-        self.bytes("upstream.method", wanted.method.as_ref(), &seen.method);
-        self.bytes("upstream.path", wanted.path.as_ref(), &seen.path);
-        self.bytes("upstream.host", wanted.host.as_ref(), &seen.host);
-        self.headers("upstream.headers", &wanted.headers, &seen.headers);
-        self.bytes("upstream.body", wanted.body.as_ref(), &seen.body);
-        self.contains("upstream.body_contains", wanted.body_contains.as_ref(), &seen.body);
-        self.headers("upstream.trailers", &wanted.trailers, &seen.trailers);
+    fn calls(&mut self, wanted: &[CallExpect], came: &[Call]) {
+        if wanted.len() != came.len() {
+            let line = |call: &Call| {
+                let method = String::from_utf8_lossy(&call.request.method).into_owned();
+                format!("\n    {} {method} {}", call.cluster, Shown(&call.request.path))
+            };
+            let came: String = came.iter().map(line).collect();
+            return self.add("calls", wanted.len(), if came.is_empty() { "none" } else { &came });
+        }
+        for (index, (wanted, came)) in wanted.iter().zip(came).enumerate() {
+            let field = format!("calls[{index}]");
+            if let Some(cluster) = wanted.cluster.as_ref().filter(|cluster| **cluster != came.cluster) {
+                self.add(format!("{field}.cluster"), cluster, &came.cluster);
+            }
+            self.request(&field, &wanted.request, &came.request);
+        }
+    }
+
+    fn request(&mut self, field: &str, wanted: &UpstreamRequestExpect, seen: &UpstreamRequest) {
+        self.bytes(&format!("{field}.method"), wanted.method.as_ref(), &seen.method);
+        self.bytes(&format!("{field}.path"), wanted.path.as_ref(), &seen.path);
+        self.bytes(&format!("{field}.host"), wanted.host.as_ref(), &seen.host);
+        self.headers(&format!("{field}.headers"), &wanted.headers, &seen.headers);
+        self.bytes(&format!("{field}.body"), wanted.body.as_ref(), &seen.body);
+        self.contains(&format!("{field}.body_contains"), wanted.body_contains.as_ref(), &seen.body);
+        self.headers(&format!("{field}.trailers"), &wanted.trailers, &seen.trailers);
     }
 
     fn headers(&mut self, field: &str, wanted: &BTreeMap<HeaderName, Values>, came: &[Header]) {
@@ -210,6 +231,7 @@ mod tests {
                 cut_off: None,
             }),
             upstream: None,
+            calls: Vec::new(),
             details: Some("p.blocked".into()),
             log: vec![LogLine { level: gateway::LogLevel::Info, message: "blocked by x".into() }],
             counters: [("p.blocked".into(), 2)].into(),
@@ -263,6 +285,7 @@ mod tests {
             ("{ upstream: none }", "upstream\n"),
             ("{ upstream: { path: /b } }", "upstream.path\n"),
             ("{ upstream: { body: ab } }", "upstream.body\n"),
+            ("{ calls: [{ path: / }] }", "calls\n  wanted 1\n  came   none"),
             ("{ upstream: { headers: { a: b } } }", "upstream.headers.a\n"),
         ] {
             let mismatch = check(&expect(yaml), &outcome).expect_err(yaml).to_string();

@@ -1,5 +1,6 @@
 //! What every engine does: loads a plug-in with a configuration, and passes requests through it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
@@ -63,4 +64,16 @@ pub trait Loaded {
     ///
     /// The engine itself failed. A request without an answer is an [`Outcome`], not an error.
     fn exchange(&mut self, request: &Request, upstream: &Upstream) -> anyhow::Result<Outcome>;
+
+    /// Sends one request as often as its `repeat` says, over its `connections` at once, and counts the answers by
+    /// status; 0 is no answer.
+    ///
+    /// # Errors
+    ///
+    /// The engine itself failed.
+    fn exchange_at_once(
+        &mut self,
+        request: &Request,
+        upstream: &Upstream,
+    ) -> anyhow::Result<BTreeMap<u16, u32>>;
 }

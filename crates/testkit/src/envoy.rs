@@ -5,7 +5,10 @@
 //! over, and what was logged and counted for it can be read.
 
 mod client;
+mod fields;
+mod grpc;
 mod pool;
+mod service;
 mod upstream;
 mod wire;
 
@@ -22,6 +25,7 @@ use crate::case::{LogLevel, Request, Setup, Upstream};
 use crate::outcome::{LogLine, Outcome};
 use crate::{Engine, EngineName, Load, Loaded};
 use pool::{Lease, Pool};
+use service::Services;
 use upstream::UpstreamServer;
 
 /// How many Envoys run at once.
@@ -77,12 +81,13 @@ impl Engine for EnvoyEngine {
     }
 }
 
-/// One Envoy and its upstream.
+/// One Envoy, its upstream and its services.
 struct Running {
     process: Process,
     plugin: String,
     upstream: UpstreamServer,
-    /// Runs the client and the upstream, one exchange at a time.
+    services: tokio::sync::Mutex<Services>,
+    /// Runs the client and the servers, one exchange at a time.
     runtime: Runtime,
 }
 
@@ -106,7 +111,9 @@ impl Running {
         setup: &Setup,
     ) -> Result<Self, NotRunning> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let upstream = runtime.block_on(UpstreamServer::start())?;
+        let (upstream, services) = runtime.block_on(async {
+            anyhow::Ok((UpstreamServer::start().await?, Services::start(&setup.services)?))
+        })?;
         let wasm = Wasm {
             configuration: setup.configuration.clone(),
             hold_headers: setup.gateway.hold_headers,
@@ -116,10 +123,14 @@ impl Running {
             route: setup.gateway.route.clone(),
             cluster: setup.gateway.cluster.clone(),
             buffer_limit: setup.gateway.buffer_limit,
+            workers: setup.gateway.workers,
+            services: services.clusters(),
             ..Bootstrap::new(wasm, upstream.address())
         };
         match Process::start(binary, &bootstrap, setup.gateway.log_level) {
-            Ok(process) => Ok(Self { process, plugin: plugin.into(), upstream, runtime }),
+            Ok(process) => {
+                Ok(Self { process, plugin: plugin.into(), upstream, services: services.into(), runtime })
+            }
             Err(StartError::Refused { log }) => Err(NotRunning::Refused(of_plugin(&log, plugin))),
             Err(error) => Err(error.into()),
         }
@@ -128,7 +139,15 @@ impl Running {
     async fn exchange(&self, request: &Request, upstream: &Upstream) -> anyhow::Result<Outcome> {
         let (log, access) = (self.process.log_mark()?, self.process.access_mark()?);
         self.upstream.answer_with(upstream);
-        let exchanged = client::send(&self.process, request).await?;
+        let mut services = self.services.lock().await;
+        services.behave(&request.services).await?;
+        let gone = async {
+            match request.reset_when_called {
+                Some(times) => services.called(times).await,
+                None => std::future::pending().await,
+            }
+        };
+        let exchanged = client::send(&self.process, request, gone).await?;
         let line = self.access_line(&exchanged.client.to_string(), access).await?;
         let mut seen = self.upstream.seen().await;
         if seen.len() > 1 {
@@ -137,6 +156,7 @@ impl Running {
         Ok(Outcome {
             answer: exchanged.answer,
             upstream: seen.pop(),
+            calls: services.calls(),
             details: line.map(|line| line.details).filter(|details| !details.is_empty()),
             log: of_plugin(&self.process.log_since(log)?, &self.plugin),
             counters: self.counters()?,
@@ -198,5 +218,18 @@ impl Loaded for LoadedEnvoy {
             *value = value.saturating_sub(self.counters_before.get(name).copied().unwrap_or(0));
         }
         Ok(outcome)
+    }
+
+    fn exchange_at_once(
+        &mut self,
+        request: &Request,
+        upstream: &Upstream,
+    ) -> anyhow::Result<BTreeMap<u16, u32>> {
+        let running = &*self.running;
+        running.upstream.answer_with(upstream);
+        running.runtime.block_on(async {
+            running.services.lock().await.behave(&request.services).await?;
+            client::send_at_once(&running.process, request).await
+        })
     }
 }

@@ -13,6 +13,8 @@ pub struct Outcome {
     pub answer: Option<Answer>,
     /// The complete request that the upstream saw.
     pub upstream: Option<UpstreamRequest>,
+    /// What the services saw, in the order in which it came.
+    pub calls: Vec<Call>,
     /// The response-code details, where the stream had any.
     pub details: Option<String>,
     /// What the plug-in logged during the request, at or above the case's level.
@@ -53,6 +55,15 @@ pub struct UpstreamRequest {
     pub body: ByteString,
     /// Trailers in order.
     pub trailers: Vec<Header>,
+}
+
+/// A call of the plug-in's own, as the service saw it.
+#[derive(Debug, Clone, Default)]
+pub struct Call {
+    /// The service's cluster.
+    pub cluster: String,
+    /// The complete request; a gRPC message is its body.
+    pub request: UpstreamRequest,
 }
 
 /// One message of the plug-in, or of the host about it.

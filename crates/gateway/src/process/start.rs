@@ -106,7 +106,7 @@ pub(super) fn start(
     let files = Files::new(bootstrap)?;
     let mut command = files.command(envoy, log_level);
     // Without hot restart no two Envoys meet in shared memory.
-    command.args(["--concurrency", "1", "--disable-hot-restart"]);
+    command.args(["--concurrency", &bootstrap.workers.to_string(), "--disable-hot-restart"]);
     command.args(["--file-flush-interval-msec", "5"]);
     command.arg("--admin-address-path").arg(files.admin_address());
     let mut supervised = files.spawn(&command)?;

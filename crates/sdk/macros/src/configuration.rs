@@ -77,7 +77,9 @@ fn nested(token: TokenTree) -> TokenTree {
 fn documentation(attribute: &Group) -> Option<String> {
     let mut tokens = attribute.stream().into_iter();
     match (tokens.next()?, tokens.next()?, tokens.next()?) {
-        (TokenTree::Ident(doc), TokenTree::Punct(_), TokenTree::Literal(text)) if doc.to_string() == "doc" => {
+        (TokenTree::Ident(doc), TokenTree::Punct(_), TokenTree::Literal(text))
+            if doc.to_string() == "doc" =>
+        {
             unquoted(&text.to_string())
         }
         _ => None,

@@ -19,6 +19,10 @@ const CALLBACKS: [&str; 8] = [
     "on_queue_ready",
 ];
 
+/// The bodies behind the heads.
+const BODIES: [(&str, &str); 2] =
+    [("on_request_headers", "on_request_body"), ("on_response_headers", "on_response_body")];
+
 /// A body may end with trailers, so whoever looks at bodies hears of those.
 const ENDS: [(&str, &str); 2] =
     [("on_request_body", "on_request_trailers"), ("on_response_body", "on_response_trailers")];
@@ -77,6 +81,12 @@ fn expand(arguments: &TokenStream, item: TokenStream) -> Result<TokenStream, &'s
         stream.extend(parse("type State = ();"));
     }
     let has = |callbacks: &[Ident], name: &str| callbacks.iter().any(|callback| callback.to_string() == name);
+    // A message that waits holds its body back, and a body that nobody looks at would take the head along.
+    for (headers, body) in BODIES {
+        if call_outs && has(&callbacks, headers) && !has(&callbacks, body) {
+            callbacks.push(Ident::new(body, Span::call_site()));
+        }
+    }
     for (body, trailers) in ENDS {
         if has(&callbacks, body) && !has(&callbacks, trailers) {
             callbacks.push(Ident::new(trailers, Span::call_site()));

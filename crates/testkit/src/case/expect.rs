@@ -9,7 +9,7 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use crate::ByteString;
 
 /// What must come of a request; what is not there is not looked at.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Expect {
     /// The answer's status.
@@ -24,6 +24,8 @@ pub struct Expect {
     pub trailers: BTreeMap<HeaderName, Values>,
     /// What the upstream saw.
     pub upstream: Option<UpstreamExpect>,
+    /// What the services saw, in the order in which it came.
+    pub calls: Option<Vec<CallExpect>>,
     /// The response-code details.
     pub details: Option<String>,
     /// Texts that the plug-in logged during the request.
@@ -103,7 +105,7 @@ impl<'de> Deserialize<'de> for Values {
 }
 
 /// What the upstream must have seen.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UpstreamExpect {
     /// No complete request.
     None,
@@ -112,7 +114,7 @@ pub enum UpstreamExpect {
 }
 
 /// What the request that the upstream saw must look like.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct UpstreamRequestExpect {
     /// Its method.
@@ -157,6 +159,28 @@ impl<'de> Deserialize<'de> for UpstreamExpect {
         }
 
         deserializer.deserialize_any(Either)
+    }
+}
+
+/// What a call that a service saw must look like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallExpect {
+    /// The service's cluster.
+    pub cluster: Option<String>,
+    /// The request.
+    pub request: UpstreamRequestExpect,
+}
+
+impl<'de> Deserialize<'de> for CallExpect {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The cluster stands beside the request's own fields, and serde cannot both flatten and refuse.
+        let mut written = serde_yaml::Mapping::deserialize(deserializer)?;
+        let cluster = written.remove("cluster").map(serde_yaml::from_value).transpose();
+        let request = UpstreamRequestExpect::deserialize(serde_yaml::Value::Mapping(written));
+        Ok(Self {
+            cluster: cluster.map_err(de::Error::custom)?,
+            request: request.map_err(de::Error::custom)?,
+        })
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Gateway {
     pub names: PropertyNames,
     /// Whether headers can be held while body callbacks come (`allow_on_headers_stop_iteration`).
     pub hold_headers: bool,
+    /// How many workers the gateway has, each with a VM of its own.
+    pub workers: u32,
     /// The level from which on the plug-in's messages are logged.
     pub log_level: LogLevel,
 }
@@ -32,6 +34,7 @@ impl Default for Gateway {
             buffer_limit: 1024 * 1024,
             names: PropertyNames::Stock,
             hold_headers: false,
+            workers: 1,
             log_level: LogLevel::Info,
         }
     }

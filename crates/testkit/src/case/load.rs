@@ -149,7 +149,24 @@ mod tests {
             ("refused: x\nskip: { other: why }".into(), ["skip: unknown variant `other`", "case `n`"]),
             ("refused: x\ngateway: { names: higress }".into(), ["add `skip: { envoy:", "case `n`"]),
             ("refused: x\nupstream: { status: 100 }".into(), ["upstream.status", "case `n`"]),
-            ("requests: [{ path: / }]".into(), ["requests[0]: missing field `expect`", "case `n`"]),
+            ("requests: [{ path: / }]".into(), ["requests[0].expect.status: is missing", "case `n`"]),
+            ("refused: x\ngateway: { workers: 0 }".into(), ["gateway.workers: write a number", "case `n`"]),
+            (request("time: 1"), ["time: Envoy's clock cannot be set", "add `skip: { envoy:"]),
+            (request("time: -1"), ["requests[0]", "time must be from 0 to 4000000 seconds"]),
+            (request("connections: 2, repeat: 2"), ["connections: say how many", "add `answers:"]),
+            (request("answers: { 200: 1 }"), ["expect: is not looked at beside `answers`", "case `n`"]),
+            (
+                "requests: [{ repeat: 3, answers: { 200: 1, 429: 1 } }]".into(),
+                ["answers: are 2 for 3 requests", "add up to `repeat`"],
+            ),
+            (
+                "requests: [{ connections: 2, answers: { 200: 1 } }]".into(),
+                ["connections: write a number from 1 to `repeat`", "case `n`"],
+            ),
+            (
+                "requests: [{ body: a, answers: { 200: 1 } }]".into(),
+                ["answers: requests at once have no body", "case `n`"],
+            ),
             (
                 "requests: [{ expect: { body: a } }]".into(),
                 ["requests[0].expect.status: is missing", "case `n`"],
@@ -169,12 +186,52 @@ mod tests {
             (request("body: a, reset_after: 0"), ["sees no answer", "remove `status`"]),
             ("requests: [{ body: a, reset_after: 2, expect: {} }]".into(), ["only 1 pieces", "reset_after"]),
             ("requests: [{ reset_after: 0, expect: {} }]".into(), ["add a `body`", "reset_after"]),
+            (
+                "requests: [{ reset_when_called: 1, expect: {} }]".into(),
+                ["reset_when_called", "and `services`"],
+            ),
+            (request("services: [{ cluster: c }], reset_when_called: 1"), ["sees no answer", "case `n`"]),
+            (
+                request("services: [{ cluster: '' }]"),
+                ["requests[0].services[0].cluster: is empty", "case `n`"],
+            ),
+            (request("services: [{ cluster: c, answer: nobody }]"), ["`none`, `closed`", "answer"]),
+            (request("services: [{ cluster: c, answer: { status: 99 } }]"), ["answer.status", "200 to 599"]),
+            (
+                format!("services: [{{ cluster: c }}, {{ cluster: c }}]\n{}", request("path: /")),
+                ["services[1].cluster: is there twice", "case `n`"],
+            ),
+            (
+                format!(
+                    "services: [{{ cluster: c, protocol: grpc }}]\n{}",
+                    request("services: [{ cluster: c }]")
+                ),
+                ["`c` speaks two protocols", "case `n`"],
+            ),
+            (
+                "gateway: { cluster: c }\nrefused: x\nservices: [{ cluster: c }]".into(),
+                ["is the upstream's", "services[0]"],
+            ),
         ] {
             let error = one(&format!("name: n\n{yaml}")).map(|case| format!("{case:?}")).unwrap_err();
             for part in parts {
                 assert!(error.contains(part), "{yaml}\n{error}\nwants {part}");
             }
         }
+    }
+
+    #[test]
+    fn a_request_has_the_services_of_its_case_but_for_those_of_its_own() {
+        let case = one("name: n\nservices: [{ cluster: a, delay: 1 }, { cluster: b, delay: 2 }]\nrequests: \
+             [{ services: [{ cluster: b, delay: 3 }, { cluster: c, delay: 4 }], expect: { status: 200 } }]")
+        .unwrap();
+        let clusters: Vec<_> = case.setup.services.iter().map(|cluster| cluster.name.as_str()).collect();
+        assert_eq!(clusters, ["a", "b", "c"]);
+        let Then::Requests(requests) = case.then else { panic!("requests") };
+        let mut services: Vec<_> =
+            requests[0].services.iter().map(|service| (service.cluster.as_str(), service.delay)).collect();
+        services.sort();
+        assert_eq!(services, [("a", 1), ("b", 3), ("c", 4)]);
     }
 
     #[test]

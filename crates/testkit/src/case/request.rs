@@ -1,8 +1,10 @@
 //! A request of a case: what the client sends, in which pieces.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
-use super::Expect;
+use super::{Expect, Service};
 use crate::ByteString;
 
 /// A header's or trailer's name and value.
@@ -39,10 +41,26 @@ pub struct Request {
     /// The client goes away after so many pieces of the body; 0 is after the headers.
     #[serde(default)]
     pub reset_after: Option<usize>,
+    /// The client goes away once the services have seen so many calls of this request.
+    #[serde(default)]
+    pub reset_when_called: Option<usize>,
+    /// What services do otherwise than the case says; what a case has read has all of them here.
+    #[serde(default)]
+    pub services: Vec<Service>,
+    /// What the gateway's clock shows; without it, what it showed before.
+    #[serde(default)]
+    pub time: Option<Time>,
     /// How many times the request is sent, one after the other.
     #[serde(default = "once")]
     pub repeat: u32,
-    /// What must come back.
+    /// Over how many connections at once.
+    #[serde(default = "once")]
+    pub connections: u32,
+    /// How many answers of which status must come back: for requests at once, where nobody can tell which.
+    #[serde(default)]
+    pub answers: BTreeMap<u16, u32>,
+    /// What must come back of each.
+    #[serde(default)]
     pub expect: Expect,
 }
 
@@ -60,6 +78,32 @@ fn example_com() -> ByteString {
 
 fn once() -> u32 {
     1
+}
+
+/// A time on the gateway's clock, in seconds after the case began.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(try_from = "f64")]
+pub struct Time(f64);
+
+impl Time {
+    /// In nanoseconds, rounded.
+    #[must_use]
+    pub fn nanoseconds(self) -> u64 {
+        (self.0 * 1e9).round() as u64
+    }
+}
+
+impl TryFrom<f64> for Time {
+    type Error = &'static str;
+
+    fn try_from(seconds: f64) -> Result<Self, &'static str> {
+        // So far a nanosecond can still be told from the next.
+        if (0.0..4e6).contains(&seconds) {
+            Ok(Time(seconds))
+        } else {
+            Err("time must be from 0 to 4000000 seconds")
+        }
+    }
 }
 
 /// How a body is cut into pieces.

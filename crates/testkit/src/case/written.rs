@@ -6,7 +6,10 @@ use config::resource::{Deployment, WasmPlugin};
 use serde::Deserialize;
 
 use super::expect::one_or_more;
-use super::{Case, Chunks, Gateway, Header, PropertyNames, Request, Setup, Then, Upstream};
+use super::{
+    Case, Chunks, Expect, Gateway, Header, PropertyNames, Protocol, Request, Service, ServiceAnswer,
+    ServiceCluster, Setup, Then, Upstream,
+};
 use crate::{ByteString, EngineName};
 
 /// A case as it is written.
@@ -23,6 +26,8 @@ pub(super) struct WrittenCase {
     gateway: Gateway,
     #[serde(default)]
     upstream: Upstream,
+    #[serde(default)]
+    services: Vec<Service>,
     #[serde(default)]
     skip: BTreeMap<EngineName, String>,
     #[serde(default, deserialize_with = "one_or_more")]
@@ -45,7 +50,7 @@ impl TryFrom<WrittenCase> for Case {
     }
 }
 
-fn check(written: WrittenCase) -> Result<Case, String> {
+fn check(mut written: WrittenCase) -> Result<Case, String> {
     if written.name.trim().is_empty() || written.name.contains(char::is_control) {
         return Err("name: write one sentence on one line".into());
     }
@@ -57,11 +62,38 @@ fn check(written: WrittenCase) -> Result<Case, String> {
              add `skip: { envoy: only Higress has the short property names }`"
             .into());
     }
+    if written.requests.iter().any(|request| request.time.is_some())
+        && !written.skip.contains_key(&EngineName::Envoy)
+    {
+        return Err(
+            "time: Envoy's clock cannot be set: add `skip: { envoy: its clock cannot be set }`".into()
+        );
+    }
+    if !(1..=16).contains(&written.gateway.workers) {
+        return Err("gateway.workers: write a number from 1 to 16".into());
+    }
     if !(200..=599).contains(&written.upstream.status) {
         return Err("upstream.status: write a status from 200 to 599".into());
     }
     headers("upstream.headers", &written.upstream.headers)?;
     headers("upstream.trailers", &written.upstream.trailers)?;
+    let mut services = service_clusters("services", &written.services, &written.gateway)?;
+    for (index, request) in written.requests.iter_mut().enumerate() {
+        let field = format!("requests[{index}].services");
+        let own = service_clusters(&field, &request.services, &written.gateway)?;
+        services.extend(own);
+        let named = |service: &&Service| request.services.iter().any(|own| own.cluster == service.cluster);
+        let others: Vec<_> = written.services.iter().filter(|service| !named(service)).cloned().collect();
+        request.services.extend(others);
+    }
+    services.sort();
+    services.dedup();
+    if let Some([one, _]) = services.array_windows().find(|[one, next]| one.name == next.name) {
+        return Err(format!(
+            "services: `{}` speaks two protocols: write the same wherever it stands",
+            one.name
+        ));
+    }
     for (index, request) in written.requests.iter().enumerate() {
         check_request(request).map_err(|error| format!("requests[{index}].{error}"))?;
     }
@@ -78,6 +110,7 @@ fn check(written: WrittenCase) -> Result<Case, String> {
     let setup = Setup {
         configuration: configuration(written.config, written.config_text, written.resource)?,
         gateway: written.gateway,
+        services,
     };
     Ok(Case { name: written.name, setup, upstream: written.upstream, skip: written.skip, then })
 }
@@ -120,6 +153,10 @@ fn deployed(resource: &serde_yaml::Value) -> Result<Option<String>, String> {
     }
 }
 
+/// What is said of an answer that nobody is there to see.
+const GONE: &str = "expect: a client that goes away sees no answer: remove `status`, `headers`, `trailers`, `body` \
+     and `body_contains`";
+
 fn check_request(request: &Request) -> Result<(), String> {
     for (field, bytes) in [("method", &request.method), ("path", &request.path), ("host", &request.host)] {
         if bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
@@ -144,7 +181,29 @@ fn check_request(request: &Request) -> Result<(), String> {
     if request.repeat == 0 {
         return Err("repeat: write 1 or more".into());
     }
+    if !request.answers.is_empty() {
+        return check_at_once(request);
+    }
+    if request.connections != 1 {
+        return Err(
+            "connections: say how many answers of each status must come: add `answers: { 200: … }`".into()
+        );
+    }
+    if request.reset_when_called == Some(0)
+        || (request.reset_when_called.is_some() && request.services.is_empty())
+    {
+        return Err(
+            "reset_when_called: counts the calls that services see: write 1 or more, and `services`".into()
+        );
+    }
     match request.reset_after {
+        None if request.reset_when_called.is_some() => match request.expect.needs_answer() {
+            true => Err(GONE.into()),
+            false => Ok(()),
+        },
+        Some(_) if request.reset_when_called.is_some() => {
+            Err("reset_after: the client goes away once: keep this or `reset_when_called`".into())
+        }
         None if request.expect.status.is_none() => Err("expect.status: is missing: write the status".into()),
         None => Ok(()),
         Some(pieces) if pieces > request.pieces().len() => Err(format!(
@@ -154,13 +213,67 @@ fn check_request(request: &Request) -> Result<(), String> {
         Some(_) if request.ends_with_headers() => {
             Err("reset_after: the request is complete after its headers: add a `body`".into())
         }
-        Some(_) if request.expect.needs_answer() => Err(
-            "expect: a client that goes away sees no answer: remove `status`, `headers`, `trailers`, `body` \
-                 and `body_contains`"
-                .into(),
-        ),
+        Some(_) if request.expect.needs_answer() => Err(GONE.into()),
         Some(_) => Ok(()),
     }
+}
+
+/// The clusters of services, each named once.
+fn service_clusters(
+    field: &str,
+    services: &[Service],
+    gateway: &Gateway,
+) -> Result<Vec<ServiceCluster>, String> {
+    let mut clusters: Vec<ServiceCluster> = Vec::new();
+    for (index, service) in services.iter().enumerate() {
+        let place = format!("{field}[{index}]");
+        if service.cluster.is_empty() {
+            return Err(format!("{place}.cluster: is empty: write the cluster's name"));
+        }
+        if service.cluster == gateway.cluster {
+            return Err(format!(
+                "{place}.cluster: is the upstream's: give the service another name, or `gateway.cluster` one"
+            ));
+        }
+        if clusters.iter().any(|cluster| cluster.name == service.cluster) {
+            return Err(format!("{place}.cluster: is there twice: keep one service of that name"));
+        }
+        if let ServiceAnswer::Answer(answer) = &service.answer {
+            if !(200..=599).contains(&answer.status) {
+                return Err(format!("{place}.answer.status: write a status from 200 to 599"));
+            }
+            headers(&format!("{place}.answer.headers"), &answer.headers)?;
+            headers(&format!("{place}.answer.trailers"), &answer.trailers)?;
+        }
+        clusters.push(ServiceCluster { name: service.cluster.clone(), protocol: service.protocol });
+    }
+    Ok(clusters)
+}
+
+/// Requests at once, of which only the answers' statuses are looked at.
+fn check_at_once(request: &Request) -> Result<(), String> {
+    let answers: u32 = request.answers.values().sum();
+    if answers != request.repeat {
+        return Err(format!(
+            "answers: are {answers} for {} requests: let them add up to `repeat`",
+            request.repeat
+        ));
+    }
+    if request.connections == 0 || request.connections > request.repeat {
+        return Err("connections: write a number from 1 to `repeat`".into());
+    }
+    if request.expect != Expect::default() {
+        return Err(
+            "expect: is not looked at beside `answers`: remove it, or look in a request after this one"
+                .into(),
+        );
+    }
+    if !request.ends_with_headers() || request.protocol != Protocol::Http1 {
+        return Err(
+            "answers: requests at once have no body and speak HTTP/1.1: remove the body, or `answers`".into(),
+        );
+    }
+    Ok(())
 }
 
 fn headers(field: &str, headers: &[Header]) -> Result<(), String> {

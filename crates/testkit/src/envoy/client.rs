@@ -3,6 +3,7 @@
 mod http1;
 mod http2;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use gateway::Process;
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 use crate::case::{Protocol, Request};
 use crate::outcome::Answer;
@@ -31,12 +33,16 @@ pub(super) struct Exchanged {
     pub(super) client: SocketAddr,
 }
 
-/// Sends a request.
+/// Sends a request; the client goes away when `gone` is done.
 ///
 /// # Errors
 ///
 /// Nobody listens, or the request cannot be put on the wire.
-pub(super) async fn send(envoy: &Process, request: &Request) -> anyhow::Result<Exchanged> {
+pub(super) async fn send(
+    envoy: &Process,
+    request: &Request,
+    gone: impl Future<Output = ()>,
+) -> anyhow::Result<Exchanged> {
     let stream = TcpStream::connect(envoy.address()).await.context("Envoy does not accept a connection")?;
     stream.set_nodelay(true)?;
     let client = stream.local_addr()?;
@@ -46,12 +52,40 @@ pub(super) async fn send(envoy: &Process, request: &Request) -> anyhow::Result<E
             Protocol::Http2 => http2::exchange(stream, request).await,
         }
     };
-    // After the time-out the connection is dropped, and the outcome is one without an answer.
-    let answer = match tokio::time::timeout(PATIENCE, exchange).await {
-        Ok(answer) => answer?,
-        Err(_) => None,
+    // With the exchange its connection is dropped, and the outcome is one without an answer.
+    let answer = tokio::select! {
+        answer = tokio::time::timeout(PATIENCE, exchange) => answer.ok().transpose()?.flatten(),
+        () = gone => None,
     };
     Ok(Exchanged { answer, client })
+}
+
+/// Sends a request as often as its `repeat` says, over its `connections` at once, one after the other on each.
+/// Gives the answers by status; 0 is no answer.
+///
+/// # Errors
+///
+/// Nobody listens, or the requests cannot be put on the wire.
+pub(super) async fn send_at_once(envoy: &Process, request: &Request) -> anyhow::Result<BTreeMap<u16, u32>> {
+    let mut left = request.repeat;
+    let mut connections = JoinSet::new();
+    for open in (1..=request.connections).rev() {
+        // As even as it goes.
+        let share = left.div_ceil(open);
+        left -= share;
+        let stream =
+            TcpStream::connect(envoy.address()).await.context("Envoy does not accept a connection")?;
+        stream.set_nodelay(true)?;
+        let request = request.clone();
+        connections.spawn(async move { http1::exchange_all(stream, &request, share).await });
+    }
+    let mut answers = BTreeMap::new();
+    while let Some(statuses) = connections.join_next().await {
+        for status in statuses?? {
+            *answers.entry(status).or_default() += 1;
+        }
+    }
+    Ok(answers)
 }
 
 /// What is sent of the body: all of it, or as much as comes before the client goes away.

@@ -106,7 +106,8 @@ async fn serve(stream: TcpStream, state: &Mutex<State>) -> io::Result<()> {
     Ok(())
 }
 
-fn request(head: Head, body: Vec<u8>, trailers: Vec<Header>) -> UpstreamRequest {
+/// A request of HTTP/1.1 from its parts.
+pub(super) fn request(head: Head, body: Vec<u8>, trailers: Vec<Header>) -> UpstreamRequest {
     // Envoy writes exactly `METHOD TARGET HTTP/1.1`; a target may have any bytes but spaces.
     let mut parts = head.start.split(|byte| *byte == b' ');
     let (method, path) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
@@ -128,7 +129,7 @@ fn request(head: Head, body: Vec<u8>, trailers: Vec<Header>) -> UpstreamRequest 
 }
 
 /// The answer in bytes.
-fn encode(answer: &Upstream, to_head: bool) -> Vec<u8> {
+pub(super) fn encode(answer: &Upstream, to_head: bool) -> Vec<u8> {
     let mut headers = answer.headers.clone();
     let without_body = to_head || answer.status == 204 || answer.status == 304;
     let declared = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"content-length"));

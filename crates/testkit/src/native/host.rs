@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use sdk::Status;
-use sdk::native::{Answer, Host};
+use sdk::native::{Answer, Host, OutgoingGrpc, OutgoingHttp};
 
+use super::calls::{Arrived, Calls};
 use super::maps::Map;
 use super::reply::LocalReply;
-use crate::case::{Gateway, LogLevel, PropertyNames};
+use super::shared::Shared;
+use crate::case::{Gateway, LogLevel, PropertyNames, Service};
 use crate::outcome::LogLine;
 
 /// The ABI's numbers of the maps that an HTTP stream has, in the order of [`MockHost::maps`].
@@ -22,6 +24,14 @@ pub(super) enum Body {
     Request = 0,
     Response = 1,
 }
+/// The ABI's numbers of the maps that the answer to a call has.
+const CALL_RESPONSE_HEADERS: u32 = 6;
+const CALL_RESPONSE_TRAILERS: u32 = 7;
+
+/// The ABI's numbers of the buffers that answers to calls have.
+const CALL_RESPONSE_BODY: u32 = 4;
+const GRPC_MESSAGE: u32 = 5;
+
 /// The ABI's number of the buffer with the plug-in's configuration.
 const PLUGIN_CONFIGURATION: u32 = 7;
 
@@ -40,15 +50,35 @@ pub(super) struct MockHost {
     /// Bodies by their number, likewise.
     bodies: [Option<Vec<u8>>; 2],
     properties: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// What the plug-in has set for this stream.
+    own_properties: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(super) reply: Option<LocalReply>,
+    pub(super) outgoing: Calls,
     pub(super) log: Vec<LogLine>,
-    /// Counters by name; a metric's number is its place here.
-    metrics: Vec<(String, u64)>,
+    shared: Shared,
+    /// Nanoseconds since [`START`].
+    clock: u64,
     pub(super) calls: u64,
 }
 
+/// When every case begins: 2026-01-01T00:00:00Z, in nanoseconds since 1970. A plug-in under test sees the same
+/// time in every run.
+const START: u64 = 1_767_225_600_000_000_000;
+
+/// Foreign functions that Envoy has and this host does not.
+const ENVOYS_ALONE: [&[u8]; 8] = [
+    b"compress",
+    b"uncompress",
+    b"sign",
+    b"verify_signature",
+    b"declare_property",
+    b"expr_create",
+    b"expr_evaluate",
+    b"expr_delete",
+];
+
 impl MockHost {
-    pub(super) fn new(gateway: Gateway, configuration: Vec<u8>) -> Self {
+    pub(super) fn new(gateway: Gateway, configuration: Vec<u8>, shared: Shared) -> Self {
         Self {
             gateway,
             configuration,
@@ -56,9 +86,12 @@ impl MockHost {
             gone: Default::default(),
             bodies: Default::default(),
             properties: BTreeMap::new(),
+            own_properties: BTreeMap::new(),
             reply: None,
+            outgoing: Calls::default(),
             log: Vec::new(),
-            metrics: Vec::new(),
+            shared,
+            clock: 0,
             calls: 0,
         }
     }
@@ -102,16 +135,23 @@ impl MockHost {
     }
 
     /// Forgets the stream before.
-    pub(super) fn begin_stream(&mut self) {
+    pub(super) fn begin_stream(&mut self, services: &[Service]) {
+        self.outgoing.begin_stream(services);
         self.maps = Default::default();
         self.gone = Default::default();
         self.bodies = Default::default();
+        self.own_properties.clear();
         self.reply = None;
         self.log.clear();
     }
 
     pub(super) fn counters(&self) -> BTreeMap<String, u64> {
-        self.metrics.iter().cloned().collect()
+        self.shared.lock().counters()
+    }
+
+    /// Sets the clock to so many nanoseconds after the start.
+    pub(super) fn set_clock(&mut self, nanoseconds: u64) {
+        self.clock = nanoseconds;
     }
 
     /// The properties of a request, under the names that the gateway of the case has.
@@ -134,6 +174,12 @@ impl MockHost {
     }
 
     fn map(&mut self, number: u32) -> Answer<&mut Map> {
+        let answer = self.outgoing.arrived.as_mut().filter(|answer| !answer.grpc);
+        match (number, answer) {
+            (CALL_RESPONSE_HEADERS, Some(answer)) => return Ok(&mut answer.headers),
+            (CALL_RESPONSE_TRAILERS, Some(answer)) => return Ok(&mut answer.trailers),
+            _ => {}
+        }
         let map = usize::try_from(number).ok().and_then(|number| self.maps.get_mut(number));
         map.and_then(Option::as_mut).ok_or(Status::BAD_ARGUMENT)
     }
@@ -157,14 +203,17 @@ impl Host for MockHost {
 
     fn time(&mut self) -> Answer<u64> {
         self.calls += 1;
-        // A plug-in under test sees the same time in every run: 2026-01-01T00:00:00Z.
-        Ok(1_767_225_600_000_000_000)
+        Ok(START.saturating_add(self.clock))
     }
 
     fn buffer(&mut self, buffer: u32, start: usize, size: usize) -> Answer<Vec<u8>> {
         self.calls += 1;
         let bytes = match buffer {
             PLUGIN_CONFIGURATION => &self.configuration,
+            CALL_RESPONSE_BODY | GRPC_MESSAGE => {
+                let wanted = |answer: &&Arrived| answer.grpc == (buffer == GRPC_MESSAGE);
+                &self.outgoing.arrived.as_ref().filter(wanted).ok_or(Status::NOT_FOUND)?.body
+            }
             _ => {
                 let buffer = usize::try_from(buffer).ok().and_then(|body| self.bodies.get(body));
                 buffer.and_then(Option::as_ref).ok_or(Status::NOT_FOUND)?
@@ -222,7 +271,9 @@ impl Host for MockHost {
 
     fn property(&mut self, path: &[u8]) -> Answer<Vec<u8>> {
         self.calls += 1;
-        self.properties.get(path).cloned().ok_or(Status::NOT_FOUND)
+        // The gateway's own come first.
+        let property = self.properties.get(path).or_else(|| self.own_properties.get(path));
+        property.cloned().ok_or(Status::NOT_FOUND)
     }
 
     fn send_local_response(
@@ -245,22 +296,100 @@ impl Host for MockHost {
         Ok(())
     }
 
-    fn define_metric(&mut self, _: u32, name: &[u8]) -> Answer<u32> {
+    fn set_property(&mut self, path: &[u8], value: &[u8]) -> Answer<()> {
         self.calls += 1;
-        let name = String::from_utf8_lossy(name).into_owned();
-        let place = self.metrics.iter().position(|(other, _)| *other == name).unwrap_or_else(|| {
-            self.metrics.push((name, 0));
-            self.metrics.len() - 1
-        });
-        u32::try_from(place).map_err(|_| Status::INTERNAL_FAILURE)
+        self.own_properties.insert(path.to_vec(), value.to_vec());
+        Ok(())
+    }
+
+    fn shared_data(&mut self, key: &[u8]) -> Answer<(Vec<u8>, u32)> {
+        self.calls += 1;
+        self.shared.lock().get(key)
+    }
+
+    fn set_shared_data(&mut self, key: &[u8], value: &[u8], version: u32) -> Answer<()> {
+        self.calls += 1;
+        self.shared.lock().set(key, value, version)
+    }
+
+    fn register_queue(&mut self, name: &[u8]) -> Answer<u32> {
+        self.calls += 1;
+        self.shared.lock().register_queue(name)
+    }
+
+    fn resolve_queue(&mut self, vm: &[u8], name: &[u8]) -> Answer<u32> {
+        self.calls += 1;
+        // The one plug-in of a case has no `vm_id`.
+        if vm.is_empty() { self.shared.lock().resolve_queue(name) } else { Err(Status::NOT_FOUND) }
+    }
+
+    fn dequeue(&mut self, queue: u32) -> Answer<Vec<u8>> {
+        self.calls += 1;
+        self.shared.lock().queue(queue)?.pop_front().ok_or(Status::EMPTY)
+    }
+
+    fn enqueue(&mut self, queue: u32, value: &[u8]) -> Answer<()> {
+        self.calls += 1;
+        self.shared.lock().queue(queue)?.push_back(value.to_vec());
+        Ok(())
+    }
+
+    fn call_foreign_function(&mut self, name: &[u8], argument: &[u8]) -> Answer<Vec<u8>> {
+        match name {
+            b"clear_route_cache" => {
+                self.calls += 1;
+                Ok(Vec::new())
+            }
+            b"set_envoy_filter_state" => {
+                self.calls += 1;
+                filter_state(argument)
+            }
+            _ if ENVOYS_ALONE.contains(&name) => Err(self.unknown("proxy_call_foreign_function")),
+            _ => {
+                self.calls += 1;
+                Err(Status::NOT_FOUND)
+            }
+        }
+    }
+
+    fn define_metric(&mut self, kind: u32, name: &[u8]) -> Answer<u32> {
+        self.calls += 1;
+        self.shared.lock().define_metric(kind, name)
     }
 
     fn increment_metric(&mut self, id: u32, offset: i64) -> Answer<()> {
         self.calls += 1;
-        let metric = usize::try_from(id).ok().and_then(|id| self.metrics.get_mut(id));
-        let (_, value) = metric.ok_or(Status::NOT_FOUND)?;
-        *value = value.saturating_add_signed(offset);
-        Ok(())
+        self.shared.lock().increment_metric(id, offset)
+    }
+
+    fn record_metric(&mut self, id: u32, value: u64) -> Answer<()> {
+        self.calls += 1;
+        self.shared.lock().record_metric(id, value)
+    }
+
+    fn metric(&mut self, id: u32) -> Answer<u64> {
+        self.calls += 1;
+        self.shared.lock().metric_value(id)
+    }
+
+    fn continue_stream(&mut self, stream: u32) -> Answer<()> {
+        self.calls += 1;
+        self.outgoing.continue_stream(stream)
+    }
+
+    fn http_call(&mut self, call: OutgoingHttp<'_>) -> Answer<u32> {
+        self.calls += 1;
+        self.outgoing.http(&call)
+    }
+
+    fn grpc_call(&mut self, call: OutgoingGrpc<'_>) -> Answer<u32> {
+        self.calls += 1;
+        self.outgoing.grpc(&call)
+    }
+
+    fn grpc_cancel(&mut self, token: u32) -> Answer<()> {
+        self.calls += 1;
+        self.outgoing.grpc_cancel(token)
     }
 
     fn set_effective_context(&mut self, _: u32) -> Answer<()> {
@@ -274,4 +403,14 @@ impl Host for MockHost {
         self.log.push(LogLine { level: LogLevel::Critical, message });
         Status::UNIMPLEMENTED
     }
+}
+
+/// Sets a filter-state object: the names that Envoy knows all begin alike.
+fn filter_state(arguments: &[u8]) -> Answer<Vec<u8>> {
+    // A field of type string comes as its number and type, its length, and its bytes.
+    let [0x0a, size, rest @ ..] = arguments else {
+        return Err(Status::BAD_ARGUMENT);
+    };
+    let name = rest.get(..usize::from(*size)).ok_or(Status::BAD_ARGUMENT)?;
+    if name.starts_with(b"envoy.") { Ok(Vec::new()) } else { Err(Status::NOT_FOUND) }
 }

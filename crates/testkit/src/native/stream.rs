@@ -27,19 +27,20 @@ pub(super) struct Stream<'a> {
 }
 
 /// How a message came through the filter.
-enum Passed {
+pub(super) enum Passed {
     /// Whole, with its body as the filter left it.
     Through(Vec<u8>),
     /// Somebody answered instead.
     Answered(LocalReply),
-    /// It waits, and nothing is left to come that could wake it.
+    /// It waits, and no answer is left to come that could wake it.
     Stuck,
     /// The client has gone away.
     Reset,
 }
 
 /// One direction of a stream, in the host's numbers and the plug-in's callbacks.
-struct Direction {
+pub(super) struct Direction {
+    pub(super) stream: u32,
     headers: usize,
     trailers: usize,
     body: Body,
@@ -49,7 +50,7 @@ struct Direction {
 }
 
 /// A message as it arrives.
-struct Message<'m> {
+pub(super) struct Message<'m> {
     headers: Map,
     pieces: Vec<&'m [u8]>,
     /// The end is told apart from the last piece, as the chunked coding does.
@@ -57,20 +58,25 @@ struct Message<'m> {
     ends_with_headers: bool,
     trailers: &'m [Header],
     /// Ends without an end after so many pieces.
-    reset_after: Option<usize>,
+    pub(super) reset_after: Option<usize>,
+    /// Ends once the services have seen so many calls.
+    pub(super) reset_when_called: Option<usize>,
     /// A body that the gateway has to hold may have so many bytes; a larger one never arrives at once.
     limit: usize,
 }
 
 impl Stream<'_> {
-    fn host(&self) -> RefMut<'_, MockHost> {
+    pub(super) fn host(&self) -> RefMut<'_, MockHost> {
         self.host.borrow_mut()
     }
 
     /// Sends a request through, and the answer back.
     pub(super) fn exchange(&self, request: &Request, upstream: &Upstream) -> Outcome {
         let calls_before = self.host().calls;
-        self.host().begin_stream();
+        self.host().begin_stream(&request.services);
+        if let Some(time) = request.time {
+            self.host().set_clock(time.nanoseconds());
+        }
         self.host().set_properties(&request.host, protocol(request));
         let passed = self.request(request);
         let mut outcome = Outcome::default();
@@ -91,6 +97,7 @@ impl Stream<'_> {
         }
         (self.entry.on_delete)(self.context);
         let mut host = self.host();
+        outcome.calls = std::mem::take(&mut host.outgoing.seen);
         outcome.log = std::mem::take(&mut host.log);
         outcome.counters = host.counters();
         outcome.host_calls = Some(host.calls - calls_before);
@@ -99,6 +106,7 @@ impl Stream<'_> {
 
     fn request(&self, request: &Request) -> Passed {
         let direction = Direction {
+            stream: 0,
             headers: REQUEST_HEADERS,
             trailers: REQUEST_TRAILERS,
             body: Body::Request,
@@ -129,6 +137,7 @@ impl Stream<'_> {
             ends_with_headers: request.ends_with_headers(),
             trailers: &request.trailers,
             reset_after: request.reset_after,
+            reset_when_called: request.reset_when_called,
             limit: match request.protocol {
                 Protocol::Http1 => usize::try_from(self.host().gateway().buffer_limit).unwrap_or(usize::MAX),
                 Protocol::Http2 => STREAM_WINDOW,
@@ -155,6 +164,7 @@ impl Stream<'_> {
     /// Sends a response through to the client.
     fn response(&self, request: &Request, message: Message<'_>, outcome: &mut Outcome) {
         let direction = Direction {
+            stream: 1,
             headers: RESPONSE_HEADERS,
             trailers: RESPONSE_TRAILERS,
             body: Body::Response,
@@ -207,25 +217,31 @@ impl Stream<'_> {
             ends_with_headers,
             trailers: &[],
             reset_after: None,
+            reset_when_called: None,
             limit: usize::MAX,
         };
         self.response(request, message, outcome);
     }
 
     /// Moves a message through the callbacks of its direction.
-    fn pass(&self, direction: &Direction, message: Message<'_>) -> Passed {
+    fn pass(&self, direction: &Direction, mut message: Message<'_>) -> Passed {
         // The head.
         let count = message.headers.len();
-        self.host().arrive(direction.headers, message.headers);
+        self.host().arrive(direction.headers, std::mem::take(&mut message.headers));
         let action = direction
             .on_headers
             .map_or(CONTINUE, |call| call(self.context, count, message.ends_with_headers));
         if let Some(reply) = self.host().reply.take() {
             return Passed::Answered(reply);
         }
-        let held_head = action != CONTINUE;
-        if held_head && (message.ends_with_headers || !self.host().gateway().hold_headers) {
-            return Passed::Stuck;
+        let mut held_head = action != CONTINUE;
+        // Until it goes on, nothing that follows reaches the plug-in; then it comes in one.
+        let stopped = held_head && (message.ends_with_headers || !self.host().gateway().hold_headers);
+        if stopped {
+            if let Some(ended) = self.wait(direction, &message) {
+                return ended;
+            }
+            held_head = false;
         }
         if !held_head {
             self.host().release(direction.headers);
@@ -234,11 +250,18 @@ impl Stream<'_> {
         // The body: what a piece does not let go on is held with those after it.
         let mut body = BodyOnItsWay { limit: message.limit, ..BodyOnItsWay::default() };
         let sent = message.pieces.iter().take(message.reset_after.unwrap_or(usize::MAX));
-        let reads = sent.flat_map(|piece| piece.chunks(message.limit.max(1)));
+        let joined: Vec<u8>;
+        let sent: Vec<&[u8]> = if stopped {
+            joined = sent.copied().collect::<Vec<_>>().concat();
+            vec![&joined]
+        } else {
+            sent.copied().collect()
+        };
+        let reads = sent.iter().flat_map(|piece| piece.chunks(message.limit.max(1)));
         let mut pieces: Vec<(&[u8], bool)> = reads.map(|piece| (piece, false)).collect();
         if !message.ends_with_headers && message.trailers.is_empty() && message.reset_after.is_none() {
             match pieces.last_mut() {
-                Some((_, last)) if !message.end_apart => *last = true,
+                Some((_, last)) if stopped || !message.end_apart => *last = true,
                 _ => pieces.push((&[], true)),
             }
         }
@@ -262,13 +285,19 @@ impl Stream<'_> {
             if let Some(reply) = self.host().reply.take() {
                 return Passed::Answered(reply);
             }
-            body.through.append(&mut self.host().take_body(direction.body));
+            body.held = self.host().take_body(direction.body);
             body.waits = action != CONTINUE;
-            self.host().release(direction.trailers);
         }
         if body.waits {
-            return Passed::Stuck;
+            // Everything has arrived: what is held goes on without another callback.
+            self.host().body_arrives(direction.body, std::mem::take(&mut body.held));
+            if let Some(ended) = self.wait(direction, &message) {
+                return ended;
+            }
+            body.held = self.host().take_body(direction.body);
         }
+        body.through.append(&mut body.held);
+        self.host().release(direction.trailers);
         self.host().release(direction.headers);
         Passed::Through(body.through)
     }
@@ -346,6 +375,7 @@ fn upstream_message<'m>(request: &Request, upstream: &'m Upstream) -> Message<'m
         ends_with_headers,
         trailers,
         reset_after: None,
+        reset_when_called: None,
         limit: usize::MAX,
     }
 }

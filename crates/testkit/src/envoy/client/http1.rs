@@ -2,11 +2,11 @@
 
 use std::io;
 
-use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufRead, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::OwnedWriteHalf;
 
-use super::{Pace, WAITED_FOR, pieces};
+use super::{PATIENCE, Pace, WAITED_FOR, pieces};
 use crate::case::{Framing, Request};
 use crate::envoy::wire;
 use crate::outcome::Answer;
@@ -25,7 +25,8 @@ pub(super) async fn exchange(
     }
     // An answer may come, and the connection close, before the whole request is sent.
     let writing = write(&mut writer, request, pace);
-    let reading = read(reader, &request.method);
+    let mut reader = BufReader::new(reader);
+    let reading = answer(&mut reader, &request.method);
     tokio::pin!(writing, reading);
     tokio::select! {
         answer = &mut reading => return Ok(answer?),
@@ -35,12 +36,25 @@ pub(super) async fn exchange(
     Ok(reading.await?)
 }
 
+/// Sends a request without a body so many times, one after the other, and gives the statuses of the answers.
+/// What does not come before the connection ends, or in time, is 0.
+pub(super) async fn exchange_all(stream: TcpStream, request: &Request, times: u32) -> io::Result<Vec<u16>> {
+    let (reader, mut writer) = stream.into_split();
+    let mut reader = BufReader::new(reader);
+    let head = head(request);
+    let mut statuses = Vec::new();
+    while statuses.len() < times as usize {
+        writer.write_all(&head).await?;
+        match tokio::time::timeout(PATIENCE, answer(&mut reader, &request.method)).await {
+            Ok(Ok(Some(answer))) if answer.cut_off.is_none() => statuses.push(answer.status),
+            _ => statuses.resize(times as usize, 0),
+        }
+    }
+    Ok(statuses)
+}
+
 async fn write(writer: &mut OwnedWriteHalf, request: &Request, pace: &Pace<'_>) -> io::Result<()> {
-    let mut headers = vec![("host".into(), request.host.clone())];
-    headers.extend(request.headers.iter().cloned());
-    headers.extend(request.framing_header().map(|(name, value)| (name.into(), value.as_str().into())));
-    let start: [&[u8]; 4] = [&request.method, b" ", &request.path, b" HTTP/1.1"];
-    let head = wire::head(&start, &headers);
+    let head = head(request);
     writer.write_all(&head).await?;
     let chunked = request.framing() == Framing::Chunked;
     let mut sent = head.len() as u64;
@@ -59,11 +73,19 @@ async fn write(writer: &mut OwnedWriteHalf, request: &Request, pace: &Pace<'_>) 
     Ok(())
 }
 
+/// The request line and the headers.
+fn head(request: &Request) -> Vec<u8> {
+    let mut headers = vec![("host".into(), request.host.clone())];
+    headers.extend(request.headers.iter().cloned());
+    headers.extend(request.framing_header().map(|(name, value)| (name.into(), value.as_str().into())));
+    let start: [&[u8]; 4] = [&request.method, b" ", &request.path, b" HTTP/1.1"];
+    wire::head(&start, &headers)
+}
+
 /// Reads the answer; nothing if the connection closes before one begins.
-async fn read(reader: OwnedReadHalf, method: &[u8]) -> io::Result<Option<Answer>> {
-    let mut reader = BufReader::new(reader);
+async fn answer(reader: &mut (impl AsyncBufRead + Unpin), method: &[u8]) -> io::Result<Option<Answer>> {
     loop {
-        let head = match wire::read_head(&mut reader).await {
+        let head = match wire::read_head(reader).await {
             Ok(Some(head)) => head,
             Ok(None) => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
@@ -78,7 +100,7 @@ async fn read(reader: OwnedReadHalf, method: &[u8]) -> io::Result<Option<Answer>
             framing => framing.unwrap_or(wire::Framing::Close),
         };
         let mut body = Vec::new();
-        let end = wire::read_body(&mut reader, framing, &mut body).await;
+        let end = wire::read_body(reader, framing, &mut body).await;
         let cut_off = end.as_ref().err().map(ToString::to_string);
         return Ok(Some(Answer {
             status,

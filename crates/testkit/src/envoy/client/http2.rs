@@ -4,11 +4,12 @@ use std::io::Cursor;
 use std::time::Duration;
 
 use anyhow::Context;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::Uri;
 use tokio::net::TcpStream;
 
 use super::pieces;
-use crate::case::{Header, Request};
+use crate::case::Request;
+use crate::envoy::fields::{fields, list};
 use crate::outcome::Answer;
 
 /// How long a client that goes away stays for its last frames to leave.
@@ -113,25 +114,4 @@ fn head(request: &Request) -> anyhow::Result<http::Request<()>> {
     }
     *head.headers_mut() = headers;
     Ok(head)
-}
-
-fn fields(headers: &[Header]) -> anyhow::Result<HeaderMap> {
-    let mut map = HeaderMap::new();
-    for (name, value) in headers {
-        map.append(HeaderName::from_bytes(name)?, HeaderValue::from_bytes(value)?);
-    }
-    Ok(map)
-}
-
-fn list(headers: HeaderMap) -> Vec<Header> {
-    let mut list: Vec<Header> = Vec::new();
-    let mut last = None;
-    // A further value of the same name comes without it.
-    for (name, value) in headers {
-        last = name.or(last);
-        if let Some(name) = &last {
-            list.push((name.as_str().into(), value.as_bytes().into()));
-        }
-    }
-    list
 }

@@ -1,0 +1,119 @@
+//! What all workers of one gateway share: data, queues and metrics, as Envoy 1.40 keeps them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sdk::Status;
+use sdk::native::Answer;
+
+/// A share of it for each worker.
+#[derive(Clone, Default)]
+pub(super) struct Shared(Arc<Mutex<State>>);
+
+#[derive(Default)]
+pub(super) struct State {
+    /// Values with their versions.
+    data: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
+    last_version: u32,
+    /// A queue's number is its place here, from 1: Envoy takes 0 for "none".
+    queues: Vec<(Vec<u8>, VecDeque<Vec<u8>>)>,
+    /// A metric's number is its place here.
+    metrics: Vec<Metric>,
+}
+
+struct Metric {
+    kind: u32,
+    name: String,
+    value: u64,
+}
+
+/// The ABI's numbers for kinds of metrics; the third is the histogram.
+const COUNTER: u32 = 0;
+const GAUGE: u32 = 1;
+
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    pub(super) fn get(&self, key: &[u8]) -> Answer<(Vec<u8>, u32)> {
+        self.data.get(key).cloned().ok_or(Status::NOT_FOUND)
+    }
+
+    /// A version is compared only where there is a value, and 0 with none.
+    pub(super) fn set(&mut self, key: &[u8], value: &[u8], version: u32) -> Answer<()> {
+        if self.data.get(key).is_some_and(|(_, there)| version != 0 && version != *there) {
+            return Err(Status::CAS_MISMATCH);
+        }
+        self.last_version += 1;
+        self.data.insert(key.to_vec(), (value.to_vec(), self.last_version));
+        Ok(())
+    }
+
+    pub(super) fn register_queue(&mut self, name: &[u8]) -> Answer<u32> {
+        self.resolve_queue(name).or_else(|_| {
+            self.queues.push((name.to_vec(), VecDeque::new()));
+            number(self.queues.len())
+        })
+    }
+
+    pub(super) fn resolve_queue(&self, name: &[u8]) -> Answer<u32> {
+        let place = self.queues.iter().position(|(other, _)| other == name);
+        number(place.ok_or(Status::NOT_FOUND)? + 1)
+    }
+
+    pub(super) fn queue(&mut self, queue: u32) -> Answer<&mut VecDeque<Vec<u8>>> {
+        let place = usize::try_from(queue).ok().and_then(|queue| queue.checked_sub(1));
+        let queue = place.and_then(|place| self.queues.get_mut(place));
+        queue.map(|(_, entries)| entries).ok_or(Status::NOT_FOUND)
+    }
+
+    pub(super) fn define_metric(&mut self, kind: u32, name: &[u8]) -> Answer<u32> {
+        let name = String::from_utf8_lossy(name).into_owned();
+        let there = self.metrics.iter().position(|metric| metric.kind == kind && metric.name == name);
+        number(there.unwrap_or_else(|| {
+            self.metrics.push(Metric { kind, name, value: 0 });
+            self.metrics.len() - 1
+        }))
+    }
+
+    pub(super) fn increment_metric(&mut self, id: u32, offset: i64) -> Answer<()> {
+        let metric = self.metric(id)?;
+        match metric.kind {
+            COUNTER if offset < 0 => Err(Status::BAD_ARGUMENT),
+            COUNTER | GAUGE => {
+                metric.value = metric.value.saturating_add_signed(offset);
+                Ok(())
+            }
+            _ => Err(Status::BAD_ARGUMENT),
+        }
+    }
+
+    pub(super) fn record_metric(&mut self, id: u32, value: u64) -> Answer<()> {
+        let metric = self.metric(id)?;
+        metric.value = if metric.kind == COUNTER { metric.value.saturating_add(value) } else { value };
+        Ok(())
+    }
+
+    pub(super) fn metric_value(&mut self, id: u32) -> Answer<u64> {
+        let metric = self.metric(id)?;
+        if matches!(metric.kind, COUNTER | GAUGE) { Ok(metric.value) } else { Err(Status::BAD_ARGUMENT) }
+    }
+
+    fn metric(&mut self, id: u32) -> Answer<&mut Metric> {
+        let metric = usize::try_from(id).ok().and_then(|id| self.metrics.get_mut(id));
+        metric.ok_or(Status::NOT_FOUND)
+    }
+
+    /// Counters and gauges by name.
+    pub(super) fn counters(&self) -> BTreeMap<String, u64> {
+        let shown = self.metrics.iter().filter(|metric| matches!(metric.kind, COUNTER | GAUGE));
+        shown.map(|metric| (metric.name.clone(), metric.value)).collect()
+    }
+}
+
+fn number(place: usize) -> Answer<u32> {
+    u32::try_from(place).map_err(|_| Status::INTERNAL_FAILURE)
+}

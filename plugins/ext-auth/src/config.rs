@@ -1,0 +1,204 @@
+//! The configuration, checked, with its patterns compiled.
+
+use std::time::Duration;
+
+use config::{Configuration, FieldError, HeaderName, HeaderValue, StatusCode};
+use matcher::host::HostPattern;
+use sdk::call::Cluster;
+
+use crate::fields::{Endpoint, EndpointMode, Fields, HttpService, MatchRule, MatchType};
+use crate::pattern::{HeaderNames, Pattern};
+
+/// The configuration.
+pub struct Config {
+    /// The authorization service.
+    pub service: Cluster,
+    /// How a request is put to it.
+    pub target: Target,
+    /// How long it may take to answer.
+    pub timeout: Duration,
+    /// Headers of the request that go along.
+    pub allowed_headers: HeaderNames,
+    /// Headers that are set on the way to the service.
+    pub headers_to_add: Vec<(HeaderName, HeaderValue)>,
+    /// Headers of the answer that are set on the request.
+    pub allowed_upstream_headers: HeaderNames,
+    /// Headers of a refusal that the client gets; without, all.
+    pub allowed_client_headers: Option<HeaderNames>,
+    /// What the rules are for.
+    pub match_type: MatchType,
+    /// Requests by host, method and path.
+    pub rules: Vec<Rule>,
+    /// What becomes of requests that the service gives no verdict on.
+    pub without_verdict: WithoutVerdict,
+    /// Let every request pass all the same.
+    pub dry_run: bool,
+}
+
+/// How a request is put to the service.
+pub enum Target {
+    /// With its own method and, behind this prefix, its own path.
+    Envoy { prefix: String },
+    /// With this method and path.
+    ForwardAuth { method: String, path: String },
+}
+
+/// What becomes of requests that the service gives no verdict on.
+#[derive(Clone, Copy)]
+pub enum WithoutVerdict {
+    /// They pass, with or without a header that tells.
+    Pass { tell: bool },
+    /// They are answered with this status.
+    Answer(StatusCode),
+}
+
+/// Requests by host, method and path. What is absent holds for every request.
+pub struct Rule {
+    pub host: Option<HostPattern>,
+    pub methods: Vec<String>,
+    pub path: Option<Pattern>,
+}
+
+impl Configuration for Config {
+    type Fields = Fields;
+
+    fn check(fields: Fields) -> Result<Self, FieldError> {
+        let HttpService { endpoint_mode, endpoint, timeout, authorization_request, authorization_response } =
+            fields.http_service;
+        if timeout == 0 {
+            return Err(FieldError::new("http_service.timeout", "must be 1 or more: write milliseconds"));
+        }
+        if authorization_request.with_request_body {
+            return Err(FieldError::new(
+                "http_service.authorization_request.with_request_body",
+                "is not supported: a gateway such as Istio's sends a request's headers on before its body can be \
+                 read, and the upstream would act on them before the service has decided. Write false, or remove it",
+            ));
+        }
+        let headers_to_add = authorization_request.headers_to_add.into_iter().map(|(name, value)| {
+            let field = format!("http_service.authorization_request.headers_to_add.{}", &*name);
+            let value = HeaderValue::try_from(value.0).map_err(|message| FieldError::new(field, message))?;
+            Ok((name, value))
+        });
+        let headers_to_add = headers_to_add.collect::<Result<_, _>>()?;
+        let response = "http_service.authorization_response";
+        Ok(Config {
+            target: target(endpoint_mode, &endpoint)?,
+            service: service(endpoint)?,
+            timeout: Duration::from_millis(timeout.into()),
+            allowed_headers: HeaderNames::new(
+                "http_service.authorization_request.allowed_headers",
+                &authorization_request.allowed_headers,
+            )?,
+            headers_to_add,
+            allowed_upstream_headers: HeaderNames::new(
+                &format!("{response}.allowed_upstream_headers"),
+                &authorization_response.allowed_upstream_headers,
+            )?,
+            allowed_client_headers: authorization_response
+                .allowed_client_headers
+                .map(|headers| HeaderNames::new(&format!("{response}.allowed_client_headers"), &headers))
+                .transpose()?,
+            match_type: fields.match_type,
+            rules: rules(fields.match_type, fields.match_list.unwrap_or_default())?,
+            without_verdict: match fields.failure_mode_allow {
+                true => WithoutVerdict::Pass { tell: fields.failure_mode_allow_header_add },
+                false => WithoutVerdict::Answer(fields.status_on_error),
+            },
+            dry_run: fields.dry_run,
+        })
+    }
+}
+
+fn service(endpoint: Endpoint) -> Result<Cluster, FieldError> {
+    if endpoint.service_port == 0 {
+        return Err(FieldError::new(
+            "http_service.endpoint.service_port",
+            "must be 1 to 65535: write for example 80",
+        ));
+    }
+    let cluster = Cluster::fqdn(&endpoint.service_name, endpoint.service_port);
+    let Some(host) = endpoint.service_host else { return Ok(cluster) };
+    match host.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(cluster.with_host(String::from(host))),
+        false => Err(FieldError::new(
+            "http_service.endpoint.service_host",
+            "must be a host: write it without spaces, for example auth.example.com",
+        )),
+    }
+}
+
+fn target(mode: EndpointMode, endpoint: &Endpoint) -> Result<Target, FieldError> {
+    let part = |name: &str, text: &Option<String>, example: &str| {
+        let field = || format!("http_service.endpoint.{name}");
+        let Some(text) = text else {
+            return Err(FieldError::new(field(), format!("is missing: write for example {example}")));
+        };
+        let begins = text.is_empty() || text.starts_with('/');
+        if !begins || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(FieldError::new(
+                field(),
+                format!("must be a path that begins with `/` and has no space: write for example {example}"),
+            ));
+        }
+        Ok(text.clone())
+    };
+    match mode {
+        EndpointMode::Envoy => {
+            let prefix = part("path_prefix", &endpoint.path_prefix, "/auth")?;
+            if prefix.contains(['?', '#']) {
+                return Err(FieldError::new(
+                    "http_service.endpoint.path_prefix",
+                    "must have no query: the path of the request comes behind it. Write for example /auth",
+                ));
+            }
+            Ok(Target::Envoy { prefix: prefix.trim_end_matches('/').into() })
+        }
+        EndpointMode::ForwardAuth => {
+            let path = part("path", &endpoint.path, "/auth")?;
+            let method = endpoint.request_method.to_ascii_uppercase();
+            if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+                return Err(FieldError::new(
+                    "http_service.endpoint.request_method",
+                    "must be a method: write for example GET",
+                ));
+            }
+            Ok(Target::ForwardAuth { method, path: if path.is_empty() { "/".into() } else { path } })
+        }
+    }
+}
+
+fn rules(kind: MatchType, list: Vec<MatchRule>) -> Result<Vec<Rule>, FieldError> {
+    if kind == MatchType::Blacklist && list.is_empty() {
+        return Err(FieldError::new(
+            "match_list",
+            "has no entry, so that with `blacklist` nothing would be asked about: add one, or write `whitelist`",
+        ));
+    }
+    let rule = |(index, rule): (usize, MatchRule)| {
+        let error = |message: &str| FieldError::in_list("match_list", index, message);
+        let inside =
+            |field: &str, message: String| FieldError::new(format!("match_list[{index}].{field}"), message);
+        let host = rule.match_rule_domain.as_deref().map(HostPattern::parse).transpose();
+        let path = match (rule.match_rule_type, &rule.match_rule_path) {
+            (None, None) => None,
+            (Some(kind), Some(path)) => {
+                Some(Pattern::path(kind, path).map_err(|message| inside("match_rule_path", message))?)
+            }
+            _ => {
+                return Err(error("has one of `match_rule_path` and `match_rule_type`: write both, or none"));
+            }
+        };
+        if rule.match_rule_domain.is_none() && rule.match_rule_method.is_empty() && path.is_none() {
+            return Err(error(
+                "has no condition: write `match_rule_domain`, `match_rule_method`, or `match_rule_path` with `match_rule_type`",
+            ));
+        }
+        Ok(Rule {
+            host: host.map_err(|problem| inside("match_rule_domain", problem.to_string()))?,
+            methods: rule.match_rule_method.iter().map(|method| method.to_ascii_uppercase()).collect(),
+            path,
+        })
+    };
+    list.into_iter().enumerate().map(rule).collect()
+}

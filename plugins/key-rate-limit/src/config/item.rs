@@ -1,0 +1,272 @@
+//! One entry of `rule_items`: where a request's key comes from, and which limits keys have.
+
+use config::{FieldError, HeaderName, NonEmptyString};
+use matcher::case::Case;
+use matcher::exact::ExactSet;
+use matcher::ip::IpRange;
+use matcher::regexes::Regexes;
+use serde::Deserialize;
+
+use super::key::{KeyFields, Limit};
+
+/// An entry of `rule_items`, as it is written.
+#[derive(Deserialize, Default)]
+pub struct ItemFields {
+    /// The key is this header's value, and each entry of `limit_keys` one value.
+    #[serde(default)]
+    limit_by_header: Option<HeaderName>,
+    /// The key is the value of this parameter of the URL.
+    #[serde(default)]
+    limit_by_param: Option<NonEmptyString>,
+    /// The key is the name of the consumer that an authentication plug-in has found; write `''`.
+    #[serde(default)]
+    limit_by_consumer: Option<String>,
+    /// The key is this cookie's value.
+    #[serde(default)]
+    limit_by_cookie: Option<NonEmptyString>,
+    /// As `limit_by_header`, but an entry of `limit_keys` is for many values (`*` or `regexp:…`), each of which
+    /// has the limit for itself.
+    #[serde(default)]
+    limit_by_per_header: Option<HeaderName>,
+    /// As `limit_by_param`, for each of many values.
+    #[serde(default)]
+    limit_by_per_param: Option<NonEmptyString>,
+    /// As `limit_by_consumer`, for each of many consumers; write `''`.
+    #[serde(default)]
+    limit_by_per_consumer: Option<String>,
+    /// As `limit_by_cookie`, for each of many values.
+    #[serde(default)]
+    limit_by_per_cookie: Option<NonEmptyString>,
+    /// The key is the client's address: `from-remote-addr`, or `from-header-<name>`.
+    #[serde(default)]
+    limit_by_per_ip: Option<NonEmptyString>,
+    /// With `from-header-…`: how many proxies before the gateway add to the header; the client is the one that the first
+    /// of them has added, so many from the right. Without, it is the first address, which a client can make up.
+    #[serde(default)]
+    trusted_hops: Option<u16>,
+    /// Which keys have which limit; the first entry that fits decides.
+    #[serde(default)]
+    limit_keys: Vec<KeyFields>,
+}
+
+impl ItemFields {
+    /// The short form, which stands beside the other fields.
+    pub fn short(
+        limit_by_header: Option<HeaderName>,
+        limit_by_param: Option<NonEmptyString>,
+        limit_keys: Vec<KeyFields>,
+    ) -> Self {
+        ItemFields { limit_by_header, limit_by_param, limit_keys, ..ItemFields::default() }
+    }
+}
+
+/// An entry of `rule_items`.
+pub struct Item {
+    /// Where a request's key comes from.
+    pub source: Source,
+    /// Which keys have which limit.
+    pub keys: Keys,
+}
+
+/// Where a request's key comes from.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A header.
+    Header(HeaderName),
+    /// A parameter of the URL.
+    Param(String),
+    /// A cookie.
+    Cookie(String),
+    /// The consumer that an authentication plug-in has found.
+    Consumer,
+    /// The client's address.
+    Address(AddressSource),
+}
+
+/// Where a client's address comes from.
+#[derive(Debug, PartialEq, Eq)]
+pub enum AddressSource {
+    /// What the gateway takes for it.
+    Connection,
+    /// An address in a header: the first, or that many from the right.
+    Header(HeaderName, Option<u16>),
+}
+
+/// Which keys have which limit.
+pub enum Keys {
+    /// Each limit has one key.
+    Exact(Box<ExactSet>, Vec<Limit>),
+    /// Each key that fits a pattern has the limit for itself.
+    Patterns(Vec<(Pattern, Limit)>),
+    /// Each address of a range has the limit for itself.
+    Ranges(Vec<(IpRange, Limit)>),
+}
+
+/// Which keys a limit is for.
+pub enum Pattern {
+    /// `*`: all.
+    Any,
+    /// `regexp:…`: those in which it is found.
+    Regexp(Regexes),
+}
+
+/// How an entry's keys are meant.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// `limit_by_…`.
+    Exact,
+    /// `limit_by_per_…`.
+    Per,
+}
+
+impl Item {
+    /// Checks an entry, whose fields stand at `place`: empty, or ending in a dot.
+    pub fn new(rule_name: &str, place: &str, fields: ItemFields) -> Result<Self, FieldError> {
+        let here = place.trim_end_matches('.');
+        let param = |name: NonEmptyString| Source::Param(name.into());
+        let cookie = |name: NonEmptyString| Source::Cookie(name.into());
+        let consumer = |_: String| Source::Consumer;
+        let address = |text: NonEmptyString| {
+            AddressSource::read(&text, fields.trusted_hops)
+                .map(Source::Address)
+                .map_err(|message| FieldError::new(format!("{place}limit_by_per_ip"), message))
+        };
+        let sources = [
+            ("limit_by_header", Kind::Exact, fields.limit_by_header.map(Source::Header)),
+            ("limit_by_param", Kind::Exact, fields.limit_by_param.map(param)),
+            ("limit_by_consumer", Kind::Exact, fields.limit_by_consumer.map(consumer)),
+            ("limit_by_cookie", Kind::Exact, fields.limit_by_cookie.map(cookie)),
+            ("limit_by_per_header", Kind::Per, fields.limit_by_per_header.map(Source::Header)),
+            ("limit_by_per_param", Kind::Per, fields.limit_by_per_param.map(param)),
+            ("limit_by_per_consumer", Kind::Per, fields.limit_by_per_consumer.map(consumer)),
+            ("limit_by_per_cookie", Kind::Per, fields.limit_by_per_cookie.map(cookie)),
+            ("limit_by_per_ip", Kind::Per, fields.limit_by_per_ip.map(address).transpose()?),
+        ];
+        let mut there = sources.into_iter().filter_map(|(name, kind, source)| Some((name, kind, source?)));
+        let (name, kind, source) = match (there.next(), there.next()) {
+            (Some(source), None) => source,
+            (Some((one, ..)), Some((other, ..))) => {
+                return Err(FieldError::new(
+                    here,
+                    format!(
+                        "has both `{one}` and `{other}`: keep one, and write another entry for the other"
+                    ),
+                ));
+            }
+            (None, _) => {
+                return Err(FieldError::new(
+                    here,
+                    "does not say where the key comes from: add `limit_by_header`, `limit_by_param`, `limit_by_cookie`, \
+                     `limit_by_consumer`, `limit_by_per_ip`, or `limit_by_per_…` of one of the others",
+                ));
+            }
+        };
+        if fields.trusted_hops.is_some() && !matches!(source, Source::Address(AddressSource::Header(..))) {
+            return Err(FieldError::new(
+                format!("{place}trusted_hops"),
+                "is for `limit_by_per_ip: from-header-…`: remove it",
+            ));
+        }
+        if fields.limit_keys.is_empty() {
+            return Err(FieldError::new(format!("{place}limit_keys"), "is empty: add a key with its limit"));
+        }
+        let detail = format!("{source:?}");
+        let mut entries = Vec::new();
+        for (index, fields) in fields.limit_keys.into_iter().enumerate() {
+            let place = format!("{place}limit_keys[{index}]");
+            let (key, quota) = fields.split();
+            let limit = Limit::new([rule_name, name, &detail, &key], place, &quota)?;
+            entries.push((key, limit));
+        }
+        let keys = match (kind, &source) {
+            (_, Source::Address(_)) => Keys::ranges(entries)?,
+            (Kind::Per, _) => Keys::patterns(name, entries)?,
+            (Kind::Exact, _) => Keys::exact(name, entries)?,
+        };
+        Ok(Item { source, keys })
+    }
+}
+
+impl AddressSource {
+    fn read(text: &str, trusted_hops: Option<u16>) -> Result<Self, &'static str> {
+        if text == "from-remote-addr" {
+            return Ok(AddressSource::Connection);
+        }
+        if trusted_hops == Some(0) {
+            return Err("takes no address from the header with `trusted_hops: 0`: write `from-remote-addr`");
+        }
+        let name =
+            text.strip_prefix("from-header-").and_then(|name| HeaderName::try_from(name.to_owned()).ok());
+        name.map(|name| AddressSource::Header(name, trusted_hops)).ok_or(
+            "must be `from-remote-addr` or `from-header-` and the name of a header: write for example \
+             from-header-x-forwarded-for",
+        )
+    }
+}
+
+/// What marks a regular expression.
+const REGEXP: &str = "regexp:";
+
+/// An error about the key of a limit.
+fn wrong(limit: &Limit, message: impl Into<String>) -> FieldError {
+    FieldError::new(format!("{}.key", limit.place), message)
+}
+
+impl Keys {
+    fn exact(field: &str, entries: Vec<(String, Limit)>) -> Result<Self, FieldError> {
+        let mut keys = Vec::new();
+        let mut limits = Vec::new();
+        for (key, limit) in entries {
+            if key == "*" || key.starts_with(REGEXP) {
+                let per = field.replace("limit_by_", "limit_by_per_");
+                return Err(wrong(&limit, format!("is for many keys: write `{per}` instead of `{field}`")));
+            }
+            keys.push(key);
+            limits.push(limit);
+        }
+        // The first of two equal keys counts; an empty one was refused when it was read.
+        let set = ExactSet::new(&keys, Case::Sensitive)
+            .map_err(|error| FieldError::in_list("limit_keys", error.index, error.to_string()))?;
+        for (index, (key, limit)) in keys.iter().zip(&limits).enumerate() {
+            if set.find(key.as_bytes()) != Some(index) {
+                return Err(wrong(limit, "stands there twice, and the first entry decides: remove one"));
+            }
+        }
+        Ok(Keys::Exact(Box::new(set), limits))
+    }
+
+    fn patterns(field: &str, entries: Vec<(String, Limit)>) -> Result<Self, FieldError> {
+        let mut patterns: Vec<(Pattern, Limit)> = Vec::new();
+        for (key, limit) in entries {
+            if let Some((Pattern::Any, _)) = patterns.last() {
+                return Err(wrong(
+                    &limit,
+                    "is never asked, since the `*` before it fits every key: move the `*` to the end",
+                ));
+            }
+            let pattern = match (key.as_str(), key.strip_prefix(REGEXP)) {
+                ("*", _) => Pattern::Any,
+                (_, Some(regexp)) => Pattern::Regexp(
+                    Regexes::new(&[regexp], Case::Sensitive).map_err(|error| wrong(&limit, error.message))?,
+                ),
+                _ => {
+                    let exact = field.replace("_per_", "_");
+                    return Err(wrong(
+                        &limit,
+                        format!("must be `*` or begin with `{REGEXP}`: for one key write `{exact}`"),
+                    ));
+                }
+            };
+            patterns.push((pattern, limit));
+        }
+        Ok(Keys::Patterns(patterns))
+    }
+
+    fn ranges(entries: Vec<(String, Limit)>) -> Result<Self, FieldError> {
+        let range = |(key, limit): (String, Limit)| match IpRange::parse(&key) {
+            Ok(range) => Ok((range, limit)),
+            Err(error) => Err(wrong(&limit, error.to_string())),
+        };
+        Ok(Keys::Ranges(entries.into_iter().map(range).collect::<Result<_, _>>()?))
+    }
+}

@@ -1,0 +1,71 @@
+//! Limits how often a client may ask, by header, parameter, cookie, consumer or address.
+
+use sdk::prelude::*;
+use sdk::{Headers, Status};
+
+mod config;
+mod places;
+mod rules;
+mod store;
+mod window;
+
+use crate::config::Config;
+use crate::window::Verdict;
+
+struct KeyRateLimit;
+
+/// What is left of a request's limit.
+struct Quota {
+    limit: u32,
+    left: u32,
+}
+
+#[plugin]
+impl Plugin for KeyRateLimit {
+    type Config = Config;
+    type State = Option<Quota>;
+
+    fn on_request_headers(request: &mut RequestHeaders<Self::State>, config: &Config) -> Flow {
+        let headers = if config.needs_headers() { request.all() } else { Headers::default() };
+        let address = if config.needs_address() { property::SOURCE_ADDRESS.get() } else { None };
+        let address = address.and_then(|address| matcher::ip::parse_ip(&address));
+        let Some(found) = rules::find(config, &headers, address) else {
+            return Flow::Continue;
+        };
+        match store::count(&found) {
+            Ok(Verdict::Passes { left }) => {
+                *request.state = Some(Quota { limit: found.limit.requests, left });
+                Flow::Continue
+            }
+            Ok(Verdict::Refused { wait }) => Flow::Reply(refused(config, found.limit, wait)),
+            Err(Status(status)) => {
+                error!("key-rate-limit: cannot count a request: host status {status}");
+                Self::ON_FAILURE.flow("key-rate-limit.host_failure")
+            }
+        }
+    }
+
+    fn on_response_headers(response: &mut ResponseHeaders<Self::State>, config: &Config) -> Flow {
+        if let (true, Some(Some(quota))) = (config.show_limit_quota_header, &response.state) {
+            response.set("x-ratelimit-limit", quota.limit.to_string());
+            response.set("x-ratelimit-remaining", quota.left.to_string());
+        }
+        Flow::Continue
+    }
+}
+
+fn refused(config: &Config, limit: &config::Limit, wait: u64) -> Reply {
+    const SECOND: u64 = 1_000_000_000;
+    let mut reply = Reply::new(config.rejected_code)
+        .details("key-rate-limit.rejected")
+        .cause(limit.place.as_str())
+        .header("x-ratelimit-reset", wait.div_ceil(SECOND).to_string())
+        .body(config.rejected_msg.as_str())
+        .dry_run(config.dry_run);
+    if config.show_limit_quota_header {
+        reply = reply
+            .header("x-ratelimit-limit", limit.requests.to_string())
+            .header("x-ratelimit-remaining", "0");
+    }
+    reply
+}
