@@ -3,10 +3,12 @@
 //! Everything is found from `cargo metadata`, so that a new plug-in is a new folder and no other edit.
 
 mod commands;
+mod helper;
 mod manifest;
 mod module;
 mod names;
 mod output;
+mod schema;
 mod template;
 mod wasm;
 mod workspace;
@@ -16,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Build, check, test and lint proxy-wasm plug-ins.
+/// Build, check, test, lint and configure proxy-wasm plug-ins.
 #[derive(Parser)]
 #[command(
     name = "cargo xtask",
@@ -27,6 +29,8 @@ use clap::{Parser, Subcommand};
 First steps:
   cargo xtask build request-block   a module in dist/request-block/plugin.wasm
   cargo xtask test request-block    its cases, natively and in a real Envoy
+  cargo xtask config my.yaml --plugin request-block
+                                    what the plug-in says to a configuration
   cargo xtask new my-plugin         a plug-in of your own in plugins/my-plugin
 
 `cargo xtask <command> --help` has more examples.
@@ -43,6 +47,9 @@ enum Command {
     Check(commands::check::Args),
     Test(commands::test::Args),
     Lint(commands::lint::Args),
+    Config(commands::config::Args),
+    Schema(commands::schema::Args),
+    Docs(commands::docs::Args),
     New(commands::new::Args),
 }
 
@@ -64,6 +71,9 @@ fn main() -> ExitCode {
         Command::Check(args) => commands::check::run(&args),
         Command::Test(args) => commands::test::run(&args),
         Command::Lint(args) => commands::lint::run(&args),
+        Command::Config(args) => commands::config::run(&args),
+        Command::Schema(args) => commands::schema::run(&args),
+        Command::Docs(args) => commands::docs::run(&args),
         Command::New(args) => commands::new::run(&args),
     };
     match result {

@@ -46,7 +46,7 @@ pub(crate) struct Manifest {
     /// What the module may cost.
     pub(crate) budget: Budget,
     /// A configuration that the plug-in takes.
-    pub(crate) example: serde_yaml::Mapping,
+    pub(crate) example: serde_json::Map<String, serde_json::Value>,
 }
 
 /// The most that a module may cost.

@@ -136,16 +136,10 @@ fn suggestion(name: &str) -> String {
 
 /// The known name nearest to `name`, where one is near enough to be what was meant.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let known: Vec<&str> = known.into_iter().collect();
     let name = canonical(name);
-    known
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&name, &canonical(candidate)), candidate))
-        .filter(|(distance, candidate)| {
-            let beginning = name.len() >= 3 && canonical(candidate).starts_with(&name);
-            *distance <= 1 + name.chars().count() / 4 || beginning
-        })
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+    let begins_so = |candidate: &&str| name.len() >= 3 && canonical(candidate).starts_with(&name);
+    config::nearest(&name, &known).or_else(|| known.into_iter().find(begins_so))
 }
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ pub(crate) struct Plugin {
     pub(crate) folder: PathBuf,
     /// The folder from the workspace's root, for messages.
     pub(crate) shown: PathBuf,
+    /// Whether it is written with `RootContext` and `HttpContext`: its configuration only its own code knows.
+    pub(crate) classic: bool,
     /// Whether it would link two sets of `proxy_on_…` callbacks.
     two_styles: bool,
 }
@@ -113,14 +115,15 @@ impl Plugin {
         };
         // The feature is asked of the package's own line: `cargo metadata`'s graph has the features of the
         // whole workspace put together.
-        let two_styles = normal("proxy-wasm").is_some()
-            && normal("portcullis-sdk")
-                .is_some_and(|sdk| !sdk.features.iter().any(|feature| feature == "classic"));
+        let sdk = normal("portcullis-sdk");
+        let classic = sdk.is_some_and(|sdk| sdk.features.iter().any(|feature| feature == "classic"));
+        let two_styles = normal("proxy-wasm").is_some() && sdk.is_some() && !classic;
         Self {
             name: package.name.to_string(),
             version: package.version.to_string(),
             shown: folder.strip_prefix(root).unwrap_or(&folder).to_path_buf(),
             folder,
+            classic,
             two_styles,
         }
     }

@@ -58,3 +58,4 @@ pub use checked::{HeaderName, HeaderValue, NonEmptyString, StatusCode};
 pub use configuration::Configuration;
 pub use document::{Conditions, Document, Rule};
 pub use error::{ConfigError, FieldError};
+pub use suggest::nearest;

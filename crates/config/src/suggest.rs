@@ -38,8 +38,9 @@ fn join(names: &[&str], last: &str) -> String {
     text
 }
 
-/// The known name that is nearest to `name`, where one is near enough to be what was meant.
-pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+/// The known name that is nearest to `name`, where one is near enough to be what was meant. Case, dashes and
+/// underscores do not count.
+pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     // A name that long is no slip of the pen, and the distance costs its length times the known one's.
     if name.len() > 64 {
         return None;

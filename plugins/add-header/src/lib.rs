@@ -3,9 +3,13 @@
 use sdk::prelude::*;
 
 /// Which header to add.
-#[derive(Deserialize)]
+#[configuration]
 struct Config {
+    /// The header's name: letters, digits and dashes, in any case.
+    /// zh: 请求头的名称：字母、数字和连字符，不区分大小写
     header_name: config::HeaderName,
+    /// Its value, in one line.
+    /// zh: 请求头的值，只能是一行
     header_value: config::HeaderValue,
 }
 

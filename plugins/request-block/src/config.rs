@@ -5,53 +5,67 @@ use matcher::case::Case;
 use matcher::exact::ExactSet;
 use matcher::literal::Literals;
 use matcher::regexes::Regexes;
-use serde::Deserialize;
+use sdk::configuration;
 
 use crate::rules::HeaderPatterns;
 
 /// The fields as they are written.
-#[derive(Deserialize)]
+#[configuration]
 pub struct Fields {
-    /// Keywords: a request whose URL (path and query) contains one is blocked.
+    /// Keywords: blocks a request whose URL contains one.
+    /// zh: 关键词：URL 包含其中之一的请求被屏蔽
     #[serde(default)]
     block_urls: Vec<NonEmptyString>,
-    /// URLs that are blocked when they are equal.
+    /// Blocks a request whose URL is equal to one.
+    /// zh: URL 与其中之一完全相等的请求被屏蔽
     #[serde(default)]
     block_exact_urls: Vec<NonEmptyString>,
-    /// Regular expressions (RE2 syntax): a request in whose URL one is found is blocked.
+    /// Regular expressions ([RE2 syntax](https://github.com/google/re2/wiki/Syntax)): blocks a request in whose
+    /// URL one is found.
+    /// zh: 正则表达式（[RE2 语法](https://github.com/google/re2/wiki/Syntax)）：能在 URL 中找到其中之一的请求被屏蔽
     #[serde(default)]
     block_regexp_urls: Vec<NonEmptyString>,
-    /// Keywords: a request is blocked when the name or a value of one of its headers contains one.
+    /// Keywords: blocks a request with one inside the name or a value of a header.
+    /// zh: 关键词：某个请求头的名称或值包含其中之一的请求被屏蔽
     #[serde(default)]
     block_headers: Vec<NonEmptyString>,
-    /// Keywords: a request whose body contains one is blocked.
+    /// Keywords: blocks a request whose body contains one. May also be spelt `block_bodys`.
+    /// zh: 关键词：请求体包含其中之一的请求被屏蔽。也可写作 `block_bodys`
     #[serde(default, alias = "block_bodys")]
     block_bodies: Vec<NonEmptyString>,
-    /// The status of the answer.
+    /// Status of the answer.
+    /// zh: 应答的状态码
     #[serde(default = "forbidden")]
     blocked_code: StatusCode,
-    /// The body of the answer.
+    /// Body of the answer, sent as `text/plain`.
+    /// zh: 应答的正文，以 `text/plain` 发送
     #[serde(default)]
     blocked_message: String,
-    /// Whether case matters, for all patterns; names of headers never have case.
+    /// Whether case counts, in all five lists; in names of headers it never does.
+    /// zh: 五个列表是否区分大小写；请求头的名称从不区分
     #[serde(default = "yes")]
     case_sensitive: bool,
-    /// Whether the upstream waits for the verdict on a body.
+    /// Whether the upstream waits for the verdict on a body, see [Bodies](#bodies).
+    /// zh: 上游是否等待对请求体的判定，见[请求体](#请求体)。
     #[serde(default)]
     body_mode: BodyMode,
     /// Decide, log and count, but let every request pass.
+    /// zh: 判定、记录日志并计数，但放行所有请求
     #[serde(default)]
     dry_run: bool,
 }
 
 /// What the upstream sees of a body before it has been looked at whole.
-#[derive(Deserialize, Clone, Copy, Default)]
+#[configuration]
+#[derive(Clone, Copy, Default)]
 #[serde(rename_all = "lowercase")]
 pub enum BodyMode {
-    /// Nothing: the gateway holds the body, as far as its buffer limit goes.
+    /// It gets nothing before, as far as the gateway's buffer limit goes.
+    /// zh: 判定之前上游什么也收不到，受网关缓冲上限限制
     #[default]
     Hold,
-    /// What has been looked at so far: bodies of any size.
+    /// It gets what has been looked at so far, of bodies of any size.
+    /// zh: 已检查的部分先行发出，适用于任意大小的请求体
     Stream,
 }
 

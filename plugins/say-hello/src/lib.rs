@@ -3,9 +3,11 @@
 use sdk::prelude::*;
 
 /// Whom to greet.
-#[derive(Deserialize)]
+#[configuration]
 #[serde(default)]
 struct Config {
+    /// Whom to greet.
+    /// zh: 问候的对象
     name: String,
 }
 

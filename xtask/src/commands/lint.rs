@@ -1,14 +1,19 @@
-//! `lint`: format, clippy, documentation and manifests, warnings being errors.
+//! `lint`: format, clippy, documentation, manifests and tables of fields, warnings being errors.
 
+use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
+use crate::commands::config::Fault;
+use crate::commands::docs;
+use crate::helper::Helper;
 use crate::output::{self, BAD, mark, styled};
 use crate::wasm::TARGET;
-use crate::workspace::{Plugin, Workspace};
+use crate::workspace::{MANIFEST, Plugin, Workspace};
 
-/// Check format, lints, documentation and manifests
+/// Check format, lints, documentation, manifests and tables of fields
 ///
 /// Without a name, the whole workspace. Every warning is an error, as in CI.
 #[derive(clap::Args)]
@@ -16,7 +21,7 @@ use crate::workspace::{Plugin, Workspace};
 Examples:
   cargo xtask lint               everything
   cargo xtask lint my-plugin     one plug-in
-  cargo xtask lint --fix         format, and let clippy repair what it can")]
+  cargo xtask lint --fix         format, let clippy repair what it can, and write the tables of fields")]
 pub(crate) struct Args {
     /// The plug-in to look at, in any spelling.
     plugin: Option<String>,
@@ -69,6 +74,13 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     output::step("manifests and READMEs");
     step("manifests", plugins.iter().filter(|plugin| !is_described(&workspace, plugin)).count() == 0);
 
+    output::step("examples, and tables of fields");
+    for plugin in workspace.plugins.iter().filter(|plugin| !plugin.classic) {
+        if plugins.iter().any(|other| other.name == plugin.name) {
+            step("fields", has_good_fields(&workspace, plugin, args.fix));
+        }
+    }
+
     if failed.is_empty() {
         anstream::println!("{} nothing to complain about", mark(true));
     } else {
@@ -103,4 +115,34 @@ fn is_described(workspace: &Workspace, plugin: &Plugin) -> bool {
         anstream::eprintln!("{} {problem}", mark(false));
     }
     problems.is_empty()
+}
+
+/// Whether the plug-in takes its manifest's example, and its READMEs show the fields that it has; what is wrong
+/// has been printed.
+fn has_good_fields(workspace: &Workspace, plugin: &Plugin, fix: bool) -> bool {
+    let look = || {
+        let helper = Helper::build(workspace, plugin)?;
+        let good = takes_example(plugin, &helper)?;
+        Ok::<_, anyhow::Error>(docs::plugin_docs(plugin, &helper, !fix)? && good)
+    };
+    look().unwrap_or_else(|error| {
+        output::error(&error);
+        false
+    })
+}
+
+fn takes_example(plugin: &Plugin, helper: &Helper) -> Result<bool> {
+    let Some(refusal) = helper.check(&Value::Object(plugin.manifest()?.example))? else {
+        return Ok(true);
+    };
+    let file = plugin.manifest_file();
+    let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+    let path =
+        if refusal.path.is_empty() { "example".to_owned() } else { format!("example.{}", refusal.path) };
+    let documents = config::yaml::read(&text)?;
+    if let Some(document) = documents.first() {
+        let fault = Fault::new(&text, document.find(&path), path, refusal.message);
+        fault.print(&styled(BAD, "error:"), &plugin.shown.join(MANIFEST).display().to_string());
+    }
+    Ok(false)
 }

@@ -3,6 +3,9 @@
 
 pub(crate) mod build;
 pub(crate) mod check;
+pub(crate) mod config;
+pub(crate) mod docs;
 pub(crate) mod lint;
 pub(crate) mod new;
+pub(crate) mod schema;
 pub(crate) mod test;

@@ -1,0 +1,101 @@
+//! `config`: what a plug-in or a cluster would say to a configuration, without either.
+
+mod excerpt;
+mod subject;
+mod verdict;
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::Usage;
+use crate::helper::Helper;
+use crate::workspace::{Plugin, Workspace};
+use verdict::Report;
+
+pub(crate) use verdict::Fault;
+
+/// Check configurations before they are deployed
+///
+/// Takes what an operator writes: a plug-in's configuration, or a WasmPlugin resource, several in one file if
+/// need be. Each is turned into the JSON that the plug-in would get, as the control plane does it, and put
+/// before the plug-in's own code. What is wrong is shown with its line, its field and what to write instead;
+/// what is good is printed as that JSON.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask config wasmplugin.yaml              the plug-in is the one that the resource names
+  cargo xtask config my.yaml --plugin request-block
+                                                  fields as they are pasted into a console
+  kubectl get wasmplugin -n higress-system x -o yaml | cargo xtask config -
+  cargo xtask config *.yaml --json                for scripts
+
+Exit codes: 0 all are good, 1 one is refused, 2 the command was wrong.")]
+pub(crate) struct Args {
+    /// Files in YAML or JSON; `-` is the standard input.
+    #[arg(required = true, value_name = "FILE.yaml")]
+    files: Vec<PathBuf>,
+    /// The plug-in, in any spelling; a resource that names one of this workspace needs none.
+    #[arg(long)]
+    plugin: Option<String>,
+    /// Print the verdicts as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<bool> {
+    let workspace = Workspace::load()?;
+    let plugin = args.plugin.as_deref().map(|name| workspace.plugin(name)).transpose()?;
+    let texts = args.files.iter().map(|file| Ok((file, read(file)?))).collect::<Result<Vec<_>>>()?;
+    let mut checker = Checker { workspace: &workspace, plugin, helpers: HashMap::new() };
+    let mut reports = Vec::new();
+    for (file, text) in texts {
+        reports.extend(checker.file(file, &text)?);
+    }
+    if args.json {
+        anstream::println!("{}", serde_json::to_string_pretty(&reports)?);
+    } else {
+        reports.iter().for_each(Report::print);
+    }
+    Ok(reports.iter().all(Report::is_good))
+}
+
+fn read(file: &Path) -> Result<String> {
+    if file == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("reading the standard input")?;
+        return Ok(text);
+    }
+    let bytes = fs::read(file).map_err(|error| {
+        Usage(format!("{} cannot be read: {error}; name a YAML or JSON file", file.display()))
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let line =
+            error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|b| **b == b'\n').count();
+        Usage(format!("{}:{}: is not UTF-8: save it as UTF-8", file.display(), line + 1)).into()
+    })
+}
+
+/// Goes through files, and builds what answers for a plug-in when the first document for it comes.
+pub(crate) struct Checker<'w> {
+    pub(crate) workspace: &'w Workspace,
+    /// The plug-in that was named in the command.
+    pub(crate) plugin: Option<&'w Plugin>,
+    pub(crate) helpers: HashMap<String, Helper>,
+}
+
+impl<'w> Checker<'w> {
+    fn helper(&mut self, plugin: &Plugin) -> Result<&Helper> {
+        if !self.helpers.contains_key(&plugin.name) {
+            let helper = Helper::build(self.workspace, plugin)?;
+            self.helpers.insert(plugin.name.clone(), helper);
+        }
+        self.helpers.get(&plugin.name).context("has just been put there")
+    }
+}
+
+#[cfg(test)]
+mod tests;

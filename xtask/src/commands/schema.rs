@@ -1,0 +1,39 @@
+//! `schema`: what a plug-in takes, for consoles and editors.
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::helper::Helper;
+use crate::schema::for_consoles;
+use crate::workspace::Workspace;
+
+/// Print the schema of a plug-in's configuration
+///
+/// OpenAPI v3 in the form of a console's `spec.yaml`: descriptions in English and Chinese, ranges, defaults and
+/// the example of `plugin.yaml`. It is made of the plug-in's Rust types and their documentation.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask schema request-block
+  cargo xtask schema request-block --json | jq .configSchema.openAPIV3Schema.properties")]
+pub(crate) struct Args {
+    /// The plug-in, in any spelling.
+    plugin: String,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<bool> {
+    let workspace = Workspace::load()?;
+    let plugin = workspace.plugin(&args.plugin)?;
+    let manifest = plugin.manifest()?;
+    let schema = for_consoles(Helper::build(&workspace, plugin)?.schema()?, &manifest);
+    let schema = json!({ "configSchema": { "openAPIV3Schema": schema } });
+    if args.json {
+        anstream::println!("{schema:#}");
+    } else {
+        anstream::print!("{}", serde_yaml::to_string(&schema)?);
+    }
+    Ok(true)
+}

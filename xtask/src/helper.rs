@@ -1,0 +1,185 @@
+//! Asks a plug-in about its configuration, through a native program that is linked with it.
+//!
+//! What a plug-in takes is known to its Rust types alone. So a small crate is written into the target folder
+//! that depends on the plug-in, and what it says is read as JSON. Cargo builds it again when the plug-in has
+//! changed, and otherwise only looks; it is a workspace of its own, so that no list names it.
+
+use std::fs;
+use std::io::{BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use cargo_metadata::Message;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::Usage;
+use crate::output;
+use crate::workspace::{Plugin, Workspace};
+
+/// A plug-in that can be asked.
+pub(crate) struct Helper {
+    program: PathBuf,
+    /// What to say of a plug-in that has no schema.
+    plugin: String,
+}
+
+/// Why a plug-in refuses a document.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Refusal {
+    /// The place in the document: `_rules_[0].block_urls[1]`.
+    pub(crate) path: String,
+    /// What is wrong there and what to write instead.
+    pub(crate) message: String,
+}
+
+impl Helper {
+    /// Builds the program, unless it is up to date.
+    pub(crate) fn build(workspace: &Workspace, plugin: &Plugin) -> Result<Self> {
+        plugin.has_one_style()?;
+        if plugin.classic {
+            bail!(Usage(format!(
+                "{} is of the classic style, and what it takes is known to its own code alone: write its \
+                 configuration into {} and run `cargo xtask test {}`",
+                plugin.name,
+                plugin.shown.join("tests/cases.yaml").display(),
+                plugin.name
+            )));
+        }
+        let folder = workspace.target.join("describe").join(&plugin.name);
+        write(&folder, workspace, plugin)?;
+        let mut cargo = crate::wasm::cargo();
+        cargo.current_dir(&workspace.root).args(["build", "--message-format=json-render-diagnostics"]);
+        cargo.arg("--manifest-path").arg(folder.join("Cargo.toml"));
+        cargo.arg("--target-dir").arg(&workspace.target);
+        let program = workspace.target.join("debug").join(package(plugin));
+        if program.with_extension(std::env::consts::EXE_EXTENSION).is_file() {
+            cargo.arg("--quiet");
+        } else {
+            output::step(format_args!(
+                "building {} for this machine, to ask it about its configuration",
+                plugin.name
+            ));
+        }
+        let program = executable(cargo).with_context(|| {
+            format!("{} cannot be asked about its configuration: repair what the compiler says", plugin.name)
+        })?;
+        Ok(Self { program, plugin: plugin.name.clone() })
+    }
+
+    /// The schema of the plug-in's fields, OpenAPI v3.
+    pub(crate) fn schema(&self) -> Result<Value> {
+        let schema: Option<Value> = self.ask("schema", b"")?;
+        schema.with_context(|| {
+            format!(
+                "{} does not describe its configuration: write `#[configuration]` in place of \
+                 `#[derive(Deserialize)]` before the types of its fields",
+                self.plugin
+            )
+        })
+    }
+
+    /// What the plug-in says to a document; nothing when it takes it.
+    pub(crate) fn check(&self, document: &Value) -> Result<Option<Refusal>> {
+        self.ask("check", document.to_string().as_bytes())
+    }
+
+    fn ask<T: for<'de> Deserialize<'de>>(&self, what: &str, input: &[u8]) -> Result<T> {
+        let mut command = Command::new(&self.program);
+        command.arg(what).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child =
+            command.spawn().with_context(|| format!("{} cannot be started", self.program.display()))?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A program that has stopped before says why below.
+            let _ = stdin.write_all(input);
+        }
+        let output = child.wait_with_output().context("waiting for the plug-in's answer")?;
+        if !output.status.success() {
+            bail!("{} broke off with {}: see above; this is a bug in it", self.plugin, output.status);
+        }
+        serde_json::from_slice(&output.stdout).context("reading the plug-in's answer")
+    }
+}
+
+fn package(plugin: &Plugin) -> String {
+    format!("describe-{}", plugin.name)
+}
+
+/// Writes the crate; files that are the same already keep their times, by which cargo knows what has changed.
+fn write(folder: &Path, workspace: &Workspace, plugin: &Plugin) -> Result<()> {
+    let path = |path: &Path| {
+        let path = path.to_str().with_context(|| format!("{} is not UTF-8: move it", path.display()));
+        path.map(|path| Value::from(path).to_string())
+    };
+    // The same profile as the workspace's, so that what both need is compiled once.
+    let manifest = format!(
+        "\
+[package]
+name = \"{package}\"
+edition = \"2024\"
+publish = false
+
+[[bin]]
+name = \"{package}\"
+path = \"main.rs\"
+
+[dependencies]
+plugin = {{ package = \"{plugin}\", path = {folder} }}
+sdk = {{ package = \"portcullis-sdk\", path = {sdk} }}
+
+[workspace]
+resolver = \"3\"
+
+[profile.dev]
+debug = \"line-tables-only\"
+
+[profile.dev.package.\"*\"]
+opt-level = 1
+debug = false
+",
+        package = package(plugin),
+        plugin = plugin.name,
+        folder = path(&plugin.folder)?,
+        sdk = path(&workspace.root.join("crates/sdk"))?,
+    );
+    let program = "//! Answers for one plug-in; written by xtask.\n\n\
+                   fn main() -> std::process::ExitCode {\n    \
+                   sdk::describe::main(&plugin::description())\n}\n";
+    fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    put(&folder.join("Cargo.toml"), &manifest)?;
+    put(&folder.join("main.rs"), program)?;
+    // The workspace's versions. Cargo leaves out of its copy what is not needed, so another one tells whether
+    // the workspace's has changed.
+    let lock = fs::read_to_string(workspace.root.join("Cargo.lock")).unwrap_or_default();
+    if put(&folder.join("workspace.lock"), &lock)? {
+        put(&folder.join("Cargo.lock"), &lock)?;
+    }
+    Ok(())
+}
+
+/// Writes a file that is not so already; whether it was not.
+fn put(file: &Path, text: &str) -> Result<bool> {
+    if fs::read_to_string(file).is_ok_and(|old| old == text) {
+        return Ok(false);
+    }
+    fs::write(file, text).with_context(|| format!("writing {}", file.display()))?;
+    Ok(true)
+}
+
+/// Runs cargo and says where the program is that it has built.
+fn executable(mut cargo: Command) -> Result<PathBuf> {
+    let mut child = cargo.stdout(Stdio::piped()).spawn().context("cargo cannot be started")?;
+    let mut program = None;
+    if let Some(stdout) = child.stdout.take() {
+        for message in Message::parse_stream(BufReader::new(stdout)) {
+            if let Message::CompilerArtifact(artifact) = message.context("reading cargo's messages")? {
+                program = artifact.executable.map(|file| file.into_std_path_buf()).or(program);
+            }
+        }
+    }
+    if !child.wait().context("waiting for cargo")?.success() {
+        bail!("cargo failed");
+    }
+    program.context("cargo built no program")
+}

@@ -1,0 +1,53 @@
+//! A plug-in's schema (OpenAPI v3): completed for consoles, and its fields one by one.
+
+mod table;
+
+use serde_json::{Map, Value};
+
+use crate::manifest::Manifest;
+
+pub(crate) use table::{Language, table};
+
+/// Where a schema has its description in other languages, by BCP 47 tag.
+const TRANSLATIONS: &str = "x-description-i18n";
+
+/// The schema as a console shows it, with the plug-in's example as a direct child.
+pub(crate) fn for_consoles(mut schema: Value, manifest: &Manifest) -> Value {
+    if let Value::Object(schema) = &mut schema {
+        // The plug-in's own description stands beside; that of the Rust type is its author's.
+        schema.remove("description");
+        schema.remove(TRANSLATIONS);
+        schema.insert("example".into(), Value::Object(manifest.example.clone()));
+    }
+    schema
+}
+
+/// A field of a configuration, or one inside of it.
+pub(crate) struct Field<'s> {
+    /// `rule_items[].limit_keys[].key`.
+    pub(crate) path: String,
+    pub(crate) schema: &'s Map<String, Value>,
+    pub(crate) required: bool,
+}
+
+/// Every field that a schema has, those inside an object or a list of objects behind it.
+pub(crate) fn fields(schema: &Value) -> Vec<Field<'_>> {
+    let mut fields = Vec::new();
+    collect(schema, "", &mut fields);
+    fields
+}
+
+fn collect<'s>(schema: &'s Value, prefix: &str, fields: &mut Vec<Field<'s>>) {
+    let required = schema.get("required").and_then(Value::as_array);
+    let is_required =
+        |name: &str| required.is_some_and(|names| names.iter().any(|required| required == name));
+    for (name, schema) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        let Value::Object(own) = schema else { continue };
+        let path = format!("{prefix}{name}");
+        fields.push(Field { path: path.clone(), schema: own, required: is_required(name) });
+        collect(schema, &format!("{path}."), fields);
+        if let Some(items) = own.get("items") {
+            collect(items, &format!("{path}[]."), fields);
+        }
+    }
+}
