@@ -19,7 +19,24 @@ pub(crate) fn for_consoles(mut schema: Value, manifest: &Manifest) -> Value {
         schema.remove(TRANSLATIONS);
         schema.insert("example".into(), Value::Object(manifest.example.clone()));
     }
+    unlink(&mut schema);
     schema
+}
+
+/// Leaves the text of links into the README, which a console does not show: `see [Bodies](#bodies)`.
+fn unlink(schema: &mut Value) {
+    match schema {
+        Value::String(text) => {
+            while let Some((before, target)) = text.split_once("](#") {
+                let Some((_, after)) = target.split_once(')') else { break };
+                let before = before.rsplit_once('[').map_or(before.to_owned(), |(a, b)| format!("{a}{b}"));
+                *text = format!("{before}{after}");
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(unlink),
+        Value::Object(values) => values.values_mut().for_each(unlink),
+        _ => {}
+    }
 }
 
 /// A field of a configuration, or one inside of it.
@@ -49,5 +66,19 @@ fn collect<'s>(schema: &'s Value, prefix: &str, fields: &mut Vec<Field<'s>>) {
         if let Some(items) = own.get("items") {
             collect(items, &format!("{path}[]."), fields);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn links_into_the_readme_become_text() {
+        let mut schema = json!({ "a": ["see [Bodies](#bodies), [RE2](https://x) and [b](#b)"] });
+        unlink(&mut schema);
+        assert_eq!(schema, json!({ "a": ["see Bodies, [RE2](https://x) and b"] }));
     }
 }

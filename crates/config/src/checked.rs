@@ -1,11 +1,13 @@
-//! Values that cannot be wrong once they are read: strings that match something, statuses, header fields.
+//! Values that cannot be wrong once they are read: strings that match something, texts, statuses, header fields.
 
 #[cfg(all(feature = "schema", not(target_family = "wasm")))]
 mod schema;
 
+use std::fmt;
 use std::ops::Deref;
 
 use serde::Deserialize;
+use serde::de::{Deserializer, Error, Visitor};
 
 /// A string with at least one character. An empty pattern would match everything.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -45,6 +47,48 @@ impl Deref for NonEmptyString {
 impl AsRef<str> for NonEmptyString {
     fn as_ref(&self) -> &str {
         &self.0
+    }
+}
+
+/// A text as it is written: a number, `true` and `false` need no quotes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Text(String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Scalar;
+
+        impl Visitor<'_> for Scalar {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Text, E> {
+                Ok(Text(text.into()))
+            }
+
+            fn visit_bool<E: Error>(self, value: bool) -> Result<Text, E> {
+                Ok(Text(value.to_string()))
+            }
+
+            fn visit_u64<E: Error>(self, value: u64) -> Result<Text, E> {
+                Ok(Text(value.to_string()))
+            }
+
+            fn visit_i64<E: Error>(self, value: i64) -> Result<Text, E> {
+                Ok(Text(value.to_string()))
+            }
+        }
+
+        deserializer.deserialize_any(Scalar)
+    }
+}
+
+impl From<Text> for String {
+    fn from(text: Text) -> String {
+        text.0
     }
 }
 

@@ -54,7 +54,7 @@ pub mod schema;
 #[cfg(not(target_family = "wasm"))]
 pub mod yaml;
 
-pub use checked::{HeaderName, HeaderValue, NonEmptyString, StatusCode};
+pub use checked::{HeaderName, HeaderValue, NonEmptyString, StatusCode, Text};
 pub use configuration::Configuration;
 pub use document::{Conditions, Document, Rule};
 pub use error::{ConfigError, FieldError};

@@ -37,16 +37,26 @@ fn simplify(schema: &mut Value) {
             schemas.iter_mut().for_each(simplify);
         }
     }
+    // OpenAPI v3 has no patterns for keys.
+    if let Some(Value::Object(patterns)) = schema.remove("patternProperties") {
+        let values = patterns.into_iter().next().map(|(_, values)| values);
+        schema.insert("additionalProperties".into(), values.unwrap_or(true.into()));
+    }
     // The name of a Rust type says nothing to an operator, nor does the width of its numbers.
     schema.remove("title");
     let is_rusts = |format: &Value| format.as_str().is_some_and(|format| format.starts_with("uint"));
     if schema.get("format").is_some_and(is_rusts) {
         schema.remove("format");
     }
-    if schema.get("default").is_some_and(Value::is_null) {
+    // The fields of an object have their own defaults.
+    if schema.get("default").is_some_and(Value::is_null) || schema.contains_key("properties") {
         schema.remove("default");
     }
     unwrap_option(schema);
+    if let Some(Value::Array(words)) = schema.get_mut("enum").filter(|words| **words != json!([null])) {
+        // `nullable` says that.
+        words.retain(|word| !word.is_null());
+    }
     join_words(schema);
     if let Some(Value::String(text)) = schema.get_mut("description") {
         *text = unwrapped(text);

@@ -65,9 +65,6 @@ impl Configuration for Config {
     fn check(fields: Fields) -> Result<Self, FieldError> {
         let HttpService { endpoint_mode, endpoint, timeout, authorization_request, authorization_response } =
             fields.http_service;
-        if timeout == 0 {
-            return Err(FieldError::new("http_service.timeout", "must be 1 or more: write milliseconds"));
-        }
         if authorization_request.with_request_body {
             return Err(FieldError::new(
                 "http_service.authorization_request.with_request_body",
@@ -77,7 +74,8 @@ impl Configuration for Config {
         }
         let headers_to_add = authorization_request.headers_to_add.into_iter().map(|(name, value)| {
             let field = format!("http_service.authorization_request.headers_to_add.{}", &*name);
-            let value = HeaderValue::try_from(value.0).map_err(|message| FieldError::new(field, message))?;
+            let value = HeaderValue::try_from(String::from(value))
+                .map_err(|message| FieldError::new(field, message))?;
             Ok((name, value))
         });
         let headers_to_add = headers_to_add.collect::<Result<_, _>>()?;
@@ -85,7 +83,7 @@ impl Configuration for Config {
         Ok(Config {
             target: target(endpoint_mode, &endpoint)?,
             service: service(endpoint)?,
-            timeout: Duration::from_millis(timeout.into()),
+            timeout: Duration::from_millis(timeout.get().into()),
             allowed_headers: HeaderNames::new(
                 "http_service.authorization_request.allowed_headers",
                 &authorization_request.allowed_headers,
@@ -100,7 +98,7 @@ impl Configuration for Config {
                 .map(|headers| HeaderNames::new(&format!("{response}.allowed_client_headers"), &headers))
                 .transpose()?,
             match_type: fields.match_type,
-            rules: rules(fields.match_type, fields.match_list.unwrap_or_default())?,
+            rules: rules(fields.match_type, fields.match_list)?,
             without_verdict: match fields.failure_mode_allow {
                 true => WithoutVerdict::Pass { tell: fields.failure_mode_allow_header_add },
                 false => WithoutVerdict::Answer(fields.status_on_error),
@@ -111,13 +109,7 @@ impl Configuration for Config {
 }
 
 fn service(endpoint: Endpoint) -> Result<Cluster, FieldError> {
-    if endpoint.service_port == 0 {
-        return Err(FieldError::new(
-            "http_service.endpoint.service_port",
-            "must be 1 to 65535: write for example 80",
-        ));
-    }
-    let cluster = Cluster::fqdn(&endpoint.service_name, endpoint.service_port);
+    let cluster = Cluster::fqdn(&endpoint.service_name, endpoint.service_port.get());
     let Some(host) = endpoint.service_host else { return Ok(cluster) };
     match host.bytes().all(|byte| byte.is_ascii_graphic()) {
         true => Ok(cluster.with_host(String::from(host))),

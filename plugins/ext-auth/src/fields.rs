@@ -1,33 +1,39 @@
 //! What an operator writes: the fields as they stand in the document.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::num::{NonZeroU16, NonZeroU32};
 
-use config::{HeaderName, NonEmptyString, StatusCode};
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, Visitor};
+use config::{HeaderName, NonEmptyString, StatusCode, Text};
+use sdk::configuration;
 
 /// The fields of a configuration.
-#[derive(Deserialize)]
+#[configuration]
 pub struct Fields {
     /// The authorization service, and what goes to it and comes from it.
+    /// zh: 鉴权服务，以及发给它和从它得到的内容
     pub http_service: HttpService,
-    /// Whether the requests of `match_list` pass without being asked about, or are the only ones asked about.
+    /// What `match_list` is for, see [Which requests](#which-requests).
+    /// zh: `match_list` 的含义，见[哪些请求](#哪些请求)。
     #[serde(default)]
     pub match_type: MatchType,
     /// Requests by host, method and path.
+    /// zh: 按域名、方法和路径描述的请求
     #[serde(default)]
-    pub match_list: Option<Vec<MatchRule>>,
-    /// Whether requests pass when the service gives no answer, or a 5xx one.
+    pub match_list: Vec<MatchRule>,
+    /// Let requests pass when the service gives no verdict.
+    /// zh: 鉴权服务没有给出结论时放行请求
     #[serde(default)]
     pub failure_mode_allow: bool,
-    /// Whether these requests get `x-envoy-auth-failure-mode-allowed: true`.
+    /// Set `x-envoy-auth-failure-mode-allowed: true` on these requests.
+    /// zh: 为这样的请求设置 `x-envoy-auth-failure-mode-allowed: true`
     #[serde(default)]
     pub failure_mode_allow_header_add: bool,
-    /// The status of the answer to requests that do not pass then.
+    /// Status of the answer otherwise.
+    /// zh: 不放行时应答的状态码
     #[serde(default = "forbidden")]
     pub status_on_error: StatusCode,
     /// Ask, log and count, but let every request pass.
+    /// zh: 询问、记录日志并计数，但放行所有请求
     #[serde(default)]
     pub dry_run: bool,
 }
@@ -37,63 +43,77 @@ fn forbidden() -> StatusCode {
 }
 
 /// The authorization service.
-#[derive(Deserialize)]
+#[configuration]
 pub struct HttpService {
-    /// How a request is put to the service.
+    /// How a request is put to the service, see [The question](#the-question).
+    /// zh: 如何询问，见[询问](#询问)。
     #[serde(default)]
     pub endpoint_mode: EndpointMode,
-    /// Where it is.
+    /// Where the service is.
+    /// zh: 鉴权服务的位置
     pub endpoint: Endpoint,
-    /// How long it may take to answer, in milliseconds.
+    /// How long an answer may take, in milliseconds.
+    /// zh: 等待应答的时间，毫秒
     #[serde(default = "one_second")]
-    pub timeout: u32,
+    pub timeout: NonZeroU32,
     /// What goes to the service.
+    /// zh: 发给鉴权服务的内容
     #[serde(default)]
     pub authorization_request: AuthorizationRequest,
     /// What becomes of its answer.
+    /// zh: 如何处理它的应答
     #[serde(default)]
     pub authorization_response: AuthorizationResponse,
 }
 
-fn one_second() -> u32 {
-    1000
+fn one_second() -> NonZeroU32 {
+    const { NonZeroU32::new(1000).unwrap() }
 }
 
 /// How a request is put to the service.
-#[derive(Deserialize, Clone, Copy, Default)]
+#[configuration]
+#[derive(Clone, Copy, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum EndpointMode {
     /// With its own method, and its own path behind a prefix.
+    /// zh: 使用请求自己的方法，路径加上前缀
     #[default]
     Envoy,
     /// With a fixed method and path; the request's own stand in `X-Forwarded-*` headers.
+    /// zh: 使用固定的方法和路径，请求自己的写在 `X-Forwarded-*` 头里
     ForwardAuth,
 }
 
 /// Where the service is.
-#[derive(Deserialize)]
+#[configuration]
 pub struct Endpoint {
-    /// Its fully qualified name.
+    /// Fully qualified name: `auth.default.svc.cluster.local`, `auth.dns`, `auth.static`.
+    /// zh: 完整名称：`auth.default.svc.cluster.local`、`auth.dns`、`auth.static`
     pub service_name: NonEmptyString,
     /// Its port.
+    /// zh: 端口
     #[serde(default = "http")]
-    pub service_port: u16,
-    /// The host that it is called by; its name unless written.
+    pub service_port: NonZeroU16,
+    /// The `Host` that it is called by; without, its name.
+    /// zh: 询问时的 `Host`，不写则为服务名称
     #[serde(default)]
     pub service_host: Option<NonEmptyString>,
-    /// What goes before the path, in mode `envoy`.
+    /// Goes before the request's path; needed in mode `envoy`, `""` for nothing.
+    /// zh: 加在请求路径之前；`envoy` 模式必填，`""` 表示不加
     #[serde(default)]
     pub path_prefix: Option<String>,
-    /// The method, in mode `forward_auth`.
+    /// The method of the question, in mode `forward_auth`.
+    /// zh: `forward_auth` 模式下询问的方法
     #[serde(default = "get")]
     pub request_method: String,
-    /// The path, in mode `forward_auth`.
+    /// The path of the question; needed in mode `forward_auth`.
+    /// zh: 询问的路径；`forward_auth` 模式必填
     #[serde(default)]
     pub path: Option<String>,
 }
 
-fn http() -> u16 {
-    80
+fn http() -> NonZeroU16 {
+    const { NonZeroU16::new(80).unwrap() }
 }
 
 fn get() -> String {
@@ -101,123 +121,106 @@ fn get() -> String {
 }
 
 /// What goes to the service.
-#[derive(Deserialize, Default)]
+#[configuration]
+#[derive(Default)]
 pub struct AuthorizationRequest {
     /// Headers of the request that go along; `Authorization` always does.
+    /// zh: 发给鉴权服务的请求头；`Authorization` 总是发送
     #[serde(default)]
     pub allowed_headers: Vec<StringMatcher>,
-    /// Headers that are set, whatever the client sends.
+    /// Headers that go to the service in place of the client's.
+    /// zh: 发给鉴权服务的头，替换客户端的同名头
     #[serde(default)]
     pub headers_to_add: BTreeMap<HeaderName, Text>,
-    /// Not supported: must be false.
+    /// Must be false, see [Bodies](#bodies).
+    /// zh: 必须为 false，见[请求体](#请求体)
     #[serde(default)]
     pub with_request_body: bool,
-    /// Without a meaning while no body is sent.
+    /// Has no effect, since no body is sent.
+    /// zh: 不发送请求体，因此不起作用
     #[serde(default, rename = "max_request_body_bytes")]
     _max_request_body_bytes: Option<u32>,
 }
 
 /// What becomes of the service's answer.
-#[derive(Deserialize, Default)]
+#[configuration]
+#[derive(Default)]
 pub struct AuthorizationResponse {
-    /// Headers that are set on the request when the service allows it.
+    /// Headers of a 200 that are set on the request.
+    /// zh: 200 应答中设置到请求上的头
     #[serde(default)]
     pub allowed_upstream_headers: Vec<StringMatcher>,
-    /// Headers that the client gets when the service refuses; all, unless written.
+    /// Headers of a refusal that the client gets; without, all.
+    /// zh: 拒绝时客户端得到的头，不写则为全部
     #[serde(default)]
     pub allowed_client_headers: Option<Vec<StringMatcher>>,
 }
 
 /// A pattern: exactly one of the five.
-#[derive(Deserialize, Default)]
+#[configuration]
+#[derive(Default)]
 pub struct StringMatcher {
-    /// The whole text.
+    /// The whole name.
+    /// zh: 完整的名称
     pub exact: Option<NonEmptyString>,
     /// Its beginning.
+    /// zh: 名称的开头
     pub prefix: Option<NonEmptyString>,
     /// Its end.
+    /// zh: 名称的结尾
     pub suffix: Option<NonEmptyString>,
     /// Any part of it.
+    /// zh: 名称的任意部分
     pub contains: Option<NonEmptyString>,
-    /// A regular expression that is found in it (RE2 syntax).
+    /// A regular expression ([RE2 syntax](https://github.com/google/re2/wiki/Syntax)) that is found in it.
+    /// zh: 正则表达式（[RE2 语法](https://github.com/google/re2/wiki/Syntax)），在任意位置找到即可
     pub regex: Option<NonEmptyString>,
-    /// Names of headers have no case, so this changes nothing.
+    /// Changes nothing: names of headers have no case.
+    /// zh: 不起作用：头的名称不区分大小写
     #[serde(default, rename = "ignore_case")]
     _ignore_case: bool,
 }
 
 /// What the requests of `match_list` are.
-#[derive(Deserialize, Clone, Copy, Default, PartialEq, Eq)]
+#[configuration]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum MatchType {
-    /// They pass without being asked about.
+    /// These requests pass without being asked about.
+    /// zh: 其中的请求不经询问即放行
     #[default]
     Whitelist,
     /// They alone are asked about.
+    /// zh: 只询问其中的请求
     Blacklist,
 }
 
 /// Requests by host, method and path: all conditions that are written must hold.
-#[derive(Deserialize)]
+#[configuration]
 pub struct MatchRule {
-    /// A host, or `*.example.com`.
+    /// A host, or `*.example.com` for all below it.
+    /// zh: 域名，或表示其下所有域名的 `*.example.com`
     pub match_rule_domain: Option<NonEmptyString>,
     /// Methods, one of which it must be.
+    /// zh: 方法，须为其中之一
     #[serde(default)]
     pub match_rule_method: Vec<NonEmptyString>,
     /// What the path is compared with, without its query.
+    /// zh: 与路径比较的内容，不含查询参数
     pub match_rule_path: Option<NonEmptyString>,
-    /// How it is compared.
+    /// How it is compared; `regex` is found in it.
+    /// zh: 比较的方式；`regex` 在任意位置找到即可
     pub match_rule_type: Option<MatchRuleType>,
 }
 
 /// How a path is compared.
-#[derive(Deserialize, Clone, Copy)]
+#[configuration]
+#[derive(Clone, Copy)]
 #[serde(rename_all = "lowercase")]
 pub enum MatchRuleType {
-    /// With the whole.
     Exact,
-    /// With its beginning.
     Prefix,
-    /// With its end.
     Suffix,
-    /// With any part.
     Contains,
-    /// With a regular expression that is found in it (RE2 syntax).
     Regex,
-}
-
-/// A header's value as it is written: `true` and `1` need no quotes.
-pub struct Text(pub String);
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Scalar;
-
-        impl Visitor<'_> for Scalar {
-            type Value = Text;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Text, E> {
-                Ok(Text(text.into()))
-            }
-
-            fn visit_bool<E: Error>(self, value: bool) -> Result<Text, E> {
-                Ok(Text(value.to_string()))
-            }
-
-            fn visit_u64<E: Error>(self, value: u64) -> Result<Text, E> {
-                Ok(Text(value.to_string()))
-            }
-
-            fn visit_i64<E: Error>(self, value: i64) -> Result<Text, E> {
-                Ok(Text(value.to_string()))
-            }
-        }
-
-        deserializer.deserialize_any(Scalar)
-    }
 }

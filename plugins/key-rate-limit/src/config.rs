@@ -1,7 +1,7 @@
 //! What an operator configures, and the limits made from it.
 
 use config::{Configuration, FieldError, HeaderName, NonEmptyString, StatusCode};
-use serde::Deserialize;
+use sdk::configuration;
 
 mod item;
 mod key;
@@ -10,36 +10,46 @@ pub use item::{AddressSource, Item, ItemFields, Keys, Pattern, Source};
 pub use key::{KeyFields, Limit, QuotaFields};
 
 /// The fields as they are written.
-#[derive(Deserialize)]
+#[configuration]
 pub struct Fields {
-    /// A name for these limits: rules in which limits and names are equal count together.
+    /// A name for these limits, see [What counts together](#what-counts-together).
+    /// zh: 这些限额的名称，见[哪些一起计数](#哪些一起计数)
     #[serde(default)]
     rule_name: String,
-    /// The limits; the first entry that is about a request decides.
+    /// The limits; the first entry that is about a request decides alone.
+    /// zh: 限额；第一个适用于请求的条目单独决定结果
     #[serde(default)]
     rule_items: Vec<ItemFields>,
     /// One limit for all requests together, instead of `rule_items`.
+    /// zh: 所有请求共用一个限额，与 `rule_items` 二选一
     #[serde(default)]
     global_threshold: Option<QuotaFields>,
     /// Short for one entry of `rule_items`.
+    /// zh: `rule_items` 只有一个条目时的简写
     #[serde(default)]
     limit_by_header: Option<HeaderName>,
     /// Short for one entry of `rule_items`.
+    /// zh: `rule_items` 只有一个条目时的简写
     #[serde(default)]
     limit_by_param: Option<NonEmptyString>,
     /// Short for one entry of `rule_items`.
+    /// zh: `rule_items` 只有一个条目时的简写
     #[serde(default)]
     limit_keys: Vec<KeyFields>,
-    /// Whether answers say how many requests are left.
+    /// Whether answers have `x-ratelimit-limit` and `x-ratelimit-remaining`.
+    /// zh: 应答是否带 `x-ratelimit-limit` 和 `x-ratelimit-remaining`
     #[serde(default)]
     show_limit_quota_header: bool,
-    /// The status of the answer to a request that is too much.
+    /// Status of the answer to a request that is too much.
+    /// zh: 拒绝请求时的状态码
     #[serde(default = "too_many_requests")]
     rejected_code: StatusCode,
-    /// The body of that answer.
+    /// Body of that answer, sent as `text/plain`.
+    /// zh: 拒绝请求时的正文，以 `text/plain` 发送
     #[serde(default = "too_many_requests_message")]
     rejected_msg: String,
     /// Decide, log and count, but let every request pass.
+    /// zh: 判定、记录日志并计数，但放行所有请求
     #[serde(default)]
     dry_run: bool,
 }

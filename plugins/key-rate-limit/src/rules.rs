@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 
 use matcher::ip::parse_ip;
 use sdk::Headers;
@@ -75,12 +76,12 @@ fn limit_of<'c>(keys: &'c Keys, key: &[u8]) -> Option<Found<'c>> {
 }
 
 /// The address in a header such as `x-forwarded-for`: the first, or the `hops`th from the right.
-fn forwarded(headers: &Headers, name: &str, hops: Option<u16>) -> Option<IpAddr> {
+fn forwarded(headers: &Headers, name: &str, hops: Option<NonZeroU16>) -> Option<IpAddr> {
     let mut addresses: Vec<&[u8]> =
         headers.values(name).flat_map(|value| value.split(|byte| *byte == b',')).collect();
     if let Some(hops) = hops {
         // Fewer than the proxies add: the request did not come through them all.
-        let from = addresses.len().checked_sub(usize::from(hops))?;
+        let from = addresses.len().checked_sub(usize::from(hops.get()))?;
         addresses.drain(..from);
     }
     parse_ip(addresses.first()?)

@@ -26,7 +26,8 @@ impl Language {
     }
 }
 
-/// The table, or the fields that say nothing in that language.
+/// The table, or the fields that say nothing in that language. Lists whose entries have the same fields as those
+/// of a list above refer to it.
 pub(crate) fn table(schema: &Value, language: Language) -> Result<String, Vec<String>> {
     let fields = fields(schema);
     if fields.is_empty() {
@@ -35,13 +36,31 @@ pub(crate) fn table(schema: &Value, language: Language) -> Result<String, Vec<St
     let head = language.either("| field | type | default | meaning |", "| 字段 | 类型 | 默认值 | 说明 |");
     let mut table = format!("{head}\n|---|---|---|---|\n");
     let mut silent = Vec::new();
-    for field in fields {
+    let mut entries: Vec<(&Value, &str)> = Vec::new();
+    let mut told: Option<String> = None;
+    for field in &fields {
+        if told.as_ref().is_some_and(|list| field.path.starts_with(list)) {
+            continue;
+        }
         let Some(meaning) = description(field.schema, language) else {
-            silent.push(field.path);
+            silent.push(field.path.clone());
             continue;
         };
-        let (kind, default) = (kind(field.schema, language), default(&field, language));
-        let cells = [format!("`{}`", field.path), kind, default, meaning.to_owned()];
+        let mut meaning = meaning.to_owned();
+        if let Some(items) = field.schema.get("items").filter(|items| items["properties"].is_object()) {
+            match entries.iter().find(|(same, _)| *same == items) {
+                Some((_, path)) => {
+                    meaning += &language.either(
+                        format!(" Entries as in `{path}`."),
+                        format!("{}条目同 `{path}`", if meaning.ends_with('。') { "" } else { "。" }),
+                    );
+                    told = Some(format!("{}[].", field.path));
+                }
+                None => entries.push((items, &field.path)),
+            }
+        }
+        let (kind, default) = (kind(field.schema, language), default(field, language));
+        let cells = [format!("`{}`", field.path), kind, default, meaning];
         let cells = cells.map(|cell| cell.replace("\n\n", "<br>").replace('\n', " ").replace('|', "\\|"));
         table.push_str(&format!("| {} |\n", cells.join(" | ")));
     }
@@ -160,6 +179,12 @@ mod tests {
 
     fn schema() -> Value {
         let zh = |text: &str| json!({ "zh-CN": text });
+        let limit = || {
+            json!({
+                "type": "object",
+                "properties": { "a": { "type": "boolean", "description": "whether", TRANSLATIONS: zh("是否") } },
+            })
+        };
         json!({
             "type": "object",
             "properties": {
@@ -184,13 +209,19 @@ mod tests {
                                 "anyOf": [{ "type": "string" }, { "type": "integer", "minimum": 0 }],
                                 "description": "which", TRANSLATIONS: zh("哪个"),
                             },
-                            "limits": {
+                            "numbers": {
                                 "type": "array", "items": { "type": "integer", "minimum": 1 },
                                 "description": "how many", TRANSLATIONS: zh("多少"),
+                            },
+                            "limits": {
+                                "type": "array", "description": "limits", TRANSLATIONS: zh("限额"), "items": limit(),
                             },
                         },
                         "required": ["key"],
                     },
+                },
+                "more_limits": {
+                    "type": "array", "description": "others", TRANSLATIONS: zh("其他。"), "items": limit(),
                 },
                 "add": {
                     "type": "object", "additionalProperties": { "type": "string" }, "default": {},
@@ -213,7 +244,10 @@ mod tests {
 | `mode` | `a`, `b` or `c` | `a` | how |
 | `items` | list of objects | required | some |
 | `items[].key` | string or whole number, 0 or more | required | which |
-| `items[].limits` | list of whole numbers, 1 or more | – | how many |
+| `items[].numbers` | list of whole numbers, 1 or more | – | how many |
+| `items[].limits` | list of objects | – | limits |
+| `items[].limits[].a` | boolean | – | whether |
+| `more_limits` | list of objects | – | others Entries as in `items[].limits`. |
 | `add` | object of strings | `{}` | more |
 "
         );
@@ -227,7 +261,10 @@ mod tests {
 | `mode` | `a`、`b` 或 `c` | `a` | 方式 |
 | `items` | 对象列表 | 必填 | 若干 |
 | `items[].key` | 字符串或整数，不小于 0 | 必填 | 哪个 |
-| `items[].limits` | 整数列表，不小于 1 | – | 多少 |
+| `items[].numbers` | 整数列表，不小于 1 | – | 多少 |
+| `items[].limits` | 对象列表 | – | 限额 |
+| `items[].limits[].a` | 布尔值 | – | 是否 |
+| `more_limits` | 对象列表 | – | 其他。条目同 `items[].limits` |
 | `add` | 值为字符串的对象 | `{}` | 更多 |
 "
         );

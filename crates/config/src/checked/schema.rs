@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
-use super::{HeaderName, HeaderValue, NonEmptyString, StatusCode};
+use super::{HeaderName, HeaderValue, NonEmptyString, StatusCode, Text};
 
 macro_rules! described {
     ($($type:ident: $schema:tt;)*) => {$(
@@ -35,5 +35,6 @@ described! {
     NonEmptyString: { "type": "string", "minLength": 1 };
     StatusCode: { "type": "integer", "minimum": 200, "maximum": 599 };
     HeaderName: { "type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$" };
+    Text: { "type": "string" };
     HeaderValue: { "type": "string", "pattern": "^[^\\x00-\\x08\\x0a-\\x1f\\x7f]*$" };
 }

@@ -1,50 +1,63 @@
 //! One entry of `rule_items`: where a request's key comes from, and which limits keys have.
 
+use std::num::NonZeroU16;
+
 use config::{FieldError, HeaderName, NonEmptyString};
 use matcher::case::Case;
 use matcher::exact::ExactSet;
 use matcher::ip::IpRange;
 use matcher::regexes::Regexes;
-use serde::Deserialize;
+use sdk::configuration;
 
 use super::key::{KeyFields, Limit};
 
 /// An entry of `rule_items`, as it is written.
-#[derive(Deserialize, Default)]
+#[configuration]
+#[derive(Default)]
 pub struct ItemFields {
-    /// The key is this header's value, and each entry of `limit_keys` one value.
+    /// The key is this header's value.
+    /// zh: key 是该请求头的值
     #[serde(default)]
     limit_by_header: Option<HeaderName>,
-    /// The key is the value of this parameter of the URL.
+    /// The key is the value of this parameter of the URL, decoded.
+    /// zh: key 是 URL 中该参数解码后的值
     #[serde(default)]
     limit_by_param: Option<NonEmptyString>,
-    /// The key is the name of the consumer that an authentication plug-in has found; write `''`.
+    /// The key is the consumer's name, `x-mse-consumer`; write `''`.
+    /// zh: key 是消费者名称，即 `x-mse-consumer`；写 `''`
     #[serde(default)]
     limit_by_consumer: Option<String>,
     /// The key is this cookie's value.
+    /// zh: key 是该 Cookie 的值
     #[serde(default)]
     limit_by_cookie: Option<NonEmptyString>,
-    /// As `limit_by_header`, but an entry of `limit_keys` is for many values (`*` or `regexp:…`), each of which
-    /// has the limit for itself.
+    /// As `limit_by_header`, with a limit for each of many values.
+    /// zh: 同 `limit_by_header`，多个值各有一个限额
     #[serde(default)]
     limit_by_per_header: Option<HeaderName>,
-    /// As `limit_by_param`, for each of many values.
+    /// As `limit_by_param`, with a limit for each of many values.
+    /// zh: 同 `limit_by_param`，多个值各有一个限额
     #[serde(default)]
     limit_by_per_param: Option<NonEmptyString>,
-    /// As `limit_by_consumer`, for each of many consumers; write `''`.
+    /// As `limit_by_consumer`, with a limit for each of many consumers; write `''`.
+    /// zh: 同 `limit_by_consumer`，多个消费者各有一个限额；写 `''`
     #[serde(default)]
     limit_by_per_consumer: Option<String>,
-    /// As `limit_by_cookie`, for each of many values.
+    /// As `limit_by_cookie`, with a limit for each of many values.
+    /// zh: 同 `limit_by_cookie`，多个值各有一个限额
     #[serde(default)]
     limit_by_per_cookie: Option<NonEmptyString>,
     /// The key is the client's address: `from-remote-addr`, or `from-header-<name>`.
+    /// zh: key 是客户端地址：`from-remote-addr` 或 `from-header-<名称>`
     #[serde(default)]
     limit_by_per_ip: Option<NonEmptyString>,
-    /// With `from-header-…`: how many proxies before the gateway add to the header; the client is the one that the first
-    /// of them has added, so many from the right. Without, it is the first address, which a client can make up.
+    /// With `from-header-…`: how many proxies before the gateway add to the header, see
+    /// [Where addresses come from](#where-addresses-come-from).
+    /// zh: 用于 `from-header-…`：网关之前有几个代理向该请求头追加地址，见[地址的来源](#地址的来源)
     #[serde(default)]
-    trusted_hops: Option<u16>,
-    /// Which keys have which limit; the first entry that fits decides.
+    trusted_hops: Option<NonZeroU16>,
+    /// Which keys have which limit.
+    /// zh: 哪些 key 有哪些限额
     #[serde(default)]
     limit_keys: Vec<KeyFields>,
 }
@@ -89,7 +102,7 @@ pub enum AddressSource {
     /// What the gateway takes for it.
     Connection,
     /// An address in a header: the first, or that many from the right.
-    Header(HeaderName, Option<u16>),
+    Header(HeaderName, Option<NonZeroU16>),
 }
 
 /// Which keys have which limit.
@@ -175,6 +188,10 @@ impl Item {
         for (index, fields) in fields.limit_keys.into_iter().enumerate() {
             let place = format!("{place}limit_keys[{index}]");
             let (key, quota) = fields.split();
+            if key.is_empty() {
+                let message = "must not be empty: write the key that the limit is for";
+                return Err(FieldError::new(format!("{place}.key"), message));
+            }
             let limit = Limit::new([rule_name, name, &detail, &key], place, &quota)?;
             entries.push((key, limit));
         }
@@ -188,12 +205,9 @@ impl Item {
 }
 
 impl AddressSource {
-    fn read(text: &str, trusted_hops: Option<u16>) -> Result<Self, &'static str> {
+    fn read(text: &str, trusted_hops: Option<NonZeroU16>) -> Result<Self, &'static str> {
         if text == "from-remote-addr" {
             return Ok(AddressSource::Connection);
-        }
-        if trusted_hops == Some(0) {
-            return Err("takes no address from the header with `trusted_hops: 0`: write `from-remote-addr`");
         }
         let name =
             text.strip_prefix("from-header-").and_then(|name| HeaderName::try_from(name.to_owned()).ok());
@@ -224,7 +238,7 @@ impl Keys {
             keys.push(key);
             limits.push(limit);
         }
-        // The first of two equal keys counts; an empty one was refused when it was read.
+        // The first of two equal keys counts; an empty one has been refused.
         let set = ExactSet::new(&keys, Case::Sensitive)
             .map_err(|error| FieldError::in_list("limit_keys", error.index, error.to_string()))?;
         for (index, (key, limit)) in keys.iter().zip(&limits).enumerate() {

@@ -1,30 +1,34 @@
 //! One limit: how many requests in which time, and whose.
 
-use std::fmt;
+use std::num::NonZeroU32;
 
-use config::FieldError;
-use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
+use config::{FieldError, Text};
+use sdk::configuration;
 
 use crate::window::Period;
 
 /// An entry of `limit_keys`, as it is written.
-#[derive(Deserialize)]
+#[configuration]
 pub struct KeyFields {
-    /// Which keys have the limit.
-    pub key: KeyText,
-    /// How many requests of such a key pass in a second.
+    /// The keys that have the limit, see below; the first entry that fits decides. A number needs no quotes.
+    /// zh: 适用此限额的 key，见下文；第一个相符的条目决定结果。数字不需要引号
+    pub key: Text,
+    /// How many requests of such a key pass in a second. Write one of the four.
+    /// zh: 每秒允许此 key 通过的请求数，四者写其一
     #[serde(default)]
-    query_per_second: Option<u32>,
+    query_per_second: Option<NonZeroU32>,
     /// … in a minute.
+    /// zh: 每分钟的数量
     #[serde(default)]
-    query_per_minute: Option<u32>,
+    query_per_minute: Option<NonZeroU32>,
     /// … in an hour.
+    /// zh: 每小时的数量
     #[serde(default)]
-    query_per_hour: Option<u32>,
+    query_per_hour: Option<NonZeroU32>,
     /// … in a day.
+    /// zh: 每天的数量
     #[serde(default)]
-    query_per_day: Option<u32>,
+    query_per_day: Option<NonZeroU32>,
 }
 
 impl KeyFields {
@@ -36,25 +40,29 @@ impl KeyFields {
             query_per_hour: self.query_per_hour,
             query_per_day: self.query_per_day,
         };
-        (self.key.0, quota)
+        (self.key.into(), quota)
     }
 }
 
 /// `global_threshold`, as it is written.
-#[derive(Deserialize)]
+#[configuration]
 pub struct QuotaFields {
-    /// How many requests pass in a second.
+    /// How many requests pass in a second. Write one of the four.
+    /// zh: 每秒允许通过的请求数，四者写其一
     #[serde(default)]
-    query_per_second: Option<u32>,
+    query_per_second: Option<NonZeroU32>,
     /// … in a minute.
+    /// zh: 每分钟的数量
     #[serde(default)]
-    query_per_minute: Option<u32>,
+    query_per_minute: Option<NonZeroU32>,
     /// … in an hour.
+    /// zh: 每小时的数量
     #[serde(default)]
-    query_per_hour: Option<u32>,
+    query_per_hour: Option<NonZeroU32>,
     /// … in a day.
+    /// zh: 每天的数量
     #[serde(default)]
-    query_per_day: Option<u32>,
+    query_per_day: Option<NonZeroU32>,
 }
 
 impl QuotaFields {
@@ -68,11 +76,7 @@ impl QuotaFields {
         ];
         let mut there = written.iter().filter_map(|(name, count, period)| Some((name, (*count)?, *period)));
         match (there.next(), there.next()) {
-            (Some((name, 0, _)), _) => Err(FieldError::new(
-                format!("{place}.{name}"),
-                "must be 1 or more: write how many requests pass",
-            )),
-            (Some((_, count, period)), None) => Ok((count, period)),
+            (Some((_, count, period)), None) => Ok((count.get(), period)),
             (None, _) => Err(FieldError::new(
                 place,
                 "has no limit: add one of `query_per_second`, `query_per_minute`, `query_per_hour` and `query_per_day`",
@@ -81,37 +85,6 @@ impl QuotaFields {
                 Err(FieldError::new(place, format!("has both `{one}` and `{other}`: keep one")))
             }
         }
-    }
-}
-
-/// A key: text, or a whole number, which is often written without quotes.
-#[derive(Debug)]
-pub struct KeyText(String);
-
-impl<'de> Deserialize<'de> for KeyText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextOrNumber;
-
-        impl Visitor<'_> for TextOrNumber {
-            type Value = KeyText;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<KeyText, E> {
-                if text.is_empty() {
-                    return Err(E::custom("must not be empty: write the key that the limit is for"));
-                }
-                Ok(KeyText(text.into()))
-            }
-
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<KeyText, E> {
-                Ok(KeyText(number.to_string()))
-            }
-        }
-
-        deserializer.deserialize_any(TextOrNumber)
     }
 }
 
