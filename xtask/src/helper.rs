@@ -47,13 +47,16 @@ impl Helper {
                 plugin.name
             )));
         }
-        let folder = workspace.target.join("describe").join(&plugin.name);
+        // Not the workspace's own target folder: cargo would take the same crate, built for two workspaces, for
+        // one and the same.
+        let target = workspace.target.join("describe/target");
+        let folder = workspace.target.join("describe/crates").join(&plugin.name);
         write(&folder, workspace, plugin)?;
         let mut cargo = crate::wasm::cargo();
         cargo.current_dir(&workspace.root).args(["build", "--message-format=json-render-diagnostics"]);
         cargo.arg("--manifest-path").arg(folder.join("Cargo.toml"));
-        cargo.arg("--target-dir").arg(&workspace.target);
-        let program = workspace.target.join("debug").join(package(plugin));
+        cargo.arg("--target-dir").arg(&target);
+        let program = target.join("debug").join(package(plugin));
         if program.with_extension(std::env::consts::EXE_EXTENSION).is_file() {
             cargo.arg("--quiet");
         } else {
@@ -112,7 +115,6 @@ fn write(folder: &Path, workspace: &Workspace, plugin: &Plugin) -> Result<()> {
         let path = path.to_str().with_context(|| format!("{} is not UTF-8: move it", path.display()));
         path.map(|path| Value::from(path).to_string())
     };
-    // The same profile as the workspace's, so that what both need is compiled once.
     let manifest = format!(
         "\
 [package]
@@ -132,10 +134,6 @@ sdk = {{ package = \"portcullis-sdk\", path = {sdk} }}
 resolver = \"3\"
 
 [profile.dev]
-debug = \"line-tables-only\"
-
-[profile.dev.package.\"*\"]
-opt-level = 1
 debug = false
 ",
         package = package(plugin),

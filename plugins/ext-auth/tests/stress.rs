@@ -1,10 +1,6 @@
 //! Thousands of requests in a real Envoy, a third of whose clients go away while the service is asked.
 //!
-//! ```console
-//! $ cargo xtask build ext-auth
-//! $ PORTCULLIS_WASM=$PWD/dist/ext-auth/plugin.wasm cargo test -p ext-auth --test stress -- --ignored --nocapture
-//! ```
-//!
+//! Part of `cargo xtask test ext-auth`, which builds the module and says in `PORTCULLIS_WASM` where it is.
 //! `PORTCULLIS_REQUESTS` is how many; 10,000 unless it says otherwise.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails may stop")]
@@ -35,10 +31,10 @@ const STAYS: Duration = Duration::from_millis(15);
 const GROWTH: u64 = 6 * 1024 * 1024;
 
 #[test]
-#[ignore = "takes a real Envoy and half a minute: see the module"]
+#[ignore = "takes the module in a real Envoy: run `cargo xtask test ext-auth`"]
 fn clients_that_go_away_while_the_service_is_asked_leave_nothing() {
     let module =
-        std::env::var_os("PORTCULLIS_WASM").map(PathBuf::from).expect("PORTCULLIS_WASM names the module");
+        std::env::var_os("PORTCULLIS_WASM").map(PathBuf::from).expect("run `cargo xtask test ext-auth`");
     let requests = std::env::var("PORTCULLIS_REQUESTS").map_or(10_000, |number| number.parse().unwrap());
 
     let asked = Arc::new(AtomicUsize::new(0));

@@ -100,21 +100,21 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     if native {
         let of_plugin = |suite: &&Suite| plugins.iter().any(|plugin| plugin.name == suite.package);
         for suite in suites.iter().filter(|suite| !of_plugin(suite)) {
-            run.suite(suite, "", &[])?;
+            run.suite(suite, "", &[], &[])?;
         }
         if args.libtest.is_empty() {
             run.doc_tests(&packages)?;
         }
         for suite in suites.iter().filter(of_plugin) {
-            run.suite(suite, Engine::Native.name(), &[(ENGINES, Engine::Native.name().into())])?;
+            run.suite(suite, Engine::Native.name(), &[], &[(ENGINES, Engine::Native.name().into())])?;
         }
     }
     if args.engine.contains(&Engine::Envoy) {
         let builder = Builder::new(&workspace)?;
         for plugin in &plugins {
-            let cases = suites.iter().find(|suite| suite.package == plugin.name && suite.target == CASES);
-            if let Some(cases) = cases {
-                run.in_envoy(&builder, plugin, cases)?;
+            let of_plugin: Vec<&Suite> = suites.iter().filter(|suite| suite.package == plugin.name).collect();
+            if of_plugin.iter().any(|suite| suite.target == CASES) {
+                run.in_envoy(&builder, plugin, &of_plugin)?;
             }
         }
     }
@@ -123,29 +123,41 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 
 impl Run<'_> {
     /// Runs one test program.
-    fn suite(&mut self, suite: &Suite, engine: &'static str, env: &[(&str, PathBuf)]) -> Result<()> {
+    fn suite(
+        &mut self,
+        suite: &Suite,
+        engine: &'static str,
+        args: &[&str],
+        env: &[(&str, PathBuf)],
+    ) -> Result<()> {
         let start = Instant::now();
         let mut command = suite.command(self.workspace, &self.libraries);
-        command.args(&self.args.libtest).envs(env.iter().map(|(name, value)| (name, value)));
+        command.args(args).args(&self.args.libtest).envs(env.iter().map(|(name, value)| (name, value)));
         output::step(format_args!("{} {engine}", suite.title()));
         let counts = suite::run(command)?;
         self.add(suite.title(), engine, counts, start);
         Ok(())
     }
 
-    /// Builds the plug-in's release module and replays its cases with it in Envoy.
-    fn in_envoy(&mut self, builder: &Builder, plugin: &Plugin, cases: &Suite) -> Result<()> {
+    /// Builds the plug-in's release module, replays its cases with it in Envoy, and runs the other tests that take
+    /// it there, which plain `cargo test` ignores.
+    fn in_envoy(&mut self, builder: &Builder, plugin: &Plugin, suites: &[&Suite]) -> Result<()> {
         let engine = Engine::Envoy.name();
         let start = Instant::now();
-        match builder.build(plugin, Profile::Release) {
-            Ok(module) => self.suite(cases, engine, &[(ENGINES, engine.into()), (MODULE, module)]),
+        let module = match builder.build(plugin, Profile::Release) {
+            Ok(module) => module,
             Err(error) => {
                 // The others are still worth knowing.
                 output::error(&error);
-                self.add(cases.title(), engine, Counts { failed: 1, ..Counts::default() }, start);
-                Ok(())
+                self.add(plugin.name.clone(), engine, Counts { failed: 1, ..Counts::default() }, start);
+                return Ok(());
             }
+        };
+        for suite in suites.iter().filter(|suite| !suite.unit) {
+            let only: &[&str] = if suite.target == CASES { &[] } else { &["--ignored"] };
+            self.suite(suite, engine, only, &[(ENGINES, engine.into()), (MODULE, module.clone())])?;
         }
+        Ok(())
     }
 
     /// Runs the examples in the documentation, which only rustdoc can.

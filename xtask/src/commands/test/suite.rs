@@ -56,7 +56,7 @@ pub(super) struct Suite {
     pub(super) package: String,
     /// The name of the test target, or of the crate for its unit tests.
     pub(super) target: String,
-    unit: bool,
+    pub(super) unit: bool,
     version: String,
     folder: PathBuf,
     program: PathBuf,
