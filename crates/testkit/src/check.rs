@@ -230,12 +230,11 @@ mod tests {
                 trailers: vec![("t".into(), "1".into())],
                 cut_off: None,
             }),
-            upstream: None,
-            calls: Vec::new(),
             details: Some("p.blocked".into()),
             log: vec![LogLine { level: gateway::LogLevel::Info, message: "blocked by x".into() }],
             counters: [("p.blocked".into(), 2)].into(),
             host_calls: Some(3),
+            ..Outcome::default()
         }
     }
 

@@ -14,18 +14,21 @@ use crate::outcome::{LogLine, Outcome};
 pub enum EngineName {
     /// The plug-in's Rust code against a mock host, in this process.
     Native,
+    /// The plug-in's `.wasm` in an interpreter, against the same mock host.
+    Wasm,
     /// The plug-in's `.wasm` in a real Envoy.
     Envoy,
 }
 
 impl EngineName {
-    pub(crate) const ALL: [Self; 2] = [Self::Native, Self::Envoy];
+    pub(crate) const ALL: [Self; 3] = [Self::Native, Self::Wasm, Self::Envoy];
 }
 
 impl fmt::Display for EngineName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Native => "native",
+            Self::Wasm => "wasm",
             Self::Envoy => "envoy",
         })
     }

@@ -160,7 +160,7 @@ impl Running {
             details: line.map(|line| line.details).filter(|details| !details.is_empty()),
             log: of_plugin(&self.process.log_since(log)?, &self.plugin),
             counters: self.counters()?,
-            host_calls: None,
+            ..Outcome::default()
         })
     }
 

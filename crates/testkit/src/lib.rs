@@ -33,9 +33,11 @@ pub mod case;
 mod check;
 mod engine;
 pub mod envoy;
+mod host;
 pub mod native;
 pub mod outcome;
 mod runner;
+pub mod wasm;
 
 pub use bytes::ByteString;
 pub use check::{Mismatch, check, check_refused};

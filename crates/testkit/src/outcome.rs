@@ -23,6 +23,11 @@ pub struct Outcome {
     pub counters: BTreeMap<String, u64>,
     /// The plug-in's host calls during the request, where the engine counts them.
     pub host_calls: Option<u64>,
+    /// The module's instructions during the request, where the engine counts them. The same in every run, but other
+    /// interpreters and versions count otherwise.
+    pub instructions: Option<u64>,
+    /// The module's memory after the request, in pages of 64 KiB, where the engine knows it.
+    pub memory_pages: Option<u64>,
 }
 
 /// The answer that a client got.

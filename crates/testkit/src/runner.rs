@@ -10,6 +10,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use crate::bytes::Shown;
 use crate::case::{Case, Expect, Request, Then};
 use crate::envoy::EnvoyEngine;
+use crate::wasm::WasmEngine;
 use crate::{Engine, EngineName, Load, Loaded, case, check, check_refused};
 
 /// Which engines run, separated by commas; without it, the native one.
@@ -21,8 +22,8 @@ const MODULE: &str = "PORTCULLIS_WASM";
 /// Replays `tests/cases.yaml` in `directory`, and prints what libtest would: filters, `--list` and the other
 /// flags of `cargo test` work. [`cases!`](crate::cases) calls this.
 ///
-/// `PORTCULLIS_ENGINES` names the engines (`native,envoy`; by default `native`), and `PORTCULLIS_WASM` the
-/// module that `envoy` runs; `cargo xtask test` sets both. A case that skips an engine is listed as ignored,
+/// `PORTCULLIS_ENGINES` names the engines (`native,wasm,envoy`; by default `native`), and `PORTCULLIS_WASM` the
+/// module that `wasm` and `envoy` run; `cargo xtask test` sets both. A case that skips an engine is listed as ignored,
 /// with its reason; `--ignored` runs it all the same.
 #[must_use]
 pub fn run(directory: &str, plugin: &str, native: impl Engine + 'static) -> ExitCode {
@@ -48,12 +49,15 @@ fn trials(directory: &str, plugin: &str, native: impl Engine + 'static) -> anyho
                 let engine = native.take().context("the native engine is named twice")?;
                 trials.extend(trials_on(Arc::new(engine), &cases));
             }
-            EngineName::Envoy => match std::env::var_os(MODULE) {
+            EngineName::Wasm | EngineName::Envoy => match std::env::var_os(MODULE) {
+                Some(module) if name == EngineName::Wasm => {
+                    trials.extend(trials_on(Arc::new(WasmEngine::new(module.into())), &cases));
+                }
                 Some(module) => {
                     let engine = EnvoyEngine::new(plugin, module.into());
                     trials.extend(trials_on(Arc::new(engine), &by_setup(&cases)));
                 }
-                None => trials.push(Trial::test("envoy: the module", || {
+                None => trials.push(Trial::test(format!("{name}: the module"), || {
                     Err(format!("{MODULE} does not name a module: run `cargo xtask test`, which builds it")
                         .into())
                 })),
@@ -69,7 +73,7 @@ fn engines(names: Option<&str>) -> anyhow::Result<Vec<EngineName>> {
     for name in names.unwrap_or("native").split(',').map(str::trim) {
         let engine = EngineName::ALL.into_iter().find(|engine| engine.to_string() == name);
         let engine = engine
-            .ok_or_else(|| anyhow!("{ENGINES}: unknown engine `{name}`: write native, envoy or both"))?;
+            .ok_or_else(|| anyhow!("{ENGINES}: unknown engine `{name}`: write native, wasm or envoy"))?;
         if engines.contains(&engine) {
             bail!("{ENGINES}: `{name}` is there twice");
         }
@@ -154,7 +158,7 @@ mod tests {
     fn engines_are_named_once_and_known() {
         assert_eq!(engines(None).unwrap(), [EngineName::Native]);
         assert_eq!(engines(Some("envoy, native")).unwrap(), [EngineName::Envoy, EngineName::Native]);
-        for (names, message) in [("", "unknown engine ``"), ("wasm", "unknown"), ("envoy,envoy", "twice")] {
+        for (names, message) in [("", "unknown engine ``"), ("v8", "unknown"), ("envoy,envoy", "twice")] {
             let error = engines(Some(names)).unwrap_err().to_string();
             assert!(error.contains(message), "{error}");
         }

@@ -13,15 +13,15 @@ use crate::wasm::{Builder, Profile};
 use crate::workspace::{Plugin, Workspace};
 use suite::{Counts, Suite};
 
-/// Run the tests: the crates' own, and each plug-in's cases natively and in a real Envoy
+/// Run the tests: the crates' own, and each plug-in's cases natively, as a module, and in a real Envoy
 ///
-/// Without a name, everything. With one, that plug-in alone. The cases in `plugins/<plugin>/tests/cases.yaml`
-/// run natively against a mock gateway and, as the release module, in Envoy, which is fetched once.
+/// Without a name, everything. With one, that plug-in alone. The cases in `plugins/<plugin>/tests/cases.yaml` run
+/// against a mock gateway, natively and as the release module in an interpreter, and in Envoy, which is fetched once.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   cargo xtask test                                  everything
-  cargo xtask test request-block                    one plug-in, on both engines
+  cargo xtask test request-block                    one plug-in, on all engines
   cargo xtask test request-block --engine native    in milliseconds, while editing; builds no module
   cargo xtask test request-block -- trailers        the cases with `trailers` in their names
   ENVOY=/path/to/envoy cargo xtask test             with that Envoy
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// The plug-in to test, in any spelling.
     plugin: Option<String>,
     /// Where the cases run; may be given several times.
-    #[arg(long, value_enum, value_delimiter = ',', default_values = ["native", "envoy"])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["native", "wasm", "envoy"])]
     engine: Vec<Engine>,
     /// Arguments for the test programs: a part of a case's name, --nocapture, …
     #[arg(last = true, value_name = "LIBTEST ARGS")]
@@ -43,6 +43,8 @@ pub(crate) struct Args {
 enum Engine {
     /// In the test program, against a mock gateway.
     Native,
+    /// The release module in an interpreter, against the same mock gateway.
+    Wasm,
     /// The release module, in a real Envoy.
     Envoy,
 }
@@ -51,6 +53,7 @@ impl Engine {
     fn name(self) -> &'static str {
         match self {
             Self::Native => "native",
+            Self::Wasm => "wasm",
             Self::Envoy => "envoy",
         }
     }
@@ -109,12 +112,14 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
             run.suite(suite, Engine::Native.name(), &[], &[(ENGINES, Engine::Native.name().into())])?;
         }
     }
-    if args.engine.contains(&Engine::Envoy) {
+    let on_module = [Engine::Wasm, Engine::Envoy].into_iter().filter(|engine| args.engine.contains(engine));
+    let on_module: Vec<_> = on_module.collect();
+    if !on_module.is_empty() {
         let builder = Builder::new(&workspace)?;
         for plugin in &plugins {
             let of_plugin: Vec<&Suite> = suites.iter().filter(|suite| suite.package == plugin.name).collect();
             if of_plugin.iter().any(|suite| suite.target == CASES) {
-                run.in_envoy(&builder, plugin, &of_plugin)?;
+                run.as_module(&on_module, &builder, plugin, &of_plugin)?;
             }
         }
     }
@@ -139,23 +144,35 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Builds the plug-in's release module, replays its cases with it in Envoy, and runs the other tests that take
-    /// it there, which plain `cargo test` ignores.
-    fn in_envoy(&mut self, builder: &Builder, plugin: &Plugin, suites: &[&Suite]) -> Result<()> {
-        let engine = Engine::Envoy.name();
+    /// Builds the plug-in's release module and replays its cases with it on each of `engines`; in Envoy, so do the
+    /// other tests that take it there, which plain `cargo test` ignores.
+    fn as_module(
+        &mut self,
+        engines: &[Engine],
+        builder: &Builder,
+        plugin: &Plugin,
+        suites: &[&Suite],
+    ) -> Result<()> {
         let start = Instant::now();
         let module = match builder.build(plugin, Profile::Release) {
             Ok(module) => module,
             Err(error) => {
                 // The others are still worth knowing.
                 output::error(&error);
-                self.add(plugin.name.clone(), engine, Counts { failed: 1, ..Counts::default() }, start);
+                self.add(plugin.name.clone(), "", Counts { failed: 1, ..Counts::default() }, start);
                 return Ok(());
             }
         };
-        for suite in suites.iter().filter(|suite| !suite.unit) {
-            let only: &[&str] = if suite.target == CASES { &[] } else { &["--ignored"] };
-            self.suite(suite, engine, only, &[(ENGINES, engine.into()), (MODULE, module.clone())])?;
+        for engine in engines {
+            for suite in suites.iter().filter(|suite| !suite.unit) {
+                let only: &[&str] = match (suite.target == CASES, engine) {
+                    (true, _) => &[],
+                    (false, Engine::Envoy) => &["--ignored"],
+                    (false, _) => continue,
+                };
+                let env = [(ENGINES, engine.name().into()), (MODULE, module.clone())];
+                self.suite(suite, engine.name(), only, &env)?;
+            }
         }
         Ok(())
     }

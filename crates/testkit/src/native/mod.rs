@@ -1,37 +1,13 @@
 //! The native engine: the plug-in's Rust code against a mock of its host, in this process.
 //!
-//! A case takes milliseconds and a debugger sees everything. The mock behaves as Envoy does where a case
-//! can see it; where the two differ, Envoy is right and the mock is mended.
+//! A case takes milliseconds, and a debugger sees everything.
 
-mod calls;
 mod classic;
-mod host;
-mod maps;
-mod reply;
-mod shared;
-mod stream;
-mod waiting;
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::rc::Rc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
-use std::thread::JoinHandle;
-
-use anyhow::{Context as _, anyhow};
 pub use sdk::native::Entry;
 
-use crate::case::{Request, Setup, Upstream};
-use crate::outcome::{LogLine, Outcome};
-use crate::{Engine, EngineName, Load, Loaded};
-use host::MockHost;
-use shared::Shared;
-use stream::Stream;
-
-/// The context of the one root that a case has.
-const ROOT: u32 = 1;
+use crate::case::Setup;
+use crate::{Engine, EngineName, Load, host};
 
 /// Runs a plug-in that is linked into this process.
 pub struct Native {
@@ -52,152 +28,10 @@ impl Engine for Native {
     }
 
     fn load(&self, setup: &Setup) -> anyhow::Result<Load> {
-        let shared = Shared::default();
-        let mut workers = Vec::new();
-        for _ in 0..setup.gateway.workers {
-            match Worker::start(self.entry, setup.clone(), shared.clone())? {
-                Ok(worker) => workers.push(worker),
-                Err(log) => return Ok(Load::Refused { log }),
-            }
-        }
-        Ok(Load::Loaded(Box::new(Vms { workers, exchanges: 0 })))
-    }
-}
-
-/// A request for the thread of a VM, and where its outcome goes.
-struct Job {
-    request: Request,
-    upstream: Upstream,
-    outcome: Sender<Outcome>,
-}
-
-/// A worker of the gateway: the thread of a VM.
-struct Worker {
-    jobs: Option<Sender<Job>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Worker {
-    /// Starts one, or gives the log of the plug-in that refused its configuration.
-    fn start(
-        entry: fn() -> Entry,
-        setup: Setup,
-        shared: Shared,
-    ) -> anyhow::Result<Result<Self, Vec<LogLine>>> {
-        // The plug-in keeps what it knows in the thread, as a VM does in its memory.
-        let (jobs, work) = channel::<Job>();
-        let (loaded, load) = channel();
-        let thread = std::thread::Builder::new()
-            .name("vm".into())
-            .spawn(move || run(entry, setup, shared, &loaded, &work))
-            .context("no thread for the plug-in")?;
-        match load.recv() {
-            Ok(Ok(())) => Ok(Ok(Self { jobs: Some(jobs), thread: Some(thread) })),
-            Ok(Err(log)) => Ok(Err(log)),
-            Err(_) => Err(panicked(thread)),
-        }
-    }
-
-    /// Has a request done; nothing when the thread has ended.
-    fn exchange(&self, request: &Request, upstream: &Upstream) -> Option<Outcome> {
-        let (outcome, result) = channel();
-        let job = Job { request: request.clone(), upstream: upstream.clone(), outcome };
-        self.jobs.as_ref()?.send(job).ok()?;
-        result.recv().ok()
-    }
-
-    /// Why the thread has ended.
-    fn stopped(&mut self) -> anyhow::Error {
-        self.thread.take().map_or_else(|| anyhow!("the plug-in has stopped"), panicked)
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.jobs = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic was reported by the exchange that met it.
-            let _ = thread.join();
-        }
-    }
-}
-
-/// The workers of one gateway.
-struct Vms {
-    workers: Vec<Worker>,
-    exchanges: usize,
-}
-
-impl Loaded for Vms {
-    fn exchange(&mut self, request: &Request, upstream: &Upstream) -> anyhow::Result<Outcome> {
-        let turn = self.exchanges % self.workers.len().max(1);
-        self.exchanges += 1;
-        let worker = self.workers.get_mut(turn).context("a gateway has at least one worker")?;
-        worker.exchange(request, upstream).ok_or_else(|| worker.stopped())
-    }
-
-    fn exchange_at_once(
-        &mut self,
-        request: &Request,
-        upstream: &Upstream,
-    ) -> anyhow::Result<BTreeMap<u16, u32>> {
-        let left = AtomicU32::new(request.repeat);
-        let answers = Mutex::new(BTreeMap::new());
-        let connection = |worker: &Worker| {
-            while left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() {
-                let outcome = worker.exchange(request, upstream);
-                let status = outcome.and_then(|outcome| outcome.answer).map_or(0, |answer| answer.status);
-                *answers.lock().unwrap_or_else(PoisonError::into_inner).entry(status).or_default() += 1;
-            }
-        };
-        // Like a connection's socket, it belongs to one worker.
-        let workers = self.workers.iter().cycle().take(request.connections as usize);
-        std::thread::scope(|scope| {
-            for worker in workers {
-                scope.spawn(move || connection(worker));
-            }
-        });
-        Ok(answers.into_inner().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// What stopped the thread of a VM.
-fn panicked(thread: JoinHandle<()>) -> anyhow::Error {
-    let message = match thread.join() {
-        Ok(()) => "it ended".to_owned(),
-        Err(panic) => match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
-            (Some(message), _) => message.clone(),
-            (None, Some(message)) => (*message).to_owned(),
-            (None, None) => "no message".to_owned(),
-        },
-    };
-    anyhow!("the plug-in panicked, which stops its VM in a gateway: {message}")
-}
-
-/// Lives as long as the VM.
-fn run(
-    entry: fn() -> Entry,
-    setup: Setup,
-    shared: Shared,
-    loaded: &Sender<Result<(), Vec<LogLine>>>,
-    work: &Receiver<Job>,
-) {
-    let configuration = setup.configuration.unwrap_or_default().into_bytes();
-    let size = configuration.len();
-    let host = Rc::new(RefCell::new(MockHost::new(setup.gateway, configuration, shared)));
-    sdk::native::install(host.clone());
-    let entry = entry();
-    (entry.on_context_create)(ROOT, 0);
-    let good = (entry.on_configure)(ROOT, size);
-    let log = std::mem::take(&mut host.borrow_mut().log);
-    if loaded.send(if good { Ok(()) } else { Err(log) }).is_err() || !good {
-        return;
-    }
-    for (context, Job { request, upstream, outcome }) in (ROOT + 1..).zip(work.iter()) {
-        (entry.on_context_create)(context, ROOT);
-        let stream = Stream { entry: &entry, host: &host, context };
-        if outcome.send(stream.exchange(&request, &upstream)).is_err() {
-            return;
-        }
+        let entry = self.entry;
+        host::load(setup, move |host| {
+            sdk::native::install(host);
+            Ok(entry())
+        })
     }
 }

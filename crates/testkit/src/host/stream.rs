@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use sdk::native::Entry;
 
-use super::host::{Body, MockHost, REQUEST_HEADERS, REQUEST_TRAILERS, RESPONSE_HEADERS, RESPONSE_TRAILERS};
 use super::maps::Map;
+use super::mock::{Body, MockHost, REQUEST_HEADERS, REQUEST_TRAILERS, RESPONSE_HEADERS, RESPONSE_TRAILERS};
 use super::reply::{LocalReply, is_head};
 use crate::ByteString;
 use crate::case::{Header, Protocol, Request, Upstream};
@@ -73,6 +73,7 @@ impl Stream<'_> {
     /// Sends a request through, and the answer back.
     pub(super) fn exchange(&self, request: &Request, upstream: &Upstream) -> Outcome {
         let calls_before = self.host().calls;
+        let used_before = self.host().usage.unwrap_or_default().instructions;
         self.host().begin_stream(&request.services);
         if let Some(time) = request.time {
             self.host().set_clock(time.nanoseconds());
@@ -101,6 +102,8 @@ impl Stream<'_> {
         outcome.log = std::mem::take(&mut host.log);
         outcome.counters = host.counters();
         outcome.host_calls = Some(host.calls - calls_before);
+        outcome.instructions = host.usage.map(|usage| usage.instructions - used_before);
+        outcome.memory_pages = host.usage.map(|usage| usage.memory);
         outcome
     }
 

@@ -40,7 +40,7 @@ const LEVELS: [LogLevel; 6] =
     [LogLevel::Trace, LogLevel::Debug, LogLevel::Info, LogLevel::Warn, LogLevel::Error, LogLevel::Critical];
 
 /// The host of one VM.
-pub(super) struct MockHost {
+pub(crate) struct MockHost {
     gateway: Gateway,
     configuration: Vec<u8>,
     /// Headers and trailers by their number. One that cannot be read in this phase is absent.
@@ -59,6 +59,15 @@ pub(super) struct MockHost {
     /// Nanoseconds since [`START`].
     clock: u64,
     pub(super) calls: u64,
+    pub(super) usage: Option<Usage>,
+}
+
+/// What a module has used, where the engine counts it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Usage {
+    pub(super) instructions: u64,
+    /// The memory now, in pages of 64 KiB.
+    pub(super) memory: u64,
 }
 
 /// When every case begins: 2026-01-01T00:00:00Z, in nanoseconds since 1970. A plug-in under test sees the same
@@ -93,7 +102,14 @@ impl MockHost {
             shared,
             clock: 0,
             calls: 0,
+            usage: None,
         }
+    }
+
+    /// Notes what a callback has used, and how many pages of memory the module has now.
+    pub(crate) fn used(&mut self, instructions: u64, memory: u64) {
+        let before = self.usage.unwrap_or_default().instructions;
+        self.usage = Some(Usage { instructions: before + instructions, memory });
     }
 
     pub(super) fn gateway(&self) -> &Gateway {
@@ -399,7 +415,7 @@ impl Host for MockHost {
 
     fn unknown(&mut self, name: &'static str) -> Status {
         self.calls += 1;
-        let message = format!("the native engine does not have `{name}`: skip it in this case");
+        let message = format!("the engines native and wasm do not have `{name}`: skip it in this case");
         self.log.push(LogLine { level: LogLevel::Critical, message });
         Status::UNIMPLEMENTED
     }

@@ -1,0 +1,68 @@
+//! The embedded engine: the built `.wasm` in an interpreter in this process, against the same host as the native
+//! engine.
+//!
+//! It takes milliseconds like the native engine, and runs the very bytes that a gateway loads. It counts
+//! instructions (wasmi's fuel, which is the same in every run) and host calls.
+
+mod imports;
+mod memory;
+mod vm;
+mod wasi;
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use anyhow::{Context, anyhow, bail};
+use wasmi::{Config, Engine as Interpreter, ExternType};
+
+use crate::case::Setup;
+use crate::{Engine, EngineName, Load, host};
+
+/// Runs one module.
+pub struct WasmEngine {
+    file: PathBuf,
+    /// Read and compiled at the first case.
+    module: OnceLock<Result<wasmi::Module, String>>,
+}
+
+impl WasmEngine {
+    /// An engine for the plug-in in this file.
+    #[must_use]
+    pub fn new(file: PathBuf) -> Self {
+        Self { file, module: OnceLock::new() }
+    }
+
+    fn module(&self) -> anyhow::Result<wasmi::Module> {
+        let module = self.module.get_or_init(|| compile(&self.file).map_err(|error| format!("{error:#}")));
+        module.clone().map_err(|error| anyhow!(error))
+    }
+}
+
+impl Engine for WasmEngine {
+    fn name(&self) -> EngineName {
+        EngineName::Wasm
+    }
+
+    fn load(&self, setup: &Setup) -> anyhow::Result<Load> {
+        let module = self.module()?;
+        host::load(setup, move |host| vm::start(&module, host))
+    }
+}
+
+/// The ABI versions that Envoy 1.40 takes.
+const VERSIONS: [&str; 3] = ["proxy_abi_version_0_2_1", "proxy_abi_version_0_2_0", "proxy_abi_version_0_1_0"];
+
+fn compile(file: &Path) -> anyhow::Result<wasmi::Module> {
+    let shown = file.display();
+    let bytes = std::fs::read(file).with_context(|| format!("{shown} cannot be read"))?;
+    let mut config = Config::default();
+    config.consume_fuel(true);
+    let module = wasmi::Module::new(&Interpreter::new(&config), &bytes)
+        .with_context(|| format!("{shown} is no module"))?;
+    let is_version = |name: &str| VERSIONS.contains(&name);
+    let mut exports = module.exports();
+    if !exports.any(|export| is_version(export.name()) && matches!(export.ty(), ExternType::Func(_))) {
+        bail!("{shown} exports none of {}: Envoy does not load it", VERSIONS.join(", "));
+    }
+    Ok(module)
+}
