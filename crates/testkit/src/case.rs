@@ -29,7 +29,7 @@
 //! | `refused` | text, or a list: the configuration must be refused, and the log must hold all of it |
 //! | `requests` | instead of `refused`: a list of requests |
 //! | `gateway` | how the gateway is set up, see [`Gateway`] |
-//! | `upstream` | what the upstream answers: `status` (200), `headers`, `body` (`upstream`), `trailers` |
+//! | `upstream` | what the upstream answers: `status` (200), `headers`, `body` (`upstream`), `trailers`; `chunks` cuts the body as those of a request do; `reset_after: 1`: it goes away after so many pieces |
 //! | `services` | what the plug-in can call, see [`Service`] |
 //! | `skip` | `{ envoy: why }`: an engine on which the case cannot hold, with the reason |
 //!
@@ -75,6 +75,7 @@
 //!   protocol: http2           # http1
 //!   reset_after: 2            # the client goes away after that many pieces; 0: after the headers
 //!   reset_when_called: 1      # the client goes away once the services have seen so many calls of this request
+//!   upstream: { body: other }  # instead of the case's
 //!   services: [{ cluster: c, answer: none }]  # instead of those of the case with the same clusters
 //!   time: 59.5                # the gateway's clock, in seconds after the case began (0, then as before)
 //!   repeat: 3                 # sent three times (1); counters are looked at after the last
@@ -100,6 +101,7 @@
 //! | `headers` | `{ name: value }`: there exactly once, with that value; `name: null`: absent; `name: { all: [a, b] }`: exactly these values, in order |
 //! | `body`, `body_contains` | the answer's whole body; bytes somewhere in it |
 //! | `trailers` | as `headers` |
+//! | `cut_off` | `true`: the answer's body breaks off before its end, as when the upstream goes away |
 //! | `upstream` | `none`: the upstream saw no complete request; or `{ method, path, host, headers, body, body_contains, trailers }` of the request it saw |
 //! | `calls` | a list of what the services saw, in the order in which it came: `{ cluster, method, path, host, headers, body, … }`; `[]`: nothing |
 //! | `details` | the response-code details |

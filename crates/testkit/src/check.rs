@@ -117,9 +117,17 @@ impl Differences {
         {
             self.add("status", wanted, answer.status);
         }
-        if let Some(cause) = &answer.cut_off {
-            let bytes = answer.body.len();
-            self.add("answer", "one that ends", format!("cut off after {bytes} bytes of the body: {cause}"));
+        match &answer.cut_off {
+            Some(cause) if !expect.cut_off => {
+                let bytes = answer.body.len();
+                self.add(
+                    "answer",
+                    "one that ends",
+                    format!("cut off after {bytes} bytes of the body: {cause}"),
+                );
+            }
+            None if expect.cut_off => self.add("cut_off", "a body that breaks off", "one that ends"),
+            _ => {}
         }
         self.headers("headers", &expect.headers, &answer.headers);
         self.bytes("body", expect.body.as_ref(), &answer.body);

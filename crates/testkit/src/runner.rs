@@ -126,8 +126,9 @@ fn run_case(engine: &dyn Engine, case: &Case) -> anyhow::Result<()> {
 }
 
 fn run_request(loaded: &mut dyn Loaded, request: &Request, case: &Case) -> anyhow::Result<()> {
+    let upstream = request.upstream.as_ref().unwrap_or(&case.upstream);
     if !request.answers.is_empty() {
-        let answers = loaded.exchange_at_once(request, &case.upstream)?;
+        let answers = loaded.exchange_at_once(request, upstream)?;
         if answers != request.answers {
             bail!("answers\n  wanted {:?}\n  came   {answers:?}", request.answers);
         }
@@ -136,7 +137,7 @@ fn run_request(loaded: &mut dyn Loaded, request: &Request, case: &Case) -> anyho
     let not_yet_counted = Expect { counters: Default::default(), ..request.expect.clone() };
     for time in 1..=request.repeat {
         let last = time == request.repeat;
-        let outcome = loaded.exchange(request, &case.upstream)?;
+        let outcome = loaded.exchange(request, upstream)?;
         check(if last { &request.expect } else { &not_yet_counted }, &outcome).map_err(|mismatch| {
             let which = if request.repeat > 1 { format!(" the {time}. time") } else { String::new() };
             anyhow!("came out otherwise{which}:\n{mismatch}")

@@ -20,6 +20,8 @@ pub struct Expect {
     pub body: Option<ByteString>,
     /// Bytes somewhere in the answer's body.
     pub body_contains: Option<ByteString>,
+    /// Whether the answer's body breaks off before its end.
+    pub cut_off: bool,
     /// The answer's trailers.
     pub trailers: BTreeMap<HeaderName, Values>,
     /// What the upstream saw.
@@ -46,6 +48,7 @@ impl Expect {
         self.status.is_some()
             || self.body.is_some()
             || self.body_contains.is_some()
+            || self.cut_off
             || !self.headers.is_empty()
             || !self.trailers.is_empty()
     }

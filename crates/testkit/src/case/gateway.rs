@@ -3,7 +3,8 @@
 use gateway::LogLevel;
 use serde::Deserialize;
 
-use super::Header;
+use super::request::cut;
+use super::{Chunks, Header};
 use crate::ByteString;
 
 /// How the gateway is set up.
@@ -62,10 +63,35 @@ pub struct Upstream {
     pub body: ByteString,
     /// Trailers, in order; with any, the body is sent in the chunked coding.
     pub trailers: Vec<Header>,
+    /// How the body is cut; it is then sent in the chunked coding, one chunk to a piece.
+    pub chunks: Option<Chunks>,
+    /// The upstream goes away after so many pieces of the body.
+    pub reset_after: Option<usize>,
+}
+
+impl Upstream {
+    /// The body in its pieces, none of them empty, as far as they are sent.
+    pub(crate) fn pieces(&self) -> Vec<&[u8]> {
+        let mut pieces = cut(&self.body, self.chunks.as_ref());
+        pieces.truncate(self.reset_after.unwrap_or(usize::MAX));
+        pieces
+    }
+
+    /// Whether the body's end is told by the chunked coding, not by its length.
+    pub(crate) fn is_chunked(&self) -> bool {
+        self.chunks.is_some() || self.reset_after.is_some() || !self.trailers.is_empty()
+    }
 }
 
 impl Default for Upstream {
     fn default() -> Self {
-        Self { status: 200, headers: Vec::new(), body: "upstream".into(), trailers: Vec::new() }
+        Self {
+            status: 200,
+            headers: Vec::new(),
+            body: "upstream".into(),
+            trailers: Vec::new(),
+            chunks: None,
+            reset_after: None,
+        }
     }
 }

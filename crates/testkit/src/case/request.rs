@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Expect, Service};
+use super::{Expect, Service, Upstream};
 use crate::ByteString;
 
 /// A header's or trailer's name and value.
@@ -44,6 +44,9 @@ pub struct Request {
     /// The client goes away once the services have seen so many calls of this request.
     #[serde(default)]
     pub reset_when_called: Option<usize>,
+    /// What the upstream answers, if not what the case says.
+    #[serde(default)]
+    pub upstream: Option<Upstream>,
     /// What services do otherwise than the case says; what a case has read has all of them here.
     #[serde(default)]
     pub services: Vec<Service>,
@@ -124,6 +127,37 @@ pub struct Each {
     pub each: usize,
 }
 
+impl Chunks {
+    /// What keeps it from cutting a body.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        match self {
+            Self::Sizes(sizes) if sizes.contains(&0) => Err("chunks: a piece has at least one byte"),
+            Self::Each(each) if each.each == 0 => Err("chunks.each: a piece has at least one byte"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A body in its pieces, none of them empty.
+pub(super) fn cut<'b>(body: &'b [u8], chunks: Option<&Chunks>) -> Vec<&'b [u8]> {
+    let mut rest = body;
+    let mut pieces = Vec::new();
+    match chunks {
+        None => {}
+        Some(Chunks::Each(Each { each })) => return rest.chunks((*each).max(1)).collect(),
+        Some(Chunks::Sizes(sizes)) => {
+            for size in sizes {
+                let (piece, after) = rest.split_at((*size).min(rest.len()));
+                pieces.push(piece);
+                rest = after;
+            }
+        }
+    }
+    pieces.push(rest);
+    pieces.retain(|piece| !piece.is_empty());
+    pieces
+}
+
 /// What the client speaks to the gateway.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -139,22 +173,7 @@ impl Request {
     /// The body in its pieces, none of them empty. An empty body and none have no piece.
     #[must_use]
     pub fn pieces(&self) -> Vec<&[u8]> {
-        let mut rest: &[u8] = self.body.as_deref().unwrap_or_default();
-        let mut pieces = Vec::new();
-        match &self.chunks {
-            None => {}
-            Some(Chunks::Each(Each { each })) => return rest.chunks((*each).max(1)).collect(),
-            Some(Chunks::Sizes(sizes)) => {
-                for size in sizes {
-                    let (piece, after) = rest.split_at((*size).min(rest.len()));
-                    pieces.push(piece);
-                    rest = after;
-                }
-            }
-        }
-        pieces.push(rest);
-        pieces.retain(|piece| !piece.is_empty());
-        pieces
+        cut(self.body.as_deref().unwrap_or_default(), self.chunks.as_ref())
     }
 
     /// Whether the request ends with its headers.

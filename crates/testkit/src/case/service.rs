@@ -93,7 +93,7 @@ impl<'de> Deserialize<'de> for ServiceAnswer {
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ServiceAnswer, A::Error> {
                 let Written { status, headers, body, trailers } =
                     Written::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(ServiceAnswer::Answer(Upstream { status, headers, body, trailers }))
+                Ok(ServiceAnswer::Answer(Upstream { status, headers, body, trailers, ..Upstream::default() }))
             }
         }
 

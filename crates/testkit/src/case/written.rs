@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::expect::one_or_more;
 use super::{
-    Case, Chunks, Expect, Gateway, Header, PropertyNames, Protocol, Request, Service, ServiceAnswer,
-    ServiceCluster, Setup, Then, Upstream,
+    Case, Expect, Gateway, Header, PropertyNames, Protocol, Request, Service, ServiceAnswer, ServiceCluster,
+    Setup, Then, Upstream,
 };
 use crate::{ByteString, EngineName};
 
@@ -72,11 +72,7 @@ fn check(mut written: WrittenCase) -> Result<Case, String> {
     if !(1..=16).contains(&written.gateway.workers) {
         return Err("gateway.workers: write a number from 1 to 16".into());
     }
-    if !(200..=599).contains(&written.upstream.status) {
-        return Err("upstream.status: write a status from 200 to 599".into());
-    }
-    headers("upstream.headers", &written.upstream.headers)?;
-    headers("upstream.trailers", &written.upstream.trailers)?;
+    check_upstream(&written.upstream)?;
     let mut services = service_clusters("services", &written.services, &written.gateway)?;
     for (index, request) in written.requests.iter_mut().enumerate() {
         let field = format!("requests[{index}].services");
@@ -153,6 +149,20 @@ fn deployed(resource: &serde_yaml::Value) -> Result<Option<String>, String> {
     }
 }
 
+fn check_upstream(upstream: &Upstream) -> Result<(), String> {
+    if !(200..=599).contains(&upstream.status) {
+        return Err("upstream.status: write a status from 200 to 599".into());
+    }
+    if let Some(chunks) = &upstream.chunks {
+        chunks.check().map_err(|error| format!("upstream.{error}"))?;
+    }
+    if upstream.reset_after.is_some() && !upstream.trailers.is_empty() {
+        return Err("upstream.reset_after: what breaks off has no end, and no trailers: keep one".into());
+    }
+    headers("upstream.headers", &upstream.headers)?;
+    headers("upstream.trailers", &upstream.trailers)
+}
+
 /// What is said of an answer that nobody is there to see.
 const GONE: &str = "expect: a client that goes away sees no answer: remove `status`, `headers`, `trailers`, `body` \
      and `body_contains`";
@@ -168,16 +178,13 @@ fn check_request(request: &Request) -> Result<(), String> {
     if request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"host")) {
         return Err("headers: write `host: …` beside `path`, not among the headers".into());
     }
-    match &request.chunks {
-        Some(Chunks::Sizes(sizes)) if sizes.contains(&0) => {
-            return Err("chunks: a piece has at least one byte".into());
+    if let Some(chunks) = &request.chunks {
+        chunks.check()?;
+        if request.body.is_none() {
+            return Err("chunks: there is no body to cut: add `body`".into());
         }
-        Some(Chunks::Each(each)) if each.each == 0 => {
-            return Err("chunks.each: a piece has at least one byte".into());
-        }
-        Some(_) if request.body.is_none() => return Err("chunks: there is no body to cut: add `body`".into()),
-        _ => {}
     }
+    request.upstream.as_ref().map_or(Ok(()), check_upstream)?;
     if request.repeat == 0 {
         return Err("repeat: write 1 or more".into());
     }

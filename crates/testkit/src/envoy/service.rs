@@ -183,7 +183,7 @@ async fn serve(stream: TcpStream, shared: &Shared) -> anyhow::Result<()> {
         let request = upstream::request(head, body, trailers);
         let to_head = *request.method == *b"HEAD";
         match shared.answer(request).await {
-            Some(answer) => writer.write_all(&upstream::encode(&answer, to_head)).await?,
+            Some(answer) => writer.write_all(&upstream::encode(&answer, to_head).concat()).await?,
             // Until Envoy gives it up.
             None => drop(wire::read_head(&mut reader).await?),
         }

@@ -32,6 +32,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 const PAUSE: Duration = Duration::from_millis(2);
 
+/// Between two pieces of an answer.
+const BETWEEN: Duration = Duration::from_micros(200);
+
 impl UpstreamServer {
     /// Listens on a port that the system chooses.
     pub(super) async fn start() -> io::Result<Self> {
@@ -97,11 +100,21 @@ async fn serve(stream: TcpStream, state: &Mutex<State>) -> io::Result<()> {
             let mut state = lock(state);
             state.unfinished -= 1;
             let request = request(head, body, trailers?);
-            let answer = encode(&state.answer, *request.method == *b"HEAD");
+            let to_head = *request.method == *b"HEAD";
             state.seen.push(request);
-            answer
+            (state.answer.clone(), to_head)
         };
-        writer.write_all(&answer).await?;
+        let (answer, to_head) = answer;
+        for piece in encode(&answer, to_head) {
+            writer.write_all(&piece).await?;
+            if answer.chunks.is_some() {
+                // Envoy reads what has come, and hands each chunk of it to the plug-in on its own.
+                tokio::time::sleep(BETWEEN).await;
+            }
+        }
+        if answer.reset_after.is_some() {
+            return Ok(());
+        }
     }
     Ok(())
 }
@@ -128,27 +141,28 @@ pub(super) fn request(head: Head, body: Vec<u8>, trailers: Vec<Header>) -> Upstr
     request
 }
 
-/// The answer in bytes.
-pub(super) fn encode(answer: &Upstream, to_head: bool) -> Vec<u8> {
+/// The answer in bytes: the head, and each piece of the body with what frames it.
+pub(super) fn encode(answer: &Upstream, to_head: bool) -> Vec<Vec<u8>> {
     let mut headers = answer.headers.clone();
     let without_body = to_head || answer.status == 204 || answer.status == 304;
     let declared = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"content-length"));
-    let chunked = !answer.trailers.is_empty() && !without_body;
+    let chunked = answer.is_chunked() && !without_body;
     if chunked {
         headers.push(("transfer-encoding".into(), "chunked".into()));
     } else if !without_body && !declared {
         headers.push(("content-length".into(), answer.body.len().to_string().as_str().into()));
     }
-    let mut bytes = wire::head(&[b"HTTP/1.1 ", answer.status.to_string().as_bytes(), b" Upstream"], &headers);
+    let head = wire::head(&[b"HTTP/1.1 ", answer.status.to_string().as_bytes(), b" Upstream"], &headers);
+    let mut written = vec![head];
     if chunked {
-        if !answer.body.is_empty() {
-            bytes.extend(wire::chunk(&answer.body));
+        written.extend(answer.pieces().into_iter().map(wire::chunk));
+        if answer.reset_after.is_none() {
+            written.push(wire::last_chunk(&answer.trailers));
         }
-        bytes.extend(wire::last_chunk(&answer.trailers));
     } else if !without_body {
-        bytes.extend_from_slice(&answer.body);
+        written.push(answer.body.to_vec());
     }
-    bytes
+    written
 }
 
 #[cfg(test)]
@@ -187,7 +201,8 @@ mod tests {
 
     #[test]
     fn an_answer_without_a_body_declares_none() {
-        let encoded = |answer: &Upstream, to_head| String::from_utf8(encode(answer, to_head)).unwrap();
+        let encoded =
+            |answer: &Upstream, to_head| String::from_utf8(encode(answer, to_head).concat()).unwrap();
         let answer = Upstream::default();
         assert_eq!(encoded(&answer, false), "HTTP/1.1 200 Upstream\r\ncontent-length: 8\r\n\r\nupstream");
         assert_eq!(encoded(&answer, true), "HTTP/1.1 200 Upstream\r\n\r\n");

@@ -34,8 +34,8 @@ pub(super) enum Passed {
     Answered(LocalReply),
     /// It waits, and no answer is left to come that could wake it.
     Stuck,
-    /// The client has gone away.
-    Reset,
+    /// Its sender has gone away, after this had gone on of the body.
+    Reset(Vec<u8>),
 }
 
 /// One direction of a stream, in the host's numbers and the plug-in's callbacks.
@@ -88,7 +88,7 @@ impl Stream<'_> {
                 self.response(request, upstream_message(request, upstream), &mut outcome);
             }
             Passed::Answered(reply) => self.reply(request, &reply, &mut outcome),
-            Passed::Stuck | Passed::Reset => {}
+            Passed::Stuck | Passed::Reset(_) => {}
         }
         if let (b"HEAD", Some(answer)) = (&*request.method, &mut outcome.answer) {
             answer.body = ByteString::default();
@@ -200,7 +200,13 @@ impl Stream<'_> {
                 outcome.details = reply.details();
                 Some(reply.answer(request))
             }
-            Passed::Stuck | Passed::Reset => None,
+            // The upstream has gone away, and the client with it.
+            Passed::Reset(body) if status(head) != 0 => Some(Answer {
+                body: body.into(),
+                cut_off: Some("the upstream has gone away".into()),
+                ..answer
+            }),
+            Passed::Stuck | Passed::Reset(_) => None,
         };
     }
 
@@ -274,7 +280,7 @@ impl Stream<'_> {
             }
         }
         if message.reset_after.is_some() {
-            return Passed::Reset;
+            return Passed::Reset(body.through);
         }
 
         // The trailers. What is held of the body can still be read.
@@ -360,24 +366,23 @@ fn upstream_message<'m>(request: &Request, upstream: &'m Upstream) -> Message<'m
     let mut headers = Map::default();
     headers.add(b":status", upstream.status.to_string().as_bytes());
     headers.extend(&upstream.headers);
-    if upstream.trailers.is_empty() {
-        headers.add(b"content-length", upstream.body.len().to_string().as_bytes());
-    } else {
+    if upstream.is_chunked() {
         headers.add(b"transfer-encoding", b"chunked");
+    } else {
+        headers.add(b"content-length", upstream.body.len().to_string().as_bytes());
     }
-    let (body, trailers): (&[u8], &[Header]) = match is_head(request) {
-        true => (&[], &[]),
-        false => (&upstream.body, &upstream.trailers),
+    let (pieces, trailers): (Vec<&[u8]>, &[Header]) = match is_head(request) {
+        true => (Vec::new(), &[]),
+        false => (upstream.pieces(), &upstream.trailers),
     };
-    let pieces = if body.is_empty() { Vec::new() } else { vec![body] };
-    let ends_with_headers = pieces.is_empty() && trailers.is_empty();
+    let ends_with_headers = is_head(request) || (upstream.body.is_empty() && !upstream.is_chunked());
     Message {
         headers,
         pieces,
-        end_apart: false,
+        end_apart: upstream.is_chunked(),
         ends_with_headers,
         trailers,
-        reset_after: None,
+        reset_after: upstream.reset_after.filter(|_| !is_head(request)),
         reset_when_called: None,
         limit: usize::MAX,
     }

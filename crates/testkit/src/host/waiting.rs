@@ -8,7 +8,7 @@ impl Stream<'_> {
     pub(super) fn wait(&self, direction: &Direction, message: &Message<'_>) -> Option<Passed> {
         // A client that goes away does so before any service has answered.
         if message.reset_after.is_some() {
-            return Some(Passed::Reset);
+            return Some(Passed::Reset(Vec::new()));
         }
         loop {
             let arrival = {
@@ -20,7 +20,7 @@ impl Stream<'_> {
                     return None;
                 }
                 if message.reset_when_called.is_some_and(|calls| host.outgoing.seen.len() >= calls) {
-                    return Some(Passed::Reset);
+                    return Some(Passed::Reset(Vec::new()));
                 }
                 host.outgoing.next()
             };
