@@ -31,6 +31,7 @@
 mod bytes;
 pub mod case;
 mod check;
+mod cuts;
 mod engine;
 pub mod envoy;
 mod host;

@@ -11,7 +11,7 @@ use crate::bytes::Shown;
 use crate::case::{Case, Expect, Request, Then};
 use crate::envoy::EnvoyEngine;
 use crate::wasm::WasmEngine;
-use crate::{Engine, EngineName, Load, Loaded, case, check, check_refused};
+use crate::{Engine, EngineName, Load, Loaded, case, check, check_refused, cuts};
 
 /// Which engines run, separated by commas; without it, the native one.
 const ENGINES: &str = "PORTCULLIS_ENGINES";
@@ -41,21 +41,22 @@ pub fn run(directory: &str, plugin: &str, native: impl Engine + 'static) -> Exit
 fn trials(directory: &str, plugin: &str, native: impl Engine + 'static) -> anyhow::Result<Vec<Trial>> {
     let cases = case::load(&Path::new(directory).join("tests/cases.yaml"))?;
     let cases: Vec<_> = cases.into_iter().map(Arc::new).collect();
+    let seed = cuts::seed()?;
     let mut native = Some(native);
     let mut trials = Vec::new();
     for name in engines(std::env::var(ENGINES).ok().as_deref())? {
         match name {
             EngineName::Native => {
                 let engine = native.take().context("the native engine is named twice")?;
-                trials.extend(trials_on(Arc::new(engine), &cases));
+                trials.extend(trials_on(Arc::new(engine), &cases, seed));
             }
             EngineName::Wasm | EngineName::Envoy => match std::env::var_os(MODULE) {
                 Some(module) if name == EngineName::Wasm => {
-                    trials.extend(trials_on(Arc::new(WasmEngine::new(module.into())), &cases));
+                    trials.extend(trials_on(Arc::new(WasmEngine::new(module.into())), &cases, seed));
                 }
                 Some(module) => {
                     let engine = EnvoyEngine::new(plugin, module.into());
-                    trials.extend(trials_on(Arc::new(engine), &by_setup(&cases)));
+                    trials.extend(trials_on(Arc::new(engine), &by_setup(&cases), seed));
                 }
                 None => trials.push(Trial::test(format!("{name}: the module"), || {
                     Err(format!("{MODULE} does not name a module: run `cargo xtask test`, which builds it")
@@ -90,7 +91,7 @@ fn by_setup(cases: &[Arc<Case>]) -> Vec<Arc<Case>> {
     cases
 }
 
-fn trials_on<E: Engine + 'static>(engine: Arc<E>, cases: &[Arc<Case>]) -> Vec<Trial> {
+fn trials_on<E: Engine + 'static>(engine: Arc<E>, cases: &[Arc<Case>], seed: u64) -> Vec<Trial> {
     let name = engine.name();
     let trial = |case: &Arc<Case>| {
         let (case, engine) = (Arc::clone(case), Arc::clone(&engine));
@@ -98,6 +99,10 @@ fn trials_on<E: Engine + 'static>(engine: Arc<E>, cases: &[Arc<Case>]) -> Vec<Tr
         let title = format!("{name}: {}{}", case.name, skipped.as_deref().unwrap_or_default());
         Trial::test(title, move || {
             run_case(&*engine, &case)
+                // In Envoy it is as the case says alone: there, a thousand pieces take seconds.
+                .and_then(|()| {
+                    if name == EngineName::Envoy { Ok(()) } else { run_variants(&*engine, &case, seed) }
+                })
                 .map_err(|error| Failed::from(format!("case `{}`: {error:#}", case.name)))
         })
         .with_ignored_flag(skipped.is_some())
@@ -115,14 +120,27 @@ fn run_case(engine: &dyn Engine, case: &Case) -> anyhow::Result<()> {
         (Load::Loaded(_), Then::Refused(wanted)) => {
             bail!("the configuration was taken, and must be refused with {wanted:?}")
         }
-        (Load::Loaded(mut loaded), Then::Requests(requests)) => {
-            for (index, request) in requests.iter().enumerate() {
-                run_request(&mut *loaded, request, case)
-                    .with_context(|| format!("requests[{index}], {}", line(request)))?;
-            }
-            Ok(())
+        (Load::Loaded(loaded), Then::Requests(requests)) => run_requests(loaded, requests, case),
+    }
+}
+
+/// The case again with its bodies in other pieces, from the start, for what is told from another request may differ.
+fn run_variants(engine: &dyn Engine, case: &Case, seed: u64) -> anyhow::Result<()> {
+    for (how, requests) in cuts::variants(case, seed) {
+        match engine.load(&case.setup)? {
+            Load::Loaded(loaded) => run_requests(loaded, &requests, case).context(how)?,
+            Load::Refused { .. } => bail!("the configuration was refused the second time"),
         }
     }
+    Ok(())
+}
+
+fn run_requests(mut loaded: Box<dyn Loaded>, requests: &[Request], case: &Case) -> anyhow::Result<()> {
+    for (index, request) in requests.iter().enumerate() {
+        run_request(&mut *loaded, request, case)
+            .with_context(|| format!("requests[{index}], {}", line(request)))?;
+    }
+    Ok(())
 }
 
 fn run_request(loaded: &mut dyn Loaded, request: &Request, case: &Case) -> anyhow::Result<()> {

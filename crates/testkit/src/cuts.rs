@@ -1,0 +1,168 @@
+//! Bodies in other pieces: a case must come out the same however the network cuts what it sends.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::time::SystemTime;
+
+use crate::case::{Case, Chunks, Each, Expect, HeaderName, Request, Then, UpstreamExpect, Values};
+
+/// The number that random cuts come from; without it, another one in every run.
+const SEED: &str = "PORTCULLIS_SEED";
+
+/// A larger body than this is cut into so many equal pieces, not into bytes.
+const MOST_PIECES: usize = 4096;
+
+/// The headers that tell where a body ends, which follow the cuts.
+const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
+
+/// The seed of this run.
+///
+/// # Errors
+///
+/// The variable is set and not a number.
+pub(crate) fn seed() -> anyhow::Result<u64> {
+    static NEW: OnceLock<u64> = OnceLock::new();
+    match std::env::var(SEED) {
+        Ok(written) => written
+            .parse()
+            .map_err(|_| anyhow::anyhow!("{SEED}: `{written}` is no number: write one, or unset it")),
+        Err(_) => Ok(*NEW.get_or_init(|| {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+            now.map_or(0, |now| u64::from(now.subsec_nanos()))
+        })),
+    }
+}
+
+/// The same requests with every body cut otherwise, and what that is called; none where nothing can be cut.
+pub(crate) fn variants(case: &Case, seed: u64) -> Vec<(String, Vec<Request>)> {
+    let Then::Requests(requests) = &case.then else { return Vec::new() };
+    let mut random = Random(seed);
+    let mut variants = Vec::new();
+    let random_name = format!("cut at random ({SEED}={seed})");
+    let cuts: [(&str, &mut dyn FnMut(usize) -> Chunks); 2] = [
+        ("cut byte by byte", &mut |size| Chunks::Each(Each { each: size.div_ceil(MOST_PIECES) })),
+        (&random_name, &mut |size| random.chunks(size)),
+    ];
+    for (name, cut) in cuts {
+        let mut any = false;
+        let cut_all = requests.iter().map(|request| {
+            let (request, was_cut) = otherwise(request, case, cut);
+            any |= was_cut;
+            request
+        });
+        let requests: Vec<_> = cut_all.collect();
+        if any {
+            variants.push((name.to_owned(), requests));
+        }
+    }
+    variants
+}
+
+/// A request with its own body and its answer's cut otherwise, and whether there was anything to cut.
+fn otherwise(request: &Request, case: &Case, cut: &mut dyn FnMut(usize) -> Chunks) -> (Request, bool) {
+    let mut request = request.clone();
+    let mut any = false;
+    // At once, nobody looks at bodies; what breaks off does so after pieces that are counted.
+    if !request.answers.is_empty() {
+        return (request, false);
+    }
+    let size = request.body.as_deref().map_or(0, <[u8]>::len);
+    // A body that the gateway cannot hold goes through or not as it arrives.
+    let limit = usize::try_from(case.setup.gateway.buffer_limit).unwrap_or(usize::MAX);
+    if (2..=limit).contains(&size) && request.reset_after.is_none() {
+        request.chunks = Some(cut(size));
+        any = true;
+    }
+    let mut upstream = request.upstream.take().unwrap_or_else(|| case.upstream.clone());
+    if upstream.body.len() > 1 && upstream.reset_after.is_none() {
+        upstream.chunks = Some(cut(upstream.body.len()));
+        any = true;
+    }
+    request.upstream = Some(upstream);
+    if any {
+        forget_framing(&mut request.expect);
+    }
+    (request, any)
+}
+
+/// What is expected of the framing and of the number of host calls holds for the cuts that the case has.
+fn forget_framing(expect: &mut Expect) {
+    let forget = |headers: &mut BTreeMap<HeaderName, Values>| {
+        headers.retain(|name, _| !FRAMING.iter().any(|framing| name.is(framing.as_bytes())));
+    };
+    expect.host_calls = None;
+    forget(&mut expect.headers);
+    if let Some(UpstreamExpect::Request(wanted)) = &mut expect.upstream {
+        forget(&mut wanted.headers);
+    }
+}
+
+/// Numbers that follow from a seed alone (SplitMix64, Steele and others 2014).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let limit = u64::try_from(limit.max(1)).unwrap_or(u64::MAX);
+        usize::try_from((z ^ (z >> 31)) % limit).unwrap_or(0)
+    }
+
+    /// Between two and eight pieces, of which some may be single bytes.
+    fn chunks(&mut self, size: usize) -> Chunks {
+        let mut sizes = Vec::new();
+        for _ in 0..=self.below(7) {
+            let most = if self.below(3) == 0 { 3 } else { size };
+            sizes.push(1 + self.below(most));
+        }
+        Chunks::Sizes(sizes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn case(requests: &str) -> Case {
+        serde_yaml::from_str(&format!(
+            "{{ name: n, gateway: {{ buffer_limit: 9 }}, requests: [{requests}] }}"
+        ))
+        .unwrap()
+    }
+
+    fn pieces(request: &Request) -> Vec<usize> {
+        request.pieces().iter().map(|piece| piece.len()).collect()
+    }
+
+    #[test]
+    fn every_body_is_cut_and_the_same_seed_cuts_alike() {
+        let case = case("{ body: abcdef, expect: { status: 200, host_calls: 3 } }");
+        let all = variants(&case, 7);
+        assert_eq!(all.len(), 2);
+        let (_, each) = &all[0];
+        assert_eq!(pieces(&each[0]), [1; 6]);
+        assert_eq!(each[0].upstream.as_ref().unwrap().pieces().len(), case.upstream.body.len());
+        assert_eq!(each[0].expect.host_calls, None);
+        assert_eq!(pieces(&all[1].1[0]), pieces(&variants(&case, 7)[1].1[0]));
+    }
+
+    #[test]
+    fn what_the_gateway_cannot_hold_stays_in_one() {
+        let large = case("{ body: abcdefghij, upstream: { body: '' }, expect: { status: 200 } }");
+        assert!(variants(&large, 7).is_empty());
+    }
+
+    #[test]
+    fn the_framing_follows_the_cuts_and_is_not_expected() {
+        let case = case(
+            "{ body: ab, expect: { status: 200, headers: { content-length: '8', a: b }, \
+               upstream: { headers: { Transfer-Encoding: null } } } }",
+        );
+        let expect = &variants(&case, 1)[0].1[0].expect;
+        assert_eq!(expect.headers.len(), 1);
+        let Some(UpstreamExpect::Request(upstream)) = &expect.upstream else { panic!("a request") };
+        assert!(upstream.headers.is_empty());
+    }
+}
