@@ -50,11 +50,24 @@ pub(crate) struct Manifest {
 }
 
 /// The most that a module may cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Budget {
     /// Bytes of the release module.
     pub(crate) size: u64,
+    /// What the requests of a case may cost together, by the case's name.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub(crate) cases: std::collections::BTreeMap<String, Cost>,
+}
+
+/// What requests cost in the embedded engine, which counts the same in every run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Cost {
+    /// The module's instructions.
+    pub(crate) instructions: u64,
+    /// Its host calls.
+    pub(crate) host_calls: u64,
 }
 
 /// The shelves of a console's plug-in marketplace.

@@ -34,7 +34,8 @@ pub(crate) fn seed() -> anyhow::Result<u64> {
 }
 
 /// The same requests with every body cut otherwise, and what that is called; none where nothing can be cut.
-pub(crate) fn variants(case: &Case, seed: u64) -> Vec<(String, Vec<Request>)> {
+/// Bodies of more than `largest` bytes stay as they are.
+pub(crate) fn variants(case: &Case, seed: u64, largest: usize) -> Vec<(String, Vec<Request>)> {
     let Then::Requests(requests) = &case.then else { return Vec::new() };
     let mut random = Random(seed);
     let mut variants = Vec::new();
@@ -46,7 +47,7 @@ pub(crate) fn variants(case: &Case, seed: u64) -> Vec<(String, Vec<Request>)> {
     for (name, cut) in cuts {
         let mut any = false;
         let cut_all = requests.iter().map(|request| {
-            let (request, was_cut) = otherwise(request, case, cut);
+            let (request, was_cut) = otherwise(request, case, largest, cut);
             any |= was_cut;
             request
         });
@@ -59,7 +60,12 @@ pub(crate) fn variants(case: &Case, seed: u64) -> Vec<(String, Vec<Request>)> {
 }
 
 /// A request with its own body and its answer's cut otherwise, and whether there was anything to cut.
-fn otherwise(request: &Request, case: &Case, cut: &mut dyn FnMut(usize) -> Chunks) -> (Request, bool) {
+fn otherwise(
+    request: &Request,
+    case: &Case,
+    largest: usize,
+    cut: &mut dyn FnMut(usize) -> Chunks,
+) -> (Request, bool) {
     let mut request = request.clone();
     let mut any = false;
     // At once, nobody looks at bodies; what breaks off does so after pieces that are counted.
@@ -68,13 +74,13 @@ fn otherwise(request: &Request, case: &Case, cut: &mut dyn FnMut(usize) -> Chunk
     }
     let size = request.body.as_deref().map_or(0, <[u8]>::len);
     // A body that the gateway cannot hold goes through or not as it arrives.
-    let limit = usize::try_from(case.setup.gateway.buffer_limit).unwrap_or(usize::MAX);
+    let limit = usize::try_from(case.setup.gateway.buffer_limit).unwrap_or(usize::MAX).min(largest);
     if (2..=limit).contains(&size) && request.reset_after.is_none() {
         request.chunks = Some(cut(size));
         any = true;
     }
     let mut upstream = request.upstream.take().unwrap_or_else(|| case.upstream.clone());
-    if upstream.body.len() > 1 && upstream.reset_after.is_none() {
+    if (2..=largest).contains(&upstream.body.len()) && upstream.reset_after.is_none() {
         upstream.chunks = Some(cut(upstream.body.len()));
         any = true;
     }
@@ -139,19 +145,19 @@ mod tests {
     #[test]
     fn every_body_is_cut_and_the_same_seed_cuts_alike() {
         let case = case("{ body: abcdef, expect: { status: 200, host_calls: 3 } }");
-        let all = variants(&case, 7);
+        let all = variants(&case, 7, 99);
         assert_eq!(all.len(), 2);
         let (_, each) = &all[0];
         assert_eq!(pieces(&each[0]), [1; 6]);
         assert_eq!(each[0].upstream.as_ref().unwrap().pieces().len(), case.upstream.body.len());
         assert_eq!(each[0].expect.host_calls, None);
-        assert_eq!(pieces(&all[1].1[0]), pieces(&variants(&case, 7)[1].1[0]));
+        assert_eq!(pieces(&all[1].1[0]), pieces(&variants(&case, 7, 99)[1].1[0]));
     }
 
     #[test]
     fn what_the_gateway_cannot_hold_stays_in_one() {
         let large = case("{ body: abcdefghij, upstream: { body: '' }, expect: { status: 200 } }");
-        assert!(variants(&large, 7).is_empty());
+        assert!(variants(&large, 7, 99).is_empty());
     }
 
     #[test]
@@ -160,7 +166,7 @@ mod tests {
             "{ body: ab, expect: { status: 200, headers: { content-length: '8', a: b }, \
                upstream: { headers: { Transfer-Encoding: null } } } }",
         );
-        let expect = &variants(&case, 1)[0].1[0].expect;
+        let expect = &variants(&case, 1, 99)[0].1[0].expect;
         assert_eq!(expect.headers.len(), 1);
         let Some(UpstreamExpect::Request(upstream)) = &expect.upstream else { panic!("a request") };
         assert!(upstream.headers.is_empty());

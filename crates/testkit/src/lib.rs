@@ -7,7 +7,8 @@
 //! testkit::cases!(request_block);
 //! ```
 //!
-//! [`Engine`]s are the plug-in's Rust code against a mock host, and its `.wasm` in a real Envoy. Each says
+//! [`Engine`]s are the plug-in's Rust code against a mock host, its `.wasm` in an interpreter against the same host, and
+//! its `.wasm` in a real Envoy. Each says
 //! what came of a request as an [`Outcome`](outcome::Outcome), and one function, [`check`], compares that with
 //! what the case wants:
 //!

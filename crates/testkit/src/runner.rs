@@ -1,5 +1,8 @@
 //! Replays a plug-in's cases: every case on every engine is a test of its own.
 
+mod counts;
+mod module;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,23 +10,28 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow, bail};
 use libtest_mimic::{Arguments, Failed, Trial};
 
+use self::counts::{Cost, Ledger};
 use crate::bytes::Shown;
 use crate::case::{Case, Expect, Request, Then};
 use crate::envoy::EnvoyEngine;
 use crate::wasm::WasmEngine;
 use crate::{Engine, EngineName, Load, Loaded, case, check, check_refused, cuts};
 
-/// Which engines run, separated by commas; without it, the native one.
+/// Which engines run, separated by commas; without it, the two that need no gateway.
 const ENGINES: &str = "PORTCULLIS_ENGINES";
 
-/// The absolute path of the plug-in's module, for engines that need it.
+/// The absolute path of the plug-in's module; without it, the wasm engine builds one.
 const MODULE: &str = "PORTCULLIS_WASM";
+
+/// Larger bodies go through the interpreter as the case has them alone: it takes seconds for each time.
+const LARGEST_INTERPRETED: usize = 1024 * 1024;
 
 /// Replays `tests/cases.yaml` in `directory`, and prints what libtest would: filters, `--list` and the other
 /// flags of `cargo test` work. [`cases!`](crate::cases) calls this.
 ///
-/// `PORTCULLIS_ENGINES` names the engines (`native,wasm,envoy`; by default `native`), and `PORTCULLIS_WASM` the
-/// module that `wasm` and `envoy` run; `cargo xtask test` sets both. A case that skips an engine is listed as ignored,
+/// `PORTCULLIS_ENGINES` names the engines (`native,wasm,envoy`; by default the first two), and `PORTCULLIS_WASM` the
+/// module that `wasm` and `envoy` run; `cargo xtask test` sets both. Without a module, `wasm` builds one quickly.
+/// Bodies are cut anew in every run, from the number in `PORTCULLIS_SEED` where that is set. A case that skips an engine is listed as ignored,
 /// with its reason; `--ignored` runs it all the same.
 #[must_use]
 pub fn run(directory: &str, plugin: &str, native: impl Engine + 'static) -> ExitCode {
@@ -48,15 +56,20 @@ fn trials(directory: &str, plugin: &str, native: impl Engine + 'static) -> anyho
         match name {
             EngineName::Native => {
                 let engine = native.take().context("the native engine is named twice")?;
-                trials.extend(trials_on(Arc::new(engine), &cases, seed));
+                trials.extend(trials_on(Arc::new(engine), &cases, seed)?);
             }
-            EngineName::Wasm | EngineName::Envoy => match std::env::var_os(MODULE) {
-                Some(module) if name == EngineName::Wasm => {
-                    trials.extend(trials_on(Arc::new(WasmEngine::new(module.into())), &cases, seed));
-                }
+            EngineName::Wasm => {
+                let (directory, package) = (directory.to_owned(), plugin.to_owned());
+                let engine = WasmEngine::new(move || match std::env::var_os(MODULE) {
+                    Some(module) => Ok(module.into()),
+                    None => module::build(Path::new(&directory), &package),
+                });
+                trials.extend(trials_on(Arc::new(engine), &cases, seed)?);
+            }
+            EngineName::Envoy => match std::env::var_os(MODULE) {
                 Some(module) => {
                     let engine = EnvoyEngine::new(plugin, module.into());
-                    trials.extend(trials_on(Arc::new(engine), &by_setup(&cases), seed));
+                    trials.extend(trials_on(Arc::new(engine), &by_setup(&cases), seed)?);
                 }
                 None => trials.push(Trial::test(format!("{name}: the module"), || {
                     Err(format!("{MODULE} does not name a module: run `cargo xtask test`, which builds it")
@@ -71,7 +84,7 @@ fn trials(directory: &str, plugin: &str, native: impl Engine + 'static) -> anyho
 /// The engines that are named.
 fn engines(names: Option<&str>) -> anyhow::Result<Vec<EngineName>> {
     let mut engines = Vec::new();
-    for name in names.unwrap_or("native").split(',').map(str::trim) {
+    for name in names.unwrap_or("native,wasm").split(',').map(str::trim) {
         let engine = EngineName::ALL.into_iter().find(|engine| engine.to_string() == name);
         let engine = engine
             .ok_or_else(|| anyhow!("{ENGINES}: unknown engine `{name}`: write native, wasm or envoy"))?;
@@ -91,28 +104,44 @@ fn by_setup(cases: &[Arc<Case>]) -> Vec<Arc<Case>> {
     cases
 }
 
-fn trials_on<E: Engine + 'static>(engine: Arc<E>, cases: &[Arc<Case>], seed: u64) -> Vec<Trial> {
+fn trials_on<E: Engine + 'static>(
+    engine: Arc<E>,
+    cases: &[Arc<Case>],
+    seed: u64,
+) -> anyhow::Result<Vec<Trial>> {
     let name = engine.name();
+    let ledger = Arc::new(Ledger::open()?);
     let trial = |case: &Arc<Case>| {
-        let (case, engine) = (Arc::clone(case), Arc::clone(&engine));
+        let (engine, ledger) = (Arc::clone(&engine), Arc::clone(&ledger));
         let skipped = case.skip.get(&name).map(|reason| format!(" (skipped: {reason})"));
         let title = format!("{name}: {}{}", case.name, skipped.as_deref().unwrap_or_default());
+        let name_of_case = case.name.clone();
+        let case = Arc::clone(case);
+        let test = move || {
+            let cost = run_case(&*engine, &case)?;
+            // In Envoy a case runs as it is written alone: there, a thousand pieces take seconds.
+            match name {
+                EngineName::Native => run_variants(&*engine, &case, seed, usize::MAX)?,
+                EngineName::Wasm => run_variants(&*engine, &case, seed, LARGEST_INTERPRETED)?,
+                EngineName::Envoy => {}
+            }
+            if name == EngineName::Wasm { ledger.note(&case.name, cost) } else { Ok(()) }
+        };
         Trial::test(title, move || {
-            run_case(&*engine, &case)
-                // In Envoy it is as the case says alone: there, a thousand pieces take seconds.
-                .and_then(|()| {
-                    if name == EngineName::Envoy { Ok(()) } else { run_variants(&*engine, &case, seed) }
-                })
-                .map_err(|error| Failed::from(format!("case `{}`: {error:#}", case.name)))
+            test().map_err(|error: anyhow::Error| Failed::from(format!("case `{name_of_case}`: {error:#}")))
         })
         .with_ignored_flag(skipped.is_some())
     };
-    cases.iter().map(trial).collect()
+    Ok(cases.iter().map(trial).collect())
 }
 
-fn run_case(engine: &dyn Engine, case: &Case) -> anyhow::Result<()> {
+/// Runs a case as it is written.
+fn run_case(engine: &dyn Engine, case: &Case) -> anyhow::Result<Cost> {
     match (engine.load(&case.setup)?, &case.then) {
-        (Load::Refused { log }, Then::Refused(wanted)) => Ok(check_refused(wanted, &log)?),
+        (Load::Refused { log }, Then::Refused(wanted)) => {
+            check_refused(wanted, &log)?;
+            Ok(Cost::default())
+        }
         (Load::Refused { log }, Then::Requests(_)) => {
             let log: Vec<_> = log.iter().map(|line| format!("\n  {line}")).collect();
             bail!("the configuration was refused{}", log.concat())
@@ -125,25 +154,31 @@ fn run_case(engine: &dyn Engine, case: &Case) -> anyhow::Result<()> {
 }
 
 /// The case again with its bodies in other pieces, from the start, for what is told from another request may differ.
-fn run_variants(engine: &dyn Engine, case: &Case, seed: u64) -> anyhow::Result<()> {
-    for (how, requests) in cuts::variants(case, seed) {
+fn run_variants(engine: &dyn Engine, case: &Case, seed: u64, largest: usize) -> anyhow::Result<()> {
+    for (how, requests) in cuts::variants(case, seed, largest) {
         match engine.load(&case.setup)? {
-            Load::Loaded(loaded) => run_requests(loaded, &requests, case).context(how)?,
+            Load::Loaded(loaded) => run_requests(loaded, &requests, case).context(how).map(drop)?,
             Load::Refused { .. } => bail!("the configuration was refused the second time"),
         }
     }
     Ok(())
 }
 
-fn run_requests(mut loaded: Box<dyn Loaded>, requests: &[Request], case: &Case) -> anyhow::Result<()> {
+fn run_requests(mut loaded: Box<dyn Loaded>, requests: &[Request], case: &Case) -> anyhow::Result<Cost> {
+    let mut cost = Cost::default();
     for (index, request) in requests.iter().enumerate() {
-        run_request(&mut *loaded, request, case)
+        run_request(&mut *loaded, request, case, &mut cost)
             .with_context(|| format!("requests[{index}], {}", line(request)))?;
     }
-    Ok(())
+    Ok(cost)
 }
 
-fn run_request(loaded: &mut dyn Loaded, request: &Request, case: &Case) -> anyhow::Result<()> {
+fn run_request(
+    loaded: &mut dyn Loaded,
+    request: &Request,
+    case: &Case,
+    cost: &mut Cost,
+) -> anyhow::Result<()> {
     let upstream = request.upstream.as_ref().unwrap_or(&case.upstream);
     if !request.answers.is_empty() {
         let answers = loaded.exchange_at_once(request, upstream)?;
@@ -156,6 +191,7 @@ fn run_request(loaded: &mut dyn Loaded, request: &Request, case: &Case) -> anyho
     for time in 1..=request.repeat {
         let last = time == request.repeat;
         let outcome = loaded.exchange(request, upstream)?;
+        cost.add(&outcome);
         check(if last { &request.expect } else { &not_yet_counted }, &outcome).map_err(|mismatch| {
             let which = if request.repeat > 1 { format!(" the {time}. time") } else { String::new() };
             anyhow!("came out otherwise{which}:\n{mismatch}")
@@ -175,7 +211,7 @@ mod tests {
 
     #[test]
     fn engines_are_named_once_and_known() {
-        assert_eq!(engines(None).unwrap(), [EngineName::Native]);
+        assert_eq!(engines(None).unwrap(), [EngineName::Native, EngineName::Wasm]);
         assert_eq!(engines(Some("envoy, native")).unwrap(), [EngineName::Envoy, EngineName::Native]);
         for (names, message) in [("", "unknown engine ``"), ("v8", "unknown"), ("envoy,envoy", "twice")] {
             let error = engines(Some(names)).unwrap_err().to_string();

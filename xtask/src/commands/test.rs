@@ -1,13 +1,17 @@
 //! `test`: the crates' own tests, and every plug-in's cases on every engine, with one summary.
 
+mod budget;
 mod suite;
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
+use crate::manifest::Cost;
 use crate::output::{self, BAD, styled};
 use crate::wasm::{Builder, Profile};
 use crate::workspace::{Plugin, Workspace};
@@ -24,7 +28,11 @@ Examples:
   cargo xtask test request-block                    one plug-in, on all engines
   cargo xtask test request-block --engine native    in milliseconds, while editing; builds no module
   cargo xtask test request-block -- trailers        the cases with `trailers` in their names
+  cargo xtask test request-block --engine wasm --bless
+                                                    take today's instructions and host calls as budgets
   ENVOY=/path/to/envoy cargo xtask test             with that Envoy
+
+Bodies are cut anew in every run; a failure names the seed, and PORTCULLIS_SEED=<seed> cuts them so again.
 
 The last line is plain totals: `<n> passed, <n> failed`, and `, <n> skipped` where some were.")]
 pub(crate) struct Args {
@@ -33,6 +41,9 @@ pub(crate) struct Args {
     /// Where the cases run; may be given several times.
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["native", "wasm", "envoy"])]
     engine: Vec<Engine>,
+    /// Write what budgeted cases cost in the engine `wasm` into plugin.yaml, instead of comparing.
+    #[arg(long)]
+    bless: bool,
     /// Arguments for the test programs: a part of a case's name, --nocapture, …
     #[arg(last = true, value_name = "LIBTEST ARGS")]
     libtest: Vec<String>,
@@ -63,6 +74,8 @@ impl Engine {
 const ENGINES: &str = "PORTCULLIS_ENGINES";
 /// The variable that tells them where their module is.
 const MODULE: &str = "PORTCULLIS_WASM";
+/// The variable that tells them where to note what they cost.
+const COUNTS: &str = "PORTCULLIS_COUNTS";
 /// The test target that replays `cases.yaml`, which exists once per plug-in and runs once per engine.
 const CASES: &str = "cases";
 
@@ -170,10 +183,30 @@ impl Run<'_> {
                     (false, Engine::Envoy) => &["--ignored"],
                     (false, _) => continue,
                 };
-                let env = [(ENGINES, engine.name().into()), (MODULE, module.clone())];
+                let mut env = vec![(ENGINES, engine.name().into()), (MODULE, module.clone())];
+                let costs = self.workspace.target.join(format!("costs-{}.jsonl", plugin.name));
+                if *engine == Engine::Wasm {
+                    fs::write(&costs, "").with_context(|| format!("writing {}", costs.display()))?;
+                    env.push((COUNTS, costs.clone()));
+                }
                 self.suite(suite, engine.name(), only, &env)?;
+                if *engine == Engine::Wasm {
+                    self.budgets(plugin, &budget::measured(&costs)?)?;
+                }
             }
         }
+        Ok(())
+    }
+
+    /// Compares what the cases of a plug-in cost with its budgets, or makes new budgets of it.
+    fn budgets(&mut self, plugin: &Plugin, measured: &BTreeMap<String, Cost>) -> Result<()> {
+        let start = Instant::now();
+        if self.args.bless {
+            let changed = budget::bless(plugin, measured)?;
+            output::step(format_args!("{}: {changed} new budgets in plugin.yaml", plugin.name));
+        }
+        let counts = budget::compare(plugin, measured, self.args.libtest.is_empty())?;
+        self.add(format!("{} budgets", plugin.name), Engine::Wasm.name(), counts, start);
         Ok(())
     }
 

@@ -27,7 +27,9 @@ macro_rules! calls {
         $linker.func_wrap("env", stringify!($name), |$call: Call<'_> $(, $argument: $type)*| -> i32 {
             #[allow(unused_mut, reason = "not every call leaves something")]
             let mut $call = $call;
-            status((|| -> Answer<()> { $body })())
+            #[allow(unused_mut, reason = "likewise")]
+            let mut answer = || -> Answer<()> { $body };
+            status(answer())
         })?;
     )*};
 }

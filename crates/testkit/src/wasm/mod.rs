@@ -13,27 +13,30 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use anyhow::{Context, anyhow, bail};
-use wasmi::{Config, Engine as Interpreter, ExternType};
+use wasmi::{CompilationMode, Config, Engine as Interpreter, ExternType};
 
 use crate::case::Setup;
 use crate::{Engine, EngineName, Load, host};
 
 /// Runs one module.
 pub struct WasmEngine {
-    file: PathBuf,
-    /// Read and compiled at the first case.
+    /// Says where the module is.
+    find: Box<dyn Fn() -> anyhow::Result<PathBuf> + Send + Sync>,
+    /// Found, read and compiled at the first case.
     module: OnceLock<Result<wasmi::Module, String>>,
 }
 
 impl WasmEngine {
-    /// An engine for the plug-in in this file.
+    /// An engine for the plug-in in the file that `find` names, when the first case asks for it.
     #[must_use]
-    pub fn new(file: PathBuf) -> Self {
-        Self { file, module: OnceLock::new() }
+    pub fn new(find: impl Fn() -> anyhow::Result<PathBuf> + Send + Sync + 'static) -> Self {
+        Self { find: Box::new(find), module: OnceLock::new() }
     }
 
     fn module(&self) -> anyhow::Result<wasmi::Module> {
-        let module = self.module.get_or_init(|| compile(&self.file).map_err(|error| format!("{error:#}")));
+        let module = self.module.get_or_init(|| {
+            (self.find)().and_then(|file| compile(&file)).map_err(|error| format!("{error:#}"))
+        });
         module.clone().map_err(|error| anyhow!(error))
     }
 }
@@ -56,7 +59,8 @@ fn compile(file: &Path) -> anyhow::Result<wasmi::Module> {
     let shown = file.display();
     let bytes = std::fs::read(file).with_context(|| format!("{shown} cannot be read"))?;
     let mut config = Config::default();
-    config.consume_fuel(true);
+    // Translated at first use, a function would cost its first caller more.
+    config.consume_fuel(true).compilation_mode(CompilationMode::Eager);
     let module = wasmi::Module::new(&Interpreter::new(&config), &bytes)
         .with_context(|| format!("{shown} is no module"))?;
     let is_version = |name: &str| VERSIONS.contains(&name);

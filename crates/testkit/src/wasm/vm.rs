@@ -54,7 +54,7 @@ fn entry() -> Entry {
     let mut entry = Entry::new(
         "plug-in",
         |context, root| nothing(call("proxy_on_context_create", &[context, root])),
-        |root, size| configure(root, size),
+        configure,
         |context| nothing(call("proxy_on_delete", &[context])),
     );
     // Each with a function of its own: a function pointer knows nothing else.
