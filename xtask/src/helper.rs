@@ -4,17 +4,16 @@
 //! that depends on the plug-in, and what it says is read as JSON. Cargo builds it again when the plug-in has
 //! changed, and otherwise only looks; it is a workspace of its own, so that no list names it.
 
-use std::fs;
-use std::io::{BufReader, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use cargo_metadata::Message;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Usage;
+use crate::generated;
 use crate::output;
 use crate::workspace::{Plugin, Workspace};
 
@@ -51,12 +50,20 @@ impl Helper {
         // one and the same.
         let target = workspace.target.join("describe/target");
         let folder = workspace.target.join("describe/crates").join(&plugin.name);
-        write(&folder, workspace, plugin)?;
+        let package = format!("describe-{}", plugin.name);
+        let program = "//! Answers for one plug-in; written by xtask.\n\n\
+                       fn main() -> std::process::ExitCode {\n    \
+                       sdk::describe::main(&plugin::description())\n}\n";
+        let rest = format!(
+            "sdk = {{ package = \"portcullis-sdk\", path = {} }}\n\n[profile.dev]\ndebug = false\n",
+            generated::quoted(&workspace.root.join("crates/sdk"))?
+        );
+        generated::write(&folder, workspace, plugin, &package, &rest, program)?;
         let mut cargo = crate::wasm::cargo();
         cargo.current_dir(&workspace.root).args(["build", "--message-format=json-render-diagnostics"]);
         cargo.arg("--manifest-path").arg(folder.join("Cargo.toml"));
         cargo.arg("--target-dir").arg(&target);
-        let program = target.join("debug").join(package(plugin));
+        let program = target.join("debug").join(&package);
         if program.with_extension(std::env::consts::EXE_EXTENSION).is_file() {
             cargo.arg("--quiet");
         } else {
@@ -65,7 +72,7 @@ impl Helper {
                 plugin.name
             ));
         }
-        let program = executable(cargo).with_context(|| {
+        let program = generated::executable(cargo).with_context(|| {
             format!("{} cannot be asked about its configuration: repair what the compiler says", plugin.name)
         })?;
         Ok(Self { program, plugin: plugin.name.clone() })
@@ -103,81 +110,4 @@ impl Helper {
         }
         serde_json::from_slice(&output.stdout).context("reading the plug-in's answer")
     }
-}
-
-fn package(plugin: &Plugin) -> String {
-    format!("describe-{}", plugin.name)
-}
-
-/// Writes the crate; files that are the same already keep their times, by which cargo knows what has changed.
-fn write(folder: &Path, workspace: &Workspace, plugin: &Plugin) -> Result<()> {
-    let path = |path: &Path| {
-        let path = path.to_str().with_context(|| format!("{} is not UTF-8: move it", path.display()));
-        path.map(|path| Value::from(path).to_string())
-    };
-    let manifest = format!(
-        "\
-[package]
-name = \"{package}\"
-edition = \"2024\"
-publish = false
-
-[[bin]]
-name = \"{package}\"
-path = \"main.rs\"
-
-[dependencies]
-plugin = {{ package = \"{plugin}\", path = {folder} }}
-sdk = {{ package = \"portcullis-sdk\", path = {sdk} }}
-
-[workspace]
-resolver = \"3\"
-
-[profile.dev]
-debug = false
-",
-        package = package(plugin),
-        plugin = plugin.name,
-        folder = path(&plugin.folder)?,
-        sdk = path(&workspace.root.join("crates/sdk"))?,
-    );
-    let program = "//! Answers for one plug-in; written by xtask.\n\n\
-                   fn main() -> std::process::ExitCode {\n    \
-                   sdk::describe::main(&plugin::description())\n}\n";
-    fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
-    put(&folder.join("Cargo.toml"), &manifest)?;
-    put(&folder.join("main.rs"), program)?;
-    // The workspace's versions. Cargo leaves out of its copy what is not needed, so another one tells whether
-    // the workspace's has changed.
-    let lock = fs::read_to_string(workspace.root.join("Cargo.lock")).unwrap_or_default();
-    if put(&folder.join("workspace.lock"), &lock)? {
-        put(&folder.join("Cargo.lock"), &lock)?;
-    }
-    Ok(())
-}
-
-/// Writes a file that is not so already; whether it was not.
-fn put(file: &Path, text: &str) -> Result<bool> {
-    if fs::read_to_string(file).is_ok_and(|old| old == text) {
-        return Ok(false);
-    }
-    fs::write(file, text).with_context(|| format!("writing {}", file.display()))?;
-    Ok(true)
-}
-
-/// Runs cargo and says where the program is that it has built.
-fn executable(mut cargo: Command) -> Result<PathBuf> {
-    let mut child = cargo.stdout(Stdio::piped()).spawn().context("cargo cannot be started")?;
-    let mut program = None;
-    if let Some(stdout) = child.stdout.take() {
-        for message in Message::parse_stream(BufReader::new(stdout)) {
-            if let Message::CompilerArtifact(artifact) = message.context("reading cargo's messages")? {
-                program = artifact.executable.map(|file| file.into_std_path_buf()).or(program);
-            }
-        }
-    }
-    if !child.wait().context("waiting for cargo")?.success() {
-        bail!("cargo failed");
-    }
-    program.context("cargo built no program")
 }

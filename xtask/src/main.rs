@@ -3,6 +3,7 @@
 //! Everything is found from `cargo metadata`, so that a new plug-in is a new folder and no other edit.
 
 mod commands;
+mod generated;
 mod helper;
 mod manifest;
 mod module;
@@ -46,6 +47,7 @@ enum Command {
     Build(commands::build::Args),
     Check(commands::check::Args),
     Test(commands::test::Args),
+    Fuzz(commands::fuzz::Args),
     Lint(commands::lint::Args),
     Config(commands::config::Args),
     Schema(commands::schema::Args),
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         Command::Build(args) => commands::build::run(&args),
         Command::Check(args) => commands::check::run(&args),
         Command::Test(args) => commands::test::run(&args),
+        Command::Fuzz(args) => commands::fuzz::run(&args),
         Command::Lint(args) => commands::lint::run(&args),
         Command::Config(args) => commands::config::run(&args),
         Command::Schema(args) => commands::schema::run(&args),

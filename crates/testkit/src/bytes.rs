@@ -81,6 +81,24 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
+/// Bytes as a cases file can write them.
+pub(crate) struct Escaped<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{escaped: '")?;
+        for byte in self.0 {
+            match byte {
+                b'\'' => write!(f, "''")?,
+                b'\\' => write!(f, "\\\\")?,
+                b' '..=b'~' => write!(f, "{}", char::from(*byte))?,
+                _ => write!(f, "\\x{byte:02x}")?,
+            }
+        }
+        write!(f, "'}}")
+    }
+}
+
 fn escape(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {

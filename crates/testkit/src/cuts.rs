@@ -15,6 +15,11 @@ const MOST_PIECES: usize = 4096;
 /// The headers that tell where a body ends, which follow the cuts.
 const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
 
+/// Whether a header of this name tells where a body ends.
+pub(crate) fn frames(name: &[u8]) -> bool {
+    FRAMING.iter().any(|framing| name.eq_ignore_ascii_case(framing.as_bytes()))
+}
+
 /// The seed of this run.
 ///
 /// # Errors
@@ -37,7 +42,7 @@ pub(crate) fn seed() -> anyhow::Result<u64> {
 /// Bodies of more than `largest` bytes stay as they are.
 pub(crate) fn variants(case: &Case, seed: u64, largest: usize) -> Vec<(String, Vec<Request>)> {
     let Then::Requests(requests) = &case.then else { return Vec::new() };
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut variants = Vec::new();
     let random_name = format!("cut at random ({SEED}={seed})");
     let cuts: [(&str, &mut dyn FnMut(usize) -> Chunks); 2] = [
@@ -104,16 +109,29 @@ fn forget_framing(expect: &mut Expect) {
 }
 
 /// Numbers that follow from a seed alone (SplitMix64, Steele and others 2014).
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         let limit = u64::try_from(limit.max(1)).unwrap_or(u64::MAX);
-        usize::try_from((z ^ (z >> 31)) % limit).unwrap_or(0)
+        usize::try_from(self.next() % limit).unwrap_or(0)
+    }
+
+    pub(crate) fn bytes(&mut self, size: usize) -> Vec<u8> {
+        let words = std::iter::repeat_with(|| self.next().to_le_bytes());
+        words.take(size.div_ceil(8)).flatten().take(size).collect()
     }
 
     /// Between two and eight pieces, of which some may be single bytes.

@@ -47,6 +47,16 @@ pub trait Engine: Send + Sync {
     fn load(&self, setup: &Setup) -> anyhow::Result<Load>;
 }
 
+impl<E: Engine> Engine for std::sync::Arc<E> {
+    fn name(&self) -> EngineName {
+        (**self).name()
+    }
+
+    fn load(&self, setup: &Setup) -> anyhow::Result<Load> {
+        (**self).load(setup)
+    }
+}
+
 /// What came of a configuration.
 pub enum Load {
     /// It is in force.

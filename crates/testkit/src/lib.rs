@@ -35,6 +35,7 @@ mod check;
 mod cuts;
 mod engine;
 pub mod envoy;
+pub mod fuzz;
 mod host;
 pub mod native;
 pub mod outcome;

@@ -1,6 +1,7 @@
 //! Replays a plug-in's cases: every case on every engine is a test of its own.
 
 mod counts;
+mod fuzzing;
 mod module;
 
 use std::path::Path;
@@ -35,8 +36,16 @@ const LARGEST_INTERPRETED: usize = 1024 * 1024;
 /// with its reason; `--ignored` runs it all the same.
 #[must_use]
 pub fn run(directory: &str, plugin: &str, native: impl Engine + 'static) -> ExitCode {
+    let native = Arc::new(native);
+    let wasm = Arc::new(wasm(directory, plugin));
+    if let Some(done) = fuzzing::run(Path::new(directory), Arc::clone(&native), Arc::clone(&wasm)) {
+        return done.unwrap_or_else(|error| {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        });
+    }
     let arguments = Arguments::from_args();
-    match trials(directory, plugin, native) {
+    match trials(directory, plugin, native, wasm) {
         // Not `Conclusion::exit`, which would leave Envoys running.
         Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
         Err(error) => {
@@ -46,26 +55,31 @@ pub fn run(directory: &str, plugin: &str, native: impl Engine + 'static) -> Exit
     }
 }
 
-fn trials(directory: &str, plugin: &str, native: impl Engine + 'static) -> anyhow::Result<Vec<Trial>> {
+/// The engine of the module that is named, or else built.
+fn wasm(directory: &str, plugin: &str) -> WasmEngine {
+    let (directory, package) = (directory.to_owned(), plugin.to_owned());
+    WasmEngine::new(move || match std::env::var_os(MODULE) {
+        Some(module) => Ok(module.into()),
+        None => module::build(Path::new(&directory), &package),
+    })
+}
+
+fn trials(
+    directory: &str,
+    plugin: &str,
+    native: Arc<impl Engine + 'static>,
+    wasm: Arc<WasmEngine>,
+) -> anyhow::Result<Vec<Trial>> {
     let cases = case::load(&Path::new(directory).join("tests/cases.yaml"))?;
     let cases: Vec<_> = cases.into_iter().map(Arc::new).collect();
     let seed = cuts::seed()?;
-    let mut native = Some(native);
     let mut trials = Vec::new();
     for name in engines(std::env::var(ENGINES).ok().as_deref())? {
         match name {
             EngineName::Native => {
-                let engine = native.take().context("the native engine is named twice")?;
-                trials.extend(trials_on(Arc::new(engine), &cases, seed)?);
+                trials.extend(trials_on(Arc::clone(&native), &cases, seed)?);
             }
-            EngineName::Wasm => {
-                let (directory, package) = (directory.to_owned(), plugin.to_owned());
-                let engine = WasmEngine::new(move || match std::env::var_os(MODULE) {
-                    Some(module) => Ok(module.into()),
-                    None => module::build(Path::new(&directory), &package),
-                });
-                trials.extend(trials_on(Arc::new(engine), &cases, seed)?);
-            }
+            EngineName::Wasm => trials.extend(trials_on(Arc::clone(&wasm), &cases, seed)?),
             EngineName::Envoy => match std::env::var_os(MODULE) {
                 Some(module) => {
                     let engine = EnvoyEngine::new(plugin, module.into());

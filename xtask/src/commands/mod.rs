@@ -5,6 +5,7 @@ pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod docs;
+pub(crate) mod fuzz;
 pub(crate) mod lint;
 pub(crate) mod new;
 pub(crate) mod schema;

@@ -1,7 +1,7 @@
 //! `test`: the crates' own tests, and every plug-in's cases on every engine, with one summary.
 
 mod budget;
-mod suite;
+pub(super) mod suite;
 
 use std::collections::BTreeMap;
 use std::fs;

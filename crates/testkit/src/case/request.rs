@@ -169,6 +169,31 @@ pub enum Protocol {
     Http2,
 }
 
+impl Default for Request {
+    /// What stands there when a case writes nothing.
+    fn default() -> Self {
+        Self {
+            method: get(),
+            path: root(),
+            host: example_com(),
+            headers: Vec::new(),
+            body: None,
+            chunks: None,
+            trailers: Vec::new(),
+            protocol: Protocol::default(),
+            reset_after: None,
+            reset_when_called: None,
+            upstream: None,
+            services: Vec::new(),
+            time: None,
+            repeat: once(),
+            connections: once(),
+            answers: BTreeMap::new(),
+            expect: Expect::default(),
+        }
+    }
+}
+
 impl Request {
     /// The body in its pieces, none of them empty. An empty body and none have no piece.
     #[must_use]

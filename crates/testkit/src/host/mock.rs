@@ -162,7 +162,7 @@ impl MockHost {
     }
 
     pub(super) fn counters(&self) -> BTreeMap<String, u64> {
-        self.shared.lock().counters()
+        self.shared.metrics().counters()
     }
 
     /// Sets the clock to so many nanoseconds after the start.
@@ -320,33 +320,33 @@ impl Host for MockHost {
 
     fn shared_data(&mut self, key: &[u8]) -> Answer<(Vec<u8>, u32)> {
         self.calls += 1;
-        self.shared.lock().get(key)
+        self.shared.data().get(key)
     }
 
     fn set_shared_data(&mut self, key: &[u8], value: &[u8], version: u32) -> Answer<()> {
         self.calls += 1;
-        self.shared.lock().set(key, value, version)
+        self.shared.data().set(key, value, version)
     }
 
     fn register_queue(&mut self, name: &[u8]) -> Answer<u32> {
         self.calls += 1;
-        self.shared.lock().register_queue(name)
+        self.shared.data().register_queue(name)
     }
 
     fn resolve_queue(&mut self, vm: &[u8], name: &[u8]) -> Answer<u32> {
         self.calls += 1;
         // The one plug-in of a case has no `vm_id`.
-        if vm.is_empty() { self.shared.lock().resolve_queue(name) } else { Err(Status::NOT_FOUND) }
+        if vm.is_empty() { self.shared.data().resolve_queue(name) } else { Err(Status::NOT_FOUND) }
     }
 
     fn dequeue(&mut self, queue: u32) -> Answer<Vec<u8>> {
         self.calls += 1;
-        self.shared.lock().queue(queue)?.pop_front().ok_or(Status::EMPTY)
+        self.shared.data().queue(queue)?.pop_front().ok_or(Status::EMPTY)
     }
 
     fn enqueue(&mut self, queue: u32, value: &[u8]) -> Answer<()> {
         self.calls += 1;
-        self.shared.lock().queue(queue)?.push_back(value.to_vec());
+        self.shared.data().queue(queue)?.push_back(value.to_vec());
         Ok(())
     }
 
@@ -370,22 +370,22 @@ impl Host for MockHost {
 
     fn define_metric(&mut self, kind: u32, name: &[u8]) -> Answer<u32> {
         self.calls += 1;
-        self.shared.lock().define_metric(kind, name)
+        self.shared.metrics().define(kind, name)
     }
 
     fn increment_metric(&mut self, id: u32, offset: i64) -> Answer<()> {
         self.calls += 1;
-        self.shared.lock().increment_metric(id, offset)
+        self.shared.metrics().increment(id, offset)
     }
 
     fn record_metric(&mut self, id: u32, value: u64) -> Answer<()> {
         self.calls += 1;
-        self.shared.lock().record_metric(id, value)
+        self.shared.metrics().record(id, value)
     }
 
     fn metric(&mut self, id: u32) -> Answer<u64> {
         self.calls += 1;
-        self.shared.lock().metric_value(id)
+        self.shared.metrics().value(id)
     }
 
     fn continue_stream(&mut self, stream: u32) -> Answer<()> {

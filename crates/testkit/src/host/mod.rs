@@ -4,6 +4,7 @@
 //! Envoy does where a case can see it; where the two differ, Envoy is right and this is mended.
 
 mod calls;
+mod here;
 mod maps;
 mod mock;
 mod reply;
@@ -12,5 +13,6 @@ mod stream;
 mod waiting;
 mod worker;
 
+pub(crate) use here::Common;
 pub(crate) use mock::MockHost;
 pub(crate) use worker::{VmHost, load};

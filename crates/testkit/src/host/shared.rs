@@ -8,18 +8,24 @@ use sdk::native::Answer;
 
 /// A share of it for each worker.
 #[derive(Clone, Default)]
-pub(super) struct Shared(Arc<Mutex<State>>);
+pub(crate) struct Shared {
+    data: Arc<Mutex<Data>>,
+    metrics: Arc<Mutex<Metrics>>,
+}
 
+/// Data and queues.
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct Data {
     /// Values with their versions.
-    data: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
+    values: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
     last_version: u32,
     /// A queue's number is its place here, from 1: Envoy takes 0 for "none".
     queues: Vec<(Vec<u8>, VecDeque<Vec<u8>>)>,
-    /// A metric's number is its place here.
-    metrics: Vec<Metric>,
 }
+
+/// Metrics; the number of one is its place here.
+#[derive(Default)]
+pub(super) struct Metrics(Vec<Metric>);
 
 struct Metric {
     kind: u32,
@@ -32,23 +38,32 @@ const COUNTER: u32 = 0;
 const GAUGE: u32 = 1;
 
 impl Shared {
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// With data of its own, and these metrics: a VM keeps their numbers, whatever roots it has.
+    pub(crate) fn with_other_data(&self) -> Self {
+        Self { data: Arc::default(), metrics: Arc::clone(&self.metrics) }
+    }
+
+    pub(super) fn data(&self) -> MutexGuard<'_, Data> {
+        self.data.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn metrics(&self) -> MutexGuard<'_, Metrics> {
+        self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl Data {
     pub(super) fn get(&self, key: &[u8]) -> Answer<(Vec<u8>, u32)> {
-        self.data.get(key).cloned().ok_or(Status::NOT_FOUND)
+        self.values.get(key).cloned().ok_or(Status::NOT_FOUND)
     }
 
     /// A version is compared only where there is a value, and 0 with none.
     pub(super) fn set(&mut self, key: &[u8], value: &[u8], version: u32) -> Answer<()> {
-        if self.data.get(key).is_some_and(|(_, there)| version != 0 && version != *there) {
+        if self.values.get(key).is_some_and(|(_, there)| version != 0 && version != *there) {
             return Err(Status::CAS_MISMATCH);
         }
         self.last_version += 1;
-        self.data.insert(key.to_vec(), (value.to_vec(), self.last_version));
+        self.values.insert(key.to_vec(), (value.to_vec(), self.last_version));
         Ok(())
     }
 
@@ -69,17 +84,19 @@ impl State {
         let queue = place.and_then(|place| self.queues.get_mut(place));
         queue.map(|(_, entries)| entries).ok_or(Status::NOT_FOUND)
     }
+}
 
-    pub(super) fn define_metric(&mut self, kind: u32, name: &[u8]) -> Answer<u32> {
+impl Metrics {
+    pub(super) fn define(&mut self, kind: u32, name: &[u8]) -> Answer<u32> {
         let name = String::from_utf8_lossy(name).into_owned();
-        let there = self.metrics.iter().position(|metric| metric.kind == kind && metric.name == name);
+        let there = self.0.iter().position(|metric| metric.kind == kind && metric.name == name);
         number(there.unwrap_or_else(|| {
-            self.metrics.push(Metric { kind, name, value: 0 });
-            self.metrics.len() - 1
+            self.0.push(Metric { kind, name, value: 0 });
+            self.0.len() - 1
         }))
     }
 
-    pub(super) fn increment_metric(&mut self, id: u32, offset: i64) -> Answer<()> {
+    pub(super) fn increment(&mut self, id: u32, offset: i64) -> Answer<()> {
         let metric = self.metric(id)?;
         match metric.kind {
             COUNTER if offset < 0 => Err(Status::BAD_ARGUMENT),
@@ -91,25 +108,25 @@ impl State {
         }
     }
 
-    pub(super) fn record_metric(&mut self, id: u32, value: u64) -> Answer<()> {
+    pub(super) fn record(&mut self, id: u32, value: u64) -> Answer<()> {
         let metric = self.metric(id)?;
         metric.value = if metric.kind == COUNTER { metric.value.saturating_add(value) } else { value };
         Ok(())
     }
 
-    pub(super) fn metric_value(&mut self, id: u32) -> Answer<u64> {
+    pub(super) fn value(&mut self, id: u32) -> Answer<u64> {
         let metric = self.metric(id)?;
         if matches!(metric.kind, COUNTER | GAUGE) { Ok(metric.value) } else { Err(Status::BAD_ARGUMENT) }
     }
 
     fn metric(&mut self, id: u32) -> Answer<&mut Metric> {
-        let metric = usize::try_from(id).ok().and_then(|id| self.metrics.get_mut(id));
+        let metric = usize::try_from(id).ok().and_then(|id| self.0.get_mut(id));
         metric.ok_or(Status::NOT_FOUND)
     }
 
     /// Counters and gauges by name.
     pub(super) fn counters(&self) -> BTreeMap<String, u64> {
-        let shown = self.metrics.iter().filter(|metric| matches!(metric.kind, COUNTER | GAUGE));
+        let shown = self.0.iter().filter(|metric| matches!(metric.kind, COUNTER | GAUGE));
         shown.map(|metric| (metric.name.clone(), metric.value)).collect()
     }
 }

@@ -13,20 +13,20 @@ use crate::workspace::Workspace;
 
 /// How many tests went which way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) passed: u64,
-    pub(super) failed: u64,
-    pub(super) skipped: u64,
+pub(in crate::commands) struct Counts {
+    pub(in crate::commands) passed: u64,
+    pub(in crate::commands) failed: u64,
+    pub(in crate::commands) skipped: u64,
 }
 
 impl Counts {
-    pub(super) fn add(&mut self, other: Self) {
+    pub(in crate::commands) fn add(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped += other.skipped;
     }
 
-    pub(super) fn is_empty(self) -> bool {
+    pub(in crate::commands) fn is_empty(self) -> bool {
         self == Self::default()
     }
 
@@ -52,11 +52,11 @@ impl fmt::Display for Counts {
 }
 
 /// One test program.
-pub(super) struct Suite {
-    pub(super) package: String,
+pub(in crate::commands) struct Suite {
+    pub(in crate::commands) package: String,
     /// The name of the test target, or of the crate for its unit tests.
-    pub(super) target: String,
-    pub(super) unit: bool,
+    pub(in crate::commands) target: String,
+    pub(in crate::commands) unit: bool,
     version: String,
     folder: PathBuf,
     program: PathBuf,
@@ -64,7 +64,7 @@ pub(super) struct Suite {
 
 impl Suite {
     /// What people call it: the package, with the test target's name where that says more.
-    pub(super) fn title(&self) -> String {
+    pub(in crate::commands) fn title(&self) -> String {
         if self.unit || self.target == super::CASES {
             self.package.clone()
         } else {
@@ -73,7 +73,7 @@ impl Suite {
     }
 
     /// The program with what `cargo test` would set around it.
-    pub(super) fn command(&self, workspace: &Workspace, libraries: &Path) -> Command {
+    pub(in crate::commands) fn command(&self, workspace: &Workspace, libraries: &Path) -> Command {
         let mut command = Command::new(&self.program);
         command
             .current_dir(&self.folder)
@@ -93,7 +93,7 @@ impl Suite {
 }
 
 /// Compiles the test programs of some packages.
-pub(super) fn build(workspace: &Workspace, packages: &[String]) -> Result<Vec<Suite>> {
+pub(in crate::commands) fn build(workspace: &Workspace, packages: &[String]) -> Result<Vec<Suite>> {
     let mut command = crate::wasm::cargo();
     command.current_dir(&workspace.root).args(["test", "--locked", "--no-run"]).args(packages);
     command.arg("--message-format=json-render-diagnostics");
@@ -132,7 +132,7 @@ pub(super) fn build(workspace: &Workspace, packages: &[String]) -> Result<Vec<Su
 }
 
 /// Runs a program, passes its output on, and counts; a program that fails without saying a number is one failure.
-pub(super) fn run(mut command: Command) -> Result<Counts> {
+pub(in crate::commands) fn run(mut command: Command) -> Result<Counts> {
     let name = Path::new(command.get_program()).display().to_string();
     let mut child =
         command.stdout(Stdio::piped()).spawn().with_context(|| format!("{name} cannot be started"))?;

@@ -1,0 +1,226 @@
+//! Requests and configurations that nobody has thought of: bytes become a [`Scenario`], which goes through two VMs,
+//! and what comes of it must hold whatever the bytes are.
+//!
+//! What must hold of every scenario ("the oracle"):
+//!
+//! - nothing stops the VM, whatever the configuration and the request hold;
+//! - every request that is sent whole is answered;
+//! - the answer, and what reaches the upstream and the services, is the same however a body is cut, and whether or not
+//!   it ends with trailers;
+//! - a module's memory stays within [`MOST_PAGES`].
+//!
+//! Bytes come from a coverage-guided fuzzer, or from a seed ([`seeded`]). `cargo xtask fuzz` runs both.
+
+mod finding;
+pub mod guided;
+mod material;
+mod scenario;
+mod seeded;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+
+pub use self::finding::Finding;
+use self::material::Material;
+use self::scenario::Scenario;
+pub use self::seeded::{Bounds, Ran, seeded};
+use crate::case::{Expect, Request, Setup, Upstream};
+use crate::outcome::{Answer, Outcome, UpstreamRequest};
+use crate::{Engine, Load, Loaded};
+
+/// The memory that a VM may come to, in pages of 64 KiB: 64 MiB, many times the largest body.
+pub const MOST_PAGES: u64 = 1024;
+
+/// So many scenarios share two VMs, because configuring takes longer than a request.
+const SHARED_BY: u32 = 20_000;
+
+/// Runs scenarios on one engine.
+pub struct Fuzzer {
+    engine: Box<dyn Engine>,
+    material: Material,
+    /// VMs with a case's configuration, by the case's place.
+    ready: Vec<Option<Ready>>,
+    /// Requests sent so far.
+    requests: u64,
+}
+
+struct Ready {
+    vms: Vms,
+    uses: u32,
+}
+
+/// Two VMs with one configuration: what one gets whole the other gets in pieces.
+struct Vms {
+    whole: Vm,
+    cut: Vm,
+}
+
+struct Vm {
+    loaded: Box<dyn Loaded>,
+    /// The counters after the request before, on an engine that counts from the start.
+    counters: BTreeMap<String, u64>,
+}
+
+impl Vm {
+    fn exchange(&mut self, request: &Request, upstream: &Upstream) -> anyhow::Result<Outcome> {
+        let mut outcome = self.loaded.exchange(request, upstream)?;
+        let before = std::mem::replace(&mut self.counters, outcome.counters.clone());
+        for (name, value) in &mut outcome.counters {
+            *value = value.saturating_sub(before.get(name).copied().unwrap_or_default());
+        }
+        outcome.counters.retain(|_, value| *value > 0);
+        Ok(outcome)
+    }
+}
+
+impl Fuzzer {
+    /// A fuzzer for the plug-in in `directory`, whose cases are what scenarios begin from.
+    ///
+    /// # Errors
+    ///
+    /// The cases cannot be read, or none has requests.
+    pub fn new(directory: &Path, engine: impl Engine + 'static) -> anyhow::Result<Self> {
+        let material = Material::read(&directory.join("tests/cases.yaml"))?;
+        let ready = material.cases.iter().map(|_| None).collect();
+        Ok(Self { engine: Box::new(engine), material, ready, requests: 0 })
+    }
+
+    /// How many requests were sent.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// Runs the scenario that these bytes make.
+    ///
+    /// # Errors
+    ///
+    /// What must hold and does not, with the scenario as a case.
+    pub fn run(&mut self, bytes: &[u8]) -> Result<(), Box<Finding>> {
+        let scenario = Scenario::read(bytes, &self.material);
+        let outcome = if scenario.own_configuration {
+            self.run_configured(&scenario)
+        } else {
+            self.run_shared(&scenario)
+        };
+        outcome.map_err(|error| {
+            // VMs that have stopped serve nobody.
+            if let Some(ready) = self.ready.get_mut(scenario.case) {
+                *ready = None;
+            }
+            Box::new(Finding::new(bytes, &scenario, &self.material, &error))
+        })
+    }
+
+    /// With VMs of its own, for its configuration may be refused.
+    fn run_configured(&mut self, scenario: &Scenario) -> anyhow::Result<()> {
+        match vms(&*self.engine, &scenario.setup)? {
+            Some(mut vms) => self.exchange(&mut vms, scenario),
+            None => Ok(()),
+        }
+    }
+
+    /// With the VMs that others with the same configuration have used.
+    fn run_shared(&mut self, scenario: &Scenario) -> anyhow::Result<()> {
+        let place = self.ready.get_mut(scenario.case).context("a scenario is of a case")?;
+        let mut ready = match place.take().filter(|ready| ready.uses < SHARED_BY) {
+            Some(ready) => ready,
+            None => {
+                let vms = vms(&*self.engine, &scenario.setup)?;
+                Ready { vms: vms.context("a configuration that a case serves with is refused")?, uses: 0 }
+            }
+        };
+        ready.uses += 1;
+        self.exchange(&mut ready.vms, scenario)?;
+        if let Some(place) = self.ready.get_mut(scenario.case) {
+            *place = Some(ready);
+        }
+        Ok(())
+    }
+
+    fn exchange(&mut self, vms: &mut Vms, scenario: &Scenario) -> anyhow::Result<()> {
+        for (index, pair) in scenario.requests.iter().enumerate() {
+            self.requests += 2;
+            let at = || format!("requests[{index}]");
+            let whole = vms.whole.exchange(&pair.whole, &scenario.upstream).with_context(at)?;
+            let cut = vms.cut.exchange(&pair.cut, &scenario.upstream);
+            let cut = cut.with_context(|| format!("requests[{index}] in other pieces"))?;
+            for outcome in [&whole, &cut] {
+                holds(&pair.whole, outcome).with_context(at)?;
+            }
+            if pair.comparable {
+                same(&whole, &cut).with_context(at)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn vms(engine: &dyn Engine, setup: &Setup) -> anyhow::Result<Option<Vms>> {
+    match (engine.load(setup)?, engine.load(setup)?) {
+        (Load::Loaded(whole), Load::Loaded(cut)) => {
+            let vm = |loaded| Vm { loaded, counters: BTreeMap::new() };
+            Ok(Some(Vms { whole: vm(whole), cut: vm(cut) }))
+        }
+        (Load::Refused { .. }, Load::Refused { .. }) => Ok(None),
+        _ => bail!("the same configuration was taken once and refused once"),
+    }
+}
+
+/// What must hold of one outcome.
+fn holds(request: &Request, outcome: &Outcome) -> anyhow::Result<()> {
+    let goes_away = request.reset_after.is_some() || request.reset_when_called.is_some();
+    if outcome.answer.is_none() && !goes_away {
+        bail!("the request was never answered");
+    }
+    if let Some(pages) = outcome.memory_pages.filter(|pages| *pages > MOST_PAGES) {
+        bail!("the VM has come to {pages} pages of memory, of at most {MOST_PAGES}");
+    }
+    Ok(())
+}
+
+/// What must be the same of two outcomes.
+fn same(whole: &Outcome, cut: &Outcome) -> anyhow::Result<()> {
+    let differs = |what: &str, whole: String, cut: String| {
+        (whole != cut).then(|| format!("{what} depends on the pieces\n  whole  {whole}\n  pieces {cut}"))
+    };
+    let differences = [
+        differs("the answer", answer(&whole.answer), answer(&cut.answer)),
+        differs("the upstream's request", upstream(&whole.upstream), upstream(&cut.upstream)),
+        differs("the details", format!("{:?}", whole.details), format!("{:?}", cut.details)),
+        differs("a counter", format!("{:?}", whole.counters), format!("{:?}", cut.counters)),
+        differs("a call", format!("{:?}", whole.calls), format!("{:?}", cut.calls)),
+    ];
+    match differences.into_iter().flatten().next() {
+        Some(difference) => bail!(difference),
+        None => Ok(()),
+    }
+}
+
+fn answer(answer: &Option<Answer>) -> String {
+    let Some(Answer { status, headers, body, cut_off, .. }) = answer else { return "none".into() };
+    format!("{status} {:?} {body:?} cut off {}", unframed(headers), cut_off.is_some())
+}
+
+fn upstream(request: &Option<UpstreamRequest>) -> String {
+    let Some(UpstreamRequest { method, path, host, headers, body, .. }) = request else {
+        return "none".into();
+    };
+    format!("{method:?} {path:?} {host:?} {:?} {body:?}", unframed(headers))
+}
+
+/// Headers without those that tell where the body ends.
+fn unframed(headers: &[crate::case::Header]) -> Vec<&crate::case::Header> {
+    headers.iter().filter(|(name, _)| !crate::cuts::frames(name)).collect()
+}
+
+/// A request that expects nothing.
+fn unexpecting(mut request: Request) -> Request {
+    request.expect = Expect::default();
+    request.repeat = 1;
+    request.connections = 1;
+    request.answers.clear();
+    request
+}

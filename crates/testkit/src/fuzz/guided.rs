@@ -1,0 +1,38 @@
+//! What libFuzzer calls, over and over, in the program that `cargo xtask fuzz` writes.
+
+use std::cell::RefCell;
+use std::mem::ManuallyDrop;
+use std::path::PathBuf;
+
+use sdk::native::Entry;
+
+use super::Fuzzer;
+use crate::native::NativeHere;
+
+thread_local! {
+    /// Never dropped: at the end of the process the plug-in may be gone before.
+    static FUZZER: RefCell<Option<ManuallyDrop<Fuzzer>>> = const { RefCell::new(None) };
+}
+
+/// Runs one scenario of the plug-in that `entry` makes, whose cases are in the folder that the variable
+/// `PORTCULLIS_FUZZED` names; what must hold and does not ends the process, which is how libFuzzer learns of it.
+pub fn run(entry: fn() -> Entry, bytes: &[u8]) {
+    FUZZER.with_borrow_mut(|fuzzer| {
+        let fuzzer = fuzzer.get_or_insert_with(|| ManuallyDrop::new(start(entry)));
+        if let Err(finding) = fuzzer.run(bytes) {
+            eprintln!("{finding}");
+            std::process::abort();
+        }
+    });
+}
+
+fn start(entry: fn() -> Entry) -> Fuzzer {
+    let directory = std::env::var_os("PORTCULLIS_FUZZED").map(PathBuf::from).unwrap_or_default();
+    match Fuzzer::new(&directory, NativeHere::new(entry)) {
+        Ok(fuzzer) => fuzzer,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            std::process::exit(2)
+        }
+    }
+}

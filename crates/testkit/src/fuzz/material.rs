@@ -1,0 +1,110 @@
+//! What scenarios are made from: a plug-in's cases, and the words in them.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::bail;
+
+use crate::ByteString;
+use crate::case::{self, Request, Setup, Then, Upstream};
+
+/// A case that serves requests.
+pub(super) struct Served {
+    pub(super) name: String,
+    pub(super) setup: Setup,
+    pub(super) upstream: Upstream,
+    pub(super) requests: Vec<Request>,
+}
+
+/// All that scenarios begin from.
+pub(super) struct Material {
+    pub(super) cases: Vec<Served>,
+    /// Words that a plug-in may look for, and values that are hard to read.
+    pub(super) words: Vec<Vec<u8>>,
+}
+
+/// Values at the edges of what programs take for numbers, paths and text.
+const EDGES: [&[u8]; 22] = [
+    b"",
+    b"0",
+    b"1",
+    b"-1",
+    b"7",
+    b"63",
+    b"64",
+    b"255",
+    b"65536",
+    b"4294967295",
+    b"18446744073709551616",
+    b"1e9",
+    b"\xff",
+    b"\xf0\x9f",
+    b"\xe2\x84\xaa",
+    b"/../",
+    b"%2e%2e%2f",
+    b"%00",
+    b"?",
+    b"#",
+    b",",
+    b"[::1]:80",
+];
+
+impl Material {
+    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
+        let mut words: BTreeSet<Vec<u8>> = EDGES.iter().map(|word| word.to_vec()).collect();
+        let mut cases = Vec::new();
+        for case in case::load(path)? {
+            strings(case.setup.configuration.as_deref().unwrap_or_default(), &mut words);
+            let Then::Requests(requests) = case.then else { continue };
+            for request in &requests {
+                words.extend([request.path.to_vec(), request.host.to_vec(), request.method.to_vec()]);
+                words
+                    .extend(request.headers.iter().flat_map(|(name, value)| [name.to_vec(), value.to_vec()]));
+                words.extend(request.body.iter().map(|body| body.to_vec()));
+            }
+            // The clock of a case is part of what it says, and of nothing that is looked at here.
+            let requests = requests.into_iter().map(super::unexpecting).map(shortened).collect();
+            let mut upstream = case.upstream;
+            shorten(&mut upstream.body);
+            cases.push(Served { name: case.name, setup: case.setup, upstream, requests });
+        }
+        if cases.is_empty() {
+            bail!("{}: no case has requests: write one", path.display());
+        }
+        // Long ones would be most of what is sent.
+        words.retain(|word| word.len() <= 200);
+        Ok(Self { cases, words: words.into_iter().collect() })
+    }
+}
+
+/// What is sent is short, so that much can be sent.
+const LONGEST: usize = 16 * 1024;
+
+fn shortened(mut request: Request) -> Request {
+    request.body.iter_mut().for_each(shorten);
+    if let Some(upstream) = &mut request.upstream {
+        shorten(&mut upstream.body);
+    }
+    request
+}
+
+fn shorten(body: &mut ByteString) {
+    if body.len() > LONGEST {
+        *body = body.get(..LONGEST).unwrap_or_default().into();
+    }
+}
+
+/// The texts in a document of JSON.
+fn strings(document: &str, words: &mut BTreeSet<Vec<u8>>) {
+    fn walk(value: &serde_json::Value, words: &mut BTreeSet<Vec<u8>>) {
+        match value {
+            serde_json::Value::String(text) => drop(words.insert(text.as_bytes().to_vec())),
+            serde_json::Value::Array(list) => list.iter().for_each(|value| walk(value, words)),
+            serde_json::Value::Object(map) => map.values().for_each(|value| walk(value, words)),
+            _ => {}
+        }
+    }
+    if let Ok(document) = serde_json::from_str(document) {
+        walk(&document, words);
+    }
+}

@@ -1,0 +1,240 @@
+//! What bytes become: a configuration, and requests with their bodies whole and in pieces.
+
+use arbitrary::{Result, Unstructured};
+
+use super::material::{Material, Served};
+use super::unexpecting;
+use crate::ByteString;
+use crate::case::{Chunks, Header, Protocol, Request, Setup, Upstream};
+
+/// The most requests of one scenario.
+const MOST_REQUESTS: usize = 4;
+
+/// The longest text that is repeated into a path, a value or a body.
+const LONGEST: usize = 20_000;
+
+/// A configuration with requests.
+pub(super) struct Scenario {
+    /// The place of the case that it begins from.
+    pub(super) case: usize,
+    pub(super) setup: Setup,
+    /// Whether the configuration is not that of the case.
+    pub(super) own_configuration: bool,
+    pub(super) upstream: Upstream,
+    pub(super) requests: Vec<Pair>,
+}
+
+/// One request, and the same in other pieces.
+pub(super) struct Pair {
+    pub(super) whole: Request,
+    pub(super) cut: Request,
+    /// Whether both must come out the same.
+    pub(super) comparable: bool,
+}
+
+impl Scenario {
+    /// Any bytes make one; those that are missing count as zeros.
+    pub(super) fn read(bytes: &[u8], material: &Material) -> Self {
+        let mut source = Unstructured::new(bytes);
+        let case = source.choose_index(material.cases.len()).unwrap_or_default();
+        let Some(served) = material.cases.get(case).or(material.cases.first()) else {
+            return Self {
+                case,
+                setup: Setup::default(),
+                own_configuration: true,
+                upstream: Upstream::default(),
+                requests: Vec::new(),
+            };
+        };
+        let mut reader = Reader { source, material, served };
+        let setup = reader.setup().ok().flatten();
+        let mut requests = Vec::new();
+        while requests.len() < MOST_REQUESTS && (requests.is_empty() || !reader.source.is_empty()) {
+            let Ok(pair) = reader.pair() else { break };
+            requests.push(pair);
+        }
+        Self {
+            case,
+            own_configuration: setup.is_some(),
+            setup: setup.unwrap_or_else(|| served.setup.clone()),
+            upstream: served.upstream.clone(),
+            requests,
+        }
+    }
+}
+
+struct Reader<'a> {
+    source: Unstructured<'a>,
+    material: &'a Material,
+    served: &'a Served,
+}
+
+impl Reader<'_> {
+    /// Another configuration than the case's, now and then.
+    fn setup(&mut self) -> Result<Option<Setup>> {
+        if !self.source.ratio(1_u8, 24)? {
+            return Ok(None);
+        }
+        let mut setup = self.served.setup.clone();
+        let mut text = setup.configuration.unwrap_or_default().into_bytes();
+        for _ in 0..=self.source.int_in_range(0..=3)? {
+            let at = self.source.int_in_range(0..=text.len())?;
+            let end = (at + self.source.int_in_range(0..=8)?).min(text.len());
+            let new = match self.source.int_in_range(0..=5)? {
+                0 => Vec::new(),
+                1 => b"\"".to_vec(),
+                2 => b"{}".to_vec(),
+                3 => vec![b'['; self.source.int_in_range(1..=300)?],
+                4 => self.source.bytes(4.min(self.source.len()))?.to_vec(),
+                _ => self.word()?,
+            };
+            text.splice(at..end, new);
+        }
+        setup.configuration = Some(String::from_utf8_lossy(&text).into_owned());
+        Ok(Some(setup))
+    }
+
+    fn pair(&mut self) -> Result<Pair> {
+        let mut request = self.request()?;
+        let limit = usize::try_from(self.served.setup.gateway.buffer_limit).unwrap_or(usize::MAX);
+        let size = request.body.as_deref().map_or(0, <[u8]>::len);
+        let goes_away = request.reset_after.is_some() || request.reset_when_called.is_some();
+        let mut cut = request.clone();
+        if size > 1 {
+            cut.chunks = Some(self.chunks(size)?);
+            if !goes_away && request.trailers.is_empty() && self.source.ratio(1_u8, 3)? {
+                cut.trailers.push(("x-fuzz".into(), "1".into()));
+            }
+        }
+        // A reset after pieces counts those that there are.
+        if let Some(pieces) = request.reset_after {
+            request.reset_after = Some(pieces.min(request.pieces().len()));
+            cut.reset_after = Some(pieces.min(cut.pieces().len()));
+        }
+        Ok(Pair { whole: request, cut, comparable: !goes_away && size <= limit })
+    }
+
+    fn request(&mut self) -> Result<Request> {
+        let requests = &self.served.requests;
+        let base = match self.source.ratio(3_u8, 4)? {
+            true if !requests.is_empty() => requests.get(self.source.choose_index(requests.len())?).cloned(),
+            _ => None,
+        };
+        let mut request = base.unwrap_or_else(plain);
+        if self.source.ratio(1_u8, 3)? {
+            request.path = self.path()?;
+        }
+        if self.source.ratio(1_u8, 4)? {
+            request.host = self.line()?.into();
+        }
+        if self.source.ratio(1_u8, 4)? {
+            let methods: [&[u8]; 6] = [b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS", b"connect"];
+            request.method = (*self.source.choose(&methods)?).into();
+        }
+        for _ in 0..self.source.int_in_range(0..=3)? {
+            let header = self.header()?;
+            let at = self.source.int_in_range(0..=request.headers.len())?;
+            request.headers.insert(at, header);
+        }
+        if self.source.ratio(1_u8, 2)? {
+            request.body = Some(self.text()?.into());
+            request.chunks = None;
+        }
+        if request.body.is_some() && self.source.ratio(1_u8, 6)? {
+            request.trailers.push(self.header()?);
+        }
+        if self.source.ratio(1_u8, 6)? {
+            request.protocol = Protocol::Http2;
+        }
+        let has_body = request.body.as_deref().is_some_and(|body| !body.is_empty());
+        if has_body && request.reset_when_called.is_none() && self.source.ratio(1_u8, 16)? {
+            request.reset_after = Some(self.source.int_in_range(0..=3)?);
+            request.trailers.clear();
+        }
+        Ok(request)
+    }
+
+    fn path(&mut self) -> Result<ByteString> {
+        let mut path = self.line()?;
+        if path.first() != Some(&b'/') {
+            path.insert(0, b'/');
+        }
+        Ok(path.into())
+    }
+
+    fn header(&mut self) -> Result<Header> {
+        let names: [&[u8]; 8] = [
+            b"x-a",
+            b"cookie",
+            b"content-type",
+            b"accept",
+            b"authorization",
+            b"x-forwarded-for",
+            b"te",
+            b"x",
+        ];
+        let word = self.word()?;
+        let is_name =
+            !word.is_empty() && word.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+        // The framing is the client's to choose.
+        let name = if is_name && !crate::cuts::frames(&word) && !word.eq_ignore_ascii_case(b"host") {
+            word
+        } else {
+            self.source.choose(&names)?.to_vec()
+        };
+        Ok((name.into(), self.line()?.into()))
+    }
+
+    /// Text without the bytes that would end a line.
+    fn line(&mut self) -> Result<Vec<u8>> {
+        let mut line = self.text()?;
+        line.retain(|byte| !matches!(byte, b'\r' | b'\n' | 0));
+        Ok(line)
+    }
+
+    /// Words, bytes and repetitions of them.
+    fn text(&mut self) -> Result<Vec<u8>> {
+        let mut text = Vec::new();
+        for _ in 0..self.source.int_in_range(0..=4)? {
+            match self.source.int_in_range(0..=9)? {
+                0..=4 => text.extend(self.word()?),
+                5 => {
+                    let size = self.source.int_in_range(0..=16)?.min(self.source.len());
+                    text.extend(self.source.bytes(size)?);
+                }
+                6 => {
+                    // A word that breaks off.
+                    let word = self.word()?;
+                    let size = self.source.int_in_range(0..=word.len())?;
+                    text.extend(word.into_iter().take(size));
+                }
+                7 => {
+                    let word = self.word()?;
+                    let times = self.source.int_in_range(0..=LONGEST)? / word.len().max(1);
+                    text.extend(word.repeat(times.min(200)));
+                }
+                8 => text.extend(self.word()?.to_ascii_uppercase()),
+                _ => text.push(*self.source.choose(b" &=;/.:-\"\\x")?),
+            }
+        }
+        Ok(text)
+    }
+
+    fn word(&mut self) -> Result<Vec<u8>> {
+        Ok(self.source.choose(&self.material.words)?.clone())
+    }
+
+    fn chunks(&mut self, size: usize) -> Result<Chunks> {
+        let mut sizes = Vec::new();
+        for _ in 0..=self.source.int_in_range(0..=6)? {
+            let most = if self.source.ratio(1_u8, 2)? { 3 } else { size };
+            sizes.push(self.source.int_in_range(1..=most.min(size))?);
+        }
+        Ok(Chunks::Sizes(sizes))
+    }
+}
+
+/// A request with nothing but defaults.
+fn plain() -> Request {
+    unexpecting(Request::default())
+}

@@ -1,0 +1,84 @@
+//! Scenarios from a seed: the same in every run, without a tool, and on any engine.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::Fuzzer;
+use crate::Engine;
+use crate::cuts::Random;
+
+/// The longest input, in bytes.
+const LONGEST: usize = 600;
+
+/// How often progress is told.
+const TOLD: Duration = Duration::from_secs(5);
+
+/// How long a run goes on.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// At most so many scenarios.
+    pub runs: Option<u64>,
+    /// At most so long.
+    pub time: Option<Duration>,
+}
+
+/// What a run came to.
+#[derive(Debug, Default)]
+pub struct Ran {
+    /// Scenarios.
+    pub runs: u64,
+    /// Requests, counting both ways in which each was sent.
+    pub requests: u64,
+    /// Where the findings are.
+    pub findings: Vec<PathBuf>,
+}
+
+impl fmt::Display for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { runs, requests, findings } = self;
+        write!(f, "{runs} scenarios, {requests} requests, {} findings", findings.len())
+    }
+}
+
+/// Stops looking after so many.
+const ENOUGH: usize = 10;
+
+/// Runs scenarios that follow from `seed`, and leaves what it finds in `findings`.
+///
+/// # Errors
+///
+/// The plug-in's cases cannot be read, or a finding cannot be written.
+pub fn seeded(
+    directory: &Path,
+    engine: impl Engine + 'static,
+    seed: u64,
+    bounds: Bounds,
+    findings: &Path,
+) -> anyhow::Result<Ran> {
+    let mut fuzzer = Fuzzer::new(directory, engine)?;
+    let mut random = Random::new(seed);
+    let mut ran = Ran::default();
+    let (start, mut told) = (Instant::now(), Instant::now());
+    let goes_on = |ran: &Ran| {
+        bounds.runs.is_none_or(|runs| ran.runs < runs)
+            && bounds.time.is_none_or(|time| start.elapsed() < time)
+            && ran.findings.len() < ENOUGH
+    };
+    while goes_on(&ran) {
+        let size = random.below(LONGEST);
+        let bytes: Vec<u8> = random.bytes(size);
+        if let Err(finding) = fuzzer.run(&bytes) {
+            let file = finding.save(findings)?;
+            eprintln!("found {}: {finding}", file.display());
+            ran.findings.push(file);
+        }
+        ran.runs += 1;
+        ran.requests = fuzzer.requests();
+        if told.elapsed() > TOLD {
+            told = Instant::now();
+            eprintln!("{:.0} s: {ran}", start.elapsed().as_secs_f64());
+        }
+    }
+    Ok(ran)
+}

@@ -1,0 +1,58 @@
+//! The plug-in's test program as a fuzzer: `cargo xtask fuzz` asks for that.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+
+use crate::fuzz::{Bounds, Fuzzer, seeded};
+use crate::{Engine, EngineName};
+
+/// What to do, in JSON; without it the program runs tests.
+const FUZZ: &str = "PORTCULLIS_FUZZ";
+
+/// What `cargo xtask fuzz` asks for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Order {
+    engine: EngineName,
+    seed: u64,
+    runs: Option<u64>,
+    seconds: Option<u64>,
+    /// The folder for what is found.
+    findings: PathBuf,
+    /// One scenario to run again, instead.
+    replay: Option<PathBuf>,
+}
+
+/// Does what is asked for; nothing when nothing is.
+pub(super) fn run(
+    directory: &Path,
+    native: impl Engine + 'static,
+    wasm: impl Engine + 'static,
+) -> Option<anyhow::Result<ExitCode>> {
+    let order = std::env::var(FUZZ).ok()?;
+    Some(match serde_json::from_str::<Order>(&order).context(FUZZ) {
+        Ok(order) if order.engine == EngineName::Native => obey(&order, directory, native),
+        Ok(order) if order.engine == EngineName::Wasm => obey(&order, directory, wasm),
+        Ok(_) => Err(anyhow::anyhow!("{FUZZ}: engine: write native or wasm")),
+        Err(error) => Err(error),
+    })
+}
+
+fn obey(order: &Order, directory: &Path, engine: impl Engine + 'static) -> anyhow::Result<ExitCode> {
+    if let Some(file) = &order.replay {
+        let bytes = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+        match Fuzzer::new(directory, engine)?.run(&bytes) {
+            Ok(()) => println!("{}: everything holds", file.display()),
+            Err(finding) => bail!("{finding}"),
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let bounds = Bounds { runs: order.runs, time: order.seconds.map(Duration::from_secs) };
+    let ran = seeded(directory, engine, order.seed, bounds, &order.findings)?;
+    println!("seed {}: {ran}", order.seed);
+    Ok(if ran.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,178 @@
+//! `fuzz`: configurations and requests that nobody has thought of, natively and in the module.
+
+mod guided;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+
+use crate::commands::test::suite;
+use crate::output::{self, BAD, styled};
+use crate::wasm::{Builder, Profile};
+use crate::workspace::{Plugin, Workspace};
+use crate::{Usage, wasm};
+
+/// Look for configurations and requests that stop a plug-in or get round it
+///
+/// Bytes become a configuration and requests, made from the plug-in's cases and the words in them. Each request goes
+/// through the plug-in twice, its body whole and in pieces. Nothing may stop the VM, every request is answered, and
+/// the answer, the upstream's request and the counters are the same both times.
+///
+/// Natively libFuzzer chooses the bytes by the code that they reach. In the module, and where there is no C++ compiler
+/// for libFuzzer, they follow from a seed.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask fuzz request-block --time 60s          a minute, guided by coverage
+  cargo xtask fuzz request-block --engine wasm --runs 1000 --seed 1
+                                                     the same thousand scenarios in every run, in the module
+  cargo xtask fuzz --all --engine wasm --runs 500    every plug-in
+  cargo xtask fuzz request-block --replay target/fuzz/findings/request-block/<file>
+                                                     one scenario again
+
+A finding is left in target/fuzz/findings/<plugin>/ as bytes and as a case for tests/cases.yaml.
+Exit codes: 0 nothing was found, 1 something was, 2 the command was wrong.")]
+pub(crate) struct Args {
+    /// The plug-in, in any spelling.
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    plugin: Option<String>,
+    /// Every plug-in under plugins/.
+    #[arg(long, conflicts_with = "replay")]
+    all: bool,
+    /// Where it runs.
+    #[arg(long, value_enum, default_value = "native")]
+    engine: Engine,
+    /// How long, for each plug-in: 90s, 10m, 1h; a minute where --runs is not given either.
+    #[arg(long, value_parser = duration)]
+    time: Option<Duration>,
+    /// How many scenarios, for each plug-in.
+    #[arg(long)]
+    runs: Option<u64>,
+    /// What the scenarios follow from; without it, another number in every run.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Natively: do not look at the code that is reached, only at the seed.
+    #[arg(long)]
+    seeded: bool,
+    /// Run one scenario again.
+    #[arg(long, value_name = "FILE")]
+    replay: Option<PathBuf>,
+}
+
+/// Where scenarios run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Engine {
+    /// The plug-in's Rust code, against a mock gateway.
+    Native,
+    /// The release module in an interpreter, against the same mock gateway.
+    Wasm,
+}
+
+/// How long a run goes on, and what it begins with.
+struct Bounds {
+    time: Option<Duration>,
+    runs: Option<u64>,
+    seed: u64,
+}
+
+/// How long a run takes that is not told how long.
+const MINUTE: Duration = Duration::from_secs(60);
+
+pub(crate) fn run(args: &Args) -> Result<bool> {
+    let workspace = Workspace::load()?;
+    let plugins: Vec<&Plugin> = match &args.plugin {
+        Some(name) => vec![workspace.plugin(name)?],
+        None => workspace.plugins.iter().collect(),
+    };
+    if let Some(file) = args.replay.as_ref().filter(|file| !file.is_file()) {
+        bail!(Usage(format!(
+            "{} is no file: findings are in target/fuzz/findings/<plugin>/",
+            file.display()
+        )));
+    }
+    let time = args.time.or_else(|| args.runs.is_none().then_some(MINUTE));
+    let bounds = Bounds { time, runs: args.runs, seed: args.seed.unwrap_or_else(any_seed) };
+    let guided = args.engine == Engine::Native && !args.seeded && args.replay.is_none();
+    let guided = guided && guided::is_possible();
+    let mut bad = Vec::new();
+    for plugin in plugins {
+        let good = if guided {
+            guided::run(&workspace, plugin, &bounds)?
+        } else {
+            seeded(&workspace, plugin, args, &bounds)?
+        };
+        if !good {
+            bad.push(plugin.name.clone());
+        }
+    }
+    if !bad.is_empty() {
+        anstream::eprintln!("{} {}", styled(BAD, "found something:"), bad.join(", "));
+    }
+    Ok(bad.is_empty())
+}
+
+/// Has the plug-in's own test program run scenarios from the seed.
+fn seeded(workspace: &Workspace, plugin: &Plugin, args: &Args, bounds: &Bounds) -> Result<bool> {
+    let suites = suite::build(workspace, &["--package".into(), plugin.name.clone()])?;
+    let cases = suites.iter().find(|suite| suite.package == plugin.name && suite.target == "cases");
+    let cases = cases.with_context(|| {
+        format!("{} has no cases to begin from: write tests/cases.rs and tests/cases.yaml", plugin.name)
+    })?;
+    let mut command = cases.command(workspace, &wasm::host_libraries(workspace)?);
+    let engine = match args.engine {
+        Engine::Native => "native",
+        Engine::Wasm => {
+            command.env("PORTCULLIS_WASM", Builder::new(workspace)?.build(plugin, Profile::Release)?);
+            "wasm"
+        }
+    };
+    let replay = args.replay.as_ref().map(std::path::absolute).transpose()?;
+    let order = json!({
+        "engine": engine,
+        "seed": bounds.seed,
+        "runs": bounds.runs,
+        "seconds": bounds.time.map(|time| time.as_secs().max(1)),
+        "findings": findings(workspace, plugin),
+        "replay": replay,
+    });
+    output::step(format_args!("{} {engine}, seed {}", plugin.name, bounds.seed));
+    let status = command.env("PORTCULLIS_FUZZ", order.to_string()).status();
+    Ok(status.context("the test program cannot be started")?.success())
+}
+
+/// Where findings are left.
+fn findings(workspace: &Workspace, plugin: &Plugin) -> PathBuf {
+    workspace.target.join("fuzz/findings").join(&plugin.name)
+}
+
+fn any_seed() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(1, |now| u64::from(now.subsec_nanos()))
+}
+
+/// Reads `90s`, `10m` and `1h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let unit = |unit: char, seconds: u64| {
+        let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+        number.checked_mul(seconds).filter(|seconds| *seconds > 0).map(Duration::from_secs)
+    };
+    let read = unit('s', 1).or_else(|| unit('m', 60)).or_else(|| unit('h', 3600));
+    read.ok_or_else(|| "write a number and its unit: 90s, 10m or 1h".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_a_unit() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
+        assert_eq!(duration("1h"), Ok(Duration::from_secs(3600)));
+        for wrong in ["", "s", "0s", "60", "-1s", "1d", "99999999999999999999h"] {
+            assert!(duration(wrong).unwrap_err().contains("90s"), "{wrong}");
+        }
+    }
+}

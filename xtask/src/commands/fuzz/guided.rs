@@ -1,0 +1,106 @@
+//! libFuzzer around a plug-in: a program whose every branch is counted, built by the stable compiler.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use super::{Bounds, findings};
+use crate::generated;
+use crate::output;
+use crate::workspace::{Plugin, Workspace};
+
+/// What cargo-fuzz passes for coverage, as far as the stable compiler takes it, and the checks of a debug build.
+const FLAGS: [&str; 8] = [
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "-Cdebug-assertions",
+    "-Coverflow-checks",
+    "-Ccodegen-units=1",
+];
+
+/// The version of the crate libfuzzer-sys; only programs that are written for fuzzing depend on it.
+const LIBFUZZER: &str = "=0.4.13";
+
+/// The longest input, in bytes.
+const LONGEST: usize = 600;
+
+/// Whether libFuzzer, which is C++, can be compiled here.
+pub(super) fn is_possible() -> bool {
+    let compiler = std::env::var_os("CXX").unwrap_or_else(|| "c++".into());
+    let found = Command::new(&compiler).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let found = found.is_ok_and(|status| status.success());
+    if !found {
+        output::warning(
+            "there is no C++ compiler for libFuzzer, so scenarios follow from the seed alone: install one, as with \
+             `apt-get install g++`",
+        );
+    }
+    found
+}
+
+/// Fuzzes; whether nothing was found.
+pub(super) fn run(workspace: &Workspace, plugin: &Plugin, bounds: &Bounds) -> Result<bool> {
+    let folder = workspace.target.join("fuzz/crates").join(&plugin.name);
+    let package = format!("fuzz-{}", plugin.name);
+    let rest = format!(
+        "testkit = {{ package = \"portcullis-testkit\", path = {} }}\nlibfuzzer-sys = \"{LIBFUZZER}\"\n\n\
+         [profile.release]\ndebug = \"line-tables-only\"\n",
+        generated::quoted(&workspace.root.join("crates/testkit"))?
+    );
+    let program = "//! Fuzzes one plug-in; written by xtask.\n#![no_main]\n\n\
+                   libfuzzer_sys::fuzz_target!(|bytes: &[u8]| testkit::fuzz::guided::run(plugin::entry, bytes));\n";
+    generated::write(&folder, workspace, plugin, &package, &rest, program)?;
+    let host = host()?;
+    let mut cargo = crate::wasm::cargo();
+    cargo.current_dir(&workspace.root).args([
+        "build",
+        "--release",
+        "--message-format=json-render-diagnostics",
+    ]);
+    // With a target, even this one, build scripts and macros are not instrumented.
+    cargo.args(["--target", &host]).arg("--manifest-path").arg(folder.join("Cargo.toml"));
+    cargo.arg("--target-dir").arg(workspace.target.join("fuzz/target"));
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}"));
+    output::step(format_args!("building {} with libFuzzer around it", plugin.name));
+    let program = generated::executable(cargo).context("the fuzzer cannot be built")?;
+
+    let corpus = workspace.target.join("fuzz/corpus").join(&plugin.name);
+    let findings = findings(workspace, plugin);
+    for folder in [&corpus, &findings] {
+        fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    }
+    let mut command = Command::new(program);
+    command.env("PORTCULLIS_FUZZED", &plugin.folder);
+    command.arg(format!("-seed={}", bounds.seed % u64::from(u32::MAX)));
+    command.arg(format!("-max_len={LONGEST}")).args([
+        "-print_final_stats=1",
+        "-rss_limit_mb=4096",
+        "-reload=0",
+    ]);
+    command.arg(format!("-artifact_prefix={}/", findings.display()));
+    command.args(bounds.runs.map(|runs| format!("-runs={runs}")));
+    command.args(bounds.time.map(|time| format!("-max_total_time={}", time.as_secs().max(1))));
+    let good = command.arg(&corpus).status().context("the fuzzer cannot be started")?.success();
+    if !good {
+        output::step(format_args!(
+            "the scenario is the file that libFuzzer names above: `cargo xtask fuzz {} --replay <file>` shows it as a \
+             case",
+            plugin.name
+        ));
+    }
+    Ok(good)
+}
+
+/// The target triple of this machine.
+fn host() -> Result<String> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(&rustc).arg("-vV").output();
+    let output = output.with_context(|| format!("{} cannot be started", rustc.display()))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).context("`rustc -vV` names no host")
+}

@@ -1,0 +1,88 @@
+//! Small crates in the target folder that are linked with one plug-in, for what its Rust code alone can do natively.
+//!
+//! Each is a workspace of its own, so that no list names it, and has the workspace's versions.
+
+use std::fs;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use cargo_metadata::Message;
+use serde_json::Value;
+
+use crate::workspace::{Plugin, Workspace};
+
+/// A path in a manifest.
+pub(crate) fn quoted(path: &Path) -> Result<String> {
+    let path = path.to_str().with_context(|| format!("{} is not UTF-8: move it", path.display()))?;
+    Ok(Value::from(path).to_string())
+}
+
+/// Writes a crate whose dependency `plugin` is the plug-in; `rest` goes on after that line of its manifest. Files that
+/// are the same already keep their times, by which cargo knows what has changed.
+pub(crate) fn write(
+    folder: &Path,
+    workspace: &Workspace,
+    plugin: &Plugin,
+    package: &str,
+    rest: &str,
+    program: &str,
+) -> Result<()> {
+    let manifest = format!(
+        "\
+[package]
+name = \"{package}\"
+edition = \"2024\"
+publish = false
+
+[[bin]]
+name = \"{package}\"
+path = \"main.rs\"
+
+[workspace]
+resolver = \"3\"
+
+[dependencies]
+plugin = {{ package = \"{plugin}\", path = {folder} }}
+{rest}",
+        plugin = plugin.name,
+        folder = quoted(&plugin.folder)?,
+    );
+    fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    put(&folder.join("Cargo.toml"), &manifest)?;
+    put(&folder.join("main.rs"), program)?;
+    // Cargo leaves out of its copy of the lock file what is not needed, so another copy tells whether the
+    // workspace's has changed.
+    let lock = fs::read_to_string(workspace.root.join("Cargo.lock")).unwrap_or_default();
+    if put(&folder.join("workspace.lock"), &lock)? {
+        put(&folder.join("Cargo.lock"), &lock)?;
+    }
+    Ok(())
+}
+
+/// Writes a file that is not so already; whether it was not.
+fn put(file: &Path, text: &str) -> Result<bool> {
+    if fs::read_to_string(file).is_ok_and(|old| old == text) {
+        return Ok(false);
+    }
+    fs::write(file, text).with_context(|| format!("writing {}", file.display()))?;
+    Ok(true)
+}
+
+/// Runs cargo and says where the program is that it has built.
+pub(crate) fn executable(mut cargo: Command) -> Result<PathBuf> {
+    let mut child = cargo.stdout(Stdio::piped()).spawn().context("cargo cannot be started")?;
+    let mut program = None;
+    if let Some(stdout) = child.stdout.take() {
+        for message in Message::parse_stream(BufReader::new(stdout)) {
+            if let Message::CompilerArtifact(artifact) = message.context("reading cargo's messages")? {
+                program = artifact.executable.map(|file| file.into_std_path_buf()).or(program);
+            }
+        }
+    }
+    if !child.wait().context("waiting for cargo")?.success() {
+        bail!("cargo failed");
+    }
+    program.context("cargo built no program")
+}
