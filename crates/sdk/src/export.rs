@@ -75,6 +75,7 @@ macro_rules! __export {
                 |root, size| __with(false, |vm| vm.on_configure(root, size)),
                 |context| __with((), |vm| vm.on_delete(context)),
             );
+            entry.live = ::core::option::Option::Some(|| __with(0, |vm| vm.live()));
             $($crate::__native_callback!(entry, $callback);)*
             entry
         }

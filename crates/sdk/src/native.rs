@@ -48,6 +48,8 @@ pub struct Entry {
     pub on_tick: Option<fn(u32)>,
     /// `proxy_on_queue_ready(root, queue)`.
     pub on_queue_ready: Option<fn(u32, u32)>,
+    /// How many streams and open calls the plug-in knows of, which the classic style cannot say.
+    pub live: Option<fn() -> usize>,
     /// `proxy_on_done(context)`, which only the classic style has.
     pub on_done: Option<fn(u32) -> bool>,
 }
@@ -76,6 +78,7 @@ impl Entry {
             on_grpc_close: None,
             on_tick: None,
             on_queue_ready: None,
+            live: None,
             on_done: None,
         }
     }

@@ -56,9 +56,19 @@ impl<T: Value> Property<T> {
         Property { path, value: PhantomData }
     }
 
-    /// Its value; nothing when the gateway does not know it in this phase.
+    /// Its value; nothing when the gateway does not know it in this phase, or fails to say.
     pub fn get(&self) -> Option<T> {
-        host::property(self.path.as_bytes()).ok().flatten().and_then(T::read)
+        self.try_get().ok().flatten()
+    }
+
+    /// Its value; nothing when the gateway does not know it in this phase. For decisions that must not be different ones
+    /// because the gateway failed.
+    ///
+    /// # Errors
+    ///
+    /// The host's status when it fails other than by not knowing the property.
+    pub fn try_get(&self) -> Result<Option<T>, Status> {
+        Ok(host::property(self.path.as_bytes())?.and_then(T::read))
     }
 }
 

@@ -175,6 +175,12 @@ impl<P: Plugin> Vm<P> {
         }
     }
 
+    /// Streams that are not deleted yet, and calls that nobody has answered.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn live(&self) -> usize {
+        self.streams.len() + crate::call::open()
+    }
+
     /// `proxy_on_tick`.
     pub fn on_tick(&mut self, root: u32) {
         if let Some((_, loaded)) = self.roots.iter().find(|(id, _)| *id == root) {
@@ -250,16 +256,16 @@ impl<P: Plugin> Vm<P> {
         call: impl FnOnce(&mut Stream<P>, &Choice<P::Config>) -> Called<P::State>,
     ) -> u32 {
         let Some(stream) = self.streams.get_mut(&context) else {
-            return fail::<P>();
+            return fail::<P>(half.stream);
         };
         if let Config::Undecided = stream.config {
             let Some(loaded) = loaded::<P>(&mut self.roots, stream.root) else {
-                return fail::<P>();
+                return fail::<P>(half.stream);
             };
             stream.config = match loaded.choose(half.phase) {
                 Ok(Some(choice)) => Config::Chosen(choice),
                 Ok(None) => Config::Untouched,
-                Err(_) => return fail::<P>(),
+                Err(_) => return fail::<P>(half.stream),
             };
         }
         let Config::Chosen(choice) = &stream.config else {
@@ -299,23 +305,23 @@ fn carry_out<P: Plugin>(
     match called.outcome {
         Outcome::Continue => CONTINUE,
         Outcome::Hold => PAUSE,
-        Outcome::Failed => fail::<P>(),
+        Outcome::Failed => fail::<P>(half.stream),
         Outcome::Reply(reply) => {
             stream.progress(half.phase).done = true;
-            answer::<P>(&reply, choice.rule)
+            answer::<P>(&reply, choice.rule, half.stream)
         }
         Outcome::Reset => {
             stream.progress(half.phase).done = true;
             match host::close_stream(half.stream) {
                 Ok(()) => PAUSE,
-                Err(_) => fail::<P>(),
+                Err(_) => fail::<P>(half.stream),
             }
         }
         Outcome::Wait(work) => match called.parked {
             Some(parked) if P::CALL_OUTS => task::begin(context, stream, half, choice, work, parked),
             _ => {
                 crate::error!("{}: a request cannot wait: write `#[plugin(call_outs)]`", P::NAME);
-                fail::<P>()
+                fail::<P>(half.stream)
             }
         },
     }

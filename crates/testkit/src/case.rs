@@ -42,6 +42,7 @@
 //! | `buffer_limit` | how many bytes of a body the gateway holds (1048576). Over HTTP/2 Envoy 1.40 holds the stream's window instead, 16 MiB |
 //! | `names` | `stock`, or `higress` for the short property names, which stock Envoy does not have: skip it |
 //! | `hold_headers` | whether headers can be held while the body comes (false) |
+//! | `fails` | `{ proxy_get_property: 10 }`: host calls that fail with a status of the ABI; Envoy's do not: skip it |
 //! | `workers` | how many workers the gateway has, each with a VM of its own (1); requests go to them in turn |
 //! | `log_level` | `trace`, `debug`, `info` (the default), `warn`, `error` or `critical` |
 //!
@@ -101,6 +102,7 @@
 //! | `headers` | `{ name: value }`: there exactly once, with that value; `name: null`: absent; `name: { all: [a, b] }`: exactly these values, in order |
 //! | `body`, `body_contains` | the answer's whole body; bytes somewhere in it |
 //! | `trailers` | as `headers` |
+//! | `closed` | `true`: instead of a status: the stream is closed without an answer |
 //! | `cut_off` | `true`: the answer's body breaks off before its end, as when the upstream goes away |
 //! | `upstream` | `none`: the upstream saw no complete request; or `{ method, path, host, headers, body, body_contains, trailers }` of the request it saw |
 //! | `calls` | a list of what the services saw, in the order in which it came: `{ cluster, method, path, host, headers, body, … }`; `[]`: nothing |

@@ -16,6 +16,7 @@ use crate::outcome::{Answer, Call, LogLine, Outcome, UpstreamRequest};
 pub fn check(expect: &Expect, outcome: &Outcome) -> Result<(), Mismatch> {
     let mut found = Differences::default();
     match &outcome.answer {
+        Some(answer) if expect.closed => found.add("answer", "none", answer.status),
         Some(answer) => found.answer(expect, answer),
         None if expect.needs_answer() => found.add("answer", "one", "none"),
         None => {}

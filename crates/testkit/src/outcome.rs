@@ -1,6 +1,6 @@
 //! What came of one request, whichever engine it went through.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::ByteString;
@@ -23,6 +23,12 @@ pub struct Outcome {
     pub counters: BTreeMap<String, u64>,
     /// The plug-in's host calls during the request, where the engine counts them.
     pub host_calls: Option<u64>,
+    /// Whether the plug-in has closed the stream itself.
+    pub closed: bool,
+    /// The names of the plug-in's host calls since its VM began, where the engine sees them.
+    pub called: BTreeSet<&'static str>,
+    /// Contexts of streams and open calls that the plug-in still has after the request, where the engine knows it.
+    pub left: Option<usize>,
     /// The module's instructions during the request, where the engine counts them. The same in every run, but other
     /// interpreters and versions count otherwise.
     pub instructions: Option<u64>,

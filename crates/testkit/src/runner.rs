@@ -1,6 +1,7 @@
 //! Replays a plug-in's cases: every case on every engine is a test of its own.
 
 mod counts;
+mod faults;
 mod fuzzing;
 mod module;
 
@@ -78,6 +79,11 @@ fn trials(
         match name {
             EngineName::Native => {
                 trials.extend(trials_on(Arc::clone(&native), &cases, seed)?);
+                let (engine, cases, directory) = (Arc::clone(&native), cases.clone(), directory.to_owned());
+                trials.push(Trial::test("native: faults of the gateway", move || {
+                    faults::run(&*engine, Path::new(&directory), &cases)
+                        .map_err(|error| Failed::from(format!("{error:#}")))
+                }));
             }
             EngineName::Wasm => trials.extend(trials_on(Arc::clone(&wasm), &cases, seed)?),
             EngineName::Envoy => match std::env::var_os(MODULE) {

@@ -94,11 +94,8 @@ fn an_index_by_the_value_of_a_header_is_found() {
 #[test]
 fn a_missing_verdict_at_trailers_is_found() {
     // What is held goes on when trailers end the body.
-    let found = fuzz(|| Entry {
-        on_request_body: Some(only_at_the_end),
-        on_request_trailers: None,
-        ..good::entry()
-    });
+    let found =
+        fuzz(|| Entry { on_request_body: Some(only_at_the_end), on_request_trailers: None, ..good::entry() });
     assert!(!found.findings.is_empty());
 
     fn only_at_the_end(context: u32, size: usize, end_of_stream: bool) -> u32 {

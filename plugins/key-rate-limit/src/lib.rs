@@ -27,17 +27,13 @@ impl Plugin for KeyRateLimit {
 
     fn on_request_headers(request: &mut RequestHeaders<Self::State>, config: &Config) -> Flow {
         let headers = if config.needs_headers() { request.all() } else { Headers::default() };
-        let address = if config.needs_address() { property::SOURCE_ADDRESS.get() } else { None };
-        let address = address.and_then(|address| matcher::ip::parse_ip(&address));
-        let Some(found) = rules::find(config, &headers, address) else {
-            return Flow::Continue;
-        };
-        match store::count(&found) {
-            Ok(Verdict::Passes { left }) => {
-                *request.state = Some(Quota { limit: found.limit.requests, left });
+        match count(config, &headers) {
+            Ok(None) => Flow::Continue,
+            Ok(Some((limit, Verdict::Passes { left }))) => {
+                *request.state = Some(Quota { limit: limit.requests, left });
                 Flow::Continue
             }
-            Ok(Verdict::Refused { wait }) => Flow::Reply(refused(config, found.limit, wait)),
+            Ok(Some((limit, Verdict::Refused { wait }))) => Flow::Reply(refused(config, limit, wait)),
             Err(Status(status)) => {
                 error!("key-rate-limit: cannot count a request: host status {status}");
                 Self::ON_FAILURE.flow("key-rate-limit.host_failure")
@@ -52,6 +48,16 @@ impl Plugin for KeyRateLimit {
         }
         Flow::Continue
     }
+}
+
+/// Counts the request under the limit that it has, if any.
+fn count<'c>(config: &'c Config, headers: &Headers) -> Result<Option<(&'c config::Limit, Verdict)>, Status> {
+    let address = if config.needs_address() { property::SOURCE_ADDRESS.try_get()? } else { None };
+    let address = address.and_then(|address| matcher::ip::parse_ip(&address));
+    let Some(found) = rules::find(config, headers, address) else {
+        return Ok(None);
+    };
+    Ok(Some((found.limit, store::count(&found)?)))
 }
 
 fn refused(config: &Config, limit: &config::Limit, wait: u64) -> Reply {

@@ -141,6 +141,12 @@ pub(crate) fn poll<T>(context: u32, work: &mut Pin<Box<dyn Future<Output = T>>>)
     work.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop()))
 }
 
+/// How many calls are open.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn open() -> usize {
+    OPEN.with_borrow(Vec::len)
+}
+
 /// Whether anything is under way that could wake the stream.
 pub(crate) fn any_open(context: u32) -> bool {
     OPEN.with_borrow(|open| open.iter().any(|call| call.context == context))

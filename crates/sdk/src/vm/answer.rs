@@ -3,10 +3,11 @@
 use std::fmt;
 
 use crate::abi::{CONTINUE, PAUSE};
+use crate::host::StreamType;
 use crate::{Failure, Plugin, Reply, headers, host, log, metric};
 
 /// Gives an answer, or only tells of it in a dry run.
-pub(super) fn answer<P: Plugin>(reply: &Reply, rule: Option<usize>) -> u32 {
+pub(super) fn answer<P: Plugin>(reply: &Reply, rule: Option<usize>, stream: StreamType) -> u32 {
     log::refresh();
     let status = reply.status.get();
     let decision = Decision { reply, rule };
@@ -23,7 +24,7 @@ pub(super) fn answer<P: Plugin>(reply: &Reply, rule: Option<usize>) -> u32 {
     }
     let headers = headers::serialise(&reply.headers);
     if host::send_local_response(status, reply.details, &reply.body, &headers).is_err() {
-        return fail::<P>();
+        return fail::<P>(stream);
     }
     PAUSE
 }
@@ -49,7 +50,7 @@ impl fmt::Display for Decision<'_> {
 }
 
 /// Ends a callback whose request the plug-in cannot look at.
-pub(super) fn fail<P: Plugin>() -> u32 {
+pub(super) fn fail<P: Plugin>(stream: StreamType) -> u32 {
     const SERVICE_UNAVAILABLE: u16 = 503;
     crate::error!(
         "{}: a host call failed: the request {}",
@@ -62,9 +63,11 @@ pub(super) fn fail<P: Plugin>() -> u32 {
     match P::ON_FAILURE {
         Failure::Open => CONTINUE,
         Failure::Closed => {
-            // If even this fails, pausing still keeps the request from passing.
             let details = format!("{}.host_failure", P::NAME);
-            let _ = host::send_local_response(SERVICE_UNAVAILABLE, &details, b"", b"");
+            if host::send_local_response(SERVICE_UNAVAILABLE, &details, b"", b"").is_err() {
+                // Nobody answers, so nobody should wait. If even this fails, pausing keeps the request from passing.
+                let _ = host::close_stream(stream);
+            }
             PAUSE
         }
     }

@@ -136,7 +136,8 @@ fn resume<P: Plugin>(
     if carry_out(context, stream, half, choice, called) == CONTINUE {
         stream.progress(half.phase).held = 0;
         if host::continue_stream(half.stream).is_err() {
-            crate::error!("{}: the gateway does not let the stream go on", P::NAME);
+            crate::error!("{}: the gateway does not let the stream go on: it is closed", P::NAME);
+            let _ = host::close_stream(half.stream);
         }
     }
 }

@@ -20,6 +20,8 @@ pub struct Expect {
     pub body: Option<ByteString>,
     /// Bytes somewhere in the answer's body.
     pub body_contains: Option<ByteString>,
+    /// Whether the stream is closed without an answer.
+    pub closed: bool,
     /// Whether the answer's body breaks off before its end.
     pub cut_off: bool,
     /// The answer's trailers.

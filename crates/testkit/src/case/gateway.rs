@@ -1,5 +1,7 @@
 //! The gateway around a plug-in, as a case asks for it.
 
+use std::collections::BTreeMap;
+
 use gateway::LogLevel;
 use serde::Deserialize;
 
@@ -23,6 +25,8 @@ pub struct Gateway {
     pub hold_headers: bool,
     /// How many workers the gateway has, each with a VM of its own.
     pub workers: u32,
+    /// Host calls that fail, each with this status of the ABI.
+    pub fails: BTreeMap<String, u32>,
     /// The level from which on the plug-in's messages are logged.
     pub log_level: LogLevel,
 }
@@ -36,6 +40,7 @@ impl Default for Gateway {
             names: PropertyNames::Stock,
             hold_headers: false,
             workers: 1,
+            fails: BTreeMap::new(),
             log_level: LogLevel::Info,
         }
     }

@@ -171,6 +171,15 @@ mod tests {
                 "requests: [{ expect: { body: a } }]".into(),
                 ["requests[0].expect.status: is missing", "case `n`"],
             ),
+            ("requests: [{ expect: { closed: true, status: 1 } }]".into(), ["sees no answer", "case `n`"]),
+            (
+                "gateway: { fails: { log: 1 } }\nrefused: x".into(),
+                ["gateway.fails: write the name of a host call", "case `n`"],
+            ),
+            (
+                "gateway: { fails: { proxy_log: 1 } }\nrefused: x".into(),
+                ["gateway.fails", "add `skip: { envoy:"],
+            ),
             ("requests: [{ expect: { statuss: 1 } }]".into(), ["expect: unknown field `statuss`", "line 3"]),
             ("requests: [{ expect: { status: 200, upstream: nothing } }]".into(), ["upstream", "`none`, or"]),
             (request("path: 1"), ["requests[0].path", "a number goes in quotes"]),

@@ -62,6 +62,18 @@ fn check(mut written: WrittenCase) -> Result<Case, String> {
              add `skip: { envoy: only Higress has the short property names }`"
             .into());
     }
+    for (call, status) in &written.gateway.fails {
+        if !call.starts_with("proxy_") || !(1..=12).contains(status) {
+            return Err("gateway.fails: write the name of a host call and a status from 1 to 12: \
+                 { proxy_get_property: 10 }"
+                .into());
+        }
+        if !written.skip.contains_key(&EngineName::Envoy) {
+            return Err("gateway.fails: Envoy's host calls do not fail when they are told to: \
+                 add `skip: { envoy: its host calls do not fail }`"
+                .into());
+        }
+    }
     if written.requests.iter().any(|request| request.time.is_some())
         && !written.skip.contains_key(&EngineName::Envoy)
     {
@@ -211,6 +223,10 @@ fn check_request(request: &Request) -> Result<(), String> {
         Some(_) if request.reset_when_called.is_some() => {
             Err("reset_after: the client goes away once: keep this or `reset_when_called`".into())
         }
+        None if request.expect.closed => match request.expect.needs_answer() {
+            true => Err(GONE.into()),
+            false => Ok(()),
+        },
         None if request.expect.status.is_none() => Err("expect.status: is missing: write the status".into()),
         None => Ok(()),
         Some(pieces) if pieces > request.pieces().len() => Err(format!(

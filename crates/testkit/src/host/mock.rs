@@ -1,6 +1,6 @@
 //! A gateway's side of the host calls, for one VM: what Envoy 1.40 answers, over plain values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sdk::Status;
 use sdk::native::{Answer, Host, OutgoingGrpc, OutgoingHttp};
@@ -53,12 +53,16 @@ pub(crate) struct MockHost {
     /// What the plug-in has set for this stream.
     own_properties: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(super) reply: Option<LocalReply>,
+    /// The plug-in has closed the stream.
+    pub(super) closed: bool,
     pub(super) outgoing: Calls,
     pub(super) log: Vec<LogLine>,
     shared: Shared,
     /// Nanoseconds since [`START`].
     clock: u64,
     pub(super) calls: u64,
+    /// The host calls that were made, by name.
+    pub(super) called: BTreeSet<&'static str>,
     pub(super) usage: Option<Usage>,
 }
 
@@ -97,13 +101,22 @@ impl MockHost {
             properties: BTreeMap::new(),
             own_properties: BTreeMap::new(),
             reply: None,
+            closed: false,
             outgoing: Calls::default(),
             log: Vec::new(),
             shared,
             clock: 0,
             calls: 0,
+            called: BTreeSet::new(),
             usage: None,
         }
+    }
+
+    /// Counts a host call, which fails if the case says so.
+    fn count(&mut self, name: &'static str) -> Answer<()> {
+        self.calls += 1;
+        self.called.insert(name);
+        self.gateway.fails.get(name).map_or(Ok(()), |status| Err(Status(*status)))
     }
 
     /// Notes what a callback has used, and how many pages of memory the module has now.
@@ -158,6 +171,7 @@ impl MockHost {
         self.bodies = Default::default();
         self.own_properties.clear();
         self.reply = None;
+        self.closed = false;
         self.log.clear();
     }
 
@@ -203,7 +217,7 @@ impl MockHost {
 
 impl Host for MockHost {
     fn log(&mut self, level: u32, message: &[u8]) -> Answer<()> {
-        self.calls += 1;
+        self.count("proxy_log")?;
         let level = *LEVELS.get(level as usize).ok_or(Status::BAD_ARGUMENT)?;
         if level >= self.gateway.log_level {
             self.log.push(LogLine { level, message: String::from_utf8_lossy(message).into_owned() });
@@ -212,18 +226,18 @@ impl Host for MockHost {
     }
 
     fn log_level(&mut self) -> Answer<u32> {
-        self.calls += 1;
+        self.count("proxy_get_log_level")?;
         let level = LEVELS.iter().position(|level| *level == self.gateway.log_level);
         level.and_then(|level| u32::try_from(level).ok()).ok_or(Status::INTERNAL_FAILURE)
     }
 
     fn time(&mut self) -> Answer<u64> {
-        self.calls += 1;
+        self.count("proxy_get_current_time_nanoseconds")?;
         Ok(START.saturating_add(self.clock))
     }
 
     fn buffer(&mut self, buffer: u32, start: usize, size: usize) -> Answer<Vec<u8>> {
-        self.calls += 1;
+        self.count("proxy_get_buffer_bytes")?;
         let bytes = match buffer {
             PLUGIN_CONFIGURATION => &self.configuration,
             CALL_RESPONSE_BODY | GRPC_MESSAGE => {
@@ -240,7 +254,7 @@ impl Host for MockHost {
     }
 
     fn set_buffer(&mut self, buffer: u32, start: usize, size: usize, value: &[u8]) -> Answer<()> {
-        self.calls += 1;
+        self.count("proxy_set_buffer_bytes")?;
         let buffer = usize::try_from(buffer).ok().and_then(|body| self.bodies.get_mut(body));
         let bytes = buffer.and_then(Option::as_mut).ok_or(Status::NOT_FOUND)?;
         if start > bytes.len() {
@@ -252,41 +266,41 @@ impl Host for MockHost {
     }
 
     fn header_pairs(&mut self, map: u32) -> Answer<Vec<u8>> {
-        self.calls += 1;
+        self.count("proxy_get_header_map_pairs")?;
         Ok(self.map(map)?.serialise())
     }
 
     fn set_header_pairs(&mut self, map: u32, pairs: &[u8]) -> Answer<()> {
-        self.calls += 1;
+        self.count("proxy_set_header_map_pairs")?;
         *self.map(map)? = Map::parse(pairs).ok_or(Status::BAD_ARGUMENT)?;
         Ok(())
     }
 
     fn header(&mut self, map: u32, name: &[u8]) -> Answer<Vec<u8>> {
-        self.calls += 1;
+        self.count("proxy_get_header_map_value")?;
         self.map(map)?.get(name).map(<[u8]>::to_vec).ok_or(Status::NOT_FOUND)
     }
 
     fn add_header(&mut self, map: u32, name: &[u8], value: &[u8]) -> Answer<()> {
-        self.calls += 1;
+        self.count("proxy_add_header_map_value")?;
         self.map(map)?.add(name, value);
         Ok(())
     }
 
     fn replace_header(&mut self, map: u32, name: &[u8], value: &[u8]) -> Answer<()> {
-        self.calls += 1;
+        self.count("proxy_replace_header_map_value")?;
         self.map(map)?.replace(name, value);
         Ok(())
     }
 
     fn remove_header(&mut self, map: u32, name: &[u8]) -> Answer<()> {
-        self.calls += 1;
+        self.count("proxy_remove_header_map_value")?;
         self.map(map)?.remove(name);
         Ok(())
     }
 
     fn property(&mut self, path: &[u8]) -> Answer<Vec<u8>> {
-        self.calls += 1;
+        self.count("proxy_get_property")?;
         // The gateway's own come first.
         let property = self.properties.get(path).or_else(|| self.own_properties.get(path));
         property.cloned().ok_or(Status::NOT_FOUND)
@@ -300,7 +314,7 @@ impl Host for MockHost {
         headers: &[u8],
         _: i32,
     ) -> Answer<()> {
-        self.calls += 1;
+        self.count("proxy_send_local_response")?;
         let reply = LocalReply {
             status: u16::try_from(status).map_err(|_| Status::BAD_ARGUMENT)?,
             details: details.to_vec(),
@@ -313,103 +327,104 @@ impl Host for MockHost {
     }
 
     fn set_property(&mut self, path: &[u8], value: &[u8]) -> Answer<()> {
-        self.calls += 1;
+        self.count("proxy_set_property")?;
         self.own_properties.insert(path.to_vec(), value.to_vec());
         Ok(())
     }
 
     fn shared_data(&mut self, key: &[u8]) -> Answer<(Vec<u8>, u32)> {
-        self.calls += 1;
+        self.count("proxy_get_shared_data")?;
         self.shared.data().get(key)
     }
 
     fn set_shared_data(&mut self, key: &[u8], value: &[u8], version: u32) -> Answer<()> {
-        self.calls += 1;
+        self.count("proxy_set_shared_data")?;
         self.shared.data().set(key, value, version)
     }
 
     fn register_queue(&mut self, name: &[u8]) -> Answer<u32> {
-        self.calls += 1;
+        self.count("proxy_register_shared_queue")?;
         self.shared.data().register_queue(name)
     }
 
     fn resolve_queue(&mut self, vm: &[u8], name: &[u8]) -> Answer<u32> {
-        self.calls += 1;
+        self.count("proxy_resolve_shared_queue")?;
         // The one plug-in of a case has no `vm_id`.
         if vm.is_empty() { self.shared.data().resolve_queue(name) } else { Err(Status::NOT_FOUND) }
     }
 
     fn dequeue(&mut self, queue: u32) -> Answer<Vec<u8>> {
-        self.calls += 1;
+        self.count("proxy_dequeue_shared_queue")?;
         self.shared.data().queue(queue)?.pop_front().ok_or(Status::EMPTY)
     }
 
     fn enqueue(&mut self, queue: u32, value: &[u8]) -> Answer<()> {
-        self.calls += 1;
+        self.count("proxy_enqueue_shared_queue")?;
         self.shared.data().queue(queue)?.push_back(value.to_vec());
         Ok(())
     }
 
     fn call_foreign_function(&mut self, name: &[u8], argument: &[u8]) -> Answer<Vec<u8>> {
+        self.count("proxy_call_foreign_function")?;
         match name {
-            b"clear_route_cache" => {
-                self.calls += 1;
-                Ok(Vec::new())
+            b"clear_route_cache" => Ok(Vec::new()),
+            b"set_envoy_filter_state" => filter_state(argument),
+            _ if ENVOYS_ALONE.contains(&name) => {
+                self.calls -= 1;
+                Err(self.unknown("proxy_call_foreign_function"))
             }
-            b"set_envoy_filter_state" => {
-                self.calls += 1;
-                filter_state(argument)
-            }
-            _ if ENVOYS_ALONE.contains(&name) => Err(self.unknown("proxy_call_foreign_function")),
-            _ => {
-                self.calls += 1;
-                Err(Status::NOT_FOUND)
-            }
+            _ => Err(Status::NOT_FOUND),
         }
     }
 
     fn define_metric(&mut self, kind: u32, name: &[u8]) -> Answer<u32> {
-        self.calls += 1;
+        self.count("proxy_define_metric")?;
         self.shared.metrics().define(kind, name)
     }
 
     fn increment_metric(&mut self, id: u32, offset: i64) -> Answer<()> {
-        self.calls += 1;
+        self.count("proxy_increment_metric")?;
         self.shared.metrics().increment(id, offset)
     }
 
     fn record_metric(&mut self, id: u32, value: u64) -> Answer<()> {
-        self.calls += 1;
+        self.count("proxy_record_metric")?;
         self.shared.metrics().record(id, value)
     }
 
     fn metric(&mut self, id: u32) -> Answer<u64> {
-        self.calls += 1;
+        self.count("proxy_get_metric")?;
         self.shared.metrics().value(id)
     }
 
     fn continue_stream(&mut self, stream: u32) -> Answer<()> {
-        self.calls += 1;
+        self.count("proxy_continue_stream")?;
         self.outgoing.continue_stream(stream)
     }
 
+    fn close_stream(&mut self, _: u32) -> Answer<()> {
+        self.count("proxy_close_stream")?;
+        self.closed = true;
+        Ok(())
+    }
+
     fn http_call(&mut self, call: OutgoingHttp<'_>) -> Answer<u32> {
-        self.calls += 1;
+        self.count("proxy_http_call")?;
         self.outgoing.http(&call)
     }
 
     fn grpc_call(&mut self, call: OutgoingGrpc<'_>) -> Answer<u32> {
-        self.calls += 1;
+        self.count("proxy_grpc_call")?;
         self.outgoing.grpc(&call)
     }
 
     fn grpc_cancel(&mut self, token: u32) -> Answer<()> {
-        self.calls += 1;
+        self.count("proxy_grpc_cancel")?;
         self.outgoing.grpc_cancel(token)
     }
 
     fn set_effective_context(&mut self, _: u32) -> Answer<()> {
-        self.calls += 1;
+        self.count("proxy_set_effective_context")?;
         Ok(())
     }
 

@@ -19,6 +19,9 @@ const CONTINUE: u32 = 0;
 /// connection's buffers is.
 const STREAM_WINDOW: usize = 16 * 1024 * 1024;
 
+/// What the access log says of a request whose stream a plug-in closes.
+const CLOSED: &str = "wasm_close_stream";
+
 /// A stream: one context of the plug-in.
 pub(super) struct Stream<'a> {
     pub(super) entry: &'a Entry,
@@ -36,6 +39,8 @@ pub(super) enum Passed {
     Stuck,
     /// Its sender has gone away, after this had gone on of the body.
     Reset(Vec<u8>),
+    /// The plug-in has closed the stream, likewise.
+    Closed(Vec<u8>),
 }
 
 /// One direction of a stream, in the host's numbers and the plug-in's callbacks.
@@ -88,6 +93,7 @@ impl Stream<'_> {
                 self.response(request, upstream_message(request, upstream), &mut outcome);
             }
             Passed::Answered(reply) => self.reply(request, &reply, &mut outcome),
+            Passed::Closed(_) => outcome.details = Some(CLOSED.into()),
             Passed::Stuck | Passed::Reset(_) => {}
         }
         if let (b"HEAD", Some(answer)) = (&*request.method, &mut outcome.answer) {
@@ -97,10 +103,13 @@ impl Stream<'_> {
             on_done(self.context);
         }
         (self.entry.on_delete)(self.context);
+        outcome.left = self.entry.live.map(|live| live());
         let mut host = self.host();
         outcome.calls = std::mem::take(&mut host.outgoing.seen);
         outcome.log = std::mem::take(&mut host.log);
         outcome.counters = host.counters();
+        outcome.closed = host.closed;
+        outcome.called = host.called.clone();
         outcome.host_calls = Some(host.calls - calls_before);
         outcome.instructions = host.usage.map(|usage| usage.instructions - used_before);
         outcome.memory_pages = host.usage.map(|usage| usage.memory);
@@ -200,13 +209,13 @@ impl Stream<'_> {
                 outcome.details = reply.details();
                 Some(reply.answer(request))
             }
-            // The upstream has gone away, and the client with it.
-            Passed::Reset(body) if status(head) != 0 => Some(Answer {
+            // The upstream has gone away, or the stream was closed, and with it the client's.
+            Passed::Reset(body) | Passed::Closed(body) if status(head) != 0 => Some(Answer {
                 body: body.into(),
-                cut_off: Some("the upstream has gone away".into()),
+                cut_off: Some("the stream has broken off".into()),
                 ..answer
             }),
-            Passed::Stuck | Passed::Reset(_) => None,
+            Passed::Stuck | Passed::Reset(_) | Passed::Closed(_) => None,
         };
     }
 
@@ -240,8 +249,8 @@ impl Stream<'_> {
         let action = direction
             .on_headers
             .map_or(CONTINUE, |call| call(self.context, count, message.ends_with_headers));
-        if let Some(reply) = self.host().reply.take() {
-            return Passed::Answered(reply);
+        if let Some(ended) = self.ended() {
+            return ended;
         }
         let mut held_head = action != CONTINUE;
         // Until it goes on, nothing that follows reaches the plug-in; then it comes in one.
@@ -275,8 +284,8 @@ impl Stream<'_> {
             }
         }
         for (piece, last) in pieces {
-            if let Some(reply) = self.piece(direction, piece, last, &mut body) {
-                return Passed::Answered(reply);
+            if let Some(ended) = self.piece(direction, piece, last, &mut body) {
+                return ended;
             }
         }
         if message.reset_after.is_some() {
@@ -291,8 +300,8 @@ impl Stream<'_> {
             self.host().arrive(direction.trailers, trailers);
             self.host().body_arrives(direction.body, std::mem::take(&mut body.held));
             let action = direction.on_trailers.map_or(CONTINUE, |call| call(self.context, count));
-            if let Some(reply) = self.host().reply.take() {
-                return Passed::Answered(reply);
+            if let Some(ended) = self.ended() {
+                return ended;
             }
             body.held = self.host().take_body(direction.body);
             body.waits = action != CONTINUE;
@@ -311,6 +320,15 @@ impl Stream<'_> {
         Passed::Through(body.through)
     }
 
+    /// What a callback has made of the stream instead of letting it go on or wait.
+    pub(super) fn ended(&self) -> Option<Passed> {
+        let mut host = self.host();
+        match host.reply.take() {
+            Some(reply) => Some(Passed::Answered(reply)),
+            None => host.closed.then(|| Passed::Closed(Vec::new())),
+        }
+    }
+
     /// Moves one piece of a body; an answer is instead of the rest.
     fn piece(
         &self,
@@ -318,24 +336,27 @@ impl Stream<'_> {
         piece: &[u8],
         last: bool,
         body: &mut BodyOnItsWay,
-    ) -> Option<LocalReply> {
+    ) -> Option<Passed> {
         body.held.extend_from_slice(piece);
         let size = body.held.len();
         let too_large = size > body.limit;
         if body.waits && too_large {
-            return Some(LocalReply::payload_too_large());
+            return Some(Passed::Answered(LocalReply::payload_too_large()));
         }
         self.host().body_arrives(direction.body, std::mem::take(&mut body.held));
         let action = direction.on_body.map_or(CONTINUE, |call| call(self.context, size, last));
-        if let Some(reply) = self.host().reply.take() {
-            return Some(reply);
+        if let Some(ended) = self.ended() {
+            return Some(match ended {
+                Passed::Closed(_) => Passed::Closed(std::mem::take(&mut body.through)),
+                ended => ended,
+            });
         }
         body.held = self.host().take_body(direction.body);
         body.waits = action != CONTINUE;
         if !body.waits {
             body.through.append(&mut body.held);
         } else if too_large {
-            return Some(LocalReply::payload_too_large());
+            return Some(Passed::Answered(LocalReply::payload_too_large()));
         }
         None
     }

@@ -12,10 +12,10 @@ impl Stream<'_> {
         }
         loop {
             let arrival = {
-                let mut host = self.host();
-                if let Some(reply) = host.reply.take() {
-                    return Some(Passed::Answered(reply));
+                if let Some(ended) = self.ended() {
+                    return Some(ended);
                 }
+                let mut host = self.host();
                 if host.outgoing.take_continued(direction.stream) {
                     return None;
                 }

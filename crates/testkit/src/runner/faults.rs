@@ -1,0 +1,186 @@
+//! A gateway that fails: every host call with every status, services that never answer or are not there, and clients
+//! that go away in the middle of their body.
+//!
+//! Whatever fails, the VM goes on, every request is answered, and nothing of it is left. A plug-in that fails closed lets
+//! nothing through that it stops when nothing fails, and one that fails open stops nothing that it lets through.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+
+use super::line;
+use crate::case::{Case, Request, ServiceAnswer, Then, Upstream};
+use crate::outcome::Outcome;
+use crate::{Engine, Load};
+
+/// The statuses of ABI 0.2.1 that are not OK.
+const STATUSES: std::ops::RangeInclusive<u32> = 1..=12;
+
+/// The status that says that there is no such thing, which a plug-in may take at its word.
+const NOT_FOUND: u32 = 1;
+
+/// Calls of which the configuration says what their failure means.
+const CONFIGURED: [&str; 2] = ["proxy_http_call", "proxy_grpc_call"];
+
+/// Cases with more bytes than this, or with more requests, would take too long so many times over.
+const LARGEST: usize = 64 * 1024;
+const MOST_REPEATS: u32 = 20;
+
+/// What a plug-in does when it cannot do its work, as its `plugin.yaml` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum FailStrategy {
+    FailOpen,
+    FailClose,
+}
+
+/// Runs every case with every fault.
+pub(super) fn run(
+    engine: &dyn Engine,
+    directory: &Path,
+    cases: &[std::sync::Arc<Case>],
+) -> anyhow::Result<()> {
+    let strategy = fail_strategy(directory)?;
+    for case in cases.iter().filter(|case| case.setup.gateway.fails.is_empty() && is_short(case)) {
+        let Then::Requests(requests) = &case.then else { continue };
+        let Some((usual, calls)) = outcomes(engine, case, requests)? else { continue };
+        // The classic style answers for its host calls itself.
+        if usual.iter().any(|outcome| outcome.left.is_none()) {
+            return Ok(());
+        }
+        for call in calls {
+            for status in STATUSES {
+                let mut failing = Case::clone(case);
+                failing.setup.gateway.fails.insert(call.to_owned(), status);
+                let what = || format!("case `{}`: {call} fails with status {status}", case.name);
+                let judge = |usual: &Outcome, outcome: &Outcome| {
+                    let is_an_answer = status == NOT_FOUND || CONFIGURED.contains(&call);
+                    if is_an_answer { Ok(()) } else { kept(strategy, usual, outcome) }
+                };
+                compare(engine, &failing, requests, &usual, judge).with_context(what)?;
+            }
+        }
+        for answer in [ServiceAnswer::None, ServiceAnswer::Closed] {
+            let mut requests = requests.clone();
+            for service in requests.iter_mut().flat_map(|request| &mut request.services) {
+                service.answer = answer.clone();
+            }
+            let what = || format!("case `{}`: services: {answer:?}", case.name);
+            compare(engine, case, &requests, &usual, |_, _| Ok(())).with_context(what)?;
+        }
+        going_away(engine, case, requests, &usual)?;
+    }
+    Ok(())
+}
+
+/// Clients, and the upstream, that go away after each piece.
+fn going_away(
+    engine: &dyn Engine,
+    case: &Case,
+    requests: &[Request],
+    usual: &[Outcome],
+) -> anyhow::Result<()> {
+    for after in 0..3 {
+        let mut gone = requests.to_vec();
+        for request in &mut gone {
+            if request.body.is_some() && request.reset_when_called.is_none() {
+                request.reset_after = Some(after.min(request.pieces().len()));
+                request.trailers.clear();
+            }
+        }
+        let what = || format!("case `{}`: clients go away after {after} pieces", case.name);
+        compare(engine, case, &gone, usual, |_, _| Ok(())).with_context(what)?;
+        let mut cut = Case::clone(case);
+        cut.upstream = Upstream { reset_after: Some(after), trailers: Vec::new(), ..cut.upstream };
+        let what = || format!("case `{}`: the upstream goes away after {after} pieces", case.name);
+        compare(engine, &cut, requests, usual, |_, _| Ok(())).with_context(what)?;
+    }
+    Ok(())
+}
+
+fn compare(
+    engine: &dyn Engine,
+    case: &Case,
+    requests: &[Request],
+    usual: &[Outcome],
+    judge: impl Fn(&Outcome, &Outcome) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    // A configuration may be refused for it.
+    let Some((outcomes, _)) = outcomes(engine, case, requests)? else { return Ok(()) };
+    for ((request, usual), outcome) in requests.iter().zip(usual).zip(&outcomes) {
+        let upstream = request.upstream.as_ref().unwrap_or(&case.upstream);
+        answered(request, upstream, outcome)
+            .and_then(|()| judge(usual, outcome))
+            .with_context(|| line(request))?;
+    }
+    Ok(())
+}
+
+/// What comes of the requests, and the names of the host calls; nothing where the configuration is refused.
+fn outcomes(
+    engine: &dyn Engine,
+    case: &Case,
+    requests: &[Request],
+) -> anyhow::Result<Option<(Vec<Outcome>, BTreeSet<&'static str>)>> {
+    let Load::Loaded(mut loaded) = engine.load(&case.setup)? else { return Ok(None) };
+    let mut outcomes = Vec::new();
+    for request in requests {
+        let upstream = request.upstream.as_ref().unwrap_or(&case.upstream);
+        let mut outcome = loaded.exchange(request, upstream).with_context(|| line(request))?;
+        for _ in 1..request.repeat {
+            outcome = loaded.exchange(request, upstream).with_context(|| line(request))?;
+        }
+        outcomes.push(outcome);
+    }
+    let calls = outcomes.last().map(|outcome| outcome.called.clone()).unwrap_or_default();
+    Ok(Some((outcomes, calls)))
+}
+
+/// Whether a request has come to its end, and nothing is left of it.
+fn answered(request: &Request, upstream: &Upstream, outcome: &Outcome) -> anyhow::Result<()> {
+    let goes_away = request.reset_after.is_some() || request.reset_when_called.is_some();
+    if outcome.answer.is_none() && !goes_away && upstream.reset_after.is_none() && !outcome.closed {
+        bail!("it is never answered");
+    }
+    match outcome.left {
+        Some(0) | None => Ok(()),
+        Some(left) => bail!("{left} streams or calls are left of it"),
+    }
+}
+
+/// Whether a fault has opened what is closed, or closed what is open.
+fn kept(strategy: FailStrategy, usual: &Outcome, outcome: &Outcome) -> anyhow::Result<()> {
+    match (strategy, &usual.upstream, &outcome.upstream) {
+        (FailStrategy::FailClose, None, Some(_)) if usual.answer.is_some() => {
+            bail!("the plug-in fails closed, and what it usually stops has reached the upstream")
+        }
+        (FailStrategy::FailOpen, Some(_), None) => {
+            bail!("the plug-in fails open, and what it usually lets through has been stopped")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_short(case: &Case) -> bool {
+    let Then::Requests(requests) = &case.then else { return false };
+    let bodies = requests.iter().map(|request| request.body.as_deref().map_or(0, <[u8]>::len));
+    let headers = requests.iter().flat_map(|request| &request.headers).map(|(_, value)| value.len());
+    let configuration = case.setup.configuration.as_ref().map_or(0, String::len);
+    bodies.chain(headers).sum::<usize>() + configuration <= LARGEST
+        && requests.iter().all(|request| request.answers.is_empty() && request.repeat <= MOST_REPEATS)
+}
+
+fn fail_strategy(directory: &Path) -> anyhow::Result<FailStrategy> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Manifest {
+        fail_strategy: FailStrategy,
+    }
+    let file = directory.join("plugin.yaml");
+    let text = std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+    let manifest: Manifest =
+        serde_yaml::from_str(&text).with_context(|| format!("{}: failStrategy", file.display()))?;
+    Ok(manifest.fail_strategy)
+}
