@@ -46,7 +46,7 @@ macro_rules! blocker {
                 type State = Vec<u8>;
 
                 fn on_request_headers($request: &mut RequestHeaders<Self::State>, _: &Config) -> Flow {
-                    $headers;
+                    let () = $headers;
                     Flow::Continue
                 }
 
