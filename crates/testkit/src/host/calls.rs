@@ -19,12 +19,23 @@ pub(super) struct Calls {
     http_token: u32,
     grpc_token: u32,
     on_their_way: Vec<Pending>,
+    /// gRPC streams that the plug-in has not ended.
+    streams: Vec<OpenStream>,
+    /// How the gRPC call before ended.
+    last_status: u32,
     /// What can be read of an answer, in its callback.
     pub(super) arrived: Option<Arrived>,
     /// What the services have seen.
     pub(super) seen: Vec<Call>,
     /// Which halves of the stream the plug-in lets go on; the ABI's numbers.
     continued: [bool; 2],
+}
+
+/// A gRPC stream on which the plug-in may still send.
+struct OpenStream {
+    token: u32,
+    service: Service,
+    request: UpstreamRequest,
 }
 
 /// A call without an answer so far.
@@ -56,6 +67,7 @@ impl Calls {
     pub(super) fn begin_stream(&mut self, services: &[Service]) {
         self.services = services.to_vec();
         self.on_their_way.clear();
+        self.streams.clear();
         self.seen.clear();
         self.continued = Default::default();
     }
@@ -76,6 +88,9 @@ impl Calls {
         let Pending { due, arrival } = self.on_their_way.remove(next);
         for call in &mut self.on_their_way {
             call.due -= due;
+        }
+        if let Arrival::GrpcStatus { status, .. } = arrival {
+            self.last_status = status;
         }
         Some(arrival)
     }
@@ -107,13 +122,7 @@ impl Calls {
     }
 
     pub(super) fn grpc(&mut self, call: &OutgoingGrpc<'_>) -> Answer<u32> {
-        let service = grpc_cluster(call.service).and_then(|cluster| of_cluster(&self.services, cluster));
-        let service = service.filter(|service| service.protocol == ServiceProtocol::Grpc);
-        let service = service.ok_or(Status::INTERNAL_FAILURE)?;
-        let mut headers = Map::parse(call.metadata).ok_or(Status::BAD_ARGUMENT)?;
-        headers.add(b":method", b"POST");
-        headers.add(b":path", &[b"/", call.service_name, b"/", call.method].concat());
-        headers.add(b":authority", service.cluster.as_bytes());
+        let (service, request) = self.grpc_request(call)?;
         self.grpc_token += 1;
         let token = self.grpc_token;
         let failed = |status| Arrival::GrpcStatus { token, status };
@@ -129,20 +138,80 @@ impl Calls {
             ServiceAnswer::Answer(_) | ServiceAnswer::None => (call.timeout, failed(UNAVAILABLE)),
         };
         if service.answer != ServiceAnswer::Closed {
-            let request = UpstreamRequest { body: call.message.into(), ..seen(&headers, &Map::new()) };
             self.seen.push(Call { cluster: service.cluster.clone(), request });
         }
         self.on_their_way.push(Pending { due, arrival });
         Ok(token)
     }
 
+    /// The service of a gRPC call, and the request as it will see it.
+    fn grpc_request(&self, call: &OutgoingGrpc<'_>) -> Answer<(Service, UpstreamRequest)> {
+        let service = grpc_cluster(call.service).and_then(|cluster| of_cluster(&self.services, cluster));
+        let service = service.filter(|service| service.protocol == ServiceProtocol::Grpc);
+        let service = service.ok_or(Status::INTERNAL_FAILURE)?;
+        let mut headers = Map::parse(call.metadata).ok_or(Status::BAD_ARGUMENT)?;
+        headers.add(b":method", b"POST");
+        headers.add(b":path", &[b"/", call.service_name, b"/", call.method].concat());
+        headers.add(b":authority", service.cluster.as_bytes());
+        let request = UpstreamRequest { body: call.message.into(), ..seen(&headers, &Map::new()) };
+        Ok((service.clone(), request))
+    }
+
+    pub(super) fn grpc_stream(&mut self, call: &OutgoingGrpc<'_>) -> Answer<u32> {
+        let (service, request) = self.grpc_request(call)?;
+        self.grpc_token += 1;
+        let token = self.grpc_token;
+        if service.answer == ServiceAnswer::Closed {
+            let arrival = Arrival::GrpcStatus { token, status: UNAVAILABLE };
+            self.on_their_way.push(Pending { due: 0, arrival });
+        }
+        self.streams.push(OpenStream { token, service, request });
+        Ok(token)
+    }
+
+    /// The service answers when the plug-in has sent its last message.
+    pub(super) fn grpc_send(&mut self, token: u32, message: &[u8], last: bool) -> Answer<()> {
+        let place = self.streams.iter().position(|stream| stream.token == token).ok_or(Status::NOT_FOUND)?;
+        let stream = self.streams.get_mut(place).ok_or(Status::NOT_FOUND)?;
+        stream.request.body = [&*stream.request.body, message].concat().into();
+        if !last {
+            return Ok(());
+        }
+        let OpenStream { service, request, .. } = self.streams.swap_remove(place);
+        if service.answer != ServiceAnswer::Closed {
+            self.seen.push(Call { cluster: service.cluster.clone(), request });
+        }
+        if let ServiceAnswer::Answer(answer) = &service.answer {
+            let status = grpc_status(answer);
+            let mut arrivals = vec![Arrival::GrpcStatus { token, status }];
+            if status == 0 {
+                arrivals.insert(0, Arrival::GrpcMessage { token, message: answer.body.to_vec() });
+            }
+            let due = service.delay;
+            self.on_their_way.extend(arrivals.into_iter().map(|arrival| Pending { due, arrival }));
+        }
+        Ok(())
+    }
+
+    /// The plug-in has no more to send.
+    pub(super) fn grpc_close(&mut self, token: u32) -> Answer<()> {
+        let before = self.streams.len();
+        self.streams.retain(|stream| stream.token != token);
+        if self.streams.len() < before { Ok(()) } else { Err(Status::NOT_FOUND) }
+    }
+
+    pub(super) fn last_status(&self) -> u32 {
+        self.last_status
+    }
+
     pub(super) fn grpc_cancel(&mut self, cancelled: u32) -> Answer<()> {
+        let was_open = self.grpc_close(cancelled).is_ok();
         let before = self.on_their_way.len();
         self.on_their_way.retain(|call| match call.arrival {
             Arrival::Http { .. } => true,
             Arrival::GrpcMessage { token, .. } | Arrival::GrpcStatus { token, .. } => token != cancelled,
         });
-        if self.on_their_way.len() < before { Ok(()) } else { Err(Status::NOT_FOUND) }
+        if was_open || self.on_their_way.len() < before { Ok(()) } else { Err(Status::NOT_FOUND) }
     }
 }
 

@@ -74,8 +74,8 @@ impl Loaded for Root {
         let before = self.host.borrow().counters();
         let context = self.common.context();
         (self.entry.on_context_create)(context, self.context);
-        let mut outcome =
-            Stream { entry: &self.entry, host: &self.host, context }.exchange(request, upstream);
+        let mut outcome = Stream { entry: &self.entry, host: &self.host, root: self.context, context }
+            .exchange(request, upstream);
         // Other roots count too.
         for (name, value) in &outcome.counters {
             let more = value.saturating_sub(before.get(name).copied().unwrap_or_default());

@@ -60,11 +60,28 @@ pub(crate) struct MockHost {
     shared: Shared,
     /// Nanoseconds since [`START`].
     clock: u64,
+    ticks: Ticks,
+    /// Which of the gateway's VMs this is.
+    vm: u32,
     pub(super) calls: u64,
     /// The host calls that were made, by name.
     pub(super) called: BTreeSet<&'static str>,
     pub(super) usage: Option<Usage>,
 }
+
+/// When `proxy_on_tick` is due.
+#[derive(Clone, Copy, Default)]
+struct Ticks {
+    /// Nanoseconds; 0 is never.
+    period: u64,
+    /// The last one, or the beginning, on the clock.
+    last: u64,
+}
+
+const MILLISECOND: u64 = 1_000_000;
+
+/// A clock that is set far ahead does not tick for all the time between.
+const MOST_TICKS: u64 = 1_000;
 
 /// What a module has used, where the engine counts it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -92,6 +109,7 @@ const ENVOYS_ALONE: [&[u8]; 8] = [
 
 impl MockHost {
     pub(super) fn new(gateway: Gateway, configuration: Vec<u8>, shared: Shared) -> Self {
+        let vm = shared.data().another_vm();
         Self {
             gateway,
             configuration,
@@ -106,6 +124,8 @@ impl MockHost {
             log: Vec::new(),
             shared,
             clock: 0,
+            ticks: Ticks::default(),
+            vm,
             calls: 0,
             called: BTreeSet::new(),
             usage: None,
@@ -179,9 +199,36 @@ impl MockHost {
         self.shared.metrics().counters()
     }
 
-    /// Sets the clock to so many nanoseconds after the start.
-    pub(super) fn set_clock(&mut self, nanoseconds: u64) {
+    /// Sets the clock to so many nanoseconds after the start, and says how many ticks fall between.
+    pub(super) fn set_clock(&mut self, nanoseconds: u64) -> u64 {
         self.clock = nanoseconds;
+        let Ticks { period, last } = self.ticks;
+        let ticks = nanoseconds.saturating_sub(last).checked_div(period).unwrap_or_default();
+        self.ticks.last = last.saturating_add(ticks.saturating_mul(period));
+        ticks.min(MOST_TICKS)
+    }
+
+    /// `proxy_grpc_close`: no more is sent.
+    pub(crate) fn grpc_close(&mut self, token: u32) -> Answer<()> {
+        self.count("proxy_grpc_close")?;
+        self.outgoing.grpc_close(token)
+    }
+
+    /// `proxy_get_status`: how the gRPC call ended whose callback this is.
+    pub(crate) fn status(&mut self) -> Answer<u32> {
+        self.count("proxy_get_status")?;
+        Ok(self.outgoing.last_status())
+    }
+
+    /// `proxy_done`, for a context that has said in `proxy_on_done` that it is not done: this host waits for none.
+    pub(crate) fn done(&mut self) -> Answer<()> {
+        self.count("proxy_done")?;
+        Err(Status::NOT_FOUND)
+    }
+
+    /// The shared queues of this VM with new entries.
+    pub(super) fn take_ready(&mut self) -> Vec<u32> {
+        self.shared.data().take_ready(self.vm)
     }
 
     /// The properties of a request, under the names that the gateway of the case has.
@@ -344,7 +391,7 @@ impl Host for MockHost {
 
     fn register_queue(&mut self, name: &[u8]) -> Answer<u32> {
         self.count("proxy_register_shared_queue")?;
-        self.shared.data().register_queue(name)
+        self.shared.data().register_queue(name, self.vm)
     }
 
     fn resolve_queue(&mut self, vm: &[u8], name: &[u8]) -> Answer<u32> {
@@ -360,8 +407,7 @@ impl Host for MockHost {
 
     fn enqueue(&mut self, queue: u32, value: &[u8]) -> Answer<()> {
         self.count("proxy_enqueue_shared_queue")?;
-        self.shared.data().queue(queue)?.push_back(value.to_vec());
-        Ok(())
+        self.shared.data().enqueue(queue, value)
     }
 
     fn call_foreign_function(&mut self, name: &[u8], argument: &[u8]) -> Answer<Vec<u8>> {
@@ -421,6 +467,22 @@ impl Host for MockHost {
     fn grpc_cancel(&mut self, token: u32) -> Answer<()> {
         self.count("proxy_grpc_cancel")?;
         self.outgoing.grpc_cancel(token)
+    }
+
+    fn grpc_stream(&mut self, stream: OutgoingGrpc<'_>) -> Answer<u32> {
+        self.count("proxy_grpc_stream")?;
+        self.outgoing.grpc_stream(&stream)
+    }
+
+    fn grpc_send(&mut self, token: u32, message: &[u8], last: bool) -> Answer<()> {
+        self.count("proxy_grpc_send")?;
+        self.outgoing.grpc_send(token, message, last)
+    }
+
+    fn set_tick_period(&mut self, milliseconds: u32) -> Answer<()> {
+        self.count("proxy_set_tick_period_milliseconds")?;
+        self.ticks = Ticks { period: u64::from(milliseconds) * MILLISECOND, last: self.clock };
+        Ok(())
     }
 
     fn set_effective_context(&mut self, _: u32) -> Answer<()> {

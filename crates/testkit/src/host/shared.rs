@@ -20,7 +20,18 @@ pub(super) struct Data {
     values: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
     last_version: u32,
     /// A queue's number is its place here, from 1: Envoy takes 0 for "none".
-    queues: Vec<(Vec<u8>, VecDeque<Vec<u8>>)>,
+    queues: Vec<Queue>,
+    /// How many VMs there are.
+    vms: u32,
+}
+
+struct Queue {
+    name: Vec<u8>,
+    entries: VecDeque<Vec<u8>>,
+    /// The VM that registered last, which alone hears of new entries.
+    listener: u32,
+    /// Whether it has not heard of some.
+    ready: bool,
 }
 
 /// Metrics; the number of one is its place here.
@@ -67,22 +78,49 @@ impl Data {
         Ok(())
     }
 
-    pub(super) fn register_queue(&mut self, name: &[u8]) -> Answer<u32> {
-        self.resolve_queue(name).or_else(|_| {
-            self.queues.push((name.to_vec(), VecDeque::new()));
-            number(self.queues.len())
-        })
+    /// The number of a VM that begins.
+    pub(super) fn another_vm(&mut self) -> u32 {
+        self.vms += 1;
+        self.vms
+    }
+
+    pub(super) fn register_queue(&mut self, name: &[u8], listener: u32) -> Answer<u32> {
+        if let Some(queue) = self.queues.iter_mut().find(|queue| queue.name == name) {
+            queue.listener = listener;
+            return self.resolve_queue(name);
+        }
+        self.queues.push(Queue { name: name.to_vec(), entries: VecDeque::new(), listener, ready: false });
+        number(self.queues.len())
+    }
+
+    pub(super) fn enqueue(&mut self, queue: u32, value: &[u8]) -> Answer<()> {
+        let queue = self.find_queue(queue)?;
+        queue.entries.push_back(value.to_vec());
+        queue.ready = true;
+        Ok(())
+    }
+
+    /// The queues of which a VM has to hear.
+    pub(super) fn take_ready(&mut self, vm: u32) -> Vec<u32> {
+        let of_vm = |(place, queue): (usize, &mut Queue)| {
+            let ready = queue.listener == vm && std::mem::take(&mut queue.ready);
+            ready.then(|| number(place + 1).ok()).flatten()
+        };
+        self.queues.iter_mut().enumerate().filter_map(of_vm).collect()
     }
 
     pub(super) fn resolve_queue(&self, name: &[u8]) -> Answer<u32> {
-        let place = self.queues.iter().position(|(other, _)| other == name);
+        let place = self.queues.iter().position(|queue| queue.name == name);
         number(place.ok_or(Status::NOT_FOUND)? + 1)
     }
 
     pub(super) fn queue(&mut self, queue: u32) -> Answer<&mut VecDeque<Vec<u8>>> {
+        Ok(&mut self.find_queue(queue)?.entries)
+    }
+
+    fn find_queue(&mut self, queue: u32) -> Answer<&mut Queue> {
         let place = usize::try_from(queue).ok().and_then(|queue| queue.checked_sub(1));
-        let queue = place.and_then(|place| self.queues.get_mut(place));
-        queue.map(|(_, entries)| entries).ok_or(Status::NOT_FOUND)
+        place.and_then(|place| self.queues.get_mut(place)).ok_or(Status::NOT_FOUND)
     }
 }
 

@@ -15,6 +15,10 @@ use crate::outcome::{Answer, Outcome, UpstreamRequest};
 /// What a callback returns to let a message go on.
 const CONTINUE: u32 = 0;
 
+/// What a callback returns, from here on, to stop everything where headers can be held: Envoy's
+/// `FilterHeadersStatus`, which Higress's SDKs use.
+const STOP_ALL: u32 = 3;
+
 /// How much of a body Envoy holds over HTTP/2: its default for a stream's window, whatever the limit of the
 /// connection's buffers is.
 const STREAM_WINDOW: usize = 16 * 1024 * 1024;
@@ -26,6 +30,7 @@ const CLOSED: &str = "wasm_close_stream";
 pub(super) struct Stream<'a> {
     pub(super) entry: &'a Entry,
     pub(super) host: &'a Rc<RefCell<MockHost>>,
+    pub(super) root: u32,
     pub(super) context: u32,
 }
 
@@ -81,8 +86,12 @@ impl Stream<'_> {
         let used_before = self.host().usage.unwrap_or_default().instructions;
         self.host().begin_stream(&request.services);
         if let Some(time) = request.time {
-            self.host().set_clock(time.nanoseconds());
+            let ticks = self.host().set_clock(time.nanoseconds());
+            if let Some(on_tick) = self.entry.on_tick {
+                (0..ticks).for_each(|_| on_tick(self.root));
+            }
         }
+        self.tell_of_queues();
         self.host().set_properties(&request.host, protocol(request));
         let passed = self.request(request);
         let mut outcome = Outcome::default();
@@ -103,6 +112,7 @@ impl Stream<'_> {
             on_done(self.context);
         }
         (self.entry.on_delete)(self.context);
+        self.tell_of_queues();
         outcome.left = self.entry.live.map(|live| live());
         let mut host = self.host();
         outcome.calls = std::mem::take(&mut host.outgoing.seen);
@@ -114,6 +124,14 @@ impl Stream<'_> {
         outcome.instructions = host.usage.map(|usage| usage.instructions - used_before);
         outcome.memory_pages = host.usage.map(|usage| usage.memory);
         outcome
+    }
+
+    /// Entries of shared queues are told between requests.
+    fn tell_of_queues(&self) {
+        let ready = self.host().take_ready();
+        if let Some(on_queue_ready) = self.entry.on_queue_ready {
+            ready.into_iter().for_each(|queue| on_queue_ready(self.root, queue));
+        }
     }
 
     fn request(&self, request: &Request) -> Passed {
@@ -254,7 +272,8 @@ impl Stream<'_> {
         }
         let mut held_head = action != CONTINUE;
         // Until it goes on, nothing that follows reaches the plug-in; then it comes in one.
-        let stopped = held_head && (message.ends_with_headers || !self.host().gateway().hold_headers);
+        let holds = self.host().gateway().hold_headers && action < STOP_ALL;
+        let stopped = held_head && (message.ends_with_headers || !holds);
         if stopped {
             if let Some(ended) = self.wait(direction, &message) {
                 return ended;

@@ -182,7 +182,7 @@ fn run(
     }
     for (context, Job { request, upstream, outcome }) in (ROOT + 1..).zip(work.iter()) {
         (entry.on_context_create)(context, ROOT);
-        let stream = Stream { entry: &entry, host: &host, context };
+        let stream = Stream { entry: &entry, host: &host, root: ROOT, context };
         if outcome.send(stream.exchange(&request, &upstream)).is_err() {
             return;
         }

@@ -81,9 +81,11 @@ fn general(linker: &mut Linker<Guest>) -> Result<(), wasmi::Error> {
         fn proxy_set_effective_context(call, context: i32) {
             host(&call).set_effective_context(context.cast_unsigned())
         }
-        fn proxy_done(call) { Err(host(&call).unknown("proxy_done")) }
-        fn proxy_get_status(call, _code: i32, _data: i32, _size: i32) {
-            Err(host(&call).unknown("proxy_get_status"))
+        fn proxy_done(call) { host(&call).done() }
+        fn proxy_get_status(call, code: i32, data: i32, size: i32) {
+            let status = host(&call).status()?;
+            store(&mut call, code, &status.to_le_bytes())?;
+            hand_over(&mut call, &[], data, size)
         }
         // Of ABI 0.1.0, which modules in C++ still import.
         fn proxy_continue_request(call) { host(&call).continue_stream(0) }
@@ -264,7 +266,7 @@ fn call_outs(linker: &mut Linker<Guest>) -> Result<(), wasmi::Error> {
             host(&call).grpc_send(token.cast_unsigned(), &message, last != 0)
         }
         fn proxy_grpc_cancel(call, token: i32) { host(&call).grpc_cancel(token.cast_unsigned()) }
-        fn proxy_grpc_close(call, _token: i32) { Err(host(&call).unknown("proxy_grpc_close")) }
+        fn proxy_grpc_close(call, token: i32) { host(&call).grpc_close(token.cast_unsigned()) }
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 use anyhow::{Context, anyhow, bail};
 use wasmi::{CompilationMode, Config, Engine as Interpreter, ExternType};
 
-use crate::case::Setup;
+use crate::case::{PropertyNames, Setup};
 use crate::{Engine, EngineName, Load, host};
 
 /// Runs one module.
@@ -48,12 +48,33 @@ impl Engine for WasmEngine {
 
     fn load(&self, setup: &Setup) -> anyhow::Result<Load> {
         let module = self.module()?;
-        host::load(setup, move |host| vm::start(&module, host))
+        let mut setup = setup.clone();
+        if abi(&module).is_some_and(|abi| abi == HIGRESS) {
+            if setup.gateway.names != PropertyNames::Higress {
+                bail!(
+                    "the module exports {HIGRESS}, which Higress takes and Envoy does not: `names: higress`"
+                );
+            }
+            // Such modules can hold headers, wherever they are loaded.
+            setup.gateway.hold_headers = true;
+        }
+        host::load(&setup, move |host| vm::start(&module, host))
     }
 }
 
-/// The ABI versions that Envoy 1.40 takes.
-const VERSIONS: [&str; 3] = ["proxy_abi_version_0_2_1", "proxy_abi_version_0_2_0", "proxy_abi_version_0_1_0"];
+/// The ABI versions that Envoy 1.40 takes, and Higress's own.
+const VERSIONS: [&str; 4] =
+    ["proxy_abi_version_0_2_1", "proxy_abi_version_0_2_0", "proxy_abi_version_0_1_0", HIGRESS];
+const HIGRESS: &str = "proxy_abi_version_0_2_100";
+
+/// The version that a module exports.
+fn abi(module: &wasmi::Module) -> Option<&'static str> {
+    let exported = |version: &&&str| {
+        let kind = module.get_export(version);
+        matches!(kind, Some(ExternType::Func(_)))
+    };
+    VERSIONS.iter().find(exported).copied()
+}
 
 fn compile(file: &Path) -> anyhow::Result<wasmi::Module> {
     let shown = file.display();
@@ -63,10 +84,8 @@ fn compile(file: &Path) -> anyhow::Result<wasmi::Module> {
     config.consume_fuel(true).compilation_mode(CompilationMode::Eager);
     let module = wasmi::Module::new(&Interpreter::new(&config), &bytes)
         .with_context(|| format!("{shown} is no module"))?;
-    let is_version = |name: &str| VERSIONS.contains(&name);
-    let mut exports = module.exports();
-    if !exports.any(|export| is_version(export.name()) && matches!(export.ty(), ExternType::Func(_))) {
-        bail!("{shown} exports none of {}: Envoy does not load it", VERSIONS.join(", "));
+    if abi(&module).is_none() {
+        bail!("{shown} exports none of {}: no gateway loads it", VERSIONS.join(", "));
     }
     Ok(module)
 }

