@@ -43,7 +43,7 @@ fn run(file: &Path, case: &str) -> Result<Vec<Outcome>, String> {
     let case: Case = serde_yaml::from_str(case).expect("a case");
     let module = file.to_path_buf();
     let engine = WasmEngine::new(move || Ok(module.clone()));
-    let Then::Requests(requests) = &case.then else { panic!("requests") };
+    let Then::Requests(requests) = &case.then else { unreachable!("the cases here send requests") };
     match engine.load(&case.setup).map_err(|error| format!("{error:#}"))? {
         Load::Refused { log } => Err(log.iter().map(|line| format!("{line}\n")).collect()),
         Load::Loaded(mut loaded) => {
