@@ -1,4 +1,4 @@
-//! Requests and configurations that nobody has thought of: bytes become a [`Scenario`], which goes through two VMs,
+//! Requests and configurations that nobody has thought of: bytes become a scenario, which goes through two VMs,
 //! and what comes of it must hold whatever the bytes are.
 //!
 //! What must hold of every scenario ("the oracle"):
