@@ -1,0 +1,182 @@
+//! A plug-in's image, in the forms that gateways' fetchers take.
+
+use std::io::{Read, Write};
+
+use anyhow::{Context, Result, bail};
+use flate2::{Compression, GzBuilder, read::GzDecoder};
+use serde_json::json;
+
+use crate::{Annotations, Descriptor, Layout, Manifest, digest, media};
+
+/// The one file of the last layer.
+const MODULE_FILE: &str = "plugin.wasm";
+
+/// The form of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One file to a layer, the plug-in last, as Higress's `hgctl` builds it; all fetchers take it.
+    Higress,
+    /// The plug-in alone, as `docker load` takes it too.
+    Plain,
+}
+
+/// A description in one language.
+pub struct Document {
+    /// The language's tag; none is English.
+    pub language: Option<String>,
+    /// Markdown.
+    pub text: Vec<u8>,
+}
+
+/// What an image is made from.
+pub struct Image {
+    /// The module.
+    pub module: Vec<u8>,
+    /// `spec.yaml`.
+    pub spec: Vec<u8>,
+    /// READMEs, English first.
+    pub documents: Vec<Document>,
+    /// A picture (PNG).
+    pub icon: Option<Vec<u8>>,
+    /// The manifest's annotations.
+    pub annotations: Annotations,
+}
+
+impl Image {
+    /// Adds the image to a layout under a tag, and gives its manifest's descriptor.
+    ///
+    /// # Errors
+    ///
+    /// The archive or a manifest cannot be written; none of that depends on what is in them.
+    pub fn add_to(&self, layout: &mut Layout, shape: Shape, tag: &str) -> Result<Descriptor> {
+        let archive = archive(&self.module)?;
+        let mut layers = Vec::new();
+        // What a layer is when it is unpacked, which the configuration names.
+        let mut unpacked = Vec::new();
+        if shape == Shape::Higress {
+            let documents = self.documents.iter().map(|document| {
+                let file = match &document.language {
+                    None => "README.md".to_owned(),
+                    Some(language) => format!("README_{}.md", language.to_uppercase()),
+                };
+                (media::document(document.language.as_deref()), &document.text, file)
+            });
+            let spec = std::iter::once((media::SPEC.to_owned(), &self.spec, "spec.yaml".to_owned()));
+            let icon = self.icon.iter().map(|icon| (media::ICON.to_owned(), icon, "icon.png".to_owned()));
+            for (media_type, bytes, file) in spec.chain(documents).chain(icon) {
+                unpacked.push(digest(bytes));
+                layers.push(titled(layout.add_blob(&media_type, bytes.clone()), &file));
+            }
+        }
+        unpacked.push(digest(&archive));
+        let compressed = gzip(&archive)?;
+        layers.push(titled(layout.add_blob(media::LAYER, compressed), "plugin.tar.gz"));
+        let config = json!({
+            "architecture": "wasm",
+            "os": "wasip1",
+            "config": {},
+            "rootfs": { "type": "layers", "diff_ids": unpacked },
+        });
+        let config = layout.add_blob(media::CONFIG, config.to_string().into_bytes());
+        let manifest = Manifest {
+            schema_version: 2,
+            media_type: media::MANIFEST.into(),
+            artifact_type: None,
+            config,
+            layers,
+            subject: None,
+            annotations: self.annotations.clone(),
+        };
+        layout.add_manifest(&manifest, Some(tag))
+    }
+}
+
+fn titled(mut descriptor: Descriptor, file: &str) -> Descriptor {
+    descriptor.annotations.insert("org.opencontainers.image.title".into(), file.into());
+    descriptor
+}
+
+/// The module in an archive that depends on its bytes alone: no times, no owners.
+fn archive(module: &[u8]) -> Result<Vec<u8>> {
+    let mut header = tar::Header::new_ustar();
+    header.set_size(module.len() as u64);
+    header.set_mode(0o644);
+    header.set_mtime(0);
+    header.set_uid(0);
+    header.set_gid(0);
+    let mut archive = tar::Builder::new(Vec::new());
+    archive.append_data(&mut header, MODULE_FILE, module).context("writing the plug-in's archive")?;
+    archive.into_inner().context("writing the plug-in's archive")
+}
+
+fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
+    // The system that it was made on is part of the header: 255 is "unknown" (RFC 1952).
+    let mut encoder = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::best());
+    encoder.write_all(bytes).context("compressing the plug-in")?;
+    encoder.finish().context("compressing the plug-in")
+}
+
+/// The module in an image, where the fetchers of gateways look for it: in the last layer.
+///
+/// # Errors
+///
+/// There is no layer, or no module in it.
+pub fn module_of(layout: &Layout, manifest: &Manifest) -> Result<Vec<u8>> {
+    if let Some(layer) = manifest.layers.iter().find(|layer| layer.media_type == media::MODULE) {
+        return Ok(layout.blob(layer)?.to_vec());
+    }
+    let layer = manifest.layers.last().context("the image has no layer")?;
+    if ![media::LAYER, media::DOCKER_LAYER].contains(&layer.media_type.as_str()) {
+        bail!("the last layer is {}, and gateways look for {} there", layer.media_type, media::LAYER);
+    }
+    let mut archive = tar::Archive::new(GzDecoder::new(layout.blob(layer)?));
+    for entry in archive.entries().context("the last layer is no archive")? {
+        let mut entry = entry.context("the last layer is no archive compressed with gzip")?;
+        if entry.path().is_ok_and(|path| path.as_ref().ends_with(MODULE_FILE)) {
+            let mut module = Vec::new();
+            entry.read_to_end(&mut module).context("the last layer breaks off")?;
+            return Ok(module);
+        }
+    }
+    bail!("the last layer has no {MODULE_FILE}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image() -> Image {
+        Image {
+            module: b"\0asm\x01\0\0\0".to_vec(),
+            spec: b"apiVersion: 1.0.0\n".to_vec(),
+            documents: vec![
+                Document { language: None, text: b"# a\n".to_vec() },
+                Document { language: Some("zh".into()), text: b"# b\n".to_vec() },
+            ],
+            icon: None,
+            annotations: [("module.wasm.image/variant".to_owned(), "compat".to_owned())].into(),
+        }
+    }
+
+    #[test]
+    fn the_plug_in_is_the_last_layer_and_the_rest_is_what_consoles_read() {
+        let mut layout = Layout::default();
+        let descriptor = image().add_to(&mut layout, Shape::Higress, "1.0.0").unwrap();
+        let manifest = layout.manifest(&descriptor).unwrap();
+        let types: Vec<_> = manifest.layers.iter().map(|layer| layer.media_type.as_str()).collect();
+        assert_eq!(types, [media::SPEC, &media::document(None), &media::document(Some("zh")), media::LAYER]);
+        assert_eq!(module_of(&layout, &manifest).unwrap(), image().module);
+        assert_eq!(manifest.annotations["module.wasm.image/variant"], "compat");
+    }
+
+    #[test]
+    fn the_same_plug_in_gives_the_same_digest() {
+        let digest_of = |shape| image().add_to(&mut Layout::default(), shape, "1").unwrap().digest;
+        assert_eq!(digest_of(Shape::Higress), digest_of(Shape::Higress));
+        assert_ne!(digest_of(Shape::Higress), digest_of(Shape::Plain));
+        // Known from one run, so that a new version of a crate that changes bytes is noticed.
+        let mut layout = Layout::default();
+        let descriptor = image().add_to(&mut layout, Shape::Plain, "1").unwrap();
+        assert_eq!(layout.manifest(&descriptor).unwrap().layers.len(), 1);
+    }
+}

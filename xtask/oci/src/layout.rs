@@ -1,0 +1,397 @@
+//! An image layout (image specification, "OCI Image Layout Specification"), as a folder or as one archive.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{Annotations, Descriptor, Manifest, REF_NAME, digest, media};
+
+const INDEX: &str = "index.json";
+const MARKER: &str = "oci-layout";
+/// What `docker load` looks for.
+const DOCKER: &str = "manifest.json";
+
+/// No image of a plug-in is larger: fetchers refuse it.
+const LARGEST: u64 = 512 * 1024 * 1024;
+
+/// Manifests and everything that they name.
+#[derive(Debug, Default, Clone)]
+pub struct Layout {
+    blobs: BTreeMap<String, Vec<u8>>,
+    /// The manifests of the index.
+    pub manifests: Vec<Descriptor>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Index {
+    schema_version: u32,
+    #[serde(default)]
+    media_type: String,
+    manifests: Vec<Descriptor>,
+}
+
+impl Layout {
+    /// Adds content.
+    pub fn add_blob(&mut self, media_type: &str, bytes: Vec<u8>) -> Descriptor {
+        let descriptor = Descriptor {
+            media_type: media_type.into(),
+            digest: digest(&bytes),
+            size: bytes.len() as u64,
+            ..Descriptor::default()
+        };
+        self.blobs.insert(descriptor.digest.clone(), bytes);
+        descriptor
+    }
+
+    /// Adds a manifest to the index, under a tag where it has one.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written as JSON.
+    pub fn add_manifest(&mut self, manifest: &Manifest, tag: Option<&str>) -> Result<Descriptor> {
+        let bytes = serde_json::to_vec(manifest).context("writing a manifest")?;
+        let mut descriptor = self.add_blob(media::MANIFEST, bytes);
+        descriptor.artifact_type.clone_from(&manifest.artifact_type);
+        let bare = descriptor.clone();
+        descriptor.annotations.extend(tag.map(|tag| (REF_NAME.to_owned(), tag.to_owned())));
+        self.manifests.push(descriptor);
+        Ok(bare)
+    }
+
+    /// Adds an artifact about another manifest: a referrer.
+    ///
+    /// # Errors
+    ///
+    /// Its manifest cannot be written.
+    pub fn add_referrer(
+        &mut self,
+        subject: &Descriptor,
+        artifact_type: &str,
+        bytes: Vec<u8>,
+        annotations: Annotations,
+    ) -> Result<Descriptor> {
+        let layer = self.add_blob(artifact_type, bytes);
+        let config = self.add_blob(media::EMPTY, b"{}".to_vec());
+        let manifest = Manifest {
+            schema_version: 2,
+            media_type: media::MANIFEST.into(),
+            artifact_type: Some(artifact_type.into()),
+            config,
+            layers: vec![layer],
+            subject: Some(subject.clone()),
+            annotations,
+        };
+        self.add_manifest(&manifest, None)
+    }
+
+    /// The content of a descriptor.
+    ///
+    /// # Errors
+    ///
+    /// It is not there, or has another size.
+    pub fn blob(&self, descriptor: &Descriptor) -> Result<&[u8]> {
+        let digest = &descriptor.digest;
+        let bytes =
+            self.blobs.get(digest).ok_or_else(|| anyhow!("there is no {digest}, which a manifest names"))?;
+        if bytes.len() as u64 != descriptor.size {
+            bail!("{digest} has {} bytes, and the manifest says {}", bytes.len(), descriptor.size);
+        }
+        Ok(bytes)
+    }
+
+    /// A manifest.
+    ///
+    /// # Errors
+    ///
+    /// It is not there, or is no manifest.
+    pub fn manifest(&self, descriptor: &Descriptor) -> Result<Manifest> {
+        serde_json::from_slice(self.blob(descriptor)?)
+            .with_context(|| format!("{} is no manifest of an image", descriptor.digest))
+    }
+
+    /// The image, its tag, and its referrers: a layout of ours has one image.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or more than one.
+    pub fn image(&self) -> Result<(&Descriptor, Manifest)> {
+        let is_image = |descriptor: &&Descriptor| {
+            self.manifest(descriptor).is_ok_and(|manifest| manifest.subject.is_none())
+        };
+        let images: Vec<_> = self.manifests.iter().filter(is_image).collect();
+        match images.as_slice() {
+            [image] => Ok((image, self.manifest(image)?)),
+            [] => match self.manifests.first() {
+                Some(first) => Err(self
+                    .manifest(first)
+                    .map(drop)
+                    .err()
+                    .unwrap_or_else(|| anyhow!("the index has no image, only what is about one"))),
+                None => bail!("the index names no manifest"),
+            },
+            _ => bail!("the index names {} images: keep one", images.len()),
+        }
+    }
+
+    /// The manifests about another.
+    #[must_use]
+    pub fn referrers(&self, subject: &str) -> Vec<(&Descriptor, Manifest)> {
+        let about = |descriptor| {
+            let manifest = self.manifest(descriptor).ok()?;
+            let is_about = manifest.subject.as_ref().is_some_and(|about| about.digest == subject);
+            is_about.then_some((descriptor, manifest))
+        };
+        self.manifests.iter().filter_map(about).collect()
+    }
+
+    /// The files of the layout, by their paths.
+    fn files(&self) -> Result<BTreeMap<String, Vec<u8>>> {
+        let index =
+            Index { schema_version: 2, media_type: media::INDEX.into(), manifests: self.manifests.clone() };
+        let mut files = BTreeMap::from([
+            (MARKER.to_owned(), json!({ "imageLayoutVersion": "1.0.0" }).to_string().into_bytes()),
+            (INDEX.to_owned(), serde_json::to_vec(&index).context("writing the index")?),
+        ]);
+        for (digest, bytes) in &self.blobs {
+            files.insert(blob_path(digest)?, bytes.clone());
+        }
+        Ok(files)
+    }
+
+    /// Writes the layout as a folder: completely, or not at all.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be written, or holds something else.
+    pub fn write_folder(&self, folder: &Path) -> Result<()> {
+        if folder.exists() && !folder.join(MARKER).is_file() {
+            bail!("{} is there and no image layout: move it away", folder.display());
+        }
+        let next = sibling(folder, "next");
+        let result = self.write_new(&next);
+        if result.is_ok() && folder.exists() {
+            fs::remove_dir_all(folder).with_context(|| format!("replacing {}", folder.display()))?;
+        }
+        match result {
+            Ok(()) => fs::rename(&next, folder).with_context(|| format!("writing {}", folder.display())),
+            Err(error) => {
+                // What is half there is nobody's.
+                let _ = fs::remove_dir_all(&next);
+                Err(error)
+            }
+        }
+    }
+
+    fn write_new(&self, folder: &Path) -> Result<()> {
+        if folder.exists() {
+            fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;
+        }
+        let blobs = folder.join("blobs/sha256");
+        fs::create_dir_all(&blobs).with_context(|| format!("making the folder {}", blobs.display()))?;
+        for (path, bytes) in self.files()? {
+            let file = folder.join(path);
+            fs::write(&file, bytes).with_context(|| format!("writing {}", file.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the layout as one archive, which depends on its content alone. `docker_name` (`plugins/a:1.0.0`) makes it
+    /// one that `docker load` takes as well.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn write_archive(&self, file: &Path, docker_name: Option<&str>) -> Result<()> {
+        let mut files = self.files()?;
+        if let Some(name) = docker_name {
+            let (_, manifest) = self.image()?;
+            let layers =
+                manifest.layers.iter().map(|layer| blob_path(&layer.digest)).collect::<Result<Vec<_>>>()?;
+            let config = blob_path(&manifest.config.digest)?;
+            let docker = json!([{ "Config": config, "RepoTags": [name], "Layers": layers }]);
+            files.insert(DOCKER.into(), docker.to_string().into_bytes());
+        }
+        let mut archive = tar::Builder::new(Vec::new());
+        for (path, bytes) in &files {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o644);
+            header.set_mtime(0);
+            header.set_uid(0);
+            header.set_gid(0);
+            archive.append_data(&mut header, path, bytes.as_slice()).context("writing the archive")?;
+        }
+        let bytes = archive.into_inner().context("writing the archive")?;
+        let next = sibling(file, "next");
+        fs::write(&next, bytes).with_context(|| format!("writing {}", next.display()))?;
+        fs::rename(&next, file).with_context(|| format!("writing {}", file.display()))
+    }
+
+    /// Reads a layout from a folder or an archive, and compares every blob with its digest.
+    ///
+    /// # Errors
+    ///
+    /// It is neither, or a byte in it has changed: the message names the file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let shown = path.display();
+        let files = if path.is_dir() {
+            folder_files(path)
+        } else if path.is_file() {
+            archive_files(path)
+        } else {
+            bail!(
+                "{shown} is not there: give a layout's folder or archive, as `cargo xtask package` writes them"
+            )
+        };
+        Self::from_files(&files?).with_context(|| format!("{shown} is no image layout"))
+    }
+
+    fn from_files(files: &BTreeMap<String, Vec<u8>>) -> Result<Self> {
+        let index = files.get(INDEX).with_context(|| format!("there is no {INDEX}"))?;
+        if !files.contains_key(MARKER) {
+            bail!("there is no file {MARKER}");
+        }
+        let index: Index =
+            serde_json::from_slice(index).with_context(|| format!("{INDEX} cannot be read"))?;
+        let mut blobs = BTreeMap::new();
+        for (path, bytes) in files {
+            let Some(hex) = path.strip_prefix("blobs/sha256/") else { continue };
+            let named = format!("sha256:{hex}");
+            let found = digest(bytes);
+            if found != named {
+                bail!("{path} has been changed: its digest is {found}");
+            }
+            blobs.insert(named, bytes.clone());
+        }
+        let layout = Self { blobs, manifests: index.manifests };
+        for descriptor in &layout.manifests {
+            layout.blob(descriptor)?;
+        }
+        Ok(layout)
+    }
+}
+
+/// Where a layout has a blob.
+fn blob_path(digest: &str) -> Result<String> {
+    let hex = digest.strip_prefix("sha256:").filter(|hex| hex.len() == 64);
+    let hex = hex.filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    hex.map(|hex| format!("blobs/sha256/{hex}")).ok_or_else(|| anyhow!("`{digest}` is no digest"))
+}
+
+/// A path beside another, for what becomes it.
+fn sibling(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".");
+    name.push(suffix);
+    path.with_file_name(name)
+}
+
+fn folder_files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut files = BTreeMap::new();
+    let mut read = |path: PathBuf, name: String| -> Result<()> {
+        let size = fs::metadata(&path).with_context(|| format!("reading {}", path.display()))?.len();
+        if size > LARGEST {
+            bail!("{} has {size} bytes, more than any gateway takes", path.display());
+        }
+        files.insert(name, fs::read(&path).with_context(|| format!("reading {}", path.display()))?);
+        Ok(())
+    };
+    for name in [MARKER, INDEX] {
+        if folder.join(name).is_file() {
+            read(folder.join(name), name.to_owned())?;
+        }
+    }
+    let blobs = folder.join("blobs/sha256");
+    for entry in fs::read_dir(&blobs).with_context(|| format!("reading {}", blobs.display()))? {
+        let entry = entry.with_context(|| format!("reading {}", blobs.display()))?;
+        read(entry.path(), format!("blobs/sha256/{}", entry.file_name().to_string_lossy()))?;
+    }
+    Ok(files)
+}
+
+fn archive_files(file: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    let shown = file.display();
+    let archive = fs::File::open(file).with_context(|| format!("reading {shown}"))?;
+    let mut files = BTreeMap::new();
+    let mut archive = tar::Archive::new(archive.take(LARGEST));
+    for entry in archive.entries().with_context(|| format!("{shown} is no archive"))? {
+        let mut entry = entry.with_context(|| format!("{shown} is no archive, or breaks off"))?;
+        let path = entry.path().with_context(|| format!("{shown} has a file without a name"))?;
+        let path = path.to_string_lossy().trim_start_matches("./").to_owned();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).with_context(|| format!("{shown} breaks off in {path}"))?;
+        files.insert(path, bytes);
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Image, Shape};
+
+    fn layout() -> Layout {
+        let mut layout = Layout::default();
+        let image = Image {
+            module: b"\0asm".to_vec(),
+            spec: b"a: b\n".to_vec(),
+            documents: Vec::new(),
+            icon: None,
+            annotations: Annotations::new(),
+        };
+        let descriptor = image.add_to(&mut layout, Shape::Higress, "1.0.0").unwrap();
+        layout.add_referrer(&descriptor, media::CYCLONEDX, b"{}".to_vec(), Annotations::new()).unwrap();
+        layout
+    }
+
+    #[test]
+    fn folders_and_archives_are_read_back() {
+        let temporary = tempfile::tempdir().unwrap();
+        let (folder, archive) = (temporary.path().join("image"), temporary.path().join("image.tar"));
+        for _ in 0..2 {
+            layout().write_folder(&folder).unwrap();
+            layout().write_archive(&archive, Some("plugins/a:1")).unwrap();
+        }
+        for path in [&folder, &archive] {
+            let read = Layout::read(path).unwrap();
+            let (image, manifest) = read.image().unwrap();
+            assert_eq!(image.annotations[REF_NAME], "1.0.0");
+            assert_eq!(manifest.layers.len(), 2);
+            assert_eq!(read.referrers(&image.digest).len(), 1);
+        }
+        let first = fs::read(&archive).unwrap();
+        layout().write_archive(&archive, Some("plugins/a:1")).unwrap();
+        assert_eq!(first, fs::read(&archive).unwrap());
+    }
+
+    #[test]
+    fn a_byte_that_has_changed_is_named() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().join("image");
+        layout().write_folder(&folder).unwrap();
+        let blob = fs::read_dir(folder.join("blobs/sha256")).unwrap().next().unwrap().unwrap().path();
+        let mut bytes = fs::read(&blob).unwrap();
+        bytes[0] ^= 1;
+        fs::write(&blob, bytes).unwrap();
+        let error = format!("{:#}", Layout::read(&folder).unwrap_err());
+        assert!(error.contains("has been changed") && error.contains("blobs/sha256/"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_layout_is_neither_read_nor_overwritten() {
+        let temporary = tempfile::tempdir().unwrap();
+        let file = temporary.path().join("x");
+        fs::write(&file, "not an archive").unwrap();
+        for path in [&file, &temporary.path().to_path_buf(), &temporary.path().join("none")] {
+            assert!(Layout::read(path).is_err(), "{}", path.display());
+        }
+        assert!(layout().write_folder(temporary.path()).unwrap_err().to_string().contains("move it away"));
+        assert!(file.is_file());
+    }
+}
