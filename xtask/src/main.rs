@@ -53,6 +53,7 @@ enum Command {
     Schema(commands::schema::Args),
     Docs(commands::docs::Args),
     New(commands::new::Args),
+    Bench(commands::bench::Args),
 }
 
 /// The command itself was wrong: an unknown plug-in, a missing file, a bad name.
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
         Command::Schema(args) => commands::schema::run(&args),
         Command::Docs(args) => commands::docs::run(&args),
         Command::New(args) => commands::new::run(&args),
+        Command::Bench(args) => commands::bench::run(&args),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

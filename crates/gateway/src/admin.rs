@@ -7,8 +7,12 @@ use std::time::Duration;
 /// How long Envoy may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The body of the answer to a GET; an error for any status but 200.
-pub(crate) fn get(address: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
+/// The body of the answer to a GET.
+///
+/// # Errors
+///
+/// Envoy does not answer, or with another status than 200.
+pub fn get(address: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;

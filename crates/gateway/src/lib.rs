@@ -20,7 +20,7 @@
 //! - An Envoy ends with its [`Process`], and also when the program that started it is killed.
 //! - Envoy is fetched whole, with the hash that is written here, or not at all.
 
-mod admin;
+pub mod admin;
 mod bootstrap;
 mod envoy;
 mod log;

@@ -1,6 +1,7 @@
 //! One file per command. Each has its `Args` and a `run` that says whether the thing asked for succeeded;
 //! an error is what kept it from being done at all.
 
+pub(crate) mod bench;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod config;

@@ -1,0 +1,209 @@
+//! One plug-in against the floor, and another module if there is one: from scenarios to arms, cells and back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::envoy::Wasm;
+use crate::module;
+use crate::report::{PluginReport, Row};
+use crate::rounds::{self, Cell, Plan, Times};
+use crate::scenario::{Request, Scenario};
+use crate::stats::Spread;
+use crate::subject::Subject;
+use crate::{Usage, progress};
+
+/// What was asked for.
+pub(crate) struct Options {
+    pub(crate) envoy: PathBuf,
+    pub(crate) rounds: usize,
+    pub(crate) seconds: u64,
+    pub(crate) only: Option<String>,
+    pub(crate) against: Option<PathBuf>,
+    pub(crate) config: Option<String>,
+    pub(crate) against_config: Option<String>,
+}
+
+/// A configuration file, as a plug-in gets it.
+pub(crate) fn read_config(file: &Path) -> Result<String> {
+    let text = fs::read_to_string(file)
+        .map_err(|error| Usage(format!("{} cannot be read: {error}", file.display())))?;
+    let value: Value =
+        serde_yaml::from_str(&text).map_err(|error| Usage(format!("{}: {error}", file.display())))?;
+    Ok(value.to_string())
+}
+
+/// The cells of one scenario.
+struct Columns {
+    no_filter: usize,
+    empty: usize,
+    plugin: usize,
+    against: Option<usize>,
+}
+
+/// What is measured, while it is put together.
+#[derive(Default)]
+struct Layout {
+    arms: Vec<Option<Wasm>>,
+    requests: Vec<Request>,
+    cells: Vec<Cell>,
+}
+
+impl Layout {
+    /// The number of an arm, the same for the same module and configuration.
+    fn arm(&mut self, wasm: Option<Wasm>) -> usize {
+        let found = self.arms.iter().position(|arm| *arm == wasm);
+        found.unwrap_or_else(|| {
+            self.arms.push(wasm);
+            self.arms.len() - 1
+        })
+    }
+
+    fn request(&mut self, request: &Request) -> usize {
+        let found = self.requests.iter().position(|other| other == request);
+        found.unwrap_or_else(|| {
+            self.requests.push(request.clone());
+            self.requests.len() - 1
+        })
+    }
+
+    /// The number of a cell, the same for the same arm and request.
+    fn cell(&mut self, name: String, arm: usize, request: usize, passes: bool) -> usize {
+        let found = self.cells.iter().position(|cell| cell.arm == arm && cell.request == request);
+        found.unwrap_or_else(|| {
+            self.cells.push(Cell { name, arm, request, passes });
+            self.cells.len() - 1
+        })
+    }
+}
+
+/// Measures one plug-in.
+pub(crate) fn compare(subject: &Subject, options: &Options) -> Result<PluginReport> {
+    let folder = tempfile::Builder::new().prefix("xtask-bench-").tempdir()?;
+    let put = |name: &str, bytes: &[u8]| -> Result<PathBuf> {
+        let file = folder.path().join(name);
+        fs::write(&file, bytes).with_context(|| format!("writing {}", file.display()))?;
+        Ok(file)
+    };
+    let own = module::read(&subject.module)?;
+    let own_file = put("plugin.wasm", &own.bytes)?;
+    let empty = put("empty.wasm", &module::empty_like(&own.bytes)?)?;
+    let other = match &options.against {
+        None => None,
+        Some(file) => {
+            let other = module::read(file).map_err(|error| Usage(format!("--against: {error:#}")))?;
+            Some((put("against.wasm", &other.bytes)?, other.holds_headers))
+        }
+    };
+
+    let wanted = |scenario: &&Scenario| options.only.as_ref().is_none_or(|text| scenario.name.contains(text));
+    let scenarios: Vec<&Scenario> = subject.scenarios.iter().filter(wanted).collect();
+    if scenarios.is_empty() {
+        let names: Vec<&str> = subject.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+        bail!(Usage(format!("no scenario of {} fits --only; there are: {}", subject.name, names.join(", "))));
+    }
+    let mut layout = Layout::default();
+    let mut columns = Vec::new();
+    for scenario in &scenarios {
+        let title = scenario.title();
+        let wasm = |module: &Path, config: Option<String>, hold_headers| {
+            Some(Wasm { module: module.to_path_buf(), config, hold_headers })
+        };
+        let config = options.config.as_ref().unwrap_or(&scenario.config);
+        let request = layout.request(&scenario.request);
+        let no_filter = layout.arm(None);
+        let floor = layout.arm(wasm(&empty, None, false));
+        let plugin = layout.arm(wasm(&own_file, Some(config.clone()), subject.hold_headers));
+        let against = other.as_ref().map(|(module, holds)| {
+            layout.arm(wasm(module, Some(options.against_config.as_ref().unwrap_or(config).clone()), *holds))
+        });
+        columns.push(Columns {
+            no_filter: layout.cell(format!("{title}: no filter"), no_filter, request, true),
+            empty: layout.cell(format!("{title}: empty module"), floor, request, true),
+            plugin: layout.cell(format!("{title}: {}", subject.name), plugin, request, scenario.passes),
+            against: against
+                .map(|arm| layout.cell(format!("{title}: the other module"), arm, request, scenario.passes)),
+        });
+    }
+
+    let plan = plan(options)?;
+    let Layout { arms, requests, cells } = layout;
+    let times = rounds::measure(&options.envoy, &plan, &arms, &requests, &cells)
+        .with_context(|| format!("measuring {}", subject.name))?;
+
+    let mut rows: Vec<Row> = Vec::new();
+    for (scenario, own) in scenarios.iter().zip(&columns) {
+        // Sizes of one scenario are compared with its first.
+        let first = scenarios.iter().position(|other| other.name == scenario.name);
+        let first = first.and_then(|at| columns.get(at)).filter(|first| first.plugin != own.plugin);
+        rows.push(Row {
+            scenario: scenario.name.clone(),
+            size: scenario.size,
+            target: scenario.target,
+            no_filter: spread(&times, own.no_filter)?,
+            empty: spread(&times, own.empty)?,
+            plugin: spread(&times, own.plugin)?,
+            over_empty: ratio(&times, own.plugin, own.empty)?,
+            over_smallest: first.map(|first| ratio(&times, own.plugin, first.plugin)).transpose()?,
+            against: own.against.map(|against| spread(&times, against)).transpose()?,
+            against_over_plugin: own.against.map(|against| ratio(&times, against, own.plugin)).transpose()?,
+        });
+    }
+    Ok(PluginReport { name: subject.name.clone(), module_bytes: own.bytes.len(), rows })
+}
+
+fn spread(times: &Times, cell: usize) -> Result<Spread> {
+    times.get(cell).and_then(|times| Spread::of(times.iter().copied())).context("nothing was measured")
+}
+
+/// The times of one cell in those of another, round by round.
+fn ratio(times: &Times, cell: usize, base: usize) -> Result<Spread> {
+    let both = times.get(cell).zip(times.get(base));
+    let ratios = both.map(|(cell, base)| cell.iter().zip(base).map(|(time, base)| time / base));
+    ratios.and_then(Spread::of).context("nothing was measured")
+}
+
+/// Envoy and the load get a core each, of those that this program may use.
+fn plan(options: &Options) -> Result<Plan> {
+    let status = fs::read_to_string("/proc/self/status").context("measuring needs Linux")?;
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap_or("0");
+    let cores = cores(list);
+    let load_core = cores.first().copied().unwrap_or(0);
+    let envoy_core = cores.get(1).copied().unwrap_or(load_core);
+    if envoy_core == load_core {
+        progress::warning(
+            "there is one core only, and the load takes turns on it with Envoy: figures will be rough",
+        );
+    }
+    Ok(Plan { rounds: options.rounds, time: Duration::from_secs(options.seconds), envoy_core, load_core })
+}
+
+/// The numbers in `0-3,8`.
+fn cores(list: &str) -> Vec<usize> {
+    let range = |part: &str| {
+        let (first, last) = part.trim().split_once('-').unwrap_or((part.trim(), part.trim()));
+        Some(first.parse::<usize>().ok()?..=last.parse().ok()?)
+    };
+    list.split(',').filter_map(range).flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_cores_are_read() {
+        assert_eq!(cores("\t0-1"), [0, 1]);
+        assert_eq!(cores("3,5-6\n"), [3, 5, 6]);
+        assert_eq!(cores("7"), [7]);
+    }
+
+    #[test]
+    fn ratios_are_taken_within_a_round() {
+        let times = vec![vec![2.0, 30.0], vec![1.0, 10.0]];
+        assert_eq!(ratio(&times, 0, 1).unwrap(), Spread { median: 2.5, min: 2.0, max: 3.0 });
+    }
+}

@@ -1,0 +1,250 @@
+//! One Envoy with one worker and a listener for each thing to compare, so that all are measured in one process.
+//!
+//! `gateway`'s bootstrap has one plug-in and an access log, for tests; here nothing may cost anything that is not
+//! measured. A request without a body is answered by the listener itself; one with a body goes to an upstream, an
+//! Envoy too, that takes the body whole before it answers, because an answer before the end would cut it short.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use gateway::admin;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// How long Envoy may take to start: several VMs, each with a large module and ten thousand patterns.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The most of a body that is held for a plug-in.
+const BUFFER: u32 = 16 * 1024 * 1024;
+
+/// The name of the cluster that bodies go to.
+const UPSTREAM: &str = "upstream";
+
+/// A plug-in behind a listener.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Wasm {
+    pub(crate) module: PathBuf,
+    /// The document as it gets it.
+    pub(crate) config: Option<String>,
+    pub(crate) hold_headers: bool,
+}
+
+/// A running Envoy; it ends with this, and with the program.
+pub(crate) struct Envoy {
+    child: Child,
+    /// Where each listener listens, in the order of starting.
+    pub(crate) listeners: Vec<SocketAddr>,
+    folder: TempDir,
+}
+
+impl Envoy {
+    /// An Envoy with a listener for each of `arms` (`None`: without a plug-in), on one core.
+    pub(crate) fn start(
+        binary: &Path,
+        core: usize,
+        arms: &[Option<Wasm>],
+        upstream: SocketAddr,
+    ) -> Result<Self> {
+        let listeners = arms.iter().enumerate().map(|(number, arm)| {
+            let filters = arm.as_ref().map(|wasm| filter(number, wasm));
+            listener(&format!("arm-{number}"), filters.into_iter().collect(), &routes())
+        });
+        let config = json!({
+            "admin": { "address": address(any_port()) },
+            "static_resources": { "listeners": listeners.collect::<Vec<_>>(), "clusters": [cluster(upstream)] },
+        });
+        Self::spawn(binary, core, &config, arms.len())
+    }
+
+    /// An Envoy that takes each request whole and answers 200.
+    pub(crate) fn upstream(binary: &Path, core: usize) -> Result<Self> {
+        let buffer = json!({
+            "name": "envoy.filters.http.buffer",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer",
+                "max_request_bytes": BUFFER,
+            },
+        });
+        let routes = json!([{ "match": { "prefix": "/" }, "direct_response": { "status": 200 } }]);
+        let config = json!({
+            "admin": { "address": address(any_port()) },
+            "static_resources": { "listeners": [listener("arm-0", vec![buffer], &routes)] },
+        });
+        Self::spawn(binary, core, &config, 1)
+    }
+
+    fn spawn(binary: &Path, core: usize, config: &Value, listeners: usize) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("xtask-bench-").tempdir()?;
+        let (file, admin_file) = (folder.path().join("envoy.json"), folder.path().join("admin"));
+        fs::write(&file, serde_json::to_vec(config)?)?;
+        let log = File::create(folder.path().join("log"))?;
+        let mut command = pinned(core);
+        command.arg(binary).arg("--config-path").arg(&file).arg("--admin-address-path").arg(&admin_file);
+        command.args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let child = command.spawn().context(PINNING)?;
+        let mut envoy = Self { child, listeners: Vec::new(), folder };
+        let deadline = Instant::now() + PATIENCE;
+        while !envoy.serves(&admin_file, listeners) {
+            if let Some(status) = envoy.child.try_wait()? {
+                bail!("Envoy ended before it served ({status}):\n{}", envoy.log());
+            }
+            if Instant::now() > deadline {
+                bail!("Envoy did not serve within {} s:\n{}", PATIENCE.as_secs(), envoy.log());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(envoy)
+    }
+
+    fn serves(&mut self, admin_file: &Path, listeners: usize) -> bool {
+        let Some(at) = fs::read_to_string(admin_file).ok().and_then(|text| text.trim().parse().ok()) else {
+            return false;
+        };
+        let answer = admin::get(at, "/ready").and_then(|_| admin::get(at, "/listeners?format=json"));
+        let Ok(answer) = answer else {
+            return false;
+        };
+        self.listeners = addresses(&answer, listeners).unwrap_or_default();
+        self.listeners.len() == listeners
+    }
+
+    /// What it has logged.
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// The CPU time that its worker has used so far, by the scheduler's own clock.
+    pub(crate) fn worker_time(&self) -> Result<Duration> {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        for task in fs::read_dir(&tasks).with_context(|| format!("reading {tasks}"))? {
+            let task = task?.path();
+            if fs::read_to_string(task.join("comm"))?.trim() == "wrk:worker_0" {
+                let file = task.join("schedstat");
+                let text = fs::read_to_string(&file).with_context(|| {
+                    format!("reading {}: measuring needs a Linux with CONFIG_SCHED_INFO", file.display())
+                })?;
+                let time = text.split(' ').next().and_then(|text| text.parse().ok());
+                return Ok(Duration::from_nanos(time.context("no time in schedstat")?));
+            }
+        }
+        bail!("Envoy has no worker thread in {tasks}")
+    }
+
+    /// The memory that the system counts for the whole process, in bytes.
+    pub(crate) fn resident(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib =
+            line.and_then(|line| line.trim().strip_suffix(" kB")).and_then(|kib| kib.parse::<u64>().ok());
+        Ok(kib.context("no VmRSS of Envoy")? * 1024)
+    }
+}
+
+impl Drop for Envoy {
+    fn drop(&mut self) {
+        // Nothing can be done about an error here.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What is missing when a child cannot be started.
+pub(crate) const PINNING: &str = "setpriv and taskset cannot be started: `sudo apt-get install util-linux`";
+
+/// A command, yet without its program, that is kept on one core and ends with this program.
+pub(crate) fn pinned(core: usize) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "taskset", "--cpu-list", &core.to_string()]);
+    command
+}
+
+fn filter(number: usize, wasm: &Wasm) -> Value {
+    let mut config = json!({
+        "name": format!("arm-{number}"),
+        // Each has a VM of its own, even where two run the same module.
+        "vm_config": {
+            "vm_id": format!("arm-{number}"),
+            "runtime": "envoy.wasm.runtime.v8",
+            "code": { "local": { "filename": wasm.module } },
+        },
+        "allow_on_headers_stop_iteration": wasm.hold_headers,
+    });
+    if let (Some(text), Some(config)) = (&wasm.config, config.as_object_mut()) {
+        let value = json!({ "@type": "type.googleapis.com/google.protobuf.StringValue", "value": text });
+        config.insert("configuration".into(), value);
+    }
+    json!({
+        "name": "wasm",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "config": config,
+        },
+    })
+}
+
+/// Bodies go to the upstream; what has none is answered here.
+fn routes() -> Value {
+    let length = json!({ "name": "content-length", "present_match": true });
+    json!([
+        { "match": { "prefix": "/", "headers": [length] }, "route": { "cluster": UPSTREAM, "timeout": "0s" } },
+        { "match": { "prefix": "/" }, "direct_response": { "status": 200 } },
+    ])
+}
+
+fn listener(name: &str, mut filters: Vec<Value>, routes: &Value) -> Value {
+    filters.push(json!({
+        "name": "envoy.filters.http.router",
+        "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
+    }));
+    let manager = json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": name,
+        "route_config": { "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": routes }] },
+        "http_filters": filters,
+    });
+    json!({
+        "name": name,
+        "address": address(any_port()),
+        "per_connection_buffer_limit_bytes": BUFFER,
+        "filter_chains": [{
+            "filters": [{ "name": "envoy.filters.network.http_connection_manager", "typed_config": manager }],
+        }],
+    })
+}
+
+fn cluster(upstream: SocketAddr) -> Value {
+    json!({
+        "name": UPSTREAM,
+        "type": "STATIC",
+        "load_assignment": {
+            "cluster_name": UPSTREAM,
+            "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address(upstream) } }] }],
+        },
+    })
+}
+
+fn any_port() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+fn address(address: SocketAddr) -> Value {
+    json!({ "socket_address": { "address": address.ip(), "port_value": address.port() } })
+}
+
+/// The addresses of `arm-0`, `arm-1` and so on.
+fn addresses(answer: &[u8], listeners: usize) -> Option<Vec<SocketAddr>> {
+    let answer: Value = serde_json::from_slice(answer).ok()?;
+    let statuses = answer.get("listener_statuses")?.as_array()?;
+    let of = |number: usize| {
+        let name = format!("arm-{number}");
+        let status = statuses.iter().find(|status| status.get("name").is_some_and(|other| *other == name))?;
+        let port = status.pointer("/local_address/socket_address/port_value")?.as_u64()?;
+        Some(SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).ok()?)))
+    };
+    (0..listeners).map(of).collect()
+}
