@@ -1,10 +1,10 @@
-//! The load: `wrk`, on a core of its own.
+//! The load: `h2load`, on a core of its own. It sends an exact number of requests, so a slice can be as short as one
+//! likes.
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
@@ -12,84 +12,81 @@ use tempfile::TempDir;
 use crate::envoy::pinned;
 use crate::scenario::Request;
 
-/// Connections that are kept busy: enough that Envoy never waits.
-const CONNECTIONS: &str = "16";
+/// Connections that are kept busy: enough that Envoy never waits for the load.
+const CONNECTIONS: u64 = 8;
 
-/// Refuses to go on without `wrk`.
-pub(crate) fn require_wrk() -> Result<()> {
-    // It knows no option that succeeds without a load; it prints its usage and fails.
-    let found = Command::new("wrk").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    found.map(drop).context("wrk makes the load and is not here: `sudo apt-get install wrk`")
+/// Refuses to go on without `h2load`.
+pub(crate) fn require_h2load() -> Result<()> {
+    let found = Command::new("h2load").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    found.map(drop).context("h2load makes the load and is not here: `sudo apt-get install nghttp2-client`")
 }
 
-/// A request as `wrk` sends it.
-pub(crate) struct Script {
-    file: PathBuf,
+/// A request as `h2load` sends it.
+pub(crate) struct Shape {
     path: String,
-    /// Holds the script and the body.
+    args: Vec<String>,
+    body: Option<PathBuf>,
+    /// Holds the body.
     _folder: TempDir,
 }
 
-impl Script {
-    /// Writes the script.
+impl Shape {
+    /// Writes the body where `h2load` reads it.
     pub(crate) fn new(request: &Request) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("xtask-bench-").tempdir()?;
-        let mut script = format!("wrk.method = {}\n", quoted(&request.method));
-        script.push_str(&format!("wrk.headers[\"Host\"] = {}\n", quoted(&request.host)));
+        let mut args = vec!["--header".to_owned(), format!("host: {}", request.host)];
         for (name, value) in &request.headers {
-            script.push_str(&format!("wrk.headers[{}] = {}\n", quoted(name), quoted(value)));
+            args.extend(["--header".to_owned(), format!("{name}: {value}")]);
         }
-        if let Some(body) = &request.body {
+        if let Some(method) = &request.method {
+            args.extend(["--header".to_owned(), format!(":method: {method}")]);
+        }
+        let body = request.body.as_ref().map(|body| {
             let file = folder.path().join("body");
-            fs::write(&file, body)?;
-            script.push_str(&format!(
-                "wrk.body = io.open({:?}, \"rb\"):read(\"*a\")\n",
-                file.display().to_string()
-            ));
-        }
-        let file = folder.path().join("request.lua");
-        fs::write(&file, script)?;
-        Ok(Self { file, path: request.path.clone(), _folder: folder })
+            fs::write(&file, body).with_context(|| format!("writing {}", file.display())).map(|()| file)
+        });
+        Ok(Self { path: request.path.clone(), args, body: body.transpose()?, _folder: folder })
     }
 }
 
-/// A Lua string with every byte as it is.
-fn quoted(text: &str) -> String {
-    let escaped: String = text.bytes().map(|byte| format!("\\{byte:03}")).collect();
-    format!("\"{escaped}\"")
-}
-
-/// What one run came to.
+/// How the requests of one slice were answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Run {
-    pub(crate) requests: u64,
-    /// Those whose answer was neither 2xx nor 3xx.
+pub(crate) struct Answers {
+    /// With 2xx or 3xx.
+    pub(crate) passed: u64,
+    /// With another status.
     pub(crate) refused: u64,
 }
 
-/// Sends the request to a listener, again and again for `time` (whole seconds), and counts the answers.
-pub(crate) fn run(core: usize, to: SocketAddr, script: &Script, time: Duration) -> Result<Run> {
+/// Sends so many requests to a listener and counts the answers.
+pub(crate) fn send(core: usize, to: SocketAddr, shape: &Shape, requests: u64) -> Result<Answers> {
     let mut command = pinned(core);
-    command.args(["wrk", "--threads", "1", "--connections", CONNECTIONS, "--timeout", "30s"]);
-    command.args(["--duration", &format!("{}s", time.as_secs().max(1))]);
-    command.arg("--script").arg(&script.file).arg(format!("http://{to}{}", script.path));
+    command.args(["h2load", "--h1", "--threads", "1"]);
+    command.args(["--clients", &CONNECTIONS.min(requests).to_string(), "--requests", &requests.to_string()]);
+    command.args(&shape.args);
+    if let Some(body) = &shape.body {
+        command.arg("--data").arg(body);
+    }
+    command.arg(format!("http://{to}{}", shape.path));
     let output = command.stdin(Stdio::null()).output().context(crate::envoy::PINNING)?;
     let text = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() {
-        bail!("wrk failed: {text}{}", String::from_utf8_lossy(&output.stderr));
+    let answers = parse(&text).filter(|_| output.status.success()).with_context(|| {
+        format!(
+            "h2load says something else than expected:\n{text}{}",
+            String::from_utf8_lossy(&output.stderr)
+        )
+    })?;
+    if answers.passed + answers.refused != requests {
+        bail!("of {requests} requests {} were answered", answers.passed + answers.refused);
     }
-    if let Some(errors) = text.lines().find(|line| line.contains("Socket errors")) {
-        bail!("requests were left without an answer: {}", errors.trim());
-    }
-    parse(&text).with_context(|| format!("wrk says something else than expected:\n{text}"))
+    Ok(answers)
 }
 
-fn parse(text: &str) -> Option<Run> {
-    let line = text.lines().find(|line| line.contains(" requests in "))?;
-    let requests = line.split_whitespace().next()?.parse().ok()?;
-    let refused = text.lines().find_map(|line| line.trim().strip_prefix("Non-2xx or 3xx responses: "));
-    let refused = refused.map_or(Some(0), |number| number.trim().parse().ok())?;
-    Some(Run { requests, refused })
+fn parse(text: &str) -> Option<Answers> {
+    let line = text.lines().find_map(|line| line.strip_prefix("status codes: "))?;
+    let mut counts = line.split(", ").map(|part| part.split_once(' ')?.0.parse::<u64>().ok());
+    let mut next = || counts.next().flatten();
+    Some(Answers { passed: next()? + next()?, refused: next()? + next()? })
 }
 
 #[cfg(test)]
@@ -97,16 +94,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_wrk_prints_is_read() {
-        let text =
-            "  20145 requests in 1.10s, 1.98MB read\n  Non-2xx or 3xx responses: 12\nRequests/sec: 1\n";
-        assert_eq!(parse(text), Some(Run { requests: 20_145, refused: 12 }));
-        assert_eq!(parse("  1 requests in 1.10s\n"), Some(Run { requests: 1, refused: 0 }));
+    fn what_h2load_prints_is_read() {
+        let text = "finished in 1s\nstatus codes: 90 2xx, 1 3xx, 7 4xx, 2 5xx\ntraffic: 1\n";
+        assert_eq!(parse(text), Some(Answers { passed: 91, refused: 9 }));
         assert_eq!(parse("unable to connect"), None);
-    }
-
-    #[test]
-    fn every_byte_of_a_header_arrives() {
-        assert_eq!(quoted("a\"\n\\"), "\"\\097\\034\\010\\092\"");
     }
 }

@@ -28,8 +28,8 @@ use crate::subject::Workspace;
 ///
 /// In one run, in turns, and with the same request: Envoy without a plug-in, with a hand-written empty module that has
 /// the plug-in's callbacks (the floor), and with the plug-in, under the configurations of its `bench.yaml` (or the
-/// example of its manifest). Envoy has one worker on one core; `wrk` makes the load on another. Ratios are between
-/// times of the same round; their median and extremes are printed.
+/// example of its manifest). Envoy has one worker on one core; `h2load` makes the load on another. Ratios are between
+/// times of the same round; their median is printed, with the middle half of them in brackets.
 #[derive(Parser)]
 #[command(
     name = "cargo xtask bench",
@@ -39,7 +39,7 @@ use crate::subject::Workspace;
 Examples:
   cargo xtask bench request-block                  every scenario of one plug-in
   cargo xtask bench request-block --only rules     those with `rules` in their names
-  cargo xtask bench request-block --rounds 3       quick and rough
+  cargo xtask bench request-block --rounds 7       quick and rough
   cargo xtask bench request-block --against other.wasm
                                                    another module beside it, with the same configurations
   cargo xtask bench my-plugin --config my.yaml --against other.wasm --against-config theirs.yaml
@@ -55,12 +55,9 @@ struct Args {
     /// Only scenarios with this in their names.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// How often everything is measured; the extremes of fewer than five say little.
-    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
+    /// How often each thing is measured, in turns; fewer than five say little.
+    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
-    /// Seconds of load on each thing in each round.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    seconds: u16,
     /// Another module to measure beside the plug-in; one for Higress's own ABI is adapted.
     #[arg(long, value_name = "FILE.wasm")]
     against: Option<PathBuf>,
@@ -116,7 +113,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<()> {
-    load::require_wrk()?;
+    load::require_h2load()?;
     let workspace = Workspace::load()?;
     let names = if args.plugins.is_empty() { workspace.with_scenarios() } else { args.plugins.clone() };
     if names.is_empty() {
@@ -126,7 +123,6 @@ fn run(args: &Args) -> Result<()> {
     let options = Options {
         envoy: envoy.path().to_path_buf(),
         rounds: usize::from(args.rounds),
-        seconds: u64::from(args.seconds),
         only: args.only.clone(),
         against: args.against.clone(),
         config: args.config.as_deref().map(compare::read_config).transpose()?,

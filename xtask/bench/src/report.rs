@@ -11,8 +11,8 @@ use serde::Serialize;
 use crate::compare::Options;
 use crate::stats::Spread;
 
-/// Above this, extremes that lie apart say that the machine had other work.
-const WIDE: f64 = 0.15;
+/// Above this, quartiles that lie apart say that the machine had other work.
+const WIDE: f64 = 0.05;
 
 /// Everything that was measured, and on what.
 #[derive(Serialize)]
@@ -24,7 +24,6 @@ pub(crate) struct Report {
     envoy: String,
     rustc: String,
     rounds: usize,
-    seconds: u64,
     /// The other module.
     #[serde(skip_serializing_if = "Option::is_none")]
     against: Option<String>,
@@ -79,7 +78,6 @@ impl Report {
             envoy: envoy.to_owned(),
             rustc: String::from_utf8_lossy(&rustc.stdout).trim().to_owned(),
             rounds: options.rounds,
-            seconds: options.seconds,
             against: options.against.as_ref().map(|file| file.display().to_string()),
             plugins: Vec::new(),
         })
@@ -122,8 +120,8 @@ impl Report {
             "# What the plug-ins cost\n\n\
              Written by `cargo xtask bench --markdown docs/benchmarks.md`; do not edit.\n\n\
              Microseconds of one Envoy worker's CPU per request. *Empty* is a hand-written module that Envoy enters for \
-             the same callbacks and that does nothing. Ratios are between times of the same round; their extremes over \
-             all rounds are in brackets. *× smallest* is the plug-in in times of itself at the scenario's first size. \
+             the same callbacks and that does nothing. Ratios are between times of the same round; between the figures in \
+             brackets is the middle half of them. *× smallest* is the plug-in in times of itself at the scenario's first size. \
              Requests without a body are answered by Envoy itself, the cheapest thing that it can do; those with one go \
              to an upstream.\n\n",
         );
@@ -150,9 +148,8 @@ impl Report {
     fn how(&self) -> String {
         let against = self.against.as_ref().map(|file| format!(" The other module is {file}."));
         format!(
-            "{} rounds of {} s each, in turns. Envoy {}, {}, modules of `cargo xtask build` without wasm-opt.{}",
+            "{} rounds in turns. Envoy {}, {}, modules of `cargo xtask build` without wasm-opt.{}",
             self.rounds,
-            self.seconds,
             self.envoy,
             self.rustc,
             against.unwrap_or_default()
@@ -165,7 +162,7 @@ impl Report {
         let wide = rows().filter(|row| row.over_empty.width() > WIDE).count();
         (wide > 0).then(|| {
             format!(
-                "In {wide} of {} rows the extremes of the ratio lie more than {:.0} % apart: the machine had other work.",
+                "In {wide} of {} rows the middle half of the ratios is wider than {:.0} %: the machine had other work.",
                 rows().count(),
                 WIDE * 100.0
             )
@@ -201,7 +198,7 @@ fn time(spread: Spread) -> String {
 }
 
 fn times(spread: Spread) -> String {
-    format!("{:.3} ({:.3}–{:.3})", spread.median, spread.min, spread.max)
+    format!("{:.3} ({:.3}–{:.3})", spread.median, spread.lower, spread.upper)
 }
 
 fn thousands(number: usize) -> String {

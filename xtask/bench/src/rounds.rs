@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::envoy::{Envoy, Wasm};
-use crate::load::{self, Script};
+use crate::load::{self, Shape};
 use crate::progress;
 use crate::scenario::Request;
 
@@ -27,11 +27,15 @@ pub(crate) struct Cell {
     pub(crate) passes: bool,
 }
 
-/// How long and how often.
+/// The worker's time in one slice: long beside starting a connection, short beside the changes of a busy machine.
+const SLICE: Duration = Duration::from_millis(150);
+
+/// The worker's time before the first slice.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// How often, and where.
 pub(crate) struct Plan {
     pub(crate) rounds: usize,
-    /// For one cell in one round.
-    pub(crate) time: Duration,
     pub(crate) envoy_core: usize,
     pub(crate) load_core: usize,
 }
@@ -51,25 +55,23 @@ pub(crate) fn measure(
     let upstream = Envoy::upstream(envoy, plan.load_core).context("the upstream")?;
     let upstream_at = *upstream.listeners.first().context("the upstream has no listener")?;
     let envoy = Envoy::start(envoy, plan.envoy_core, arms, upstream_at)?;
-    let scripts = requests.iter().map(Script::new).collect::<Result<Vec<_>>>()?;
+    let shapes = requests.iter().map(Shape::new).collect::<Result<Vec<_>>>()?;
+    let mut slices = Vec::new();
+    for (number, cell) in cells.iter().enumerate() {
+        progress::tick(format_args!("warming up {} of {}: {}", number + 1, cells.len(), cell.name));
+        let to = *envoy.listeners.get(cell.arm).context("a cell without an arm")?;
+        let shape = shapes.get(cell.request).context("a cell without a request")?;
+        let mut slice = Slice { envoy: &envoy, core: plan.load_core, to, shape, cell, requests: 100 };
+        slice.warm_up()?;
+        slices.push(slice);
+    }
     let mut times: Times = vec![Vec::new(); cells.len()];
-    // The first round is for the code that V8 compiles better once it has run, and is not counted.
-    for round in 0..=plan.rounds {
-        for place in 0..cells.len() {
-            let number = place_in(round, place, cells.len());
-            let Some((cell, times)) = cells.get(number).zip(times.get_mut(number)) else { continue };
-            progress::tick(format_args!(
-                "round {round} of {}, {} of {}: {}",
-                plan.rounds,
-                place + 1,
-                cells.len(),
-                cell.name
-            ));
-            let to = *envoy.listeners.get(cell.arm).context("a cell without an arm")?;
-            let script = scripts.get(cell.request).context("a cell without a request")?;
-            let time = one(&envoy, plan, to, script, cell)?;
-            if round > 0 {
-                times.push(time);
+    for round in 0..plan.rounds {
+        for place in 0..slices.len() {
+            let number = place_in(round, place, slices.len());
+            if let Some((slice, times)) = slices.get(number).zip(times.get_mut(number)) {
+                progress::tick(format_args!("round {} of {}: {}", round + 1, plan.rounds, slice.cell.name));
+                times.push(slice.measure()?);
             }
         }
     }
@@ -83,27 +85,51 @@ fn place_in(round: usize, place: usize, cells: usize) -> usize {
     if round % 2 == 0 { shifted } else { cells - 1 - shifted }
 }
 
-fn one(envoy: &Envoy, plan: &Plan, to: SocketAddr, script: &Script, cell: &Cell) -> Result<f64> {
-    let before = envoy.worker_time()?;
-    let run = load::run(plan.load_core, to, script, plan.time).with_context(|| cell.name.clone())?;
-    let used = envoy.worker_time()? - before;
-    if run.requests == 0 {
-        bail!("{}: not one request was answered within {} s", cell.name, plan.time.as_secs());
+/// What is sent for one cell in one round.
+struct Slice<'a> {
+    envoy: &'a Envoy,
+    core: usize,
+    to: SocketAddr,
+    shape: &'a Shape,
+    cell: &'a Cell,
+    requests: u64,
+}
+
+impl Slice<'_> {
+    /// Has V8 compile well what it runs often, and finds out how many requests fill a slice.
+    fn warm_up(&mut self) -> Result<()> {
+        let first = self.measure()?;
+        let filling =
+            |time: Duration, each: f64| ((time.as_secs_f64() * 1e6 / each) as u64).clamp(100, 1_000_000);
+        self.requests = filling(WARM_UP, first);
+        let warm = self.measure()?;
+        self.requests = filling(SLICE, warm);
+        Ok(())
     }
-    match (cell.passes, run.refused) {
-        (true, refused) if refused > 0 => bail!(
-            "{}: {refused} of {} requests were refused, and the scenario's request passes: repair its request, or \
-             write `passes: false`",
-            cell.name,
-            run.requests
-        ),
-        (false, refused) if refused < run.requests => bail!(
-            "{}: {} of {} requests passed, and the scenario says `passes: false`",
-            cell.name,
-            run.requests - refused,
-            run.requests
-        ),
-        _ => Ok(used.as_secs_f64() * 1e6 / run.requests as f64),
+
+    /// The worker's CPU time per request, in microseconds.
+    fn measure(&self) -> Result<f64> {
+        let before = self.envoy.worker_time()?;
+        let answers = load::send(self.core, self.to, self.shape, self.requests)
+            .with_context(|| self.cell.name.clone())?;
+        let used = self.envoy.worker_time()? - before;
+        let Cell { name, passes, .. } = self.cell;
+        if *passes && answers.refused > 0 {
+            bail!(
+                "{name}: {} of {} requests were refused, and the scenario's request passes: repair its request, or \
+                 write `passes: false`",
+                answers.refused,
+                self.requests
+            );
+        }
+        if !passes && answers.passed > 0 {
+            bail!(
+                "{name}: {} of {} requests passed, and the scenario says `passes: false`",
+                answers.passed,
+                self.requests
+            );
+        }
+        Ok(used.as_secs_f64() * 1e6 / self.requests as f64)
     }
 }
 

@@ -56,7 +56,8 @@ impl Scenario {
 /// What is sent, again and again.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Request {
-    pub(crate) method: String,
+    /// None for what follows from the body.
+    pub(crate) method: Option<String>,
     pub(crate) path: String,
     pub(crate) host: String,
     pub(crate) headers: Vec<(String, String)>,
@@ -174,16 +175,12 @@ impl Written {
                 Some(cycle(repeat, size.unwrap_or(1).max(1), *bytes))
             }
         };
-        let method = request.method.clone().unwrap_or_else(|| match body {
-            Some(_) => "POST".into(),
-            None => "GET".into(),
-        });
         Ok(Scenario {
             name: self.name.clone(),
             size,
             config: serde_json::to_string(&repeated(&self.config, size)?)?,
             request: Request {
-                method,
+                method: request.method.clone(),
                 path: request.path.clone().unwrap_or_else(|| "/".into()),
                 host: request.host.clone().unwrap_or_else(|| "example.com".into()),
                 headers: request.headers.clone(),
@@ -268,7 +265,6 @@ scenarios:
         let expected = r#"{"_rules_":[{"_match_domain_":["0.example.com"],"list":["a"]},{"_match_domain_":["1.example.com"],"list":["a"]}],"other":["x","x","x"]}"#;
         let config: Value = serde_json::from_str(&two.config).unwrap();
         assert_eq!(config, serde_json::from_str::<Value>(expected).unwrap());
-        assert_eq!(two.request.method, "POST");
         assert_eq!(two.request.body.as_deref(), Some(b"n0n1n".as_slice()));
     }
 

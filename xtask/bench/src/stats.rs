@@ -6,6 +6,10 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
+    /// A quarter of the values lie below.
+    pub(crate) lower: f64,
+    /// A quarter of the values lie above.
+    pub(crate) upper: f64,
     pub(crate) min: f64,
     pub(crate) max: f64,
 }
@@ -15,15 +19,24 @@ impl Spread {
     pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
-        let (min, max) = (*values.first()?, *values.last()?);
-        let upper = values.get(values.len() / 2)?;
-        let lower = values.get((values.len() - 1) / 2)?;
-        Some(Self { median: f64::midpoint(*lower, *upper), min, max })
+        // Between two values, as far as the quarter lies between their places.
+        let quarter = |quarters: usize| {
+            let place = (values.len().checked_sub(1)? * quarters) as f64 / 4.0;
+            let (low, high) = (values.get(place.floor() as usize)?, values.get(place.ceil() as usize)?);
+            Some(low + (high - low) * place.fract())
+        };
+        Some(Self {
+            median: quarter(2)?,
+            lower: quarter(1)?,
+            upper: quarter(3)?,
+            min: quarter(0)?,
+            max: quarter(4)?,
+        })
     }
 
-    /// How far the extremes lie apart, in parts of the median.
+    /// How wide the middle half is, in parts of the median.
     pub(crate) fn width(&self) -> f64 {
-        (self.max - self.min) / self.median
+        (self.upper - self.lower) / self.median
     }
 }
 
@@ -32,9 +45,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_of_an_even_number_lies_between_the_middle_two() {
+    fn quartiles_lie_between_values() {
         assert_eq!(Spread::of([]), None);
-        assert_eq!(Spread::of([3.0, 1.0, 2.0]), Some(Spread { median: 2.0, min: 1.0, max: 3.0 }));
-        assert_eq!(Spread::of([4.0, 1.0, 2.0, 3.0]), Some(Spread { median: 2.5, min: 1.0, max: 4.0 }));
+        let spread = Spread::of([4.0, 1.0, 2.0, 3.0]).unwrap();
+        assert_eq!(spread, Spread { median: 2.5, lower: 1.75, upper: 3.25, min: 1.0, max: 4.0 });
+        assert_eq!(
+            Spread::of([7.0]).map(|spread| (spread.min, spread.median, spread.max)),
+            Some((7.0, 7.0, 7.0))
+        );
     }
 }
