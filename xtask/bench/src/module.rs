@@ -39,9 +39,10 @@ pub(crate) struct Loadable {
     pub(crate) holds_headers: bool,
 }
 
-/// Reads a module. One for Higress's ABI exports the standard version instead, and nothing else is changed.
+/// Reads a module, in binary or as text. One for Higress's ABI exports the standard version instead, and nothing else is changed.
 pub(crate) fn read(file: &Path) -> Result<Loadable> {
     let bytes = fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+    let bytes = wat::parse_bytes(&bytes).with_context(|| format!("reading {}", file.display()))?.into_owned();
     let exports = exports(&bytes).with_context(|| format!("{} is no module", file.display()))?;
     if !exports.contains(HIGRESS_ABI) {
         return Ok(Loadable { bytes, holds_headers: false });
