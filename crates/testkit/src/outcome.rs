@@ -32,6 +32,9 @@ pub struct Outcome {
     /// The module's instructions during the request, where the engine counts them. The same in every run, but other
     /// interpreters and versions count otherwise.
     pub instructions: Option<u64>,
+    /// The module's instructions from its start to this request, its configuration among them, where the engine counts
+    /// them.
+    pub instructions_before: Option<u64>,
     /// The module's memory after the request, in pages of 64 KiB, where the engine knows it.
     pub memory_pages: Option<u64>,
 }

@@ -8,16 +8,19 @@ use serde_json::Value;
 
 use crate::envoy::Wasm;
 use crate::module;
-use crate::report::{PluginReport, Row};
+use crate::report::{Cpu, PluginReport, Row};
 use crate::rounds::{self, Cell, Plan, Times};
 use crate::scenario::{Request, Scenario};
 use crate::stats::Spread;
 use crate::subject::Subject;
-use crate::{Usage, progress};
+use crate::{Usage, interpreter, progress};
 
 /// What was asked for.
 pub(crate) struct Options {
-    pub(crate) envoy: PathBuf,
+    /// Envoy's binary, if CPU time is wanted.
+    pub(crate) envoy: Option<PathBuf>,
+    /// Whether instructions are wanted.
+    pub(crate) interpreter: bool,
     pub(crate) rounds: usize,
     pub(crate) only: Option<String>,
     pub(crate) against: Option<PathBuf>,
@@ -127,30 +130,47 @@ pub(crate) fn compare(subject: &Subject, options: &Options) -> Result<PluginRepo
         });
     }
 
-    let plan = plan(options)?;
-    let Layout { arms, requests, cells } = layout;
-    let times = rounds::measure(&options.envoy, &plan, &arms, &requests, &cells)
-        .with_context(|| format!("measuring {}", subject.name))?;
+    let times = match &options.envoy {
+        None => None,
+        Some(envoy) => {
+            let Layout { arms, requests, cells } = &layout;
+            let times = rounds::measure(envoy, &plan(options)?, arms, requests, cells);
+            Some(times.with_context(|| format!("measuring {}", subject.name))?)
+        }
+    };
 
     let mut rows: Vec<Row> = Vec::new();
-    for (scenario, own) in scenarios.iter().zip(&columns) {
+    for (scenario, cells) in scenarios.iter().zip(&columns) {
         // Sizes of one scenario are compared with its first.
         let first = scenarios.iter().position(|other| other.name == scenario.name);
-        let first = first.and_then(|at| columns.get(at)).filter(|first| first.plugin != own.plugin);
+        let first = first.and_then(|at| columns.get(at)).filter(|first| first.plugin != cells.plugin);
+        let config = options.config.as_ref().unwrap_or(&scenario.config);
+        let count = || {
+            progress::tick(format_args!("counting: {}", scenario.title()));
+            interpreter::count(&own_file, config, subject.hold_headers, scenario)
+        };
         rows.push(Row {
             scenario: scenario.name.clone(),
             size: scenario.size,
             target: scenario.target,
-            no_filter: spread(&times, own.no_filter)?,
-            empty: spread(&times, own.empty)?,
-            plugin: spread(&times, own.plugin)?,
-            over_empty: ratio(&times, own.plugin, own.empty)?,
-            over_smallest: first.map(|first| ratio(&times, own.plugin, first.plugin)).transpose()?,
-            against: own.against.map(|against| spread(&times, against)).transpose()?,
-            against_over_plugin: own.against.map(|against| ratio(&times, against, own.plugin)).transpose()?,
+            envoy: times.as_ref().map(|times| cpu(times, cells, first)).transpose()?,
+            wasm: options.interpreter.then(count).transpose()?,
         });
     }
+    progress::done();
     Ok(PluginReport { name: subject.name.clone(), module_bytes: own.bytes.len(), rows })
+}
+
+fn cpu(times: &Times, cells: &Columns, first: Option<&Columns>) -> Result<Cpu> {
+    Ok(Cpu {
+        no_filter: spread(times, cells.no_filter)?,
+        empty: spread(times, cells.empty)?,
+        plugin: spread(times, cells.plugin)?,
+        over_empty: ratio(times, cells.plugin, cells.empty)?,
+        over_smallest: first.map(|first| ratio(times, cells.plugin, first.plugin)).transpose()?,
+        against: cells.against.map(|against| spread(times, against)).transpose()?,
+        against_over_plugin: cells.against.map(|against| ratio(times, against, cells.plugin)).transpose()?,
+    })
 }
 
 fn spread(times: &Times, cell: usize) -> Result<Spread> {

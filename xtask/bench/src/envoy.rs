@@ -19,7 +19,7 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The most of a body that is held for a plug-in.
-const BUFFER: u32 = 16 * 1024 * 1024;
+pub(crate) const BUFFER: u32 = 16 * 1024 * 1024;
 
 /// The name of the cluster that bodies go to.
 const UPSTREAM: &str = "upstream";
@@ -133,15 +133,6 @@ impl Envoy {
             }
         }
         bail!("Envoy has no worker thread in {tasks}")
-    }
-
-    /// The memory that the system counts for the whole process, in bytes.
-    pub(crate) fn resident(&self) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib =
-            line.and_then(|line| line.trim().strip_suffix(" kB")).and_then(|kib| kib.parse::<u64>().ok());
-        Ok(kib.context("no VmRSS of Envoy")? * 1024)
     }
 }
 

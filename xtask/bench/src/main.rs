@@ -4,6 +4,7 @@
 mod compare;
 mod corpus;
 mod envoy;
+mod interpreter;
 mod load;
 mod module;
 mod progress;
@@ -24,7 +25,7 @@ use crate::compare::Options;
 use crate::report::Report;
 use crate::subject::Workspace;
 
-/// Measure what plug-ins cost: CPU time per request in a real Envoy
+/// Measure what plug-ins cost: CPU time per request in a real Envoy, instructions in an interpreter
 ///
 /// In one run, in turns, and with the same request: Envoy without a plug-in, with a hand-written empty module that has
 /// the plug-in's callbacks (the floor), and with the plug-in, under the configurations of its `bench.yaml` (or the
@@ -40,6 +41,7 @@ Examples:
   cargo xtask bench request-block                  every scenario of one plug-in
   cargo xtask bench request-block --only rules     those with `rules` in their names
   cargo xtask bench request-block --rounds 7       quick and rough
+  cargo xtask bench request-block --engine wasm    instructions only, the same in every run
   cargo xtask bench request-block --against other.wasm
                                                    another module beside it, with the same configurations
   cargo xtask bench my-plugin --config my.yaml --against other.wasm --against-config theirs.yaml
@@ -55,6 +57,9 @@ struct Args {
     /// Only scenarios with this in their names.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+    /// Where to measure.
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["envoy", "wasm"])]
+    engine: Vec<Engine>,
     /// How often each thing is measured, in turns; fewer than five say little.
     #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
@@ -73,6 +78,15 @@ struct Args {
     /// Write a page with the tables, the machine and the versions.
     #[arg(long, value_name = "FILE.md")]
     markdown: Option<PathBuf>,
+}
+
+/// Where something is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Engine {
+    /// CPU time, in a real Envoy.
+    Envoy,
+    /// Instructions, host calls and memory, in an interpreter.
+    Wasm,
 }
 
 /// Another command has failed and said why; its exit code.
@@ -113,7 +127,10 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<()> {
-    load::require_h2load()?;
+    let in_envoy = args.engine.contains(&Engine::Envoy);
+    if in_envoy {
+        load::require_h2load()?;
+    }
     let workspace = Workspace::load()?;
     let names = if args.plugins.is_empty() { workspace.with_scenarios() } else { args.plugins.clone() };
     if names.is_empty() {
@@ -121,7 +138,8 @@ fn run(args: &Args) -> Result<()> {
     }
     let envoy = gateway::Envoy::find(&workspace.target).context("there is no Envoy to measure in")?;
     let options = Options {
-        envoy: envoy.path().to_path_buf(),
+        envoy: in_envoy.then(|| envoy.path().to_path_buf()),
+        interpreter: args.engine.contains(&Engine::Wasm),
         rounds: usize::from(args.rounds),
         only: args.only.clone(),
         against: args.against.clone(),

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::compare::Options;
+use crate::interpreter::Counts;
 use crate::stats::Spread;
 
 /// Above this, quartiles that lie apart say that the machine had other work.
@@ -39,7 +40,7 @@ pub(crate) struct PluginReport {
     pub(crate) rows: Vec<Row>,
 }
 
-/// One scenario. Times are microseconds of the worker's CPU per request.
+/// One scenario.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Row {
@@ -48,6 +49,16 @@ pub(crate) struct Row {
     pub(crate) size: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) target: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) envoy: Option<Cpu>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) wasm: Option<Counts>,
+}
+
+/// Microseconds of the worker's CPU per request.
+#[derive(Serialize, Clone, Copy)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Cpu {
     pub(crate) no_filter: Spread,
     pub(crate) empty: Spread,
     pub(crate) plugin: Spread,
@@ -108,7 +119,7 @@ impl Report {
             }
             anstream::println!();
         }
-        anstream::println!("µs of one worker's CPU per request: {}", self.how());
+        anstream::println!("{}", self.how());
         if let Some(warning) = self.warning() {
             crate::progress::warning(warning);
         }
@@ -119,11 +130,12 @@ impl Report {
         let mut page = String::from(
             "# What the plug-ins cost\n\n\
              Written by `cargo xtask bench --markdown docs/benchmarks.md`; do not edit.\n\n\
-             Microseconds of one Envoy worker's CPU per request. *Empty* is a hand-written module that Envoy enters for \
+             *Empty* is a hand-written module that Envoy enters for \
              the same callbacks and that does nothing. Ratios are between times of the same round; between the figures in \
              brackets is the middle half of them. *× smallest* is the plug-in in times of itself at the scenario's first size. \
              Requests without a body are answered by Envoy itself, the cheapest thing that it can do; those with one go \
-             to an upstream.\n\n",
+             to an upstream. *Instructions*, of one request and *to load* the configuration, are those of an interpreter, \
+             the same in every run.\n\n",
         );
         let _ = writeln!(page, "{}, {} cores, Linux {}.\n", self.processor, self.cores, self.kernel);
         let _ = writeln!(page, "{}\n", self.how());
@@ -148,7 +160,8 @@ impl Report {
     fn how(&self) -> String {
         let against = self.against.as_ref().map(|file| format!(" The other module is {file}."));
         format!(
-            "{} rounds in turns. Envoy {}, {}, modules of `cargo xtask build` without wasm-opt.{}",
+            "Times: µs of one worker's CPU per request, medians of {} rounds in turns, in Envoy {}. Instructions of an \
+             interpreter, with the memory's pages of 64 KiB. Modules of `cargo xtask build`, {}, without wasm-opt.{}",
             self.rounds,
             self.envoy,
             self.rustc,
@@ -158,8 +171,8 @@ impl Report {
 
     /// What to think of figures that lie far apart.
     fn warning(&self) -> Option<String> {
-        let rows = || self.plugins.iter().flat_map(|plugin| &plugin.rows);
-        let wide = rows().filter(|row| row.over_empty.width() > WIDE).count();
+        let rows = || self.plugins.iter().flat_map(|plugin| &plugin.rows).filter_map(|row| row.envoy);
+        let wide = rows().filter(|cpu| cpu.over_empty.width() > WIDE).count();
         (wide > 0).then(|| {
             format!(
                 "In {wide} of {} rows the middle half of the ratios is wider than {:.0} %: the machine had other work.",
@@ -169,29 +182,34 @@ impl Report {
         })
     }
 
-    /// The headings and the cells.
+    /// The headings and the cells; a column without any value is left out.
     fn table(&self, plugin: &PluginReport) -> Vec<Vec<String>> {
-        let has = |column: fn(&Row) -> bool| plugin.rows.iter().any(column);
-        let (sizes, growth) = (has(|row| row.size.is_some()), has(|row| row.over_smallest.is_some()));
-        let (targets, against) = (has(|row| row.target.is_some()), has(|row| row.against.is_some()));
-        let columns: Vec<(bool, &str, fn(&Row) -> String)> = vec![
-            (true, "scenario", |row| row.scenario.clone()),
-            (sizes, "size", |row| row.size.map(thousands).unwrap_or_default()),
-            (true, "no filter", |row| time(row.no_filter)),
-            (true, "empty", |row| time(row.empty)),
-            (true, "plug-in", |row| time(row.plugin)),
-            (true, "× empty", |row| times(row.over_empty)),
-            (targets, "goal", |row| row.target.map(|target| format!("{target:.2}")).unwrap_or_default()),
-            (growth, "× smallest", |row| row.over_smallest.map(times).unwrap_or_default()),
-            (against, "other", |row| row.against.map(time).unwrap_or_default()),
-            (against, "other ÷ plug-in", |row| row.against_over_plugin.map(times).unwrap_or_default()),
+        let columns: [(&str, Cell); 14] = [
+            ("scenario", |row| Some(row.scenario.clone())),
+            ("size", |row| row.size.map(thousands)),
+            ("no filter", |row| Some(time(row.envoy?.no_filter))),
+            ("empty", |row| Some(time(row.envoy?.empty))),
+            ("plug-in", |row| Some(time(row.envoy?.plugin))),
+            ("× empty", |row| Some(times(row.envoy?.over_empty))),
+            ("goal", |row| Some(format!("{:.2}", row.envoy.and(row.target)?))),
+            ("× smallest", |row| row.envoy?.over_smallest.map(times)),
+            ("other", |row| row.envoy?.against.map(time)),
+            ("other ÷ plug-in", |row| row.envoy?.against_over_plugin.map(times)),
+            ("instructions", |row| Some(thousands(row.wasm?.request))),
+            ("host calls", |row| Some(thousands(row.wasm?.host_calls))),
+            ("to load", |row| Some(thousands(row.wasm?.load))),
+            ("pages", |row| Some(thousands(row.wasm?.memory_pages))),
         ];
-        let columns: Vec<_> = columns.into_iter().filter(|(shown, ..)| *shown).collect();
-        let headings = columns.iter().map(|(_, heading, _)| (*heading).to_owned()).collect();
-        let rows = plugin.rows.iter().map(|row| columns.iter().map(|(_, _, cell)| cell(row)).collect());
-        std::iter::once(headings).chain(rows).collect()
+        let has = |cell: &Cell| plugin.rows.iter().any(|row| cell(row).is_some());
+        let columns: Vec<_> = columns.into_iter().filter(|(_, cell)| has(cell)).collect();
+        let headings = columns.iter().map(|(heading, _)| (*heading).to_owned()).collect();
+        let cells = |row| columns.iter().map(|(_, cell)| cell(row).unwrap_or_default()).collect();
+        std::iter::once(headings).chain(plugin.rows.iter().map(cells)).collect()
     }
 }
+
+/// What a column says of a row.
+type Cell = fn(&Row) -> Option<String>;
 
 fn time(spread: Spread) -> String {
     format!("{:.1}", spread.median)
@@ -201,11 +219,11 @@ fn times(spread: Spread) -> String {
     format!("{:.3} ({:.3}–{:.3})", spread.median, spread.lower, spread.upper)
 }
 
-fn thousands(number: usize) -> String {
+fn thousands(number: impl std::fmt::Display) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

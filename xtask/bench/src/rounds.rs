@@ -82,7 +82,7 @@ pub(crate) fn measure(
 /// Forwards and backwards in turns, beginning elsewhere each time, so that no cell always follows the same one.
 fn place_in(round: usize, place: usize, cells: usize) -> usize {
     let shifted = (place + round * 7) % cells;
-    if round % 2 == 0 { shifted } else { cells - 1 - shifted }
+    if round.is_multiple_of(2) { shifted } else { cells - 1 - shifted }
 }
 
 /// What is sent for one cell in one round.

@@ -122,6 +122,7 @@ impl Stream<'_> {
         outcome.called = host.called.clone();
         outcome.host_calls = Some(host.calls - calls_before);
         outcome.instructions = host.usage.map(|usage| usage.instructions - used_before);
+        outcome.instructions_before = host.usage.map(|_| used_before);
         outcome.memory_pages = host.usage.map(|usage| usage.memory);
         outcome
     }

@@ -1,0 +1,82 @@
+//! The counting in an interpreter: what is the same in every run.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use testkit::case::{self, Setup, Upstream};
+use testkit::outcome::Outcome;
+use testkit::wasm::WasmEngine;
+use testkit::{Engine, Load};
+
+use crate::scenario::{Request, Scenario};
+
+/// Requests before the one that is counted: by then, what is set up at first use is there.
+const WARM_UP: usize = 20;
+
+/// What one request costs.
+#[derive(Serialize, Clone, Copy)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Counts {
+    /// Instructions to load the module with its configuration.
+    pub(crate) load: u64,
+    /// Instructions of one request.
+    pub(crate) request: u64,
+    /// Host calls of one request.
+    pub(crate) host_calls: u64,
+    /// The memory after it, in pages of 64 KiB.
+    pub(crate) memory_pages: u64,
+}
+
+/// Runs a scenario with a module.
+pub(crate) fn count(module: &Path, config: &str, hold_headers: bool, scenario: &Scenario) -> Result<Counts> {
+    let gateway =
+        case::Gateway { hold_headers, buffer_limit: crate::envoy::BUFFER, ..case::Gateway::default() };
+    let setup = Setup { configuration: Some(config.to_owned()), gateway, ..Setup::default() };
+    let title = scenario.title();
+    let file = module.to_path_buf();
+    let loaded = WasmEngine::new(move || Ok(file.clone())).load(&setup).with_context(|| title.clone())?;
+    let mut loaded = match loaded {
+        Load::Loaded(loaded) => loaded,
+        Load::Refused { log } => {
+            let log: Vec<String> = log.iter().map(ToString::to_string).collect();
+            bail!("{title}: the configuration is refused: {}", log.join("; "));
+        }
+    };
+    let request = sent(&scenario.request)?;
+    let mut exchange = || loaded.exchange(&request, &Upstream::default()).with_context(|| title.clone());
+    let first = exchange()?;
+    let status = first.answer.as_ref().map_or(0, |answer| answer.status);
+    if scenario.passes != (status == 200) {
+        bail!(
+            "{title}: the request is answered with {status}, and the scenario says `passes: {}`",
+            scenario.passes
+        );
+    }
+    for _ in 1..WARM_UP {
+        exchange()?;
+    }
+    counts(&first, &exchange()?).with_context(|| format!("{title}: nothing was counted"))
+}
+
+fn counts(first: &Outcome, last: &Outcome) -> Option<Counts> {
+    Some(Counts {
+        load: first.instructions_before?,
+        request: last.instructions?,
+        host_calls: last.host_calls?,
+        memory_pages: last.memory_pages?,
+    })
+}
+
+fn sent(request: &Request) -> Result<case::Request> {
+    // What a case leaves out has its defaults in the format of cases alone.
+    let mut sent: case::Request = serde_yaml::from_str("{ expect: {} }")?;
+    let method = request.method.as_deref().unwrap_or(if request.body.is_some() { "POST" } else { "GET" });
+    sent.method = method.into();
+    sent.path = request.path.as_str().into();
+    sent.host = request.host.as_str().into();
+    sent.headers =
+        request.headers.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
+    sent.body = request.body.clone().map(Into::into);
+    Ok(sent)
+}
