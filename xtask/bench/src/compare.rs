@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::envoy::Wasm;
+use crate::envoy::{Envoy, Wasm};
 use crate::module;
 use crate::report::{Cpu, PluginReport, Row};
 use crate::rounds::{self, Cell, Plan, Times};
@@ -103,7 +103,8 @@ pub(crate) fn compare(subject: &Subject, options: &Options) -> Result<PluginRepo
     let wanted = |scenario: &&Scenario| options.only.as_ref().is_none_or(|text| scenario.name.contains(text));
     let scenarios: Vec<&Scenario> = subject.scenarios.iter().filter(wanted).collect();
     if scenarios.is_empty() {
-        let names: Vec<&str> = subject.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+        let mut names: Vec<&str> = subject.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+        names.dedup();
         bail!(Usage(format!("no scenario of {} fits --only; there are: {}", subject.name, names.join(", "))));
     }
     let mut layout = Layout::default();
@@ -134,8 +135,10 @@ pub(crate) fn compare(subject: &Subject, options: &Options) -> Result<PluginRepo
         None => None,
         Some(envoy) => {
             let Layout { arms, requests, cells } = &layout;
-            let times = rounds::measure(envoy, &plan(options)?, arms, requests, cells);
-            Some(times.with_context(|| format!("measuring {}", subject.name))?)
+            let plan = plan(options)?;
+            let times = rounds::measure(envoy, &plan, arms, requests, cells);
+            let times = times.with_context(|| format!("measuring {}", subject.name))?;
+            Some((times, loads(envoy, &plan, arms)?))
         }
     };
 
@@ -153,7 +156,10 @@ pub(crate) fn compare(subject: &Subject, options: &Options) -> Result<PluginRepo
             scenario: scenario.name.clone(),
             size: scenario.size,
             target: scenario.target,
-            envoy: times.as_ref().map(|times| cpu(times, cells, first)).transpose()?,
+            envoy: times
+                .as_ref()
+                .map(|(times, loads)| cpu(times, loads, &layout, cells, first))
+                .transpose()?,
             wasm: options.interpreter.then(count).transpose()?,
         });
     }
@@ -161,8 +167,28 @@ pub(crate) fn compare(subject: &Subject, options: &Options) -> Result<PluginRepo
     Ok(PluginReport { name: subject.name.clone(), module_bytes: own.bytes.len(), rows })
 }
 
-fn cpu(times: &Times, cells: &Columns, first: Option<&Columns>) -> Result<Cpu> {
+/// Milliseconds that each arm takes over its configuration.
+fn loads(envoy: &Path, plan: &Plan, arms: &[Option<Wasm>]) -> Result<Vec<Option<Spread>>> {
+    let load = |(number, arm): (usize, &Option<Wasm>)| {
+        let Some(wasm) = arm else { return Ok(None) };
+        progress::tick(format_args!("loading {} of {}", number + 1, arms.len()));
+        let times = Envoy::load_times(envoy, plan.envoy_core, wasm)?;
+        Ok(Spread::of(times.iter().map(|time| time.as_secs_f64() * 1e3)))
+    };
+    arms.iter().enumerate().map(load).collect()
+}
+
+fn cpu(
+    times: &Times,
+    loads: &[Option<Spread>],
+    layout: &Layout,
+    cells: &Columns,
+    first: Option<&Columns>,
+) -> Result<Cpu> {
+    let arm = layout.cells.get(cells.plugin).map(|cell| cell.arm);
+    let load = arm.and_then(|arm| *loads.get(arm)?).context("Envoy did not tell of the configuration")?;
     Ok(Cpu {
+        load,
         no_filter: spread(times, cells.no_filter)?,
         empty: spread(times, cells.empty)?,
         plugin: spread(times, cells.plugin)?,

@@ -24,6 +24,9 @@ pub(crate) const BUFFER: u32 = 16 * 1024 * 1024;
 /// The name of the cluster that bodies go to.
 const UPSTREAM: &str = "upstream";
 
+/// Has Envoy log when it enters a VM and when it leaves it, to the microsecond.
+const TRACING: [&str; 4] = ["--component-log-level", "wasm:trace", "--log-format", "%E.%f %v"];
+
 /// A plug-in behind a listener.
 #[derive(PartialEq, Eq)]
 pub(crate) struct Wasm {
@@ -57,7 +60,28 @@ impl Envoy {
             "admin": { "address": address(any_port()) },
             "static_resources": { "listeners": listeners.collect::<Vec<_>>(), "clusters": [cluster(upstream)] },
         });
-        Self::spawn(binary, core, &config, arms.len())
+        Self::spawn(binary, core, &config, arms.len(), &[])
+    }
+
+    /// How long a module takes over its configuration, in each VM that Envoy makes of it.
+    pub(crate) fn load_times(binary: &Path, core: usize, wasm: &Wasm) -> Result<Vec<Duration>> {
+        let config = json!({
+            "admin": { "address": address(any_port()) },
+            "static_resources": { "listeners": [listener("arm-0", vec![filter(0, wasm)], &json!([]))] },
+        });
+        let envoy = Self::spawn(binary, core, &config, 1, &TRACING)?;
+        let mut began = None;
+        let mut times = Vec::new();
+        for line in envoy.log().lines() {
+            let Some((at, what)) = line.split_once(' ') else { continue };
+            if what.starts_with("[host->vm] proxy_on_configure") {
+                began = at.parse::<f64>().ok();
+            } else if what.starts_with("[host<-vm] proxy_on_configure") {
+                let took = began.take().zip(at.parse::<f64>().ok()).map(|(began, ended)| ended - began);
+                times.extend(took.map(|seconds| Duration::from_secs_f64(seconds.max(0.0))));
+            }
+        }
+        Ok(times)
     }
 
     /// An Envoy that takes each request whole and answers 200.
@@ -74,10 +98,10 @@ impl Envoy {
             "admin": { "address": address(any_port()) },
             "static_resources": { "listeners": [listener("arm-0", vec![buffer], &routes)] },
         });
-        Self::spawn(binary, core, &config, 1)
+        Self::spawn(binary, core, &config, 1, &[])
     }
 
-    fn spawn(binary: &Path, core: usize, config: &Value, listeners: usize) -> Result<Self> {
+    fn spawn(binary: &Path, core: usize, config: &Value, listeners: usize, args: &[&str]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("xtask-bench-").tempdir()?;
         let (file, admin_file) = (folder.path().join("envoy.json"), folder.path().join("admin"));
         fs::write(&file, serde_json::to_vec(config)?)?;
@@ -85,6 +109,7 @@ impl Envoy {
         let mut command = pinned(core);
         command.arg(binary).arg("--config-path").arg(&file).arg("--admin-address-path").arg(&admin_file);
         command.args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]);
+        command.args(args);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let child = command.spawn().context(PINNING)?;
         let mut envoy = Self { child, listeners: Vec::new(), folder };

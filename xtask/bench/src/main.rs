@@ -136,9 +136,11 @@ fn run(args: &Args) -> Result<()> {
     if names.is_empty() {
         bail!(Usage("no plug-in has a bench.yaml: name one, and its manifest's example is measured".into()));
     }
-    let envoy = gateway::Envoy::find(&workspace.target).context("there is no Envoy to measure in")?;
+    let envoy = in_envoy
+        .then(|| gateway::Envoy::find(&workspace.target).context("there is no Envoy to measure in"))
+        .transpose()?;
     let options = Options {
-        envoy: in_envoy.then(|| envoy.path().to_path_buf()),
+        envoy: envoy.as_ref().map(|envoy| envoy.path().to_path_buf()),
         interpreter: args.engine.contains(&Engine::Wasm),
         rounds: usize::from(args.rounds),
         only: args.only.clone(),
@@ -147,7 +149,7 @@ fn run(args: &Args) -> Result<()> {
         against_config: args.against_config.as_deref().map(compare::read_config).transpose()?,
     };
     let subjects = names.iter().map(|name| workspace.subject(name)).collect::<Result<Vec<_>>>()?;
-    let mut report = Report::new(&workspace.root, envoy.version(), &options)?;
+    let mut report = Report::new(&workspace.root, envoy.as_ref().map(gateway::Envoy::version), &options)?;
     for subject in &subjects {
         report.plugins.push(compare::compare(subject, &options)?);
     }

@@ -22,7 +22,8 @@ pub(crate) struct Report {
     processor: String,
     cores: usize,
     kernel: String,
-    envoy: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    envoy: Option<String>,
     rustc: String,
     rounds: usize,
     /// The other module.
@@ -62,6 +63,8 @@ pub(crate) struct Cpu {
     pub(crate) no_filter: Spread,
     pub(crate) empty: Spread,
     pub(crate) plugin: Spread,
+    /// Milliseconds that the plug-in takes over its configuration, in each VM that Envoy makes.
+    pub(crate) load: Spread,
     /// The plug-in in times of the empty module.
     pub(crate) over_empty: Spread,
     /// The plug-in in times of itself at the scenario's first size.
@@ -76,7 +79,7 @@ pub(crate) struct Cpu {
 
 impl Report {
     /// A report without measurements.
-    pub(crate) fn new(root: &Path, envoy: &str, options: &Options) -> Result<Self> {
+    pub(crate) fn new(root: &Path, envoy: Option<&str>, options: &Options) -> Result<Self> {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").context("measuring needs Linux")?;
         let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
@@ -86,7 +89,7 @@ impl Report {
             processor: model.map_or("unknown", |(_, model)| model).to_owned(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             kernel: kernel.trim().to_owned(),
-            envoy: envoy.to_owned(),
+            envoy: envoy.map(ToOwned::to_owned),
             rustc: String::from_utf8_lossy(&rustc.stdout).trim().to_owned(),
             rounds: options.rounds,
             against: options.against.as_ref().map(|file| file.display().to_string()),
@@ -134,8 +137,8 @@ impl Report {
              the same callbacks and that does nothing. Ratios are between times of the same round; between the figures in \
              brackets is the middle half of them. *× smallest* is the plug-in in times of itself at the scenario's first size. \
              Requests without a body are answered by Envoy itself, the cheapest thing that it can do; those with one go \
-             to an upstream. *Instructions*, of one request and *to load* the configuration, are those of an interpreter, \
-             the same in every run.\n\n",
+             to an upstream. *Load* is the time, and *to load* the \
+             instructions, that a VM takes over its configuration when it starts.\n\n",
         );
         let _ = writeln!(page, "{}, {} cores, Linux {}.\n", self.processor, self.cores, self.kernel);
         let _ = writeln!(page, "{}\n", self.how());
@@ -158,15 +161,20 @@ impl Report {
     }
 
     fn how(&self) -> String {
-        let against = self.against.as_ref().map(|file| format!(" The other module is {file}."));
-        format!(
-            "Times: µs of one worker's CPU per request, medians of {} rounds in turns, in Envoy {}. Instructions of an \
-             interpreter, with the memory's pages of 64 KiB. Modules of `cargo xtask build`, {}, without wasm-opt.{}",
-            self.rounds,
-            self.envoy,
-            self.rustc,
-            against.unwrap_or_default()
-        )
+        let mut parts = Vec::new();
+        if let Some(envoy) = &self.envoy {
+            parts.push(format!(
+                "Times: µs of one worker's CPU per request, medians of {} rounds in turns, in Envoy {envoy}.",
+                self.rounds
+            ));
+        }
+        parts.push(
+            "Instructions: an interpreter's, the same in every run; pages: the VM's memory, 64 KiB each."
+                .into(),
+        );
+        parts.push(format!("Modules of `cargo xtask build`, {}, without wasm-opt.", self.rustc));
+        parts.extend(self.against.as_ref().map(|file| format!("The other module is {file}.")));
+        parts.join(" ")
     }
 
     /// What to think of figures that lie far apart.
@@ -184,7 +192,7 @@ impl Report {
 
     /// The headings and the cells; a column without any value is left out.
     fn table(&self, plugin: &PluginReport) -> Vec<Vec<String>> {
-        let columns: [(&str, Cell); 14] = [
+        let columns: [(&str, Cell); 15] = [
             ("scenario", |row| Some(row.scenario.clone())),
             ("size", |row| row.size.map(thousands)),
             ("no filter", |row| Some(time(row.envoy?.no_filter))),
@@ -195,9 +203,10 @@ impl Report {
             ("× smallest", |row| row.envoy?.over_smallest.map(times)),
             ("other", |row| row.envoy?.against.map(time)),
             ("other ÷ plug-in", |row| row.envoy?.against_over_plugin.map(times)),
+            ("load, ms", |row| Some(time(row.envoy?.load))),
             ("instructions", |row| Some(thousands(row.wasm?.request))),
             ("host calls", |row| Some(thousands(row.wasm?.host_calls))),
-            ("to load", |row| Some(thousands(row.wasm?.load))),
+            ("… to load", |row| Some(thousands(row.wasm?.load))),
             ("pages", |row| Some(thousands(row.wasm?.memory_pages))),
         ];
         let has = |cell: &Cell| plugin.rows.iter().any(|row| cell(row).is_some());
