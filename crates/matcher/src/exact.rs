@@ -9,7 +9,8 @@ use crate::table::{Hash, Table};
 #[derive(Default)]
 pub struct ExactSet {
     table: Table,
-    folding: Option<Folding>,
+    /// Boxed, because most sets have none.
+    folding: Option<Box<Folding>>,
     /// No longer text, in bytes, can be equal to any of them.
     longest: usize,
 }
@@ -31,7 +32,7 @@ impl ExactSet {
         strings: impl IntoIterator<Item = impl AsRef<str>>,
         case: Case,
     ) -> Result<Self, ExactSetError> {
-        let mut set = Self { folding: (case == Case::Insensitive).then(Folding::default), ..Self::default() };
+        let mut set = Self { folding: (case == Case::Insensitive).then(Box::<Folding>::default), ..Self::default() };
         for (number, string) in (0..).zip(strings) {
             let string = string.as_ref();
             if string.is_empty() {

@@ -23,13 +23,21 @@ use prefilter::Prefilter;
 const BLOCK: usize = 16;
 
 /// A set of keywords.
-pub struct Literals {
-    engine: Engine,
-    start: StateID,
+///
+/// One pointer in size: a configuration has many sets, most of them empty or not asked.
+#[derive(Default)]
+pub struct Literals(Option<Box<Set>>);
+
+/// The keywords of a set that has any.
+struct Set {
     prefilter: Prefilter,
+    /// The length of the shortest keyword in bytes, in whatever spelling: no shorter text has one.
+    shortest: usize,
+    identity: Identity,
+    start: StateID,
+    engine: Engine,
     /// Without case, what a text is folded with: the automaton knows the folded keywords only.
     folding: Option<Folding>,
-    identity: Identity,
 }
 
 enum Engine {
@@ -82,24 +90,36 @@ impl Literals {
                 Case::Insensitive => folding.learn(pattern),
             });
         }
+        if prepared.is_empty() {
+            return Ok(Self::default());
+        }
         let engine = Engine::new(&prepared)?;
         let start = match &engine {
             Engine::Dfa(dfa) => dfa.start_state(Anchored::No),
             Engine::Nfa(nfa) => nfa.start_state(Anchored::No),
         };
-        Ok(Self {
-            engine,
-            start: start.map_err(|_| LiteralsError::TooLarge)?,
+        let shortest = prepared.iter().map(|pattern| shortest_spelling(pattern, &folding)).min();
+        Ok(Self(Some(Box::new(Set {
             prefilter: Prefilter::new(&prepared, &folding, case),
-            folding: (case == Case::Insensitive).then_some(folding),
+            shortest: shortest.unwrap_or_default(),
             identity: Identity::new(),
-        })
+            start: start.map_err(|_| LiteralsError::TooLarge)?,
+            engine,
+            folding: (case == Case::Insensitive).then_some(folding),
+        }))))
     }
 
     /// A keyword that occurs in `text`: of the first occurrence to end, and the longest of those that end
     /// together; of two equal keywords the first.
     pub fn find(&self, text: &[u8]) -> Option<usize> {
-        self.scanner().feed(self, text)
+        let set = self.0.as_deref()?;
+        // Where nothing follows, a keyword that begins too late does not end. Most texts are left here, without
+        // a look at the automaton.
+        let rest = set.prefilter.skip(text);
+        if rest.len() < set.shortest {
+            return None;
+        }
+        self.scanner().feed(self, rest)
     }
 
     /// Whether any keyword occurs in `text`.
@@ -118,29 +138,30 @@ impl LiteralScanner {
     ///
     /// Nothing can be pending at the end of a text: a keyword is found with the chunk that its last byte is in.
     pub fn feed(&mut self, literals: &Literals, chunk: &[u8]) -> Option<usize> {
-        if self.set != Some(literals.identity) {
-            *self = Self { set: Some(literals.identity), state: literals.start, ..Self::default() };
+        let set = literals.0.as_deref()?;
+        if self.set != Some(set.identity) {
+            *self = Self { set: Some(set.identity), state: set.start, ..Self::default() };
         }
         if self.found.is_none() {
-            self.found = match &literals.engine {
-                Engine::Dfa(dfa) => self.search(literals, dfa, chunk),
-                Engine::Nfa(nfa) => self.search(literals, nfa, chunk),
+            self.found = match &set.engine {
+                Engine::Dfa(dfa) => self.search(set, dfa, chunk),
+                Engine::Nfa(nfa) => self.search(set, nfa, chunk),
             };
         }
         self.found
     }
 
-    fn search(&mut self, literals: &Literals, automaton: &impl Automaton, chunk: &[u8]) -> Option<usize> {
+    fn search(&mut self, set: &Set, automaton: &impl Automaton, chunk: &[u8]) -> Option<usize> {
         let mut rest = chunk;
         while !rest.is_empty() {
-            if self.state == literals.start && self.partial.is_empty() {
-                rest = literals.prefilter.skip(rest);
+            if self.state == set.start && self.partial.is_empty() {
+                rest = set.prefilter.skip(rest);
             }
             // Short of a match, the automaton keeps a whole block: leaving it as soon as it is back at the start
             // costs more than it saves where keywords begin often.
             let block;
             (block, rest) = rest.split_at(rest.len().min(BLOCK));
-            let found = match &literals.folding {
+            let found = match &set.folding {
                 Some(folding) => self.walk_folded(automaton, folding, block),
                 None => self.walk(automaton, block, |byte| byte),
             };
@@ -181,6 +202,15 @@ impl LiteralScanner {
             rest = after;
         }
     }
+}
+
+/// How many bytes the shortest spelling of a folded pattern has.
+fn shortest_spelling(pattern: &str, folding: &Folding) -> usize {
+    let shortest = |c: char| {
+        let spellings = folding.spellings(c).unwrap_or_default();
+        spellings.iter().map(|spelling| spelling.len_utf8()).fold(c.len_utf8(), usize::min)
+    };
+    pattern.chars().map(shortest).sum()
 }
 
 impl Engine {
