@@ -32,7 +32,8 @@ impl ExactSet {
         strings: impl IntoIterator<Item = impl AsRef<str>>,
         case: Case,
     ) -> Result<Self, ExactSetError> {
-        let mut set = Self { folding: (case == Case::Insensitive).then(Box::<Folding>::default), ..Self::default() };
+        let mut set =
+            Self { folding: (case == Case::Insensitive).then(Box::<Folding>::default), ..Self::default() };
         for (number, string) in (0..).zip(strings) {
             let string = string.as_ref();
             if string.is_empty() {

@@ -4,6 +4,7 @@
 //! request is long, not what the configuration is; the other kinds are checked for the few rules that the
 //! look-up finds.
 
+use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 
 use crate::host::{self, HostPattern};
@@ -183,7 +184,14 @@ impl<'a, A: Attributes> Request<'a, A> {
     }
 
     fn host(&self) -> Option<&[u8]> {
-        let ask = || Some(host::normalise(&self.attributes.borrow_mut().host()?).into_owned());
+        let ask = || {
+            let host = self.attributes.borrow_mut().host()?;
+            match host::normalise(&host) {
+                // Most hosts come as they are compared, and need no copy.
+                Cow::Borrowed(same) if same.len() == host.len() => Some(host),
+                normal => Some(normal.into_owned()),
+            }
+        };
         self.host.get_or_init(ask).as_deref()
     }
 

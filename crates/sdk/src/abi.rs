@@ -6,6 +6,9 @@
 //! `proxy_on_*` are the same symbols.
 #![allow(unsafe_code, reason = "a foreign interface; `host` wraps each call in a safe function")]
 
+use std::cell::Cell;
+use std::ptr::null_mut;
+
 /// What a host call returned. Numbers that the ABI does not name are kept as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Status(pub u32);
@@ -202,13 +205,39 @@ pub(crate) use calls::*;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use crate::native::calls::*;
 
+std::thread_local! {
+    /// Memory that is lent to the host for its next answer, and how many bytes it has.
+    static LENT: Cell<(*mut u8, usize)> = const { Cell::new((null_mut(), 0)) };
+}
+
+/// Lends memory during a host call: an answer that fits is written there, and needs none from the heap. What
+/// `call` does with the memory afterwards is its caller's affair: [`allocate`] only hands out the address.
+pub(crate) fn lend<R>(memory: *mut u8, size: usize, call: impl FnOnce() -> R) -> R {
+    /// Takes back what the host did not want, also where a native test's host panics.
+    struct TakeBack;
+    impl Drop for TakeBack {
+        fn drop(&mut self) {
+            LENT.set((null_mut(), 0));
+        }
+    }
+    LENT.set((memory, size));
+    let _take_back = TakeBack;
+    call()
+}
+
 /// Memory for a host's answer: `proxy_on_memory_allocate`. Null when there is none, which a host takes as
 /// a failed call.
 pub fn allocate(size: usize) -> *mut u8 {
+    let (lent, room) = LENT.get();
+    if (1..=room).contains(&size) {
+        // A second answer must not be written over the first.
+        LENT.set((null_mut(), 0));
+        return lent;
+    }
     match std::alloc::Layout::array::<u8>(size) {
         // SAFETY: the layout has a size, as `alloc` asks.
         Ok(layout) if size > 0 => unsafe { std::alloc::alloc(layout) },
-        _ => std::ptr::null_mut(),
+        _ => null_mut(),
     }
 }
 

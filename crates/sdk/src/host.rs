@@ -1,6 +1,7 @@
 //! Host calls as safe functions: bytes in, bytes out, and a [`Status`] where a host says no.
 #![allow(unsafe_code, reason = "passes pointers to live slices and takes over what `abi::allocate` gave")]
 
+use std::mem::MaybeUninit;
 use std::ptr::null_mut;
 use std::time::Duration;
 
@@ -69,6 +70,35 @@ pub(crate) fn header(map: MapType, name: &[u8]) -> Result<Option<Vec<u8>>, Statu
     optional(bytes(|data, size| unsafe {
         abi::proxy_get_header_map_value(map as u32, name.as_ptr(), name.len(), data, size)
     }))
+}
+
+/// What `look` makes of a header's first value, which is read on the stack where it is short.
+pub(crate) fn with_header<R>(
+    map: MapType,
+    name: &[u8],
+    look: impl FnOnce(&[u8]) -> R,
+) -> Result<Option<R>, Status> {
+    /// Paths and hosts are rarely longer.
+    const ROOM: usize = 1024;
+    let mut room = [const { MaybeUninit::<u8>::uninit() }; ROOM];
+    let place = room.as_mut_ptr().cast();
+    let (mut data, mut size) = (null_mut(), 0);
+    let status = abi::lend(place, ROOM, || {
+        // SAFETY: pointers and lengths of live slices and variables.
+        unsafe {
+            abi::proxy_get_header_map_value(map as u32, name.as_ptr(), name.len(), &mut data, &mut size)
+        }
+    });
+    match done(status) {
+        Ok(()) if data == place => {
+            // SAFETY: the host got this address from `abi::allocate` for at most ROOM bytes, and has filled them.
+            Ok(Some(look(unsafe { std::slice::from_raw_parts(data, size.min(ROOM)) })))
+        }
+        // SAFETY: a host that says OK has either written nothing or memory that it got from `abi::allocate`.
+        Ok(()) => Ok(Some(look(&unsafe { take(data, size) }))),
+        Err(Status::NOT_FOUND) => Ok(None),
+        Err(status) => Err(status),
+    }
 }
 
 pub(crate) fn add_header(map: MapType, name: &[u8], value: &[u8]) -> Result<(), Status> {

@@ -21,9 +21,9 @@ impl Plugin for RequestBlock {
             Some(patterns) => {
                 let headers = request.all();
                 let path = headers.values(":path").next().unwrap_or_default();
-                rules::url(config, path).or_else(|| patterns.find(headers.iter()))
+                rules::url(config, path).or_else(|| patterns.find(headers.bytes(), headers.iter()))
             }
-            None if config.looks_at_urls => rules::url(config, &request.path()),
+            None if config.looks_at_urls => request.with(":path", |path| rules::url(config, path)),
             None => None,
         };
         match found {

@@ -62,8 +62,16 @@ pub struct HeaderPatterns {
 }
 
 impl HeaderPatterns {
-    /// Looks at every header, and at every value of one that is repeated.
-    pub fn find<'a>(&self, mut headers: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Option<Match> {
+    /// Looks at every header, and at every value of one that is repeated. `all` is where they stand together: most
+    /// requests hold no keyword in any case, and one look shows it.
+    pub fn find<'a>(
+        &self,
+        all: &[u8],
+        mut headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    ) -> Option<Match> {
+        if !self.names.is_match(all) {
+            return None;
+        }
         headers
             .find_map(|(name, value)| self.names.find(name).or_else(|| self.values.find(value)))
             .map(Match::Header)
