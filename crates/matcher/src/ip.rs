@@ -4,6 +4,8 @@
 //! mapped into IPv6 (`::ffff:192.0.2.1`, RFC 4291 §2.5.5.2) is that IPv4 address wherever it stands, since
 //! which of the two a gateway reports depends on how its socket is bound, not on the client.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::net::{IpAddr, Ipv6Addr};
 
 mod range;
@@ -11,35 +13,44 @@ mod range;
 use range::Bounds;
 pub use range::{IpRange, IpRangeError};
 
-/// Addresses, in one look-up however many ranges there are.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Ranges of addresses, numbered from 0, asked in one look-up however many there are.
+#[derive(Debug, Clone, Default)]
 pub struct IpSet {
-    /// First and last address of each range, ascending, no two of which touch.
-    v4: Vec<(u32, u32)>,
-    v6: Vec<(u128, u128)>,
+    v4: Pieces<u32>,
+    v6: Pieces<u128>,
 }
 
+/// The address at which something else counts, ascending, and which range counts from there on: the first of those
+/// that overlap.
+type Pieces<T> = Vec<(T, Option<usize>)>;
+
 impl IpSet {
-    /// The addresses of all `ranges`, which may overlap and come in any order.
+    /// Takes up ranges, which may overlap.
     pub fn new(ranges: impl IntoIterator<Item = IpRange>) -> Self {
-        let mut set = Self::default();
-        for range in ranges {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for (number, range) in ranges.into_iter().enumerate() {
             match range.0 {
-                Bounds::V4(first, last) => set.v4.push((first, last)),
-                Bounds::V6(first, last) => set.v6.push((first, last)),
+                Bounds::V4(first, last) => v4.push((first.into(), last.into(), number)),
+                Bounds::V6(first, last) => v6.push((first, last, number)),
             }
         }
-        merge(&mut set.v4, |last| last.checked_add(1));
-        merge(&mut set.v6, |last| last.checked_add(1));
-        set
+        // Cut as numbers of one width, so that a module has the code once. What ends with the last IPv4 address has
+        // no piece behind it.
+        let narrow = |(first, number)| Some((u32::try_from(first).ok()?, number));
+        Self { v4: pieces(v4).into_iter().filter_map(narrow).collect(), v6: pieces(v6) }
+    }
+
+    /// The number of the first range that holds `address`.
+    pub fn find(&self, address: IpAddr) -> Option<usize> {
+        match address.to_canonical() {
+            IpAddr::V4(address) => find(&self.v4, address.to_bits()),
+            IpAddr::V6(address) => find(&self.v6, address.to_bits()),
+        }
     }
 
     /// Whether `address` is in one of the ranges.
     pub fn contains(&self, address: IpAddr) -> bool {
-        match address.to_canonical() {
-            IpAddr::V4(address) => holds(&self.v4, address.to_bits()),
-            IpAddr::V6(address) => holds(&self.v6, address.to_bits()),
-        }
+        self.find(address).is_some()
     }
 
     /// Whether there is no address in it.
@@ -48,22 +59,36 @@ impl IpSet {
     }
 }
 
-/// Sorts ranges and joins those that overlap or touch; `next` is the address after one, if there is any.
-fn merge<T: Copy + Ord>(ranges: &mut Vec<(T, T)>, next: impl Fn(T) -> Option<T>) {
+/// Cuts ranges, each with its number, where one begins or ends.
+fn pieces(mut ranges: Vec<(u128, u128, usize)>) -> Pieces<u128> {
     ranges.sort_unstable();
-    ranges.dedup_by(|(first, last), (_, reached)| {
-        // Nothing comes after the last address of all, so whatever is left lies in the range that reaches it.
-        let joined = next(*reached).is_none_or(|after| *first <= after);
-        if joined {
-            *reached = (*reached).max(*last);
+    let mut borders: Vec<u128> =
+        ranges.iter().flat_map(|(first, last, _)| [Some(*first), last.checked_add(1)]).flatten().collect();
+    borders.sort_unstable();
+    borders.dedup();
+    let mut pieces = Pieces::new();
+    let mut coming = ranges.into_iter().peekable();
+    // The ranges that have begun, the one with the least number on top; they are taken off when they come to the top
+    // and are over.
+    let mut begun = BinaryHeap::new();
+    for border in borders {
+        while let Some((_, last, number)) = coming.next_if(|(first, ..)| *first <= border) {
+            begun.push(Reverse((number, last)));
         }
-        joined
-    });
+        while begun.peek().is_some_and(|Reverse((_, last))| *last < border) {
+            begun.pop();
+        }
+        let number = begun.peek().map(|Reverse((number, _))| *number);
+        if pieces.last().is_none_or(|(_, before)| *before != number) {
+            pieces.push((border, number));
+        }
+    }
+    pieces
 }
 
-fn holds<T: Copy + Ord>(ranges: &[(T, T)], address: T) -> bool {
-    let after = ranges.partition_point(|(first, _)| *first <= address);
-    after.checked_sub(1).and_then(|at| ranges.get(at)).is_some_and(|(_, last)| address <= *last)
+fn find<T: Copy + Ord>(pieces: &[(T, Option<usize>)], address: T) -> Option<usize> {
+    let after = pieces.partition_point(|(first, _)| *first <= address);
+    pieces.get(after.checked_sub(1)?)?.1
 }
 
 /// The address in what a gateway or a header says of a peer: `192.0.2.1:51234`, `[2001:db8::1]:443`,
@@ -159,14 +184,53 @@ mod tests {
     }
 
     #[test]
-    fn ranges_that_overlap_or_touch_are_one() {
-        let set = |ranges: &[&str]| IpSet::new(ranges.iter().map(|range| IpRange::parse(range).unwrap()));
-        let halves = set(&["10.0.0.128/25", "10.0.0.0/25", "10.0.0.7", "::ffff:10.0.0.0/121"]);
-        assert_eq!(halves, set(&["10.0.0.0/24"]));
-        assert_eq!(set(&["128.0.0.0/1", "255.255.255.255", "0.0.0.0/1"]), set(&["0.0.0.0/0"]));
-        assert_eq!(set(&["8000::/1", "::/1", "ffff::/16"]), set(&["::/0"]));
-        assert_eq!(halves.v4.len(), 1);
-        assert!(set(&[]).is_empty() && !halves.is_empty());
+    fn the_first_range_that_holds_an_address_is_found() {
+        let ranges: Vec<IpRange> = [
+            "10.0.0.128/25",
+            "10.0.0.0/24",
+            "10.0.0.7",
+            "10.0.0.0/8",
+            "255.255.255.255",
+            "0.0.0.0",
+            "2001:db8::/32",
+            "::/0",
+            "2001:db8::1",
+            "10.0.1.0/24",
+        ]
+        .map(|range| IpRange::parse(range).unwrap())
+        .to_vec();
+        let set = IpSet::new(ranges.iter().copied());
+        // At every border, and beside it.
+        for text in [
+            "0.0.0.0",
+            "0.0.0.1",
+            "9.255.255.255",
+            "10.0.0.0",
+            "10.0.0.6",
+            "10.0.0.7",
+            "10.0.0.8",
+            "10.0.0.127",
+            "10.0.0.128",
+            "10.0.0.255",
+            "10.0.1.0",
+            "10.0.2.0",
+            "10.255.255.255",
+            "11.0.0.0",
+            "255.255.255.254",
+            "255.255.255.255",
+            "::",
+            "2001:db7:ffff:ffff:ffff:ffff:ffff:ffff",
+            "2001:db8::",
+            "2001:db8::1",
+            "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff",
+            "2001:db9::",
+            "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+        ] {
+            let address = text.parse().unwrap();
+            assert_eq!(set.find(address), ranges.iter().position(|range| range.contains(address)), "{text}");
+        }
+        assert!(IpSet::new([]).is_empty() && !set.is_empty());
+        assert!(!IpSet::new([]).contains("10.0.0.1".parse().unwrap()));
     }
 
     #[test]

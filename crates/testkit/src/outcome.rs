@@ -35,6 +35,10 @@ pub struct Outcome {
     /// The module's instructions from its start to this request, its configuration among them, where the engine counts
     /// them.
     pub instructions_before: Option<u64>,
+    /// How often the module has allocated memory during the request, where it [counts](crate::wasm::ALLOCATIONS).
+    pub allocations: Option<u64>,
+    /// The same, from its start to this request.
+    pub allocations_before: Option<u64>,
     /// The module's memory after the request, in pages of 64 KiB, where the engine knows it.
     pub memory_pages: Option<u64>,
 }

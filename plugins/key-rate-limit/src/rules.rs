@@ -42,7 +42,7 @@ fn in_item<'c>(item: &'c Item, headers: &Headers, address: Option<IpAddr>) -> Op
             cookies.find_map(|value| limit_of(&item.keys, value))
         }
         Source::Address(source) => {
-            let Keys::Ranges(ranges) = &item.keys else {
+            let Keys::Ranges(ranges, limits) = &item.keys else {
                 return None;
             };
             let address = match source {
@@ -50,7 +50,7 @@ fn in_item<'c>(item: &'c Item, headers: &Headers, address: Option<IpAddr>) -> Op
                 // Who sends no address, or none that is one, does not get around the limit.
                 AddressSource::Header(name, hops) => forwarded(headers, name, *hops).or(address)?,
             };
-            let (_, limit) = ranges.iter().find(|(range, _)| range.contains(address))?;
+            let limit = ranges.find(address).and_then(|index| limits.get(index))?;
             Some(Found { limit, key: Some(address.to_string().into_bytes()) })
         }
     }
@@ -71,7 +71,7 @@ fn limit_of<'c>(keys: &'c Keys, key: &[u8]) -> Option<Found<'c>> {
             let (_, limit) = patterns.iter().find(fits)?;
             Some(Found { limit, key: Some(key.to_vec()) })
         }
-        Keys::Ranges(_) => None,
+        Keys::Ranges(..) => None,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::rounds::{self, Cell, Plan, Times};
 use crate::scenario::{Request, Scenario};
 use crate::stats::Spread;
 use crate::subject::Subject;
-use crate::{Usage, interpreter, progress};
+use crate::{Usage, allocations, interpreter, progress};
 
 /// What was asked for.
 pub(crate) struct Options {
@@ -91,6 +91,8 @@ pub(crate) fn compare(subject: &Subject, options: &Options) -> Result<PluginRepo
     };
     let own = module::read(&subject.module)?;
     let own_file = put("plugin.wasm", &own.bytes)?;
+    let counting =
+        allocations::counting(&own.bytes)?.map(|bytes| put("counting.wasm", &bytes)).transpose()?;
     let empty = put("empty.wasm", &module::empty_like(&own.bytes)?)?;
     let other = match &options.against {
         None => None,
@@ -150,7 +152,7 @@ pub(crate) fn compare(subject: &Subject, options: &Options) -> Result<PluginRepo
         let config = options.config.as_ref().unwrap_or(&scenario.config);
         let count = || {
             progress::tick(format_args!("counting: {}", scenario.title()));
-            interpreter::count(&own_file, config, subject.hold_headers, scenario)
+            interpreter::count(&own_file, counting.as_deref(), config, subject.hold_headers, scenario)
         };
         rows.push(Row {
             scenario: scenario.name.clone(),

@@ -24,12 +24,37 @@ pub(crate) struct Counts {
     pub(crate) request: u64,
     /// Host calls of one request.
     pub(crate) host_calls: u64,
+    /// Allocations to load the module, where they can be counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) load_allocations: Option<u64>,
+    /// Allocations of one request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) allocations: Option<u64>,
     /// The memory after it, in pages of 64 KiB.
     pub(crate) memory_pages: u64,
 }
 
-/// Runs a scenario with a module.
-pub(crate) fn count(module: &Path, config: &str, hold_headers: bool, scenario: &Scenario) -> Result<Counts> {
+/// Runs a scenario with a module, and once more with its copy that counts allocations: counting takes instructions.
+pub(crate) fn count(
+    module: &Path,
+    counting: Option<&Path>,
+    config: &str,
+    hold_headers: bool,
+    scenario: &Scenario,
+) -> Result<Counts> {
+    let (first, last) = run(module, config, hold_headers, scenario)?;
+    let mut counts =
+        counts(&first, &last).with_context(|| format!("{}: nothing was counted", scenario.title()))?;
+    if let Some(counting) = counting {
+        let (first, last) = run(counting, config, hold_headers, scenario)?;
+        counts.load_allocations = first.allocations_before;
+        counts.allocations = last.allocations;
+    }
+    Ok(counts)
+}
+
+/// The first request after the module was loaded, and a later one.
+fn run(module: &Path, config: &str, hold_headers: bool, scenario: &Scenario) -> Result<(Outcome, Outcome)> {
     let gateway =
         case::Gateway { hold_headers, buffer_limit: crate::envoy::BUFFER, ..case::Gateway::default() };
     let setup = Setup { configuration: Some(config.to_owned()), gateway, ..Setup::default() };
@@ -56,7 +81,8 @@ pub(crate) fn count(module: &Path, config: &str, hold_headers: bool, scenario: &
     for _ in 1..WARM_UP {
         exchange()?;
     }
-    counts(&first, &exchange()?).with_context(|| format!("{title}: nothing was counted"))
+    let last = exchange()?;
+    Ok((first, last))
 }
 
 fn counts(first: &Outcome, last: &Outcome) -> Option<Counts> {
@@ -64,6 +90,8 @@ fn counts(first: &Outcome, last: &Outcome) -> Option<Counts> {
         load: first.instructions_before?,
         request: last.instructions?,
         host_calls: last.host_calls?,
+        load_allocations: None,
+        allocations: None,
         memory_pages: last.memory_pages?,
     })
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what plug-ins cost, measured. A program of its own, because it needs an interpreter and an
 //! Envoy, which no newcomer's first build should wait for.
 
+mod allocations;
 mod compare;
 mod corpus;
 mod envoy;

@@ -192,7 +192,7 @@ impl Report {
 
     /// The headings and the cells; a column without any value is left out.
     fn table(&self, plugin: &PluginReport) -> Vec<Vec<String>> {
-        let columns: [(&str, Cell); 15] = [
+        let columns: [(&str, Cell); 17] = [
             ("scenario", |row| Some(row.scenario.clone())),
             ("size", |row| row.size.map(thousands)),
             ("no filter", |row| Some(time(row.envoy?.no_filter))),
@@ -206,7 +206,9 @@ impl Report {
             ("load, ms", |row| Some(time(row.envoy?.load))),
             ("instructions", |row| Some(thousands(row.wasm?.request))),
             ("host calls", |row| Some(thousands(row.wasm?.host_calls))),
-            ("… to load", |row| Some(thousands(row.wasm?.load))),
+            ("allocations", |row| row.wasm?.allocations.map(thousands)),
+            ("instructions to load", |row| Some(thousands(row.wasm?.load))),
+            ("allocations to load", |row| row.wasm?.load_allocations.map(thousands)),
             ("pages", |row| Some(thousands(row.wasm?.memory_pages))),
         ];
         let has = |cell: &Cell| plugin.rows.iter().any(|row| cell(row).is_some());

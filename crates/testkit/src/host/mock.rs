@@ -89,6 +89,8 @@ pub(super) struct Usage {
     pub(super) instructions: u64,
     /// The memory now, in pages of 64 KiB.
     pub(super) memory: u64,
+    /// Since the start of the module, where it counts them.
+    pub(super) allocations: Option<u64>,
 }
 
 /// When every case begins: 2026-01-01T00:00:00Z, in nanoseconds since 1970. A plug-in under test sees the same
@@ -140,9 +142,10 @@ impl MockHost {
     }
 
     /// Notes what a callback has used, and how many pages of memory the module has now.
-    pub(crate) fn used(&mut self, instructions: u64, memory: u64) {
+    /// `allocations` are those since its start, where it counts them.
+    pub(crate) fn used(&mut self, instructions: u64, memory: u64, allocations: Option<u64>) {
         let before = self.usage.unwrap_or_default().instructions;
-        self.usage = Some(Usage { instructions: before + instructions, memory });
+        self.usage = Some(Usage { instructions: before + instructions, memory, allocations });
     }
 
     pub(super) fn gateway(&self) -> &Gateway {

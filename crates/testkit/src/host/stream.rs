@@ -83,7 +83,7 @@ impl Stream<'_> {
     /// Sends a request through, and the answer back.
     pub(super) fn exchange(&self, request: &Request, upstream: &Upstream) -> Outcome {
         let calls_before = self.host().calls;
-        let used_before = self.host().usage.unwrap_or_default().instructions;
+        let before = self.host().usage.unwrap_or_default();
         self.host().begin_stream(&request.services);
         if let Some(time) = request.time {
             let ticks = self.host().set_clock(time.nanoseconds());
@@ -121,8 +121,10 @@ impl Stream<'_> {
         outcome.closed = host.closed;
         outcome.called = host.called.clone();
         outcome.host_calls = Some(host.calls - calls_before);
-        outcome.instructions = host.usage.map(|usage| usage.instructions - used_before);
-        outcome.instructions_before = host.usage.map(|_| used_before);
+        outcome.instructions = host.usage.map(|usage| usage.instructions - before.instructions);
+        outcome.instructions_before = host.usage.map(|_| before.instructions);
+        outcome.allocations = host.usage.and_then(|usage| Some(usage.allocations? - before.allocations?));
+        outcome.allocations_before = before.allocations;
         outcome.memory_pages = host.usage.map(|usage| usage.memory);
         outcome
     }

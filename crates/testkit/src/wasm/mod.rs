@@ -18,6 +18,10 @@ use wasmi::{CompilationMode, Config, Engine as Interpreter, ExternType};
 use crate::case::{PropertyNames, Setup};
 use crate::{Engine, EngineName, Load, host};
 
+/// The name of a global, a 64-bit integer, in which a module may count its allocations: what `cargo xtask bench` adds
+/// to a copy of a module.
+pub const ALLOCATIONS: &str = "testkit_allocations";
+
 /// Runs one module.
 pub struct WasmEngine {
     /// Says where the module is.

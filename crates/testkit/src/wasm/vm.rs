@@ -8,6 +8,7 @@ use anyhow::{Context, anyhow};
 use sdk::native::Entry;
 use wasmi::{Instance, Linker, Module, Store, Val};
 
+use super::ALLOCATIONS;
 use super::memory::Guest;
 use super::{imports, wasi};
 use crate::host::VmHost;
@@ -125,7 +126,12 @@ fn call(name: &str, arguments: &[u32]) -> Option<u32> {
         let called = function.call(&mut *store, &arguments, &mut results);
         let used = before - store.get_fuel().unwrap_or_default();
         let memory = store.data().memory.map_or(0, |memory| memory.size(&*store));
-        host.borrow_mut().used(used, memory);
+        let allocations =
+            instance.get_global(&*store, ALLOCATIONS).and_then(|count| match count.get(&*store) {
+                Val::I64(count) => Some(count.cast_unsigned()),
+                _ => None,
+            });
+        host.borrow_mut().used(used, memory, allocations);
         if let Err(error) = called {
             std::panic::resume_unwind(Box::new(format!("{name} trapped: {error}")));
         }

@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use config::{FieldError, HeaderName, NonEmptyString};
 use matcher::case::Case;
 use matcher::exact::ExactSet;
-use matcher::ip::IpRange;
+use matcher::ip::{IpRange, IpSet};
 use matcher::regexes::Regexes;
 use sdk::configuration;
 
@@ -112,7 +112,7 @@ pub enum Keys {
     /// Each key that fits a pattern has the limit for itself.
     Patterns(Vec<(Pattern, Limit)>),
     /// Each address of a range has the limit for itself.
-    Ranges(Vec<(IpRange, Limit)>),
+    Ranges(IpSet, Vec<Limit>),
 }
 
 /// Which keys a limit is for.
@@ -277,10 +277,12 @@ impl Keys {
     }
 
     fn ranges(entries: Vec<(String, Limit)>) -> Result<Self, FieldError> {
-        let range = |(key, limit): (String, Limit)| match IpRange::parse(&key) {
-            Ok(range) => Ok((range, limit)),
-            Err(error) => Err(wrong(&limit, error.to_string())),
-        };
-        Ok(Keys::Ranges(entries.into_iter().map(range).collect::<Result<_, _>>()?))
+        let mut ranges = Vec::new();
+        let mut limits = Vec::new();
+        for (key, limit) in entries {
+            ranges.push(IpRange::parse(&key).map_err(|error| wrong(&limit, error.to_string()))?);
+            limits.push(limit);
+        }
+        Ok(Keys::Ranges(IpSet::new(ranges), limits))
     }
 }
