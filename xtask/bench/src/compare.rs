@@ -81,6 +81,27 @@ impl Layout {
     }
 }
 
+/// The scenarios of a plug-in that were asked for.
+fn wanted<'a>(subject: &'a Subject, options: &Options) -> Result<Vec<&'a Scenario>> {
+    let wanted = |scenario: &&Scenario| options.only.as_ref().is_none_or(|text| scenario.name.contains(text));
+    let scenarios: Vec<&Scenario> = subject.scenarios.iter().filter(wanted).collect();
+    if scenarios.is_empty() {
+        let mut names: Vec<&str> = subject.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+        names.dedup();
+        bail!(Usage(format!("no scenario of {} fits --only; there are: {}", subject.name, names.join(", "))));
+    }
+    Ok(scenarios)
+}
+
+/// Sends so many requests of each scenario through one VM.
+pub(crate) fn soak(subject: &Subject, options: &Options, requests: u64) -> Result<()> {
+    for scenario in wanted(subject, options)? {
+        let config = options.config.as_ref().unwrap_or(&scenario.config);
+        interpreter::soak(&subject.module, config, subject.hold_headers, scenario, requests)?;
+    }
+    Ok(())
+}
+
 /// Measures one plug-in.
 pub(crate) fn compare(subject: &Subject, options: &Options) -> Result<PluginReport> {
     let folder = tempfile::Builder::new().prefix("xtask-bench-").tempdir()?;
@@ -102,13 +123,7 @@ pub(crate) fn compare(subject: &Subject, options: &Options) -> Result<PluginRepo
         }
     };
 
-    let wanted = |scenario: &&Scenario| options.only.as_ref().is_none_or(|text| scenario.name.contains(text));
-    let scenarios: Vec<&Scenario> = subject.scenarios.iter().filter(wanted).collect();
-    if scenarios.is_empty() {
-        let mut names: Vec<&str> = subject.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
-        names.dedup();
-        bail!(Usage(format!("no scenario of {} fits --only; there are: {}", subject.name, names.join(", "))));
-    }
+    let scenarios = wanted(subject, options)?;
     let mut layout = Layout::default();
     let mut columns = Vec::new();
     for scenario in &scenarios {

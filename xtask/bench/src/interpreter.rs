@@ -7,8 +7,9 @@ use serde::Serialize;
 use testkit::case::{self, Setup, Upstream};
 use testkit::outcome::Outcome;
 use testkit::wasm::WasmEngine;
-use testkit::{Engine, Load};
+use testkit::{Engine, Load, Loaded};
 
+use crate::progress;
 use crate::scenario::{Request, Scenario};
 
 /// Requests before the one that is counted: by then, what is set up at first use is there.
@@ -53,36 +54,90 @@ pub(crate) fn count(
     Ok(counts)
 }
 
+/// A module with a scenario's configuration, and its request.
+struct Running {
+    title: String,
+    loaded: Box<dyn Loaded>,
+    request: case::Request,
+}
+
+impl Running {
+    fn load(module: &Path, config: &str, hold_headers: bool, scenario: &Scenario) -> Result<Self> {
+        let gateway =
+            case::Gateway { hold_headers, buffer_limit: crate::envoy::BUFFER, ..case::Gateway::default() };
+        let setup = Setup { configuration: Some(config.to_owned()), gateway, ..Setup::default() };
+        let title = scenario.title();
+        let file = module.to_path_buf();
+        let loaded = WasmEngine::new(move || Ok(file.clone())).load(&setup).with_context(|| title.clone())?;
+        match loaded {
+            Load::Loaded(loaded) => Ok(Self { title, loaded, request: sent(&scenario.request)? }),
+            Load::Refused { log } => {
+                let log: Vec<String> = log.iter().map(ToString::to_string).collect();
+                bail!("{title}: the configuration is refused: {}", log.join("; "));
+            }
+        }
+    }
+
+    fn exchange(&mut self) -> Result<Outcome> {
+        self.loaded.exchange(&self.request, &Upstream::default()).with_context(|| self.title.clone())
+    }
+}
+
 /// The first request after the module was loaded, and a later one.
 fn run(module: &Path, config: &str, hold_headers: bool, scenario: &Scenario) -> Result<(Outcome, Outcome)> {
-    let gateway =
-        case::Gateway { hold_headers, buffer_limit: crate::envoy::BUFFER, ..case::Gateway::default() };
-    let setup = Setup { configuration: Some(config.to_owned()), gateway, ..Setup::default() };
-    let title = scenario.title();
-    let file = module.to_path_buf();
-    let loaded = WasmEngine::new(move || Ok(file.clone())).load(&setup).with_context(|| title.clone())?;
-    let mut loaded = match loaded {
-        Load::Loaded(loaded) => loaded,
-        Load::Refused { log } => {
-            let log: Vec<String> = log.iter().map(ToString::to_string).collect();
-            bail!("{title}: the configuration is refused: {}", log.join("; "));
-        }
-    };
-    let request = sent(&scenario.request)?;
-    let mut exchange = || loaded.exchange(&request, &Upstream::default()).with_context(|| title.clone());
-    let first = exchange()?;
+    let mut running = Running::load(module, config, hold_headers, scenario)?;
+    let first = running.exchange()?;
     let status = first.answer.as_ref().map_or(0, |answer| answer.status);
     if scenario.passes != (status == 200) {
         bail!(
-            "{title}: the request is answered with {status}, and the scenario says `passes: {}`",
+            "{}: the request is answered with {status}, and the scenario says `passes: {}`",
+            running.title,
             scenario.passes
         );
     }
     for _ in 1..WARM_UP {
-        exchange()?;
+        running.exchange()?;
     }
-    let last = exchange()?;
+    let last = running.exchange()?;
     Ok((first, last))
+}
+
+/// Requests after which a VM has all the memory that it needs.
+const SETTLED: u64 = 1_000;
+
+/// Sends many requests through one VM: its memory must not grow any more once it has settled.
+pub(crate) fn soak(
+    module: &Path,
+    config: &str,
+    hold_headers: bool,
+    scenario: &Scenario,
+    requests: u64,
+) -> Result<()> {
+    let mut running = Running::load(module, config, hold_headers, scenario)?;
+    let mut settled = None;
+    for number in 1..=requests {
+        let pages = running.exchange()?.memory_pages;
+        if number == SETTLED.min(requests) {
+            settled = pages;
+        }
+        if number.is_multiple_of(10_000) {
+            progress::tick(format_args!("{}: request {number} of {requests}", running.title));
+        }
+        if number > SETTLED && pages > settled {
+            bail!(
+                "{}: the VM has {} pages of memory after {number} requests, and had {} after {SETTLED}",
+                running.title,
+                pages.unwrap_or(0),
+                settled.unwrap_or(0)
+            );
+        }
+    }
+    progress::step(format_args!(
+        "{}: {} pages after {SETTLED} requests, and after {requests}",
+        running.title,
+        settled.unwrap_or(0)
+    ));
+    Ok(())
 }
 
 fn counts(first: &Outcome, last: &Outcome) -> Option<Counts> {

@@ -47,6 +47,8 @@ Examples:
                                                    another module beside it, with the same configurations
   cargo xtask bench my-plugin --config my.yaml --against other.wasm --against-config theirs.yaml
                                                    one configuration for each
+  cargo xtask bench request-block --only exact --soak 1000000
+                                                   does its memory grow?
   cargo xtask bench --markdown docs/benchmarks.md  all plug-ins that have scenarios, written up
 
 plugins/request-block/bench.yaml shows how scenarios are written, xtask/bench/src/scenario.rs has the format.
@@ -64,6 +66,10 @@ struct Args {
     /// How often each thing is measured, in turns; fewer than five say little.
     #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
+    /// Instead of measuring, send so many requests of each scenario through one VM of the interpreter: its memory must
+    /// not grow after the first thousand.
+    #[arg(long, value_name = "REQUESTS", conflicts_with_all = ["markdown", "json", "against"])]
+    soak: Option<u64>,
     /// Another module to measure beside the plug-in; one for Higress's own ABI is adapted.
     #[arg(long, value_name = "FILE.wasm")]
     against: Option<PathBuf>,
@@ -128,7 +134,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<()> {
-    let in_envoy = args.engine.contains(&Engine::Envoy);
+    let in_envoy = args.engine.contains(&Engine::Envoy) && args.soak.is_none();
     if in_envoy {
         load::require_h2load()?;
     }
@@ -143,6 +149,7 @@ fn run(args: &Args) -> Result<()> {
     let options = Options {
         envoy: envoy.as_ref().map(|envoy| envoy.path().to_path_buf()),
         interpreter: args.engine.contains(&Engine::Wasm),
+
         rounds: usize::from(args.rounds),
         only: args.only.clone(),
         against: args.against.clone(),
@@ -150,11 +157,17 @@ fn run(args: &Args) -> Result<()> {
         against_config: args.against_config.as_deref().map(compare::read_config).transpose()?,
     };
     let subjects = names.iter().map(|name| workspace.subject(name)).collect::<Result<Vec<_>>>()?;
+    if let Some(requests) = args.soak {
+        return subjects.iter().try_for_each(|subject| compare::soak(subject, &options, requests));
+    }
     let mut report = Report::new(&workspace.root, envoy.as_ref().map(gateway::Envoy::version), &options)?;
     for subject in &subjects {
         report.plugins.push(compare::compare(subject, &options)?);
     }
     if let Some(file) = &args.markdown {
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+        }
         std::fs::write(file, report.markdown()).with_context(|| format!("writing {}", file.display()))?;
         progress::step(format_args!("wrote {}", file.display()));
     }
