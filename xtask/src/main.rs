@@ -5,10 +5,13 @@
 mod commands;
 mod generated;
 mod helper;
+mod image;
 mod manifest;
 mod module;
 mod names;
 mod output;
+mod package;
+mod registry;
 mod schema;
 mod template;
 mod wasm;
@@ -54,6 +57,10 @@ enum Command {
     Docs(commands::docs::Args),
     New(commands::new::Args),
     Bench(commands::bench::Args),
+    Package(commands::package::Args),
+    Verify(commands::verify::Args),
+    Push(commands::push::Args),
+    Pull(commands::pull::Args),
 }
 
 /// The command itself was wrong: an unknown plug-in, a missing file, a bad name.
@@ -80,6 +87,10 @@ fn main() -> ExitCode {
         Command::Docs(args) => commands::docs::run(&args),
         Command::New(args) => commands::new::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
+        Command::Package(args) => commands::package::run(&args),
+        Command::Verify(args) => commands::verify::run(&args),
+        Command::Push(args) => commands::push::run(&args),
+        Command::Pull(args) => commands::pull::run(&args),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

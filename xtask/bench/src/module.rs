@@ -1,15 +1,10 @@
 //! Modules: the hand-written empty one that is the floor, and foreign ones, made loadable.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use abi::{Abi, exports};
 use anyhow::{Context, Result};
-use wasm_encoder::reencode::{Error, Reencode, utils};
-use wasmparser::{Parser, Payload};
-
-/// What Higress's own SDK exports, and stock Envoy refuses.
-const HIGRESS_ABI: &str = "proxy_abi_version_0_2_100";
 
 /// The floor's source.
 const EMPTY: &str = include_str!("empty.wat");
@@ -43,44 +38,11 @@ pub(crate) struct Loadable {
 pub(crate) fn read(file: &Path) -> Result<Loadable> {
     let bytes = fs::read(file).with_context(|| format!("reading {}", file.display()))?;
     let bytes = wat::parse_bytes(&bytes).with_context(|| format!("reading {}", file.display()))?.into_owned();
-    let exports = exports(&bytes).with_context(|| format!("{} is no module", file.display()))?;
-    if !exports.contains(HIGRESS_ABI) {
-        return Ok(Loadable { bytes, holds_headers: false });
-    }
-    let mut module = wasm_encoder::Module::new();
-    StandardAbi
-        .parse_core_module(&mut module, Parser::new(0), &bytes)
-        .with_context(|| format!("renaming the ABI version of {}", file.display()))?;
-    Ok(Loadable { bytes: module.finish(), holds_headers: true })
-}
-
-/// Copies a module and renames one export.
-struct StandardAbi;
-
-impl Reencode for StandardAbi {
-    type Error = std::convert::Infallible;
-
-    fn parse_export(
-        &mut self,
-        exports: &mut wasm_encoder::ExportSection,
-        export: wasmparser::Export<'_>,
-    ) -> Result<(), Error> {
-        let name = if export.name == HIGRESS_ABI { "proxy_abi_version_0_2_1" } else { export.name };
-        utils::parse_export(self, exports, wasmparser::Export { name, ..export })
-    }
-}
-
-/// The names of everything that a module exports.
-fn exports(module: &[u8]) -> Result<BTreeSet<String>> {
-    let mut names = BTreeSet::new();
-    for payload in Parser::new(0).parse_all(module) {
-        if let Payload::ExportSection(section) = payload? {
-            for export in section {
-                names.insert(export?.name.to_owned());
-            }
-        }
-    }
-    Ok(names)
+    let standard = abi::declare(&bytes, Abi::Standard);
+    Ok(match standard.with_context(|| format!("{} is no module", file.display()))? {
+        None => Loadable { bytes, holds_headers: false },
+        Some(bytes) => Loadable { bytes, holds_headers: true },
+    })
 }
 
 #[cfg(test)]

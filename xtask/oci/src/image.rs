@@ -71,9 +71,14 @@ impl Image {
         unpacked.push(digest(&archive));
         let compressed = gzip(&archive)?;
         layers.push(titled(layout.add_blob(media::LAYER, compressed), "plugin.tar.gz"));
+        // Gateways do not look; `docker load` refuses images of other systems than its own.
+        let (architecture, os) = match shape {
+            Shape::Higress => ("wasm", "wasip1"),
+            Shape::Plain => ("amd64", "linux"),
+        };
         let config = json!({
-            "architecture": "wasm",
-            "os": "wasip1",
+            "architecture": architecture,
+            "os": os,
             "config": {},
             "rootfs": { "type": "layers", "diff_ids": unpacked },
         });

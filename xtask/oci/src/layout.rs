@@ -56,12 +56,18 @@ impl Layout {
     /// It cannot be written as JSON.
     pub fn add_manifest(&mut self, manifest: &Manifest, tag: Option<&str>) -> Result<Descriptor> {
         let bytes = serde_json::to_vec(manifest).context("writing a manifest")?;
-        let mut descriptor = self.add_blob(media::MANIFEST, bytes);
-        descriptor.artifact_type.clone_from(&manifest.artifact_type);
+        Ok(self.add_manifest_bytes(media::MANIFEST, bytes, tag))
+    }
+
+    /// Adds a manifest as it came, under a tag where it has one.
+    pub fn add_manifest_bytes(&mut self, media_type: &str, bytes: Vec<u8>, tag: Option<&str>) -> Descriptor {
+        let manifest = serde_json::from_slice::<Manifest>(&bytes).ok();
+        let mut descriptor = self.add_blob(media_type, bytes);
+        descriptor.artifact_type = manifest.and_then(|manifest| manifest.artifact_type);
         let bare = descriptor.clone();
         descriptor.annotations.extend(tag.map(|tag| (REF_NAME.to_owned(), tag.to_owned())));
         self.manifests.push(descriptor);
-        Ok(bare)
+        bare
     }
 
     /// Adds an artifact about another manifest: a referrer.

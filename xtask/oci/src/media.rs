@@ -6,6 +6,8 @@ pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 /// A list of manifests.
 pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// Docker's list of manifests.
+pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 /// An image's configuration.
 pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 /// No configuration: `{}`.

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use abi::Abi;
 use anyhow::{Context, Result, bail};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -27,6 +28,8 @@ Examples:
   cargo xtask build request-block             one plug-in
   cargo xtask build request_block say-hello   several; underscores name them too
   cargo xtask build --all --json              all, and the table as JSON
+  cargo xtask build my-plugin --gateway higress
+                                              for Higress and MSE, where it holds headers
   cargo xtask build my-plugin --profile wasm-dev
                                               quick while editing; stays in the target folder")]
 pub(crate) struct Args {
@@ -39,6 +42,10 @@ pub(crate) struct Args {
     /// How to compile.
     #[arg(long, value_enum, default_value = "release")]
     profile: Profile,
+    /// The gateway that it is for. Only a plug-in that holds headers (`holdsHeaders` in its manifest) has another
+    /// module for Higress and MSE, in `dist/<plugin>/higress/plugin.wasm`.
+    #[arg(long, value_enum, default_value = "any")]
+    gateway: Flavour,
     /// Leave the module beside its source too, as `plugins/<plugin>/plugin.wasm`.
     #[arg(long)]
     copy_to_source: bool,
@@ -47,13 +54,30 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// Which of the two forms of a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Flavour {
+    /// ABI 0.2.1.
+    Any,
+    /// ABI 0.2.100, where the plug-in holds headers.
+    Higress,
+}
+
+/// What is wanted of a build.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Options {
+    pub(crate) profile: Profile,
+    pub(crate) flavour: Flavour,
+    pub(crate) copy_to_source: bool,
+}
+
 /// A module that was built.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Built {
+pub(crate) struct Built {
     plugin: String,
     /// Where the module is, the first being the one to take.
-    files: Vec<PathBuf>,
+    pub(crate) files: Vec<PathBuf>,
     size: u64,
     budget: u64,
     gzip_size: u64,
@@ -74,11 +98,13 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     if plugins.is_empty() {
         bail!(Usage("there is no plug-in under plugins/: `cargo xtask new my-plugin` starts one".into()));
     }
+    let options =
+        Options { profile: args.profile, flavour: args.gateway, copy_to_source: args.copy_to_source };
     let builder = Builder::new(&workspace)?;
     let mut built = Vec::new();
     let mut all_good = true;
     for plugin in plugins {
-        match build(&workspace, &builder, plugin, args) {
+        match build(&workspace, &builder, plugin, options) {
             Ok(Some(module)) => built.push(module),
             Ok(None) => all_good = false,
             // The others are still worth having.
@@ -97,24 +123,41 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 }
 
 /// Builds one module; nothing when its checks fail, which have then been printed.
-fn build(workspace: &Workspace, builder: &Builder, plugin: &Plugin, args: &Args) -> Result<Option<Built>> {
+pub(crate) fn build(
+    workspace: &Workspace,
+    builder: &Builder,
+    plugin: &Plugin,
+    options: Options,
+) -> Result<Option<Built>> {
     let mut manifest = plugin.manifest()?;
-    let compiled = builder.build(plugin, args.profile)?;
-    let bytes = fs::read(&compiled).with_context(|| format!("reading {}", compiled.display()))?;
+    let compiled = builder.build(plugin, options.profile)?;
+    let mut bytes = fs::read(&compiled).with_context(|| format!("reading {}", compiled.display()))?;
+    let mut folder = workspace.root.join("dist").join(&plugin.name);
+    if manifest.holds_headers && options.flavour == Flavour::Higress {
+        folder.push("higress");
+        let higress = abi::declare(&bytes, Abi::Higress).with_context(|| plugin.name.clone())?;
+        bytes = higress.with_context(|| format!("{} declares no ABI version to change", plugin.name))?;
+    }
     let size = bytes.len() as u64;
     let budget = manifest.budget.size;
-    let mut files = match args.profile {
-        Profile::Release => vec![workspace.root.join("dist").join(&plugin.name).join("plugin.wasm")],
+    let mut files = match options.profile {
+        Profile::Release => vec![folder.join("plugin.wasm")],
         Profile::WasmDev => {
             // The budget is on what is shipped.
             manifest.budget.size = u64::MAX;
             Vec::new()
         }
     };
-    if args.copy_to_source {
+    if options.copy_to_source {
         files.push(plugin.folder.join("plugin.wasm"));
     }
-    let report = check(&Subject { file: compiled.clone(), size, bytes: &bytes, manifest: Some(&manifest) });
+    let report = check(&Subject {
+        file: compiled.clone(),
+        size,
+        bytes: &bytes,
+        manifest: Some(&manifest),
+        holds_headers: false,
+    });
     if !report.ok() {
         print_failures(&plugin.name, &report);
         return Ok(None);

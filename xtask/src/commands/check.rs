@@ -121,7 +121,7 @@ fn report_file(file: &Path, manifest: Option<&Manifest>) -> Result<Report> {
     if size <= CONSOLE_LIMIT {
         open.read_to_end(&mut bytes).with_context(|| format!("reading {}", file.display()))?;
     }
-    Ok(check(&Subject { file: PathBuf::from(file), size, bytes: &bytes, manifest }))
+    Ok(check(&Subject { file: PathBuf::from(file), size, bytes: &bytes, manifest, holds_headers: false }))
 }
 
 fn print(named: &Named) {

@@ -24,6 +24,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) bytes: &'a [u8],
     /// The plug-in's manifest, where it is one of this workspace's.
     pub(crate) manifest: Option<&'a Manifest>,
+    /// Whether it holds headers back, where that is known without a manifest.
+    pub(crate) holds_headers: bool,
 }
 
 /// One thing that was looked at.
@@ -97,7 +99,7 @@ pub(crate) fn check(subject: &Subject<'_>) -> Report {
     if let Some(manifest) = subject.manifest {
         checks.push(holds_headers(manifest));
     }
-    let holds = subject.manifest.is_some_and(|manifest| manifest.holds_headers);
+    let holds = subject.holds_headers || subject.manifest.is_some_and(|manifest| manifest.holds_headers);
     let gateways = Gateway::ALL
         .into_iter()
         .map(|gateway| {

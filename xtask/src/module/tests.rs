@@ -27,7 +27,13 @@ fn importing(imports: &str) -> Vec<u8> {
 }
 
 fn report(bytes: &[u8]) -> Report {
-    check(&Subject { file: "plugin.wasm".into(), size: bytes.len() as u64, bytes, manifest: None })
+    check(&Subject {
+        file: "plugin.wasm".into(),
+        size: bytes.len() as u64,
+        bytes,
+        manifest: None,
+        holds_headers: false,
+    })
 }
 
 /// The checks that failed, with their remarks.
@@ -176,12 +182,18 @@ fn limits_of_name_and_size() {
         size: bytes.len() as u64,
         bytes: &bytes,
         manifest: None,
+        holds_headers: false,
     });
     assert_eq!(failures(&named).len(), 1);
     assert!(!loads(&named, Gateway::Mse) && loads(&named, Gateway::Higress));
 
-    let large =
-        check(&Subject { file: "plugin.wasm".into(), size: CONSOLE_LIMIT + 1, bytes: &[], manifest: None });
+    let large = check(&Subject {
+        file: "plugin.wasm".into(),
+        size: CONSOLE_LIMIT + 1,
+        bytes: &[],
+        manifest: None,
+        holds_headers: false,
+    });
     assert_eq!(failures(&large).first().map(|(name, _)| *name), Some("size"));
 }
 
@@ -199,7 +211,13 @@ fn a_plug_in_keeps_to_its_budget() {
     let size = bytes.len() as u64;
     let with = |budget| {
         let manifest = manifest("", budget);
-        check(&Subject { file: "plugin.wasm".into(), size, bytes: &bytes, manifest: Some(&manifest) })
+        check(&Subject {
+            file: "plugin.wasm".into(),
+            size,
+            bytes: &bytes,
+            manifest: Some(&manifest),
+            holds_headers: false,
+        })
     };
     assert!(with(size).ok());
     let report = with(size - 1);
@@ -213,7 +231,13 @@ fn held_headers_narrow_the_gateways() {
     let with = |version: &str| {
         let bytes = module("", &format!("{SOUND}{}", abi(version)));
         let size = bytes.len() as u64;
-        check(&Subject { file: "plugin.wasm".into(), size, bytes: &bytes, manifest: Some(&manifest) })
+        check(&Subject {
+            file: "plugin.wasm".into(),
+            size,
+            bytes: &bytes,
+            manifest: Some(&manifest),
+            holds_headers: false,
+        })
     };
     let report = with("0_2_1");
     assert_eq!(report.loads_in(), "Envoy");

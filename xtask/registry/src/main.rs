@@ -1,0 +1,102 @@
+//! `cargo xtask push` and `cargo xtask pull`: images between layouts and registries.
+
+mod access;
+mod pull;
+mod push;
+mod reference;
+mod retry;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anstyle::AnsiColor;
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+
+/// Push images of plug-ins to registries, and pull them.
+///
+/// Credentials are those of `docker login` or `podman login`: Docker's config.json with its helpers, or Podman's
+/// auth.json.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Push a layout.
+    Push(push::Args),
+    /// Pull an image into a layout.
+    Pull(pull::Args),
+}
+
+/// How a registry is reached.
+#[derive(Args)]
+struct Access {
+    /// Reach the registry over HTTP, as one on this machine.
+    #[arg(long)]
+    plain_http: bool,
+    /// Say nothing while it works.
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// The command itself was wrong.
+#[derive(Debug)]
+struct Usage(String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// What is being done, on stderr.
+struct Progress {
+    quiet: bool,
+}
+
+impl Progress {
+    fn step(&self, what: impl fmt::Display) {
+        if !self.quiet {
+            let style = AnsiColor::Green.on_default();
+            anstream::eprintln!("{style}xtask:{style:#} {what}");
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let style = AnsiColor::Red.on_default().bold();
+            anstream::eprintln!("{style}error:{style:#} {error}");
+            for cause in error.chain().skip(1) {
+                anstream::eprintln!("  because: {cause}");
+            }
+            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("starting the asynchronous runtime")?;
+    match command {
+        Command::Push(args) => runtime.block_on(push::run(args)),
+        Command::Pull(args) => runtime.block_on(pull::run(args)),
+    }
+}
+
+/// Where a layout is, for `--help`.
+const LAYOUT: &str = "LAYOUT";
+
+/// A layout's digest file: `image.digest` beside `image` and `image.tar`.
+fn digest_file(layout: &std::path::Path) -> PathBuf {
+    layout.with_extension("digest")
+}

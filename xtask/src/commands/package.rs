@@ -1,0 +1,238 @@
+//! `package`: images of plug-ins in `dist/`, made without a container engine and without a network.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use oci::Shape;
+use serde::Serialize;
+
+use crate::Usage;
+use crate::commands::build::{self, Flavour, Options};
+use crate::names::canonical;
+use crate::output;
+use crate::package::{Package, Source};
+use crate::wasm::{Builder, Profile};
+use crate::workspace::Workspace;
+
+/// The layout's folder, in that of its plug-in.
+const LAYOUT: &str = "image";
+
+/// Make images of plug-ins, ready to be pushed to a registry
+///
+/// Builds each plug-in and leaves in `dist/<plugin>/` its image as an OCI layout (`image/`) and in one file
+/// (`image.tar`), with spec.yaml, the READMEs and a bill of materials (CycloneDX). It needs no container engine and no
+/// network, and the same commit gives the same digest everywhere.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask package request-block
+  cargo xtask package --all --json
+  cargo xtask package request-block --shape plain --image plugins/request-block:1.0.0
+                                              for `docker load -i dist/request-block/image.tar`
+  cargo xtask package --wasm other.wasm --manifest other/plugin.yaml
+                                              a module that was built elsewhere
+  cargo xtask verify dist/request-block/image which gateways take it
+  cargo xtask push request-block oci://registry.example.com/plugins/request-block:1.0.0")]
+pub(crate) struct Args {
+    /// Names of plug-ins, in any spelling.
+    #[arg(required_unless_present_any = ["all", "wasm"], conflicts_with_all = ["all", "wasm"])]
+    plugins: Vec<String>,
+    /// Every plug-in under plugins/.
+    #[arg(long, conflicts_with = "wasm")]
+    all: bool,
+    /// A module that was built elsewhere.
+    #[arg(long, value_name = "FILE.wasm", requires = "manifest")]
+    wasm: Option<PathBuf>,
+    /// Its manifest, beside which are its READMEs.
+    #[arg(long, value_name = "plugin.yaml", requires = "wasm")]
+    manifest: Option<PathBuf>,
+    /// The form of the image: `higress` has what consoles show in layers before the plug-in's, `plain` the plug-in
+    /// alone. All gateways take both; `docker load` takes `plain`.
+    #[arg(long, value_enum, default_value = "higress")]
+    shape: WantedShape,
+    /// The image's tag: the plug-in's version, if nothing else is said.
+    #[arg(long)]
+    tag: Option<String>,
+    /// The image's name for `docker load`: `<plugin>:<tag>`, if nothing else is said.
+    #[arg(long, value_name = "NAME:TAG")]
+    image: Option<String>,
+    /// The gateway that it is for; see `cargo xtask build --help`.
+    #[arg(long, value_enum, default_value = "any")]
+    gateway: Flavour,
+    /// Print what was made as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum WantedShape {
+    Higress,
+    Plain,
+}
+
+/// An image that was made.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Made {
+    plugin: String,
+    version: String,
+    tag: String,
+    /// The manifest's, which is what a deployment pins.
+    digest: String,
+    /// Bytes of all its layers.
+    size: u64,
+    files: Vec<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<bool> {
+    let workspace = Workspace::load()?;
+    let mut made = Vec::new();
+    let mut all_good = true;
+    if let (Some(module), Some(manifest)) = (&args.wasm, &args.manifest) {
+        for file in [module, manifest] {
+            if !file.is_file() {
+                bail!(Usage(format!("{} is not there: name a file", file.display())));
+            }
+        }
+        let source = Source::of_files(module, manifest)?;
+        // It goes where a plug-in of that name would go, and must not take the place of one.
+        let name = canonical(&source.manifest.name);
+        if workspace.plugin(&name).is_ok() {
+            bail!(Usage(format!(
+                "there is a plug-in `{name}` in this workspace: give the module another name"
+            )));
+        }
+        made.push(put(&workspace, args.wanted(&source), &source, &workspace.root.join("dist").join(name))?);
+    } else {
+        let plugins = match args.all {
+            true => workspace.plugins.iter().collect(),
+            false => args.plugins.iter().map(|name| workspace.plugin(name)).collect::<Result<Vec<_>>>()?,
+        };
+        let builder = Builder::new(&workspace)?;
+        let options = Options { profile: Profile::Release, flavour: args.gateway, copy_to_source: false };
+        for plugin in plugins {
+            let built = build::build(&workspace, &builder, plugin, options)?;
+            let Some(module) = built.as_ref().and_then(|built| built.files.first()) else {
+                all_good = false;
+                continue;
+            };
+            let source = Source::of_plugin(&workspace, plugin, module)?;
+            let folder = module.parent().unwrap_or(Path::new("."));
+            made.push(put(&workspace, args.wanted(&source), &source, folder)?);
+        }
+    }
+    if args.json {
+        anstream::println!("{}", serde_json::to_string_pretty(&made)?);
+    } else {
+        print(&workspace, &made);
+    }
+    Ok(all_good)
+}
+
+/// Packages a plug-in in the usual way, and says where its layout is; nothing when its module fails its checks.
+pub(crate) fn for_push(workspace: &Workspace, name: &str) -> Result<Option<PathBuf>> {
+    let plugin = workspace.plugin(name)?;
+    let options = Options { profile: Profile::Release, flavour: Flavour::Any, copy_to_source: false };
+    let built = build::build(workspace, &Builder::new(workspace)?, plugin, options)?;
+    let Some(module) = built.as_ref().and_then(|built| built.files.first()) else { return Ok(None) };
+    let source = Source::of_plugin(workspace, plugin, module)?;
+    let folder = module.parent().unwrap_or(Path::new("."));
+    let wanted = Wanted { shape: Shape::Higress, tag: &source.manifest.version, image: None };
+    put(workspace, wanted, &source, folder)?;
+    Ok(Some(folder.join(LAYOUT)))
+}
+
+/// How an image is wanted.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    shape: Shape,
+    tag: &'a str,
+    /// Its name for `docker load`.
+    image: Option<&'a str>,
+}
+
+impl Args {
+    fn wanted<'a>(&'a self, source: &'a Source) -> Wanted<'a> {
+        Wanted {
+            shape: match self.shape {
+                WantedShape::Higress => Shape::Higress,
+                WantedShape::Plain => Shape::Plain,
+            },
+            tag: self.tag.as_deref().unwrap_or(&source.manifest.version),
+            image: self.image.as_deref(),
+        }
+    }
+}
+
+/// Writes an image's files into a folder.
+fn put(workspace: &Workspace, wanted: Wanted<'_>, source: &Source, folder: &Path) -> Result<Made> {
+    let manifest = &source.manifest;
+    let Wanted { shape, tag, image } = wanted;
+    check_tag(tag)?;
+    output::step(format_args!("packaging {} {tag}", manifest.name));
+    let package = source.package(shape, tag)?;
+    let name = image.map_or_else(|| format!("{}:{tag}", manifest.name), ToOwned::to_owned);
+    let Package { layout, image, spec, bill } = package;
+    fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    let file = |name: &str| folder.join(name);
+    layout.write_folder(&file(LAYOUT))?;
+    let docker = matches!(shape, Shape::Plain).then_some(name.as_str());
+    layout.write_archive(&file("image.tar"), docker)?;
+    for (name, bytes) in [("spec.yaml", spec), ("sbom.cdx.json", bill)] {
+        fs::write(file(name), bytes).with_context(|| format!("writing {}", file(name).display()))?;
+    }
+    let (_, written) = layout.image()?;
+    let files = [LAYOUT, "image.tar", "spec.yaml", "sbom.cdx.json"];
+    Ok(Made {
+        plugin: manifest.name.clone(),
+        version: manifest.version.clone(),
+        tag: tag.to_owned(),
+        digest: image.digest,
+        size: written.layers.iter().map(|layer| layer.size).sum(),
+        files: files.iter().map(|name| workspace.shown(&file(name)).to_path_buf()).collect(),
+    })
+}
+
+/// Refuses what no registry takes as a tag (distribution specification, "Pulling manifests").
+fn check_tag(tag: &str) -> Result<()> {
+    let first = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let rest = |c: char| first(c) || c == '.' || c == '-';
+    if !tag.starts_with(first) || !tag.chars().all(rest) || tag.len() > 128 {
+        bail!(Usage(format!(
+            "`{tag}` cannot be a tag: write letters, digits, `_`, `.` and `-`, 128 at most, as in 1.0.0"
+        )));
+    }
+    Ok(())
+}
+
+fn print(workspace: &Workspace, made: &[Made]) {
+    if made.is_empty() {
+        return;
+    }
+    let rows: Vec<Vec<String>> = made
+        .iter()
+        .map(|made| {
+            vec![made.plugin.clone(), made.tag.clone(), output::thousands(made.size), made.digest.clone()]
+        })
+        .collect();
+    output::table(&["plug-in", "tag", "size", "digest"], &[2], &rows);
+    for file in made.iter().flat_map(|made| &made.files) {
+        anstream::println!("{} {}", output::mark(true), workspace.shown(file).display());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_those_of_registries() {
+        for tag in ["1.0.0", "_x", "v1-rc.1", "latest"] {
+            assert!(check_tag(tag).is_ok(), "{tag}");
+        }
+        for tag in ["", "1.0.0+build", ".1", "-1", "a b", "ä", &"x".repeat(129)] {
+            assert!(check_tag(tag).is_err(), "{tag}");
+        }
+    }
+}

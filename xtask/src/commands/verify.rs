@@ -1,0 +1,117 @@
+//! `verify`: who takes an image, and why not.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use oci::{Layout, media};
+use serde::Serialize;
+
+use crate::image::{Consumer, Verdict, verdicts};
+use crate::output::{self, BOLD, DIM, mark, styled};
+use crate::registry;
+use crate::workspace::Workspace;
+
+/// Say which gateways and tools take an image
+///
+/// Applies the rules of each, one by one, to what `cargo xtask package` has made, to any other image in an OCI layout,
+/// or to one in a registry. Every blob is compared with its digest first.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask verify dist/request-block/image      a layout's folder
+  cargo xtask verify dist/request-block/image.tar  its archive
+  cargo xtask verify oci://registry.example.com/plugins/request-block:1.0.0
+  cargo xtask verify image.tar --for istio --for higress
+                                                   fail unless both take it
+  cargo xtask verify image.tar --json | jq '.verdicts[] | select(.takes)'
+
+Exit codes: 0 somebody takes it, and all that `--for` names; 1 not so, or a blob is damaged; 2 the command was wrong.")]
+pub(crate) struct Args {
+    /// A layout's folder or archive, or an image in a registry.
+    #[arg(value_name = "LAYOUT|oci://…")]
+    image: String,
+    /// Fail unless this one takes it; may be given several times.
+    #[arg(long = "for", value_enum)]
+    wanted: Vec<Consumer>,
+    #[command(flatten)]
+    access: registry::Access,
+    /// Print everything as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Everything that was found.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Found {
+    image: String,
+    digest: String,
+    verdicts: Vec<Verdict>,
+    /// What is attached to it: media types of artifacts, a bill of materials for example.
+    attached: Vec<String>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<bool> {
+    let layout = match args.image.starts_with(registry::SCHEME) {
+        true => registry::fetch(&Workspace::load()?, &args.image, &args.access)?,
+        false => Layout::read(Path::new(&args.image)).map_err(|error| not_a_layout(&args.image, error))?,
+    };
+    let descriptor = match layout.manifests.first() {
+        // An index inside of the index is no image, and the rules say so.
+        Some(first) if first.media_type == media::INDEX => first,
+        _ => layout.image()?.0,
+    };
+    let attached = layout.referrers(&descriptor.digest).into_iter();
+    let found = Found {
+        image: args.image.clone(),
+        digest: descriptor.digest.clone(),
+        verdicts: verdicts(&layout, descriptor),
+        attached: attached.filter_map(|(descriptor, _)| descriptor.artifact_type.clone()).collect(),
+    };
+    if args.json {
+        anstream::println!("{}", serde_json::to_string_pretty(&found)?);
+    } else {
+        print(&found);
+    }
+    let takes =
+        |wanted: &Consumer| found.verdicts.iter().any(|verdict| verdict.consumer == *wanted && verdict.takes);
+    Ok(found.verdicts.iter().any(|verdict| verdict.takes) && args.wanted.iter().all(takes))
+}
+
+/// A module's name is a likely slip.
+fn not_a_layout(image: &str, error: anyhow::Error) -> anyhow::Error {
+    match PathBuf::from(image).extension().is_some_and(|extension| extension == "wasm") {
+        true => error.context(format!("{image} is a module: `cargo xtask check {image}` looks at those")),
+        false => error,
+    }
+}
+
+fn print(found: &Found) {
+    anstream::println!("{}", styled(BOLD, &found.image));
+    anstream::println!("{}", found.digest);
+    for attached in &found.attached {
+        anstream::println!("  with {attached}");
+    }
+    for verdict in &found.verdicts {
+        anstream::println!("{} {}", mark(verdict.takes), verdict.consumer.title());
+        for rule in &verdict.rules {
+            anstream::println!("    {} {:<12} {}", mark(rule.ok), rule.rule, styled(DIM, &rule.detail));
+        }
+    }
+    anstream::println!();
+    let rows: Vec<Vec<String>> = found
+        .verdicts
+        .iter()
+        .map(|verdict| {
+            let why: Vec<String> = verdict
+                .rules
+                .iter()
+                .filter(|rule| !rule.ok)
+                .map(|rule| format!("{}: {}", rule.rule, rule.detail))
+                .collect();
+            let takes = if verdict.takes { "yes" } else { "no" };
+            vec![verdict.consumer.title().to_owned(), takes.to_owned(), why.join("; ")]
+        })
+        .collect();
+    output::table(&["consumer", "takes it", "why not"], &[], &rows);
+}

@@ -1,0 +1,147 @@
+//! A module's bill of materials, in CycloneDX 1.6 (ECMA-424): every crate that is linked into it.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::manifest::Manifest;
+use crate::wasm::{TARGET, cargo};
+use crate::workspace::{Plugin, Workspace};
+
+/// A crate, as `cargo tree` tells of it.
+#[derive(Debug, PartialEq, Eq)]
+struct Linked {
+    name: String,
+    version: String,
+    license: String,
+    repository: String,
+    /// Whether it is of this workspace, and not of crates.io.
+    own: bool,
+}
+
+/// The bill of a plug-in of this workspace.
+pub(super) fn of_plugin(
+    workspace: &Workspace,
+    plugin: &Plugin,
+    manifest: &Manifest,
+    module: &[u8],
+) -> Result<Value> {
+    let mut command = cargo();
+    command.current_dir(&workspace.root).args(["tree", "--locked", "--target", TARGET]);
+    // What runs while compiling is not in the module.
+    command.args(["--edges", "normal,no-proc-macro", "--prefix", "none", "--no-dedupe"]);
+    command.args(["--format", "{p}|{l}|{r}", "--package", &plugin.name]);
+    let output = command.output().context("cargo cannot be started")?;
+    if !output.status.success() {
+        bail!("cargo tree: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    let tree = String::from_utf8_lossy(&output.stdout).into_owned();
+    // The same crate, more than once in the tree, is in the module once.
+    let linked: BTreeMap<_, _> = tree
+        .lines()
+        .filter_map(linked)
+        .filter(|linked| linked.name != plugin.name)
+        .map(|linked| ((linked.name.clone(), linked.version.clone()), linked))
+        .collect();
+    let mut components: Vec<Value> = linked.values().map(component).collect();
+    components.push(standard_library(workspace)?);
+    Ok(bill(manifest, module, components))
+}
+
+/// The bill of a module of which nothing but its bytes is known.
+pub(super) fn of_module(manifest: &Manifest, module: &[u8]) -> Value {
+    bill(manifest, module, Vec::new())
+}
+
+fn bill(manifest: &Manifest, module: &[u8], components: Vec<Value>) -> Value {
+    let digest = oci::digest(module);
+    let hex = digest.strip_prefix("sha256:").unwrap_or_default();
+    json!({
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {
+            "component": {
+                "bom-ref": "module",
+                "type": "application",
+                "name": manifest.name,
+                "version": manifest.version,
+                "description": manifest.description,
+                "hashes": [{ "alg": "SHA-256", "content": hex }],
+            },
+        },
+        "components": components,
+    })
+}
+
+/// A line of `cargo tree`: `serde v1.0.0|MIT OR Apache-2.0|https://…`, with the folder of a crate of the workspace
+/// in brackets behind its version.
+fn linked(line: &str) -> Option<Linked> {
+    let mut parts = line.split('|');
+    let mut package = parts.next()?.split(' ');
+    Some(Linked {
+        name: package.next()?.to_owned(),
+        version: package.next()?.strip_prefix('v')?.to_owned(),
+        license: parts.next()?.to_owned(),
+        repository: parts.next()?.to_owned(),
+        own: package.next().is_some(),
+    })
+}
+
+fn component(linked: &Linked) -> Value {
+    let Linked { name, version, license, repository, own } = linked;
+    let mut component = json!({
+        "bom-ref": format!("{name}@{version}"),
+        "type": "library",
+        "name": name,
+        "version": version,
+    });
+    if let Value::Object(fields) = &mut component {
+        if !license.is_empty() {
+            fields.insert("licenses".into(), json!([{ "expression": license }]));
+        }
+        if !own {
+            fields.insert("purl".into(), format!("pkg:cargo/{name}@{version}").into());
+        }
+        if repository.starts_with("https://") {
+            fields.insert("externalReferences".into(), json!([{ "type": "vcs", "url": repository }]));
+        }
+    }
+    component
+}
+
+/// Rust's own libraries, which no lock file names.
+fn standard_library(workspace: &Workspace) -> Result<Value> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).current_dir(&workspace.root).args(["--version"]).output();
+    let output = output.context("rustc cannot be started: install Rust from https://rustup.rs")?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let version = text.split(' ').nth(1).context("rustc does not tell its version")?;
+    Ok(json!({
+        "bom-ref": format!("rust-std@{version}"),
+        "type": "library",
+        "name": "rust-std",
+        "version": version,
+        "licenses": [{ "expression": "MIT OR Apache-2.0" }],
+        "externalReferences": [{ "type": "vcs", "url": "https://github.com/rust-lang/rust" }],
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_cargo_tree_are_read() {
+        let foreign = linked("zmij v1.0.23|MIT|https://github.com/dtolnay/zmij").unwrap();
+        assert!(!foreign.own);
+        assert_eq!(component(&foreign)["purl"], "pkg:cargo/zmij@1.0.23");
+        let own = linked("portcullis-sdk v0.1.0 (/a folder/sdk)|Apache-2.0|").unwrap();
+        assert!(own.own && component(&own).get("purl").is_none());
+        assert_eq!(component(&own)["licenses"][0]["expression"], "Apache-2.0");
+        assert_eq!(linked(""), None);
+    }
+}
