@@ -1,0 +1,13 @@
+//! JSON (RFC 8259) that is read where it lies: values by their paths, and strings changed in place.
+//!
+//! A document is never turned into a tree: a number stays as it is written, keys keep their order, and an unknown field
+//! is nobody's business. The whole document is checked all the same, because what is no JSON may mean one thing here
+//! and another thing to who reads it next.
+
+mod literal;
+mod path;
+mod scan;
+
+pub use literal::{decode, encode, splice};
+pub use path::{PathError, Paths};
+pub use scan::{Found, JsonError, Kind, MOST_LEVELS, find};

@@ -1,0 +1,308 @@
+//! Paths to values (JSONPath, RFC 9535), as far as a document can be followed while it is read.
+//!
+//! Names, wildcards, indexes, slices, unions of them, and descendants. A filter and an index from the end would need
+//! values that come later; they are refused when a path is read.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+
+/// The longest path, in segments: how far it has been followed is a bit for each.
+const MOST_SEGMENTS: usize = 63;
+
+/// Paths that are followed together.
+#[derive(Debug, Clone, Default)]
+pub struct Paths(Vec<Vec<Segment>>);
+
+/// One step of a path.
+#[derive(Debug, Clone)]
+struct Segment {
+    /// Whether it holds at any depth (`..`).
+    descendant: bool,
+    selectors: Vec<Selector>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Selector {
+    Name(String),
+    Any,
+    Index(usize),
+    /// From, up to but not including, and every how many.
+    Slice(usize, Option<usize>, usize),
+}
+
+/// A step in a document.
+#[derive(Clone, Copy)]
+pub(super) enum Step<'a> {
+    Name(&'a str),
+    Index(usize),
+}
+
+impl Selector {
+    fn takes(&self, step: Step<'_>) -> bool {
+        match (self, step) {
+            (Self::Any, _) => true,
+            (Self::Name(name), Step::Name(key)) => name == key,
+            (Self::Index(wanted), Step::Index(index)) => *wanted == index,
+            (Self::Slice(from, to, every), Step::Index(index)) => {
+                let offset = index.checked_sub(*from);
+                to.is_none_or(|to| index < to) && offset.is_some_and(|offset| offset.is_multiple_of(*every))
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Paths {
+    /// Reads paths: `$.messages[*].content`, `$['a b'][0]`, `$..text`.
+    ///
+    /// # Errors
+    ///
+    /// The first path that is none, or that needs more of JSONPath than there is here.
+    pub fn new<S: AsRef<str>>(paths: &[S]) -> Result<Self, PathError> {
+        paths.iter().map(|path| read(path.as_ref())).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How far each path has come at the document's own value: a bit for each number of segments.
+    pub(super) fn start(&self) -> impl Iterator<Item = u64> {
+        self.0.iter().map(|_| 1)
+    }
+
+    /// How far a path comes by a step.
+    pub(super) fn step(&self, path: usize, state: u64, step: Step<'_>) -> u64 {
+        if state == 0 {
+            return 0;
+        }
+        let mut next = 0;
+        for (place, segment) in self.0.get(path).into_iter().flatten().enumerate() {
+            if state & (1 << place) == 0 {
+                continue;
+            }
+            if segment.descendant {
+                next |= 1 << place;
+            }
+            if segment.selectors.iter().any(|selector| selector.takes(step)) {
+                next |= 1 << (place + 1);
+            }
+        }
+        next
+    }
+
+    /// Whether a path names the value at which it has come so far.
+    pub(super) fn is_end(&self, path: usize, state: u64) -> bool {
+        self.0.get(path).is_some_and(|segments| state & (1 << segments.len()) != 0)
+    }
+}
+
+/// Why a path is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathError {
+    /// What is left of the path at the mistake.
+    at: String,
+    what: &'static str,
+}
+
+impl fmt::Display for PathError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.at.is_empty() {
+            true => write!(f, "{}", self.what),
+            false => write!(f, "at `{}`: {}", self.at, self.what),
+        }
+    }
+}
+
+impl Error for PathError {}
+
+fn read(path: &str) -> Result<Vec<Segment>, PathError> {
+    let Some(rest) = path.strip_prefix('$') else {
+        return Err(PathError {
+            at: path.into(),
+            what: "a path begins with `$`: write it as in `$.messages[*].content`",
+        });
+    };
+    let mut reader = Reader { rest };
+    let mut segments = Vec::new();
+    while !reader.rest.is_empty() {
+        if segments.len() == MOST_SEGMENTS {
+            return reader.error("a path has 63 steps at most");
+        }
+        segments.push(reader.segment()?);
+    }
+    Ok(segments)
+}
+
+struct Reader<'a> {
+    rest: &'a str,
+}
+
+impl Reader<'_> {
+    fn segment(&mut self) -> Result<Segment, PathError> {
+        let descendant = self.skip("..");
+        if self.skip("[") {
+            return Ok(Segment { descendant, selectors: self.bracket()? });
+        }
+        if !descendant && !self.skip(".") {
+            return self.error("write `.name`, `..name` or `[…]`");
+        }
+        let selector = if self.skip("*") { Selector::Any } else { Selector::Name(self.shorthand()?) };
+        Ok(Segment { descendant, selectors: vec![selector] })
+    }
+
+    /// A name without quotes.
+    fn shorthand(&mut self) -> Result<String, PathError> {
+        let part = |c: char| c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii();
+        let end = self.rest.find(|c| !part(c)).unwrap_or(self.rest.len());
+        let (name, rest) = self.rest.split_at_checked(end).unwrap_or_default();
+        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+            return self
+                .error("expected a name: write other names than `letters_and_digits` as `['a name']`");
+        }
+        self.rest = rest;
+        Ok(name.into())
+    }
+
+    /// What stands in brackets, behind the opening one.
+    fn bracket(&mut self) -> Result<Vec<Selector>, PathError> {
+        let mut selectors = Vec::new();
+        loop {
+            self.skip_space();
+            selectors.push(self.selector()?);
+            self.skip_space();
+            if self.skip("]") {
+                return Ok(selectors);
+            }
+            if !self.skip(",") {
+                return self.error("expected `,` or `]`");
+            }
+        }
+    }
+
+    fn selector(&mut self) -> Result<Selector, PathError> {
+        if self.skip("*") {
+            return Ok(Selector::Any);
+        }
+        if self.rest.starts_with('?') {
+            return self.error("filters are not known here: name the field");
+        }
+        if let Some(quote) = self.rest.chars().next().filter(|c| "'\"".contains(*c)) {
+            return self.quoted(quote).map(Selector::Name);
+        }
+        let from = self.number()?;
+        self.skip_space();
+        if !self.skip(":") {
+            return from
+                .map(Selector::Index)
+                .map_or_else(|| self.error("expected an index or a name in quotes"), Ok);
+        }
+        self.skip_space();
+        let to = self.number()?;
+        self.skip_space();
+        let every = if self.skip(":") { self.number()? } else { None };
+        if every == Some(0) {
+            return self.error("a slice with a step of 0 names nothing: write 1 or more");
+        }
+        Ok(Selector::Slice(from.unwrap_or(0), to, every.unwrap_or(1)))
+    }
+
+    fn number(&mut self) -> Result<Option<usize>, PathError> {
+        self.skip_space();
+        if self.rest.starts_with('-') {
+            return self
+                .error("counting from the end is not known here: count from the start, or write `[*]`");
+        }
+        let end = self.rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(self.rest.len());
+        let (digits, rest) = self.rest.split_at_checked(end).unwrap_or_default();
+        if digits.is_empty() {
+            return Ok(None);
+        }
+        if digits.len() > 1 && digits.starts_with('0') {
+            return self.error("an index has no leading zeros");
+        }
+        let Ok(number) = digits.parse() else { return self.error("the number is too large") };
+        self.rest = rest;
+        Ok(Some(number))
+    }
+
+    /// A name in quotes, of which both kinds are allowed.
+    fn quoted(&mut self, quote: char) -> Result<String, PathError> {
+        let mut characters = self.rest.char_indices().skip(1);
+        while let Some((index, character)) = characters.next() {
+            if character == '\\' {
+                characters.next();
+            } else if character == quote {
+                let (literal, rest) = self.rest.split_at_checked(index + 1).unwrap_or_default();
+                // The other kind of quote needs no backslash, and JSON's own kind needs one.
+                let inner = literal.get(1..index).unwrap_or_default();
+                let json = match quote {
+                    '\'' => format!("\"{}\"", inner.replace("\\'", "'").replace('"', "\\\"")),
+                    _ => literal.to_owned(),
+                };
+                let Some(name) = super::decode(json.as_bytes()).map(Cow::into_owned) else {
+                    return self.error("no such escape in a name");
+                };
+                self.rest = rest;
+                return Ok(name);
+            }
+        }
+        self.error("the name's closing quote is missing")
+    }
+
+    fn skip(&mut self, text: &str) -> bool {
+        let rest = self.rest.strip_prefix(text);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
+    fn skip_space(&mut self) {
+        self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
+    }
+
+    fn error<T>(&self, what: &'static str) -> Result<T, PathError> {
+        Err(PathError { at: self.rest.into(), what })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_cannot_be_followed_are_refused() {
+        for (path, words) in [
+            ("", "a path begins with `$`"),
+            ("messages", "`$.messages[*].content`"),
+            ("$.", "expected a name"),
+            ("$a", "write `.name`"),
+            ("$..", "expected a name"),
+            ("$.1", "['a name']"),
+            ("$.a b", "write `.name`"),
+            ("$[?@.a]", "filters are not known here"),
+            ("$[-1]", "counting from the end"),
+            ("$[1:-1]", "counting from the end"),
+            ("$[::0]", "step of 0"),
+            ("$[01]", "leading zeros"),
+            ("$[99999999999999999999]", "too large"),
+            ("$['a]", "closing quote"),
+            ("$['\\x']", "no such escape"),
+            ("$[a]", "a name in quotes"),
+            ("$[0", "`,` or `]`"),
+        ] {
+            let error = Paths::new(&[path]).unwrap_err().to_string();
+            assert!(error.contains(words), "{path}: {error}");
+        }
+        assert!(Paths::new(&[format!("${}", ".a".repeat(63))]).is_ok());
+        assert!(Paths::new(&[format!("${}", ".a".repeat(64))]).is_err());
+    }
+}
