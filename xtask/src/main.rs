@@ -3,7 +3,9 @@
 //! Everything is found from `cargo metadata`, so that a new plug-in is a new folder and no other edit.
 
 mod commands;
+mod deploy;
 mod generated;
+mod git;
 mod helper;
 mod image;
 mod manifest;
@@ -12,6 +14,7 @@ mod names;
 mod output;
 mod package;
 mod registry;
+mod release;
 mod schema;
 mod template;
 mod wasm;
@@ -61,6 +64,9 @@ enum Command {
     Verify(commands::verify::Args),
     Push(commands::push::Args),
     Pull(commands::pull::Args),
+    Manifest(commands::manifest::Args),
+    Release(commands::release::Args),
+    Changed(commands::changed::Args),
 }
 
 /// The command itself was wrong: an unknown plug-in, a missing file, a bad name.
@@ -91,6 +97,9 @@ fn main() -> ExitCode {
         Command::Verify(args) => commands::verify::run(&args),
         Command::Push(args) => commands::push::run(&args),
         Command::Pull(args) => commands::pull::run(&args),
+        Command::Manifest(args) => commands::manifest::run(&args),
+        Command::Release(args) => commands::release::run(&args),
+        Command::Changed(args) => commands::changed::run(&args),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

@@ -42,10 +42,15 @@ pub(crate) struct Plugin {
 }
 
 impl Workspace {
-    /// Asks cargo.
+    /// Asks cargo about the workspace that the command is run in.
     pub(crate) fn load() -> Result<Self> {
+        Self::at(Path::new("."))
+    }
+
+    /// Asks cargo about the workspace that a folder is in.
+    pub(crate) fn at(folder: &Path) -> Result<Self> {
         // Without dependencies: with them, cargo would first fetch those of every platform.
-        let metadata = MetadataCommand::new().no_deps().exec().context(
+        let metadata = MetadataCommand::new().current_dir(folder).no_deps().exec().context(
             "cargo cannot read this workspace: run the command inside it, and repair what cargo names",
         )?;
         let root = metadata.workspace_root.as_std_path().to_path_buf();

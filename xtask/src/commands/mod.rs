@@ -3,15 +3,18 @@
 
 pub(crate) mod bench;
 pub(crate) mod build;
+pub(crate) mod changed;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod docs;
 pub(crate) mod fuzz;
 pub(crate) mod lint;
+pub(crate) mod manifest;
 pub(crate) mod new;
 pub(crate) mod package;
 pub(crate) mod pull;
 pub(crate) mod push;
+pub(crate) mod release;
 pub(crate) mod schema;
 pub(crate) mod test;
 pub(crate) mod verify;

@@ -1,10 +1,10 @@
 //! The commit that a plug-in is built from.
 
 use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
+use crate::git::git;
 use crate::output;
 
 /// A commit, which is what makes the bytes of an image those of its source.
@@ -30,13 +30,4 @@ impl Revision {
         let (commit, time) = shown.split_once(' ').context("git names no commit")?;
         Ok(Some(Self { commit: commit.to_owned(), time: time.to_owned() }))
     }
-}
-
-fn git(root: &Path, args: &[&str]) -> Result<String> {
-    let output = Command::new("git").current_dir(root).env("TZ", "UTC").args(args).output();
-    let output = output.context("git cannot be started: install git")?;
-    if !output.status.success() {
-        bail!("git {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

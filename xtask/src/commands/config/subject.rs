@@ -116,7 +116,16 @@ impl Checker<'_> {
             Ok(resource) => resource,
             Err(error) => return Ok(at(error)),
         };
-        let Some(plugin) = self.plugin.or_else(|| named(&resource, self.workspace)) else {
+        let named = named(&resource, self.workspace);
+        if let (Some(wanted), Some(named)) = (self.plugin, named)
+            && wanted.name != named.name
+        {
+            let message =
+                format!("names {}, and the command {}: name one and the same", named.name, wanted.name);
+            let place = if resource.spec.plugin_name.is_empty() { "metadata" } else { "spec.pluginName" };
+            return Ok(source.refused(node, Some(wanted), place, message));
+        }
+        let Some(plugin) = self.plugin.or(named) else {
             let message = format!(
                 "names no plug-in of this workspace: add `--plugin <name>`, one of {}",
                 known(self.workspace)

@@ -70,11 +70,16 @@ impl Report {
         !matches!(self.verdict, Verdict::Refused { .. })
     }
 
+    /// What has no effect, on stderr.
+    pub(crate) fn print_remarks(&self) {
+        let warning = styled(AnsiColor::Yellow.on_default().bold(), "warning:");
+        self.remarks.iter().for_each(|remark| remark.print(&warning, &self.file));
+    }
+
     /// The configuration on stdout, everything else on stderr.
     pub(crate) fn print(&self) {
         let Self { file, line, .. } = self;
-        let warning = styled(AnsiColor::Yellow.on_default().bold(), "warning:");
-        self.remarks.iter().for_each(|remark| remark.print(&warning, file));
+        self.print_remarks();
         let plugin = self.plugin.as_deref().unwrap_or_default();
         match &self.verdict {
             Verdict::Accepted { configuration } => {

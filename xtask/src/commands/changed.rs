@@ -1,0 +1,94 @@
+//! `changed`: which plug-ins a change is about, so that CI runs what the change can break.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::Usage;
+use crate::git::git;
+use crate::workspace::Workspace;
+
+/// Say which plug-ins a change is about
+///
+/// Compares with the commit where the branch began. A file of a plug-in is about that plug-in, documentation of the
+/// whole is about none, and anything else about all of them.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask changed                          since the branch left main, one name a line
+  cargo xtask changed --since HEAD~1 --json    {\"everything\":false,\"plugins\":[\"request-block\"]}")]
+pub(crate) struct Args {
+    /// What to compare with.
+    #[arg(long, default_value = "main", value_name = "COMMIT")]
+    since: String,
+    /// Print it as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a change is about.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Changed {
+    /// Something that all plug-ins are made of or tested with.
+    everything: bool,
+    plugins: Vec<String>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<bool> {
+    let workspace = Workspace::load()?;
+    let range = format!("{}...HEAD", args.since);
+    let paths = git(&workspace.root, &["diff", "--name-only", "--no-renames", &range]).map_err(|error| {
+        Usage(format!("{error}: name a commit of this repository with `--since` (a shallow clone lacks it)"))
+    })?;
+    let plugins: Vec<&str> = workspace.plugins.iter().map(|plugin| plugin.name.as_str()).collect();
+    let changed = about(paths.lines(), &plugins);
+    if args.json {
+        anstream::println!("{}", serde_json::to_string(&changed)?);
+    } else {
+        changed.plugins.iter().for_each(|plugin| anstream::println!("{plugin}"));
+    }
+    Ok(true)
+}
+
+fn about<'a>(paths: impl Iterator<Item = &'a str>, plugins: &[&str]) -> Changed {
+    let mut names = BTreeSet::new();
+    let mut everything = false;
+    for path in paths {
+        let plugin = path.strip_prefix("plugins/").and_then(|path| path.split('/').next());
+        let is_documentation = path.starts_with("docs/") || (path.ends_with(".md") && !path.contains('/'));
+        match plugin.filter(|name| plugins.contains(name)) {
+            Some(name) => {
+                names.insert(name);
+            }
+            // Of a plug-in that is gone, nothing is left to test, but its place in the workspace.
+            None if is_documentation => {}
+            None => everything = true,
+        }
+    }
+    let plugins = if everything { plugins.to_vec() } else { names.into_iter().collect() };
+    Changed { everything, plugins: plugins.into_iter().map(ToOwned::to_owned).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_about_its_plug_ins_or_everything() {
+        for (paths, everything, plugins) in [
+            (&[] as &[&str], false, &[] as &[&str]),
+            (&["README.md", "docs/benchmarks.md"], false, &[]),
+            (&["plugins/b/src/lib.rs", "CHANGELOG.md", "plugins/b/README.md"], false, &["b"]),
+            (&["plugins/b/plugin.yaml", "crates/sdk/src/lib.rs"], true, &["a", "b"]),
+            (&["Cargo.lock"], true, &["a", "b"]),
+            (&[".github/workflows/ci.yml"], true, &["a", "b"]),
+            (&["plugins/gone/src/lib.rs"], true, &["a", "b"]),
+            (&["crates/sdk/README.md"], true, &["a", "b"]),
+        ] {
+            let expected =
+                Changed { everything, plugins: plugins.iter().map(|name| (*name).to_owned()).collect() };
+            assert_eq!(about(paths.iter().copied(), &["a", "b"]), expected, "{paths:?}");
+        }
+    }
+}

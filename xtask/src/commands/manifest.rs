@@ -1,0 +1,201 @@
+//! `manifest`: the resource that deploys a plug-in.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use serde_json::Value;
+
+use crate::Usage;
+use crate::commands::config;
+use crate::deploy::{ControlPlane, Object, Order, Pinned, Selector, Target, check_name, to_yaml};
+use crate::helper::Helper;
+use crate::manifest::{Manifest, Stage};
+use crate::output::{self, BAD, styled};
+use crate::workspace::{Plugin, Workspace};
+
+/// Print the resource that deploys a plug-in
+///
+/// The image is pinned by its digest; stage, priority and fail strategy are those of plugin.yaml; and the configuration
+/// has been put before the plug-in's own code. What is printed is what `kubectl apply -f -` takes: each field is one of
+/// the control plane's API.
+///
+/// Without `--config` the plug-in gets an empty configuration, if it takes one. The example in plugin.yaml is
+/// only taken when asked for, because it blocks and limits real requests.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask manifest request-block --image oci://registry.example.com/plugins/request-block@sha256:… \\
+    --config my.yaml | kubectl apply -f -
+  cargo xtask manifest request-block --example \\
+    --image oci://registry.example.com/plugins/request-block@$(cat dist/request-block/image.digest)
+                                              the image that was just pushed
+  cargo xtask manifest request-block --image oci://…@sha256:… --config my.yaml --for istio --target my-gateway
+  cargo xtask manifest request-block --image oci://…@sha256:… --config my.yaml --for envoy-gateway --target HTTPRoute/shop
+
+The configuration is written as for `cargo xtask config`: a plug-in's fields with their `_rules_`, or a WasmPlugin
+resource, whose configuration is taken. For Higress, `_rules_` become `matchRules`.
+
+Exit codes: 0 it is printed, 1 the configuration is refused or the control plane cannot run the plug-in,
+2 the command was wrong.")]
+pub(crate) struct Args {
+    /// The plug-in, in any spelling.
+    plugin: String,
+    /// The image: oci://HOST/REPOSITORY@sha256:…, as `cargo xtask push` prints it.
+    #[arg(long, value_name = "oci://…@sha256:…")]
+    image: String,
+    /// What it is configured with, in YAML or JSON; `-` is the standard input.
+    #[arg(long, value_name = "FILE.yaml", conflicts_with = "example")]
+    config: Option<PathBuf>,
+    /// Take the example in plugin.yaml as the configuration.
+    #[arg(long)]
+    example: bool,
+    /// Who reads the resource.
+    #[arg(long = "for", value_enum, default_value = "higress")]
+    plane: ControlPlane,
+    /// The resource's name: the plug-in's, if nothing else is said.
+    #[arg(long, value_parser = check_name)]
+    name: Option<String>,
+    /// The resource's namespace: `higress-system` for Higress, none for the others, if nothing else is said.
+    #[arg(long, short, value_parser = check_name)]
+    namespace: Option<String>,
+    /// What it applies to: a Gateway's name, or KIND/NAME. Envoy Gateway needs one; Higress has none.
+    #[arg(long = "target", value_name = "[KIND/]NAME")]
+    targets: Vec<Target>,
+    /// The gateways' pods that it applies to, by a label; for Higress and Istio.
+    #[arg(long, value_name = "LABEL=VALUE", conflicts_with = "targets")]
+    selector: Vec<Selector>,
+    /// The secret with the registry's credentials, in the same namespace.
+    #[arg(long, value_name = "SECRET", value_parser = check_name)]
+    pull_secret: Option<String>,
+    /// Print it as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<bool> {
+    let workspace = Workspace::load()?;
+    let plugin = workspace.plugin(&args.plugin)?;
+    let image = Pinned::parse(&args.image)?;
+    args.fits()?;
+    if let Some(other) = workspace.plugins.iter().find(|other| other.name == image.last_word())
+        && other.name != plugin.name
+    {
+        bail!(Usage(format!(
+            "{} is an image of {}, and the resource would be for {}: name one and the same",
+            args.image, other.name, plugin.name
+        )));
+    }
+    let manifest = plugin.manifest()?;
+    let Some(configuration) = args.configuration(&workspace, plugin, &manifest)? else { return Ok(false) };
+    let namespace = match args.plane {
+        ControlPlane::Higress => args.namespace.as_deref().or(Some("higress-system")),
+        ControlPlane::Istio | ControlPlane::EnvoyGateway => args.namespace.as_deref(),
+    };
+    let resource = args.plane.resource(&Order {
+        plugin: &manifest,
+        image: &image,
+        configuration: &configuration,
+        name: args.name.as_deref().unwrap_or(&plugin.name),
+        namespace,
+        pull_secret: args.pull_secret.as_deref(),
+        targets: &args.targets,
+        selector: &args.selector,
+    })?;
+    remark(args.plane, &manifest);
+    match args.json {
+        true => anstream::println!("{resource:#}"),
+        false => anstream::print!("{}", to_yaml(&resource)?),
+    }
+    Ok(true)
+}
+
+impl Args {
+    /// Refuses what the control plane has no words for.
+    fn fits(&self) -> Result<()> {
+        let plane = self.plane.title();
+        let kinds: &[&str] = match self.plane {
+            ControlPlane::Higress => &[],
+            ControlPlane::Istio => &["Gateway", "GatewayClass", "Service", "ServiceEntry"],
+            ControlPlane::EnvoyGateway => &["Gateway", "HTTPRoute", "GRPCRoute"],
+        };
+        match self.targets.iter().find(|target| !kinds.contains(&target.kind)) {
+            Some(_) if kinds.is_empty() => {
+                bail!(Usage(format!(
+                    "{plane}'s resource names no targets: leave `--target` out, and choose by routes, services and \
+                     domains in the configuration, or gateways with `--selector`"
+                )))
+            }
+            Some(target) => bail!(Usage(format!(
+                "a {} cannot be a target for {plane}: write one of {}",
+                target.kind,
+                kinds.join(", ")
+            ))),
+            None => {}
+        }
+        if self.plane == ControlPlane::EnvoyGateway {
+            if !self.selector.is_empty() {
+                bail!(Usage(format!(
+                    "{plane} does not choose pods: write `--target` in place of `--selector`"
+                )));
+            }
+            if self.targets.is_empty() {
+                bail!(Usage(format!(
+                    "{plane} attaches a policy to something: add `--target <gateway>` or `--target HTTPRoute/<route>`"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The document that the plug-in gets; nothing when it is refused, which has then been printed.
+    fn configuration(
+        &self,
+        workspace: &Workspace,
+        plugin: &Plugin,
+        manifest: &Manifest,
+    ) -> Result<Option<Object>> {
+        if let Some(file) = &self.config {
+            return config::document(workspace, plugin, file);
+        }
+        let document = if self.example { manifest.example.clone() } else { Object::new() };
+        let value = Value::Object(document);
+        if let Some(refusal) = Helper::build(workspace, plugin)?.check(&value)? {
+            let colon = if refusal.path.is_empty() { "" } else { ": " };
+            let remedy = match self.example {
+                true => "the example in its plugin.yaml is refused".to_owned(),
+                false => format!(
+                    "{} needs a configuration: add `--config <file>` (`cargo xtask schema {}` says what it takes), or \
+                     `--example` for the one in its plugin.yaml",
+                    plugin.name, plugin.name
+                ),
+            };
+            anstream::eprintln!("{} {remedy}", styled(BAD, "error:"));
+            anstream::eprintln!("  because: {}{colon}{}", refusal.path, refusal.message);
+            return Ok(None);
+        }
+        Ok(match value {
+            Value::Object(document) => Some(document),
+            _ => None,
+        })
+    }
+}
+
+/// What the resource cannot say, and somebody has to see to.
+fn remark(plane: ControlPlane, manifest: &Manifest) {
+    if manifest.holds_headers && plane == ControlPlane::Higress {
+        output::warning(format_args!(
+            "{name} holds headers, which Higress lets only a module of its own ABI do: the image must be one of \
+             `cargo xtask package {name} --gateway higress`",
+            name = manifest.name
+        ));
+    }
+    if plane == ControlPlane::EnvoyGateway && (manifest.stage != Stage::Default || manifest.priority != 0) {
+        output::warning(format_args!(
+            "Envoy Gateway has no stages or priorities: where several plug-ins are in force, put them into one \
+             policy's `wasm` list, in the order in which they are to run ({} is of stage {}, priority {})",
+            manifest.name,
+            serde_json::to_value(manifest.stage).unwrap_or_default().as_str().unwrap_or_default(),
+            manifest.priority
+        ));
+    }
+}

@@ -1,0 +1,58 @@
+//! Changes a version in a file, and nothing else: comments and the form of everything stay.
+
+use anyhow::{Context, Result};
+
+/// Cargo.toml with another version of its package.
+pub(super) fn cargo_version(text: &str, old: &str, new: &str) -> Result<String> {
+    let mut table = "";
+    let found = text.lines().position(|line| {
+        if line.starts_with('[') {
+            table = line.trim();
+        }
+        table == "[package]" && is_version(line, '=') && line.contains(old)
+    });
+    replaced(text, found, old, new).with_context(|| format!("write `version = \"{old}\"` under [package]"))
+}
+
+/// plugin.yaml with another version.
+pub(super) fn manifest_version(text: &str, old: &str, new: &str) -> Result<String> {
+    let found = text.lines().position(|line| is_version(line, ':') && line.contains(old));
+    replaced(text, found, old, new).with_context(|| format!("write `version: {old}` in a line of its own"))
+}
+
+fn is_version(line: &str, separator: char) -> bool {
+    line.strip_prefix("version").is_some_and(|rest| rest.trim_start().starts_with(separator))
+}
+
+/// The text with the first `old` of a line replaced.
+fn replaced(text: &str, line: Option<usize>, old: &str, new: &str) -> Option<String> {
+    let line = line?;
+    let lines = text.split_inclusive('\n').enumerate();
+    Some(
+        lines
+            .map(|(at, text)| if at == line { text.replacen(old, new, 1) } else { text.to_owned() })
+            .collect(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_version_changes() {
+        let cargo = "# 0.1.0\n[dependencies]\nversion = \"0.1.0\"\n\n[package]\nname = \"a\"\nversion = \"0.1.0\" # 0.1.0\n";
+        let after = "# 0.1.0\n[dependencies]\nversion = \"0.1.0\"\n\n[package]\nname = \"a\"\nversion = \"1.0.0\" # 0.1.0\n";
+        assert_eq!(cargo_version(cargo, "0.1.0", "1.0.0").unwrap(), after);
+        let yaml = "name: a\r\nversion: '0.1.0'   # why\r\nexample:\r\n  version: 0.1.0\r\n";
+        let after = "name: a\r\nversion: '1.0.0'   # why\r\nexample:\r\n  version: 0.1.0\r\n";
+        assert_eq!(manifest_version(yaml, "0.1.0", "1.0.0").unwrap(), after);
+    }
+
+    #[test]
+    fn a_version_that_is_elsewhere_says_what_to_write() {
+        let error = cargo_version("[package]\nversion.workspace = true\n", "0.1.0", "1.0.0").unwrap_err();
+        assert!(error.to_string().contains("write `version = \"0.1.0\"`"), "{error}");
+        assert!(manifest_version("{ version: 0.1.0 }\n", "0.1.0", "1.0.0").is_err());
+    }
+}

@@ -1,0 +1,169 @@
+//! Releases of plug-ins: one version in Cargo.toml, plugin.yaml, CHANGELOG.md and a tag.
+
+pub(crate) mod changelog;
+mod edit;
+mod tag;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use cargo_metadata::semver::Version;
+
+use crate::Usage;
+use crate::git::git;
+use crate::workspace::{MANIFEST, Plugin, Workspace};
+
+pub(crate) use tag::Tag;
+
+/// The file that says what users notice.
+pub(crate) const CHANGELOG: &str = "CHANGELOG.md";
+
+/// A release that can be made: everything has been looked at.
+pub(crate) struct Release<'w> {
+    workspace: &'w Workspace,
+    plugin: &'w Plugin,
+    pub(crate) tag: Tag,
+    /// Files of the release, from the root, with what will stand in them.
+    files: Vec<(PathBuf, String)>,
+}
+
+/// Files as they were, which they become again unless they are kept.
+struct Saved {
+    files: Vec<(PathBuf, Vec<u8>)>,
+    keep: bool,
+}
+
+impl Drop for Saved {
+    fn drop(&mut self) {
+        if !self.keep {
+            for (file, bytes) in &self.files {
+                if let Err(error) = fs::write(file, bytes) {
+                    crate::output::warning(format_args!(
+                        "{} could not be put back ({error}): run `git checkout {0}`",
+                        file.display()
+                    ));
+                }
+            }
+        }
+    }
+}
+
+impl<'w> Release<'w> {
+    /// Looks at everything that could be wrong, and changes nothing. `date` is the day of the release.
+    pub(crate) fn plan(
+        workspace: &'w Workspace,
+        plugin: &'w Plugin,
+        version: &str,
+        date: &str,
+    ) -> Result<Self> {
+        let root = &workspace.root;
+        let tag = Tag { plugin: plugin.name.clone(), version: check_version(version)? };
+        plugin.manifest()?;
+        if !git(root, &["status", "--porcelain"])?.is_empty() {
+            bail!(
+                "files have been changed since the last commit: commit or stash them first, a release is nothing else"
+            );
+        }
+        let exists = !git(root, &["tag", "--list", &tag.to_string()])?.is_empty();
+        if exists {
+            bail!("the tag {tag} is there already: release a larger version");
+        }
+        let changelog = read(root, Path::new(CHANGELOG))?;
+        // What a new plug-in says from the beginning may be its first release.
+        let current: Version = plugin.version.parse().context("cargo has read it")?;
+        let is_released = changelog::section(&changelog, &plugin.name, &plugin.version).is_some()
+            || !git(root, &["tag", "--list", &format!("{}/v{current}", plugin.name)])?.is_empty();
+        if tag.version < current || (tag.version == current && is_released) {
+            bail!(Usage(format!(
+                "{} is of version {current}, and {} is not larger: write a larger one",
+                plugin.name, tag.version
+            )));
+        }
+        let (old, new) = (plugin.version.as_str(), tag.version.to_string());
+        let cargo = plugin.shown.join("Cargo.toml");
+        let manifest = plugin.shown.join(MANIFEST);
+        let files = vec![
+            (
+                cargo.clone(),
+                edit::cargo_version(&read(root, &cargo)?, old, &new).with_context(|| at(&cargo))?,
+            ),
+            (
+                manifest.clone(),
+                edit::manifest_version(&read(root, &manifest)?, old, &new).with_context(|| at(&manifest))?,
+            ),
+            (
+                CHANGELOG.into(),
+                changelog::release(&changelog, &plugin.name, &new, date).with_context(|| CHANGELOG)?,
+            ),
+        ];
+        Ok(Self { workspace, plugin, tag, files })
+    }
+
+    /// What would change, as git shows it; everything is as before afterwards.
+    pub(crate) fn preview(&self) -> Result<String> {
+        let _restored = self.write()?;
+        git(&self.workspace.root, &["--no-pager", "diff", "--no-color"])
+    }
+
+    /// Writes, commits and tags; or leaves everything as it was.
+    pub(crate) fn make(&self) -> Result<()> {
+        let root = &self.workspace.root;
+        let before = git(root, &["rev-parse", "HEAD"])?;
+        let mut saved = self.write()?;
+        let message = format!("{} {}", self.plugin.name, self.tag.version);
+        let tag = self.tag.to_string();
+        let made = git(root, &["commit", "--quiet", "--all", "--message", &message])
+            .and_then(|_| git(root, &["tag", "--annotate", &tag, "--message", &message]));
+        if let Err(error) = made {
+            // The tree was clean: what is there now is this release's alone.
+            git(root, &["reset", "--quiet", &before])?;
+            return Err(error);
+        }
+        saved.keep = true;
+        Ok(())
+    }
+
+    /// Writes the files and has cargo bring its lock file up to date, and reads all of it again.
+    fn write(&self) -> Result<Saved> {
+        let root = &self.workspace.root;
+        let lock = PathBuf::from("Cargo.lock");
+        let names = self.files.iter().map(|(name, _)| name).chain([&lock]);
+        let files = names
+            .map(|name| {
+                let file = root.join(name);
+                let bytes = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
+                Ok((file, bytes))
+            })
+            .collect::<Result<_>>()?;
+        let saved = Saved { files, keep: false };
+        for (name, text) in &self.files {
+            fs::write(root.join(name), text).with_context(|| format!("writing {}", name.display()))?;
+        }
+        let mut cargo = crate::wasm::cargo();
+        cargo.current_dir(root).args(["update", "--workspace", "--offline", "--quiet"]);
+        if !cargo.status().context("cargo cannot be started")?.success() {
+            bail!("cargo could not bring Cargo.lock up to date: see above");
+        }
+        self.tag.check(&Workspace::at(root)?)?;
+        Ok(saved)
+    }
+}
+
+/// A version that can be a tag of git and of an image.
+fn check_version(text: &str) -> Result<Version> {
+    match text.strip_prefix('v').unwrap_or(text).parse::<Version>() {
+        Ok(version) if version.build.is_empty() => Ok(version),
+        _ => bail!(Usage(format!("`{text}` is no version: write three numbers, as in 1.2.3 or 1.2.3-rc.1"))),
+    }
+}
+
+fn read(root: &Path, name: &Path) -> Result<String> {
+    fs::read_to_string(root.join(name)).with_context(|| format!("reading {}", name.display()))
+}
+
+fn at(name: &Path) -> String {
+    name.display().to_string()
+}
