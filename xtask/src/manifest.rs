@@ -87,7 +87,7 @@ pub(crate) enum Category {
 }
 
 /// The stages that a request runs through, as the `WasmPlugin` resource names them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Stage {
     /// Authentication.

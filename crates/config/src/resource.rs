@@ -27,16 +27,12 @@
 
 mod origin;
 
-use std::marker::PhantomData;
-
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 pub use origin::Remark;
 
-use crate::path::Path;
-use crate::strict::Context;
-use crate::{ConfigError, source, strict, yaml};
+use crate::{ConfigError, strict, yaml};
 
 /// A JSON object, as a configuration is.
 type Object = Map<String, Value>;
@@ -218,10 +214,8 @@ impl WasmPlugin {
     ///
     /// As for [`from_yaml`](Self::from_yaml).
     pub fn from_json(resource: &Value) -> Result<Self, ConfigError> {
-        let context = Context::default();
-        let resource =
-            strict::read(PhantomData, &Path::Root, &context, |receive| source::find(resource, receive))?;
-        resource.ok_or_else(|| ConfigError::new("", "is empty: write a WasmPlugin resource"))
+        strict::from_json(resource)?
+            .ok_or_else(|| ConfigError::new("", "is empty: write a WasmPlugin resource"))
     }
 
     /// The document that the plug-in gets.

@@ -52,6 +52,16 @@ pub(crate) fn read<'de, S: DeserializeSeed<'de>>(
     }
 }
 
+/// Reads a whole JSON value; nothing when it is null.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn from_json<T: serde::de::DeserializeOwned>(
+    value: &serde_json::Value,
+) -> Result<Option<T>, ConfigError> {
+    read(std::marker::PhantomData, &Path::Root, &Context::default(), |receive| {
+        crate::source::find(value, receive)
+    })
+}
+
 /// A value with its place; see the module.
 pub(crate) struct Strict<'f, 'c> {
     pub(crate) found: Found<'f>,

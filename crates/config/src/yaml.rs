@@ -15,14 +15,20 @@
 //! # Ok::<(), config::yaml::YamlError>(())
 //! ```
 
+mod excerpt;
+mod fault;
 mod read;
 mod scalar;
 
 use std::fmt;
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+pub use fault::Fault;
 pub use read::read;
+
+use crate::{ConfigError, strict};
 
 /// A place in a text: line and column, both from 1, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,6 +94,15 @@ impl Node {
         }
     }
 
+    /// The value as a type that refuses what it does not know; nothing where nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong, with its path, for [`find`](Self::find).
+    pub fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, ConfigError> {
+        strict::from_json(&self.to_json())
+    }
+
     /// The value of a key, where this is an object that has it.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Node> {
@@ -95,6 +110,24 @@ impl Node {
             Data::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
             Data::Scalar(_) | Data::List(_) => None,
         }
+    }
+
+    /// The entries of a list; none where this is none.
+    #[must_use]
+    pub fn entries(&self) -> &[Node] {
+        match &self.data {
+            Data::List(entries) => entries,
+            Data::Scalar(_) | Data::Map(_) => &[],
+        }
+    }
+
+    /// The keys of an object, where they stand, and their values, in the order of the text; none where this is none.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, Span, &Node)> {
+        let entries = match &self.data {
+            Data::Map(entries) => entries.as_slice(),
+            Data::Scalar(_) | Data::List(_) => &[],
+        };
+        entries.iter().map(|entry| (entry.key.as_str(), entry.key_span, &entry.value))
     }
 
     /// Where the value itself stands.

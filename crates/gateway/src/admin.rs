@@ -4,6 +4,8 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use serde::Deserialize;
+
 /// How long Envoy may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -13,18 +15,66 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// Envoy does not answer, or with another status than 200.
 pub fn get(address: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
+    ask("GET", address, path)
+}
+
+/// Has something changed: the body of the answer to a POST.
+///
+/// # Errors
+///
+/// As [`get`].
+pub fn post(address: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
+    ask("POST", address, path)
+}
+
+fn ask(method: &str, address: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     // Envoy's admin interface refuses HTTP/1.0, so the answer may be chunked.
-    stream
-        .write_all(format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").as_bytes())?;
+    stream.write_all(
+        format!("{method} {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").as_bytes(),
+    )?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     body(&answer).ok_or_else(|| {
         let start = String::from_utf8_lossy(answer.get(..200).unwrap_or(&answer)).into_owned();
-        io::Error::new(io::ErrorKind::InvalidData, format!("GET {path} on Envoy's admin interface: {start}"))
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{method} {path} on Envoy's admin interface: {start}"),
+        )
     })
+}
+
+/// Counters and gauges whose name meets a regular expression.
+///
+/// # Errors
+///
+/// As [`get`].
+pub fn stats(address: SocketAddr, filter: &str) -> io::Result<Vec<(String, u64)>> {
+    #[derive(Deserialize)]
+    struct Stats {
+        stats: Vec<Stat>,
+    }
+    // Histograms are in the list too, as something without a name.
+    #[derive(Deserialize)]
+    struct Stat {
+        #[serde(default)]
+        name: String,
+        value: Option<u64>,
+    }
+    let mut escaped = String::new();
+    for character in filter.chars() {
+        match character {
+            '^' | '\\' | '$' | '|' | '+' | '[' | ']' => {
+                escaped.push_str(&format!("%{:02X}", u32::from(character)))
+            }
+            _ => escaped.push(character),
+        }
+    }
+    let answer = get(address, &format!("/stats?format=json&filter={escaped}"))?;
+    let Stats { stats } = serde_json::from_slice(&answer)?;
+    Ok(stats.into_iter().filter_map(|stat| Some((stat.name, stat.value?))).collect())
 }
 
 fn body(answer: &[u8]) -> Option<Vec<u8>> {

@@ -61,6 +61,16 @@ impl LogLine {
         Some(Self { level, component: component.into(), message: message.into() })
     }
 
+    /// The plug-in that logged, and what; the name is empty where the host does not tell it, and there is nothing if
+    /// the line is Envoy's own.
+    #[must_use]
+    pub fn plugin(&self) -> Option<(&str, &str)> {
+        let rest = self.message.strip_prefix("wasm log").filter(|_| self.component == "wasm")?;
+        let (names, message) = rest.split_once(": ")?;
+        // A name is followed by the root's, where there is one.
+        Some((names.split_whitespace().next().unwrap_or_default(), message))
+    }
+
     /// What a plug-in of this name logged, without Envoy's `wasm log <name>: ` before it; nothing if the
     /// line is Envoy's own.
     #[must_use]
@@ -82,6 +92,21 @@ impl fmt::Display for LogLine {
 pub struct AccessLine {
     /// The client's address and port, which tell requests on connections of their own apart.
     pub client: String,
+    /// The request's method.
+    #[serde(default)]
+    pub method: String,
+    /// Its host.
+    #[serde(default)]
+    pub host: String,
+    /// Its path, with the query.
+    #[serde(default)]
+    pub path: String,
+    /// The route that it took.
+    #[serde(default)]
+    pub route: String,
+    /// How long it took, in milliseconds.
+    #[serde(default)]
+    pub duration: u64,
     /// The status of the answer; 0 where none was begun.
     #[serde(default)]
     pub status: u16,

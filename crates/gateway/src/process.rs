@@ -9,13 +9,15 @@
 
 mod start;
 
+pub(crate) use start::launch;
 pub use start::{StartError, validate};
 
 use std::fmt;
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
 use serde::Deserialize;
 use tempfile::TempDir;
@@ -40,7 +42,30 @@ impl Process {
     ///
     /// The plug-in refused its configuration, or Envoy did not start, or not in time.
     pub fn start(envoy: &Envoy, bootstrap: &Bootstrap, log_level: LogLevel) -> Result<Self, StartError> {
-        start::start(envoy, bootstrap, log_level)
+        let files = Files::new()?;
+        files.write_config(&bootstrap.to_json(&files.access().0))?;
+        launch(envoy, files, bootstrap.workers, log_level, &[], |_| false)
+    }
+
+    /// Its id in the system.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.supervised.child.id()
+    }
+
+    /// Where its admin interface is.
+    #[must_use]
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// How it has ended, if it has.
+    ///
+    /// # Errors
+    ///
+    /// The system does not tell.
+    pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.supervised.child.try_wait()
     }
 
     /// Where it takes requests, HTTP/1.1 and HTTP/2 without TLS.
@@ -86,6 +111,28 @@ impl Process {
         let (lines, after) = self.files.access().since(mark)?;
         let lines = lines.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>()?;
         Ok((lines, after))
+    }
+
+    /// The lines of its log since a mark, which is moved behind them.
+    ///
+    /// # Errors
+    ///
+    /// The log cannot be read.
+    pub fn new_log(&self, mark: &mut Mark) -> io::Result<Vec<LogLine>> {
+        let (lines, after) = self.files.log().since(*mark)?;
+        *mark = after;
+        Ok(lines.iter().filter_map(|line| LogLine::parse(line)).collect())
+    }
+
+    /// The lines of its access log since a mark, which is moved behind them.
+    ///
+    /// # Errors
+    ///
+    /// As [`access_since`](Self::access_since).
+    pub fn new_access(&self, mark: &mut Mark) -> io::Result<Vec<AccessLine>> {
+        let (lines, after) = self.access_since(*mark)?;
+        *mark = after;
+        Ok(lines)
     }
 
     /// The counters and gauges that plug-ins have defined, by the names that they gave them.
@@ -138,21 +185,7 @@ impl Process {
     ///
     /// Envoy does not answer.
     pub fn stats(&self, filter: &str) -> io::Result<Vec<(String, u64)>> {
-        #[derive(Deserialize)]
-        struct Stats {
-            stats: Vec<Stat>,
-        }
-        // Histograms are in the list too, as something without a name.
-        #[derive(Deserialize)]
-        struct Stat {
-            #[serde(default)]
-            name: String,
-            value: Option<u64>,
-        }
-        let filter = filter.replace('^', "%5E").replace('\\', "%5C").replace('$', "%24");
-        let answer = admin::get(self.admin, &format!("/stats?format=json&filter={filter}"))?;
-        let Stats { stats } = serde_json::from_slice(&answer)?;
-        Ok(stats.into_iter().filter_map(|stat| Some((stat.name, stat.value?))).collect())
+        admin::stats(self.admin, filter)
     }
 }
 
@@ -176,7 +209,7 @@ impl fmt::Debug for Process {
 
 /// What one Envoy reads and writes; removed with it.
 #[derive(Debug)]
-struct Files(TempDir);
+pub(crate) struct Files(TempDir);
 
 impl Files {
     fn config(&self) -> PathBuf {
@@ -192,8 +225,13 @@ impl Files {
         LogFile(self.0.path().join("envoy.log"))
     }
 
-    fn access(&self) -> LogFile {
+    pub(crate) fn access(&self) -> LogFile {
         LogFile(self.0.path().join("access.log"))
+    }
+
+    /// A file that Envoy watches.
+    pub(crate) fn watched(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
     }
 
     fn log_since(&self, mark: Mark) -> io::Result<Vec<LogLine>> {
@@ -220,6 +258,8 @@ impl Supervised {
     fn spawn(program: &Command, stdout: Stdio, stderr: Stdio) -> io::Result<Self> {
         let mut shell = Command::new("sh");
         shell.args(["-c", SUPERVISOR, "sh"]).arg(program.get_program()).args(program.get_args());
+        // Ctrl-C is for the program that started it, which decides what becomes of this one.
+        shell.process_group(0);
         let mut child = shell.stdin(Stdio::piped()).stdout(stdout).stderr(stderr).spawn()?;
         let watcher = child.stdin.take();
         Ok(Self { child, watcher })

@@ -18,7 +18,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use gateway::{AccessLine, Bootstrap, Mark, Process, StartError, Wasm};
+use gateway::{AccessLine, Bootstrap, Cluster, Mark, Process, Route, StartError, Wasm};
 use tokio::runtime::Runtime;
 
 use crate::case::{LogLevel, Request, Setup, Upstream};
@@ -119,13 +119,13 @@ impl Running {
             hold_headers: setup.gateway.hold_headers,
             ..Wasm::new(plugin, module)
         };
+        let (route, cluster) = (&setup.gateway.route, &setup.gateway.cluster);
+        let mut clusters = vec![Cluster::at(cluster, upstream.address())];
+        clusters.extend(services.clusters());
         let bootstrap = Bootstrap {
-            route: setup.gateway.route.clone(),
-            cluster: setup.gateway.cluster.clone(),
             buffer_limit: setup.gateway.buffer_limit,
             workers: setup.gateway.workers,
-            services: services.clusters(),
-            ..Bootstrap::new(wasm, upstream.address())
+            ..Bootstrap::new(vec![wasm], vec![Route::all(route, cluster)], clusters)
         };
         match Process::start(binary, &bootstrap, setup.gateway.log_level) {
             Ok(process) => {

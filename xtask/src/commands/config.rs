@@ -1,6 +1,5 @@
 //! `config`: what a plug-in or a cluster would say to a configuration, without either.
 
-mod excerpt;
 mod subject;
 mod verdict;
 
@@ -16,7 +15,7 @@ use crate::helper::Helper;
 use crate::workspace::{Plugin, Workspace};
 use verdict::{Report, Verdict};
 
-pub(crate) use verdict::Fault;
+pub(crate) use verdict::print;
 
 /// Check configurations before they are deployed
 ///
@@ -63,7 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     Ok(reports.iter().all(Report::is_good))
 }
 
-fn read(file: &Path) -> Result<String> {
+pub(crate) fn read(file: &Path) -> Result<String> {
     if file == Path::new("-") {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).context("reading the standard input")?;

@@ -28,7 +28,9 @@ pub fn read(text: &str) -> Result<Vec<Node>, YamlError> {
         })?;
         events.push((event, Span { start: position(&span.start), end: position(&span.end) }));
     }
-    let mut reader = Reader { events: events.into_iter(), anchors: HashMap::new(), values: 0 };
+    let start = Position { line: 1, column: 1 };
+    let end = Span { start, end: start };
+    let mut reader = Reader { events: events.into_iter(), anchors: HashMap::new(), values: 0, end };
     let mut documents = Vec::new();
     while let Some((event, _)) = reader.events.next() {
         if let Event::DocumentStart(_) = event {
@@ -73,6 +75,8 @@ struct Reader<'t> {
     anchors: HashMap<usize, Node>,
     /// How many values there are so far, those of aliases counted each time.
     values: usize,
+    /// What ended the list or object that was read last: its bracket or brace, and otherwise nothing.
+    end: Span,
 }
 
 impl Reader<'_> {
@@ -103,7 +107,10 @@ impl Reader<'_> {
                 self.count(span, node.size())?;
                 return Ok(Some(node));
             }
-            _ => return Ok(None),
+            _ => {
+                self.end = span;
+                return Ok(None);
+            }
         };
         self.count(span, 1)?;
         if anchor > 0 {
@@ -129,7 +136,7 @@ impl Reader<'_> {
         while let Some(entry) = self.next(depth + 1)? {
             entries.push(entry);
         }
-        let end = entries.last().map_or(start, |entry| entry.span);
+        let end = self.end(entries.last().map_or(start, |entry| entry.span));
         Ok(Node { span: start.to(end), data: Data::List(entries) })
     }
 
@@ -152,7 +159,7 @@ impl Reader<'_> {
             }
             entries.push(Entry { key, key_span, value });
         }
-        let end = entries.last().map_or(start, Entry::span);
+        let end = self.end(entries.last().map_or(start, Entry::span));
         for entry in merged {
             // What stands there itself wins over what is merged, and the first merged over a later one.
             if entries.iter().all(|own| own.key != entry.key) {
@@ -160,6 +167,11 @@ impl Reader<'_> {
             }
         }
         Ok(Node { span: start.to(end), data: Data::Map(entries) })
+    }
+
+    /// Where a collection ends: with its bracket or brace where it has one, and otherwise with its last entry.
+    fn end(&self, last: Span) -> Span {
+        if self.end.start == self.end.end { last } else { self.end }
     }
 
     /// The entries that `<<` brings in: those of an object, or of several.

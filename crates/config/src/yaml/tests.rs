@@ -86,17 +86,17 @@ a.b[0]: {c: 1}
 ";
     let node = one(text);
     for (path, start, end) in [
-        ("", (1, 1), (8, 14)),
-        ("block_urls", (1, 1), (1, 30)),
+        ("", (1, 1), (8, 15)),
+        ("block_urls", (1, 1), (1, 31)),
         ("block_urls[1]", (1, 28), (1, 30)),
         ("_rules_[0]._match_domain_[0]", (3, 20), (3, 25)),
         ("_rules_[0].插件.name", (4, 8), (4, 15)),
         ("_rules_[1]._match_domain_[1]", (7, 5), (7, 10)),
         ("a.b[0].c", (8, 10), (8, 14)),
-        ("a.b[0].d", (8, 1), (8, 14)),
+        ("a.b[0].d", (8, 1), (8, 15)),
         ("_rules_[1].missing", (5, 3), (7, 10)),
         ("_rules_[7].missing", (2, 1), (7, 10)),
-        ("nowhere", (1, 1), (8, 14)),
+        ("nowhere", (1, 1), (8, 15)),
     ] {
         let Span { start: from, end: to } = node.find(path);
         // A flow list ends where its last entry does: its bracket is nobody's value.

@@ -8,6 +8,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Files, Process, Supervised};
 use crate::log::{FORMAT, LogLine, Mark};
@@ -87,7 +88,8 @@ impl From<io::Error> for StartError {
 ///
 /// As [`Process::start`].
 pub fn validate(envoy: &Envoy, bootstrap: &Bootstrap, log_level: LogLevel) -> Result<(), StartError> {
-    let files = Files::new(bootstrap)?;
+    let files = Files::new()?;
+    files.write_config(&bootstrap.to_json(&files.access().0))?;
     let mut command = files.command(envoy, log_level);
     command.args(["--mode", "validate"]);
     let mut supervised = files.spawn(&command)?;
@@ -98,17 +100,21 @@ pub fn validate(envoy: &Envoy, bootstrap: &Bootstrap, log_level: LogLevel) -> Re
     }
 }
 
-pub(super) fn start(
+/// Starts an Envoy whose configuration is written already, and waits until it serves or `refused` tells why it will
+/// not.
+pub(crate) fn launch(
     envoy: &Envoy,
-    bootstrap: &Bootstrap,
+    files: Files,
+    workers: u32,
     log_level: LogLevel,
+    args: &[String],
+    refused: impl Fn(SocketAddr) -> bool,
 ) -> Result<Process, StartError> {
-    let files = Files::new(bootstrap)?;
     let mut command = files.command(envoy, log_level);
     // Without hot restart no two Envoys meet in shared memory.
-    command.args(["--concurrency", &bootstrap.workers.to_string(), "--disable-hot-restart"]);
+    command.args(["--concurrency", &workers.to_string(), "--disable-hot-restart"]);
     command.args(["--file-flush-interval-msec", "5"]);
-    command.arg("--admin-address-path").arg(files.admin_address());
+    command.arg("--admin-address-path").arg(files.admin_address()).args(args);
     let mut supervised = files.spawn(&command)?;
 
     let served = wait(|| {
@@ -118,7 +124,11 @@ pub(super) fn start(
                 .and(Err(StartError::Ended { status, log: files.whole_log() }))
                 .map(Some);
         }
-        Ok(files.admin().and_then(|admin| listener(admin).map(|listener| (admin, listener))))
+        let Some(admin) = files.admin() else { return Ok(None) };
+        if refused(admin) {
+            return Err(StartError::Refused { log: files.whole_log() });
+        }
+        Ok(listener(admin).map(|listener| (admin, listener)))
     })?;
     let Some((admin, listener)) = served else {
         return Err(files.not_in_time());
@@ -165,11 +175,12 @@ fn listener(admin: SocketAddr) -> Option<SocketAddr> {
 }
 
 impl Files {
-    fn new(bootstrap: &Bootstrap) -> io::Result<Self> {
-        let files = Self(tempfile::Builder::new().prefix("portcullis-envoy-").tempdir()?);
-        let config = bootstrap.to_json(&files.access().0);
-        fs::write(files.config(), serde_json::to_vec(&config)?)?;
-        Ok(files)
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self(tempfile::Builder::new().prefix("portcullis-envoy-").tempdir()?))
+    }
+
+    pub(crate) fn write_config(&self, config: &Value) -> io::Result<()> {
+        fs::write(self.config(), serde_json::to_vec(config)?)
     }
 
     fn command(&self, envoy: &Envoy, log_level: LogLevel) -> Command {

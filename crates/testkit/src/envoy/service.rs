@@ -69,11 +69,10 @@ impl Services {
     }
 
     /// The clusters for Envoy.
-    pub(super) fn clusters(&self) -> Vec<gateway::ServiceCluster> {
-        let cluster = |server: &Server| gateway::ServiceCluster {
-            name: server.cluster.name.clone(),
-            address: server.address,
+    pub(super) fn clusters(&self) -> Vec<gateway::Cluster> {
+        let cluster = |server: &Server| gateway::Cluster {
             http2: server.cluster.protocol == ServiceProtocol::Grpc,
+            ..gateway::Cluster::at(&server.cluster.name, server.address)
         };
         self.servers.iter().map(cluster).collect()
     }

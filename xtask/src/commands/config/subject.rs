@@ -5,11 +5,11 @@ use std::path::Path;
 use anyhow::Result;
 use config::ConfigError;
 use config::resource::{Deployment, WasmPlugin};
-use config::yaml::{self, Node, Span};
+use config::yaml::{self, Fault, Node, Span};
 use serde_json::{Value, json};
 
 use super::Checker;
-use super::verdict::{Fault, Report, Verdict};
+use super::verdict::{Report, Verdict};
 use crate::names::canonical;
 use crate::workspace::{Plugin, Workspace};
 
@@ -34,7 +34,7 @@ impl Source<'_> {
         path: &str,
         message: impl Into<String>,
     ) -> Report {
-        let error = Fault::new(self.text, node.find(path), path, message);
+        let error = Fault::at(self.text, node, path, message);
         self.report(line(node), plugin, Verdict::Refused { error })
     }
 }
@@ -45,13 +45,12 @@ fn line(node: &Node) -> usize {
 
 impl Checker<'_> {
     /// Checks every document of a file.
-    pub(super) fn file(&mut self, file: &Path, text: &str) -> Result<Vec<Report>> {
+    pub(crate) fn file(&mut self, file: &Path, text: &str) -> Result<Vec<Report>> {
         let source = Source { file: file.display().to_string(), text };
         let documents = match yaml::read(text) {
             Ok(documents) => documents,
             Err(error) => {
-                let span = Span { start: error.position, end: error.position };
-                let error = Fault::new(text, span, "", error.message);
+                let error = Fault::no_yaml(text, error);
                 return Ok(vec![source.report(error.line, self.plugin, Verdict::Refused { error })]);
             }
         };
@@ -149,9 +148,8 @@ impl Checker<'_> {
             }
         };
         let remarks = resource.remarks().into_iter();
-        report.remarks = remarks
-            .map(|remark| Fault::new(source.text, node.find(&remark.path), remark.path, remark.message))
-            .collect();
+        report.remarks =
+            remarks.map(|remark| Fault::at(source.text, node, remark.path, remark.message)).collect();
         Ok(report)
     }
 }

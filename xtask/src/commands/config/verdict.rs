@@ -1,11 +1,10 @@
 //! What came of a document, for people and for scripts.
 
 use anstyle::AnsiColor;
-use config::yaml::{Position, Span};
+use config::yaml::Fault;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::excerpt::excerpt;
 use crate::output::{BAD, BOLD, mark, styled};
 
 /// One document of a file, and what would become of it.
@@ -34,34 +33,14 @@ pub(crate) enum Verdict {
     Refused { error: Fault },
 }
 
-/// Something about a place in a file.
-#[derive(Debug, Serialize)]
-pub(crate) struct Fault {
-    /// The field, counted from the top of the document: `spec.matchRules[1].config.block_urls[0]`.
-    pub(crate) path: String,
-    pub(crate) line: usize,
-    pub(crate) column: usize,
-    pub(crate) message: String,
-    /// The line with the field underlined.
-    #[serde(skip)]
-    pub(crate) excerpt: Option<[String; 3]>,
-}
-
-impl Fault {
-    pub(crate) fn new(text: &str, span: Span, path: impl Into<String>, message: impl Into<String>) -> Self {
-        let Position { line, column } = span.start;
-        Self { path: path.into(), line, column, message: message.into(), excerpt: excerpt(text, span) }
-    }
-
-    /// On stderr, as a compiler would.
-    pub(crate) fn print(&self, kind: &str, file: &str) {
-        let colon = if self.path.is_empty() { "" } else { ": " };
-        anstream::eprintln!("{kind} {}{colon}{}", styled(BOLD, &self.path), self.message);
-        anstream::eprintln!("  --> {file}:{}:{}", self.line, self.column);
-        if let Some([above, line, carets]) = &self.excerpt {
-            anstream::eprintln!("{above}\n{line}");
-            anstream::eprintln!("{}", styled(BAD, carets));
-        }
+/// On stderr, as a compiler would.
+pub(crate) fn print(fault: &Fault, kind: &str, file: &str) {
+    let colon = if fault.path.is_empty() { "" } else { ": " };
+    anstream::eprintln!("{kind} {}{colon}{}", styled(BOLD, &fault.path), fault.message);
+    anstream::eprintln!("  --> {file}:{}:{}", fault.line, fault.column);
+    if let Some([above, line, carets]) = &fault.excerpt {
+        anstream::eprintln!("{above}\n{line}");
+        anstream::eprintln!("{}", styled(BAD, carets));
     }
 }
 
@@ -73,7 +52,7 @@ impl Report {
     /// What has no effect, on stderr.
     pub(crate) fn print_remarks(&self) {
         let warning = styled(AnsiColor::Yellow.on_default().bold(), "warning:");
-        self.remarks.iter().for_each(|remark| remark.print(&warning, &self.file));
+        self.remarks.iter().for_each(|remark| print(remark, &warning, &self.file));
     }
 
     /// The configuration on stdout, everything else on stderr.
@@ -89,7 +68,7 @@ impl Report {
             Verdict::NotDeployed { reason } => {
                 anstream::eprintln!("{} {file}:{line}: {plugin} is not deployed: {reason}", mark(true));
             }
-            Verdict::Refused { error } => error.print(&styled(BAD, "error:"), file),
+            Verdict::Refused { error } => print(error, &styled(BAD, "error:"), file),
         }
     }
 }

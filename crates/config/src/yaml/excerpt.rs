@@ -1,6 +1,6 @@
 //! A line of a file with its fault underlined.
 
-use config::yaml::Span;
+use super::Span;
 
 /// The line on which `span` begins with a line of carets below, under a margin as wide as its number.
 ///
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     fn under(text: &str, path: &str) -> String {
-        let node = config::yaml::read(text).unwrap().remove(0);
+        let node = crate::yaml::read(text).unwrap().remove(0);
         excerpt(text, node.find(path)).unwrap().join("\n")
     }
 

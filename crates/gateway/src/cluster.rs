@@ -1,0 +1,57 @@
+//! Where requests and call-outs go.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde_json::{Value, json};
+
+/// A service under the name that routes and plug-ins know it by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    /// Its name.
+    pub name: String,
+    /// The host that its requests go to: an address, or a name that is resolved.
+    pub host: String,
+    /// The port there.
+    pub port: u16,
+    /// Whether it speaks HTTP/2 (gRPC does), not HTTP/1.1.
+    pub http2: bool,
+}
+
+impl Cluster {
+    /// A cluster at an address, which speaks HTTP/1.1.
+    #[must_use]
+    pub fn at(name: &str, address: SocketAddr) -> Self {
+        Self { name: name.into(), host: address.ip().to_string(), port: address.port(), http2: false }
+    }
+
+    /// The name that Istio and Higress give to the cluster of a service.
+    #[must_use]
+    pub fn name_of(service: &str, port: u16) -> String {
+        format!("outbound|{port}||{service}")
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+        let protocol = match self.http2 {
+            true => json!({ "http2_protocol_options": {} }),
+            false => json!({ "http_protocol_options": { "enable_trailers": true } }),
+        };
+        let kind = if self.host.parse::<IpAddr>().is_ok() { "STATIC" } else { "STRICT_DNS" };
+        json!({
+            "name": self.name,
+            "type": kind,
+            "load_assignment": {
+                "cluster_name": self.name,
+                "endpoints": [{ "lb_endpoints": [{ "endpoint": {
+                    "address": { "socket_address": { "address": self.host, "port_value": self.port } },
+                }}]}],
+            },
+            "typed_extension_protocol_options": {
+                (options): {
+                    "@type": format!("type.googleapis.com/{options}"),
+                    "explicit_http_config": protocol,
+                },
+            },
+        })
+    }
+}

@@ -1,0 +1,187 @@
+//! What a request meets, without sending one: which plug-ins, in which order, each with which configuration.
+//!
+//! The choice of a rule is `matcher`'s, as in the SDK.
+
+mod route;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+
+use config::resource::Deployment;
+use config::{ConfigError, Document};
+use matcher::host::HostPattern;
+use matcher::rules::{Attributes, Conditions, RuleIndex};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::folder::{Entry, Folder, stage_name};
+use crate::{Cluster, Routes};
+
+/// A request, as far as rules look at it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Request {
+    /// The authority: `example.com`, with a port or without.
+    pub host: String,
+    /// The path, with the query or without.
+    pub path: String,
+    /// The name of its route, where the routes of the folder are not to decide.
+    pub route: Option<String>,
+    /// Its service, as `name` or `name:port`, where the routes of the folder are not to decide.
+    pub service: Option<String>,
+    /// Who an authentication plug-in says that it comes from.
+    pub consumer: Option<String>,
+}
+
+/// What a request meets.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// The name of its route; none where no route takes it.
+    pub route: Option<String>,
+    /// The cluster that it goes to.
+    pub cluster: Option<String>,
+    /// Every plug-in of the folder, in the order in which the request meets them.
+    pub plugins: Vec<Met>,
+}
+
+/// A plug-in, and what it does with the request.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Met {
+    /// Its name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// The stage that it runs in.
+    pub stage: &'static str,
+    /// Its place in the stage.
+    pub priority: i32,
+    /// What applies.
+    #[serde(flatten)]
+    pub applies: Applies,
+}
+
+/// What of a plug-in's configuration applies to a request.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "applies")]
+pub enum Applies {
+    /// The first rule that matches.
+    Rule {
+        /// Which one of the document, from 0, as the plug-in's log and a trace number it.
+        rule: usize,
+        /// Where it stands in the resource.
+        field: String,
+        /// Its own fields.
+        configuration: Map<String, Value>,
+    },
+    /// The default: no rule matches, or there is none.
+    Default {
+        /// Its fields.
+        configuration: Map<String, Value>,
+    },
+    /// Nothing: no rule matches, and there is no default.
+    Nothing,
+    /// The plug-in does not run.
+    Disabled,
+}
+
+/// Says what a request meets in a folder.
+///
+/// # Errors
+///
+/// A rule that the plug-in would refuse, with the plug-in's name and the place in its resource.
+pub fn explain(folder: &Folder, routes: &Routes, request: &Request) -> Result<Explanation, ConfigError> {
+    let (table, _) = routes.for_envoy(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let taken = route::choose(&table, &request.host, &request.path);
+    let named = request.service.as_deref().map(cluster);
+    let mut attributes = Known {
+        host: request.host.clone(),
+        route: request.route.clone().or_else(|| taken.map(|route| route.name.clone())),
+        cluster: named.or_else(|| taken.map(|route| route.cluster.clone())),
+        consumer: request.consumer.clone(),
+    };
+    let plugins = folder.plugins.iter().map(|entry| {
+        let applies = applies(entry, &mut attributes).map_err(|error| {
+            let place = format!("{}: {}", entry.name, entry.resource.origin(error.path()));
+            ConfigError::new(place, error.message())
+        })?;
+        Ok(Met {
+            name: entry.name.clone(),
+            namespace: entry.namespace.clone(),
+            stage: stage_name(entry.stage),
+            priority: entry.priority,
+            applies,
+        })
+    });
+    let plugins = plugins.collect::<Result<_, ConfigError>>()?;
+    Ok(Explanation { route: attributes.route, cluster: attributes.cluster, plugins })
+}
+
+/// The cluster of a service, as control planes call it; other names stay as they are.
+fn cluster(service: &str) -> String {
+    match service.rsplit_once(':').map(|(name, port)| (name, port.parse())) {
+        Some((name, Ok(port))) => Cluster::name_of(name, port),
+        _ => service.to_owned(),
+    }
+}
+
+fn applies(entry: &Entry, attributes: &mut Known) -> Result<Applies, ConfigError> {
+    let Deployment::Document(document) = entry.resource.deployment()? else {
+        return Ok(Applies::Disabled);
+    };
+    let text = Value::Object(document).to_string();
+    let mut document = Document::<Map<String, Value>>::from_json(text.as_bytes())?;
+    let conditions = document.rules.iter().enumerate().map(|(index, rule)| compile(index, &rule.conditions));
+    let index = RuleIndex::new(conditions.collect::<Result<Vec<_>, _>>()?);
+    Ok(match (index.select(attributes), document.global) {
+        (Some(rule), _) => Applies::Rule {
+            rule,
+            field: entry.resource.origin(&format!("_rules_[{rule}]")),
+            configuration: document.rules.swap_remove(rule).config,
+        },
+        (None, Some(configuration)) => Applies::Default { configuration },
+        (None, None) => Applies::Nothing,
+    })
+}
+
+fn compile(rule: usize, conditions: &config::Conditions) -> Result<Conditions, ConfigError> {
+    let hosts = conditions.domains.iter().enumerate().map(|(index, domain)| {
+        HostPattern::parse(domain).map_err(|error| {
+            ConfigError::new(format!("_rules_[{rule}]._match_domain_[{index}]"), error.to_string())
+        })
+    });
+    Ok(Conditions {
+        routes: conditions.routes.clone(),
+        route_prefixes: conditions.route_prefixes.clone(),
+        hosts: hosts.collect::<Result<_, _>>()?,
+        services: conditions.services.clone(),
+        consumers: conditions.consumers.clone(),
+    })
+}
+
+/// What is known of a request.
+struct Known {
+    host: String,
+    route: Option<String>,
+    cluster: Option<String>,
+    consumer: Option<String>,
+}
+
+impl Attributes for Known {
+    fn host(&mut self) -> Option<Vec<u8>> {
+        Some(self.host.clone().into_bytes())
+    }
+
+    fn route(&mut self) -> Option<Vec<u8>> {
+        self.route.clone().map(String::into_bytes)
+    }
+
+    fn service(&mut self) -> Option<Vec<u8>> {
+        self.cluster.clone().map(String::into_bytes)
+    }
+
+    fn consumer(&mut self) -> Option<Vec<u8>> {
+        self.consumer.clone().map(String::into_bytes)
+    }
+}

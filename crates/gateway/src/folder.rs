@@ -1,0 +1,134 @@
+//! A folder of `WasmPlugin` resources: the plug-ins of a gateway, as files that a cluster takes too.
+//!
+//! ```
+//! use gateway::folder::{self, StageOrder};
+//!
+//! let folder = tempfile::tempdir()?;
+//! std::fs::write(
+//!     folder.path().join("hello.yaml"),
+//!     "
+//! apiVersion: extensions.higress.io/v1alpha1
+//! kind: WasmPlugin
+//! metadata: { name: hello }
+//! spec: { url: 'workspace:say-hello', phase: AUTHN, defaultConfig: {} }
+//! ",
+//! )?;
+//! let folder = folder::read(folder.path(), StageOrder::Mse);
+//! assert!(folder.faults.is_empty());
+//! assert_eq!(folder.plugins[0].name, "hello");
+//! assert!(folder.plugins[0].enabled);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+pub mod annotation;
+pub mod edit;
+mod files;
+mod order;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use config::resource::{Phase, WasmPlugin};
+use config::yaml;
+
+pub use order::{StageOrder, stage_name};
+
+/// The file of the folder that says which requests go where, and is no `WasmPlugin`.
+pub const ROUTES: &str = "routes.yaml";
+
+/// What a folder holds.
+#[derive(Debug, Clone, Default)]
+pub struct Folder {
+    /// Every plug-in that could be read, enabled or not, in the order in which a request meets them.
+    pub plugins: Vec<Entry>,
+    /// What else stands in the files: resources of other kinds, which this gateway has no use for.
+    pub others: Vec<Other>,
+    /// What is wrong; a folder that has any is not to be served.
+    pub faults: Vec<Fault>,
+}
+
+/// One plug-in of a folder.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The file that it stands in.
+    pub file: PathBuf,
+    /// Which document of the file it is, or is in, from 0.
+    pub index: usize,
+    /// Which resource of the document it is, from 0, where that is a list of them.
+    pub item: Option<usize>,
+    /// The line on which it begins.
+    pub line: usize,
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.namespace`; empty where there is none.
+    pub namespace: String,
+    /// Whether a cluster would run it.
+    pub enabled: bool,
+    /// The stage that it runs in.
+    pub stage: Phase,
+    /// Its place in the stage: a larger one runs first.
+    pub priority: i32,
+    /// The name for people.
+    pub title: Option<String>,
+    /// A sentence about it.
+    pub description: Option<String>,
+    /// The language that it is written in.
+    pub language: Option<String>,
+    /// The plug-in of this workspace that it is: named by its `url`, or by an annotation where the `url` is one
+    /// for clusters.
+    pub source: Option<String>,
+    /// The whole resource.
+    pub resource: WasmPlugin,
+}
+
+/// A resource that is no plug-in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Other {
+    /// The file that it stands in.
+    pub file: PathBuf,
+    /// The line on which it begins.
+    pub line: usize,
+    /// Its kind, as `Ingress`.
+    pub kind: String,
+}
+
+/// What is wrong with a file of the folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The file.
+    pub file: PathBuf,
+    /// Where in it, and what.
+    pub fault: yaml::Fault,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file.display(), self.fault)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// Reads a folder: every `.yaml`, `.yml` and `.json` file in it but [`ROUTES`] and hidden ones.
+#[must_use]
+pub fn read(folder: &Path, order: StageOrder) -> Folder {
+    files::read(folder, order)
+}
+
+impl Folder {
+    /// The plug-ins that run, in the order in which a request meets them; a response meets them in reverse.
+    pub fn enabled(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.plugins.iter().filter(|entry| entry.enabled)
+    }
+
+    /// The folder if there is nothing wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong.
+    pub fn sound(self) -> Result<Self, Vec<Fault>> {
+        if self.faults.is_empty() { Ok(self) } else { Err(self.faults) }
+    }
+}

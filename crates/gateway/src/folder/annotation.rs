@@ -1,0 +1,36 @@
+//! What a `WasmPlugin` has no field for stands in its annotations: under Higress's own keys where its console has one,
+//! under `portcullis.io/` otherwise.
+
+use config::resource::WasmPlugin;
+use serde_json::Value;
+
+/// The name for people. Higress's console shows it.
+pub const TITLE: &str = "higress.io/wasm-plugin-title";
+/// A sentence about the plug-in. Higress's console shows it.
+pub const DESCRIPTION: &str = "higress.io/wasm-plugin-description";
+/// The language that the plug-in is written in.
+pub const LANGUAGE: &str = "portcullis.io/language";
+/// The plug-in of this workspace that the resource is of, where its `url` is one for clusters.
+pub const SOURCE: &str = "portcullis.io/source";
+/// That the plug-in was disabled, and what stood in its place; see [`edit::disable`](super::edit::disable).
+pub const DISABLED: &str = "portcullis.io/disabled";
+
+/// How a `url` begins that names a plug-in of this workspace.
+pub const WORKSPACE: &str = "workspace:";
+
+/// The value of an annotation; an empty one is none.
+#[must_use]
+pub fn get<'r>(resource: &'r WasmPlugin, key: &str) -> Option<&'r str> {
+    let value = resource.metadata.get("annotations")?.get(key)?;
+    value.as_str().filter(|text| !text.is_empty())
+}
+
+/// The plug-in of this workspace that a resource is of.
+pub(super) fn source(resource: &WasmPlugin) -> Option<&str> {
+    resource.spec.url.strip_prefix(WORKSPACE).or_else(|| get(resource, SOURCE))
+}
+
+/// A text of `metadata`.
+pub(super) fn metadata<'r>(resource: &'r WasmPlugin, key: &str) -> &'r str {
+    resource.metadata.get(key).and_then(Value::as_str).unwrap_or_default()
+}

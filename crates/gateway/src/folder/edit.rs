@@ -1,0 +1,294 @@
+//! Changing resources in their files, with everything else in them as it was.
+//!
+//! All of it goes from a text to a text; [`write()`] puts one in the place of the other.
+
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::fmt;
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+use config::yaml::{self, Node, YamlError};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Entry;
+use super::annotation::DISABLED;
+use text::Text;
+
+/// Which resource of a text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Which document, from 0.
+    pub document: usize,
+    /// Which resource of the document, where that is a list.
+    pub item: Option<usize>,
+}
+
+impl From<&Entry> for Place {
+    fn from(entry: &Entry) -> Self {
+        Self { document: entry.index, item: entry.item }
+    }
+}
+
+impl Place {
+    fn resource(self, documents: &[Node]) -> Result<&Node, EditError> {
+        let document = documents.get(self.document);
+        let resource = document.and_then(|document| match self.item {
+            None => Some(document),
+            Some(item) => document.get("items")?.entries().get(item),
+        });
+        resource.ok_or(EditError::Gone)
+    }
+
+    fn value(self, documents: &mut [Value]) -> Result<&mut Value, EditError> {
+        let document = documents.get_mut(self.document);
+        let resource = document.and_then(|document| match self.item {
+            None => Some(document),
+            Some(item) => document.get_mut("items")?.get_mut(item),
+        });
+        resource.ok_or(EditError::Gone)
+    }
+}
+
+/// Why a resource was not changed; its text is as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EditError {
+    /// The text is no YAML.
+    Yaml(YamlError),
+    /// The resource is not there any more.
+    Gone,
+    /// It is so already.
+    Already(&'static str),
+    /// What is there cannot be changed so; the message has the remedy.
+    Refused(String),
+}
+
+impl EditError {
+    fn style(path: &[&str]) -> Self {
+        let path = path.join(".").replace(".[", "[");
+        Self::Refused(format!(
+            "{path} is written in a way that cannot be changed without touching more than it (an alias, a tag): \
+             change it by hand"
+        ))
+    }
+}
+
+impl fmt::Display for EditError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Yaml(error) => error.fmt(f),
+            Self::Gone => f.write_str("the resource is not there any more: look at the folder again"),
+            Self::Already(state) => write!(f, "is {state} already"),
+            Self::Refused(message) => f.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for EditError {}
+
+impl From<YamlError> for EditError {
+    fn from(error: YamlError) -> Self {
+        Self::Yaml(error)
+    }
+}
+
+/// What stood in a resource before it was disabled.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Before {
+    /// Whether `defaultConfig` was `pluginConfig`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    plugin_config: bool,
+    default_config_disable: Option<bool>,
+    rules: Vec<Option<bool>>,
+}
+
+const DEFAULT: &[&str] = &["spec", "defaultConfigDisable"];
+const NOTE: &[&str] = &["metadata", "annotations", DISABLED];
+
+/// Makes a resource one that a cluster does not run: without a default and with every match rule disabled. What stood
+/// in their place goes into an annotation, so that [`enable`] can put it back.
+///
+/// # Errors
+///
+/// It is disabled already, or has both `pluginConfig` and `defaultConfig`.
+pub fn disable(text: &str, place: Place) -> Result<String, EditError> {
+    let mut text = Text::new(text, place);
+    if text.get(NOTE)?.is_some() {
+        return Err(EditError::Already("disabled"));
+    }
+    let plugin_config = text.get(&["spec", "pluginConfig"])?.is_some_and(|value| !value.is_null());
+    if plugin_config {
+        if text.get(&["spec", "defaultConfig"])?.is_some() {
+            return Err(EditError::Refused(
+                "spec.defaultConfig has no effect beside `pluginConfig`: remove one of them".into(),
+            ));
+        }
+        // As `pluginConfig` it would win over everything that disables.
+        text.rename(&["spec", "pluginConfig"], "defaultConfig")?;
+    }
+    let mut before =
+        Before { plugin_config, default_config_disable: flag(&text, DEFAULT)?, rules: Vec::new() };
+    let rules = text.get(&["spec", "matchRules"])?;
+    for rule in 0..rules.as_ref().and_then(Value::as_array).map_or(0, Vec::len) {
+        let index = format!("[{rule}]");
+        let path = ["spec", "matchRules", index.as_str(), "configDisable"];
+        before.rules.push(flag(&text, &path)?);
+        disable_one(&mut text, &path)?;
+    }
+    disable_one(&mut text, DEFAULT)?;
+    let note = serde_json::to_string(&before).map_err(|error| EditError::Refused(error.to_string()))?;
+    text.set(NOTE, &Value::from(note))?;
+    Ok(text.into_inner())
+}
+
+/// Sets a flag that is not set yet, and leaves one alone that is.
+fn disable_one(text: &mut Text, path: &[&str]) -> Result<(), EditError> {
+    if flag(text, path)? == Some(true) { Ok(()) } else { text.set(path, &true.into()) }
+}
+
+fn flag(text: &Text, path: &[&str]) -> Result<Option<bool>, EditError> {
+    Ok(text.get(path)?.and_then(|value| value.as_bool()))
+}
+
+/// Puts back what [`disable`] has changed, and nothing else.
+///
+/// # Errors
+///
+/// It is not disabled, or not in this way, or rules have come or gone since.
+pub fn enable(text: &str, place: Place) -> Result<String, EditError> {
+    let mut text = Text::new(text, place);
+    let Some(note) = text.get(NOTE)? else {
+        return Err(if flag(&text, DEFAULT)? == Some(true) {
+            EditError::Refused(format!(
+                "is not run because somebody wrote so: remove `defaultConfigDisable` or `configDisable` by hand \
+                 (there is no annotation `{DISABLED}` that says what stood there before)"
+            ))
+        } else {
+            EditError::Already("enabled")
+        });
+    };
+    let before: Before = serde_json::from_str(note.as_str().unwrap_or_default()).map_err(|_| {
+        EditError::Refused(format!(
+            "the annotation `{DISABLED}` is not as it was written: remove it, and set `defaultConfigDisable` and \
+             `configDisable` by hand"
+        ))
+    })?;
+    let rules = text.get(&["spec", "matchRules"])?;
+    let rules = rules.as_ref().and_then(Value::as_array).map_or(0, Vec::len);
+    if rules != before.rules.len() {
+        return Err(EditError::Refused(format!(
+            "there are {rules} match rules, and there were {} when it was disabled: set `configDisable` of each by \
+             hand, and remove `defaultConfigDisable` and the annotation `{DISABLED}`",
+            before.rules.len()
+        )));
+    }
+    for (rule, was) in before.rules.iter().enumerate() {
+        let index = format!("[{rule}]");
+        restore(&mut text, &["spec", "matchRules", index.as_str(), "configDisable"], *was)?;
+    }
+    restore(&mut text, DEFAULT, before.default_config_disable)?;
+    if before.plugin_config {
+        text.rename(&["spec", "defaultConfig"], "pluginConfig")?;
+    }
+    let annotations = text.get(&["metadata", "annotations"])?;
+    if annotations.as_ref().and_then(Value::as_object).is_some_and(|all| all.len() == 1) {
+        text.unset(&["metadata", "annotations"])?;
+    } else {
+        text.unset(NOTE)?;
+    }
+    Ok(text.into_inner())
+}
+
+fn restore(text: &mut Text, path: &[&str], was: Option<bool>) -> Result<(), EditError> {
+    match was {
+        None => text.unset(path),
+        Some(true) => Ok(()),
+        Some(false) => text.set(path, &false.into()),
+    }
+}
+
+/// Sets fields of a resource, each named by its keys; `null` removes one.
+///
+/// # Errors
+///
+/// A field is written in a way that cannot be changed alone.
+pub fn set(text: &str, place: Place, fields: &[(&[&str], Value)]) -> Result<String, EditError> {
+    let mut text = Text::new(text, place);
+    for (path, value) in fields {
+        if value.is_null() {
+            text.unset(path)?;
+        } else if text.get(path)?.as_ref() != Some(value) {
+            text.set(path, value)?;
+        }
+    }
+    Ok(text.into_inner())
+}
+
+/// The text without one of its documents, or nothing when no other is left.
+///
+/// # Errors
+///
+/// The resource stands in a list with others.
+pub fn remove(text: &str, place: Place) -> Result<Option<String>, EditError> {
+    let documents = yaml::read(text)?;
+    let start = place.resource(&documents)?.span().start.line;
+    let mut wanted = text::json(&documents);
+    if place.item.is_some() {
+        return Err(EditError::Refused(
+            "stands in a list with others: remove it by hand, or write one document for each".into(),
+        ));
+    }
+    wanted.remove(place.document);
+    if wanted.iter().all(Value::is_null) {
+        return Ok(None);
+    }
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let separates = |line: &&str| line.starts_with("---");
+    let first = lines.iter().take(start).rposition(separates).unwrap_or_default();
+    let last = lines.iter().skip(start).position(separates).map_or(lines.len(), |at| start + at);
+    let kept = lines.iter().take(first).chain(lines.iter().skip(last)).copied().collect::<String>();
+    let is: Vec<Value> = text::json(&yaml::read(&kept)?);
+    let significant = |all: Vec<Value>| all.into_iter().filter(|value| !value.is_null()).collect::<Vec<_>>();
+    if significant(is) == significant(wanted) {
+        Ok(Some(kept))
+    } else {
+        Err(EditError::Refused("its document cannot be told from the others: remove it by hand".into()))
+    }
+}
+
+/// Puts a file in place whole: whoever reads it meets the old one or the new one. `before` is what it must still hold,
+/// nothing where it must not be there.
+///
+/// # Errors
+///
+/// Somebody else has changed it in the meantime, or it cannot be written.
+pub fn write(file: &Path, before: Option<&str>, after: &[u8]) -> io::Result<()> {
+    // A link stays a link.
+    let file = fs::canonicalize(file).unwrap_or_else(|_| file.into());
+    let is = match fs::read(&file) {
+        Ok(bytes) => Some(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    if is.as_deref() != before.map(str::as_bytes) {
+        let message = "somebody else has just changed it: look at it, and give the command again";
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
+    }
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let mut temporary = tempfile::Builder::new().prefix(".portcullis-").tempfile_in(folder)?;
+    temporary.write_all(after)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(&file).map_or(0o644, |is| is.permissions().mode());
+        temporary.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
+    }
+    temporary.as_file().sync_all()?;
+    temporary.persist(&file).map_err(|error| error.error)?;
+    Ok(())
+}

@@ -1,0 +1,282 @@
+//! A field of a resource set, removed or renamed in the text that it stands in.
+//!
+//! Only the bytes of that field change: comments, order and style of everything else stay as somebody wrote them.
+//! What comes of it is read again and compared with what was meant, so that a text whose style is not understood
+//! here is refused instead of damaged.
+
+use config::yaml::{self, Node, Position};
+use serde_json::{Map, Value};
+
+use super::{EditError, Place};
+
+/// A text that is being changed.
+#[derive(Debug)]
+pub(super) struct Text {
+    text: String,
+    place: Place,
+}
+
+/// A key of an object with its value.
+struct Field<'n> {
+    key: yaml::Span,
+    value: &'n Node,
+    /// The field behind it.
+    next: Option<yaml::Span>,
+    first: bool,
+    alone: bool,
+}
+
+impl Text {
+    pub(super) fn new(text: &str, place: Place) -> Self {
+        Self { text: text.into(), place }
+    }
+
+    pub(super) fn into_inner(self) -> String {
+        self.text
+    }
+
+    /// The value of a field, or nothing.
+    pub(super) fn get(&self, path: &[&str]) -> Result<Option<Value>, EditError> {
+        let documents = yaml::read(&self.text)?;
+        Ok(walk(self.place.resource(&documents)?, path).map(Node::to_json))
+    }
+
+    /// Writes the value of a field, which is made if it is not there.
+    pub(super) fn set(&mut self, path: &[&str], value: &Value) -> Result<(), EditError> {
+        let documents = yaml::read(&self.text)?;
+        let root = self.place.resource(&documents)?;
+        let mut wanted = json(&documents);
+        put(self.place.value(&mut wanted)?, path, value);
+        let mut last = Err(EditError::style(path));
+        for block in [true, false] {
+            let changed = self.with(root, path, value, block)?;
+            last = self.take(changed, &wanted, path);
+            if last.is_ok() {
+                break;
+            }
+        }
+        last
+    }
+
+    /// Takes a field away, if it is there.
+    pub(super) fn unset(&mut self, path: &[&str]) -> Result<(), EditError> {
+        let documents = yaml::read(&self.text)?;
+        let root = self.place.resource(&documents)?;
+        let Some((key, parents)) = path.split_last() else { return Ok(()) };
+        let Some(field) = walk(root, parents).and_then(|parent| field(parent, key)) else {
+            return Ok(());
+        };
+        let mut wanted = json(&documents);
+        remove(self.place.value(&mut wanted)?, path);
+        let mut changed = self.text.clone();
+        changed.replace_range(self.extent(&field), "");
+        self.take(changed, &wanted, path)
+    }
+
+    /// Gives a field another key.
+    pub(super) fn rename(&mut self, path: &[&str], new: &str) -> Result<(), EditError> {
+        let documents = yaml::read(&self.text)?;
+        let root = self.place.resource(&documents)?;
+        let Some((key, parents)) = path.split_last() else { return Ok(()) };
+        let Some(field) = walk(root, parents).and_then(|parent| field(parent, key)) else {
+            return Ok(());
+        };
+        let mut wanted = json(&documents);
+        let resource = self.place.value(&mut wanted)?;
+        remove(resource, path);
+        put(resource, &[parents, &[new]].concat(), &field.value.to_json());
+        let mut changed = self.text.clone();
+        let range = self.offset(field.key.start)..self.offset(field.key.end);
+        let quoted = changed.get(range.clone()).unwrap_or_default().replace(key, new);
+        changed.replace_range(range, &quoted);
+        self.take(changed, &wanted, path)
+    }
+
+    /// The text with a value written as a block, where the style around it is one, or in one line.
+    fn with(&self, root: &Node, path: &[&str], value: &Value, block: bool) -> Result<String, EditError> {
+        let mut changed = self.text.clone();
+        let mut parent = root;
+        let mut rest = path;
+        while let Some((key, tail)) = rest.split_first() {
+            let Some(field) = field(parent, key) else { break };
+            let start = self.offset(field.value.span().start);
+            let end = self.offset(field.value.span().end);
+            let current = field.value.to_json();
+            if !tail.is_empty() && !current.is_null() {
+                (parent, rest) = (field.value, tail);
+                continue;
+            }
+            if tail.is_empty() && !value.is_object() && !current.is_null() && !current.is_object() {
+                changed.replace_range(start..end, &value.to_string());
+                return Ok(changed);
+            }
+            let written = if block && !self.is_flow(parent) {
+                self.block(key, tail, value, field.key.start.column)
+            } else {
+                flow(key, tail, value)
+            };
+            changed.replace_range(
+                self.offset(field.key.start)..end.max(self.offset(field.key.end) + 1),
+                &written,
+            );
+            return Ok(changed);
+        }
+        let Some((key, tail)) = rest.split_first() else { return Err(EditError::style(path)) };
+        if !parent.to_json().is_object() {
+            return Err(EditError::style(path));
+        }
+        let at = self.offset(parent.span().start);
+        if self.is_flow(parent) {
+            let first = parent.fields().next().map(|(_, key, _)| self.offset(key.start));
+            let glue = match first.and_then(|first| self.text.get(at + 1..first)) {
+                // In a line of its own, if the others are.
+                Some(before) if before.contains('\n') && before.trim().is_empty() => format!(",{before}"),
+                Some(_) => ", ".into(),
+                None => String::new(),
+            };
+            changed.insert_str(first.unwrap_or(at + 1), &format!("{}{glue}", flow(key, tail, value)));
+        } else {
+            let column = parent.span().start.column;
+            let written = if block { self.block(key, tail, value, column) } else { flow(key, tail, value) };
+            let indent = " ".repeat(column - 1);
+            changed.insert_str(at, &format!("{written}{}{indent}", self.line_end()));
+        }
+        Ok(changed)
+    }
+
+    /// `key:` with what is in it, in lines that are indented as the key is.
+    fn block(&self, key: &str, tail: &[&str], value: &Value, column: usize) -> String {
+        let nested = tail
+            .iter()
+            .rev()
+            .fold(value.clone(), |value, key| Value::Object(Map::from_iter([((*key).to_owned(), value)])));
+        let whole = Value::Object(Map::from_iter([(key.to_owned(), nested)]));
+        let written = serde_yaml::to_string(&whole).unwrap_or_else(|_| flow(key, tail, value));
+        let glue = format!("{}{}", self.line_end(), " ".repeat(column - 1));
+        written.trim_end().lines().collect::<Vec<_>>().join(&glue)
+    }
+
+    /// What belongs to a field and to nothing else: from its key to the next one, or its lines.
+    fn extent(&self, field: &Field<'_>) -> std::ops::Range<usize> {
+        let (start, end) = (self.offset(field.key.start), self.offset(field.value.span().end));
+        let between = |from: usize, to: usize| self.text.get(from..to).unwrap_or_default();
+        if let Some(next) = field.next.map(|next| self.offset(next.start))
+            && between(end, next).chars().all(|c| c.is_whitespace() || c == ',')
+        {
+            return start..next;
+        }
+        let line = self.text.get(..start).unwrap_or_default().rfind('\n').map_or(0, |at| at + 1);
+        let line_end =
+            self.text.get(end..).unwrap_or_default().find('\n').map_or(self.text.len(), |at| end + at + 1);
+        let own_lines = between(line, start).trim().is_empty();
+        if own_lines && !field.alone {
+            line..line_end
+        } else if !field.first {
+            // The last one of an object in braces: with the comma before it.
+            let before = self.text.get(..start).unwrap_or_default().trim_end();
+            before.strip_suffix(',').unwrap_or(before).len()..end
+        } else {
+            start..end
+        }
+    }
+
+    /// Whether an object stands in braces.
+    fn is_flow(&self, node: &Node) -> bool {
+        self.text.get(self.offset(node.span().start)..).is_some_and(|rest| rest.starts_with('{'))
+    }
+
+    fn line_end(&self) -> &'static str {
+        if self.text.contains("\r\n") { "\r\n" } else { "\n" }
+    }
+
+    fn offset(&self, position: Position) -> usize {
+        let line: usize = self.text.split_inclusive('\n').take(position.line - 1).map(str::len).sum();
+        let rest = self.text.get(line..).unwrap_or_default();
+        line + rest.chars().take(position.column - 1).map(char::len_utf8).sum::<usize>()
+    }
+
+    /// Keeps a changed text if it says what is wanted.
+    fn take(&mut self, changed: String, wanted: &[Value], path: &[&str]) -> Result<(), EditError> {
+        let is = yaml::read(&changed).map(|documents| json(&documents));
+        if is.is_ok_and(|is| is == wanted) {
+            self.text = changed;
+            return Ok(());
+        }
+        Err(EditError::style(path))
+    }
+}
+
+pub(super) fn json(documents: &[Node]) -> Vec<Value> {
+    documents.iter().map(Node::to_json).collect()
+}
+
+/// `"key": value` in one line.
+fn flow(key: &str, tail: &[&str], value: &Value) -> String {
+    let nested = tail
+        .iter()
+        .rev()
+        .fold(value.clone(), |value, key| Value::Object(Map::from_iter([((*key).to_owned(), value)])));
+    format!("{}: {nested}", Value::from(key))
+}
+
+/// The value at a path; a key of digits in brackets is an index.
+fn walk<'n>(node: &'n Node, path: &[&str]) -> Option<&'n Node> {
+    path.iter().try_fold(node, |node, key| match index(key) {
+        Some(index) => node.entries().get(index),
+        None => node.get(key),
+    })
+}
+
+fn index(key: &str) -> Option<usize> {
+    key.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+}
+
+fn field<'n>(parent: &'n Node, key: &str) -> Option<Field<'n>> {
+    if let Some(value) = index(key).and_then(|index| parent.entries().get(index)) {
+        return Some(Field { key: value.span(), value, next: None, first: false, alone: false });
+    }
+    let fields: Vec<_> = parent.fields().collect();
+    let at = fields.iter().position(|(name, ..)| *name == key)?;
+    let (_, span, value) = fields.get(at)?;
+    let next = fields.get(at + 1).map(|(_, next, _)| *next);
+    Some(Field { key: *span, value, next, first: at == 0, alone: fields.len() == 1 })
+}
+
+fn put(place: &mut Value, path: &[&str], value: &Value) {
+    let Some((key, rest)) = path.split_first() else {
+        value.clone_into(place);
+        return;
+    };
+    if let Some(index) = index(key) {
+        if let Some(entry) = place.get_mut(index) {
+            put(entry, rest, value);
+        }
+        return;
+    }
+    if place.is_null() {
+        *place = Value::Object(Map::new());
+    }
+    if let Some(object) = place.as_object_mut() {
+        put(object.entry(*key).or_insert(Value::Null), rest, value);
+    }
+}
+
+fn remove(place: &mut Value, path: &[&str]) {
+    match path {
+        [] => {}
+        [key] => {
+            if let Some(object) = place.as_object_mut() {
+                object.shift_remove(*key);
+            }
+        }
+        [key, rest @ ..] => {
+            let next = match index(key) {
+                Some(index) => place.get_mut(index),
+                None => place.get_mut(*key),
+            };
+            if let Some(next) = next {
+                remove(next, rest);
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The order in which a request meets the plug-ins.
+
+use std::cmp::Reverse;
+
+use config::resource::Phase;
+
+use super::Entry;
+
+/// Which stage comes first. The documents disagree: MSE's console says authorization, Istio's API authentication.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StageOrder {
+    /// AUTHZ, AUTHN, STATS, default.
+    #[default]
+    Mse,
+    /// AUTHN, AUTHZ, STATS, default.
+    Istio,
+}
+
+impl StageOrder {
+    /// The stages, the first one first.
+    #[must_use]
+    pub fn stages(self) -> [Phase; 4] {
+        match self {
+            Self::Mse => [Phase::Authz, Phase::Authn, Phase::Stats, Phase::Unspecified],
+            Self::Istio => [Phase::Authn, Phase::Authz, Phase::Stats, Phase::Unspecified],
+        }
+    }
+
+    /// Puts plug-ins in order: by stage, then a larger priority first, then by name and namespace.
+    pub(super) fn sort(self, plugins: &mut [Entry]) {
+        let rank = |stage: Phase| self.stages().into_iter().position(|other| other == stage);
+        plugins.sort_by(|a, b| {
+            let key = |entry: &Entry| (rank(entry.stage), Reverse(entry.priority));
+            key(a).cmp(&key(b)).then_with(|| (&a.name, &a.namespace).cmp(&(&b.name, &b.namespace)))
+        });
+    }
+}
+
+/// A stage as consoles and `plugin.yaml` call it.
+#[must_use]
+pub fn stage_name(stage: Phase) -> &'static str {
+    match stage {
+        Phase::Authn => "authn",
+        Phase::Authz => "authz",
+        Phase::Stats => "stats",
+        Phase::Unspecified => "default",
+    }
+}

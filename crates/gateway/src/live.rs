@@ -1,0 +1,256 @@
+//! A running Envoy whose configuration changes while requests pass.
+//!
+//! Each plug-in has a file of its own, which Envoy watches (ECDS): a new one takes effect on open connections too, at
+//! once and as a whole, and a bad one is refused while the old one serves on. Which plug-ins there are and in which
+//! order is the listener's business (LDS): it is replaced, and the old one finishes what it has begun while it drains.
+//! Routes (RDS) and clusters (CDS) have a file each. Files are replaced by renaming, so that no half is ever read.
+
+mod error;
+mod watched;
+
+use std::io;
+use std::time::{Duration, Instant};
+
+pub use error::ChangeError;
+
+use crate::bootstrap;
+use crate::process::{Files, launch};
+use crate::{Bootstrap, Cluster, Envoy, LogLevel, Mark, Process, StartError, Wasm, admin};
+use watched::Watched;
+
+/// How long Envoy may take over a change: a module of 7 MB takes 5 s on a machine with nothing else to do.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often it is asked what has become of a change.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The counters of changes that Envoy did not take.
+const REJECTED: &str = "update_rejected$";
+
+/// A running Envoy whose configuration can be changed.
+#[derive(Debug)]
+pub struct Live {
+    process: Process,
+    watched: Watched,
+    current: Bootstrap,
+}
+
+/// What a change came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// How many plug-ins were replaced where they are.
+    pub swapped: usize,
+    /// Whether plug-ins came, went or changed places.
+    pub reordered: bool,
+    /// Whether routes or clusters changed.
+    pub routes: bool,
+}
+
+impl Live {
+    /// Starts an Envoy and waits until it serves. A replaced listener drains for `drain`: what it has begun is
+    /// finished in that time, and cut off at its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Process::start`].
+    pub fn start(
+        envoy: &Envoy,
+        bootstrap: &Bootstrap,
+        log_level: LogLevel,
+        drain: Duration,
+    ) -> Result<Self, StartError> {
+        let files = Files::new()?;
+        let mut watched = Watched::new(&files);
+        for plugin in &bootstrap.plugins {
+            watched.put_plugin(plugin)?;
+        }
+        watched.put_clusters(&bootstrap.clusters)?;
+        watched.put_routes(bootstrap)?;
+        watched.put_listener(bootstrap)?;
+        files.write_config(&bootstrap::watching(&watched.listeners, &watched.clusters))?;
+        // A draining listener asks every client at once to come again.
+        let args = ["--drain-time-s", &drain.as_secs().max(1).to_string(), "--drain-strategy", "immediate"];
+        let args = args.map(str::to_owned);
+        let refused = |at| admin::stats(at, REJECTED).is_ok_and(|stats| stats.iter().any(|(_, n)| *n > 0));
+        let process = launch(envoy, files, bootstrap.workers, log_level, &args, refused)?;
+        Ok(Self { process, watched, current: bootstrap.clone() })
+    }
+
+    /// The Envoy.
+    #[must_use]
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// The Envoy, to ask whether it has ended.
+    pub fn process_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// What is in force.
+    #[must_use]
+    pub fn current(&self) -> &Bootstrap {
+        &self.current
+    }
+
+    /// Puts another configuration in force: clusters first, then plug-ins, then their order, then routes, so that
+    /// nothing is named before it is there. `address`, `workers` and limits stay what they were.
+    ///
+    /// # Errors
+    ///
+    /// Envoy refused a part; [`current`](Self::current) says what is in force then.
+    pub fn change(&mut self, to: &Bootstrap) -> Result<Changed, ChangeError> {
+        let mut changed = Changed::default();
+        let clusters_differ = self.current.clusters != to.clusters;
+        if clusters_differ {
+            // Those that go are still in use until the end.
+            let mut both = to.clusters.clone();
+            let named = |cluster: &&Cluster| to.clusters.iter().all(|other| other.name != cluster.name);
+            both.extend(self.current.clusters.iter().filter(named).cloned());
+            self.clusters(both)?;
+            changed.routes = true;
+        }
+        let (plugins, refused) = self.plugins(to, &mut changed.swapped)?;
+        let names = |plugins: &[Wasm]| plugins.iter().map(|plugin| plugin.name.clone()).collect::<Vec<_>>();
+        if names(&self.current.plugins) != names(&plugins) {
+            self.order(plugins)?;
+            changed.reordered = true;
+        }
+        if self.current.routes != to.routes {
+            let routes = Bootstrap { routes: to.routes.clone(), ..self.current.clone() };
+            self.step("^http\\.plugin\\.rds\\.", None, |watched| watched.put_routes(&routes))?;
+            self.current = routes;
+            changed.routes = true;
+        }
+        if clusters_differ {
+            self.clusters(to.clusters.clone())?;
+        }
+        refused.map_or(Ok(changed), Err)
+    }
+
+    fn clusters(&mut self, clusters: Vec<Cluster>) -> Result<(), ChangeError> {
+        self.step("^cluster_manager\\.cds\\.", None, |watched| watched.put_clusters(&clusters))?;
+        self.current.clusters = clusters;
+        Ok(())
+    }
+
+    /// Replaces plug-ins that are there and have changed. One that is refused is put back, and the others go on: what
+    /// comes back is the list with the old one in its place, and the first refusal.
+    fn plugins(
+        &mut self,
+        to: &Bootstrap,
+        swapped: &mut usize,
+    ) -> Result<(Vec<Wasm>, Option<ChangeError>), ChangeError> {
+        let mut refused = None;
+        let mut plugins = to.plugins.clone();
+        for new in &mut plugins {
+            let Some(old) = self.current.plugins.iter().position(|old| old.name == new.name) else {
+                continue;
+            };
+            let Some(old) = self.current.plugins.get(old).filter(|old| *old != new).cloned() else {
+                continue;
+            };
+            let stats = format!("^extension_config_discovery\\.http_filter\\.{}\\.", escaped(&new.name));
+            match self.step(&stats, Some(&new.name), |watched| watched.put_plugin(new)) {
+                Ok(()) => {
+                    let in_force = self.current.plugins.iter_mut().filter(|old| old.name == new.name);
+                    in_force.for_each(|old| old.clone_from(new));
+                    *swapped += 1;
+                }
+                Err(error) => {
+                    // Envoy keeps the old one; its file says so again, for a listener that asks for it anew.
+                    self.watched.put_plugin(&old)?;
+                    *new = old;
+                    refused.get_or_insert(error);
+                }
+            }
+        }
+        Ok((plugins, refused))
+    }
+
+    /// Brings in new plug-ins and puts all in their order.
+    fn order(&mut self, plugins: Vec<Wasm>) -> Result<(), ChangeError> {
+        let new = |plugin: &&Wasm| self.current.plugins.iter().all(|old| old.name != plugin.name);
+        for plugin in plugins.iter().filter(new) {
+            self.watched.put_plugin(plugin)?;
+        }
+        let order = Bootstrap { plugins, ..self.current.clone() };
+        let mark = self.process.log_mark()?;
+        let before = self.process.stats(LISTENER)?;
+        let result = self
+            .step("^listener_manager\\.lds\\.", None, |watched| watched.put_listener(&order))
+            .and_then(|()| self.listener_in_force(&before, mark));
+        if result.is_err() {
+            self.watched.put_listener(&self.current)?;
+        } else {
+            self.current = order;
+        }
+        result
+    }
+
+    /// Waits until the listener that was accepted serves: its plug-ins have been loaded by then.
+    fn listener_in_force(&self, before: &[(String, u64)], mark: Mark) -> Result<(), ChangeError> {
+        let count = |stats: &[(String, u64)], name: &str| {
+            stats.iter().find(|(other, _)| other == name).map_or(0, |(_, value)| *value)
+        };
+        let rejected = |stats: &[(String, u64)]| {
+            stats.iter().filter(|(name, _)| name.ends_with("update_rejected")).map(|(_, n)| n).sum::<u64>()
+        };
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let now = self.process.stats(LISTENER)?;
+            if rejected(&now) > rejected(before) {
+                return Err(ChangeError::Refused { plugin: None, log: self.process.log_since(mark)? });
+            }
+            if count(&now, "listener_manager.total_listeners_warming") == 0 {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(ChangeError::NotInTime { log: self.process.log_since(mark)? });
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Writes a file, and waits until Envoy has taken or refused it, by the counters whose names begin so.
+    fn step(
+        &mut self,
+        stats: &str,
+        plugin: Option<&str>,
+        write: impl FnOnce(&mut Watched) -> io::Result<()>,
+    ) -> Result<(), ChangeError> {
+        let filter = format!("{stats}.*update_(success|rejected)$");
+        let count = |ending: &str| -> io::Result<u64> {
+            let stats = self.process.stats(&filter)?;
+            Ok(stats.iter().filter(|(name, _)| name.ends_with(ending)).map(|(_, value)| value).sum())
+        };
+        let mark = self.process.log_mark()?;
+        let (taken, refused) = (count("update_success")?, count("update_rejected")?);
+        write(&mut self.watched)?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if count("update_rejected")? > refused {
+                let plugin = plugin.map(str::to_owned);
+                return Err(ChangeError::Refused { plugin, log: self.process.log_since(mark)? });
+            }
+            if count("update_success")? > taken {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(ChangeError::NotInTime { log: self.process.log_since(mark)? });
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// What tells of a listener that is being replaced, and of plug-ins that are refused with it.
+const LISTENER: &str =
+    "^listener_manager\\.total_listeners_warming$|extension_config_discovery.*update_rejected$";
+
+/// A name as a part of a regular expression.
+fn escaped(name: &str) -> String {
+    name.chars()
+        .flat_map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { vec![c] } else { vec!['.'] })
+        .collect()
+}

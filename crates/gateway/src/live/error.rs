@@ -1,0 +1,66 @@
+//! Why a change of a running Envoy was not made.
+
+use std::fmt;
+use std::io;
+
+use super::PATIENCE;
+use crate::LogLine;
+
+/// Why a change was not made; what was in force before still is, but for what came before it in the same change.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ChangeError {
+    /// Envoy refused it.
+    Refused {
+        /// The plug-in that it is about, if it is about one.
+        plugin: Option<String>,
+        /// What was logged.
+        log: Vec<LogLine>,
+    },
+    /// Envoy said nothing in time.
+    NotInTime {
+        /// What was logged.
+        log: Vec<LogLine>,
+    },
+    /// A file could not be written, or Envoy does not answer.
+    Io(io::Error),
+}
+
+impl fmt::Display for ChangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let log = match self {
+            Self::Refused { plugin: Some(plugin), log } => {
+                write!(f, "Envoy refused {plugin}")?;
+                log
+            }
+            Self::Refused { plugin: None, log } => {
+                write!(f, "Envoy refused the change")?;
+                log
+            }
+            Self::NotInTime { log } => {
+                write!(f, "Envoy did not take the change within {} s", PATIENCE.as_secs())?;
+                log
+            }
+            Self::Io(cause) => return write!(f, "Envoy cannot be told of the change: {cause}"),
+        };
+        if !log.is_empty() {
+            write!(f, "; its log:")?;
+        }
+        log.iter().try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}
+
+impl std::error::Error for ChangeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(cause) => Some(cause),
+            _ => None,
+        }
+    }
+}
+
+impl From<io::Error> for ChangeError {
+    fn from(cause: io::Error) -> Self {
+        Self::Io(cause)
+    }
+}

@@ -1,0 +1,92 @@
+//! Which requests go to which cluster.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+/// One route: the requests for some domains whose paths begin alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Its name, which plug-ins see as `xds.route_name` and `_match_route_` compares with.
+    pub name: String,
+    /// The domains, with a `*` at the beginning if need be; none for all.
+    pub domains: Vec<String>,
+    /// What the path begins with.
+    pub prefix: String,
+    /// The name of the cluster that it leads to, `xds.cluster_name`.
+    pub cluster: String,
+}
+
+impl Route {
+    /// The route of every request.
+    #[must_use]
+    pub fn all(name: &str, cluster: &str) -> Self {
+        Self { name: name.into(), domains: Vec::new(), prefix: "/".into(), cluster: cluster.into() }
+    }
+
+    fn to_json(&self) -> Value {
+        // A prefix ends where a part of the path does, as that of an ingress: `/foo` has nothing to do with `/foobar`.
+        let condition = match self.prefix.trim_end_matches('/') {
+            "" => json!({ "prefix": "/" }),
+            prefix => json!({ "path_separated_prefix": prefix }),
+        };
+        json!({ "name": self.name, "match": condition, "route": { "cluster": self.cluster, "timeout": "0s" } })
+    }
+}
+
+/// The name of the table of routes.
+pub(crate) const TABLE: &str = "routes";
+
+/// The table of routes: a domain knows its own routes alone, the longest prefix first.
+pub(crate) fn table(routes: &[Route]) -> Value {
+    let mut by_domain: BTreeMap<&str, Vec<&Route>> = BTreeMap::new();
+    for route in routes {
+        let domains = route.domains.iter().map(String::as_str);
+        let domains = if route.domains.is_empty() { vec!["*"] } else { domains.collect() };
+        for domain in domains {
+            by_domain.entry(domain).or_default().push(route);
+        }
+    }
+    let hosts: Vec<Value> = by_domain
+        .into_iter()
+        .map(|(domain, mut routes)| {
+            routes.sort_by_key(|route| std::cmp::Reverse(route.prefix.trim_end_matches('/').len()));
+            let routes: Vec<Value> = routes.into_iter().map(Route::to_json).collect();
+            json!({ "name": domain, "domains": [domain], "routes": routes })
+        })
+        .collect();
+    // A host with its port is the same host.
+    json!({ "name": TABLE, "ignore_port_in_host_matching": true, "virtual_hosts": hosts })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_has_its_own_routes_and_the_longest_prefix_first() {
+        let route = |name: &str, domains: &[&str], prefix: &str| Route {
+            domains: domains.iter().map(|&domain| domain.to_owned()).collect(),
+            prefix: prefix.into(),
+            ..Route::all(name, "c")
+        };
+        let table = table(&[
+            route("a", &["a.example.com", "*.b.example.com"], "/"),
+            route("b", &["a.example.com"], "/foo/"),
+            Route::all("c", "c"),
+        ]);
+        let hosts: Vec<(&str, Vec<&str>)> = table["virtual_hosts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|host| {
+                let routes = host["routes"].as_array().unwrap();
+                let names = routes.iter().map(|route| route["name"].as_str().unwrap());
+                (host["domains"][0].as_str().unwrap(), names.collect())
+            })
+            .collect();
+        let expected = [("*", vec!["c"]), ("*.b.example.com", vec!["a"]), ("a.example.com", vec!["b", "a"])];
+        assert_eq!(hosts, expected);
+        assert_eq!(table["virtual_hosts"][2]["routes"][0]["match"]["path_separated_prefix"], "/foo");
+    }
+}

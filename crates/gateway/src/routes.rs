@@ -1,0 +1,284 @@
+//! `routes.yaml`: the ingresses and services that a cluster would have, for a gateway without a cluster.
+//!
+//! ```yaml
+//! services:
+//! - name: httpbin.default.svc.cluster.local   # as `service` of a match rule and plug-ins name it
+//!   port: 80                                  # 80 if nothing is written
+//!   address: 127.0.0.1:8000                   # where its requests go; an echo if nothing is written
+//!   protocol: http1                           # or http2, which gRPC needs
+//! routes:
+//! - ingress: foo                              # `ingress: [default/foo]` of a match rule
+//!   namespace: default                        # the system namespace, `higress-system`, if nothing is written
+//!   domains: [foo.example.com, "*.foo.com"]   # all if nothing is written
+//!   paths: [/api]                             # what paths begin with; all if nothing is written
+//!   service: httpbin.default.svc.cluster.local:80   # an echo if nothing is written
+//! ```
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use config::yaml::{self, Node, Position, Span};
+use serde::Deserialize;
+
+use crate::folder::{Fault, ROUTES};
+use crate::{Cluster, Route};
+
+/// The namespace whose ingresses are known by their names alone.
+pub const SYSTEM_NAMESPACE: &str = "higress-system";
+
+/// The service that repeats what it was asked.
+const ECHO: &str = "echo.static";
+
+/// What `routes.yaml` says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Routes {
+    /// Services, by the names that control planes give them.
+    pub services: Vec<Service>,
+    /// Ingresses.
+    pub routes: Vec<Ingress>,
+}
+
+/// A service.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Service {
+    /// Its fully qualified name.
+    pub name: String,
+    /// Its port.
+    #[serde(default = "Service::usual_port")]
+    pub port: u16,
+    /// Where its requests go, `host:port`; an echo when absent.
+    #[serde(default)]
+    pub address: Option<String>,
+    /// What it speaks.
+    #[serde(default)]
+    pub protocol: Protocol,
+}
+
+/// What a service speaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2 without TLS, which gRPC needs.
+    Http2,
+}
+
+/// An ingress: which requests go to which service.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Ingress {
+    /// Its name.
+    pub ingress: String,
+    /// Its namespace.
+    #[serde(default = "Ingress::system")]
+    pub namespace: String,
+    /// Its domains; none for all.
+    #[serde(default)]
+    pub domains: Vec<String>,
+    /// What paths begin with; none for all.
+    #[serde(default)]
+    pub paths: Vec<String>,
+    /// The service, `name` or `name:port`; an echo when absent.
+    #[serde(default)]
+    pub service: Option<String>,
+}
+
+impl Service {
+    fn usual_port() -> u16 {
+        80
+    }
+
+    /// Whether `name` or `name:port` means it.
+    #[must_use]
+    pub fn is_named(&self, wanted: &str) -> bool {
+        match wanted.rsplit_once(':') {
+            Some((name, port)) => self.name == name && self.port.to_string() == port,
+            None => self.name == wanted,
+        }
+    }
+
+    /// Its cluster's name.
+    #[must_use]
+    pub fn cluster(&self) -> String {
+        Cluster::name_of(&self.name, self.port)
+    }
+}
+
+impl Ingress {
+    fn system() -> String {
+        SYSTEM_NAMESPACE.into()
+    }
+
+    /// The name of its routes, as Higress forms it and match rules write it.
+    #[must_use]
+    pub fn route_name(&self) -> String {
+        if self.namespace == SYSTEM_NAMESPACE {
+            self.ingress.clone()
+        } else {
+            format!("{}/{}", self.namespace, self.ingress)
+        }
+    }
+}
+
+impl Routes {
+    /// What the folder's file says; without one, every request goes to the echo.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong in the file.
+    pub fn of_folder(folder: &Path) -> Result<Self, Vec<Fault>> {
+        let file = folder.join(ROUTES);
+        match fs::read_to_string(&file) {
+            Ok(text) => Self::parse(&file, &text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => {
+                let start = Position { line: 1, column: 1 };
+                let message = format!("cannot be read: {error}");
+                let fault = yaml::Fault::new("", Span { start, end: start }, "", message);
+                Err(vec![Fault { file, fault }])
+            }
+        }
+    }
+
+    /// Reads the text of the file, which faults name.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong in it.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<Fault>> {
+        let wrong = |fault| Fault { file: file.into(), fault };
+        let documents = yaml::read(text).map_err(|error| vec![wrong(yaml::Fault::no_yaml(text, error))])?;
+        let mut documents = documents.into_iter().filter(|node| !node.to_json().is_null());
+        let Some(node) = documents.next() else { return Ok(Self::default()) };
+        if let Some(second) = documents.next() {
+            let message = "is a second document: write one, with `services` and `routes`";
+            return Err(vec![wrong(yaml::Fault::at(text, &second, "", message))]);
+        }
+        let read = node.read::<Self>();
+        let read = read.map_err(|error| vec![wrong(yaml::Fault::refused(text, &node, &error))])?;
+        let routes = read.unwrap_or_default();
+        let faults = routes.check(&node, text);
+        if faults.is_empty() { Ok(routes) } else { Err(faults.into_iter().map(wrong).collect()) }
+    }
+
+    /// What the types cannot say.
+    fn check(&self, node: &Node, text: &str) -> Vec<yaml::Fault> {
+        let mut faults = Vec::new();
+        let mut fault =
+            |path: String, message: String| faults.push(yaml::Fault::at(text, node, path, message));
+        let mut clusters = HashSet::new();
+        for (index, service) in self.services.iter().enumerate() {
+            let place = format!("services[{index}]");
+            if service.name.is_empty() {
+                fault(format!("{place}.name"), "is empty: write the service's fully qualified name".into());
+            } else if !clusters.insert(service.cluster()) {
+                let message = "is there before with the same port: remove one".to_owned();
+                fault(format!("{place}.name"), message);
+            }
+            if service.address.as_deref().is_some_and(|address| host_and_port(address).is_none()) {
+                let message = "is no address: write host:port, as 127.0.0.1:8000".to_owned();
+                fault(format!("{place}.address"), message);
+            }
+        }
+        let mut taken = HashSet::new();
+        for (index, ingress) in self.routes.iter().enumerate() {
+            let place = format!("routes[{index}]");
+            if ingress.ingress.is_empty() || ingress.ingress.contains('/') {
+                let message = "must be a name: write the namespace into `namespace`".to_owned();
+                fault(format!("{place}.ingress"), message);
+            }
+            for (at, path) in ingress.paths.iter().enumerate().filter(|(_, path)| !path.starts_with('/')) {
+                fault(format!("{place}.paths[{at}]"), format!("must begin with a slash: write `/{path}`"));
+            }
+            for (at, domain) in ingress.domains.iter().enumerate() {
+                let rest = domain.strip_prefix("*.").unwrap_or(domain);
+                if domain != "*" && (rest.is_empty() || rest.contains(['*', ':', '/', ' '])) {
+                    let message = "must be a host name without a port, `*.example.com`, or `*`".to_owned();
+                    fault(format!("{place}.domains[{at}]"), message);
+                }
+            }
+            if let Some(service) = &ingress.service
+                && self.service(service).is_none()
+            {
+                let message = "is no service of this file: add it to `services`".to_owned();
+                fault(format!("{place}.service"), message);
+            }
+            let all = |list: &[String], all: &str| match list {
+                [] => vec![all.to_owned()],
+                list => list.to_vec(),
+            };
+            for (domain, path) in all(&ingress.domains, "*").into_iter().flat_map(|domain| {
+                all(&ingress.paths, "/").into_iter().map(move |path| (domain.to_lowercase(), path))
+            }) {
+                if !taken.insert((domain, path.trim_end_matches('/').to_owned())) {
+                    let message =
+                        "has the domain and path of another one before: no request would ever get here"
+                            .into();
+                    fault(place.clone(), message);
+                }
+            }
+        }
+        faults
+    }
+
+    /// The service that `name` or `name:port` means.
+    fn service(&self, wanted: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.is_named(wanted))
+    }
+
+    /// The routes and clusters for Envoy; what has no address of its own leads to `echo`.
+    #[must_use]
+    pub fn for_envoy(&self, echo: SocketAddr) -> (Vec<Route>, Vec<Cluster>) {
+        let own_echo = Cluster::at(&Cluster::name_of(ECHO, 80), echo);
+        let mut clusters: Vec<Cluster> = self
+            .services
+            .iter()
+            .map(|service| {
+                let (host, port) = service
+                    .address
+                    .as_deref()
+                    .and_then(host_and_port)
+                    .unwrap_or_else(|| (echo.ip().to_string(), echo.port()));
+                let http2 = service.protocol == Protocol::Http2;
+                Cluster { name: service.cluster(), host, port, http2 }
+            })
+            .collect();
+        let mut routes = Vec::new();
+        for ingress in &self.routes {
+            let service = ingress.service.as_deref().and_then(|name| self.service(name));
+            let cluster = service.map_or_else(|| own_echo.name.clone(), Service::cluster);
+            let paths = if ingress.paths.is_empty() { vec!["/".to_owned()] } else { ingress.paths.clone() };
+            routes.extend(paths.into_iter().map(|prefix| Route {
+                name: ingress.route_name(),
+                domains: ingress.domains.clone(),
+                prefix,
+                cluster: cluster.clone(),
+            }));
+        }
+        if routes.is_empty() {
+            routes.push(Route::all("default", &own_echo.name));
+        }
+        if routes.iter().any(|route| route.cluster == own_echo.name) {
+            clusters.push(own_echo);
+        }
+        (routes, clusters)
+    }
+}
+
+/// `127.0.0.1:80`, `[::1]:80` or `example.com:80`.
+fn host_and_port(address: &str) -> Option<(String, u16)> {
+    if let Ok(address) = address.parse::<SocketAddr>() {
+        return Some((address.ip().to_string(), address.port()));
+    }
+    let (host, port) = address.rsplit_once(':')?;
+    let good = !host.is_empty() && !host.contains([':', '/', ' ', '@']);
+    good.then_some((host.to_owned(), port.parse().ok().filter(|port| *port != 0)?))
+}
