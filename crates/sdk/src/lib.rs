@@ -92,6 +92,7 @@ pub mod native;
 mod plugin;
 pub mod property;
 pub mod queue;
+pub mod report;
 mod rules;
 pub mod shared;
 pub mod time;

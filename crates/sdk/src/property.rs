@@ -94,6 +94,8 @@ pub const RESPONSE_CODE: Property<i64> = Property::new("response\0code");
 /// Why the response has its status, once there is a response.
 pub const RESPONSE_CODE_DETAILS: Property<Vec<u8>> = Property::new("response\0code_details");
 
+/// What the gateway calls the plug-in.
+pub(crate) const PLUGIN_NAME: &str = "plugin_name";
 /// The host of the request where its headers can no longer be read.
 pub(crate) const REQUEST_HOST: &str = "request\0host";
 

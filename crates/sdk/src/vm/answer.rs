@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::abi::{CONTINUE, PAUSE};
 use crate::host::StreamType;
-use crate::{Failure, Plugin, Reply, headers, host, log, metric};
+use crate::{Failure, Plugin, Reply, headers, host, log, metric, report};
 
 /// Gives an answer, or only tells of it in a dry run.
 pub(super) fn answer<P: Plugin>(reply: &Reply, rule: Option<usize>, stream: StreamType) -> u32 {
@@ -13,12 +13,16 @@ pub(super) fn answer<P: Plugin>(reply: &Reply, rule: Option<usize>, stream: Stre
     let decision = Decision { reply, rule };
     if reply.dry_run {
         crate::info!("{}: dry run: would answer {status} {decision}", P::NAME);
+        report::decided(rule, format_args!("dry run: would answer {status} {decision}"));
         if !reply.details.is_empty() {
             metric::add(&format!("{}.dry_run", reply.details), 1);
         }
         return CONTINUE;
     }
-    crate::debug!("{}: answers {status} {decision}", P::NAME);
+    if log::enabled(log::Level::Debug) {
+        crate::debug!("{}: answers {status} {decision}", P::NAME);
+        report::decided(rule, format_args!("answers {status} {decision}"));
+    }
     if !reply.details.is_empty() {
         metric::add(reply.details, 1);
     }

@@ -19,6 +19,8 @@ pub struct TestHost {
     pub calls: Vec<&'static str>,
     pub log: Vec<String>,
     pub set: Vec<(String, String)>,
+    /// Properties that were set.
+    pub told: Vec<(String, String)>,
     pub replies: Vec<(u32, String)>,
     pub counters: Vec<String>,
     /// Calls that were made, as `cluster method path` or `grpc service/method`; a call's token is its place.
@@ -33,7 +35,7 @@ pub struct TestHost {
 
 /// Installs a host on this thread.
 pub fn install() -> Rc<RefCell<TestHost>> {
-    let host = Rc::new(RefCell::new(TestHost::default()));
+    let host = Rc::new(RefCell::new(TestHost { level: 1, ..TestHost::default() }));
     sdk::native::install(host.clone());
     host
 }
@@ -58,6 +60,11 @@ impl Host for TestHost {
     fn log_level(&mut self) -> Answer<u32> {
         self.called("log_level")?;
         Ok(self.level)
+    }
+
+    fn set_property(&mut self, path: &[u8], value: &[u8]) -> Answer<()> {
+        self.told.push((text(path), text(value)));
+        self.called("set_property")
     }
 
     fn time(&mut self) -> Answer<u64> {
