@@ -36,6 +36,7 @@ use clap::{Parser, Subcommand};
 First steps:
   cargo xtask build request-block   a module in dist/request-block/plugin.wasm
   cargo xtask test request-block    its cases, natively and in a real Envoy
+  cargo xtask serve examples/block  a gateway with plug-ins, on http://127.0.0.1:8080
   cargo xtask config my.yaml --plugin request-block
                                     what the plug-in says to a configuration
   cargo xtask new my-plugin         a plug-in of your own in plugins/my-plugin
@@ -59,7 +60,12 @@ enum Command {
     Schema(commands::schema::Args),
     Docs(commands::docs::Args),
     New(commands::new::Args),
+    Serve(commands::serve::Args),
+    Request(commands::request::RequestArgs),
+    Explain(commands::request::ExplainArgs),
     Bench(commands::bench::Args),
+    #[command(subcommand)]
+    Plugin(commands::plugin::Command),
     Package(commands::package::Args),
     Verify(commands::verify::Args),
     Push(commands::push::Args),
@@ -92,7 +98,11 @@ fn main() -> ExitCode {
         Command::Schema(args) => commands::schema::run(&args),
         Command::Docs(args) => commands::docs::run(&args),
         Command::New(args) => commands::new::run(&args),
+        Command::Serve(args) => commands::serve::run(&args),
+        Command::Request(args) => commands::request::request(&args),
+        Command::Explain(args) => commands::request::explain(&args),
         Command::Bench(args) => commands::bench::run(&args),
+        Command::Plugin(command) => commands::plugin::run(&command),
         Command::Package(args) => commands::package::run(&args),
         Command::Verify(args) => commands::verify::run(&args),
         Command::Push(args) => commands::push::run(&args),

@@ -1,6 +1,8 @@
 //! Images in registries, through the program that speaks with them: `xtask/registry`, which is built when it is first
 //! wanted, because its HTTP and TLS take longer to compile than everything that a newcomer's first build needs.
 
+use std::process::Command;
+
 use anyhow::{Context, Result, bail};
 use oci::Layout;
 
@@ -49,10 +51,7 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<bool> {
 
 /// Builds and runs a program of this workspace that is too heavy to be a part of xtask.
 pub(crate) fn program(workspace: &Workspace, package: &str, args: &[String]) -> Result<bool> {
-    let mut cargo = crate::wasm::cargo();
-    cargo.args(["run", "--quiet", "--locked", "--package", package, "--manifest-path"]);
-    cargo.arg(workspace.root.join("Cargo.toml")).arg("--").args(args);
-    let status = cargo.status().context("cargo cannot be started")?;
+    let status = command(workspace, package, args).status().context("cargo cannot be started")?;
     match status.code() {
         Some(0) => Ok(true),
         Some(1) => Ok(false),
@@ -60,4 +59,22 @@ pub(crate) fn program(workspace: &Workspace, package: &str, args: &[String]) -> 
         Some(2) => std::process::exit(2),
         _ => bail!(Usage(format!("{package} broke off with {status}"))),
     }
+}
+
+/// Builds such a program and becomes it, so that a signal to this process reaches it.
+pub(crate) fn become_program(workspace: &Workspace, package: &str, args: &[String]) -> Result<bool> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt as _;
+        Err(command(workspace, package, args).exec()).context("cargo cannot be started")
+    }
+    #[cfg(not(unix))]
+    program(workspace, package, args)
+}
+
+fn command(workspace: &Workspace, package: &str, args: &[String]) -> Command {
+    let mut cargo = crate::wasm::cargo();
+    cargo.args(["run", "--quiet", "--locked", "--package", package, "--manifest-path"]);
+    cargo.arg(workspace.root.join("Cargo.toml")).arg("--").args(args);
+    cargo
 }

@@ -1,6 +1,8 @@
-//! `cargo xtask push` and `cargo xtask pull`: images between layouts and registries.
+//! `cargo xtask push` and `cargo xtask pull`: images between layouts and registries; and what `cargo xtask serve`
+//! downloads.
 
 mod access;
+mod download;
 mod pull;
 mod push;
 mod reference;
@@ -31,6 +33,8 @@ enum Command {
     Push(push::Args),
     /// Pull an image into a layout.
     Pull(pull::Args),
+    /// Download a module from a web server.
+    Download(download::Args),
 }
 
 /// How a registry is reached.
@@ -90,6 +94,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Push(args) => runtime.block_on(push::run(args)),
         Command::Pull(args) => runtime.block_on(pull::run(args)),
+        Command::Download(args) => runtime.block_on(download::run(args)),
     }
 }
 

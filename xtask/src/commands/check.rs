@@ -109,7 +109,7 @@ fn manifest_beside(file: &Path) -> Result<Option<Manifest>> {
     plugin.map(crate::workspace::Plugin::manifest).transpose()
 }
 
-fn report_file(file: &Path, manifest: Option<&Manifest>) -> Result<Report> {
+pub(crate) fn report_file(file: &Path, manifest: Option<&Manifest>) -> Result<Report> {
     if file.is_dir() {
         bail!(Usage(format!("{} is a folder: name the .wasm file in it", file.display())));
     }

@@ -6,9 +6,10 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use config::yaml::Fault;
 use serde_json::Value;
 
-use crate::commands::config::Fault;
+use crate::commands::config::print;
 use crate::commands::docs;
 use crate::helper::Helper;
 use crate::output::{self, BAD, mark, styled};
@@ -150,8 +151,8 @@ fn takes_example(plugin: &Plugin, helper: &Helper) -> Result<bool> {
         if refusal.path.is_empty() { "example".to_owned() } else { format!("example.{}", refusal.path) };
     let documents = config::yaml::read(&text)?;
     if let Some(document) = documents.first() {
-        let fault = Fault::new(&text, document.find(&path), path, refusal.message);
-        fault.print(&styled(BAD, "error:"), &plugin.shown.join(MANIFEST).display().to_string());
+        let fault = Fault::at(&text, document, path, refusal.message);
+        print(&fault, &styled(BAD, "error:"), &plugin.shown.join(MANIFEST).display().to_string());
     }
     Ok(false)
 }

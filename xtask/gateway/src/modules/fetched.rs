@@ -1,0 +1,122 @@
+//! Modules that are somewhere else: on a web server or in a registry, and in a cache once they have come.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use config::resource::{PullPolicy, Spec};
+use oci::Layout;
+use sha2::{Digest, Sha256};
+
+use super::{Module, ModuleError, Modules, hex, short, wanted, wrong_digest};
+
+impl Modules {
+    pub(super) fn download(&mut self, spec: &Spec) -> Result<(Vec<u8>, Vec<PathBuf>)> {
+        let url = spec.url.as_str();
+        let file = self.folder("downloads", url)?.join("module.wasm");
+        let kept = fs::read(&file).ok();
+        // What is pinned and here is not asked for again; what is not may have changed since the last start.
+        let right =
+            kept.as_ref().is_some_and(|bytes| wanted(spec).as_ref() == Some(&hex(&Sha256::digest(bytes))));
+        let fetched = kept.is_some() && wanted(spec).is_none() && self.pulled.contains(url);
+        if !right && !fetched {
+            self.workspace.fetch(["download".as_ref(), url.as_ref(), file.as_os_str()])?;
+            self.pulled.insert(url.to_owned());
+        }
+        Ok((fs::read(&file).with_context(|| format!("reading {}", file.display()))?, Vec::new()))
+    }
+
+    pub(super) fn pull(&mut self, spec: &Spec) -> Result<Module, ModuleError> {
+        let at_url = |cause| ModuleError { field: "url", cause };
+        let url = spec.url.as_str();
+        let folder = self.folder("images", url).map_err(at_url)?.join("image");
+        let pinned = url.contains("@sha256:");
+        // As a cluster does it: what moves is looked for again when the gateway starts, what does not is kept.
+        let moves = match spec.image_pull_policy {
+            PullPolicy::Always => true,
+            PullPolicy::IfNotPresent => false,
+            PullPolicy::Unspecified => {
+                let name = url.rsplit('/').next().unwrap_or_default();
+                !pinned && (!name.contains(':') || name.ends_with(":latest"))
+            }
+        };
+        let (mut kept, again) = (Layout::read(&folder).ok(), moves && !self.pulled.contains(url));
+        let digest_of =
+            |layout: &Layout| Some(layout.image().ok()?.0.digest.trim_start_matches("sha256:").to_owned());
+        if let (Some(wanted), Some(layout)) = (wanted(spec), &kept)
+            && digest_of(layout).as_ref() != Some(&wanted)
+        {
+            // The tag may have moved on to what is wanted now.
+            kept = None;
+        }
+        let layout = match kept.filter(|_| !again) {
+            Some(layout) => layout,
+            None => {
+                // The one that is kept goes only when another one has come.
+                let coming = folder.with_extension("new");
+                clear(&coming).map_err(at_url)?;
+                let mut args: Vec<&OsStr> = vec!["pull".as_ref(), url.as_ref(), coming.as_os_str()];
+                // As docker does: a registry on this machine has no certificate.
+                if is_local(url) {
+                    args.push("--plain-http".as_ref());
+                }
+                self.workspace.fetch(args).map_err(at_url)?;
+                clear(&folder).map_err(at_url)?;
+                fs::rename(&coming, &folder)
+                    .with_context(|| format!("writing {}", folder.display()))
+                    .map_err(at_url)?;
+                self.pulled.insert(url.to_owned());
+                Layout::read(&folder).map_err(at_url)?
+            }
+        };
+        let (digest, manifest) = layout.image().map_err(at_url)?;
+        let digest = digest.digest.trim_start_matches("sha256:").to_owned();
+        if let Some(wanted) = wanted(spec).filter(|wanted| *wanted != digest) {
+            return Err(wrong_digest(&wanted, "manifest", &digest));
+        }
+        let bytes = oci::module_of(&layout, &manifest).map_err(at_url)?;
+        let tag = url.rsplit('/').next().and_then(|name| name.split('@').next()?.split_once(':'));
+        let version = tag.map_or_else(|| short(&digest), |(_, tag)| tag.to_owned());
+        self.keep(&bytes, version, Vec::new()).map_err(at_url)
+    }
+
+    /// The folder in the cache for a URL.
+    fn folder(&self, kind: &str, url: &str) -> Result<PathBuf> {
+        let folder = self.workspace.target.join("serve").join(kind).join(hex(&Sha256::digest(url)));
+        fs::create_dir_all(&folder).with_context(|| format!("making the folder {}", folder.display()))?;
+        Ok(folder)
+    }
+}
+
+/// Removes a folder that is there.
+fn clear(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;
+    }
+    Ok(())
+}
+
+/// Whether a registry is on this machine.
+fn is_local(url: &str) -> bool {
+    let host = url.trim_start_matches("oci://").split('/').next().unwrap_or_default();
+    host.starts_with("127.") || host.starts_with("[::1]") || host.split(':').next() == Some("localhost")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_on_this_machine_needs_no_certificate() {
+        for (url, local) in [
+            ("oci://127.0.0.1:5000/a:1", true),
+            ("oci://localhost/a:1", true),
+            ("oci://[::1]:5000/a:1", true),
+            ("oci://localhost.example.com/a:1", false),
+            ("oci://registry.example.com/127.0.0.1:1", false),
+        ] {
+            assert_eq!(is_local(url), local, "{url}");
+        }
+    }
+}

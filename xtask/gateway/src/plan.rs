@@ -1,0 +1,257 @@
+//! From a folder to what Envoy runs: which plug-ins, in which order, with which module and configuration.
+//!
+//! A plug-in is taken as a whole or not at all. One that is wrong is told with its place, and what ran under its name
+//! before goes on.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use config::resource::{Deployment, FailStrategy};
+use config::yaml;
+use gateway::folder::{self, Entry, Fault, StageOrder};
+use gateway::{Bootstrap, Environment, Envoy, FailurePolicy, LogLevel, Routes, StartError, Wasm};
+use serde_json::{Map, Value};
+
+use crate::modules::{Module, Modules};
+
+/// What a gateway runs.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// The plug-ins, in the order in which a request meets them.
+    pub plugins: Vec<Planned>,
+    /// Ingresses and services.
+    pub routes: Routes,
+    /// What has no effect, or another one than it seems to have.
+    pub remarks: Vec<Fault>,
+}
+
+/// A plug-in that runs.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// Its resource.
+    pub entry: Entry,
+    /// Its module.
+    pub module: Module,
+    /// What Envoy gets.
+    pub wasm: Wasm,
+    /// How many rules its document has.
+    pub rules: usize,
+    /// Whether it has a configuration for requests that no rule matches.
+    pub default: bool,
+}
+
+/// Makes plans of a folder.
+#[derive(Debug)]
+pub struct Planner {
+    folder: PathBuf,
+    order: StageOrder,
+    modules: Modules,
+    envoy: Envoy,
+    /// Documents that plug-ins of this workspace have taken: the module and the document.
+    taken: HashSet<(PathBuf, String)>,
+}
+
+impl Planner {
+    /// For this folder.
+    #[must_use]
+    pub fn new(folder: PathBuf, order: StageOrder, modules: Modules, envoy: Envoy) -> Self {
+        Self { folder, order, modules, envoy, taken: HashSet::new() }
+    }
+
+    /// The Envoy that runs it.
+    #[must_use]
+    pub fn envoy(&self) -> &Envoy {
+        &self.envoy
+    }
+
+    /// What the folder comes to after some files have changed, and what is wrong with it. Where something is, the plan
+    /// has what `before` had in its place.
+    pub fn plan(&mut self, before: Option<&Plan>, changed: &[PathBuf]) -> (Plan, Vec<Fault>) {
+        self.modules.changed(changed);
+        let folder = folder::read(&self.folder, self.order);
+        let mut faults = folder.faults.clone();
+        let mut plan = Plan::default();
+        match Routes::of_folder(&self.folder) {
+            Ok(routes) => plan.routes = routes,
+            Err(wrong) => {
+                faults.extend(wrong);
+                plan.routes = before.map(|before| before.routes.clone()).unwrap_or_default();
+            }
+        }
+        let earlier = |name: &str| before?.plugins.iter().find(|planned| planned.entry.name == name);
+        for entry in folder.enabled() {
+            match self.planned(entry, earlier(&entry.name), before.is_some()) {
+                Ok(planned) => plan.plugins.push(planned),
+                Err(fault) => {
+                    faults.push(*fault);
+                    plan.plugins.extend(earlier(&entry.name).cloned());
+                }
+            }
+        }
+        // What a file held that cannot be read now.
+        let unread: HashSet<&Path> = folder.faults.iter().map(|fault| fault.file.as_path()).collect();
+        let known: HashSet<&str> = folder.plugins.iter().map(|entry| entry.name.as_str()).collect();
+        for planned in before.into_iter().flat_map(|before| &before.plugins) {
+            if unread.contains(planned.entry.file.as_path()) && !known.contains(planned.entry.name.as_str()) {
+                plan.plugins.push(planned.clone());
+            }
+        }
+        let stages = self.order.stages();
+        plan.plugins.sort_by_key(|planned| {
+            let entry = &planned.entry;
+            let stage = stages.iter().position(|stage| *stage == entry.stage);
+            (stage, Reverse(entry.priority), entry.name.clone(), entry.namespace.clone())
+        });
+        plan.remarks = remarks(&plan, &folder);
+        (plan, faults)
+    }
+
+    fn planned(
+        &mut self,
+        entry: &Entry,
+        before: Option<&Planned>,
+        running: bool,
+    ) -> Result<Planned, Box<Fault>> {
+        let spec = &entry.resource.spec;
+        let document = match entry.resource.deployment() {
+            Ok(Deployment::Document(document)) => document,
+            // The folder has said so, or does not count it as enabled.
+            Ok(Deployment::NotDeployed) => Map::new(),
+            Err(error) => return Err(at(entry, error.path(), error.message())),
+        };
+        let module = self
+            .modules
+            .resolve(entry)
+            .map_err(|error| at(entry, &format!("spec.{}", error.field), &format!("{:#}", error.cause)))?;
+        let wasm = Wasm {
+            // Istio sends nothing at all for an empty configuration.
+            configuration: (!document.is_empty()).then(|| Value::Object(document.clone()).to_string()),
+            environment: environment(entry),
+            root_id: spec.plugin_name.clone(),
+            failure_policy: match spec.fail_strategy {
+                FailStrategy::Close => FailurePolicy::Closed,
+                FailStrategy::Open => FailurePolicy::Open,
+            },
+            hold_headers: module.holds_headers,
+            ..Wasm::new(&entry.name, &module.file)
+        };
+        if before.is_none_or(|before| before.wasm != wasm) {
+            self.ask_plugin(entry, &module, &document)?;
+            if running && before.is_none_or(|before| before.wasm.module != wasm.module) {
+                self.ask_envoy(entry, &wasm)?;
+            }
+        }
+        let rules = document.get("_rules_").and_then(Value::as_array).map_or(0, Vec::len);
+        let default = document.keys().any(|key| key != "_rules_") || rules == 0;
+        Ok(Planned { entry: entry.clone(), module, wasm, rules, default })
+    }
+
+    /// Puts the document before the plug-in's own code, where that is here.
+    fn ask_plugin(
+        &mut self,
+        entry: &Entry,
+        module: &Module,
+        document: &Map<String, Value>,
+    ) -> Result<(), Box<Fault>> {
+        let Some(plugin) = &module.plugin else { return Ok(()) };
+        let document = Value::Object(document.clone());
+        let key = (module.file.clone(), document.to_string());
+        if self.taken.contains(&key) {
+            return Ok(());
+        }
+        match self.modules.workspace().check(plugin, &document) {
+            Ok(None) => {
+                self.taken.insert(key);
+                Ok(())
+            }
+            Ok(Some(refusal)) => Err(at(entry, &entry.resource.origin(&refusal.path), &refusal.message)),
+            Err(error) => Err(at(entry, "spec", &format!("{error:#}"))),
+        }
+    }
+
+    /// Has another Envoy load the plug-in, so that the one that serves never waits for one that does not work.
+    fn ask_envoy(&self, entry: &Entry, wasm: &Wasm) -> Result<(), Box<Fault>> {
+        let bootstrap = Bootstrap::single(wasm.clone(), ([127, 0, 0, 1], 1).into());
+        match gateway::validate(&self.envoy, &bootstrap, LogLevel::Info) {
+            Ok(()) => Ok(()),
+            Err(StartError::Refused { log } | StartError::Ended { log, .. }) => {
+                let said: Vec<String> = log.iter().map(|line| line.message.clone()).collect();
+                Err(at(entry, "spec", &format!("Envoy refuses it: {}", said.join("; "))))
+            }
+            Err(error) => Err(at(entry, "spec", &error.to_string())),
+        }
+    }
+}
+
+fn environment(entry: &Entry) -> Environment {
+    let mut environment = Environment::default();
+    for variable in &entry.resource.spec.vm_config.env {
+        if variable.value_from == "HOST" {
+            environment.of_host.push(variable.name.clone());
+        } else {
+            environment.values.push((variable.name.clone(), variable.value.clone()));
+        }
+    }
+    environment
+}
+
+/// A fault of a field of a resource.
+fn at(entry: &Entry, path: &str, message: &str) -> Box<Fault> {
+    let text = fs::read_to_string(&entry.file).unwrap_or_default();
+    // In a list of resources, as kubectl prints it, the path goes through the list.
+    let path = match (entry.item, path) {
+        (None, path) => path.to_owned(),
+        (Some(item), "") => format!("items[{item}]"),
+        (Some(item), path) => format!("items[{item}].{path}"),
+    };
+    let documents = yaml::read(&text).unwrap_or_default();
+    let fault = match documents.get(entry.index) {
+        Some(document) => yaml::Fault::at(&text, document, path, message),
+        // The file has just been changed again; where the resource began has to do.
+        None => {
+            let start = yaml::Position { line: entry.line, column: 1 };
+            yaml::Fault::new("", yaml::Span { start, end: start }, path, message)
+        }
+    };
+    Box::new(Fault { file: entry.file.clone(), fault })
+}
+
+/// What the resources say in vain.
+fn remarks(plan: &Plan, folder: &folder::Folder) -> Vec<Fault> {
+    let mut remarks = Vec::new();
+    let routes: HashSet<String> =
+        plan.routes.routes.iter().map(gateway::routes::Ingress::route_name).collect();
+    for Planned { entry, .. } in &plan.plugins {
+        let mut remark = |path: &str, message: &str| remarks.push(*at(entry, path, message));
+        for said in entry.resource.remarks() {
+            remark(&said.path, said.message);
+        }
+        let rules = entry.resource.spec.match_rules.iter().enumerate();
+        for (index, rule) in rules.filter(|(_, rule)| !rule.config_disable) {
+            for (number, name) in rule.ingress.iter().enumerate().filter(|(_, name)| !routes.contains(*name))
+            {
+                remark(
+                    &format!("spec.matchRules[{index}].ingress[{number}]"),
+                    &format!("matches nothing here: {} has no ingress `{name}`", folder::ROUTES),
+                );
+            }
+            for (number, name) in rule.service.iter().enumerate() {
+                if !plan.routes.services.iter().any(|service| service.is_named(name)) {
+                    remark(
+                        &format!("spec.matchRules[{index}].service[{number}]"),
+                        &format!("matches nothing here: {} has no service `{name}`", folder::ROUTES),
+                    );
+                }
+            }
+        }
+    }
+    for other in &folder.others {
+        let start = yaml::Position { line: other.line, column: 1 };
+        let message = format!("{} is no WasmPlugin, and left out", other.kind);
+        let fault = yaml::Fault::new("", yaml::Span { start, end: start }, "", message);
+        remarks.push(Fault { file: other.file.clone(), fault });
+    }
+    remarks
+}

@@ -1,0 +1,101 @@
+//! Where other commands find a gateway that serves: a small file in its folder.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// What the file says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    /// The id of the process that serves.
+    pub pid: u32,
+    /// Where requests go.
+    pub address: SocketAddr,
+    /// Envoy's admin interface.
+    pub admin: SocketAddr,
+    /// The order of stages: `mse` or `istio`.
+    pub stage_order: String,
+}
+
+/// The file; it is removed when this is dropped.
+#[derive(Debug)]
+pub struct StateFile(PathBuf);
+
+/// Where the file is in a folder.
+fn path(folder: &Path) -> PathBuf {
+    folder.join(".portcullis/serve.json")
+}
+
+impl StateFile {
+    /// A place for the file; nothing is written yet.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be written to.
+    pub fn new(folder: &Path) -> io::Result<Self> {
+        let file = path(folder);
+        let hidden = file.parent().unwrap_or(folder);
+        fs::create_dir_all(hidden)?;
+        // It is of this machine alone.
+        fs::write(hidden.join(".gitignore"), "*\n")?;
+        Ok(Self(file))
+    }
+
+    /// Writes it whole.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn write(&self, state: &State) -> io::Result<()> {
+        let unfinished = self.0.with_extension("new");
+        fs::write(&unfinished, serde_json::to_vec_pretty(state)?)?;
+        fs::rename(&unfinished, &self.0)
+    }
+}
+
+impl Drop for StateFile {
+    fn drop(&mut self) {
+        // A file that is left behind names a process that is gone, which its reader finds out.
+        let _ = fs::remove_file(&self.0);
+        if let Some(hidden) = self.0.parent() {
+            let _ = fs::remove_file(hidden.join(".gitignore"));
+            let _ = fs::remove_dir(hidden);
+        }
+    }
+}
+
+/// The gateway that serves a folder, if one does.
+#[must_use]
+pub fn read(folder: &Path) -> Option<State> {
+    let state: State = serde_json::from_slice(&fs::read(path(folder)).ok()?).ok()?;
+    Path::new("/proc").join(state.pid.to_string()).exists().then_some(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateway_is_found_while_it_serves() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State {
+            pid: std::process::id(),
+            address: ([127, 0, 0, 1], 8080).into(),
+            admin: ([127, 0, 0, 1], 1).into(),
+            stage_order: "mse".into(),
+        };
+        assert_eq!(read(folder.path()), None);
+        let file = StateFile::new(folder.path()).unwrap();
+        file.write(&state).unwrap();
+        assert_eq!(read(folder.path()), Some(state.clone()));
+        // No process has this id.
+        file.write(&State { pid: u32::MAX, ..state }).unwrap();
+        assert_eq!(read(folder.path()), None);
+        drop(file);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing stays behind");
+    }
+}

@@ -1,0 +1,195 @@
+//! The workspace around the gateway: its plug-ins, and `cargo xtask`, which builds them and asks them.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use config::yaml;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Where plug-ins are; the second folder has those that exist for tests.
+const FOLDERS: [&str; 2] = ["plugins", "crates/testkit/fixtures"];
+
+/// What every plug-in is made of.
+const SHARED: [&str; 5] = ["crates/config", "crates/matcher", "crates/sdk", "Cargo.toml", "Cargo.lock"];
+
+/// The workspace.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    /// Its folder.
+    pub root: PathBuf,
+    /// Cargo's target folder.
+    pub target: PathBuf,
+    /// How its plug-ins are built: a profile of `cargo xtask build`.
+    pub profile: String,
+    /// The program that `cargo xtask` is, where that is known: cargo would look at its sources each time.
+    pub xtask: Option<PathBuf>,
+}
+
+/// A plug-in whose source is here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plugin {
+    /// Its name.
+    pub name: String,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its version.
+    pub version: String,
+    /// Whether it holds headers until it has seen the body.
+    pub holds_headers: bool,
+}
+
+/// Why a plug-in refuses a document.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Refusal {
+    /// The place in the document.
+    pub path: String,
+    /// What is wrong there and what to write instead.
+    pub message: String,
+}
+
+impl Workspace {
+    /// The plug-in of this name, in any spelling.
+    #[must_use]
+    pub fn plugin(&self, name: &str) -> Option<Plugin> {
+        let name = name.to_lowercase().replace('_', "-");
+        if name.is_empty() || name.contains(['/', '.']) {
+            return None;
+        }
+        let folder = FOLDERS
+            .iter()
+            .map(|folder| self.root.join(folder).join(&name))
+            .find(|folder| folder.join("plugin.yaml").is_file())?;
+        let text = fs::read_to_string(folder.join("plugin.yaml")).ok()?;
+        let manifest = yaml::read(&text).ok()?.first()?.to_json();
+        let version = manifest.get("version").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let holds_headers = manifest.get("holdsHeaders").and_then(Value::as_bool).unwrap_or_default();
+        Some(Plugin { name, folder, version, holds_headers })
+    }
+
+    /// The names of the plug-ins under `plugins/`.
+    #[must_use]
+    pub fn plugins(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.root.join("plugins")).into_iter().flatten().flatten();
+        let with_manifest = entries.filter(|entry| entry.path().join("plugin.yaml").is_file());
+        let mut names: Vec<String> =
+            with_manifest.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    /// The files and folders that its module is made of.
+    #[must_use]
+    pub fn sources(&self, plugin: &Plugin) -> Vec<PathBuf> {
+        let shared = SHARED.iter().map(|path| self.root.join(path));
+        std::iter::once(plugin.folder.clone()).chain(shared).collect()
+    }
+
+    /// Builds the plug-in's module, and says where it is.
+    ///
+    /// # Errors
+    ///
+    /// It does not compile, or fails the checks; what was said stands on stderr.
+    pub fn build(&self, plugin: &Plugin) -> Result<PathBuf> {
+        #[derive(Deserialize)]
+        struct Built {
+            files: Vec<PathBuf>,
+        }
+        let output = self
+            .xtask(["build", &plugin.name, "--profile", &self.profile, "--json"])
+            .stderr(Stdio::inherit())
+            .output()
+            .context("cargo cannot be started")?;
+        if !output.status.success() {
+            bail!("{} could not be built: see above", plugin.name);
+        }
+        let built: Vec<Built> = serde_json::from_slice(&output.stdout).context("reading what was built")?;
+        let file = built.into_iter().next().and_then(|built| built.files.into_iter().next());
+        file.with_context(|| format!("{} was built, and no module named", plugin.name))
+    }
+
+    /// What the plug-in's own code says to a document; nothing when it takes it, or when only Envoy can tell (a
+    /// plug-in of the classic style).
+    ///
+    /// # Errors
+    ///
+    /// It cannot be asked.
+    pub fn check(&self, plugin: &Plugin, document: &Value) -> Result<Option<Refusal>> {
+        #[derive(Deserialize)]
+        struct Report {
+            error: Option<Refusal>,
+        }
+        let mut child = self
+            .xtask(["config", "-", "--plugin", &plugin.name, "--json"])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cargo cannot be started")?;
+        if let Some(mut stdin) = child.stdin.take() {
+            use std::io::Write as _;
+            // A program that has stopped before says why below.
+            let _ = stdin.write_all(document.to_string().as_bytes());
+        }
+        let output = child.wait_with_output().context("waiting for the plug-in's answer")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        if said.contains("is of the classic style") {
+            return Ok(None);
+        }
+        if output.stdout.is_empty() {
+            bail!("{} cannot be asked about its configuration: {}", plugin.name, said.trim());
+        }
+        let reports: Vec<Report> =
+            serde_json::from_slice(&output.stdout).context("reading the plug-in's answer")?;
+        Ok(reports.into_iter().find_map(|report| report.error))
+    }
+
+    /// Runs the program that speaks with registries and servers.
+    ///
+    /// # Errors
+    ///
+    /// What it said.
+    pub fn fetch<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<()> {
+        let mut command = self.cargo();
+        command.args(["run", "--quiet", "--locked", "--package", "xtask-registry", "--"]).args(args);
+        let output = command.output().context("cargo cannot be started")?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            bail!("{}", said.trim().trim_start_matches("error: "));
+        }
+        Ok(())
+    }
+
+    fn xtask<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
+        let mut command = match &self.xtask {
+            Some(program) => self.here(program),
+            None => {
+                let mut cargo = self.cargo();
+                cargo.args(["run", "--quiet", "--locked", "--package", "xtask", "--"]);
+                cargo
+            }
+        };
+        command.args(args);
+        command
+    }
+
+    fn cargo(&self) -> Command {
+        self.here(Path::new(&std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())))
+    }
+
+    fn here(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.root).stdin(Stdio::null()).env("CARGO_TARGET_DIR", &self.target);
+        command
+    }
+
+    /// A path for people: relative to where the command was given, where it is inside.
+    #[must_use]
+    pub fn shown<'a>(&self, path: &'a Path) -> &'a Path {
+        let here = std::env::current_dir().unwrap_or_default();
+        path.strip_prefix(&here).unwrap_or(path)
+    }
+}

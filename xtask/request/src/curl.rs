@@ -1,0 +1,214 @@
+//! A request as `curl` takes it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
+use hyper::{HeaderMap, Method};
+use serving::Usage;
+
+use crate::client::Sent;
+
+/// What is sent, in curl's words.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// A URL, whose host the request is for, or a path. The gateway is the one of the folder in any case.
+    #[arg(default_value = "/")]
+    pub target: String,
+    /// The method: GET, or POST with a body.
+    #[arg(short = 'X', long = "request", value_name = "METHOD")]
+    pub method: Option<String>,
+    /// A header, `Name: value`; `Name;` for an empty one.
+    #[arg(short = 'H', long = "header", value_name = "HEADER")]
+    pub headers: Vec<String>,
+    /// The body; `@file` reads it without line ends, `@-` is the standard input. Several are joined by `&`.
+    #[arg(short = 'd', long = "data", value_name = "DATA")]
+    pub data: Vec<String>,
+    /// The body as it is; `@file` reads it.
+    #[arg(long, value_name = "DATA", conflicts_with = "data")]
+    pub data_binary: Option<String>,
+    /// The body in pieces of so many bytes, without a Content-Length.
+    #[arg(long, value_name = "BYTES")]
+    pub chunk: Option<usize>,
+    /// A trailer behind the body, `Name: value`.
+    #[arg(long, value_name = "TRAILER")]
+    pub trailer: Vec<String>,
+    /// Speak HTTP/2.
+    #[arg(long)]
+    pub http2: bool,
+    /// How many seconds the answer may take.
+    #[arg(short = 'm', long, value_name = "SECONDS", default_value_t = 15)]
+    pub max_time: u64,
+}
+
+impl Args {
+    /// The request.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with an argument.
+    pub fn request(&self) -> Result<Sent> {
+        let mut headers = fields(&self.headers)?;
+        let trailers = fields(&self.trailer)?;
+        let (mut host, path) = target(&self.target)?;
+        if let Some(own) = headers.remove("host") {
+            host = Some(own.to_str().context("the host is no ASCII")?.to_owned());
+        }
+        let body = self.body()?;
+        headers.entry(USER_AGENT).or_insert(HeaderValue::from_static("cargo-xtask-request"));
+        headers.entry("accept").or_insert(HeaderValue::from_static("*/*"));
+        if body.is_some() {
+            let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+            headers.entry(CONTENT_TYPE).or_insert(form);
+        }
+        let usual = if body.is_some() { "POST" } else { "GET" };
+        let method = self.method.as_deref().unwrap_or(usual);
+        let whole = body.unwrap_or_default();
+        let body = match self.chunk {
+            Some(0) => bail!(Usage("--chunk 0 never comes to an end: write 1 or more".into())),
+            Some(size) => whole.chunks(size).map(Bytes::copy_from_slice).collect(),
+            None if whole.is_empty() && trailers.is_empty() => Vec::new(),
+            None => vec![Bytes::from(whole)],
+        };
+        Ok(Sent {
+            method: Method::from_bytes(method.as_bytes())
+                .map_err(|_| Usage(format!("`{method}` is no method: write GET, POST or another")))?,
+            host: host.unwrap_or_else(|| "localhost".into()),
+            path,
+            headers,
+            body,
+            trailers,
+            http2: self.http2,
+            patience: Duration::from_secs(self.max_time),
+        })
+    }
+
+    fn body(&self) -> Result<Option<Vec<u8>>> {
+        if let Some(data) = &self.data_binary {
+            return Ok(Some(match data.strip_prefix('@') {
+                Some(file) => read(file)?,
+                None => data.clone().into_bytes(),
+            }));
+        }
+        let parts = self.data.iter().map(|data| match data.strip_prefix('@') {
+            // As curl: without line ends.
+            Some(file) => Ok(read(file)?.into_iter().filter(|byte| !b"\r\n\0".contains(byte)).collect()),
+            None => Ok(data.clone().into_bytes()),
+        });
+        let parts = parts.collect::<Result<Vec<Vec<u8>>>>()?;
+        Ok((!parts.is_empty()).then(|| parts.join(&b'&')))
+    }
+}
+
+fn read(file: &str) -> Result<Vec<u8>> {
+    if file == "-" {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut std::io::stdin(), &mut bytes)
+            .context("reading the standard input")?;
+        return Ok(bytes);
+    }
+    let file: PathBuf = Path::new(file).into();
+    fs::read(&file).map_err(|error| Usage(format!("{} cannot be read: {error}", file.display())).into())
+}
+
+/// The host of a URL, if there is one, and its path with the query.
+fn target(target: &str) -> Result<(Option<String>, String)> {
+    if target.starts_with('/') {
+        return Ok((None, target.into()));
+    }
+    if target.starts_with("https://") {
+        bail!(Usage(format!("`{target}`: the gateway here speaks no TLS, write http://")));
+    }
+    let rest = target.strip_prefix("http://").unwrap_or(target);
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (host, path) = rest.split_at(end);
+    if host.is_empty() {
+        bail!(Usage(format!("`{target}` has no host: write a URL, or a path that begins with a slash")));
+    }
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    Ok((Some(host.into()), format!("{slash}{path}")))
+}
+
+fn fields(lines: &[String]) -> Result<HeaderMap> {
+    let mut fields = HeaderMap::new();
+    for line in lines {
+        let (name, value) = match (line.split_once(':'), line.strip_suffix(';')) {
+            (Some((name, value)), _) => (name, value.trim()),
+            (None, Some(name)) => (name, ""),
+            (None, None) => bail!(Usage(format!("`{line}` is no header: write `Name: value`"))),
+        };
+        let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| {
+            Usage(format!("`{name}` is no name of a header: write letters, digits and dashes"))
+        })?;
+        let value = HeaderValue::from_bytes(value.as_bytes())
+            .map_err(|_| Usage(format!("the value of {name} has a line break in it: remove it")))?;
+        fields.append(name, value);
+    }
+    Ok(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn request(args: &[&str]) -> Result<Sent, String> {
+        let cli =
+            Cli::try_parse_from(std::iter::once(&"x").chain(args)).map_err(|error| error.to_string())?;
+        cli.args.request().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_url_gives_host_and_path() {
+        for (target, host, path) in [
+            ("http://a.com:8080/x?y=1", "a.com:8080", "/x?y=1"),
+            ("a.com", "a.com", "/"),
+            ("a.com?x", "a.com", "/?x"),
+            ("/x", "localhost", "/x"),
+        ] {
+            let sent = request(&[target]).unwrap();
+            assert_eq!((sent.host.as_str(), sent.path.as_str(), sent.method.as_str()), (host, path, "GET"));
+        }
+        assert_eq!(request(&["/", "-H", "Host: b.com"]).unwrap().host, "b.com");
+    }
+
+    #[test]
+    fn a_body_makes_it_a_post_and_may_come_in_pieces() {
+        let sent = request(&["/", "-d", "a=1", "-d", "b=2"]).unwrap();
+        assert_eq!((sent.method.as_str(), sent.body.concat()), ("POST", b"a=1&b=2".to_vec()));
+        assert_eq!(sent.headers["content-type"], "application/x-www-form-urlencoded");
+        let sent =
+            request(&["/", "-X", "PUT", "--data-binary", "abcde", "--chunk", "2", "--trailer", "x: y"])
+                .unwrap();
+        assert_eq!(
+            (sent.method.as_str(), sent.body.len(), &sent.trailers["x"]),
+            ("PUT", 3, &HeaderValue::from_static("y"))
+        );
+    }
+
+    #[test]
+    fn mistakes_say_what_to_write() {
+        for (args, expected) in [
+            (&["https://a.com"][..], "write http://"),
+            (&["http:///x"], "has no host"),
+            (&["/", "-H", "nothing"], "write `Name: value`"),
+            (&["/", "-H", "a b: c"], "no name of a header"),
+            (&["/", "-X", "G T"], "is no method"),
+            (&["/", "-d", "@/nonexistent"], "/nonexistent cannot be read"),
+            (&["/", "-d", "a", "--chunk", "0"], "write 1 or more"),
+        ] {
+            let error = request(args).unwrap_err();
+            assert!(error.contains(expected), "{args:?} gave {error}");
+        }
+    }
+}

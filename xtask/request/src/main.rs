@@ -1,0 +1,242 @@
+//! `cargo xtask request` and `cargo xtask explain`: the command lines.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anstyle::AnsiColor;
+use anyhow::{Context, Result, anyhow};
+use clap::{Parser, Subcommand};
+use gateway::explain::Request;
+use gateway::folder::StageOrder;
+use gateway::{Envoy, target_dir};
+use request::client::{self, Answer};
+use request::trace::{Story, Traced, json, run, show};
+use request::{curl, explain};
+use serving::modules::Modules;
+use serving::plan::Planner;
+use serving::workspace::Workspace;
+use serving::{Usage, echo, state};
+
+/// What becomes of a request in a gateway.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+struct Cli {
+    /// The workspace, and cargo's target folder; `cargo xtask` names them.
+    #[arg(long, hide = true)]
+    root: PathBuf,
+    #[arg(long, hide = true)]
+    target: PathBuf,
+    /// The program that `cargo xtask` is.
+    #[arg(long, hide = true)]
+    xtask: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Request(RequestArgs),
+    Explain(ExplainArgs),
+}
+
+/// Send a request through the gateway of a folder, and show what each plug-in did with it
+///
+/// The request goes to the `cargo xtask serve` of the folder, or to an Envoy of its own where none runs. With `--trace`
+/// it goes to one of its own in any case, with a probe before, between and behind the plug-ins; what they do is the same.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask request http://foo.example.com/swagger.html --folder examples/block
+  cargo xtask request /login -d user=me -H 'x-a: b' -i
+  cargo xtask request /login -d @body.json --trace        who answered, and why
+  cargo xtask request /upload --data-binary @file --chunk 4096 --http2 --trace --json
+
+Exit codes: 0 there was an answer, 1 there was none, or the folder is wrong, 2 the command was wrong.")]
+struct RequestArgs {
+    #[command(flatten)]
+    curl: curl::Args,
+    /// Print the head of the answer too.
+    #[arg(short = 'i', long)]
+    include: bool,
+    /// Print nothing but the answer.
+    #[arg(short = 's', long)]
+    silent: bool,
+    /// Show what each plug-in did.
+    #[arg(long)]
+    trace: bool,
+    /// Print the trace as JSON.
+    #[arg(long, requires = "trace")]
+    json: bool,
+    /// Build images of plug-ins of this workspace from source instead of pulling them.
+    #[arg(long)]
+    from_source: bool,
+    #[command(flatten)]
+    gateway: Gateway,
+}
+
+/// Explain which plug-ins a request meets, in which order and with which configuration, without sending it
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask explain examples/rules --host foo.example.com --path /api
+  cargo xtask explain . --host a.com --route default/foo --consumer partner --json")]
+struct ExplainArgs {
+    /// The folder.
+    #[arg(default_value = ".")]
+    folder: PathBuf,
+    /// The host, with a port or without.
+    #[arg(long)]
+    host: String,
+    /// The path.
+    #[arg(long, default_value = "/")]
+    path: String,
+    /// The name of the route, where `routes.yaml` is not to decide.
+    #[arg(long)]
+    route: Option<String>,
+    /// The service, `name` or `name:port`, where `routes.yaml` is not to decide.
+    #[arg(long)]
+    service: Option<String>,
+    /// The consumer as whom an authentication plug-in lets it pass.
+    #[arg(long)]
+    consumer: Option<String>,
+    /// The order of stages; the documents disagree.
+    #[arg(long, value_enum, default_value = "mse")]
+    stage_order: Order,
+    /// Print it as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(clap::Args)]
+struct Gateway {
+    /// The folder of the gateway.
+    #[arg(long, default_value = ".", value_name = "FOLDER")]
+    folder: PathBuf,
+    /// The order of stages; the documents disagree. That of the gateway that serves, or `mse`.
+    #[arg(long, value_enum)]
+    stage_order: Option<Order>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Order {
+    /// authz, authn, stats, default.
+    Mse,
+    /// authn, authz, stats, default.
+    Istio,
+}
+
+impl From<Order> for StageOrder {
+    fn from(order: Order) -> Self {
+        match order {
+            Order::Mse => Self::Mse,
+            Order::Istio => Self::Istio,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let (root, target, xtask) = (cli.root, cli.target, cli.xtask);
+    let workspace = Workspace { root, target, profile: "wasm-dev".into(), xtask };
+    let done = match &cli.command {
+        Command::Request(args) => send(args, workspace),
+        Command::Explain(args) => explained(args),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            let style = AnsiColor::Red.on_default().bold();
+            anstream::eprintln!("{style}error:{style:#} {error:#}");
+            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+        }
+    }
+}
+
+fn explained(args: &ExplainArgs) -> Result<bool> {
+    let request = Request {
+        host: args.host.clone(),
+        path: args.path.clone(),
+        route: args.route.clone(),
+        service: args.service.clone(),
+        consumer: args.consumer.clone(),
+    };
+    let explanation = explain::explain(&args.folder, args.stage_order.into(), &request)?;
+    if args.json {
+        anstream::println!("{}", serde_json::to_string_pretty(&explanation)?);
+    } else {
+        anstream::print!("{}", explain::in_words(&explanation));
+    }
+    Ok(true)
+}
+
+fn send(args: &RequestArgs, workspace: Workspace) -> Result<bool> {
+    let sent = args.curl.request()?;
+    let folder = &args.gateway.folder;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let serves = state::read(folder);
+    if let (false, Some(state)) = (args.trace, &serves) {
+        let answer = runtime.block_on(client::send(state.address, &sent))?;
+        return print(args, answer.as_ref());
+    }
+    let order = match (args.gateway.stage_order, &serves) {
+        (Some(order), _) => order.into(),
+        (None, Some(state)) if state.stage_order == "istio" => StageOrder::Istio,
+        (None, _) => StageOrder::Mse,
+    };
+    let envoy = Envoy::find(&target_dir()?)?;
+    let modules = Modules::new(workspace, args.from_source);
+    let (plan, faults) = Planner::new(folder.clone(), order, modules, envoy.clone()).plan(None, &[]);
+    if !faults.is_empty() {
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        return Err(anyhow!("{}", faults.join("\n")));
+    }
+    let traced: Traced = runtime.block_on(async {
+        let echo = echo::start().await.context("starting the echo")?;
+        run(&envoy, &plan, echo, &sent, args.trace).await
+    })?;
+    if args.trace {
+        let names: Vec<&str> = plan.plugins.iter().map(|planned| planned.wasm.name.as_str()).collect();
+        let story = Story::of(&traced, &names);
+        if args.json {
+            anstream::println!("{}", serde_json::to_string_pretty(&json(&story, &traced))?);
+            return Ok(traced.answer.is_some());
+        }
+        anstream::print!("{}\n", show(&story, &traced));
+    }
+    print(args, traced.answer.as_ref())
+}
+
+/// The answer, as curl prints it.
+fn print(args: &RequestArgs, answer: Option<&Answer>) -> Result<bool> {
+    use std::io::Write as _;
+    let Some(answer) = answer else {
+        if !args.silent {
+            anstream::eprintln!("nobody answered within {} s", args.curl.max_time);
+        }
+        return Ok(false);
+    };
+    let mut out = std::io::stdout().lock();
+    if args.include {
+        writeln!(out, "{:?} {}", answer.version, answer.status)?;
+        for (name, value) in &answer.headers {
+            writeln!(out, "{name}: {}", String::from_utf8_lossy(value.as_bytes()))?;
+        }
+        writeln!(out)?;
+    }
+    out.write_all(&answer.body)?;
+    if args.include {
+        for (name, value) in &answer.trailers {
+            writeln!(out, "{name}: {}", String::from_utf8_lossy(value.as_bytes()))?;
+        }
+    }
+    if let Some(broken) = &answer.broken {
+        anstream::eprintln!("the answer broke off: {broken}");
+    }
+    Ok(answer.broken.is_none())
+}

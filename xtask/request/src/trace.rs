@@ -1,0 +1,89 @@
+//! A request traced: an Envoy with one worker runs the folder's plug-ins with a probe before, between and behind them,
+//! and gets one request.
+//!
+//! The probe is a Wasm filter (`probe.wat`) that reads what passes and logs it. It answers every callback with
+//! "continue" and never writes, so neither buffering nor pauses of the plug-ins change.
+
+mod events;
+mod show;
+mod story;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use gateway::{AccessLine, Bootstrap, LogLevel, Process, Wasm};
+use serving::plan::Plan;
+
+use crate::client::{self, Answer, Sent};
+pub use events::Event;
+pub use show::{json, show};
+pub use story::{Hop, Message, Story};
+
+/// The probe's module.
+const PROBE: &str = include_str!("trace/probe.wat");
+
+/// How the probes are called, with their number behind it.
+const NAME: &str = "portcullis-probe-";
+
+/// How long Envoy may take to write its access log once an answer is there.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// One request, and everything that was seen of it.
+#[derive(Debug)]
+pub struct Traced {
+    /// What the client got, if anything.
+    pub answer: Option<Answer>,
+    /// What the access log says, if the request came to an end.
+    pub access: Option<AccessLine>,
+    /// What happened, in order.
+    pub events: Vec<Event>,
+}
+
+/// Sends a request through the plug-ins of a plan, with probes or without.
+///
+/// # Errors
+///
+/// Envoy does not start, or the request cannot be sent.
+pub async fn run(
+    envoy: &gateway::Envoy,
+    plan: &Plan,
+    echo: SocketAddr,
+    sent: &Sent,
+    probes: bool,
+) -> Result<Traced> {
+    let folder = tempfile::tempdir()?;
+    let module = folder.path().join("probe.wasm");
+    std::fs::write(&module, wat::parse_str(PROBE).context("assembling the probe")?)?;
+    let probe = |number: usize| Wasm::new(&format!("{NAME}{number}"), &module);
+    let mut filters = Vec::new();
+    for (number, planned) in plan.plugins.iter().enumerate() {
+        filters.extend(probes.then(|| probe(number)));
+        filters.push(planned.wasm.clone());
+    }
+    filters.extend(probes.then(|| probe(plan.plugins.len())));
+    let (routes, clusters) = plan.routes.for_envoy(echo);
+    let bootstrap = Bootstrap::new(filters, routes, clusters);
+    let level = if probes { LogLevel::Trace } else { LogLevel::Info };
+    let process = Process::start(envoy, &bootstrap, level)?;
+    if probes {
+        // Call-outs are seen where they leave.
+        gateway::admin::post(process.admin(), "/logging?router=debug")?;
+    }
+    let (log, access) = (process.log_mark()?, process.access_mark()?);
+    let answer = client::send(process.address(), sent).await?;
+    let deadline = Instant::now() + PATIENCE;
+    let access = loop {
+        let (lines, _) = process.access_since(access)?;
+        if let Some(line) = lines.into_iter().next() {
+            break Some(line);
+        }
+        if Instant::now() > deadline {
+            break None;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    let names: Vec<&str> = plan.plugins.iter().map(|planned| planned.wasm.name.as_str()).collect();
+    let events = process.log_since(log)?.iter().filter_map(|line| Event::of(line, &names)).collect();
+    Ok(Traced { answer, access, events })
+}

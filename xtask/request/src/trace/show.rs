@@ -1,0 +1,215 @@
+//! A story for people and for scripts.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use hyper::body::Bytes;
+use serde_json::{Value, json};
+
+use super::Traced;
+use super::story::{Answerer, Hop, Message, Story};
+
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default();
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+/// The longest body that is shown whole.
+const SHOWN: usize = 2048;
+
+/// Tells the story: first who answered and why, then the request's way, then the response's.
+#[must_use]
+pub fn show(story: &Story, traced: &Traced) -> String {
+    let mut text = String::new();
+    let mut line = |words: String| {
+        text.push_str(&words);
+        text.push('\n');
+    };
+    line(format!("{BOLD}{}{BOLD:#}", headline(story, traced)));
+    line(format!("\n{BOLD}request{BOLD:#}"));
+    for (number, hop) in story.hops.iter().enumerate() {
+        part(&mut line, number, hop, &hop.request, true);
+    }
+    line(format!("\n{BOLD}response{BOLD:#}"));
+    for (number, hop) in story.hops.iter().enumerate().rev() {
+        part(&mut line, number, hop, &hop.response, false);
+    }
+    text
+}
+
+/// Who answered, and why.
+fn headline(story: &Story, traced: &Traced) -> String {
+    let status = traced.answer.as_ref().map(|answer| answer.status).unwrap_or_default();
+    let name = |number: usize| story.hops.get(number).map(|hop| hop.name.clone()).unwrap_or_default();
+    match &story.answerer {
+        Answerer::Upstream => format!("the upstream answered {status}"),
+        Answerer::Gateway => format!("the gateway answered {status}: {}", story.details),
+        Answerer::Nobody(None) => "nobody answered in time".into(),
+        Answerer::Nobody(Some(plugin)) => {
+            format!("nobody answered in time: {} has the request", name(*plugin))
+        }
+        Answerer::Plugin(plugin) => {
+            let decision = story.hops.get(*plugin).and_then(|hop| hop.decision.clone());
+            match decision {
+                Some(decision) => {
+                    format!("{} {}", name(*plugin), decision.replacen("answers", "answered", 1))
+                }
+                None => format!("{} answered {status}: {}", name(*plugin), story.details),
+            }
+        }
+    }
+}
+
+type Passage = (Option<Message>, Option<Message>);
+
+/// One plug-in's part of one way.
+fn part(line: &mut impl FnMut(String), number: usize, hop: &Hop, passage: &Passage, request: bool) {
+    let (before, after) = passage;
+    if before.is_none() && after.is_none() {
+        return line(format!("{DIM}{:>2} {}: not reached{DIM:#}", number + 1, hop.name));
+    }
+    let time = match passage {
+        (Some(before), Some(after)) => {
+            format!(", {} µs", after.began.saturating_sub(before.began) / 1000)
+        }
+        _ => String::new(),
+    };
+    let rule = hop.rule.as_deref().unwrap_or("not reported");
+    let rule = if request { format!(" (rule: {rule})") } else { String::new() };
+    line(format!("{:>2} {BOLD}{}{BOLD:#}{rule}{time}", number + 1, hop.name));
+    match passage {
+        (Some(before), Some(after)) => changes(before, after).into_iter().for_each(&mut *line),
+        (Some(_), None) => line("     went no further".into()),
+        (None, Some(after)) => {
+            line("     began here:".into());
+            changes(&Message { whole: true, ..Message::default() }, after).into_iter().for_each(&mut *line);
+        }
+        (None, None) => {}
+    }
+    if request {
+        for call in &hop.calls {
+            line(format!("     asked for {call}"));
+        }
+        for said in &hop.log {
+            line(format!("     {DIM}{said}{DIM:#}"));
+        }
+        if let Some(decision) = &hop.decision {
+            line(format!("     {decision}"));
+        }
+    }
+}
+
+/// What is different behind a plug-in, as a diff.
+fn changes(before: &Message, after: &Message) -> Vec<String> {
+    let minus = |text: &str| format!("     {BAD}- {text}{BAD:#}");
+    let plus = |text: &str| format!("     {GOOD}+ {text}{GOOD:#}");
+    let mut lines = Vec::new();
+    for (old, new) in [(&before.headers, &after.headers), (&before.trailers, &after.trailers)] {
+        let (gone, come) = difference(old, new);
+        lines.extend(gone.iter().map(|field| minus(&in_words(field))));
+        lines.extend(come.iter().map(|field| plus(&in_words(field))));
+    }
+    if (&before.body, before.length) != (&after.body, after.length) {
+        if before.length > 0 {
+            lines.push(minus(&body(before)));
+        }
+        if after.length > 0 {
+            lines.push(plus(&body(after)));
+        }
+    }
+    if before.whole && !after.whole {
+        lines.push("     the end went no further".into());
+    }
+    if lines.is_empty() {
+        lines.push("     unchanged".into());
+    }
+    lines
+}
+
+/// What one list has and the other has not, each occurrence counted.
+fn difference<'m>(old: &'m [Field], new: &'m [Field]) -> (Vec<&'m Field>, Vec<&'m Field>) {
+    let mut come: Vec<&Field> = new.iter().collect();
+    let gone = old
+        .iter()
+        .filter(|field| match come.iter().position(|other| other == field) {
+            Some(at) => {
+                come.remove(at);
+                false
+            }
+            None => true,
+        })
+        .collect();
+    (gone, come)
+}
+
+type Field = (Bytes, Bytes);
+
+fn in_words((name, value): &Field) -> String {
+    format!("{}: {}", name.escape_ascii(), String::from_utf8_lossy(value).escape_debug())
+}
+
+fn body(message: &Message) -> String {
+    let shown = message.body.get(..SHOWN).unwrap_or(&message.body);
+    let mut text =
+        format!("body of {} bytes: {}", message.length, String::from_utf8_lossy(shown).escape_debug());
+    if shown.len() < message.length {
+        let _ = write!(text, " …");
+    }
+    text
+}
+
+/// For scripts.
+#[must_use]
+pub fn json(story: &Story, traced: &Traced) -> Value {
+    let answerer = match &story.answerer {
+        Answerer::Upstream => json!({ "kind": "upstream" }),
+        Answerer::Gateway => json!({ "kind": "gateway" }),
+        Answerer::Plugin(plugin) => {
+            json!({ "kind": "plugin", "plugin": story.hops.get(*plugin).map(|hop| &hop.name) })
+        }
+        Answerer::Nobody(plugin) => {
+            json!({ "kind": "nobody", "plugin": plugin.and_then(|plugin| story.hops.get(plugin)).map(|hop| &hop.name) })
+        }
+    };
+    let hops: Vec<Value> = story
+        .hops
+        .iter()
+        .map(|hop| {
+            json!({
+                "plugin": hop.name,
+                "rule": hop.rule,
+                "decision": hop.decision,
+                "request": { "before": message(hop.request.0.as_ref()), "after": message(hop.request.1.as_ref()) },
+                "response": { "before": message(hop.response.0.as_ref()), "after": message(hop.response.1.as_ref()) },
+                "log": hop.log,
+                "calls": hop.calls,
+            })
+        })
+        .collect();
+    json!({
+        "status": traced.answer.as_ref().map(|answer| answer.status),
+        "details": story.details,
+        "answeredBy": answerer,
+        "plugins": hops,
+    })
+}
+
+fn message(message: Option<&Message>) -> Value {
+    let fields = |fields: &[Field]| -> Value {
+        fields
+            .iter()
+            .map(|(name, value)| json!([String::from_utf8_lossy(name), String::from_utf8_lossy(value)]))
+            .collect()
+    };
+    message.map_or(Value::Null, |message| {
+        json!({
+            "headers": fields(&message.headers),
+            "body": String::from_utf8_lossy(&message.body),
+            "length": message.length,
+            "trailers": fields(&message.trailers),
+            "whole": message.whole,
+            "beganNanoseconds": message.began,
+            "endedNanoseconds": message.ended,
+        })
+    })
+}

@@ -1,0 +1,221 @@
+//! `plugin add`: a resource in a new file, and the module of a custom plug-in beside it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use gateway::folder::annotation::{DESCRIPTION, LANGUAGE, SOURCE, TITLE, WORKSPACE};
+use gateway::folder::{StageOrder, edit};
+use serde_json::{Map, Value, json};
+
+use super::shelf::{Shelf, configuration, module, put_module};
+use super::{Where, check_priority, phase};
+use crate::Usage;
+use crate::manifest::{FailStrategy, Stage};
+use crate::names::nearest;
+use crate::output::{mark, warning};
+use crate::workspace::{Plugin, Workspace};
+
+/// The namespace that Higress's control plane takes plug-ins from.
+const NAMESPACE: &str = "higress-system";
+
+/// Add a plug-in: one of this workspace by its name, or a module
+///
+/// A custom plug-in needs what the console asks for: a unique name, a description, a language and a `.wasm` file of at
+/// most 50 MB, which is checked and copied into the folder. It begins enabled.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    /// The name of a plug-in of this workspace, or a new one.
+    pub(super) name: String,
+    /// The module of a custom plug-in.
+    #[arg(long, value_name = "FILE.wasm")]
+    pub(super) wasm: Option<PathBuf>,
+    /// Where the module is published: `oci://`, `http://` or `https://`. A cluster takes it from there.
+    #[arg(long, conflicts_with = "wasm")]
+    pub(super) url: Option<String>,
+    /// A short sentence, as a console's card shows it.
+    #[arg(long)]
+    pub(super) description: Option<String>,
+    /// The language that it is written in.
+    #[arg(long)]
+    pub(super) language: Option<String>,
+    /// The name for people.
+    #[arg(long)]
+    pub(super) title: Option<String>,
+    /// The stage that it runs in; the manifest's, or `default`.
+    #[arg(long, value_enum)]
+    pub(super) stage: Option<Stage>,
+    /// Its place in the stage, a multiple of 10: a larger one runs first. The manifest's, or 0.
+    #[arg(long, allow_hyphen_values = true)]
+    pub(super) priority: Option<i32>,
+    /// Its configuration, for requests that no match rule takes; the manifest's example, or nothing.
+    #[arg(long, value_name = "FILE.yaml")]
+    pub(super) config: Option<PathBuf>,
+    /// Add it without enabling it.
+    #[arg(long)]
+    pub(super) disabled: bool,
+    #[command(flatten)]
+    pub(super) place: Where,
+}
+
+pub(super) fn run(args: &Args) -> Result<bool> {
+    let shelf = Shelf::open(&args.place, StageOrder::Mse)?;
+    let workspace = Workspace::load()?;
+    let built_in = workspace.plugin(&args.name).ok();
+    let name = built_in.map_or(&args.name, |plugin| &plugin.name);
+    check_name(name)?;
+    if let Some(other) = shelf.content.plugins.iter().find(|entry| &entry.name == name) {
+        bail!(Usage(format!(
+            "there is a plug-in `{name}` in {}:{} already: choose another name",
+            other.file.display(),
+            other.line
+        )));
+    }
+    if let Some(priority) = args.priority {
+        check_priority(priority)?;
+    }
+    let file = shelf.folder.join(format!("{name}.yaml"));
+    if file.exists() {
+        bail!(Usage(format!("{} is there already: choose another name, or move the file", file.display())));
+    }
+    let resource = match built_in {
+        Some(plugin) => of_workspace(args, &workspace, plugin)?,
+        None => custom(args, &workspace, &shelf)?,
+    };
+    let Some(resource) = resource else { return Ok(false) };
+    let mut text = serde_yaml::to_string(&resource).context("writing the resource")?;
+    if args.disabled {
+        text = edit::disable(&text, edit::Place::default())?;
+    }
+    edit::write(&file, None, text.as_bytes()).with_context(|| format!("writing {}", file.display()))?;
+    let state = if args.disabled { "disabled" } else { "enabled" };
+    anstream::println!("{} {name} is {state}, in {}", mark(true), file.display());
+    if built_in.is_some() && args.url.is_none() {
+        warning("a cluster cannot take `workspace:`: push the image, and set it with `--url oci://…`");
+    }
+    Ok(true)
+}
+
+/// A plug-in of this workspace.
+fn of_workspace(args: &Args, workspace: &Workspace, plugin: &Plugin) -> Result<Option<Value>> {
+    if args.wasm.is_some() {
+        bail!(Usage(format!(
+            "`{}` is a plug-in of this workspace: choose another name for the module",
+            plugin.name
+        )));
+    }
+    for (given, option) in
+        [(&args.description, "--description"), (&args.language, "--language"), (&args.title, "--title")]
+    {
+        if given.is_some() {
+            bail!(Usage(format!("{}'s {option} stands in its plugin.yaml: leave it out here", plugin.name)));
+        }
+    }
+    let manifest = plugin.manifest()?;
+    let config = match &args.config {
+        Some(file) => configuration(workspace, Some(plugin), file)?,
+        None => Some(manifest.example.clone()),
+    };
+    let Some(config) = config else { return Ok(None) };
+    let mut annotations = Map::new();
+    annotations.insert(TITLE.into(), manifest.title.as_str().into());
+    annotations.insert(DESCRIPTION.into(), manifest.description.as_str().into());
+    annotations.insert(LANGUAGE.into(), "Rust".into());
+    let url = match &args.url {
+        Some(url) => {
+            annotations.insert(SOURCE.into(), plugin.name.as_str().into());
+            check_url(url)?;
+            url.clone()
+        }
+        None => format!("{WORKSPACE}{}", plugin.name),
+    };
+    let fail = match manifest.fail_strategy {
+        FailStrategy::FailOpen => "FAIL_OPEN",
+        FailStrategy::FailClose => "FAIL_CLOSE",
+    };
+    Ok(Some(json!({
+        "apiVersion": "extensions.higress.io/v1alpha1",
+        "kind": "WasmPlugin",
+        "metadata": { "name": plugin.name, "namespace": NAMESPACE, "annotations": annotations },
+        "spec": {
+            "url": url,
+            "phase": phase(args.stage.unwrap_or(manifest.stage)),
+            "priority": args.priority.unwrap_or(manifest.priority),
+            "failStrategy": fail,
+            "defaultConfig": config,
+        },
+    })))
+}
+
+/// Somebody's own module.
+fn custom(args: &Args, workspace: &Workspace, shelf: &Shelf) -> Result<Option<Value>> {
+    let name = &args.name;
+    if args.wasm.is_none() && args.url.is_none() {
+        let known: Vec<&str> = workspace.plugins.iter().map(|plugin| plugin.name.as_str()).collect();
+        let hint = nearest(name, known.iter().copied()).map(|near| format!("; did you mean `{near}`?"));
+        bail!(Usage(format!(
+            "`{name}` is no plug-in of this workspace ({}): name its module with `--wasm` or `--url`{}",
+            known.join(", "),
+            hint.unwrap_or_default()
+        )));
+    }
+    let needed = |value: &Option<String>, option: &str| match value.as_deref().map(str::trim) {
+        Some(text) if !text.is_empty() => Ok(text.to_owned()),
+        _ => bail!(Usage(format!("the console asks for it: add `{option}`"))),
+    };
+    let description = needed(&args.description, "--description 'What it does'")?;
+    let language = needed(&args.language, "--language Go")?;
+    let config = match &args.config {
+        Some(file) => configuration(workspace, None, file)?,
+        None => Some(Map::new()),
+    };
+    let Some(config) = config else { return Ok(None) };
+    let url = match (&args.wasm, &args.url) {
+        (Some(file), _) => {
+            let Some(bytes) = module(name, file)? else { return Ok(None) };
+            put_module(&shelf.folder, name, &bytes)?
+        }
+        (None, url) => {
+            let url = url.clone().unwrap_or_default();
+            check_url(&url)?;
+            url
+        }
+    };
+    let mut annotations = Map::new();
+    annotations.insert(TITLE.into(), args.title.as_ref().unwrap_or(name).as_str().into());
+    annotations.insert(DESCRIPTION.into(), description.into());
+    annotations.insert(LANGUAGE.into(), language.into());
+    Ok(Some(json!({
+        "apiVersion": "extensions.higress.io/v1alpha1",
+        "kind": "WasmPlugin",
+        "metadata": { "name": name, "namespace": NAMESPACE, "annotations": annotations },
+        "spec": {
+            "url": url,
+            "phase": phase(args.stage.unwrap_or(Stage::Default)),
+            "priority": args.priority.unwrap_or_default(),
+            "defaultConfig": config,
+        },
+    })))
+}
+
+/// A name that a cluster takes for a resource.
+fn check_name(name: &str) -> Result<()> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let good = name.len() <= 63
+        && name.starts_with(plain)
+        && name.ends_with(plain)
+        && name.chars().all(|c| plain(c) || c == '-' || c == '.');
+    if !good {
+        bail!(Usage(format!(
+            "`{name}` is no name for a resource: write at most 63 lower-case letters, digits, dashes and dots, as `my-plugin`"
+        )));
+    }
+    Ok(())
+}
+
+pub(super) fn check_url(url: &str) -> Result<()> {
+    let known = ["oci://", "http://", "https://"];
+    if !known.iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty())) {
+        bail!(Usage(format!("`{url}` is nothing that a cluster fetches: write oci://, http:// or https://")));
+    }
+    Ok(())
+}

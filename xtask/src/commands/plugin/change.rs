@@ -1,0 +1,210 @@
+//! `plugin edit`, `configure`, `enable`, `disable` and `delete`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use gateway::folder::annotation::{DESCRIPTION, LANGUAGE, TITLE};
+use gateway::folder::edit::{self, EditError};
+use gateway::folder::{Entry, StageOrder};
+use serde_json::Value;
+
+use super::add::check_url;
+use super::shelf::{MODULES, Shelf, change, configuration, module, put_module};
+use super::{Where, check_priority, phase};
+use crate::Usage;
+use crate::manifest::Stage;
+use crate::output::mark;
+use crate::workspace::Workspace;
+
+/// Edit a custom plug-in, which must be disabled: its module, and what the console shows of it
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct EditArgs {
+    /// Its name, or `namespace/name`.
+    pub(super) name: String,
+    /// A new module.
+    #[arg(long, value_name = "FILE.wasm")]
+    pub(super) wasm: Option<PathBuf>,
+    /// Where its module is published: `oci://`, `http://` or `https://`.
+    #[arg(long, conflicts_with = "wasm")]
+    pub(super) url: Option<String>,
+    /// A short sentence.
+    #[arg(long)]
+    pub(super) description: Option<String>,
+    /// The language that it is written in.
+    #[arg(long)]
+    pub(super) language: Option<String>,
+    /// The name for people.
+    #[arg(long)]
+    pub(super) title: Option<String>,
+    /// The stage that it runs in.
+    #[arg(long, value_enum)]
+    pub(super) stage: Option<Stage>,
+    /// Its place in the stage, a multiple of 10: a larger one runs first.
+    #[arg(long, allow_hyphen_values = true)]
+    pub(super) priority: Option<i32>,
+    #[command(flatten)]
+    pub(super) place: Where,
+}
+
+/// Configure a plug-in, enabled or not, built-in or custom: the fields for requests that no match rule takes
+///
+/// Match rules stand in the file and are written there.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ConfigureArgs {
+    /// Its name, or `namespace/name`.
+    pub(super) name: String,
+    /// The plug-in's fields, in YAML or JSON; `-` is the standard input.
+    #[arg(value_name = "FILE.yaml")]
+    pub(super) config: PathBuf,
+    #[command(flatten)]
+    pub(super) place: Where,
+}
+
+/// Enable plug-ins: what disabling has changed is put back, and nothing else
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct NamesArgs {
+    /// Their names, or `namespace/name`.
+    #[arg(required = true)]
+    pub(super) names: Vec<String>,
+    #[command(flatten)]
+    pub(super) place: Where,
+}
+
+/// Delete a custom plug-in, which must be disabled
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct DeleteArgs {
+    /// Its name, or `namespace/name`.
+    pub(super) name: String,
+    #[command(flatten)]
+    pub(super) place: Where,
+}
+
+/// Refuses what may not be edited or deleted.
+fn may(entry: &Entry, what: &str) -> Result<()> {
+    if entry.source.is_some() {
+        bail!(
+            "{} is a plug-in of this workspace and cannot be {what}: `cargo xtask plugin configure` and `disable` are \
+             for it, and its own folder is where it is changed",
+            entry.name
+        );
+    }
+    if entry.enabled {
+        bail!(
+            "{} is enabled and cannot be {what}: `cargo xtask plugin disable {}` first",
+            entry.name,
+            entry.name
+        );
+    }
+    Ok(())
+}
+
+pub(super) fn edit(args: &EditArgs) -> Result<bool> {
+    let shelf = Shelf::open(&args.place, StageOrder::Mse)?;
+    let entry = shelf.find(&args.name)?;
+    may(entry, "edited")?;
+    if let Some(priority) = args.priority {
+        check_priority(priority)?;
+    }
+    let mut fields: Vec<(&[&str], Value)> = Vec::new();
+    for (path, text) in [
+        (&["metadata", "annotations", DESCRIPTION], &args.description),
+        (&["metadata", "annotations", LANGUAGE], &args.language),
+        (&["metadata", "annotations", TITLE], &args.title),
+    ] {
+        if let Some(text) = text {
+            if text.trim().is_empty() {
+                bail!(Usage("a text is empty: the console asks for one, write at least a word".into()));
+            }
+            fields.push((path, text.as_str().into()));
+        }
+    }
+    fields.extend(args.stage.map(|stage| (&["spec", "phase"][..], phase(stage).into())));
+    fields.extend(args.priority.map(|priority| (&["spec", "priority"][..], priority.into())));
+    if let Some(url) = &args.url {
+        check_url(url)?;
+        fields.push((&["spec", "url"], url.as_str().into()));
+    }
+    let bytes = match &args.wasm {
+        None => None,
+        Some(file) => match module(&entry.name, file)? {
+            Some(bytes) => Some(bytes),
+            None => return Ok(false),
+        },
+    };
+    if fields.is_empty() && bytes.is_none() {
+        bail!(Usage("nothing is to be changed: write `--wasm`, `--description` or another option".into()));
+    }
+    if args.wasm.is_some() || args.url.is_some() {
+        // The digest was that of the old module.
+        fields.push((&["spec", "sha256"], Value::Null));
+    }
+    if bytes.is_some() {
+        let url = format!("file://{MODULES}/{}.wasm", entry.name);
+        fields.push((&["spec", "url"], url.into()));
+    }
+    change(entry, |text, place| edit::set(text, place, &fields))?;
+    if let Some(bytes) = bytes {
+        put_module(&shelf.folder, &entry.name, &bytes)?;
+    }
+    anstream::println!("{} {} is edited, in {}", mark(true), entry.name, entry.file.display());
+    Ok(true)
+}
+
+pub(super) fn configure(args: &ConfigureArgs) -> Result<bool> {
+    let shelf = Shelf::open(&args.place, StageOrder::Mse)?;
+    let entry = shelf.find(&args.name)?;
+    let workspace = Workspace::load()?;
+    let plugin = entry.source.as_deref().and_then(|name| workspace.plugin(name).ok());
+    let Some(fields) = configuration(&workspace, plugin, &args.config)? else { return Ok(false) };
+    let key = if entry.resource.spec.plugin_config.is_some() { "pluginConfig" } else { "defaultConfig" };
+    let path = ["spec", key];
+    change(entry, |text, place| edit::set(text, place, &[(&path, Value::Object(fields))]))?;
+    anstream::println!("{} {} is configured, in {}", mark(true), entry.name, entry.file.display());
+    Ok(true)
+}
+
+pub(super) fn switch(args: &NamesArgs, on: bool) -> Result<bool> {
+    for name in &args.names {
+        // Read anew each time: the plug-in before may stand in the same file.
+        let shelf = Shelf::open(&args.place, StageOrder::Mse)?;
+        let entry = shelf.find(name)?;
+        let state = if on { "enabled" } else { "disabled" };
+        let mut already = false;
+        change(entry, |text, place| {
+            let changed = if on { edit::enable(text, place) } else { edit::disable(text, place) };
+            match changed {
+                Err(EditError::Already(_)) => {
+                    already = true;
+                    Ok(text.to_owned())
+                }
+                changed => changed,
+            }
+        })?;
+        let already = if already { " already" } else { "" };
+        anstream::println!("{} {name} is {state}{already}, in {}", mark(true), entry.file.display());
+    }
+    Ok(true)
+}
+
+pub(super) fn delete(args: &DeleteArgs) -> Result<bool> {
+    let shelf = Shelf::open(&args.place, StageOrder::Mse)?;
+    let entry = shelf.find(&args.name)?;
+    may(entry, "deleted")?;
+    let file = entry.file.display();
+    let before = fs::read_to_string(&entry.file).with_context(|| format!("reading {file}"))?;
+    match edit::remove(&before, entry.into()).with_context(|| format!("{} in {file}", entry.name))? {
+        Some(rest) => edit::write(&entry.file, Some(&before), rest.as_bytes())
+            .with_context(|| format!("writing {file}"))?,
+        None => fs::remove_file(&entry.file).with_context(|| format!("removing {file}"))?,
+    }
+    // The module that was copied here, where nobody else has it.
+    let url = &entry.resource.spec.url;
+    let shared = shelf.content.plugins.iter().filter(|other| &other.resource.spec.url == url).count() > 1;
+    let module = shelf.folder.join(MODULES).join(format!("{}.wasm", entry.name));
+    if !shared && *url == format!("file://{MODULES}/{}.wasm", entry.name) && module.is_file() {
+        fs::remove_file(&module).with_context(|| format!("removing {}", module.display()))?;
+    }
+    anstream::println!("{} {} is deleted", mark(true), entry.name);
+    Ok(true)
+}

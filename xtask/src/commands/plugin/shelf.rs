@@ -1,0 +1,146 @@
+//! The folder as the commands see it: a plug-in by its name, its text, and its text replaced.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use gateway::folder::edit::{self, EditError, Place};
+use gateway::folder::{self, Entry, Folder, StageOrder};
+use serde_json::{Map, Value};
+
+use super::Where;
+use crate::Usage;
+use crate::commands::check::{print_failures, report_file};
+use crate::commands::config::{Checker, print};
+use crate::names::nearest;
+use crate::output::{BAD, styled};
+use crate::workspace::{Plugin, Workspace};
+
+/// The folder that modules of custom plug-ins are kept in, inside the gateway's.
+pub(super) const MODULES: &str = "modules";
+
+/// A folder of plug-ins.
+pub(super) struct Shelf {
+    pub(super) folder: PathBuf,
+    pub(super) content: Folder,
+}
+
+impl Shelf {
+    /// Reads the folder; what is wrong in it is shown, and keeps nobody from the rest.
+    pub(super) fn open(place: &Where, order: StageOrder) -> Result<Self> {
+        let folder = place.folder.clone();
+        if !folder.is_dir() {
+            bail!(Usage(format!(
+                "{} is no folder: make it, or name another with `--folder`",
+                folder.display()
+            )));
+        }
+        let content = folder::read(&folder, order);
+        for wrong in &content.faults {
+            print(&wrong.fault, &styled(BAD, "error:"), &wrong.file.display().to_string());
+        }
+        Ok(Self { folder, content })
+    }
+
+    /// Whether nothing in the folder is wrong.
+    pub(super) fn is_sound(&self) -> bool {
+        self.content.faults.is_empty()
+    }
+
+    /// The plug-in of this name, or `namespace/name`.
+    pub(super) fn find(&self, wanted: &str) -> Result<&Entry> {
+        let fits = |entry: &&Entry| match wanted.split_once('/') {
+            Some((namespace, name)) => entry.namespace == namespace && entry.name == name,
+            None => entry.name == wanted,
+        };
+        let found: Vec<&Entry> = self.content.plugins.iter().filter(fits).collect();
+        match found.as_slice() {
+            [one] => Ok(one),
+            [] => {
+                let known: Vec<&str> = self.content.plugins.iter().map(|entry| entry.name.as_str()).collect();
+                let hint = match nearest(wanted, known.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None if known.is_empty() => {
+                        "the folder has none; `cargo xtask plugin add` adds one".into()
+                    }
+                    None => format!("the plug-ins are {}", known.join(", ")),
+                };
+                bail!(Usage(format!("{} has no plug-in `{wanted}`: {hint}", self.folder.display())))
+            }
+            several => {
+                let known: Vec<String> =
+                    several.iter().map(|entry| format!("{}/{}", entry.namespace, entry.name)).collect();
+                bail!(Usage(format!(
+                    "`{wanted}` is in several namespaces: write one of {}",
+                    known.join(", ")
+                )))
+            }
+        }
+    }
+}
+
+/// Changes the text of a resource; the file is replaced whole, or left as it was.
+pub(super) fn change(
+    entry: &Entry,
+    change: impl FnOnce(&str, Place) -> Result<String, EditError>,
+) -> Result<()> {
+    let file = entry.file.display();
+    let before = fs::read_to_string(&entry.file).with_context(|| format!("reading {file}"))?;
+    let after = change(&before, entry.into())
+        .map_err(|error| anyhow::anyhow!("{} in {file}:{}: {error}", entry.name, entry.line))?;
+    edit::write(&entry.file, Some(&before), after.as_bytes()).with_context(|| format!("writing {file}"))
+}
+
+/// Checks a module as the console does, and gives its bytes; nothing when it is refused, which has then been printed.
+pub(super) fn module(name: &str, file: &Path) -> Result<Option<Vec<u8>>> {
+    let report = report_file(file, None)?;
+    if !report.ok() {
+        print_failures(name, &report);
+        return Ok(None);
+    }
+    Ok(Some(fs::read(file).with_context(|| format!("reading {}", file.display()))?))
+}
+
+/// Puts a module into the folder, and says which `url` it has there.
+pub(super) fn put_module(folder: &Path, name: &str, bytes: &[u8]) -> Result<String> {
+    let modules = folder.join(MODULES);
+    fs::create_dir_all(&modules).with_context(|| format!("making {}", modules.display()))?;
+    let file = modules.join(format!("{name}.wasm"));
+    let mut temporary = tempfile::Builder::new().prefix(".portcullis-").tempfile_in(&modules)?;
+    std::io::Write::write_all(&mut temporary, bytes)?;
+    temporary.persist(&file).with_context(|| format!("writing {}", file.display()))?;
+    Ok(format!("file://{MODULES}/{name}.wasm"))
+}
+
+/// Reads a configuration, and puts it before the plug-in's own code where that is here. Nothing when it is refused,
+/// which has then been printed.
+pub(super) fn configuration(
+    workspace: &Workspace,
+    plugin: Option<&Plugin>,
+    file: &Path,
+) -> Result<Option<Map<String, Value>>> {
+    let text = crate::commands::config::read(file)?;
+    if let Some(plugin) = plugin.filter(|plugin| !plugin.classic) {
+        let mut checker = Checker { workspace, plugin: Some(plugin), helpers: HashMap::new() };
+        let reports = checker.file(file, &text)?;
+        if let Some(refused) = reports.iter().find(|report| !report.is_good()) {
+            refused.print();
+            return Ok(None);
+        }
+    }
+    let documents =
+        config::yaml::read(&text).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
+    match documents.as_slice() {
+        [] => Ok(Some(Map::new())),
+        [document] => match document.to_json() {
+            Value::Object(fields) if fields.contains_key("apiVersion") => bail!(Usage(format!(
+                "{} is a resource: write the plug-in's fields alone, or put the file into the folder",
+                file.display()
+            ))),
+            Value::Object(fields) => Ok(Some(fields)),
+            _ => bail!(Usage(format!("{} is no object: write the plug-in's fields", file.display()))),
+        },
+        _ => bail!(Usage(format!("{} holds several documents: write one", file.display()))),
+    }
+}
