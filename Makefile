@@ -16,19 +16,19 @@ help: ## Print this help
 	@echo
 	@echo "Variables:"
 	@echo "  PLUGIN_NAME     the plug-in, in any spelling: my-plugin, my_plugin"
-	@echo "  PLUGIN_VERSION  the version of the image, for build-image"
-	@echo "  IMG             the name of the image, for build-image"
+	@echo "  PLUGIN_VERSION  the tag of the image, for build-image: its own version without"
+	@echo "  IMG             the whole name of the image, for build-image: <plug-in>:<tag> without"
 	@echo
 	@echo "Examples:"
 	@echo "  make build PLUGIN_NAME=request-block"
+	@echo "  make build-image PLUGIN_NAME=request-block PLUGIN_VERSION=1.0.0"
 	@echo "  PLUGIN_NAME=request_block make test"
 
 build: ## Build a plug-in into dist/<plug-in>/ and plugins/<plug-in>/plugin.wasm; all without PLUGIN_NAME
 	@cargo xtask build --copy-to-source $(or $(PLUGIN_NAME),--all)
 
-build-image: ## Build a plug-in's image (not there yet)
-	@echo "error: packaging is not there yet: run \`make build PLUGIN_NAME=$(or $(PLUGIN_NAME),my-plugin)\` and upload its plugin.wasm in the console" >&2
-	@exit 1
+build-image: ## Build a plug-in's image for `docker load` into dist/<plug-in>/image.tar, without Docker; all without PLUGIN_NAME
+	@cargo xtask package --shape plain $(or $(PLUGIN_NAME),--all) $(if $(PLUGIN_VERSION),--tag $(PLUGIN_VERSION)) $(if $(IMG),--image $(IMG))
 
 test: ## Run a plug-in's tests, natively and in a real Envoy; everything without PLUGIN_NAME
 	@cargo xtask test $(PLUGIN_NAME)

@@ -15,6 +15,7 @@ mod output;
 mod package;
 mod registry;
 mod release;
+mod reproduce;
 mod schema;
 mod template;
 mod wasm;

@@ -6,7 +6,6 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use oci::Layout;
 
-use crate::Usage;
 use crate::workspace::Workspace;
 
 /// How a reference to an image in a registry begins.
@@ -57,7 +56,7 @@ pub(crate) fn program(workspace: &Workspace, package: &str, args: &[String]) -> 
         Some(1) => Ok(false),
         // clap's and the program's own code for a command that was wrong.
         Some(2) => std::process::exit(2),
-        _ => bail!(Usage(format!("{package} broke off with {status}"))),
+        _ => bail!("{package} broke off with {status}: see above"),
     }
 }
 

@@ -47,12 +47,13 @@ pub(crate) struct Builder {
     root: PathBuf,
     flags: String,
     ambient: Vec<OsString>,
+    /// What makes cargo work with other folders than its own.
+    folders: Vec<(&'static str, PathBuf)>,
 }
 
 impl Builder {
     /// Sees to the target and settles the flags.
     pub(crate) fn new(workspace: &Workspace) -> Result<Self> {
-        let sysroot = sysroot(&workspace.root)?;
         require_target(workspace)?;
         let ambient: Vec<OsString> = env::vars_os().map(|(name, _)| name).filter(is_ambient).collect();
         for name in &ambient {
@@ -62,13 +63,23 @@ impl Builder {
             ));
         }
         Ok(Self {
+            flags: flags_in(&workspace.root, &cargo_home()?)?,
             root: workspace.root.clone(),
-            flags: flags(&[
-                (workspace.root.clone(), "/workspace"),
-                (cargo_home()?, "/cargo"),
-                (sysroot, "/rust"),
-            ])?,
             ambient,
+            folders: Vec::new(),
+        })
+    }
+
+    /// The same in a copy of the workspace, with folders of its own for cargo.
+    pub(crate) fn elsewhere(&self, root: &Path, cargo_home: &Path, target: &Path) -> Result<Self> {
+        Ok(Self {
+            flags: flags_in(root, cargo_home)?,
+            root: root.to_path_buf(),
+            ambient: self.ambient.clone(),
+            folders: vec![
+                ("CARGO_HOME", cargo_home.to_path_buf()),
+                ("CARGO_TARGET_DIR", target.to_path_buf()),
+            ],
         })
     }
 
@@ -84,6 +95,7 @@ impl Builder {
             command.env_remove(name);
         }
         command.env("CARGO_ENCODED_RUSTFLAGS", &self.flags);
+        command.envs(self.folders.iter().map(|(name, folder)| (name, folder)));
         let mut child = command.stdout(Stdio::piped()).spawn().context("cargo cannot be started")?;
         let mut module = None;
         if let Some(stdout) = child.stdout.take() {
@@ -122,7 +134,16 @@ fn is_ambient(name: &OsString) -> bool {
     ) || name.starts_with("CARGO_PROFILE_")
 }
 
-/// The flags of every module, in the form of `CARGO_ENCODED_RUSTFLAGS`, which wins over all other places
+/// The flags of every module of a workspace.
+fn flags_in(root: &Path, cargo_home: &Path) -> Result<String> {
+    flags(&[
+        (root.to_path_buf(), "/workspace"),
+        (cargo_home.to_path_buf(), "/cargo"),
+        (sysroot(root)?, "/rust"),
+    ])
+}
+
+/// The flags, in the form of `CARGO_ENCODED_RUSTFLAGS`, which wins over all other places
 /// that flags come from.
 fn flags(folders: &[(PathBuf, &str)]) -> Result<String> {
     // The last mapping that fits wins, so the longest path (the innermost folder) comes last.
@@ -138,7 +159,8 @@ fn flags(folders: &[(PathBuf, &str)]) -> Result<String> {
     Ok(flags.join("\u{1f}"))
 }
 
-fn cargo_home() -> Result<PathBuf> {
+/// Where cargo keeps crates.
+pub(crate) fn cargo_home() -> Result<PathBuf> {
     env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| env::home_dir().map(|home| home.join(".cargo")))

@@ -133,6 +133,11 @@ impl Plugin {
         }
     }
 
+    /// The same plug-in in a copy of the workspace.
+    pub(crate) fn in_copy(&self, root: &Path) -> Self {
+        Self { folder: root.join(&self.shown), ..self.clone() }
+    }
+
     /// Where its manifest is.
     pub(crate) fn manifest_file(&self) -> PathBuf {
         self.folder.join(MANIFEST)

@@ -66,7 +66,7 @@ pub fn exports(module: &[u8]) -> Result<BTreeSet<String>, AbiError> {
     Ok(names)
 }
 
-/// The module, declaring the version `to`; nothing else is changed. `None` when it declares neither, or `to` already.
+/// The module, declaring the version `to`; nothing else is changed but that linkers pad numbers, and the copy does not. `None` when it declares neither, or `to` already.
 ///
 /// # Errors
 ///

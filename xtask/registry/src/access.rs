@@ -1,5 +1,6 @@
 //! The way into a registry: protocol, credentials, and errors that say what to do.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Error, Result, anyhow};
@@ -38,6 +39,7 @@ impl Registry {
         let name = reference.resolve_registry().to_owned();
         let auth = credentials(&name)?;
         let registry = Self { client, auth, name };
+        // Not tried again: what cannot be reached at all is a wrong name more often than not.
         let opened = registry.client.auth(reference, &registry.auth, operation).await;
         opened.map_err(|error| registry.explain(error))?;
         Ok(registry)
@@ -76,9 +78,16 @@ fn credentials(registry: &str) -> Result<RegistryAuth> {
         "index.docker.io" | "docker.io" => "https://index.docker.io/v1/",
         other => other,
     };
-    let mut found = docker_credential::get_credential(server);
+    // The library says the same of a file that is not there and of one that is damaged.
+    let mut found = match docker_config().is_some_and(|file| file.is_file()) {
+        true => docker_credential::get_credential(server),
+        false => Err(CredentialRetrievalError::ConfigNotFound),
+    };
     if found.as_ref().is_err_and(is_absence) {
-        found = docker_credential::get_podman_credential(server);
+        found = match docker_credential::get_podman_credential(server) {
+            Err(CredentialRetrievalError::ConfigReadError) => Err(CredentialRetrievalError::ConfigNotFound),
+            other => other,
+        };
     }
     match found {
         Ok(DockerCredential::UsernamePassword(name, password)) => Ok(RegistryAuth::Basic(name, password)),
@@ -90,6 +99,13 @@ fn credentials(registry: &str) -> Result<RegistryAuth> {
         Err(error) => Err(Error::new(error)
             .context(format!("the credentials for {registry} cannot be read: repair Docker's config.json"))),
     }
+}
+
+/// Where Docker's configuration is.
+fn docker_config() -> Option<PathBuf> {
+    let folder = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
+    let folder = folder.or_else(|| std::env::home_dir().map(|home| home.join(".docker")))?;
+    Some(folder.join("config.json"))
 }
 
 fn is_absence(error: &CredentialRetrievalError) -> bool {

@@ -9,7 +9,7 @@ mod reference;
 mod retry;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anstyle::AnsiColor;
@@ -102,6 +102,29 @@ fn run(command: Command) -> Result<()> {
 const LAYOUT: &str = "LAYOUT";
 
 /// A layout's digest file: `image.digest` beside `image` and `image.tar`.
-fn digest_file(layout: &std::path::Path) -> PathBuf {
-    layout.with_extension("digest")
+fn digest_file(layout: &Path) -> Result<PathBuf> {
+    // `.` has a name too.
+    let layout = layout.canonicalize().with_context(|| format!("reading {}", layout.display()))?;
+    let mut name = layout.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if layout.is_file() {
+        name = name.strip_suffix(".tar").map_or(name.clone(), ToOwned::to_owned);
+    }
+    Ok(layout.with_file_name(name + ".digest"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::digest_file;
+
+    #[test]
+    fn a_digest_is_left_beside_its_layout() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().canonicalize().unwrap();
+        std::fs::create_dir(folder.join("image-1.0")).unwrap();
+        std::fs::write(folder.join("image-1.0.tar"), "").unwrap();
+        for layout in ["image-1.0", "image-1.0.tar", "image-1.0/."] {
+            assert_eq!(digest_file(&folder.join(layout)).unwrap(), folder.join("image-1.0.digest"));
+        }
+        assert!(digest_file(&folder.join("none")).is_err());
+    }
 }

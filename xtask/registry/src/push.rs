@@ -16,8 +16,9 @@ use crate::{Access, LAYOUT, Progress, Usage, digest_file, pull};
 
 /// Push an image to a registry
 ///
-/// What the registry has already is not sent again, so that a push that broke off goes on where it was. Afterwards
-/// everything is pulled back and compared. A tag that means something else is refused.
+/// What the registry has already is not sent again, so that a push that broke off goes on where it was. The tag comes last,
+/// when all that belongs to it is there; then everything is pulled back and compared. A tag that means another image is
+/// refused.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -78,7 +79,6 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     }
     let push = Push { registry: &registry, reference: &reference, progress: &progress, layout: &layout };
     push.blobs(&manifest).await?;
-    push.manifest(&reference, image).await?;
     let mut attached = Vec::new();
     for (descriptor, about) in layout.referrers(&image.digest) {
         push.blobs(&about).await?;
@@ -86,10 +86,12 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         push.attach(image, descriptor, &about).await?;
         attached.push(descriptor.digest.clone());
     }
+    // Last, so that whoever finds the tag finds everything.
+    push.manifest(&reference, image).await?;
     push.compare(image, &attached).await?;
 
     let pinned = format!("{}/{}@{}", reference.registry(), reference.repository(), image.digest);
-    let file = digest_file(&args.layout);
+    let file = digest_file(&args.layout)?;
     fs::write(&file, format!("{}\n", image.digest)).with_context(|| format!("writing {}", file.display()))?;
     if args.json {
         let pushed = Pushed {

@@ -14,9 +14,13 @@ use sha2::{Digest, Sha256};
 use crate::commands::check::print_failures;
 use crate::module::{Subject, check};
 use crate::output;
+use crate::reproduce::{Comparison, Elsewhere};
 use crate::wasm::{Builder, Profile};
 use crate::workspace::{Plugin, Workspace};
 use crate::{Usage, module};
+
+/// The folder, in that of its plug-in, of a module for Higress and MSE alone.
+pub(crate) const HIGRESS: &str = "higress";
 
 /// Build plug-ins into `dist/<plugin>/plugin.wasm`
 ///
@@ -28,6 +32,8 @@ Examples:
   cargo xtask build request-block             one plug-in
   cargo xtask build request_block say-hello   several; underscores name them too
   cargo xtask build --all --json              all, and the table as JSON
+  cargo xtask build --all --check-reproducible
+                                              and whether others would get the same bytes
   cargo xtask build my-plugin --gateway higress
                                               for Higress and MSE, where it holds headers
   cargo xtask build my-plugin --profile wasm-dev
@@ -46,6 +52,9 @@ pub(crate) struct Args {
     /// module for Higress and MSE, in `dist/<plugin>/higress/plugin.wasm`.
     #[arg(long, value_enum, default_value = "any")]
     gateway: Flavour,
+    /// Build a second time, from a copy in another folder and with another CARGO_HOME, and fail where the bytes differ.
+    #[arg(long)]
+    check_reproducible: bool,
     /// Leave the module beside its source too, as `plugins/<plugin>/plugin.wasm`.
     #[arg(long)]
     copy_to_source: bool,
@@ -84,6 +93,9 @@ pub(crate) struct Built {
     abi: Option<String>,
     gateways: Vec<module::Gateway>,
     sha256: String,
+    /// What a second build elsewhere came to, if it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reproduced: Option<Comparison>,
     #[serde(skip)]
     loads_in: String,
 }
@@ -103,8 +115,20 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let builder = Builder::new(&workspace)?;
     let mut built = Vec::new();
     let mut all_good = true;
+    let elsewhere = match args.check_reproducible {
+        true => Some(Elsewhere::new(&workspace, &builder)?),
+        false => None,
+    };
     for plugin in plugins {
-        match build(&workspace, &builder, plugin, options) {
+        let module = build(&workspace, &builder, plugin, options).and_then(|mut module| {
+            if let (Some(module), Some(elsewhere)) = (&mut module, &elsewhere) {
+                let comparison = elsewhere.compare(&builder, plugin, args.profile)?;
+                all_good &= comparison.difference.is_none();
+                module.reproduced = Some(comparison);
+            }
+            Ok(module)
+        });
+        match module {
             Ok(Some(module)) => built.push(module),
             Ok(None) => all_good = false,
             // The others are still worth having.
@@ -134,7 +158,7 @@ pub(crate) fn build(
     let mut bytes = fs::read(&compiled).with_context(|| format!("reading {}", compiled.display()))?;
     let mut folder = workspace.root.join("dist").join(&plugin.name);
     if manifest.holds_headers && options.flavour == Flavour::Higress {
-        folder.push("higress");
+        folder.push(HIGRESS);
         let higress = abi::declare(&bytes, Abi::Higress).with_context(|| plugin.name.clone())?;
         bytes = higress.with_context(|| format!("{} declares no ABI version to change", plugin.name))?;
     }
@@ -175,6 +199,7 @@ pub(crate) fn build(
         budget,
         gzip_size: gzip_size(&bytes)?,
         sha256: hex(&Sha256::digest(&bytes)),
+        reproduced: None,
         loads_in: report.loads_in(),
         gateways: report
             .gateways
@@ -232,5 +257,15 @@ fn print(workspace: &Workspace, built: &[Built]) {
     output::table(&headings, &[1, 2, 3], &rows);
     for file in built.iter().flat_map(|module| &module.files) {
         anstream::println!("{} {}", output::mark(true), workspace.shown(file).display());
+    }
+    for module in built {
+        let Some(comparison) = &module.reproduced else { continue };
+        let Comparison { here, elsewhere, difference } = comparison;
+        let plugin = &module.plugin;
+        anstream::println!("{} {plugin} here      {here}", output::mark(difference.is_none()));
+        anstream::println!("  {plugin} elsewhere {elsewhere}");
+        if let Some(difference) = difference {
+            anstream::println!("  {difference}");
+        }
     }
 }

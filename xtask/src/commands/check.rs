@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use crate::Usage;
+use crate::commands::build::HIGRESS;
 use crate::manifest::Manifest;
 use crate::module::{CONSOLE_LIMIT, Gateway, Report, Subject, check};
 use crate::names::canonical;
@@ -88,14 +89,18 @@ fn report(module: &str) -> Result<Report> {
     report_file(&file, Some(&plugin.manifest()?))
 }
 
-/// The manifest of the plug-in whose module this is: `dist/<plugin>/plugin.wasm` or `plugins/<plugin>/plugin.wasm`.
+/// The manifest of the plug-in whose module this is: `plugins/<plugin>/plugin.wasm`, `dist/<plugin>/plugin.wasm`, or the
+/// one for Higress below that.
 fn manifest_beside(file: &Path) -> Result<Option<Manifest>> {
     let Ok(file) = file.canonicalize() else {
         return Ok(None);
     };
-    let Some(folder) = file.parent() else {
+    let Some(mut folder) = file.parent() else {
         return Ok(None);
     };
+    if folder.ends_with(HIGRESS) {
+        folder = folder.parent().unwrap_or(folder);
+    }
     let Ok(workspace) = Workspace::load() else {
         return Ok(None);
     };

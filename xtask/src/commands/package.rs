@@ -18,6 +18,9 @@ use crate::workspace::Workspace;
 /// The layout's folder, in that of its plug-in.
 const LAYOUT: &str = "image";
 
+/// The digest of a layout that was pushed, beside it.
+const DIGEST: &str = "image.digest";
+
 /// Make images of plug-ins, ready to be pushed to a registry
 ///
 /// Builds each plug-in and leaves in `dist/<plugin>/` its image as an OCI layout (`image/`) and in one file
@@ -86,6 +89,12 @@ struct Made {
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
+    if args.image.is_some() && (args.all || args.plugins.len() > 1) {
+        bail!(Usage("--image names one image: package one plug-in".into()));
+    }
+    if args.image.is_some() && !matches!(args.shape, WantedShape::Plain) {
+        bail!(Usage("--image is the name for `docker load`, which takes only `--shape plain`".into()));
+    }
     let workspace = Workspace::load()?;
     let mut made = Vec::new();
     let mut all_good = true;
@@ -131,9 +140,9 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 }
 
 /// Packages a plug-in in the usual way, and says where its layout is; nothing when its module fails its checks.
-pub(crate) fn for_push(workspace: &Workspace, name: &str) -> Result<Option<PathBuf>> {
+pub(crate) fn for_push(workspace: &Workspace, name: &str, flavour: Flavour) -> Result<Option<PathBuf>> {
     let plugin = workspace.plugin(name)?;
-    let options = Options { profile: Profile::Release, flavour: Flavour::Any, copy_to_source: false };
+    let options = Options { profile: Profile::Release, flavour, copy_to_source: false };
     let built = build::build(workspace, &Builder::new(workspace)?, plugin, options)?;
     let Some(module) = built.as_ref().and_then(|built| built.files.first()) else { return Ok(None) };
     let source = Source::of_plugin(workspace, plugin, module)?;
@@ -176,6 +185,10 @@ fn put(workspace: &Workspace, wanted: Wanted<'_>, source: &Source, folder: &Path
     let Package { layout, image, spec, bill } = package;
     fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
     let file = |name: &str| folder.join(name);
+    // Left by a push of what is replaced now.
+    if file(DIGEST).exists() {
+        fs::remove_file(file(DIGEST)).with_context(|| format!("removing {}", file(DIGEST).display()))?;
+    }
     layout.write_folder(&file(LAYOUT))?;
     let docker = matches!(shape, Shape::Plain).then_some(name.as_str());
     layout.write_archive(&file("image.tar"), docker)?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use crate::commands::build::Flavour;
 use crate::commands::package;
 use crate::registry::{self, Access};
 use crate::workspace::Workspace;
@@ -29,6 +30,9 @@ pub(crate) struct Args {
     /// Where to: oci://HOST/REPOSITORY:TAG.
     #[arg(value_name = "oci://…")]
     image: String,
+    /// The gateway that a plug-in of this workspace is built for; see `cargo xtask build --help`.
+    #[arg(long, value_enum, default_value = "any")]
+    gateway: Flavour,
     /// Let a tag that means another image mean this one.
     #[arg(long)]
     overwrite: bool,
@@ -44,7 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let path = Path::new(&args.what);
     let layout = match path.exists() {
         true => PathBuf::from(path),
-        false => match package::for_push(&workspace, &args.what)? {
+        false => match package::for_push(&workspace, &args.what, args.gateway)? {
             Some(layout) => layout,
             None => return Ok(false),
         },

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use crate::Usage;
 use crate::manifest::Cost;
 use crate::output::{self, BAD, styled};
 use crate::wasm::{Builder, Profile};
@@ -30,6 +31,8 @@ Examples:
   cargo xtask test request-block -- trailers        the cases with `trailers` in their names
   cargo xtask test request-block --engine wasm --bless
                                                     take today's instructions and host calls as budgets
+  cargo xtask test request-block --module pulled.wasm --engine envoy
+                                                    a module that is there already
   ENVOY=/path/to/envoy cargo xtask test             with that Envoy
 
 Bodies are cut anew in every run; a failure names the seed, and PORTCULLIS_SEED=<seed> cuts them so again.
@@ -44,6 +47,9 @@ pub(crate) struct Args {
     /// Write what budgeted cases cost in the engine `wasm` into plugin.yaml, instead of comparing.
     #[arg(long)]
     bless: bool,
+    /// Test this module of the plug-in, instead of building one.
+    #[arg(long, value_name = "FILE.wasm", requires = "plugin")]
+    module: Option<PathBuf>,
     /// Arguments for the test programs: a part of a case's name, --nocapture, …
     #[arg(last = true, value_name = "LIBTEST ARGS")]
     libtest: Vec<String>,
@@ -81,6 +87,9 @@ const CASES: &str = "cases";
 /// The test target of any other crate whose tests take Envoy, which plain `cargo test` ignores.
 const IN_ENVOY: &str = "envoy";
 
+/// The package with a test that takes a module from a registry to Envoy, which plain `cargo test` ignores.
+const REGISTRY: &str = "xtask-registry";
+
 /// One line of the summary.
 struct Row {
     what: String,
@@ -94,11 +103,18 @@ struct Run<'a> {
     workspace: &'a Workspace,
     args: &'a Args,
     libraries: PathBuf,
+    /// The module to test, where it is not to be built.
+    module: Option<PathBuf>,
     rows: Vec<Row>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
     let workspace = Workspace::load()?;
+    // The test programs run in other folders.
+    let module = args.module.as_ref().map(|module| {
+        module.canonicalize().map_err(|error| Usage(format!("{}: {error}: name a module", module.display())))
+    });
+    let module = module.transpose()?;
     let plugins: Vec<&Plugin> = match &args.plugin {
         Some(name) => vec![workspace.plugin(name)?],
         None => workspace.plugins.iter().chain(&workspace.fixtures).collect(),
@@ -111,6 +127,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         workspace: &workspace,
         args,
         libraries: crate::wasm::host_libraries(&workspace)?,
+        module,
         rows: Vec::new(),
     };
     let suites = suite::build(&workspace, &packages)?;
@@ -118,7 +135,9 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     if native {
         let of_plugin = |suite: &&Suite| plugins.iter().any(|plugin| plugin.name == suite.package);
         for suite in suites.iter().filter(|suite| !of_plugin(suite)) {
-            run.suite(suite, "", &[], &[])?;
+            let with_envoy = suite.package == REGISTRY && args.engine.contains(&Engine::Envoy);
+            let all: &[&str] = if with_envoy { &["--include-ignored"] } else { &[] };
+            run.suite(suite, "", all, &[])?;
         }
         if args.libtest.is_empty() {
             run.doc_tests(&packages)?;
@@ -164,7 +183,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Builds the plug-in's release module and replays its cases with it on each of `engines`; in Envoy, so do the
+    /// Builds the plug-in's release module, if none is given, and replays its cases with it on each of `engines`; in Envoy, so do the
     /// other tests that take it there, which plain `cargo test` ignores.
     fn as_module(
         &mut self,
@@ -174,7 +193,11 @@ impl Run<'_> {
         suites: &[&Suite],
     ) -> Result<()> {
         let start = Instant::now();
-        let module = match builder.build(plugin, Profile::Release) {
+        let module = match &self.module {
+            Some(module) => Ok(module.clone()),
+            None => builder.build(plugin, Profile::Release),
+        };
+        let module = match module {
             Ok(module) => module,
             Err(error) => {
                 // The others are still worth knowing.

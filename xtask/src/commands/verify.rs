@@ -1,11 +1,12 @@
 //! `verify`: who takes an image, and why not.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use oci::{Layout, media};
 use serde::Serialize;
 
+use crate::Usage;
 use crate::image::{Consumer, Verdict, verdicts};
 use crate::output::{self, BOLD, DIM, mark, styled};
 use crate::registry;
@@ -78,12 +79,13 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     Ok(found.verdicts.iter().any(|verdict| verdict.takes) && args.wanted.iter().all(takes))
 }
 
-/// A module's name is a likely slip.
-fn not_a_layout(image: &str, error: anyhow::Error) -> anyhow::Error {
-    match PathBuf::from(image).extension().is_some_and(|extension| extension == "wasm") {
-        true => error.context(format!("{image} is a module: `cargo xtask check {image}` looks at those")),
-        false => error,
+/// What is not there, or is a module, which is a likely slip, is a wrong command.
+fn not_a_layout(image: &str, error: Error) -> Error {
+    let path = Path::new(image);
+    if path.extension().is_some_and(|extension| extension == "wasm") {
+        return Usage(format!("{image} is a module: `cargo xtask check {image}` looks at those")).into();
     }
+    if path.exists() { error } else { Usage(error.to_string()).into() }
 }
 
 fn print(found: &Found) {

@@ -91,9 +91,14 @@ fn a_module_for_higress_alone_is_taken_by_higress_alone() {
 #[test]
 fn a_module_that_holds_headers_says_so() {
     let annotations = Annotations::from([(HOLDS_HEADERS.to_owned(), "true".to_owned())]);
-    let layout = packed(&Image { annotations, ..image() }, Shape::Higress);
+    let layout = packed(&Image { annotations: annotations.clone(), ..image() }, Shape::Higress);
     assert!(why(&layout, Consumer::Istio).contains("allow_on_headers_stop_iteration"));
     assert!(why(&layout, Consumer::Higress).contains("proxy_abi_version_0_2_100"));
+    // Built with `--gateway higress`.
+    let module = abi::declare(&image().module, abi::Abi::Higress).unwrap().unwrap();
+    let layout = packed(&Image { module, annotations, ..image() }, Shape::Higress);
+    assert_eq!(takers(&layout), [Consumer::Higress, Consumer::PluginServer, Consumer::Console]);
+    assert!(why(&layout, Consumer::Istio).contains("allow_on_headers_stop_iteration"));
 }
 
 #[test]

@@ -112,6 +112,7 @@ pub(crate) fn check(subject: &Subject<'_>) -> Report {
             }
             if holds {
                 match gateway {
+                    Gateway::Envoy if !reasons.is_empty() => {}
                     Gateway::Envoy => {
                         needs = Some("allow_on_headers_stop_iteration: true in its PluginConfig".into());
                     }

@@ -3,6 +3,8 @@
 mod revision;
 mod sbom;
 mod spec;
+#[cfg(test)]
+mod tests;
 
 use std::fs;
 use std::path::{Path, PathBuf};

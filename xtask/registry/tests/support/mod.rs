@@ -1,0 +1,96 @@
+//! What the tests share: a registry, images, and the program under test.
+
+pub(crate) mod debian;
+pub(crate) mod server;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use oci::{Annotations, Image, Layout, Shape, media};
+
+/// An image with a bill of materials, in a layout of its own; `seed` tells one from another.
+pub(crate) fn layout(folder: &Path, seed: u64, module_size: usize) -> (PathBuf, String) {
+    // Noise, so that compression leaves the size.
+    let mut state = seed | 1;
+    let noise = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    });
+    let image = Image {
+        module: b"\0asm\x01\0\0\0".iter().copied().chain(noise.take(module_size)).collect(),
+        spec: b"apiVersion: 1.0.0\n".to_vec(),
+        documents: Vec::new(),
+        icon: None,
+        annotations: Annotations::new(),
+    };
+    let mut layout = Layout::default();
+    let image = image.add_to(&mut layout, Shape::Higress, "1.0.0").unwrap();
+    layout.add_referrer(&image, media::CYCLONEDX, b"{}".to_vec(), Annotations::new()).unwrap();
+    let path = folder.join(format!("image-{seed}"));
+    layout.write_folder(&path).unwrap();
+    (path, image.digest)
+}
+
+/// What came of a command.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Outcome {
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
+    }
+
+    /// Asserts on the exit code and on words of the error.
+    #[track_caller]
+    pub(crate) fn refused(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, code, "{self:?}");
+        for word in words {
+            assert!(self.stderr.contains(word), "{word:?} is not in {self:?}");
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn succeeded(self) -> Self {
+        assert_eq!(self.code, 0, "{self:?}");
+        self
+    }
+}
+
+/// The program, with nobody's credentials.
+pub(crate) fn program(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask-registry"));
+    command.args(args).env("DOCKER_CONFIG", "/nonexistent").env_remove("REGISTRY_AUTH_FILE");
+    command.env_remove("XDG_RUNTIME_DIR");
+    command
+}
+
+pub(crate) fn push(layout: &Path, image: &str) -> Outcome {
+    Outcome::of(program(&["push", layout.to_str().unwrap(), image, "--plain-http"]).env("NO_COLOR", "1"))
+}
+
+pub(crate) fn pull(image: &str, folder: &Path) -> Outcome {
+    Outcome::of(&mut program(&["pull", image, folder.to_str().unwrap(), "--plain-http"]))
+}
+
+/// `skopeo` with its own flags for a registry on this machine.
+pub(crate) fn skopeo(args: &[&str]) -> Outcome {
+    Outcome::of(debian::program("skopeo").arg("--insecure-policy").args(args))
+}
+
+/// Docker's configuration in a folder, for `DOCKER_CONFIG`.
+pub(crate) fn docker_config(folder: &Path, config: &serde_json::Value) {
+    fs::write(folder.join("config.json"), config.to_string()).unwrap();
+}
