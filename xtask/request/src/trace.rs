@@ -18,7 +18,7 @@ use serving::plan::Plan;
 use crate::client::{self, Answer, Sent};
 pub use events::Event;
 pub use show::{json, show};
-pub use story::{Hop, Message, Story};
+pub use story::{Answerer, Hop, Message, Story};
 
 /// The probe's module.
 const PROBE: &str = include_str!("trace/probe.wat");

@@ -1,0 +1,216 @@
+//! Traces in a real Envoy: `cargo xtask test` runs these, plain `cargo test` does not.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails may stop")]
+
+use std::fs;
+use std::path::Path;
+
+use clap::Parser;
+use gateway::folder::StageOrder;
+use gateway::{Envoy, target_dir};
+use request::client::{Answer, Sent};
+use request::trace::{Answerer, Story, Traced, json, run, show};
+use serde_json::Value;
+use serving::modules::Modules;
+use serving::plan::{Plan, Planner};
+use serving::workspace::Workspace;
+use tempfile::TempDir;
+
+/// A plug-in of nobody's SDK, which lets everything pass.
+const FOREIGN: &str = r#"(module
+  (memory (export "memory") 1)
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 0))
+  (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
+  (func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 1))
+  (func (export "proxy_on_context_create") (param i32 i32))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0)))"#;
+
+/// Authorization asks a service, a body is held until its end, headers are changed on both ways, and a foreign plug-in
+/// tells nothing.
+const FOLDER: &[(&str, &str)] = &[
+    (
+        "routes.yaml",
+        "services: [{ name: auth.static, port: 80 }]\nroutes: [{ ingress: foo, namespace: default }]\n",
+    ),
+    (
+        "all.yaml",
+        "
+apiVersion: extensions.higress.io/v1alpha1
+kind: WasmPlugin
+metadata: { name: auth }
+spec:
+  url: workspace:ext-auth
+  phase: AUTHZ
+  defaultConfigDisable: true
+  matchRules:
+  - ingress: [default/foo]
+    config:
+      http_service:
+        endpoint_mode: forward_auth
+        endpoint: { service_name: auth.static, service_port: 80, path: /check, request_method: GET }
+---
+apiVersion: extensions.higress.io/v1alpha1
+kind: WasmPlugin
+metadata: { name: block }
+spec:
+  url: workspace:request-block
+  phase: AUTHN
+  defaultConfig: { block_urls: [swagger], block_bodies: [secret], blocked_message: not here }
+---
+apiVersion: extensions.higress.io/v1alpha1
+kind: WasmPlugin
+metadata: { name: stamp }
+spec: { url: 'workspace:stamp', phase: STATS, defaultConfig: { stamp: s } }
+---
+apiVersion: extensions.higress.io/v1alpha1
+kind: WasmPlugin
+metadata: { name: foreign }
+spec: { url: 'file://foreign.wasm' }
+",
+    ),
+];
+
+/// What every test has: the folder, what it comes to, and an Envoy.
+struct Gateway {
+    _folder: TempDir,
+    plan: Plan,
+    envoy: Envoy,
+}
+
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    args: request::curl::Args,
+}
+
+fn sent(args: &[&str]) -> Sent {
+    Cli::parse_from(std::iter::once(&"request").chain(args)).args.request().unwrap()
+}
+
+impl Gateway {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in FOLDER {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        fs::write(folder.path().join("foreign.wasm"), wat::parse_str(FOREIGN).unwrap()).unwrap();
+        let target = target_dir().unwrap();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+        let workspace = Workspace { root, target: target.clone(), profile: "wasm-dev".into(), xtask: None };
+        let envoy = Envoy::find(&target).unwrap();
+        let modules = Modules::new(workspace, false);
+        let mut planner = Planner::new(folder.path().into(), StageOrder::Mse, modules, envoy.clone());
+        let (plan, faults) = planner.plan(None, &[]);
+        assert!(faults.is_empty(), "{faults:?}");
+        Self { _folder: folder, plan, envoy }
+    }
+
+    fn run(&self, sent: &Sent, probes: bool) -> Traced {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let echo = serving::echo::start().await.unwrap();
+            run(&self.envoy, &self.plan, echo, sent, probes).await.unwrap()
+        })
+    }
+
+    fn story(&self, sent: &Sent) -> (Story, Traced) {
+        let traced = self.run(sent, true);
+        let names: Vec<&str> = self.plan.plugins.iter().map(|planned| planned.wasm.name.as_str()).collect();
+        assert_eq!(names, ["auth", "block", "stamp", "foreign"]);
+        (Story::of(&traced, &names), traced)
+    }
+}
+
+/// An answer without what is another in each request.
+fn comparable(answer: Option<Answer>) -> Option<(Answer, Value)> {
+    let mut answer = answer?;
+    for name in ["date", "content-length", "x-envoy-upstream-service-time"] {
+        answer.headers.remove(name);
+    }
+    let mut body: Value = serde_json::from_slice(&answer.body)
+        .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&answer.body).into_owned()));
+    if let Some(headers) = body.get_mut("headers").and_then(Value::as_object_mut) {
+        headers.remove("x-request-id");
+    }
+    answer.body.clear();
+    Some((answer, body))
+}
+
+#[test]
+#[ignore = "in Envoy: cargo xtask test"]
+fn a_traced_request_comes_to_what_it_comes_to_without_probes() {
+    let gateway = Gateway::new();
+    let body = "a long body that goes in pieces. ".repeat(40);
+    let large = "x".repeat(200_000);
+    let with_secret = "five or six bytes at once, secret";
+    for args in [
+        &["http://h/"][..],
+        &["http://h/swagger.html"],
+        &["http://h/p", "-d", &body],
+        &["http://h/p", "-d", &body, "--chunk", "7", "--trailer", "x-trailer: t"],
+        &["http://h/p", "-d", &body, "--chunk", "7", "--trailer", "x-trailer: t", "--http2"],
+        &["http://h/p", "--data-binary", &large, "--chunk", "10000", "--http2"],
+        &["http://h/p", "-d", with_secret, "--chunk", "5"],
+        &["http://h/p", "-d", with_secret, "--chunk", "5", "--trailer", "x-trailer: t", "--http2"],
+        &["http://h/p", "-X", "HEAD"],
+    ] {
+        let sent = sent(args);
+        let (plain, traced) = (gateway.run(&sent, false), gateway.run(&sent, true));
+        let (plain_access, traced_access) = (plain.access.unwrap(), traced.access.unwrap());
+        assert_eq!(comparable(traced.answer), comparable(plain.answer), "{args:?}");
+        assert_eq!(
+            (traced_access.status, traced_access.details, traced_access.flags),
+            (plain_access.status, plain_access.details, plain_access.flags),
+            "{args:?}"
+        );
+    }
+}
+
+#[test]
+#[ignore = "in Envoy: cargo xtask test"]
+fn a_trace_tells_what_each_plug_in_did_on_both_ways() {
+    let gateway = Gateway::new();
+    let (story, traced) = gateway.story(&sent(&["http://h/p", "-d", "good", "--trailer", "x-t: 1", "--http2"]));
+    assert_eq!(story.answerer, Answerer::Upstream);
+    let [auth, block, stamp, foreign] = story.hops.as_slice() else { panic!("{story:?}") };
+    let rules: Vec<Option<&str>> = story.hops.iter().map(|hop| hop.rule.as_deref()).collect();
+    assert_eq!(rules, [Some("_rules_[0]"), Some("global"), Some("global"), None]);
+    assert_eq!(auth.calls, ["/check of outbound|80||auth.static"]);
+    let has = |message: &Option<request::trace::Message>, name: &str| {
+        message.as_ref().unwrap().headers.iter().any(|(field, _)| field == name)
+    };
+    assert!(!has(&stamp.request.0, "x-stamps") && has(&stamp.request.1, "x-stamps"));
+    assert!(has(&stamp.response.1, "x-stamps-back") && !has(&stamp.response.0, "x-stamps-back"));
+    for message in [&block.request.0, &block.request.1, &foreign.request.1] {
+        let message = message.as_ref().unwrap();
+        assert!(message.whole);
+        assert_eq!((message.body.as_slice(), message.length, message.trailers.len()), (&b"good"[..], 4, 1));
+    }
+    let shown = show(&story, &traced);
+    for expected in ["the upstream answered 200", "+ x-stamps: s", "foreign", "not reported", "asked for /check"] {
+        assert!(shown.contains(expected), "{expected} in\n{shown}");
+    }
+    assert_eq!(json(&story, &traced)["answeredBy"]["kind"], "upstream");
+}
+
+#[test]
+#[ignore = "in Envoy: cargo xtask test"]
+fn who_answered_and_why_comes_first() {
+    let gateway = Gateway::new();
+    for (args, first) in [
+        (
+            &["http://h/swagger.html"][..],
+            "block answered 403 (request-block.url_blocked) by the global configuration: block_urls[0]",
+        ),
+        (
+            &["http://h/p", "-d", "a secret, cut", "--chunk", "4"],
+            "block answered 403 (request-block.body_blocked) by the global configuration: block_bodies[0]",
+        ),
+    ] {
+        let (story, traced) = gateway.story(&sent(args));
+        assert_eq!(story.answerer, Answerer::Plugin(1), "{story:?}");
+        let shown = show(&story, &traced);
+        assert!(shown.contains(first), "{first} in\n{shown}");
+        assert_eq!(json(&story, &traced)["answeredBy"]["plugin"], "block");
+    }
+}
