@@ -21,7 +21,7 @@ use crate::rules::{Choice, Loaded, Phase};
 use crate::wait::{Parked, Waits};
 use crate::{
     BodyFlow, Plugin, RequestBody, RequestHeaders, RequestTrailers, ResponseBody, ResponseHeaders,
-    ResponseTrailers, host, log,
+    ResponseTrailers, host, log, report,
 };
 use answer::{answer, fail};
 use task::Task;
@@ -34,6 +34,15 @@ pub struct Vm<P: Plugin> {
 }
 
 type Roots<C> = Vec<(u32, Rc<Loaded<C>>)>;
+
+/// Marks the id of a root whose requests are traced. A request looks for the id without it, does not find it, and only
+/// then asks further: the others do not pay.
+const TRACED: u32 = 1 << 31;
+
+/// The id that the host gave a root.
+fn id_of(entry: u32) -> u32 {
+    entry & !TRACED
+}
 
 /// Context ids count up from 1, so a multiplication spreads them as well as a slow hash would.
 type Contexts<T> = HashMap<u32, T, BuildHasherDefault<IdHasher>>;
@@ -151,9 +160,10 @@ impl<P: Plugin> Vm<P> {
         };
         match Loaded::from_json(&text) {
             Ok(loaded) => {
-                self.roots.retain(|(id, _)| *id != root);
+                self.roots.retain(|(id, _)| id_of(*id) != root);
                 let configurations = loaded.all();
-                self.roots.push((root, Rc::new(loaded)));
+                let id = if report::wanted() { root | TRACED } else { root };
+                self.roots.push((id, Rc::new(loaded)));
                 P::on_configured(&configurations);
                 let period = configurations.iter().map(|config| P::tick_period(config)).min();
                 match period {
@@ -171,7 +181,7 @@ impl<P: Plugin> Vm<P> {
     /// `proxy_on_delete`.
     pub fn on_delete(&mut self, context: u32) {
         if self.streams.remove(&context).is_none() {
-            self.roots.retain(|(id, _)| *id != context);
+            self.roots.retain(|(id, _)| id_of(*id) != context);
         }
     }
 
@@ -183,14 +193,14 @@ impl<P: Plugin> Vm<P> {
 
     /// `proxy_on_tick`.
     pub fn on_tick(&mut self, root: u32) {
-        if let Some((_, loaded)) = self.roots.iter().find(|(id, _)| *id == root) {
+        if let Some((_, loaded)) = self.roots.iter().find(|(id, _)| id_of(*id) == root) {
             P::on_tick(&loaded.all());
         }
     }
 
     /// `proxy_on_queue_ready`.
     pub fn on_queue_ready(&mut self, root: u32, queue: u32) {
-        if let Some((_, loaded)) = self.roots.iter().find(|(id, _)| *id == root) {
+        if let Some((_, loaded)) = self.roots.iter().find(|(id, _)| id_of(*id) == root) {
             P::on_queue_ready(Queue::from_id(queue), &loaded.all());
         }
     }
@@ -415,6 +425,13 @@ impl Progress {
 /// The configuration of a root. A gateway that has none to deliver may not call `proxy_on_configure`.
 fn loaded<P: Plugin>(roots: &mut Roots<P::Config>, root: u32) -> Option<Rc<Loaded<P::Config>>> {
     if let Some((_, loaded)) = roots.iter().find(|(id, _)| *id == root) {
+        return Some(loaded.clone());
+    }
+    if let Some((_, loaded)) = roots.iter().find(|(id, _)| id_of(*id) == root) {
+        // What is asked so can be read on both ways. A failure shows when the choice is made.
+        if let Ok(choice) = loaded.choose(Phase::Response) {
+            report::chosen(choice.as_ref().and_then(|choice| choice.rule), choice.is_some());
+        }
         return Some(loaded.clone());
     }
     match Loaded::from_json(b"") {

@@ -188,6 +188,32 @@ fn a_global_configuration_is_chosen_without_a_host_call() {
 }
 
 #[test]
+fn what_was_chosen_and_decided_is_told_at_level_trace_alone() {
+    const RULES: &str = r#"{"_rules_": [{"_match_domain_": ["a.com"], "tag": "a"}]}"#;
+    let vm = Vm::new(tag::entry(), RULES);
+    vm.host.borrow_mut().headers = [(":authority", "a.com")].into();
+    vm.host.borrow_mut().properties = [("plugin_name", "p"), ("request.host", "a.com")].into();
+    vm.request(2, ROOT);
+    assert_eq!(vm.host.borrow().told, [], "nobody traces");
+    vm.host.borrow_mut().level = 0;
+    assert!(vm.configure(5, RULES));
+    vm.request(3, 5);
+    vm.host.borrow_mut().properties.insert("request.host", "b.com");
+    vm.request(4, 5);
+    let told = |value: &str| ("portcullis.trace".to_owned(), value.to_owned());
+    assert_eq!(vm.host.borrow().told, [told("p\n_rules_[0]\n"), told("p\nnone\n")]);
+
+    let vm = Vm::new(bodies::entry(), "");
+    vm.host.borrow_mut().level = 0;
+    assert!(vm.configure(5, ""));
+    (vm.entry.on_context_create)(2, 5);
+    vm.body(2, "stop!", true);
+    let told = vm.host.borrow().told.clone();
+    assert_eq!(told[0].1, "\nglobal\n");
+    assert_eq!(told[1].1, "\nglobal\nanswers 403 (bodies.shouted) by the global configuration");
+}
+
+#[test]
 fn route_names_are_asked_for_under_the_name_that_answered() {
     let rules = r#"{"_rules_": [{"_match_route_": ["r"], "tag": "r"}]}"#;
     for (name, first, later) in [("xds.route_name", 1, 1), ("route_name", 2, 1), ("other", 2, 2)] {

@@ -170,7 +170,8 @@ fn a_traced_request_comes_to_what_it_comes_to_without_probes() {
 #[ignore = "in Envoy: cargo xtask test"]
 fn a_trace_tells_what_each_plug_in_did_on_both_ways() {
     let gateway = Gateway::new();
-    let (story, traced) = gateway.story(&sent(&["http://h/p", "-d", "good", "--trailer", "x-t: 1", "--http2"]));
+    let (story, traced) =
+        gateway.story(&sent(&["http://h/p", "-d", "good", "--trailer", "x-t: 1", "--http2"]));
     assert_eq!(story.answerer, Answerer::Upstream);
     let [auth, block, stamp, foreign] = story.hops.as_slice() else { panic!("{story:?}") };
     let rules: Vec<Option<&str>> = story.hops.iter().map(|hop| hop.rule.as_deref()).collect();
@@ -187,7 +188,9 @@ fn a_trace_tells_what_each_plug_in_did_on_both_ways() {
         assert_eq!((message.body.as_slice(), message.length, message.trailers.len()), (&b"good"[..], 4, 1));
     }
     let shown = show(&story, &traced);
-    for expected in ["the upstream answered 200", "+ x-stamps: s", "foreign", "not reported", "asked for /check"] {
+    for expected in
+        ["the upstream answered 200", "+ x-stamps: s", "foreign", "not reported", "asked for /check"]
+    {
         assert!(shown.contains(expected), "{expected} in\n{shown}");
     }
     assert_eq!(json(&story, &traced)["answeredBy"]["kind"], "upstream");

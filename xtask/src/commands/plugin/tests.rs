@@ -1,1 +1,194 @@
-//! to come
+//! The console's rules, on folders.
+
+use std::fs;
+use std::path::Path;
+
+use gateway::folder::{self, StageOrder};
+use tempfile::TempDir;
+
+use super::change::{DeleteArgs, EditArgs, NamesArgs};
+use super::*;
+
+/// The smallest module that a gateway loads.
+const MODULE: &str = r#"(module
+  (memory (export "memory") 1)
+  (func (export "_initialize"))
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 0))
+  (func (export "proxy_on_context_create") (param i32 i32)))"#;
+
+struct Marketplace {
+    folder: TempDir,
+    /// A good module.
+    module: PathBuf,
+}
+
+impl Marketplace {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let module = folder.path().join("upload/good.wasm");
+        fs::create_dir(folder.path().join("upload")).unwrap();
+        fs::write(&module, wat::parse_str(MODULE).unwrap()).unwrap();
+        Self { folder, module }
+    }
+
+    fn place(&self) -> Where {
+        Where { folder: self.folder.path().into() }
+    }
+
+    fn args(&self, name: &str) -> add::Args {
+        add::Args {
+            name: name.into(),
+            wasm: Some(self.module.clone()),
+            url: None,
+            description: Some("Checks tokens".into()),
+            language: Some("Go".into()),
+            title: None,
+            stage: Some(Stage::Authn),
+            priority: Some(20),
+            config: None,
+            disabled: false,
+            place: self.place(),
+        }
+    }
+
+    fn edit(&self, name: &str) -> EditArgs {
+        EditArgs {
+            name: name.into(),
+            wasm: None,
+            url: None,
+            description: Some("Checks more".into()),
+            language: None,
+            title: None,
+            stage: None,
+            priority: None,
+            place: self.place(),
+        }
+    }
+
+    fn switch(&self, name: &str, on: bool) -> Result<bool> {
+        change::switch(&NamesArgs { names: vec![name.into()], place: self.place() }, on)
+    }
+
+    fn delete(&self, name: &str) -> Result<bool> {
+        change::delete(&DeleteArgs { name: name.into(), place: self.place() })
+    }
+
+    fn text(&self, file: &str) -> String {
+        fs::read_to_string(self.folder.path().join(file)).unwrap()
+    }
+
+    /// The names of all files, and what is in them.
+    fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        fn walk(folder: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    walk(&path, files);
+                } else {
+                    files.push((path.clone(), fs::read(path).unwrap()));
+                }
+            }
+        }
+        let mut files = Vec::new();
+        walk(self.folder.path(), &mut files);
+        files.sort();
+        files
+    }
+}
+
+#[test]
+fn a_custom_plug_in_is_added_disabled_edited_enabled_and_deleted() {
+    let market = Marketplace::new();
+    assert!(add::run(&market.args("mine")).unwrap());
+    let added = market.text("mine.yaml");
+    let entry = folder::read(market.folder.path(), StageOrder::Mse).sound().unwrap().plugins.remove(0);
+    assert_eq!((entry.name.as_str(), entry.priority, entry.enabled), ("mine", 20, true));
+    assert_eq!(
+        (entry.description.as_deref(), entry.language.as_deref()),
+        (Some("Checks tokens"), Some("Go"))
+    );
+    assert_eq!(entry.resource.spec.url, "file://modules/mine.wasm");
+    assert!(market.folder.path().join("modules/mine.wasm").is_file());
+
+    for refused in [change::edit(&market.edit("mine")), market.delete("mine")] {
+        let error = refused.unwrap_err().to_string();
+        assert!(error.contains("is enabled") && error.contains("plugin disable mine"), "{error}");
+    }
+    assert!(market.switch("mine", false).unwrap());
+    assert!(market.switch("mine", false).unwrap(), "a second time changes nothing");
+    assert!(change::edit(&market.edit("mine")).unwrap());
+    assert!(market.switch("mine", true).unwrap());
+    assert_eq!(
+        market.text("mine.yaml"),
+        added.replace("description: Checks tokens", "description: \"Checks more\"")
+    );
+    assert!(market.switch("mine", false).unwrap());
+    assert!(market.delete("mine").unwrap());
+    assert_eq!(market.files().len(), 1, "the uploaded file alone");
+}
+
+#[test]
+fn what_breaks_a_rule_of_the_console_is_refused_and_changes_nothing() {
+    let market = Marketplace::new();
+    assert!(add::run(&market.args("taken")).unwrap());
+    let broken = market.folder.path().join("upload/broken.wasm");
+    fs::write(&broken, b"\0asm\x01\0\0\0 and no more").unwrap();
+    let renamed = market.folder.path().join("upload/module.bin");
+    fs::copy(&market.module, &renamed).unwrap();
+    let before = market.files();
+    type Change<'c> = &'c dyn Fn(&mut add::Args);
+    let cases: [(&str, Change<'_>, &str); 9] = [
+        ("taken", &|_| {}, "there is a plug-in `taken`"),
+        ("Mine_1", &|_| {}, "no name for a resource"),
+        ("mine", &|args| args.priority = Some(15), "write 10 or 20"),
+        ("mine", &|args| args.priority = Some(-15), "write -20 or -10"),
+        ("mine", &|args| args.description = Some(" ".into()), "--description"),
+        ("mine", &|args| args.language = None, "--language"),
+        ("mine", &|args| args.wasm = None, "no plug-in of this workspace"),
+        ("say-hello", &|_| {}, "is a plug-in of this workspace"),
+        ("mine", &|args| (args.wasm, args.url) = (None, Some("ftp://x".into())), "write oci://"),
+    ];
+    for (name, change, expected) in cases {
+        let mut args = market.args(name);
+        change(&mut args);
+        let error = add::run(&args).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    for file in [broken, renamed] {
+        let args = add::Args { wasm: Some(file), ..market.args("mine") };
+        assert!(!add::run(&args).unwrap(), "the module's own checks refuse it");
+    }
+    assert_eq!(market.files(), before);
+}
+
+#[test]
+fn a_plug_in_of_this_workspace_is_configured_and_not_edited_or_deleted() {
+    let market = Marketplace::new();
+    let args = add::Args {
+        wasm: None,
+        description: None,
+        language: None,
+        stage: None,
+        priority: None,
+        disabled: true,
+        ..market.args("say_hello")
+    };
+    assert!(add::run(&args).unwrap());
+    let entry = folder::read(market.folder.path(), StageOrder::Mse).sound().unwrap().plugins.remove(0);
+    assert_eq!((entry.source.as_deref(), entry.enabled), (Some("say-hello"), false));
+    for refused in [change::edit(&market.edit("say-hello")), market.delete("say-hello")] {
+        assert!(refused.unwrap_err().to_string().contains("is a plug-in of this workspace"));
+    }
+}
+
+#[test]
+fn a_file_that_is_wrong_keeps_nobody_from_the_others() {
+    let market = Marketplace::new();
+    assert!(add::run(&market.args("mine")).unwrap());
+    fs::write(market.folder.path().join("wrong.yaml"), "kind: [").unwrap();
+    assert!(market.switch("mine", false).unwrap());
+    assert_eq!(market.text("wrong.yaml"), "kind: [");
+    let error = market.switch("mime", true).unwrap_err().to_string();
+    assert!(error.contains("did you mean `mine`?"), "{error}");
+}
