@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use gateway::{Bootstrap, Envoy, LogLevel, Memory, Process, ServiceCluster, Wasm};
+use gateway::{Bootstrap, Cluster, Envoy, LogLevel, Memory, Process, Wasm};
 
 const CLUSTER: &str = "outbound|8090||auth.default.svc.cluster.local";
 const CONFIGURATION: &str = r#"{"http_service": {"timeout": 5000, "endpoint": {
@@ -41,8 +41,8 @@ fn clients_that_go_away_while_the_service_is_asked_leave_nothing() {
     let service = serve(asked.clone());
     let upstream = serve(Arc::default());
     let wasm = Wasm::new("ext-auth", &module).configured(CONFIGURATION);
-    let services = vec![ServiceCluster { name: CLUSTER.into(), address: service, http2: false }];
-    let bootstrap = Bootstrap { services, ..Bootstrap::new(wasm, upstream) };
+    let mut bootstrap = Bootstrap::single(wasm, upstream);
+    bootstrap.clusters.push(Cluster::at(CLUSTER, service));
     let envoy = Envoy::find(&gateway::target_dir().unwrap()).unwrap();
     let process = Process::start(&envoy, &bootstrap, LogLevel::Warn).unwrap();
 
