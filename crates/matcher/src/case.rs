@@ -79,7 +79,8 @@ impl Folding {
         pattern.chars().map(|c| self.learn_char(c)).collect()
     }
 
-    fn learn_char(&mut self, c: char) -> char {
+    /// Folds one character of a pattern.
+    pub(crate) fn learn_char(&mut self, c: char) -> char {
         // These are the ASCII letters that something outside ASCII folds to.
         if c.is_ascii() && !matches!(c, 'k' | 'K' | 's' | 'S') {
             return c.to_ascii_lowercase();
@@ -111,6 +112,12 @@ impl Folding {
     /// Every spelling of a character of a learnt pattern, if it has more than those in ASCII.
     pub(crate) fn spellings(&self, c: char) -> Option<&[char]> {
         self.spellings.get(&c).map(Vec::as_slice)
+    }
+
+    /// The characters outside ASCII that fold to another one, in ascending order, each with the other.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (char, char)> + '_ {
+        let pairs = self.stands_for.iter().map(|(&spelling, &chosen)| (spelling, chosen));
+        pairs.filter(|(spelling, chosen)| !spelling.is_ascii() && spelling != chosen)
     }
 
     /// Whether a character that folds to another one may begin with `byte` and, if it has come, `next`. What

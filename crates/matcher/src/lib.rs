@@ -8,6 +8,7 @@
 //! | [`exact`] | is a text one of these strings | the text's length |
 //! | [`literal`] | does a text, whole or in chunks, contain one of these keywords | the text's length |
 //! | [`regexes`] | … or match one of these regular expressions | the text's length, and the expressions with open repetitions |
+//! | [`words`] | where does the next denied word stand in a text, of which more may come | the text's length, times the longest word's at worst |
 //!
 //! ```
 //! use matcher::case::Case;
@@ -64,5 +65,7 @@ mod identity;
 pub mod ip;
 pub mod literal;
 pub mod regexes;
+pub mod replace;
 pub mod rules;
 mod table;
+pub mod words;

@@ -23,7 +23,7 @@ use group::Groups;
 
 /// An automaton before determinisation takes at most this many bytes: an expression such as
 /// `(\pL{50}){50}` is refused, since what it costs per byte grows with it.
-const NFA_BYTES: usize = 1 << 20;
+pub(crate) const NFA_BYTES: usize = 1 << 20;
 
 /// Groups in groups, at most: parsing and compiling recurse, on a stack that in a plug-in is small.
 const MAX_DEPTH: u32 = 50;
@@ -134,7 +134,7 @@ impl RegexScanner {
     }
 }
 
-fn parse(pattern: &str, case: Case) -> Result<Hir, String> {
+pub(crate) fn parse(pattern: &str, case: Case) -> Result<Hir, String> {
     if pattern.is_empty() {
         return Err(
             "it is empty and would match every text: write an expression, or remove the entry".to_owned()

@@ -9,3 +9,4 @@ mod literal;
 mod regexes;
 mod rules;
 mod texts;
+mod words;

@@ -1,0 +1,403 @@
+//! Regular expressions whose matches are replaced, in a text of which more may come.
+//!
+//! Of all matches in a text the leftmost counts, of those that begin together that of the expression that stands first
+//! in the list, and of one expression the one that Perl would choose. What was put in the place of a match is not
+//! searched again. The syntax is RE2's, as in [`crate::regexes`], and nothing backtracks.
+//!
+//! A match has at most [`LONGEST`] bytes; of what would be longer, a part may match.
+//!
+//! Where more text may come, a match is certain only when no further character can change it: until then its beginning
+//! is [`Next::Open`], and whoever passes text on holds back what follows it.
+//!
+//! ```
+//! use matcher::replace::{Next, Replacer};
+//!
+//! let phone = Replacer::new(&[r"(1[3-9])(\d{9})"])?;
+//! let found = phone.find("call 13812345678!", 0, true, 256);
+//! assert_eq!(found, Next::Match { pattern: 0, start: 5, end: 16 });
+//! assert_eq!(phone.expand("call 13812345678!", 0, 5..16, "$1*********"), "13*********");
+//! assert_eq!(phone.find("call 138", 0, false, 256), Next::Open { start: 5 });
+//! assert_eq!(phone.find("call 138", 0, true, 256), Next::None);
+//! assert_eq!(phone.find("call 13812345678", 0, false, 256), Next::Match { pattern: 0, start: 5, end: 16 });
+//! # Ok::<(), matcher::regexes::RegexError>(())
+//! ```
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use regex_automata::hybrid::LazyStateID;
+use regex_automata::hybrid::dfa::{Cache, DFA};
+use regex_automata::meta;
+use regex_automata::nfa::thompson::{self, WhichCaptures};
+use regex_automata::util::captures::Captures;
+use regex_automata::util::interpolate;
+use regex_automata::{Anchored, Input, MatchKind};
+use regex_syntax::hir::Hir;
+
+use crate::case::Case;
+use crate::regexes::{NFA_BYTES, RegexError, parse};
+
+/// The longest match, and how much of a text is searched at once. A search may read far past the match that it finds,
+/// and so a text full of short matches could be read once for each of them: this bounds it.
+pub const LONGEST: usize = 4 << 10;
+const WINDOW: usize = 2 * LONGEST;
+
+/// How much memory each of the two lazily built automata may take, or what a handful of states need.
+const CACHE_BYTES: usize = 256 << 10;
+
+/// What stands in a text from some place on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// No expression matches, and none that has begun can.
+    None,
+    /// The next match.
+    Match {
+        /// The expression's position in the list.
+        pattern: usize,
+        /// Where it begins, in bytes.
+        start: usize,
+        /// Where it ends, in bytes.
+        end: usize,
+    },
+    /// What is before `start` has no match, whatever comes; from there on the text that follows decides.
+    Open {
+        /// Where a match may begin.
+        start: usize,
+    },
+}
+
+/// A list of expressions.
+pub struct Replacer {
+    /// Finds matches and their groups.
+    regex: meta::Regex,
+    /// Tells whether what begins at a place could go on.
+    dfa: DFA,
+    caches: RefCell<(meta::Cache, Cache)>,
+}
+
+impl Replacer {
+    /// Compiles `patterns`, numbered from 0.
+    ///
+    /// # Errors
+    ///
+    /// The first pattern that is empty, not RE2 syntax, matches the empty text, or is too large.
+    pub fn new(patterns: &[impl AsRef<str>]) -> Result<Self, RegexError> {
+        let mut hirs = Vec::new();
+        for (index, pattern) in patterns.iter().enumerate() {
+            hirs.push(checked(pattern.as_ref()).map_err(|message| RegexError { index, message })?);
+        }
+        let last = patterns.len().saturating_sub(1);
+        Self::of(&hirs).map_err(|message| RegexError { index: last, message })
+    }
+
+    fn of(hirs: &[Hir]) -> Result<Self, String> {
+        let config = meta::Config::new()
+            .hybrid_cache_capacity(CACHE_BYTES)
+            .nfa_size_limit(Some(4 * NFA_BYTES))
+            .utf8_empty(true);
+        let regex = meta::Builder::new().configure(config).build_many_from_hir(hirs);
+        let regex = regex.map_err(|error| too_large(error.size_limit().is_some(), &error))?;
+        let config = thompson::Config::new()
+            .utf8(false)
+            .which_captures(WhichCaptures::None)
+            .nfa_size_limit(Some(4 * NFA_BYTES));
+        let nfa = thompson::Compiler::new().configure(config).build_many_from_hir(hirs);
+        let nfa = nfa.map_err(|error| too_large(error.size_limit().is_some(), &error))?;
+        let config = DFA::config()
+            .match_kind(MatchKind::LeftmostFirst)
+            .cache_capacity(CACHE_BYTES)
+            .skip_cache_capacity_check(true);
+        let dfa = DFA::builder().configure(config).build_from_nfa(nfa).map_err(|error| error.to_string())?;
+        let caches = RefCell::new((regex.create_cache(), dfa.create_cache()));
+        let replacer = Self { regex, dfa, caches };
+        replacer.warm();
+        Ok(replacer)
+    }
+
+    /// Builds the states that texts usually need, so that no request pays for them.
+    fn warm(&self) {
+        const USUAL: &str = "The quick brown fox, 13 jumps: over (the) \"lazy\" dog's 2.5 km at a@b.example.com, \
+                             10:30 on 2024-01-02; http://example.com/a?b=c 你好，世界。1234567890";
+        self.find(USUAL, 0, true, 0);
+        self.find(USUAL, 0, false, 64);
+    }
+
+    /// The next match that begins in `text` at `from` or later. What is before `from` is only looked at by `\b` and
+    /// `^`. `ended` is whether nothing follows the text. Only what begins in the last `longest` bytes of a text that
+    /// goes on can be [`Next::Open`]: a match that would be longer counts as it is by then.
+    pub fn find(&self, text: &str, from: usize, ended: bool, longest: usize) -> Next {
+        let (cache, open) = &mut *self.caches.borrow_mut();
+        let found = self.search(cache, text, from);
+        let open = if ended { None } else { self.first_open(open, text, from, longest) };
+        match (found, open) {
+            (Some((pattern, start, end)), open) if open.is_none_or(|open| start < open) => {
+                Next::Match { pattern, start, end }
+            }
+            (_, Some(start)) => Next::Open { start },
+            (_, None) => Next::None,
+        }
+    }
+
+    fn search(&self, cache: &mut meta::Cache, text: &str, mut from: usize) -> Option<(usize, usize, usize)> {
+        while from < text.len() {
+            let end = ceil(text, from.saturating_add(WINDOW));
+            // What is behind the window is still seen by `\b` and `$`.
+            let found = self.regex.search_with(cache, &Input::new(text).range(from..end));
+            // What begins late in a window may be longer than what is left of it.
+            let late = if end < text.len() { floor(text, end.saturating_sub(LONGEST)) } else { end };
+            match found {
+                Some(found) if found.start() < late => {
+                    return Some((
+                        found.pattern().as_usize(),
+                        floor(text, found.start()),
+                        ceil(text, found.end()),
+                    ));
+                }
+                _ => from = late,
+            }
+        }
+        None
+    }
+
+    /// What `template` makes of a match: `$1`, `$name` and `${name}` are its groups, `$$` is a dollar.
+    pub fn expand(&self, text: &str, pattern: usize, found: Range<usize>, template: &str) -> String {
+        let mut expanded = String::new();
+        if !template.contains('$') {
+            return template.to_owned();
+        }
+        let mut groups = self.regex.create_captures();
+        let (cache, _) = &mut *self.caches.borrow_mut();
+        let input = Input::new(text).range(found.start..found.end.min(text.len())).anchored(Anchored::Yes);
+        self.regex.search_captures_with(cache, &input, &mut groups);
+        let number = |name: &str| self.group(pattern, name);
+        interpolate::string(
+            template,
+            |index, out| push_group(&groups, text, index, out),
+            number,
+            &mut expanded,
+        );
+        expanded
+    }
+
+    /// The groups that a template names and the expression does not have.
+    pub fn unknown_groups(&self, pattern: usize, template: &str) -> Vec<String> {
+        let unknown = RefCell::new(Vec::new());
+        let count =
+            self.regex.group_info().group_len(regex_automata::PatternID::new(pattern).unwrap_or_default());
+        interpolate::string(
+            template,
+            |index, _| {
+                if index >= count {
+                    unknown.borrow_mut().push(index.to_string());
+                }
+            },
+            |name| {
+                let index = self.group(pattern, name);
+                if index.is_none() {
+                    unknown.borrow_mut().push(name.to_owned());
+                }
+                index
+            },
+            &mut String::new(),
+        );
+        unknown.into_inner()
+    }
+
+    fn group(&self, pattern: usize, name: &str) -> Option<usize> {
+        self.regex.group_info().to_index(regex_automata::PatternID::new(pattern).ok()?, name)
+    }
+
+    /// The first place of the last `longest` bytes from which a match could go on past the end of the text.
+    fn first_open(&self, cache: &mut Cache, text: &str, from: usize, longest: usize) -> Option<usize> {
+        let first = from.max(text.len().saturating_sub(longest));
+        let places = (first..text.len()).filter(|place| text.is_char_boundary(*place));
+        places.into_iter().find(|place| self.goes_on(cache, text, *place))
+    }
+
+    /// Whether what begins at `start` depends on what follows the text.
+    fn goes_on(&self, cache: &mut Cache, text: &str, start: usize) -> bool {
+        let input = Input::new(text).range(start..).anchored(Anchored::Yes);
+        // An automaton that gives up cannot exclude it.
+        let Ok(mut state) = self.dfa.start_state_forward(cache, &input) else { return true };
+        for byte in text.as_bytes().iter().skip(start) {
+            match self.dfa.next_state(cache, state, *byte) {
+                Ok(next) if next.is_dead() => return false,
+                Ok(next) => state = next,
+                Err(_) => return true,
+            }
+        }
+        self.depends(cache, state)
+    }
+
+    /// Whether what a search has read decides less than everything. The automaton tells a match one byte late: one that
+    /// is complete is in a state from which every byte leads to a match, and from there to nothing.
+    fn depends(&self, cache: &mut Cache, state: LazyStateID) -> bool {
+        // A cache that is cleared makes states of before invalid.
+        let clears = cache.clear_count();
+        let Ok(end) = self.dfa.next_eoi_state(cache, state) else { return true };
+        let matches = end.is_match();
+        if cache.clear_count() != clears {
+            return true;
+        }
+        let bytes = || self.dfa.byte_classes().representatives(0..=u8::MAX).filter_map(|unit| unit.as_u8());
+        for byte in bytes() {
+            let Ok(next) = self.dfa.next_state(cache, state, byte) else { return true };
+            if next.is_match() != matches || cache.clear_count() != clears {
+                return true;
+            }
+            if next.is_dead() {
+                continue;
+            }
+            for after in bytes() {
+                match self.dfa.next_state(cache, next, after) {
+                    Ok(after) if after.is_dead() && cache.clear_count() == clears => {}
+                    _ => return true,
+                }
+            }
+        }
+        false
+    }
+}
+
+fn checked(pattern: &str) -> Result<Hir, String> {
+    let hir = parse(pattern, Case::Sensitive)?;
+    if hir.properties().minimum_len() == Some(0) {
+        return Err(
+            "matches the empty text, which is everywhere: write an expression that needs a character".into(),
+        );
+    }
+    // Alone, so that the error is this pattern's.
+    let config = thompson::Config::new().utf8(false).nfa_size_limit(Some(NFA_BYTES));
+    let built = thompson::Compiler::new().configure(config).build_from_hir(&hir);
+    built.map_err(|error| too_large(error.size_limit().is_some(), &error))?;
+    Ok(hir)
+}
+
+fn too_large(is_size: bool, error: &dyn std::error::Error) -> String {
+    match is_size {
+        true => "it is too large once its repetitions are written out: write smaller counts, `*` or `+` for large \
+                 ones, or fewer expressions"
+            .into(),
+        false => error.to_string(),
+    }
+}
+
+fn push_group(groups: &Captures, text: &str, index: usize, out: &mut String) {
+    let group = groups.get_group(index).and_then(|span| text.get(span.range()));
+    out.push_str(group.unwrap_or_default());
+}
+
+/// Expressions may match single bytes (`\C`); texts are cut between characters.
+fn floor(text: &str, place: usize) -> usize {
+    (0..=place).rev().find(|place| text.is_char_boundary(*place)).unwrap_or(0)
+}
+
+fn ceil(text: &str, place: usize) -> usize {
+    (place.min(text.len())..text.len()).find(|place| text.is_char_boundary(*place)).unwrap_or(text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(patterns: &[&str], text: &str) -> Next {
+        Replacer::new(patterns).unwrap().find(text, 0, false, 256)
+    }
+
+    #[test]
+    fn only_what_may_still_match_is_open() {
+        for (pattern, text, expected) in [
+            (r"\d{11}", "tel 1234567890", Next::Open { start: 4 }),
+            (r"\d{11}", "tel 12345678901", Next::Match { pattern: 0, start: 4, end: 15 }),
+            (r"\d{11}", "tel 1234567890 ", Next::None),
+            (r"\d{5,6}", "tel 12345", Next::Open { start: 4 }),
+            (r"\d{5,6}", "tel 123456", Next::Match { pattern: 0, start: 4, end: 10 }),
+            (r"\d{5}\b", "tel 12345", Next::Open { start: 4 }),
+            (r"\bab", "xab", Next::None),
+            (r"\bab", "x a", Next::Open { start: 2 }),
+            (r"ab$", "xab", Next::Open { start: 1 }),
+            (r"^ab", "xa", Next::None),
+            (r"[a-z]+@", "12 ab", Next::Open { start: 3 }),
+            ("你好", "说你", Next::Open { start: 3 }),
+            ("你好", "说他", Next::None),
+        ] {
+            assert_eq!(open(&[pattern], text), expected, "{pattern} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_match_that_nothing_can_change_does_not_wait_for_a_later_one() {
+        let text = "12345, a";
+        assert_eq!(open(&[r"a+b", r"\d{5}"], text), Next::Match { pattern: 1, start: 0, end: 5 });
+        // The first expression has begun before, and could still win.
+        assert_eq!(open(&[r"\d{5},? ?a+b", r"\d{5}"], text), Next::Open { start: 0 });
+        assert_eq!(open(&[r"\d{5}", r"\d{5},? ?a+b"], text), Next::Match { pattern: 0, start: 0, end: 5 });
+    }
+
+    #[test]
+    fn what_is_open_has_a_longest_length() {
+        let replacer = Replacer::new(&["a+b"]).unwrap();
+        let text = "a".repeat(300);
+        assert_eq!(replacer.find(&text, 0, false, 256), Next::Open { start: 44 });
+        assert_eq!(replacer.find(&text, 0, true, 256), Next::None);
+    }
+
+    #[test]
+    fn templates_know_groups_by_number_and_name() {
+        let replacer = Replacer::new(&["x", r"(?P<user>\w+)@(\w+)"]).unwrap();
+        let text = "to me@home!";
+        assert_eq!(replacer.find(text, 0, true, 256), Next::Match { pattern: 1, start: 3, end: 10 });
+        assert_eq!(replacer.expand(text, 1, 3..10, "${user}:$2 $$1 $0"), "me:home $1 me@home");
+        assert_eq!(replacer.unknown_groups(1, "$user $2"), Vec::<String>::new());
+        assert_eq!(replacer.unknown_groups(1, "$name $3"), ["name", "3"]);
+    }
+
+    #[test]
+    fn what_would_match_everywhere_is_refused() {
+        for pattern in ["", "a*", "a|"] {
+            assert!(Replacer::new(&[pattern]).is_err(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn cuts_change_nothing() {
+        let patterns = [r"\b1[3-9]\d{9}\b", r"[a-z0-9]+@[a-z0-9]+\.[a-z]{2,4}", r"ab|abc", "你好吗?"];
+        let replacer = Replacer::new(&patterns).unwrap();
+        let text = "x 13812345678, 138123456789 me@home.com abc abca 你好吗你好 me@x.c 13912345678";
+        let rewrite = |pieces: &[&str]| {
+            let (mut out, mut held, mut from) = (String::new(), String::new(), 0);
+            for (index, piece) in pieces.iter().enumerate() {
+                held.push_str(piece);
+                loop {
+                    match replacer.find(&held, from, index + 1 == pieces.len(), 256) {
+                        Next::Match { pattern, start, end } => {
+                            out.push_str(&held[from..start]);
+                            out.push_str(&format!("<{pattern}>"));
+                            from = end;
+                        }
+                        Next::Open { start } => {
+                            out.push_str(&held[from..start]);
+                            from = start;
+                            break;
+                        }
+                        Next::None => {
+                            out.push_str(&held[from..]);
+                            from = held.len();
+                            break;
+                        }
+                    }
+                }
+            }
+            out
+        };
+        let whole = rewrite(&[text]);
+        assert_eq!(whole, "x <0>, 138123456789 <1> <2>c <2>ca <3><3> me@x.c <0>");
+        let places: Vec<usize> = text.char_indices().map(|(place, _)| place).collect();
+        for &first in &places {
+            for &second in places.iter().filter(|second| **second >= first) {
+                let pieces = [&text[..first], &text[first..second], &text[second..]];
+                assert_eq!(rewrite(&pieces), whole, "{pieces:?}");
+            }
+        }
+    }
+}

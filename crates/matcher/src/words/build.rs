@@ -1,0 +1,249 @@
+//! Making tables of words: at build time for a built-in list, and when a configuration loads for its own.
+
+use std::ops::Range;
+
+use super::characters::fold_simply;
+use super::format::{
+    HEAD, INNER, MAGIC, MOST_RECORD_BYTES, MOST_SLOTS, RECORD_SHIFT, first_slot, hash, hash_four, packed,
+    slot_key,
+};
+use super::{Categories, LONGEST, WordError};
+use crate::case::Folding;
+
+/// The tables of a [`Dictionary`](super::Dictionary): for each category its name and its words.
+///
+/// The same words give the same bytes, on every machine. A plug-in's `build.rs` writes them where the plug-in
+/// includes them:
+///
+/// ```no_run
+/// # use std::{env, fs, path::Path};
+/// let text = fs::read_to_string("words/drugs.txt")?;
+/// let drugs: Vec<&str> = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+/// let tables = matcher::words::tables(&[("drugs", &drugs)])?;
+/// fs::write(Path::new(&env::var("OUT_DIR")?).join("words.tables"), tables)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn tables(categories: &[(&str, &[&str])]) -> Result<Vec<u8>, WordError> {
+    if categories.len() > Categories::MOST {
+        return Err(WordError::Categories);
+    }
+    let mut builder = Builder::default();
+    for (index, (_, words)) in categories.iter().enumerate() {
+        builder = builder.add(words, Categories::numbered(index))?;
+    }
+    let names: Vec<&str> = categories.iter().map(|(name, _)| *name).collect();
+    builder.finish(&names)
+}
+
+/// Words on their way into tables.
+#[derive(Default)]
+pub(super) struct Builder {
+    folding: Folding,
+    words: Vec<(String, Categories)>,
+}
+
+/// A prefix that will have a slot.
+struct Node {
+    /// The node before it: its position, from 1 on.
+    before: usize,
+    last: char,
+    /// Its record, from 1 on.
+    record: usize,
+}
+
+impl Builder {
+    pub(super) fn add<S: AsRef<str>>(mut self, words: &[S], to: Categories) -> Result<Self, WordError> {
+        for (index, word) in words.iter().enumerate() {
+            let word = word.as_ref().trim();
+            match word.chars().count() {
+                0 => return Err(WordError::Empty { index }),
+                1..=LONGEST => {}
+                _ => return Err(WordError::TooLong { index }),
+            }
+            let fold = |c| match fold_simply(c) {
+                // Most characters are like this, and have nothing to learn.
+                Some(folded) if !matches!(folded, 'k' | 's') => folded,
+                simple => self.folding.learn_char(simple.unwrap_or(c)),
+            };
+            self.words.push((word.chars().map(fold).collect(), to));
+        }
+        Ok(self)
+    }
+
+    pub(super) fn finish(mut self, names: &[&str]) -> Result<Vec<u8>, WordError> {
+        self.words.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        self.words.dedup_by(|(again, more), (word, categories)| {
+            let same = again == word;
+            if same {
+                *categories = categories.and(*more);
+            }
+            same
+        });
+        let (nodes, records) = nodes(&self.words);
+        let (home_slots, slots) = slots(&nodes)?;
+        if records.len() > MOST_RECORD_BYTES {
+            return Err(WordError::TooMany);
+        }
+        let begin = beginnings(&self.words);
+        let names = write_names(names)?;
+        let folds: Vec<(char, char)> = self.folding.pairs().collect();
+
+        let (singles, slots_len) = (usize::from(begin.singles), slots.len());
+        let lengths =
+            [names.len(), folds.len(), begin.filter_bits, slots_len, records.len(), singles, home_slots];
+        let mut tables = Vec::with_capacity(HEAD + begin.filter.len() + slots.len() * 8 + records.len());
+        tables.extend_from_slice(&MAGIC.to_le_bytes());
+        for length in lengths {
+            let length = u32::try_from(length).map_err(|_| WordError::TooMany)?;
+            tables.extend_from_slice(&length.to_le_bytes());
+        }
+        tables.extend_from_slice(&begin.ascii.to_le_bytes());
+        tables.extend_from_slice(&begin.short.to_le_bytes());
+        tables.extend_from_slice(&names);
+        for (from, to) in folds {
+            tables.extend_from_slice(&u32::from(from).to_le_bytes());
+            tables.extend_from_slice(&u32::from(to).to_le_bytes());
+        }
+        tables.extend_from_slice(&begin.filter);
+        tables.extend(slots.iter().flat_map(|slot| slot.to_le_bytes()));
+        tables.extend_from_slice(&records);
+        Ok(tables)
+    }
+}
+
+fn write_names(names: &[&str]) -> Result<Vec<u8>, WordError> {
+    let mut bytes = Vec::new();
+    for name in names {
+        match u8::try_from(name.len()) {
+            Ok(length @ 1..) => bytes.push(length),
+            _ => return Err(WordError::Categories),
+        }
+        bytes.extend_from_slice(name.as_bytes());
+    }
+    Ok(bytes)
+}
+
+/// The nodes of sorted words, each after the one before it, and the records.
+fn nodes(words: &[(String, Categories)]) -> (Vec<Node>, Vec<u8>) {
+    struct Group {
+        words: Range<usize>,
+        /// How many bytes they have in common.
+        depth: usize,
+        node: usize,
+    }
+    let mut nodes: Vec<Node> = Vec::new();
+    let mut records = Vec::new();
+    let mut groups = vec![Group { words: 0..words.len(), depth: 0, node: 0 }];
+    while let Some(group) = groups.pop() {
+        let after = |index: usize| {
+            let (word, _) = words.get(index)?;
+            word.get(group.depth..)?.chars().next()
+        };
+        let mut next = group.words.start;
+        while next < group.words.end {
+            let start = next;
+            next += 1;
+            // The first of a group may be the prefix itself, which has its record.
+            let Some(last) = after(start) else {
+                continue;
+            };
+            while next < group.words.end && after(next) == Some(last) {
+                next += 1;
+            }
+            let depth = group.depth + last.len_utf8();
+            let mut record = 0;
+            if let Some((word, categories)) = words.get(start) {
+                let rest = word.get(depth..).unwrap_or_default();
+                let alone = next == start + 1;
+                if alone || rest.is_empty() {
+                    record = records.len() + 1;
+                    let length = u16::try_from(rest.len()).unwrap_or(INNER);
+                    records.extend_from_slice(&categories.0.to_le_bytes());
+                    records.extend_from_slice(&if alone { length } else { INNER }.to_le_bytes());
+                    records.extend_from_slice(rest.as_bytes());
+                }
+                nodes.push(Node { before: group.node, last, record });
+                if !alone {
+                    groups.push(Group { words: start..next, depth, node: nodes.len() });
+                }
+            }
+        }
+    }
+    (nodes, records)
+}
+
+/// The slots of all nodes, and how many of them hashes choose from.
+fn slots(nodes: &[Node]) -> Result<(usize, Vec<u64>), WordError> {
+    // At two in three taken, a look-up takes some two steps.
+    let wanted = nodes.len() + nodes.len() / 2;
+    let mut slots = vec![0u64; wanted];
+    let mut names = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let before = node.before.checked_sub(1).and_then(|at| names.get(at)).copied().unwrap_or(0u32);
+        let mut at = first_slot(hash(before, node.last.into()), wanted);
+        while slots.get(at).is_some_and(|slot| *slot != 0) {
+            at += 1;
+        }
+        if at == slots.len() {
+            slots.push(0);
+        }
+        if let Some(slot) = slots.get_mut(at) {
+            *slot = slot_key(before, node.last) | (node.record as u64) << RECORD_SHIFT;
+        }
+        names.push(u32::try_from(at + 1).map_err(|_| WordError::TooMany)?);
+    }
+    if slots.len() > MOST_SLOTS {
+        return Err(WordError::TooMany);
+    }
+    Ok((wanted, slots))
+}
+
+/// What words begin with.
+#[derive(Default)]
+struct Beginnings {
+    filter: Vec<u8>,
+    /// The logarithm of the filter's bits.
+    filter_bits: usize,
+    /// Whether there are words of one character.
+    singles: bool,
+    /// A bit for each character of ASCII that words begin with.
+    ascii: u128,
+    /// … with fewer than four of ASCII.
+    short: u128,
+}
+
+fn beginnings(words: &[(String, Categories)]) -> Beginnings {
+    let mut found = Beginnings::default();
+    let mut hashes: Vec<u32> = Vec::new();
+    for (word, _) in words {
+        let mut chars = word.chars();
+        let (Some(first), second) = (chars.next(), chars.next()) else {
+            continue;
+        };
+        found.singles |= second.is_none();
+        let bit = 1u128.checked_shl(first.into()).unwrap_or(0);
+        found.ascii |= bit;
+        let hash = match word.as_bytes().first_chunk() {
+            Some(four) if four.is_ascii() => hash_four(u32::from_le_bytes(*four)),
+            _ => {
+                found.short |= bit;
+                hash(packed(first), second.map_or(0, packed))
+            }
+        };
+        // Sorted words have equal beginnings side by side.
+        if hashes.last() != Some(&hash) {
+            hashes.push(hash);
+        }
+    }
+    // One bit in sixteen at most is set.
+    let bits = (hashes.len() * 16).next_power_of_two().clamp(64, 1 << 24).trailing_zeros();
+    found.filter_bits = bits as usize;
+    found.filter = vec![0; 1 << (bits - 3)];
+    for hash in hashes {
+        let bit = hash >> (32 - bits);
+        if let Some(byte) = found.filter.get_mut(bit as usize / 8) {
+            *byte |= 1 << (bit & 7);
+        }
+    }
+    found
+}

@@ -1,0 +1,170 @@
+//! Searching a text, one place after another.
+//!
+//! At most places the filter of first pairs says that nothing begins. Where something may, a walk through the
+//! prefixes ends with a word, with a character that no word has there, or with the text; it takes no more steps
+//! than the longest word has characters, so that a text costs at most its length times that.
+
+use super::characters::{fold_ascii, is_plain_lead, is_spaced};
+use super::format::{Tables, packed};
+use super::{Categories, Found};
+
+/// What begins at one place.
+enum Walk {
+    Nothing,
+    /// A word, before which so many bytes of the text are left.
+    Word {
+        left: usize,
+    },
+    Open,
+}
+
+/// What the first character of a text says.
+struct Step {
+    /// How many bytes to go on.
+    length: usize,
+    /// Whether a word that spaces set off goes on there, if it does.
+    in_word: bool,
+    /// Whether a denied word may begin with the character.
+    may_begin: bool,
+}
+
+impl Tables<'_> {
+    pub(super) fn find(&self, wanted: Categories, text: &str, from: usize, ended: bool) -> Found {
+        let Some((before, rest)) = text.split_at_checked(text.floor_char_boundary(from)) else {
+            return Found::None;
+        };
+        if wanted.is_empty() {
+            return Found::None;
+        }
+        let mut in_word = before.chars().next_back().is_some_and(|c| is_spaced(self.fold(c)));
+        let mut rest = rest;
+        while let Some(step) = self.step(rest, in_word) {
+            if step.may_begin {
+                let start = text.len() - rest.len();
+                match self.walk(wanted, rest, ended) {
+                    Walk::Nothing => {}
+                    Walk::Word { left } => return Found::Word { start, end: text.len() - left },
+                    Walk::Open => return Found::Open { start },
+                }
+            }
+            in_word = step.in_word;
+            rest = rest.get(step.length..).unwrap_or_default();
+        }
+        Found::None
+    }
+
+    /// Looks at the first character of a text, and further where no word can begin. `None` at the end.
+    #[inline(always)]
+    fn step(&self, text: &str, in_word: bool) -> Option<Step> {
+        let bytes = text.as_bytes();
+        let &first = bytes.first()?;
+        if first.is_ascii() {
+            if !first.is_ascii_alphanumeric() {
+                let may_begin = first > b' ' && self.may_begin_here(bytes);
+                return Some(Step { length: 1, in_word: false, may_begin });
+            }
+            if in_word {
+                let length =
+                    bytes.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(bytes.len());
+                return Some(Step { length, in_word, may_begin: false });
+            }
+            return Some(Step { length: 1, in_word: true, may_begin: self.may_begin_here(bytes) });
+        }
+        if let Some(&eight) = bytes.first_chunk() {
+            let both = u64::from_le_bytes(eight);
+            if is_plain_lead(first) && is_plain_lead((both >> 24) as u8) {
+                let [first, second] = [both, both >> 24].map(|c| (c & 0xff_ffff) as u32);
+                return Some(Step {
+                    length: 3,
+                    in_word: false,
+                    may_begin: self.may_begin_with(first, second),
+                });
+            }
+        }
+        let mut chars = text.chars();
+        let first = self.fold(chars.next()?);
+        let length = bytes.len() - chars.as_str().len();
+        let spaced = is_spaced(first);
+        let may_begin = match chars.next() {
+            _ if spaced && in_word => false,
+            // Four of ASCII may follow in any width.
+            _ if first.is_ascii() => u8::try_from(first).is_ok_and(|first| self.begins_with(first)),
+            Some(second) => self.may_begin_with(packed(first), packed(self.fold(second))),
+            None => true,
+        };
+        Some(Step { length, in_word: spaced, may_begin })
+    }
+
+    /// Whether a word may begin with a text that begins with ASCII.
+    #[inline]
+    fn may_begin_here(&self, text: &[u8]) -> bool {
+        text.first().is_some_and(|&first| self.begins_with(fold_ascii(first)))
+            && match text.first_chunk::<4>() {
+                Some(four) if four.is_ascii() => self.may_begin_with_four(four.map(fold_ascii)),
+                _ => true,
+            }
+    }
+
+    #[inline(never)]
+    fn walk(&self, wanted: Categories, text: &str, ended: bool) -> Walk {
+        let mut chars = text.chars();
+        let mut prefix = 0;
+        let cut_short = if ended { Walk::Nothing } else { Walk::Open };
+        loop {
+            let Some(mut last) = chars.next().map(|c| self.fold(c)) else {
+                return cut_short;
+            };
+            let Some((longer, record)) = self.longer(prefix, last) else {
+                return Walk::Nothing;
+            };
+            prefix = longer;
+            let Some(record) = record else {
+                continue;
+            };
+            let is_wanted = record.categories.share(wanted);
+            if !record.inner && !is_wanted {
+                return Walk::Nothing;
+            }
+            // Most of what is equal is so byte by byte.
+            let same = common_prefix(record.rest, chars.as_str());
+            let Some((same, different)) = chars.as_str().split_at_checked(same) else {
+                return Walk::Nothing;
+            };
+            last = same.chars().next_back().map_or(last, |c| self.fold(c));
+            chars = different.chars();
+            // Tables were made of a `str`; others match nothing.
+            let Ok(rest) = std::str::from_utf8(record.rest.get(same.len()..).unwrap_or_default()) else {
+                return Walk::Nothing;
+            };
+            for expected in rest.chars() {
+                match chars.next().map(|c| self.fold(c)) {
+                    None => return cut_short,
+                    Some(c) if c == expected => last = c,
+                    Some(_) => return Walk::Nothing,
+                }
+            }
+            if is_wanted {
+                let next = chars.clone().next().map(|c| is_spaced(self.fold(c)));
+                let is_whole = match next {
+                    _ if !is_spaced(last) => true,
+                    Some(goes_on) => !goes_on,
+                    None if ended => true,
+                    None => return Walk::Open,
+                };
+                if is_whole {
+                    return Walk::Word { left: chars.as_str().len() };
+                }
+            }
+            if !record.inner {
+                return Walk::Nothing;
+            }
+        }
+    }
+}
+
+/// A length to which `text` is equal to `word`, at the beginning of a character of it.
+fn common_prefix(word: &[u8], text: &str) -> usize {
+    let (words, texts) = (word.as_chunks::<8>().0, text.as_bytes().as_chunks::<8>().0);
+    let same = words.iter().zip(texts).take_while(|(one, other)| one == other).count() * 8;
+    text.floor_char_boundary(same)
+}
