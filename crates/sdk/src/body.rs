@@ -74,14 +74,23 @@ pub struct Body {
     /// Bytes that earlier calls have held back.
     held: usize,
     /// Bytes in the gateway's buffer, those held among them.
-    size: usize,
+    size: Cell<usize>,
+    /// Whether there is a buffer to write to.
+    changeable: bool,
     last: bool,
     failed: Cell<bool>,
 }
 
 impl Body {
-    pub(crate) fn new(buffer: BufferType, held: usize, size: usize, last: bool) -> Self {
-        Body { buffer, held: held.min(size), size, last, failed: Cell::new(false) }
+    pub(crate) fn new(buffer: BufferType, held: usize, size: usize, last: bool, changeable: bool) -> Self {
+        Body {
+            buffer,
+            held: held.min(size),
+            size: Cell::new(size),
+            changeable,
+            last,
+            failed: Cell::new(false),
+        }
     }
 
     /// Whether a host call failed that should not have.
@@ -106,8 +115,35 @@ impl Body {
         self.read(0)
     }
 
+    /// How many bytes of [`all`](Self::all) earlier calls have held.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Puts `bytes` in the place of everything that the gateway holds, what has just arrived among it: one host
+    /// call. A plug-in that does this removes `content-length` in the headers callback. Call it once in a
+    /// callback, after having read.
+    pub fn replace(&self, bytes: impl AsRef<[u8]>) {
+        let bytes = bytes.as_ref();
+        match host::set_buffer(self.buffer, self.size.get(), bytes) {
+            Ok(()) => self.size.set(bytes.len()),
+            Err(_) => self.failed.set(true),
+        }
+    }
+
+    /// Whether [`replace`](Self::replace) is possible. It is not at trailers before which nothing was held: all
+    /// of the body has gone on then, and the gateway takes no more of it.
+    pub fn can_replace(&self) -> bool {
+        self.changeable
+    }
+
+    /// Bytes in the gateway's buffer now.
+    pub(crate) fn size(&self) -> usize {
+        self.size.get()
+    }
+
     fn read(&self, start: usize) -> Vec<u8> {
-        let size = self.size.saturating_sub(start);
+        let size = self.size.get().saturating_sub(start);
         if size == 0 {
             return Vec::new();
         }

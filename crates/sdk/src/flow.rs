@@ -10,6 +10,10 @@ use crate::wait::Work;
 pub enum Flow {
     /// It goes on, with the changes made to it.
     Continue,
+    /// It stays until a body callback lets go of it together with the body: only for gateways that hold headers,
+    /// which no plug-in can see by itself, see [pausing](crate::guide::pausing). Elsewhere no body comes, and the
+    /// request hangs. At the end of a stream, and after trailers, it is [`Continue`](Flow::Continue).
+    Hold,
     /// It is answered here.
     Reply(Reply),
     /// It waits until the work is done, which decides: see
@@ -53,6 +57,7 @@ impl From<Flow> for Outcome {
     fn from(flow: Flow) -> Self {
         match flow {
             Flow::Continue => Outcome::Continue,
+            Flow::Hold => Outcome::Hold,
             Flow::Reply(reply) => Outcome::Reply(reply),
             Flow::Wait(work) => Outcome::Wait(work),
             Flow::Reset => Outcome::Reset,

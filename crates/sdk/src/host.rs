@@ -50,6 +50,12 @@ pub(crate) fn buffer(buffer: BufferType, start: usize, size: usize) -> Result<Ve
     bytes(|data, length| unsafe { abi::proxy_get_buffer_bytes(buffer as u32, start, size, data, length) })
 }
 
+/// Puts `value` in the place of the buffer's first `size` bytes.
+pub(crate) fn set_buffer(buffer: BufferType, size: usize, value: &[u8]) -> Result<(), Status> {
+    // SAFETY: pointer and length of a live slice.
+    done(unsafe { abi::proxy_set_buffer_bytes(buffer as u32, 0, size, value.as_ptr(), value.len()) })
+}
+
 /// The plug-in's configuration, whose size the host has announced.
 pub(crate) fn configuration(size: usize) -> Result<Vec<u8>, Status> {
     if size == 0 {

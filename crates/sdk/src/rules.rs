@@ -7,7 +7,7 @@ use matcher::host::HostPattern;
 use matcher::rules::{Attributes, Conditions, RuleIndex};
 
 use crate::abi::{MapType, Status};
-use crate::{host, property};
+use crate::{host, property, report};
 
 /// Where an authentication plug-in puts the name of the consumer. Nothing tells here who wrote it: it is only as
 /// trustworthy as that plug-in, which must remove a client's own.
@@ -17,6 +17,8 @@ const CONSUMER_PROPERTY: &str = "request\0headers\0x-mse-consumer";
 
 /// A document whose rules are ready to be asked.
 pub(crate) struct Loaded<C> {
+    /// Whether what is chosen is reported, because somebody traces requests.
+    traced: bool,
     index: RuleIndex,
     rules: Vec<Rc<C>>,
     global: Option<Rc<C>>,
@@ -26,7 +28,7 @@ impl<C> Loaded<C> {
     /// A configuration without rules.
     #[cfg(feature = "classic")]
     pub(crate) fn global(config: C) -> Self {
-        Loaded { index: RuleIndex::new([]), rules: Vec::new(), global: Some(Rc::new(config)) }
+        Loaded { traced: false, index: RuleIndex::new([]), rules: Vec::new(), global: Some(Rc::new(config)) }
     }
 }
 
@@ -40,7 +42,9 @@ impl<C: Configuration> Loaded<C> {
             conditions.push(compile(index, rule.conditions)?);
             rules.push(Rc::new(rule.config));
         }
-        Ok(Loaded { index: RuleIndex::new(conditions), rules, global: document.global.map(Rc::new) })
+        let index = RuleIndex::new(conditions);
+        // Whether somebody traces is asked here, once.
+        Ok(Loaded { traced: report::wanted(), index, rules, global: document.global.map(Rc::new) })
     }
 }
 
@@ -85,6 +89,21 @@ impl<C> Loaded<C> {
     ///
     /// The status of a host call that failed: no rule may be passed over because of it.
     pub(crate) fn choose(&self, phase: Phase) -> Result<Option<Choice<C>>, Status> {
+        if self.traced {
+            return self.choose_and_report(phase);
+        }
+        self.select(phase)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn choose_and_report(&self, phase: Phase) -> Result<Option<Choice<C>>, Status> {
+        let choice = self.select(phase)?;
+        report::chosen(choice.as_ref().and_then(|choice| choice.rule), choice.is_some());
+        Ok(choice)
+    }
+
+    fn select(&self, phase: Phase) -> Result<Option<Choice<C>>, Status> {
         let rule = if self.index.is_empty() {
             None
         } else {

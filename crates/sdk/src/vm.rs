@@ -20,8 +20,8 @@ use crate::queue::Queue;
 use crate::rules::{Choice, Loaded, Phase};
 use crate::wait::{Parked, Waits};
 use crate::{
-    BodyFlow, Plugin, RequestBody, RequestHeaders, RequestTrailers, ResponseBody, ResponseHeaders,
-    ResponseTrailers, host, log, report,
+    BodyFlow, Flow, Plugin, RequestBody, RequestHeaders, RequestTrailers, ResponseBody, ResponseHeaders,
+    ResponseTrailers, host, log,
 };
 use answer::{answer, fail};
 use task::Task;
@@ -34,15 +34,6 @@ pub struct Vm<P: Plugin> {
 }
 
 type Roots<C> = Vec<(u32, Rc<Loaded<C>>)>;
-
-/// Marks the id of a root whose requests are traced. A request looks for the id without it, does not find it, and only
-/// then asks further: the others do not pay.
-const TRACED: u32 = 1 << 31;
-
-/// The id that the host gave a root.
-fn id_of(entry: u32) -> u32 {
-    entry & !TRACED
-}
 
 /// Context ids count up from 1, so a multiplication spreads them as well as a slow hash would.
 type Contexts<T> = HashMap<u32, T, BuildHasherDefault<IdHasher>>;
@@ -160,10 +151,9 @@ impl<P: Plugin> Vm<P> {
         };
         match Loaded::from_json(&text) {
             Ok(loaded) => {
-                self.roots.retain(|(id, _)| id_of(*id) != root);
+                self.roots.retain(|(id, _)| *id != root);
                 let configurations = loaded.all();
-                let id = if report::wanted() { root | TRACED } else { root };
-                self.roots.push((id, Rc::new(loaded)));
+                self.roots.push((root, Rc::new(loaded)));
                 P::on_configured(&configurations);
                 let period = configurations.iter().map(|config| P::tick_period(config)).min();
                 match period {
@@ -181,7 +171,7 @@ impl<P: Plugin> Vm<P> {
     /// `proxy_on_delete`.
     pub fn on_delete(&mut self, context: u32) {
         if self.streams.remove(&context).is_none() {
-            self.roots.retain(|(id, _)| id_of(*id) != context);
+            self.roots.retain(|(id, _)| *id != context);
         }
     }
 
@@ -193,14 +183,14 @@ impl<P: Plugin> Vm<P> {
 
     /// `proxy_on_tick`.
     pub fn on_tick(&mut self, root: u32) {
-        if let Some((_, loaded)) = self.roots.iter().find(|(id, _)| id_of(*id) == root) {
+        if let Some((_, loaded)) = self.roots.iter().find(|(id, _)| *id == root) {
             P::on_tick(&loaded.all());
         }
     }
 
     /// `proxy_on_queue_ready`.
     pub fn on_queue_ready(&mut self, root: u32, queue: u32) {
-        if let Some((_, loaded)) = self.roots.iter().find(|(id, _)| id_of(*id) == root) {
+        if let Some((_, loaded)) = self.roots.iter().find(|(id, _)| *id == root) {
             P::on_queue_ready(Queue::from_id(queue), &loaded.all());
         }
     }
@@ -212,7 +202,7 @@ impl<P: Plugin> Vm<P> {
             let map = HeaderMap::new(REQUEST.headers);
             let mut view = RequestHeaders { state, map, end_of_stream, waits: waits::<P>(choice) };
             let flow = P::on_request_headers(&mut view, &choice.config);
-            settle(flow.into(), view.map.failed(), view.waits)
+            settle(of_head(flow, end_of_stream), view.map.failed(), view.waits)
         })
     }
 
@@ -223,7 +213,7 @@ impl<P: Plugin> Vm<P> {
             let waits = waits::<P>(choice);
             let mut view = ResponseHeaders { state: stream.state.as_mut(), map, end_of_stream, waits };
             let flow = P::on_response_headers(&mut view, &choice.config);
-            settle(flow.into(), view.map.failed(), view.waits)
+            settle(of_head(flow, end_of_stream), view.map.failed(), view.waits)
         })
     }
 
@@ -299,6 +289,14 @@ fn settle<S>(outcome: Outcome, failed: bool, waits: Option<Waits<S>>) -> Called<
     Called { outcome, parked: waits.and_then(|waits| waits.parked.into_inner()) }
 }
 
+/// Behind a head that ends its message no body comes that could let go of it.
+fn of_head(flow: Flow, end_of_stream: bool) -> Outcome {
+    match flow {
+        Flow::Hold if end_of_stream => Outcome::Continue,
+        flow => flow.into(),
+    }
+}
+
 /// What a view needs to wait. Only plug-ins with call-outs pay for it.
 fn waits<P: Plugin>(choice: &Choice<P::Config>) -> Option<Waits<P::State>> {
     P::CALL_OUTS.then(|| Waits { config: choice.config.clone(), parked: OnceCell::new() })
@@ -361,16 +359,17 @@ fn look_at_body<P: Plugin>(
     if progress.done {
         return Called { outcome: Outcome::Continue, parked: None };
     }
-    let body = Body::new(half.body, progress.held, size, last);
+    let changeable = !progress.trailers || progress.held > 0;
+    let body = Body::new(half.body, progress.held, size, last, changeable);
     let waits = waits::<P>(choice);
-    let (flow, failed, waits) = match half.phase {
+    let (flow, failed, size, waits) = match half.phase {
         Phase::Request => {
             let mut view = RequestBody { state: stream.state.get_or_insert_default(), body, waits };
-            (P::on_request_body(&mut view, &choice.config), view.body.failed(), view.waits)
+            (P::on_request_body(&mut view, &choice.config), view.body.failed(), view.body.size(), view.waits)
         }
         Phase::Response => {
             let mut view = ResponseBody { state: stream.state.as_mut(), body, waits };
-            (P::on_response_body(&mut view, &choice.config), view.body.failed(), view.waits)
+            (P::on_response_body(&mut view, &choice.config), view.body.failed(), view.body.size(), view.waits)
         }
     };
     let outcome = stream.progress(half.phase).after(flow, size, last);
@@ -399,7 +398,7 @@ fn then_trailers<P: Plugin>(
             (P::on_response_trailers(&mut view, &choice.config), view.map.failed())
         }
     };
-    settle(flow.into(), failed, None)
+    settle(of_head(flow, true), failed, None)
 }
 
 impl Progress {
@@ -425,13 +424,6 @@ impl Progress {
 /// The configuration of a root. A gateway that has none to deliver may not call `proxy_on_configure`.
 fn loaded<P: Plugin>(roots: &mut Roots<P::Config>, root: u32) -> Option<Rc<Loaded<P::Config>>> {
     if let Some((_, loaded)) = roots.iter().find(|(id, _)| *id == root) {
-        return Some(loaded.clone());
-    }
-    if let Some((_, loaded)) = roots.iter().find(|(id, _)| id_of(*id) == root) {
-        // What is asked so can be read on both ways. A failure shows when the choice is made.
-        if let Ok(choice) = loaded.choose(Phase::Response) {
-            report::chosen(choice.as_ref().and_then(|choice| choice.rule), choice.is_some());
-        }
         return Some(loaded.clone());
     }
     match Loaded::from_json(b"") {

@@ -192,13 +192,13 @@ fn what_was_chosen_and_decided_is_told_at_level_trace_alone() {
     const RULES: &str = r#"{"_rules_": [{"_match_domain_": ["a.com"], "tag": "a"}]}"#;
     let vm = Vm::new(tag::entry(), RULES);
     vm.host.borrow_mut().headers = [(":authority", "a.com")].into();
-    vm.host.borrow_mut().properties = [("plugin_name", "p"), ("request.host", "a.com")].into();
+    vm.host.borrow_mut().properties = [("plugin_name", "p")].into();
     vm.request(2, ROOT);
     assert_eq!(vm.host.borrow().told, [], "nobody traces");
     vm.host.borrow_mut().level = 0;
     assert!(vm.configure(5, RULES));
     vm.request(3, 5);
-    vm.host.borrow_mut().properties.insert("request.host", "b.com");
+    vm.host.borrow_mut().headers = [(":authority", "b.com")].into();
     vm.request(4, 5);
     let told = |value: &str| ("portcullis.trace".to_owned(), value.to_owned());
     assert_eq!(vm.host.borrow().told, [told("p\n_rules_[0]\n"), told("p\nnone\n")]);
