@@ -1,0 +1,315 @@
+//! What no cut may change: whatever pieces a stream comes in, the client sees no denied word and no mask that could be
+//! put back, neither in the texts that its deltas add up to nor in the bytes, and little is held back.
+
+use std::collections::BTreeMap;
+
+use ::config::Document;
+use serde_json::{Value, json};
+use text::sse;
+
+use crate::config::Config;
+use crate::masks::Masks;
+use crate::stream::Stream;
+use crate::whole;
+
+fn config(fields: &Value) -> Config {
+    Document::<Config>::from_json(fields.to_string().as_bytes()).unwrap().global.unwrap()
+}
+
+fn chunk(index: usize, content: &str) -> Vec<u8> {
+    let data = json!({"choices": [{"index": index, "delta": {"content": content}}]});
+    sse::event(data.to_string().as_bytes())
+}
+
+/// A stream of such texts, in turn from as many choices as there are.
+fn stream(choices: &[&[&str]]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for turn in 0..choices.iter().map(|texts| texts.len()).max().unwrap() {
+        for (index, texts) in choices.iter().enumerate() {
+            bytes.extend(texts.get(turn).map(|text| chunk(index, text)).unwrap_or_default());
+        }
+    }
+    bytes.extend(sse::event(b"[DONE]"));
+    bytes
+}
+
+/// What a client makes of bytes: its texts by choice, and whether it was told of the end.
+fn client(bytes: &[u8]) -> (BTreeMap<u64, String>, bool) {
+    let mut reader = sse::Reader::default();
+    reader.push(bytes);
+    let (mut texts, mut done) = (BTreeMap::<u64, String>::new(), false);
+    while let Some(event) = reader.next() {
+        assert!(!done, "nothing comes after the end");
+        let data = event.data().unwrap().into_owned();
+        if data == b"[DONE]" {
+            done = true;
+            continue;
+        }
+        let value: Value = serde_json::from_slice(&data).unwrap();
+        for choice in value["choices"].as_array().unwrap() {
+            let text = choice["delta"]["content"].as_str().unwrap_or_default();
+            texts.entry(choice["index"].as_u64().unwrap()).or_default().push_str(text);
+        }
+    }
+    assert_eq!(reader.held(), 0, "only whole events go on");
+    (texts, done)
+}
+
+/// Sends a stream in pieces. The most that was held back of events that were there is told, too.
+fn send(config: &Config, masks: &Masks, bytes: &[u8], cuts: &[usize]) -> (Vec<u8>, bool) {
+    let mut stream = Stream::default();
+    let mut out = Vec::new();
+    let mut from = 0;
+    for end in cuts.iter().copied().chain([bytes.len()]) {
+        let output = stream.push(config, masks, &bytes[from..end], end == bytes.len());
+        assert!(!output.broken);
+        out.extend(output.bytes);
+        if output.denial.is_some() {
+            return (out, true);
+        }
+        from = end;
+    }
+    assert!(!stream.holds(), "all is let go of at the end");
+    (out, false)
+}
+
+const DENY_MESSAGE: &str = "[denied]";
+
+fn denying() -> Config {
+    config(&json!({"deny_words": ["badword", "hello world", "代理商"], "deny_message": DENY_MESSAGE}))
+}
+
+/// Whether a text has a denied word, said plainly.
+fn is_denied(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    ["badword", "hello world"].iter().any(|word| {
+        lower.match_indices(word).any(|(start, word)| {
+            let before = lower[..start].chars().next_back();
+            let after = lower[start + word.len()..].chars().next();
+            // Chinese next to it does not make it longer.
+            let goes_on = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() && c < '\u{2e80}');
+            !goes_on(before) && !goes_on(after)
+        })
+    }) || lower.contains("代理商")
+}
+
+fn check_denied(config: &Config, choices: &[&[&str]], bytes: &[u8], cuts: &[usize]) {
+    let (out, denied) = send(config, &Masks::default(), bytes, cuts);
+    let (texts, done) = client(&out);
+    assert!(done, "{choices:?} {cuts:?}");
+    let wanted = choices.iter().any(|texts| is_denied(&texts.concat()));
+    assert_eq!(denied, wanted, "{choices:?} {cuts:?}");
+    for (index, text) in &texts {
+        let said = choices[usize::try_from(*index).unwrap()].concat();
+        let shown = text.strip_suffix(DENY_MESSAGE).filter(|_| denied).unwrap_or(text);
+        assert!(!is_denied(shown) && said.starts_with(shown), "{choices:?} {cuts:?}: {text}");
+        assert!(denied || *shown == said, "{choices:?} {cuts:?}: {text}");
+    }
+    // Where `badword` is part of a longer word, an event may have it alone: only together they are the text.
+    let bytes = String::from_utf8(out).unwrap();
+    assert!(!bytes.contains("代理商"), "{choices:?} {cuts:?}");
+    assert!(!denied || choices.len() > 1 || !is_denied(&bytes), "{choices:?} {cuts:?}");
+}
+
+#[test]
+fn no_denied_word_gets_through_in_any_two_cuts() {
+    let config = denying();
+    let streams: &[&[&[&str]]] = &[
+        &[&["a bad", "word!"]],
+        &[&["b", "adwor", "d"]],
+        &[&["badword", "s are fine"]],
+        &[&["x hello", " ", "world"]],
+        &[&["我的代", "理", "商"], &["代", "理人"]],
+        &[&["bad"], &["word"]],
+        &[&["bad", "", "word"]],
+    ];
+    for choices in streams {
+        let bytes = stream(choices);
+        for first in 0..=bytes.len() {
+            for second in first..=bytes.len() {
+                check_denied(&config, choices, &bytes, &[first, second]);
+            }
+        }
+    }
+}
+
+/// SplitMix64: numbers that follow from a seed alone.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % u64::try_from(limit.max(1)).unwrap()).unwrap()
+    }
+
+    fn texts(&mut self, material: &[&'static str]) -> Vec<&'static str> {
+        (0..self.below(9)).map(|_| material[self.below(material.len())]).collect()
+    }
+
+    fn cuts(&mut self, length: usize) -> Vec<usize> {
+        let mut cuts: Vec<usize> = (0..self.below(12)).map(|_| self.below(length)).collect();
+        cuts.sort_unstable();
+        cuts
+    }
+}
+
+#[test]
+fn no_denied_word_gets_through_at_random() {
+    let config = denying();
+    let material =
+        ["bad", "word", "badword", " ", "hello", " world", "s", "代", "理商", "理", "b", "a", "d", "", "Ba"];
+    let mut random = Random(1);
+    for _ in 0..3_000 {
+        let (a, b) = (random.texts(&material), random.texts(&material));
+        let choices = [a.as_slice(), b.as_slice()];
+        if a.is_empty() && b.is_empty() {
+            continue;
+        }
+        let bytes = stream(&choices);
+        let cuts = random.cuts(bytes.len());
+        check_denied(&config, &choices, &bytes, &cuts);
+    }
+}
+
+fn masking() -> (Config, Masks) {
+    let config = config(&json!({"replace_roles": [
+        {"regex": r"1[3-9]\d{9}", "type": "replace", "value": "<phone>", "restore": true},
+        {"regex": r"[a-z]+@[a-z]+\.com", "type": "replace", "value": "****"},
+    ]}));
+    let mut masks = Masks::default();
+    let request = json!({"messages": [{"role": "user", "content": "I am 13812345678"}]}).to_string();
+    let verdict = whole::request(&config, request.as_bytes(), &mut masks).unwrap();
+    assert_eq!(verdict.changed.unwrap(), request.replace("13812345678", "<phone>").as_bytes());
+    (config, masks)
+}
+
+/// How many phone numbers a text has, said plainly.
+fn numbers(text: &str) -> usize {
+    let (mut count, mut rest) = (0, text.as_bytes());
+    while let Some((_, after)) = rest.split_first() {
+        let is_number = matches!(rest, [b'1', b'3'..=b'9', ..])
+            && rest.len() >= 11
+            && rest[..11].iter().all(u8::is_ascii_digit);
+        count += usize::from(is_number);
+        rest = if is_number { &rest[11..] } else { after };
+    }
+    count
+}
+
+fn check_masked(config: &Config, masks: &Masks, texts: &[&str], cuts: &[usize]) {
+    let bytes = stream(&[texts]);
+    let cuts: Vec<usize> = cuts.iter().map(|cut| (*cut).min(bytes.len())).collect();
+    let (out, denied) = send(config, masks, &bytes, &cuts);
+    assert!(!denied);
+    let (seen, done) = client(&out);
+    assert!(done);
+    // The same, of the whole text.
+    let said = texts.concat();
+    let (_, edits) = whole::seen(&config.rules, masks, &said);
+    let seen = seen.get(&0).cloned().unwrap_or_default();
+    assert_eq!(seen, crate::roles::apply(&said, &edits), "{texts:?} {cuts:?}");
+    // A number of the model's own is masked, and that mask stands for nothing.
+    assert_eq!(seen.matches("<phone>").count(), numbers(&said), "{texts:?} {cuts:?}: {seen}");
+}
+
+#[test]
+fn every_mask_is_put_back_and_every_match_masked_in_any_two_cuts() {
+    let (config, masks) = masking();
+    let streams: &[&[&str]] = &[
+        &["you are <ph", "one>, <phone", ">"],
+        &["<phone><phone>", "<phone"],
+        &["write to me@", "home.com or 139", "12345678!"],
+        &["a@b.co", "mm <", "phone>"],
+    ];
+    for texts in streams {
+        let length = stream(&[texts]).len();
+        for first in 0..=length {
+            for second in first..=length {
+                check_masked(&config, &masks, texts, &[first, second]);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_mask_is_put_back_and_every_match_masked_at_random() {
+    let (config, masks) = masking();
+    let material = [
+        "<", "phone", ">", "<phone>", "139", "12345678", "me@", "home", ".com", " ", "<ph", "one>", "x", "你",
+    ];
+    let mut random = Random(2);
+    for _ in 0..3_000 {
+        let texts = random.texts(&material);
+        let length = stream(&[&texts, &["x"]]).len();
+        let cuts = random.cuts(length);
+        check_masked(&config, &masks, &texts, &cuts);
+    }
+}
+
+#[test]
+fn tokens_flow_and_what_is_held_is_bounded() {
+    let config = config(&json!({
+        "deny_words": ["badword"],
+        "max_match_bytes": 64,
+        "replace_roles": [{"regex": "[a-z]+[0-9]", "value": "*"}],
+    }));
+    let masks = Masks::default();
+    let mut stream = Stream::default();
+    let mut sent = 0;
+    let mut shown = 0;
+    for _ in 0..200 {
+        sent += 8;
+        let out = stream.push(&config, &masks, &chunk(0, "abcdefgh"), false);
+        shown += client(&out.bytes).0.get(&0).map_or(0, String::len);
+        assert!(sent - shown <= 64 + 8, "{sent} {shown}");
+    }
+    // What cannot match is not held at all.
+    let out = stream.push(&config, &masks, &chunk(0, ". "), false);
+    shown += client(&out.bytes).0[&0].len();
+    assert_eq!(shown, sent + 2);
+    for text in ["Fine. ", "So, ", "1 2 3, "] {
+        let out = stream.push(&config, &masks, &chunk(0, text), false);
+        assert_eq!(out.bytes, chunk(0, text));
+    }
+}
+
+#[test]
+fn all_bytes_of_a_stream_are_looked_at_where_that_is_asked_for() {
+    let config = config(&json!({"deny_openai": false, "deny_raw": true, "deny_words": ["badword"]}));
+    for (stream, denied) in [
+        (&b"data: a badword\n\ndata: more\n\n"[..], true),
+        (b"data: bad word\n\n: badwords\n\n", false),
+        (b"data: \xff\xfe badword \xe4\xbd\n\n", true),
+        (b"data: \xff\xfe \xe4\xbd\xa0 \xe4\xbd\n\n", false),
+    ] {
+        for first in 0..=stream.len() {
+            for second in first..=stream.len() {
+                let (out, was) = send(&config, &Masks::default(), stream, &[first, second]);
+                assert_eq!(was, denied);
+                assert_eq!(out == stream, !denied, "{first} {second}");
+                let end = out.windows(7).any(|window| window == b"badword");
+                assert!(!end || !denied, "{first} {second}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stream_of_more_texts_than_a_model_sends_is_broken_off() {
+    let config = config(&json!({"deny_words": ["badword"]}));
+    let mut one_by_one = Stream::default();
+    let mut broken = 0;
+    for index in 0..1_000 {
+        let output = one_by_one.push(&config, &Masks::default(), &chunk(index, "badwor"), false);
+        broken += usize::from(output.broken);
+        assert_eq!(output.broken, index > 128, "{index}");
+    }
+    assert!(broken > 0);
+    let choices: Vec<Value> =
+        (0..200).map(|index| json!({"index": index, "delta": {"content": "x"}})).collect();
+    let at_once = sse::event(json!({"choices": choices}).to_string().as_bytes());
+    assert!(Stream::default().push(&config, &Masks::default(), &at_once, false).broken);
+}

@@ -1,0 +1,162 @@
+//! The expressions whose matches are masked, and what becomes of them.
+
+use std::fmt::Write;
+use std::ops::Range;
+
+use config::FieldError;
+use matcher::replace::{Next, Replacer};
+use sha2::{Digest, Sha256};
+
+use crate::fields::{Role, RoleType};
+use crate::masks::{self, Masks};
+
+/// What is masked, compiled.
+pub struct Roles {
+    replacer: Replacer,
+    roles: Vec<Role>,
+    /// Whether any is put back in responses.
+    pub restores: bool,
+}
+
+/// A part of a text that becomes another.
+pub struct Edit {
+    pub range: Range<usize>,
+    pub text: String,
+}
+
+/// The next edit of a text of which more may come.
+pub enum NextEdit {
+    None,
+    Edit(Edit),
+    /// From here on what follows decides.
+    Open(usize),
+}
+
+impl Roles {
+    /// Compiles the entries of `replace_roles`; nothing when there are none.
+    pub fn new(roles: Vec<Role>) -> Result<Option<Self>, FieldError> {
+        let field = |index: usize, name: &str, message: String| {
+            FieldError::new(format!("replace_roles[{index}].{name}"), message)
+        };
+        let mut patterns = Vec::new();
+        for (index, role) in roles.iter().enumerate() {
+            let pattern =
+                text::grok::expand(&role.regex).map_err(|error| field(index, "regex", error.to_string()))?;
+            if role.kind == RoleType::Hash && !role.value.is_empty() {
+                let message = "has no meaning with `type: hash`: remove it, or write `type: replace`";
+                return Err(field(index, "value", message.into()));
+            }
+            if role.kind == RoleType::Replace && role.restore && role.value.is_empty() {
+                let message = "is empty, and nothing could be found in the response to put the original back: write \
+                               what stands in its place, or `type: hash`";
+                return Err(field(index, "value", message.into()));
+            }
+            patterns.push(pattern);
+        }
+        if patterns.is_empty() {
+            return Ok(None);
+        }
+        let replacer =
+            Replacer::new(&patterns).map_err(|error| field(error.index, "regex", error.message.clone()))?;
+        for (index, role) in roles.iter().enumerate() {
+            if let Some(name) = replacer.unknown_groups(index, &role.value).first() {
+                let message = format!(
+                    "the expression has no group `{name}`: write a group of it, or `$$` for a dollar"
+                );
+                return Err(field(index, "value", message));
+            }
+        }
+        let restores = roles.iter().any(|role| role.restore);
+        Ok(Some(Self { replacer, roles, restores }))
+    }
+
+    /// Masks a text of a request, and notes what can be put back.
+    pub fn mask(&self, text: &str, masks: &mut Masks) -> Vec<Edit> {
+        let mut edits = Vec::new();
+        let mut from = 0;
+        while let Next::Match { pattern, start, end } = self.replacer.find(text, from, true, 0) {
+            let edit = self.edit(text, pattern, start..end);
+            if self.roles.get(pattern).is_some_and(|role| role.restore) {
+                masks.note(&edit.text, text.get(start..end).unwrap_or_default());
+            }
+            edits.push(edit);
+            from = end;
+        }
+        edits
+    }
+
+    fn edit(&self, text: &str, pattern: usize, range: Range<usize>) -> Edit {
+        let becomes = match self.roles.get(pattern) {
+            Some(Role { kind: RoleType::Replace, value, .. }) => {
+                self.replacer.expand(text, pattern, range.clone(), value)
+            }
+            _ => hash(text.get(range.clone()).unwrap_or_default()),
+        };
+        Edit { range, text: becomes }
+    }
+}
+
+/// The next thing to change in a text of a response from `from` on: a mask that is put back, or something to mask. A
+/// mask comes before what begins with it or after it. Only the last `longest` bytes can wait for more.
+pub fn next(
+    roles: Option<&Roles>,
+    masks: &Masks,
+    text: &str,
+    from: usize,
+    ended: bool,
+    longest: usize,
+) -> NextEdit {
+    let found = roles.map_or(Next::None, |roles| roles.replacer.find(text, from, ended, longest));
+    let place = |next: &Next| match next {
+        Next::None => text.len(),
+        Next::Match { start, .. } | Next::Open { start } => *start,
+    };
+    match masks.find(text, from, ended) {
+        masks::Next::Match { start, end } if start <= place(&found) => {
+            let range = start..end;
+            let original = text.get(range.clone()).and_then(|mask| masks.original(mask));
+            NextEdit::Edit(Edit { range, text: original.unwrap_or_default().to_owned() })
+        }
+        masks::Next::Open { start } if start <= place(&found) => NextEdit::Open(start),
+        _ => match (found, roles) {
+            (Next::Match { pattern, start, end }, Some(roles)) => {
+                NextEdit::Edit(roles.edit(text, pattern, start..end))
+            }
+            (Next::Open { start }, _) => NextEdit::Open(start),
+            _ => NextEdit::None,
+        },
+    }
+}
+
+/// All edits of a text of a response that is whole.
+pub fn edits(roles: Option<&Roles>, masks: &Masks, text: &str) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    let mut from = 0;
+    while let NextEdit::Edit(edit) = next(roles, masks, text, from, true, 0) {
+        from = edit.range.end;
+        edits.push(edit);
+    }
+    edits
+}
+
+/// The text with its edits.
+pub fn apply(text: &str, edits: &[Edit]) -> String {
+    let mut changed = String::with_capacity(text.len());
+    let mut from = 0;
+    for edit in edits {
+        changed.push_str(text.get(from..edit.range.start).unwrap_or_default());
+        changed.push_str(&edit.text);
+        from = edit.range.end;
+    }
+    changed.push_str(text.get(from..).unwrap_or_default());
+    changed
+}
+
+fn hash(text: &str) -> String {
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(text) {
+        // Writing to a string does not fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}
