@@ -20,6 +20,7 @@ mod schema;
 mod template;
 mod wasm;
 mod workspace;
+mod yaml;
 
 use std::fmt;
 use std::process::ExitCode;

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use anyhow::{Context, Result, bail};
 use flate2::{Compression, GzBuilder, read::GzDecoder};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::{Annotations, Descriptor, Layout, Manifest, digest, media};
 
@@ -76,13 +76,10 @@ impl Image {
             Shape::Higress => ("wasm", "wasip1"),
             Shape::Plain => ("amd64", "linux"),
         };
-        let config = json!({
-            "architecture": architecture,
-            "os": os,
-            "config": {},
-            "rootfs": { "type": "layers", "diff_ids": unpacked },
-        });
-        let config = layout.add_blob(media::CONFIG, config.to_string().into_bytes());
+        let rootfs = RootFs { diff_ids: unpacked, kind: "layers" };
+        let config = Config { architecture, config: Empty {}, os, rootfs };
+        let config = serde_json::to_vec(&config).context("writing the image's configuration")?;
+        let config = layout.add_blob(media::CONFIG, config);
         let manifest = Manifest {
             schema_version: 2,
             media_type: media::MANIFEST.into(),
@@ -95,6 +92,26 @@ impl Image {
         layout.add_manifest(&manifest, Some(tag))
     }
 }
+
+/// The image's configuration. As types, and not as `json!`, the order of whose fields is a feature of its crate that
+/// anybody else may switch on.
+#[derive(Serialize)]
+struct Config<'a> {
+    architecture: &'a str,
+    config: Empty,
+    os: &'a str,
+    rootfs: RootFs,
+}
+
+#[derive(Serialize)]
+struct RootFs {
+    diff_ids: Vec<String>,
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
+#[derive(Serialize)]
+struct Empty {}
 
 fn titled(mut descriptor: Descriptor, file: &str) -> Descriptor {
     descriptor.annotations.insert("org.opencontainers.image.title".into(), file.into());

@@ -9,7 +9,6 @@ mod schema;
 mod target;
 #[cfg(test)]
 mod tests;
-mod yaml;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
@@ -107,7 +106,7 @@ impl ControlPlane {
 
 /// The resource as YAML, which has been read again and is the same.
 pub(crate) fn to_yaml(resource: &Value) -> Result<String> {
-    let text = yaml::write(resource);
+    let text = crate::yaml::write(resource);
     let read = config::yaml::read(&text).context("reading the resource again: this is a bug in xtask")?;
     match read.as_slice() {
         [document] if document.to_json() == *resource => Ok(text),

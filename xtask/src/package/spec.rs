@@ -63,7 +63,7 @@ pub(super) fn of(manifest: &Manifest, schema: Option<&Value>) -> Result<String> 
             config_schema: ConfigSchema { schema: schema.unwrap_or(&any) },
         },
     };
-    serde_yaml::to_string(&spec).context("writing spec.yaml")
+    Ok(crate::yaml::write(&serde_json::to_value(&spec).context("writing spec.yaml")?))
 }
 
 /// A stage, as resources and consoles name it.

@@ -70,6 +70,6 @@ fn an_image_holds_what_consoles_show_and_the_module_last() {
     // The console takes what is indented below `example:` as it stands, so it must be a block of its own.
     let spec = String::from_utf8(spec).unwrap();
     let (_, schema) = spec.split_once("    openAPIV3Schema:\n").unwrap();
-    assert!(schema.contains("\n      example:\n        word: 'true'\n        count: 3\n"), "{spec}");
+    assert!(schema.contains("\n      example:\n        word: \"true\"\n        count: 3\n"), "{spec}");
     assert!(spec.contains("  phase: AUTHN\n  priority: 320\n") && spec.contains("zh-CN: 演示"), "{spec}");
 }
