@@ -2,7 +2,7 @@
 //!
 //! `kubectl` turns a resource into JSON by the rules of YAML 1.1 (`on` is true, `0777` is 511), refuses a key
 //! that stands there twice, and an error in the resource comes back without a line. This reader follows the
-//! same rules and knows where each value stands, so that the path of a [`ConfigError`](crate::ConfigError) is
+//! same rules and knows where each value stands, so that the path of a [`ConfigError`] is
 //! found in the text:
 //!
 //! ```
