@@ -40,6 +40,9 @@ pub(crate) struct Manifest {
     /// Whether request headers are held back while the body callbacks run, which few gateways can.
     #[serde(default)]
     pub(crate) holds_headers: bool,
+    /// Whether it holds them back where its configuration says so, and does without otherwise.
+    #[serde(default)]
+    pub(crate) may_hold_headers: bool,
     /// Whether bodies are held for inspection, so that the gateway's buffer limit has to cover them.
     #[serde(default)]
     pub(crate) buffers_bodies: bool,
@@ -180,6 +183,11 @@ impl Manifest {
             ));
         }
         Ok(())
+    }
+
+    /// Whether Higress and MSE need a module of their own ABI of it, which alone may hold headers there.
+    pub(crate) fn has_higress_flavour(&self) -> bool {
+        self.holds_headers || self.may_hold_headers
     }
 
     /// Compares the manifest with the package beside it.

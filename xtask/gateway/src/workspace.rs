@@ -66,7 +66,9 @@ impl Workspace {
         let text = fs::read_to_string(folder.join("plugin.yaml")).ok()?;
         let manifest = yaml::read(&text).ok()?.first()?.to_json();
         let version = manifest.get("version").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let holds_headers = manifest.get("holdsHeaders").and_then(Value::as_bool).unwrap_or_default();
+        // Where headers may be held, who does not hold them is none the worse for it.
+        let says = |field: &str| manifest.get(field).and_then(Value::as_bool).unwrap_or_default();
+        let holds_headers = says("holdsHeaders") || says("mayHoldHeaders");
         Some(Plugin { name, folder, version, holds_headers })
     }
 

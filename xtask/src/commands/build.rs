@@ -48,8 +48,8 @@ pub(crate) struct Args {
     /// How to compile.
     #[arg(long, value_enum, default_value = "release")]
     profile: Profile,
-    /// The gateway that it is for. Only a plug-in that holds headers (`holdsHeaders` in its manifest) has another
-    /// module for Higress and MSE, in `dist/<plugin>/higress/plugin.wasm`.
+    /// The gateway that it is for. Only a plug-in that holds headers, or may (`holdsHeaders` and `mayHoldHeaders` in
+    /// its manifest), has another module for Higress and MSE, in `dist/<plugin>/higress/plugin.wasm`.
     #[arg(long, value_enum, default_value = "any")]
     gateway: Flavour,
     /// Build a second time, from a copy in another folder and with another CARGO_HOME, and fail where the bytes differ.
@@ -157,7 +157,7 @@ pub(crate) fn build(
     let compiled = builder.build(plugin, options.profile)?;
     let mut bytes = fs::read(&compiled).with_context(|| format!("reading {}", compiled.display()))?;
     let mut folder = workspace.root.join("dist").join(&plugin.name);
-    if manifest.holds_headers && options.flavour == Flavour::Higress {
+    if manifest.has_higress_flavour() && options.flavour == Flavour::Higress {
         folder.push(HIGRESS);
         let higress = abi::declare(&bytes, Abi::Higress).with_context(|| plugin.name.clone())?;
         bytes = higress.with_context(|| format!("{} declares no ABI version to change", plugin.name))?;

@@ -189,6 +189,18 @@ fn remark(plane: ControlPlane, manifest: &Manifest) {
             name = manifest.name
         ));
     }
+    if manifest.may_hold_headers {
+        let can = match plane {
+            ControlPlane::Higress => {
+                format!("needs an image of `cargo xtask package {} --gateway higress`", manifest.name)
+            }
+            other => format!("makes requests with a body hang: {} cannot hold headers", other.title()),
+        };
+        output::warning(format_args!(
+            "{} may hold headers: a configuration that tells it to {can}",
+            manifest.name
+        ));
+    }
     if plane == ControlPlane::EnvoyGateway && (manifest.stage != Stage::Default || manifest.priority != 0) {
         output::warning(format_args!(
             "Envoy Gateway has no stages or priorities: where several plug-ins are in force, put them into one \

@@ -195,6 +195,8 @@ fn holds_headers(manifest: &Manifest) -> Check {
         let mut check = passed("holdsHeaders", "true: headers wait until the body is there");
         check.remarks.push("not every gateway can: see below".into());
         check
+    } else if manifest.may_hold_headers {
+        passed("holdsHeaders", "where its configuration says so: works wherever the module loads")
     } else {
         passed("holdsHeaders", "false: works wherever the module loads")
     }
