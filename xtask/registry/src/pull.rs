@@ -18,15 +18,8 @@ const ACCEPTED: [&str; 4] = [media::MANIFEST, media::DOCKER_MANIFEST, media::IND
 /// No image of a plug-in has larger parts.
 const LARGEST: u64 = 512 * 1024 * 1024;
 
-/// Pull an image into an OCI layout
-///
-/// Every byte is compared with the digest that it was asked for by.
+/// What `cargo xtask pull` was given; its `--help` is that command's.
 #[derive(clap::Args)]
-#[command(after_help = "\
-Examples:
-  cargo xtask pull oci://registry.example.com/plugins/request-block:1.0.0
-  cargo xtask pull oci://registry.example.com/plugins/request-block@sha256:… image
-  cargo xtask pull oci://127.0.0.1:5000/request-block:1.0.0 --plain-http")]
 pub(crate) struct Args {
     /// The image: oci://HOST/REPOSITORY:TAG, or …@sha256:….
     #[arg(value_name = "oci://…")]

@@ -14,22 +14,10 @@ use crate::reference::{self, by_digest, by_tag};
 use crate::retry::retry;
 use crate::{Access, LAYOUT, Progress, Usage, digest_file, pull};
 
-/// Push an image to a registry
-///
-/// What the registry has already is not sent again, so that a push that broke off goes on where it was. The tag comes last,
-/// when all that belongs to it is there; then everything is pulled back and compared. A tag that means another image is
-/// refused.
+/// What `cargo xtask push` has resolved; its `--help` is that command's.
 #[derive(clap::Args)]
-#[command(after_help = "\
-Examples:
-  cargo xtask push request-block oci://registry.example.com/plugins/request-block:1.0.0
-  cargo xtask push dist/request-block/image.tar oci://registry.example.com/plugins/request-block:1.0.0
-  cargo xtask push request-block oci://127.0.0.1:5000/request-block:1.0.0 --plain-http
-
-The digest is printed, and left beside the layout: dist/request-block/image.digest.
-Exit codes: 0 the image is there and is the same, 1 it is not, 2 the command was wrong.")]
 pub(crate) struct Args {
-    /// A plug-in of this workspace, or a layout's folder or archive.
+    /// A layout's folder or archive.
     #[arg(value_name = LAYOUT)]
     layout: PathBuf,
     /// Where to: oci://HOST/REPOSITORY:TAG.
