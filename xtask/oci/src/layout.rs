@@ -327,7 +327,8 @@ fn archive_files(file: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut files = BTreeMap::new();
     let mut archive = tar::Archive::new(archive.take(LARGEST));
     for entry in archive.entries().with_context(|| format!("{shown} is no archive"))? {
-        let mut entry = entry.with_context(|| format!("{shown} is no archive, or breaks off"))?;
+        // What the library says quotes the bytes, which may be anything.
+        let mut entry = entry.map_err(|_| anyhow!("{shown} is no archive, or breaks off: write it anew"))?;
         let path = entry.path().with_context(|| format!("{shown} has a file without a name"))?;
         let path = path.to_string_lossy().trim_start_matches("./").to_owned();
         let mut bytes = Vec::new();
