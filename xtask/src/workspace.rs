@@ -12,6 +12,9 @@ use crate::names::{canonical, nearest};
 /// The manifest's file name.
 pub(crate) const MANIFEST: &str = "plugin.yaml";
 
+/// The folder, in that of its plug-in in `dist`, of a module for Higress and MSE alone.
+pub(crate) const HIGRESS: &str = "higress";
+
 /// The workspace that the command was given in.
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,

@@ -7,8 +7,6 @@ use matcher::literal::Literals;
 use matcher::regexes::Regexes;
 use sdk::configuration;
 
-use crate::rules::HeaderPatterns;
-
 /// The fields as they are written.
 #[configuration]
 pub struct Fields {
@@ -99,6 +97,14 @@ pub struct Config {
     pub body_mode: BodyMode,
     /// Let every request pass all the same.
     pub dry_run: bool,
+}
+
+/// Keywords that are looked for in headers.
+pub struct HeaderPatterns {
+    /// In names, which have no case.
+    pub names: Literals,
+    /// In values, each on its own.
+    pub values: Literals,
 }
 
 impl Configuration for Config {

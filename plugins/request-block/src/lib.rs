@@ -21,7 +21,7 @@ impl Plugin for RequestBlock {
             Some(patterns) => {
                 let headers = request.all();
                 let path = headers.values(":path").next().unwrap_or_default();
-                rules::url(config, path).or_else(|| patterns.find(headers.bytes(), headers.iter()))
+                rules::url(config, path).or_else(|| rules::headers(patterns, headers.bytes(), headers.iter()))
             }
             None if config.looks_at_urls => request.with(":path", |path| rules::url(config, path)),
             None => None,

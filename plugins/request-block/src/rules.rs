@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use matcher::literal::Literals;
-
-use crate::config::Config;
+use crate::config::{Config, HeaderPatterns};
 
 /// Which pattern matched: its list, and its place there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,27 +51,17 @@ pub fn url(config: &Config, url: &[u8]) -> Option<Match> {
     exact().or_else(keyword).or_else(regexp)
 }
 
-/// Keywords that are looked for in headers.
-pub struct HeaderPatterns {
-    /// In names, which have no case.
-    pub names: Literals,
-    /// In values, each on its own.
-    pub values: Literals,
-}
-
-impl HeaderPatterns {
-    /// Looks at every header, and at every value of one that is repeated. `all` is where they stand together: most
-    /// requests hold no keyword in any case, and one look shows it.
-    pub fn find<'a>(
-        &self,
-        all: &[u8],
-        mut headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
-    ) -> Option<Match> {
-        if !self.names.is_match(all) {
-            return None;
-        }
-        headers
-            .find_map(|(name, value)| self.names.find(name).or_else(|| self.values.find(value)))
-            .map(Match::Header)
+/// Looks at every header, and at every value of one that is repeated. `all` is where they stand together: most
+/// requests hold no keyword in any case, and one look shows it.
+pub fn headers<'a>(
+    patterns: &HeaderPatterns,
+    all: &[u8],
+    mut headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+) -> Option<Match> {
+    if !patterns.names.is_match(all) {
+        return None;
     }
+    headers
+        .find_map(|(name, value)| patterns.names.find(name).or_else(|| patterns.values.find(value)))
+        .map(Match::Header)
 }

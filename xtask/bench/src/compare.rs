@@ -8,25 +8,13 @@ use serde_json::Value;
 
 use crate::envoy::{Envoy, Wasm};
 use crate::module;
+use crate::options::Options;
 use crate::report::{Cpu, PluginReport, Row};
 use crate::rounds::{self, Cell, Plan, Times};
 use crate::scenario::{Request, Scenario};
 use crate::stats::Spread;
 use crate::subject::Subject;
 use crate::{Usage, allocations, interpreter, progress};
-
-/// What was asked for.
-pub(crate) struct Options {
-    /// Envoy's binary, if CPU time is wanted.
-    pub(crate) envoy: Option<PathBuf>,
-    /// Whether instructions are wanted.
-    pub(crate) interpreter: bool,
-    pub(crate) rounds: usize,
-    pub(crate) only: Option<String>,
-    pub(crate) against: Option<PathBuf>,
-    pub(crate) config: Option<String>,
-    pub(crate) against_config: Option<String>,
-}
 
 /// A configuration file, as a plug-in gets it.
 pub(crate) fn read_config(file: &Path) -> Result<String> {

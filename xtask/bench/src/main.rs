@@ -8,6 +8,7 @@ mod envoy;
 mod interpreter;
 mod load;
 mod module;
+mod options;
 mod progress;
 mod report;
 mod rounds;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 
-use crate::compare::Options;
+use crate::options::Options;
 use crate::report::Report;
 use crate::subject::Workspace;
 

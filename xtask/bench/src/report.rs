@@ -8,8 +8,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::compare::Options;
 use crate::interpreter::Counts;
+use crate::options::Options;
 use crate::stats::Spread;
 
 /// Above this, quartiles that lie apart say that the machine had other work.

@@ -16,11 +16,8 @@ use crate::module::{Subject, check};
 use crate::output;
 use crate::reproduce::{Comparison, Elsewhere};
 use crate::wasm::{Builder, Profile};
-use crate::workspace::{Plugin, Workspace};
+use crate::workspace::{HIGRESS, Plugin, Workspace};
 use crate::{Usage, module};
-
-/// The folder, in that of its plug-in, of a module for Higress and MSE alone.
-pub(crate) const HIGRESS: &str = "higress";
 
 /// Build plug-ins into `dist/<plugin>/plugin.wasm`
 ///

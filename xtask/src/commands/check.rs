@@ -8,12 +8,11 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use crate::Usage;
-use crate::commands::build::HIGRESS;
 use crate::manifest::Manifest;
 use crate::module::{CONSOLE_LIMIT, Gateway, Report, Subject, check};
 use crate::names::canonical;
 use crate::output::{BOLD, DIM, mark, styled};
-use crate::workspace::Workspace;
+use crate::workspace::{HIGRESS, Workspace};
 
 /// Say whether a module is sound, and which gateways load it
 ///

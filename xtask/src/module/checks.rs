@@ -1,17 +1,16 @@
-//! The checks on a module, and the report that comes of them.
+//! The checks on a module.
 //!
 //! A check fails when no gateway could take the module, or when it breaks a limit that it has been given. What
 //! only some gateways lack keeps the module out of those, and is no failure.
 
 use std::path::PathBuf;
 
-use serde::Serialize;
-
 use super::CONSOLE_LIMIT;
 use super::contents::{Refusals, abi_version, exports, imports, names};
 use super::gateways::{Gateway, Verdict};
 use super::host::{Abi, Host};
 use super::inspect::inspect;
+use super::report::{Check, Report, failed, passed};
 use crate::manifest::Manifest;
 
 /// What is to be checked.
@@ -26,46 +25,6 @@ pub(crate) struct Subject<'a> {
     pub(crate) manifest: Option<&'a Manifest>,
     /// Whether it holds headers back, where that is known without a manifest.
     pub(crate) holds_headers: bool,
-}
-
-/// One thing that was looked at.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Check {
-    pub(crate) name: &'static str,
-    pub(crate) ok: bool,
-    /// What was found.
-    pub(crate) detail: String,
-    /// What is wrong, with the remedy; or, when `ok`, what only some gateways lack.
-    pub(crate) remarks: Vec<String>,
-}
-
-/// What is known about a module.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Report {
-    pub(crate) file: PathBuf,
-    pub(crate) size: u64,
-    /// The ABI version that the module declares first, if it is one that some gateway knows.
-    pub(crate) abi: Option<String>,
-    pub(crate) checks: Vec<Check>,
-    pub(crate) gateways: Vec<Verdict>,
-}
-
-impl Report {
-    /// Whether every check passed.
-    pub(crate) fn ok(&self) -> bool {
-        self.checks.iter().all(|check| check.ok)
-    }
-
-    /// The gateways that load the module, for a table's cell.
-    pub(crate) fn loads_in(&self) -> String {
-        let titles: Vec<&str> = self
-            .gateways
-            .iter()
-            .filter(|verdict| verdict.loads)
-            .map(|verdict| verdict.gateway.title())
-            .collect();
-        if titles.len() == Gateway::ALL.len() { "all".into() } else { titles.join(", ") }
-    }
 }
 
 /// Looks at everything that can be known without running the module.
@@ -137,14 +96,6 @@ pub(crate) fn check(subject: &Subject<'_>) -> Report {
         checks,
         gateways,
     }
-}
-
-pub(super) fn passed(name: &'static str, detail: impl Into<String>) -> Check {
-    Check { name, ok: true, detail: detail.into(), remarks: Vec::new() }
-}
-
-pub(super) fn failed(name: &'static str, detail: impl Into<String>, remark: impl Into<String>) -> Check {
-    Check { name, ok: false, detail: detail.into(), remarks: vec![remark.into()] }
 }
 
 fn extension(subject: &Subject<'_>) -> Check {

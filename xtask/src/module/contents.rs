@@ -1,8 +1,8 @@
 //! What is in a module, held against what each host knows: its ABI version, exports and imports.
 
-use super::checks::{Check, failed, passed};
 use super::host::{Abi, Host, offered, offered_by_another, wanted};
 use super::inspect::{Item, Module};
+use super::report::{Check, failed, passed};
 
 /// What a host does not take, and why.
 #[derive(Default)]

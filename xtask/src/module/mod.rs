@@ -5,9 +5,11 @@ mod contents;
 mod gateways;
 mod host;
 mod inspect;
+mod report;
 
-pub(crate) use checks::{Report, Subject, check};
+pub(crate) use checks::{Subject, check};
 pub(crate) use gateways::Gateway;
+pub(crate) use report::Report;
 
 /// The largest file that the MSE console takes, in bytes.
 ///
