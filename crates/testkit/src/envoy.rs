@@ -4,6 +4,7 @@
 //! connection of its own, whose port finds its line in the access log: when that line is there, the request is
 //! over, and what was logged and counted for it can be read.
 
+mod behaviour;
 mod client;
 mod fields;
 mod grpc;

@@ -8,8 +8,8 @@ use http::Response;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use super::behaviour::Shared;
 use super::fields::{fields, list};
-use super::service::Shared;
 use crate::outcome::UpstreamRequest;
 
 /// What stands before a message: whether it is compressed, and its size (gRPC over HTTP/2).

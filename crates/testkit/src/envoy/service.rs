@@ -2,16 +2,17 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::behaviour::{Shared, lock};
 use super::{grpc, upstream, wire};
-use crate::case::{Service, ServiceAnswer, ServiceCluster, ServiceProtocol, Upstream, of_cluster};
-use crate::outcome::{Call, UpstreamRequest};
+use crate::case::{Service, ServiceAnswer, ServiceCluster, ServiceProtocol, of_cluster};
+use crate::outcome::Call;
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -38,13 +39,6 @@ enum Door {
     Open(JoinHandle<()>),
     /// Bound, so that nobody else gets the port, and not listening, so that connections are refused.
     Closed { _socket: TcpSocket },
-}
-
-/// What a connection of a service needs.
-#[derive(Clone)]
-pub(super) struct Shared {
-    behaviour: Arc<Mutex<Service>>,
-    log: Arc<Mutex<Vec<Call>>>,
 }
 
 impl Services {
@@ -86,7 +80,7 @@ impl Services {
             if let Some(service) = answer {
                 *lock(&server.behaviour) = service;
             }
-            let shared = Shared { behaviour: Arc::clone(&server.behaviour), log: Arc::clone(&self.log) };
+            let shared = Shared::new(&server.behaviour, &self.log);
             server.swing(!closed, shared).await?;
         }
         lock(&self.log).clear();
@@ -134,10 +128,6 @@ fn socket(address: SocketAddr) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
-    value.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 async fn accept(listener: TcpListener, protocol: ServiceProtocol, shared: Shared) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
@@ -151,23 +141,6 @@ async fn accept(listener: TcpListener, protocol: ServiceProtocol, shared: Shared
         }
         // Those that have ended need not be kept.
         while connections.try_join_next().is_some() {}
-    }
-}
-
-impl Shared {
-    /// Notes a call, and gives what to answer when the time has come; nothing when there is no answer.
-    pub(super) async fn answer(&self, request: UpstreamRequest) -> Option<Upstream> {
-        let Service { cluster, answer, delay, .. } = lock(&self.behaviour).clone();
-        lock(&self.log).push(Call { cluster, request });
-        match answer {
-            ServiceAnswer::Answer(answer) => {
-                if delay > 0 {
-                    tokio::time::sleep(Duration::from_millis(delay.into())).await;
-                }
-                Some(answer)
-            }
-            ServiceAnswer::None | ServiceAnswer::Closed => None,
-        }
     }
 }
 
