@@ -1,8 +1,10 @@
 //! What a callback decides.
 
-use config::StatusCode;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 
-use crate::wait::Work;
+use config::StatusCode;
 
 /// What becomes of a request or a response after its head was looked at.
 #[derive(Debug)]
@@ -51,6 +53,15 @@ pub(crate) enum Outcome {
     Reset,
     /// A host call failed that should not.
     Failed,
+}
+
+/// Work that a callback leaves behind; [`RequestHeaders::wait`](crate::RequestHeaders::wait) makes it.
+pub struct Work(pub(crate) Pin<Box<dyn Future<Output = Outcome>>>);
+
+impl fmt::Debug for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Work")
+    }
 }
 
 impl From<Flow> for Outcome {

@@ -83,6 +83,7 @@ mod flow;
 pub mod foreign;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+mod head;
 mod headers;
 mod host;
 pub mod log;
@@ -102,13 +103,14 @@ mod wait;
 
 pub use abi::Status;
 pub use body::{Body, RequestBody, ResponseBody};
-pub use flow::{BodyFlow, Flow, Reply};
-pub use headers::{HeaderMap, Headers, RequestHeaders, ResponseHeaders};
+pub use flow::{BodyFlow, Flow, Reply, Work};
+pub use head::{RequestHeaders, ResponseHeaders};
+pub use headers::{HeaderMap, Headers};
 pub use metric::{Counter, Gauge, Histogram};
 pub use plugin::{Failure, Plugin};
 pub use sdk_macros::{configuration, plugin};
 pub use trailers::{RequestTrailers, ResponseTrailers};
-pub use wait::{Waiting, WaitingRequest, WaitingResponse, Work};
+pub use wait::{Waiting, WaitingRequest, WaitingResponse};
 
 #[cfg(feature = "classic")]
 pub use classic::{Log, RuleMatcher, SharedRuleMatcher, on_configure};

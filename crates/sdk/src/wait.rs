@@ -2,23 +2,12 @@
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell};
-use std::future::Future;
 use std::ops::Deref;
-use std::pin::Pin;
 use std::rc::Rc;
 
 use crate::abi::MapType;
-use crate::flow::Outcome;
+use crate::flow::{Outcome, Work};
 use crate::headers::HeaderMap;
-
-/// Work that a callback leaves behind; [`RequestHeaders::wait`](crate::RequestHeaders::wait) makes it.
-pub struct Work(pub(crate) Pin<Box<dyn Future<Output = Outcome>>>);
-
-impl std::fmt::Debug for Work {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Work")
-    }
-}
 
 /// What a view needs so that its stream can wait: only plug-ins with call-outs have it.
 pub(crate) struct Waits<S> {

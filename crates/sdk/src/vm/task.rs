@@ -8,9 +8,9 @@ use super::{Called, Choice, Config, Half, Stream, Vm, carry_out, look_at_body, s
 use crate::Plugin;
 use crate::abi::{CONTINUE, PAUSE};
 use crate::call::{self, Delivery, Kind};
-use crate::flow::Outcome;
+use crate::flow::{Outcome, Work};
 use crate::host;
-use crate::wait::{Parked, Work};
+use crate::wait::Parked;
 
 /// Work under way, and what has come of the message meanwhile.
 pub(super) struct Task<P: Plugin> {

@@ -1,0 +1,107 @@
+//! The head of a request or a response, as a callback gets it.
+
+use std::ops::Deref;
+use std::rc::Rc;
+
+use crate::Flow;
+use crate::abi::MapType;
+use crate::headers::{HeaderMap, status};
+use crate::wait::{self, WaitingRequest, WaitingResponse, Waits};
+
+/// The head of a request, in [`Plugin::on_request_headers`](crate::Plugin::on_request_headers).
+///
+/// Its headers, pseudo-headers (`:path`, `:method`, `:authority`, `:scheme`) among them, are those of the
+/// [`HeaderMap`] that it dereferences to.
+pub struct RequestHeaders<'a, S = ()> {
+    /// What this request keeps from callback to callback.
+    pub state: &'a mut S,
+    pub(crate) map: HeaderMap,
+    pub(crate) end_of_stream: bool,
+    pub(crate) waits: Option<Waits<S>>,
+}
+
+impl<S> RequestHeaders<'_, S> {
+    /// Whether the request ends here: it has neither body nor trailers.
+    pub fn end_of_stream(&self) -> bool {
+        self.end_of_stream
+    }
+
+    /// `:path`: the path with its query, as it came.
+    pub fn path(&self) -> Vec<u8> {
+        self.get(":path").unwrap_or_default()
+    }
+
+    /// `:method`.
+    pub fn method(&self) -> Vec<u8> {
+        self.get(":method").unwrap_or_default()
+    }
+
+    /// `:authority` or `host`, as it came: with port, in any case.
+    pub fn authority(&self) -> Vec<u8> {
+        self.get(":authority").unwrap_or_default()
+    }
+}
+
+impl<S: Default + 'static> RequestHeaders<'_, S> {
+    /// Lets the request wait for work that [calls other services](crate::call). `config` is the callback's
+    /// own; the work gets the request, with its state, and the configuration to keep.
+    pub fn wait<C: 'static>(
+        &mut self,
+        config: &C,
+        work: impl AsyncFnOnce(&mut WaitingRequest<S>, Rc<C>) -> Flow + 'static,
+    ) -> Flow {
+        let _ = config; // Its type is what is wanted: the stream has it counted.
+        let state = std::mem::take(self.state);
+        Flow::Wait(wait::begin(self.waits.as_ref(), state, MapType::RequestHeaders, work))
+    }
+}
+
+impl<S> Deref for RequestHeaders<'_, S> {
+    type Target = HeaderMap;
+
+    fn deref(&self) -> &HeaderMap {
+        &self.map
+    }
+}
+
+/// The head of a response, in [`Plugin::on_response_headers`](crate::Plugin::on_response_headers).
+pub struct ResponseHeaders<'a, S = ()> {
+    /// What the request kept; absent when this plug-in never saw the request.
+    pub state: Option<&'a mut S>,
+    pub(crate) map: HeaderMap,
+    pub(crate) end_of_stream: bool,
+    pub(crate) waits: Option<Waits<S>>,
+}
+
+impl<S> ResponseHeaders<'_, S> {
+    /// Whether the response ends here: it has neither body nor trailers.
+    pub fn end_of_stream(&self) -> bool {
+        self.end_of_stream
+    }
+
+    /// `:status`, or 0 when it is not a number.
+    pub fn status(&self) -> u16 {
+        status(self.get(":status").as_deref())
+    }
+}
+
+impl<S: Default + 'static> ResponseHeaders<'_, S> {
+    /// Lets the response wait, as [`RequestHeaders::wait`] does a request.
+    pub fn wait<C: 'static>(
+        &mut self,
+        config: &C,
+        work: impl AsyncFnOnce(&mut WaitingResponse<S>, Rc<C>) -> Flow + 'static,
+    ) -> Flow {
+        let _ = config; // Its type is what is wanted: the stream has it counted.
+        let state = self.state.as_deref_mut().map(std::mem::take);
+        Flow::Wait(wait::begin(self.waits.as_ref(), state, MapType::ResponseHeaders, work))
+    }
+}
+
+impl<S> Deref for ResponseHeaders<'_, S> {
+    type Target = HeaderMap;
+
+    fn deref(&self) -> &HeaderMap {
+        &self.map
+    }
+}
