@@ -12,7 +12,7 @@ pub mod echo;
 pub mod modules;
 pub mod plan;
 pub mod serve;
-mod show;
+pub mod show;
 pub mod state;
 mod watch;
 pub mod workspace;

@@ -228,6 +228,17 @@ fn remarks(plan: &Plan, folder: &folder::Folder) -> Vec<Fault> {
         for said in entry.resource.remarks() {
             remark(&said.path, said.message);
         }
+        let spec = &entry.resource.spec;
+        if !spec.selector.is_empty() {
+            let message =
+                "chooses among the gateways of a cluster: the one here runs the plug-in whatever it says";
+            remark("spec.selector", message);
+        }
+        if !spec.image_pull_secret.is_empty() {
+            let message = "is a secret of a cluster, which is not read here: who pulls here has the credentials of \
+                           Docker's configuration, which `docker login` writes";
+            remark("spec.imagePullSecret", message);
+        }
         let rules = entry.resource.spec.match_rules.iter().enumerate();
         for (index, rule) in rules.filter(|(_, rule)| !rule.config_disable) {
             for (number, name) in rule.ingress.iter().enumerate().filter(|(_, name)| !routes.contains(*name))

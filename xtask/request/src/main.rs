@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use anstyle::AnsiColor;
 use anyhow::{Context, Result, anyhow};
 use clap::{Parser, Subcommand};
+use gateway::Envoy;
 use gateway::explain::Request;
 use gateway::folder::StageOrder;
-use gateway::{Envoy, target_dir};
 use request::client::{self, Answer};
 use request::trace::{Story, Traced, json, run, show};
 use request::{curl, explain};
@@ -63,7 +63,7 @@ struct RequestArgs {
     /// Print the head of the answer too.
     #[arg(short = 'i', long)]
     include: bool,
-    /// Print nothing but the answer.
+    /// Print nothing but the answer, or the trace.
     #[arg(short = 's', long)]
     silent: bool,
     /// Show what each plug-in did.
@@ -189,12 +189,15 @@ fn send(args: &RequestArgs, workspace: Workspace) -> Result<bool> {
         (None, Some(state)) if state.stage_order == "istio" => StageOrder::Istio,
         (None, _) => StageOrder::Mse,
     };
-    let envoy = Envoy::find(&target_dir()?)?;
+    let envoy = Envoy::find(&workspace.target)?;
     let modules = Modules::new(workspace, args.from_source);
     let (plan, faults) = Planner::new(folder.clone(), order, modules, envoy.clone()).plan(None, &[]);
     if !faults.is_empty() {
         let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
         return Err(anyhow!("{}", faults.join("\n")));
+    }
+    if !args.silent {
+        plan.remarks.iter().for_each(serving::show::remark);
     }
     let traced: Traced = runtime.block_on(async {
         let echo = echo::start().await.context("starting the echo")?;

@@ -3,28 +3,14 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
-use crate::served::{Folder, Served, head, refused, root};
+use crate::served::{Folder, Served, head, program, refused};
 
 /// The module of the stamp.
-fn module() -> Vec<u8> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.current_dir(root()).args([
-        "run",
-        "--quiet",
-        "--locked",
-        "--package",
-        "xtask",
-        "--",
-        "build",
-        "stamp",
-    ]);
-    command.args(["--profile", "wasm-dev", "--json"]).env("CARGO_TARGET_DIR", gateway::target_dir().unwrap());
-    let output = command.output().unwrap();
+pub(crate) fn module() -> Vec<u8> {
+    let output = program("xtask", &["build", "stamp", "--profile", "wasm-dev", "--json"]).output().unwrap();
     let built: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     fs::read(built[0]["files"][0].as_str().unwrap()).unwrap()
 }

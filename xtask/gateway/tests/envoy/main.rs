@@ -14,4 +14,5 @@ mod flight;
 mod foreign;
 mod life;
 mod order;
+mod registry;
 mod served;

@@ -87,6 +87,30 @@ pub(crate) fn refused_with(
     (status.code(), fs::read_to_string(output).unwrap())
 }
 
+/// Another program of the workspace, built if need be.
+pub(crate) fn program(package: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root()).args(["run", "--quiet", "--locked", "--package", package, "--"]).args(args);
+    command.env("CARGO_TARGET_DIR", gateway::target_dir().unwrap()).stdin(Stdio::null());
+    command
+}
+
+/// Runs such a program to its end: its exit code, and what it printed and said.
+pub(crate) fn run(package: &str, args: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String) {
+    let output = program(package, args).envs(variables.iter().copied()).output().unwrap();
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    (output.status.code(), text.concat())
+}
+
+/// Asks a folder's gateway, or about it: `cargo xtask request` and `explain`.
+pub(crate) fn asked(folder: &Path, args: &[&str]) -> (Option<i32>, String) {
+    let (root, target) = (root(), gateway::target_dir().unwrap());
+    let mut all = vec!["--root", root.to_str().unwrap(), "--target", target.to_str().unwrap()];
+    all.extend(args);
+    all.extend(["--folder", folder.to_str().unwrap()]);
+    run("xtask-request", &all, &[])
+}
+
 /// A gateway that serves; it ends with this.
 pub(crate) struct Served {
     pub(crate) address: SocketAddr,
@@ -99,10 +123,16 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn start(folder: &Path, args: &[&str]) -> Self {
+        Self::start_with(folder, args, &[])
+    }
+
+    /// The same with environment variables.
+    pub(crate) fn start_with(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let place = tempfile::tempdir().unwrap();
         let mut all = vec!["--port", "0"];
         all.extend(args);
-        let mut child = command(folder, &all, &place.path().join("output")).spawn().unwrap();
+        let mut command = command(folder, &all, &place.path().join("output"));
+        let mut child = command.envs(variables.iter().copied()).spawn().unwrap();
         let deadline = Instant::now() + PATIENCE;
         let output = || fs::read_to_string(place.path().join("output")).unwrap();
         while !output().contains("Ctrl-C ends everything") {
