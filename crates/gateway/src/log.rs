@@ -42,6 +42,8 @@ impl fmt::Display for LogLevel {
 /// One line of Envoy's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
+    /// When it was written, in microseconds since 1970.
+    pub at: u64,
     /// Its level.
     pub level: LogLevel,
     /// Which part of Envoy wrote it: `wasm`, `main`, `config` and so on.
@@ -51,14 +53,15 @@ pub struct LogLine {
 }
 
 /// The format that [`LogLine::parse`] reads (`--log-format`); `%_` keeps a message on one line.
-pub(crate) const FORMAT: &str = "[%l][%n] %_";
+pub(crate) const FORMAT: &str = "[%E%f][%l][%n] %_";
 
 impl LogLine {
     pub(crate) fn parse(line: &str) -> Option<Self> {
-        let (level, rest) = line.strip_prefix('[')?.split_once("][")?;
+        let (at, rest) = line.strip_prefix('[')?.split_once("][")?;
+        let (level, rest) = rest.split_once("][")?;
         let (component, message) = rest.split_once("] ")?;
         let level = LogLevel::ALL.into_iter().find(|known| known.to_string() == level)?;
-        Some(Self { level, component: component.into(), message: message.into() })
+        Some(Self { at: at.parse().ok()?, level, component: component.into(), message: message.into() })
     }
 
     /// The plug-in that logged, and what; the name is empty where the host does not tell it, and there is nothing if
@@ -160,15 +163,22 @@ mod tests {
     #[test]
     fn a_plugins_lines_are_told_from_envoys_own() {
         let line = |text| LogLine::parse(text).unwrap();
-        let root = line(r"[error][wasm] wasm log: block_urls[0]: must not be empty\nhint: ] a");
-        assert_eq!(root.level, LogLevel::Error);
+        let root = line(r"[17][error][wasm] wasm log: block_urls[0]: must not be empty\nhint: ] a");
+        assert_eq!((root.at, root.level), (17, LogLevel::Error));
         assert_eq!(root.of_plugin("x"), Some(r"block_urls[0]: must not be empty\nhint: ] a"));
-        let stream = line("[warning][wasm] wasm log request-block: blocked: yes");
+        let stream = line("[1][warning][wasm] wasm log request-block: blocked: yes");
         assert_eq!((stream.level, stream.of_plugin("request-block")), (LogLevel::Warn, Some("blocked: yes")));
         assert_eq!(stream.of_plugin("request"), None);
-        assert_eq!(line("[critical][main] wasm log: x").of_plugin("x"), None);
-        assert_eq!(line("[error][wasm] Function: f failed").of_plugin("x"), None);
-        for text in ["", "Unable to create", "[notice][wasm] x", "[info] x"] {
+        assert_eq!(line("[1][critical][main] wasm log: x").of_plugin("x"), None);
+        assert_eq!(line("[1][error][wasm] Function: f failed").of_plugin("x"), None);
+        for text in [
+            "",
+            "Unable to create",
+            "[1][notice][wasm] x",
+            "[1][info] x",
+            "[info][wasm] x",
+            "[x][info][wasm] x",
+        ] {
             assert_eq!(LogLine::parse(text), None, "{text}");
         }
     }

@@ -16,9 +16,9 @@ use gateway::{AccessLine, Bootstrap, LogLevel, Process, Wasm};
 use serving::plan::Plan;
 
 use crate::client::{self, Answer, Sent};
-pub use events::Event;
+pub use events::{Event, Way};
 pub use show::{json, show};
-pub use story::{Answerer, Hop, Message, Story};
+pub use story::{Answerer, Call, CallEnd, Hop, Message, Story};
 
 /// The probe's module.
 const PROBE: &str = include_str!("trace/probe.wat");
@@ -56,7 +56,8 @@ pub async fn run(
     let module = folder.path().join("probe.wasm");
     std::fs::write(&module, wat::parse_str(PROBE).context("assembling the probe")?)?;
     let probe = |number: usize| Wasm::new(&format!("{NAME}{number}"), &module);
-    let mut filters = Vec::new();
+    // One more in front of the first: what lies between the two is the probe's own time.
+    let mut filters: Vec<Wasm> = probes.then(|| probe(plan.plugins.len() + 1)).into_iter().collect();
     for (number, planned) in plan.plugins.iter().enumerate() {
         filters.extend(probes.then(|| probe(number)));
         filters.push(planned.wasm.clone());
@@ -67,8 +68,10 @@ pub async fn run(
     let level = if probes { LogLevel::Trace } else { LogLevel::Info };
     let process = Process::start(envoy, &bootstrap, level)?;
     if probes {
-        // Call-outs are seen where they leave.
-        gateway::admin::post(process.admin(), "/logging?router=debug")?;
+        // Call-outs are seen where they leave, and where their answers come.
+        for component in ["router", "http"] {
+            gateway::admin::post(process.admin(), &format!("/logging?{component}=debug"))?;
+        }
     }
     let (log, access) = (process.log_mark()?, process.access_mark()?);
     let answer = client::send(process.address(), sent).await?;

@@ -8,7 +8,7 @@ use clap::Parser;
 use gateway::folder::StageOrder;
 use gateway::{Envoy, target_dir};
 use request::client::{Answer, Sent};
-use request::trace::{Answerer, Story, Traced, json, run, show};
+use request::trace::{Answerer, Story, Traced, Way, json, run, show};
 use serde_json::Value;
 use serving::modules::Modules;
 use serving::plan::{Plan, Planner};
@@ -89,8 +89,14 @@ fn sent(args: &[&str]) -> Sent {
 
 impl Gateway {
     fn new() -> Self {
+        Self::with_service("auth.static, port: 80")
+    }
+
+    /// The authorization service written so in `routes.yaml`.
+    fn with_service(service: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in FOLDER {
+            let text = text.replace("auth.static, port: 80", service);
             fs::write(folder.path().join(name), text).unwrap();
         }
         fs::write(folder.path().join("foreign.wasm"), wat::parse_str(FOREIGN).unwrap()).unwrap();
@@ -176,7 +182,15 @@ fn a_trace_tells_what_each_plug_in_did_on_both_ways() {
     let [auth, block, stamp, foreign] = story.hops.as_slice() else { panic!("{story:?}") };
     let rules: Vec<Option<&str>> = story.hops.iter().map(|hop| hop.rule.as_deref()).collect();
     assert_eq!(rules, [Some("_rules_[0]"), Some("global"), Some("global"), None]);
-    assert_eq!(auth.calls, ["/check of outbound|80||auth.static"]);
+    let [call] = auth.calls.as_slice() else { panic!("{auth:?}") };
+    assert_eq!((call.way, call.path.as_str()), (Way::Request, "/check"));
+    assert_eq!(call.cluster, "outbound|80||auth.static");
+    let end = call.end.as_ref().unwrap();
+    assert_eq!((end.status, end.failure.as_deref()), (200, None));
+    assert!(end.took > 0 && story.probe.is_some());
+    // Each line on the way on which it was logged.
+    let ways: Vec<Way> = stamp.log.iter().map(|(way, _)| *way).collect();
+    assert_eq!(ways.first(), Some(&Way::Request), "{stamp:?}");
     let has = |message: &Option<request::trace::Message>, name: &str| {
         message.as_ref().unwrap().headers.iter().any(|(field, _)| field == name)
     };
@@ -188,9 +202,16 @@ fn a_trace_tells_what_each_plug_in_did_on_both_ways() {
         assert_eq!((message.body.as_slice(), message.length, message.trailers.len()), (&b"good"[..], 4, 1));
     }
     let shown = show(&story, &traced);
-    for expected in
-        ["the upstream answered 200", "+ x-stamps: s", "foreign", "not reported", "asked for /check"]
-    {
+    for expected in [
+        "the upstream answered 200",
+        ":path: /p",
+        "body of 4 bytes: good",
+        "+ x-stamps: s",
+        "foreign",
+        "not reported",
+        "asked for /check of outbound|80||auth.static: 200 after ",
+        "Times go from one probe to the next",
+    ] {
         assert!(shown.contains(expected), "{expected} in\n{shown}");
     }
     assert_eq!(json(&story, &traced)["answeredBy"]["kind"], "upstream");
@@ -216,4 +237,20 @@ fn who_answered_and_why_comes_first() {
         assert!(shown.contains(first), "{first} in\n{shown}");
         assert_eq!(json(&story, &traced)["answeredBy"]["plugin"], "block");
     }
+}
+
+#[test]
+#[ignore = "in Envoy: cargo xtask test"]
+fn a_service_that_does_not_answer_is_told_from_one_that_refuses() {
+    // Nobody listens on port 1.
+    let gateway = Gateway::with_service("auth.static, port: 80, address: '127.0.0.1:1'");
+    let (story, traced) = gateway.story(&sent(&["http://h/p"]));
+    assert_eq!(story.answerer, Answerer::Plugin(0), "{story:?}");
+    let end = story.hops[0].calls[0].end.as_ref().unwrap();
+    assert_eq!(end.status, 503);
+    assert!(end.failure.as_ref().unwrap().contains("connection failure"), "{end:?}");
+    let shown = show(&story, &traced);
+    assert!(shown.contains(": no answer after ") && shown.contains("told as 503"), "{shown}");
+    let call = &json(&story, &traced)["plugins"][0]["calls"][0];
+    assert_eq!((call["status"].as_u64(), call["way"].as_str()), (Some(503), Some("request")));
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::served::{Folder, Served, head};
+use crate::served::{Folder, Served, asked, head};
 
 #[test]
 #[ignore = "in Envoy: cargo xtask test"]
@@ -154,4 +154,26 @@ fn logs_are_those_that_were_asked_for() {
     served.wait_for("b info stamps of-b");
     served.wait_for("GET h/logged");
     assert!(!served.output().contains("stamps of-a"), "{}", served.output());
+}
+
+#[test]
+#[ignore = "in Envoy: cargo xtask test"]
+fn requests_go_to_the_gateway_that_serves_and_traces_to_one_of_their_own() {
+    let folder = Folder::new();
+    folder.stamp("a", "AUTHN", 10, "of-a");
+    folder.stamp("b", "AUTHZ", 10, "of-b");
+    let mut served = Served::start(folder.path(), &["--stage-order", "istio"]);
+    let (code, said) = asked(folder.path(), &["request", "/asked", "-i", "-H", "host: h"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("HTTP/1.1 200") && said.contains("x-stamps-back: of-a"), "{said}");
+    served.wait_for("GET h/asked");
+    // In the same order, and unseen by the gateway.
+    let (code, said) = asked(folder.path(), &["request", "/traced", "--trace", "-H", "host: h"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.starts_with("the upstream answered 200"), "{said}");
+    let place = |text: &str| said.find(text).unwrap_or_else(|| panic!("{text} in {said}"));
+    assert!(place(" 1 a (rule: global)") < place(" 2 b (rule: global)"), "{said}");
+    assert_eq!(served.get("h", "/last").status, 200);
+    served.wait_for("GET h/last");
+    assert!(!served.output().contains("h/traced"), "{}", served.output());
 }

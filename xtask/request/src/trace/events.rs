@@ -52,20 +52,47 @@ pub enum Event {
         /// What it said.
         text: String,
     },
-    /// Something was asked of another service.
-    CalledOut {
+    /// Something became of what a plug-in asks of another service.
+    Call {
+        /// Envoy's number of the call.
+        call: String,
+        /// What became of it.
+        step: Step,
+        /// When, in microseconds.
+        at: u64,
+    },
+    /// The plug-in gets the answer to the call that something became of last.
+    Answered {
+        /// The status.
+        status: u16,
+        /// When, in microseconds.
+        at: u64,
+    },
+}
+
+/// What becomes of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// It leaves.
+    Asked {
         /// The cluster.
         cluster: String,
         /// The path.
         path: String,
     },
+    /// The service answers.
+    Answers,
+    /// The service does not answer, and why; the plug-in gets an answer of Envoy's own.
+    Fails(String),
 }
 
 impl Event {
     /// What a line of the log says, if it says anything of this kind.
     pub(super) fn of(line: &LogLine, plugins: &[&str]) -> Option<Self> {
-        if line.component == "router" {
-            return called_out(&line.message);
+        match line.component.as_str() {
+            "router" => return call(line),
+            "http" => return answered(line),
+            _ => {}
         }
         let said = line.message.strip_prefix("wasm log ").filter(|_| line.component == "wasm")?;
         let (name, text) = said.split_once(": ")?;
@@ -81,11 +108,31 @@ impl Event {
 
 /// `[Tags: "ConnectionId":"0","StreamId":"1"] cluster 'auth' match for URL '/check'`: what a plug-in sends comes from no
 /// connection.
-fn called_out(message: &str) -> Option<Event> {
-    let own = message.contains("\"ConnectionId\":\"0\"") || message.starts_with("[C0]");
-    let rest = message.split_once("cluster '").filter(|_| own)?.1;
-    let (cluster, rest) = rest.split_once("' match for URL '")?;
-    Some(Event::CalledOut { cluster: cluster.into(), path: rest.strip_suffix('\'')?.into() })
+fn call(line: &LogLine) -> Option<Event> {
+    let rest = line.message.strip_prefix("[Tags: \"ConnectionId\":\"0\",\"StreamId\":\"")?;
+    let (call, said) = rest.split_once("\"] ")?;
+    let step = if let Some(rest) = said.strip_prefix("cluster '") {
+        let (cluster, rest) = rest.split_once("' match for URL '")?;
+        Step::Asked { cluster: cluster.into(), path: rest.strip_suffix('\'')?.into() }
+    } else if said.starts_with("upstream headers complete") {
+        Step::Answers
+    } else if let Some(reason) = said.strip_prefix("upstream reset: reset reason: ") {
+        // `remote connection failure, transport failure reason: delayed connect error: Connection refused`
+        Step::Fails(reason.replace(", transport failure reason: ", ": ").trim_end_matches([',', ' ']).into())
+    } else if said == "upstream timeout" {
+        Step::Fails("not in time".into())
+    } else {
+        return None;
+    };
+    Some(Event::Call { call: call.into(), step, at: line.at })
+}
+
+/// `async http request response headers (end_stream=false):\n':status', '200'\n…`; the log has two characters for each
+/// line break.
+fn answered(line: &LogLine) -> Option<Event> {
+    let rest = line.message.strip_prefix("async http request response headers")?;
+    let (_, rest) = rest.split_once("':status', '")?;
+    Some(Event::Answered { status: rest.get(..3)?.parse().ok()?, at: line.at })
 }
 
 fn passed(probe: usize, text: &str) -> Option<Event> {
@@ -137,7 +184,7 @@ mod tests {
     use super::*;
 
     fn line(component: &str, message: &str) -> LogLine {
-        LogLine { level: LogLevel::Info, component: component.into(), message: message.into() }
+        LogLine { at: 5, level: LogLevel::Info, component: component.into(), message: message.into() }
     }
 
     #[test]
@@ -164,11 +211,21 @@ mod tests {
         let logged = Event::of(&line("wasm", "wasm log b: said: x"), &["a", "b"]);
         assert_eq!(logged, Some(Event::Logged { plugin: 1, level: LogLevel::Info, text: "said: x".into() }));
         assert_eq!(Event::of(&line("wasm", "[host->vm] proxy_on_log(2)"), &["a"]), None);
-        let called = |id: &str| {
-            format!("[Tags: \"ConnectionId\":\"{id}\",\"StreamId\":\"9\"] cluster 'c|80' match for URL '/x'")
+        let of = |id: &str, said: &str| {
+            let tags = format!("[Tags: \"ConnectionId\":\"{id}\",\"StreamId\":\"9\"] ");
+            Event::of(&line("router", &(tags + said)), &[])
         };
-        let call = Event::of(&line("router", &called("0")), &[]);
-        assert_eq!(call, Some(Event::CalledOut { cluster: "c|80".into(), path: "/x".into() }));
-        assert_eq!(Event::of(&line("router", &called("1")), &[]), None);
+        let step = |step| Some(Event::Call { call: "9".into(), step, at: 5 });
+        let asked = "cluster 'c|80' match for URL '/x'";
+        assert_eq!(of("0", asked), step(Step::Asked { cluster: "c|80".into(), path: "/x".into() }));
+        assert_eq!(of("1", asked), None);
+        assert_eq!(of("0", "upstream headers complete: end_stream=false"), step(Step::Answers));
+        let refused =
+            "upstream reset: reset reason: remote connection failure, transport failure reason: refused";
+        assert_eq!(of("0", refused), step(Step::Fails("remote connection failure: refused".into())));
+        let late = "upstream timeout";
+        assert_eq!(of("0", late), step(Step::Fails("not in time".into())));
+        let answer = r"async http request response headers (end_stream=false):\n':status', '503'\n'a', 'b'\n";
+        assert_eq!(Event::of(&line("http", answer), &[]), Some(Event::Answered { status: 503, at: 5 }));
     }
 }

@@ -7,7 +7,8 @@ use hyper::body::Bytes;
 use serde_json::{Value, json};
 
 use super::Traced;
-use super::story::{Answerer, Hop, Message, Story};
+use super::events::Way;
+use super::story::{Answerer, Call, Hop, Message, Story};
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
@@ -27,14 +28,37 @@ pub fn show(story: &Story, traced: &Traced) -> String {
     };
     line(format!("{BOLD}{}{BOLD:#}", headline(story, traced)));
     line(format!("\n{BOLD}request{BOLD:#}"));
+    whole(&mut line, story.hops.first().and_then(|hop| hop.request.0.as_ref()));
     for (number, hop) in story.hops.iter().enumerate() {
-        part(&mut line, number, hop, &hop.request, true);
+        part(&mut line, number, hop, Way::Request);
     }
     line(format!("\n{BOLD}response{BOLD:#}"));
+    whole(&mut line, story.hops.last().and_then(|hop| hop.response.0.as_ref()));
     for (number, hop) in story.hops.iter().enumerate().rev() {
-        part(&mut line, number, hop, &hop.response, false);
+        part(&mut line, number, hop, Way::Response);
+    }
+    if let Some(probe) = story.probe {
+        line(format!(
+            "\n{DIM}Times go from one probe to the next, in one request to an Envoy that has just started; with nothing \
+             between them, the first two were {} µs apart.{DIM:#}",
+            probe / 1000
+        ));
     }
     text
+}
+
+/// A message as it came, before the first plug-in on its way.
+fn whole(line: &mut impl FnMut(String), message: Option<&Message>) {
+    let Some(message) = message else { return };
+    for field in &message.headers {
+        line(format!("     {}", in_words(field)));
+    }
+    if message.length > 0 {
+        line(format!("     {}", body(message)));
+    }
+    for field in &message.trailers {
+        line(format!("     {} (trailer)", in_words(field)));
+    }
 }
 
 /// Who answered, and why.
@@ -60,23 +84,18 @@ fn headline(story: &Story, traced: &Traced) -> String {
     }
 }
 
-type Passage = (Option<Message>, Option<Message>);
-
 /// One plug-in's part of one way.
-fn part(line: &mut impl FnMut(String), number: usize, hop: &Hop, passage: &Passage, request: bool) {
-    let (before, after) = passage;
-    if before.is_none() && after.is_none() {
+fn part(line: &mut impl FnMut(String), number: usize, hop: &Hop, way: Way) {
+    let passage = match way {
+        Way::Request => &hop.request,
+        Way::Response => &hop.response,
+    };
+    if let (None, None) = passage {
         return line(format!("{DIM}{:>2} {}: not reached{DIM:#}", number + 1, hop.name));
     }
-    let time = match passage {
-        (Some(before), Some(after)) => {
-            format!(", {} µs", after.began.saturating_sub(before.began) / 1000)
-        }
-        _ => String::new(),
-    };
     let rule = hop.rule.as_deref().unwrap_or("not reported");
-    let rule = if request { format!(" (rule: {rule})") } else { String::new() };
-    line(format!("{:>2} {BOLD}{}{BOLD:#}{rule}{time}", number + 1, hop.name));
+    let rule = if way == Way::Request { format!(" (rule: {rule})") } else { String::new() };
+    line(format!("{:>2} {BOLD}{}{BOLD:#}{rule}{}", number + 1, hop.name, time(hop, way)));
     match passage {
         (Some(before), Some(after)) => changes(before, after).into_iter().for_each(&mut *line),
         (Some(_), None) => line("     went no further".into()),
@@ -86,16 +105,51 @@ fn part(line: &mut impl FnMut(String), number: usize, hop: &Hop, passage: &Passa
         }
         (None, None) => {}
     }
-    if request {
-        for call in &hop.calls {
-            line(format!("     asked for {call}"));
-        }
-        for said in &hop.log {
-            line(format!("     {DIM}{said}{DIM:#}"));
-        }
-        if let Some(decision) = &hop.decision {
-            line(format!("     {decision}"));
-        }
+    for asked in hop.calls.iter().filter(|call| call.way == way) {
+        line(format!("     {}", call(asked)));
+    }
+    for (_, said) in hop.log.iter().filter(|(on, _)| *on == way) {
+        line(format!("     {DIM}{said}{DIM:#}"));
+    }
+    if let (Way::Request, Some(decision)) = (way, &hop.decision) {
+        line(format!("     {decision}"));
+    }
+}
+
+/// How long a message was with a plug-in: its headers, and its end where that is another time.
+fn time(hop: &Hop, way: Way) -> String {
+    let apart = |from: u64, to: u64| to.saturating_sub(from) / 1000;
+    let (before, after) = match way {
+        Way::Request => &hop.request,
+        Way::Response => &hop.response,
+    };
+    match (before, after) {
+        (Some(before), Some(after)) if before.ended > before.began && after.whole => format!(
+            ", headers {} µs, end {} µs",
+            apart(before.began, after.began),
+            apart(before.ended, after.ended)
+        ),
+        (Some(before), Some(after)) => format!(", {} µs", apart(before.began, after.began)),
+        // It has answered.
+        (Some(before), None) => match &hop.response {
+            (None, Some(answer)) => format!(", answered after {} µs", apart(before.began, answer.began)),
+            _ => String::new(),
+        },
+        _ => String::new(),
+    }
+}
+
+/// What was asked of another service, and what came of it.
+fn call(call: &Call) -> String {
+    let asked = format!("asked for {} of {}", call.path, call.cluster);
+    match &call.end {
+        None => format!("{asked}: no answer before the request was over"),
+        Some(end) => match &end.failure {
+            None => format!("{asked}: {} after {} µs", end.status, end.took),
+            Some(why) => {
+                format!("{asked}: no answer after {} µs ({why}), told as {}", end.took, end.status)
+            }
+        },
     }
 }
 
@@ -181,8 +235,15 @@ pub fn json(story: &Story, traced: &Traced) -> Value {
                 "decision": hop.decision,
                 "request": { "before": message(hop.request.0.as_ref()), "after": message(hop.request.1.as_ref()) },
                 "response": { "before": message(hop.response.0.as_ref()), "after": message(hop.response.1.as_ref()) },
-                "log": hop.log,
-                "calls": hop.calls,
+                "log": hop.log.iter().map(|(way, line)| json!({ "way": named(*way), "line": line })).collect::<Vec<_>>(),
+                "calls": hop.calls.iter().map(|call| json!({
+                    "way": named(call.way),
+                    "cluster": call.cluster,
+                    "path": call.path,
+                    "status": call.end.as_ref().map(|end| end.status),
+                    "failure": call.end.as_ref().and_then(|end| end.failure.as_ref()),
+                    "tookMicroseconds": call.end.as_ref().map(|end| end.took),
+                })).collect::<Vec<_>>(),
             })
         })
         .collect();
@@ -190,8 +251,16 @@ pub fn json(story: &Story, traced: &Traced) -> Value {
         "status": traced.answer.as_ref().map(|answer| answer.status),
         "details": story.details,
         "answeredBy": answerer,
+        "probeNanoseconds": story.probe,
         "plugins": hops,
     })
+}
+
+fn named(way: Way) -> &'static str {
+    match way {
+        Way::Request => "request",
+        Way::Response => "response",
+    }
 }
 
 fn message(message: Option<&Message>) -> Value {

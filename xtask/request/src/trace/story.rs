@@ -3,7 +3,7 @@
 use hyper::body::Bytes;
 
 use super::Traced;
-use super::events::{Event, Seen, Way};
+use super::events::{Event, Seen, Step, Way};
 
 /// A message as it passed a probe.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,10 +37,36 @@ pub struct Hop {
     pub request: (Option<Message>, Option<Message>),
     /// The response before it (as it came from the upstream's side), and behind it.
     pub response: (Option<Message>, Option<Message>),
-    /// The lines that it logged.
-    pub log: Vec<String>,
-    /// What it asked of other services, as `path of cluster`.
-    pub calls: Vec<String>,
+    /// The lines that it logged, each with the way on which it did.
+    pub log: Vec<(Way, String)>,
+    /// What it asked of other services.
+    pub calls: Vec<Call>,
+}
+
+/// What a plug-in asked of another service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// On which way of the message.
+    pub way: Way,
+    /// The cluster.
+    pub cluster: String,
+    /// The path.
+    pub path: String,
+    /// What came of it; nothing where the request was over before.
+    pub end: Option<CallEnd>,
+    number: String,
+    asked: u64,
+}
+
+/// What came of a call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CallEnd {
+    /// The status that the plug-in got.
+    pub status: u16,
+    /// Why the service did not answer, where the status is Envoy's own.
+    pub failure: Option<String>,
+    /// How long it took, in microseconds.
+    pub took: u64,
 }
 
 /// Who answered.
@@ -65,6 +91,8 @@ pub struct Story {
     pub answerer: Answerer,
     /// Why: the response-code details.
     pub details: String,
+    /// How many nanoseconds lie between two probes that have nothing between them.
+    pub probe: Option<u64>,
 }
 
 impl Story {
@@ -74,13 +102,16 @@ impl Story {
         let mut hops: Vec<Hop> =
             names.iter().map(|name| Hop { name: (*name).to_owned(), ..Hop::default() }).collect();
         let mut passed: [Vec<Option<Message>>; 2] =
-            [vec![None; names.len() + 1], vec![None; names.len() + 1]];
-        // Which plug-in has the message, as far as the probes know.
-        let mut current = None;
+            [vec![None; names.len() + 2], vec![None; names.len() + 2]];
+        // Which plug-in has the message, and on which way, as far as the probes know.
+        let (mut current, mut now) = (None, Way::Request);
+        // The call that something became of last.
+        let mut last_call = String::new();
         for event in &traced.events {
             match event {
                 Event::Passed { probe, way, seen, last, at, report } => {
                     tell(&mut hops, report);
+                    now = *way;
                     let [request, response] = &mut passed;
                     let (way_of, behind) = match way {
                         Way::Request => (request, Some(*probe)),
@@ -95,12 +126,37 @@ impl Story {
                 }
                 Event::Logged { plugin, level, text } => {
                     if let Some(hop) = hops.get_mut(*plugin) {
-                        hop.log.push(format!("{level}: {text}"));
+                        hop.log.push((now, format!("{level}: {text}")));
                     }
                 }
-                Event::CalledOut { cluster, path } => {
-                    if let Some(hop) = current.and_then(|plugin: usize| hops.get_mut(plugin)) {
-                        hop.calls.push(format!("{path} of {cluster}"));
+                Event::Call { call, step, at } => {
+                    last_call.clone_from(call);
+                    match step {
+                        Step::Asked { cluster, path } => {
+                            if let Some(hop) = current.and_then(|plugin: usize| hops.get_mut(plugin)) {
+                                let (cluster, path, number) = (cluster.clone(), path.clone(), call.clone());
+                                hop.calls.push(Call {
+                                    way: now,
+                                    cluster,
+                                    path,
+                                    end: None,
+                                    number,
+                                    asked: *at,
+                                });
+                            }
+                        }
+                        Step::Answers => {}
+                        Step::Fails(why) => {
+                            if let Some(call) = open_call(&mut hops, call) {
+                                call.end = Some(CallEnd { failure: Some(why.clone()), ..CallEnd::default() });
+                            }
+                        }
+                    }
+                }
+                Event::Answered { status, at } => {
+                    if let Some(call) = open_call(&mut hops, &last_call) {
+                        let end = call.end.get_or_insert_default();
+                        (end.status, end.took) = (*status, at.saturating_sub(call.asked));
                     }
                 }
             }
@@ -111,10 +167,20 @@ impl Story {
             hop.request = (at(&request, number), at(&request, number + 1));
             hop.response = (at(&response, number + 1), at(&response, number));
         }
+        let began = |probe: usize| Some(request.get(probe)?.as_ref()?.began);
+        let probe = began(0).zip(began(names.len() + 1)).map(|(then, first)| then.saturating_sub(first));
         let details = traced.access.as_ref().map(|line| line.details.clone()).unwrap_or_default();
         let answerer = answerer(traced, &hops, &details);
-        Self { hops, answerer, details }
+        Self { hops, answerer, details, probe }
     }
+}
+
+/// A call that has no answer yet.
+fn open_call<'h>(hops: &'h mut [Hop], number: &str) -> Option<&'h mut Call> {
+    let calls = hops.iter_mut().flat_map(|hop| &mut hop.calls);
+    calls
+        .filter(|call| call.end.as_ref().is_none_or(|end| end.status == 0))
+        .find(|call| call.number == number)
 }
 
 /// What a plug-in of the SDK has told: its name, its rule, its decision, in lines.
