@@ -4,8 +4,8 @@
 //! `PR_SET_PDEATHSIG` would need `unsafe` here, so a shell starts Envoy instead: it leaves a watcher behind
 //! that reads from a pipe whose other end this program holds, and then becomes Envoy itself (`exec`), so that
 //! the child's id is Envoy's. When this program ends in any way, the system closes the pipe, and the watcher
-//! kills Envoy. A line in the pipe sends the watcher away first, so that it never kills an id that has been
-//! given to somebody else.
+//! kills Envoy and removes what it has read and written. A line in the pipe sends the watcher away first, so that it
+//! never kills an id that has been given to somebody else.
 
 mod start;
 
@@ -16,7 +16,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
 use serde::Deserialize;
@@ -246,18 +246,28 @@ struct Supervised {
     watcher: Option<ChildStdin>,
 }
 
-/// `$$` is the shell's id, in the watcher too, and Envoy's after `exec`.
+/// `$$` is the shell's id, in the watcher too, and Envoy's after `exec`. The first argument is the folder that goes with
+/// it; a file that Envoy has made in its last moment is removed at the second attempt.
 const SUPERVISOR: &str = r#"
 exec 3<&0 </dev/null
-{ read -r line <&3 || kill -KILL $$; } >/dev/null 2>&1 &
+folder=$1
+shift
+{
+  read -r line <&3 || {
+    kill -KILL $$
+    rm -rf -- "$folder" || { sleep 1; rm -rf -- "$folder"; }
+  }
+} >/dev/null 2>&1 &
 exec "$@" 3<&-
 "#;
 
 impl Supervised {
-    /// Starts a command, which gets no input, with its output going where the two say.
-    fn spawn(program: &Command, stdout: Stdio, stderr: Stdio) -> io::Result<Self> {
+    /// Starts a command, which gets no input, with its output going where the two say. If this program is killed, the
+    /// folder goes too.
+    fn spawn(program: &Command, folder: &Path, stdout: Stdio, stderr: Stdio) -> io::Result<Self> {
         let mut shell = Command::new("sh");
-        shell.args(["-c", SUPERVISOR, "sh"]).arg(program.get_program()).args(program.get_args());
+        shell.args(["-c", SUPERVISOR, "sh"]).arg(folder);
+        shell.arg(program.get_program()).args(program.get_args());
         // Ctrl-C is for the program that started it, which decides what becomes of this one.
         shell.process_group(0);
         let mut child = shell.stdin(Stdio::piped()).stdout(stdout).stderr(stderr).spawn()?;
@@ -280,30 +290,41 @@ impl Drop for Supervised {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::Read;
+    use std::time::{Duration, Instant};
 
     use super::*;
 
     #[test]
     fn a_child_ends_when_it_is_dropped_and_when_its_pipe_closes() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("log"), "x").unwrap();
         let mut sleep = Command::new("sleep");
         sleep.arg("1000");
-        let mut supervised = Supervised::spawn(&sleep, Stdio::piped(), Stdio::null()).unwrap();
+        let mut supervised = Supervised::spawn(&sleep, folder.path(), Stdio::piped(), Stdio::null()).unwrap();
         let mut stdout = supervised.child.stdout.take().unwrap();
         drop(supervised);
         assert_eq!(stdout.read(&mut [0]).unwrap(), 0, "ended when dropped");
+        assert!(folder.path().is_dir(), "whose folder it is removes it");
 
-        let mut supervised = Supervised::spawn(&sleep, Stdio::piped(), Stdio::null()).unwrap();
+        let mut supervised = Supervised::spawn(&sleep, folder.path(), Stdio::piped(), Stdio::null()).unwrap();
         // What the system does when this program is killed.
         drop(supervised.watcher.take());
         assert!(!supervised.child.wait().unwrap().success(), "killed by the watcher");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while folder.path().exists() {
+            assert!(Instant::now() < deadline, "the folder is still there");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     #[test]
     fn a_child_that_ends_by_itself_is_left_alone() {
         let mut program = Command::new("sh");
         program.args(["-c", "exit 7"]);
-        let mut supervised = Supervised::spawn(&program, Stdio::null(), Stdio::null()).unwrap();
+        let mut supervised =
+            Supervised::spawn(&program, Path::new(""), Stdio::null(), Stdio::null()).unwrap();
         assert_eq!(supervised.child.wait().unwrap().code(), Some(7));
     }
 }

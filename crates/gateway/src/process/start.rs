@@ -195,7 +195,7 @@ impl Files {
     /// Starts it with stderr going to a file: Envoy writes its log there at once, so whatever a request has
     /// had logged can be read when the request is over. A pipe with a reader would lag behind.
     fn spawn(&self, command: &Command) -> io::Result<Supervised> {
-        Supervised::spawn(command, Stdio::null(), File::create(self.log().0)?.into())
+        Supervised::spawn(command, self.0.path(), Stdio::null(), File::create(self.log().0)?.into())
     }
 
     fn admin(&self) -> Option<SocketAddr> {

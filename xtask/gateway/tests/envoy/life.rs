@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::served::{Folder, Served, asked, head};
 
@@ -37,6 +38,26 @@ fn the_end_is_the_end_of_everything() {
     assert_eq!(served.ended(), Some(0));
     assert!(!Path::new("/proc").join(envoy).exists(), "Envoy has ended too");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing stays behind");
+}
+
+#[test]
+#[ignore = "in Envoy: cargo xtask test"]
+fn a_gateway_that_is_killed_leaves_neither_an_envoy_nor_its_files() {
+    let folder = Folder::new();
+    folder.stamp("a", "AUTHN", 10, "a");
+    let mut served = Served::start(folder.path(), &[]);
+    let process = Path::new("/proc").join(served.envoy());
+    let line = std::fs::read_to_string(process.join("cmdline")).unwrap();
+    let config = line.split('\0').skip_while(|word| *word != "--config-path").nth(1).unwrap();
+    let files = Path::new(config).parent().unwrap();
+    assert!(files.is_dir());
+    served.signal("KILL");
+    assert_eq!(served.ended(), None, "it ends by the signal");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while process.exists() || files.exists() {
+        assert!(Instant::now() < deadline, "{} or {} is still there", process.display(), files.display());
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]
