@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -85,9 +86,14 @@ impl Bootstrap {
                 "config_discovery": { "config_source": file_source(file), "type_urls": [FILTER_TYPE] },
             })
         });
-        let routes =
-            json!({ "rds": { "config_source": file_source(routes), "route_config_name": route::TABLE } });
-        let mut listener = self.listener(filters.collect(), routes, access_log);
+        let own = json!({
+            "rds": { "config_source": file_source(routes), "route_config_name": route::TABLE },
+            "common_http_protocol_options": {
+                "max_headers_count": self.max_headers,
+                "idle_timeout": format!("{}s", IDLE.as_secs()),
+            },
+        });
+        let mut listener = self.listener(filters.collect(), own, access_log);
         if let Some(listener) = listener.as_object_mut() {
             // Two programs on one port would share its requests; an error is better.
             listener.insert("enable_reuse_port".into(), false.into());
@@ -95,7 +101,8 @@ impl Bootstrap {
         listener
     }
 
-    fn listener(&self, mut filters: Vec<Value>, routes: Value, access_log: &Path) -> Value {
+    /// `own` are fields of the connection manager, its routes among them.
+    fn listener(&self, mut filters: Vec<Value>, own: Value, access_log: &Path) -> Value {
         filters.push(json!({
             "name": "envoy.filters.http.router",
             "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
@@ -130,8 +137,8 @@ impl Bootstrap {
             }],
             "http_filters": filters,
         });
-        if let (Some(manager), Value::Object(routes)) = (manager.as_object_mut(), routes) {
-            manager.extend(routes);
+        if let (Some(manager), Value::Object(own)) = (manager.as_object_mut(), own) {
+            manager.extend(own);
         }
         json!({
             "name": "plugin",
@@ -148,6 +155,11 @@ impl Bootstrap {
         })
     }
 }
+
+/// How long a connection without a request stays open, where plug-ins may come and go. Envoy tells the clients of a
+/// listener that was replaced with their next answer only, and one that asks nothing for a while is to meet the new
+/// plug-ins when it asks again, however long the old listener is kept for requests that take their time.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// More clients at a time than one machine brings forth.
 const CONNECTIONS: u32 = 20_000;

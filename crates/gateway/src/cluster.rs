@@ -46,6 +46,13 @@ impl Cluster {
                     "address": { "socket_address": { "address": self.host, "port_value": self.port } },
                 }}]}],
             },
+            // None, as from control planes: Envoy's own would answer 503 to more than 1,024 requests at a time.
+            "circuit_breakers": { "thresholds": [{
+                "max_connections": u32::MAX,
+                "max_pending_requests": u32::MAX,
+                "max_requests": u32::MAX,
+                "max_retries": u32::MAX,
+            }]},
             "typed_extension_protocol_options": {
                 (options): {
                     "@type": format!("type.googleapis.com/{options}"),

@@ -27,10 +27,11 @@ pub async fn start() -> io::Result<SocketAddr> {
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(async move {
+                let mut server = auto::Builder::new(TokioExecutor::new());
+                // Envoy sends what it has before it knows of a limit, and what is refused would be a 503.
+                server.http2().max_concurrent_streams(None);
                 // A connection that fails is Envoy's to report.
-                let _ = auto::Builder::new(TokioExecutor::new())
-                    .serve_connection(TokioIo::new(stream), service_fn(answer))
-                    .await;
+                let _ = server.serve_connection(TokioIo::new(stream), service_fn(answer)).await;
             });
         }
     });

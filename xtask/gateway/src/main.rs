@@ -59,8 +59,9 @@ struct Cli {
     /// Build plug-ins as they are shipped, which takes longer.
     #[arg(long)]
     release: bool,
-    /// Seconds in which requests that have begun are finished when plug-ins come, go or change places.
-    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    /// Seconds in which requests that have begun are finished when plug-ins come, go or change places. New ones do not
+    /// wait for them.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     drain: u64,
     /// The workspace's folder; `cargo xtask` names it.
     #[arg(long, hide = true)]

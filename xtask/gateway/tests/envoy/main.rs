@@ -12,6 +12,7 @@ mod examples;
 mod fetched;
 mod flight;
 mod foreign;
+mod held;
 mod life;
 mod order;
 mod registry;
