@@ -132,7 +132,21 @@ pub(crate) struct LogFile(pub(crate) PathBuf);
 impl LogFile {
     /// The place after the last line.
     pub(crate) fn mark(&self) -> io::Result<Mark> {
-        Ok(Mark(self.since(Mark(0))?.1.0))
+        // The end of it is enough: a log may be long.
+        let length = match std::fs::metadata(&self.0) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Mark(0)),
+            metadata => metadata?.len(),
+        };
+        let mut back = 64 * 1024;
+        loop {
+            let from = Mark(length.saturating_sub(back));
+            let (_, mark) = self.since(from)?;
+            if mark != from || from.0 == 0 {
+                return Ok(mark);
+            }
+            // One line that is still being written is longer than that.
+            back *= 16;
+        }
     }
 
     /// The whole lines after a mark, and the place after them. A line that is still being written is left
@@ -151,6 +165,38 @@ impl LogFile {
         let (whole, _) = bytes.split_at(last + 1);
         let lines = String::from_utf8_lossy(whole).lines().map(str::to_owned).collect();
         Ok((lines, Mark(start + whole.len() as u64)))
+    }
+}
+
+/// A log that is followed by one reader.
+#[derive(Debug, Default)]
+pub(crate) struct Followed {
+    /// What has been read.
+    mark: Mark,
+    /// Up to where the disk has been given back what has been read.
+    given_back: u64,
+}
+
+/// How much of a followed log is left on the disk: this much at the least, that much at the most.
+const KEPT: std::ops::Range<u64> = 64 * 1024..1024 * 1024;
+
+impl Followed {
+    /// The whole lines that are new, and no more of the disk than what is kept. Places in the file stay what they are, so
+    /// that Envoy goes on writing and others reading; where the file system cannot do that, the file grows.
+    pub(crate) fn new_lines(&mut self, log: &LogFile) -> io::Result<Vec<String>> {
+        let (lines, after) = log.since(self.mark)?;
+        self.mark = after;
+        if after.0.saturating_sub(self.given_back) >= KEPT.end {
+            self.given_back = after.0.saturating_sub(KEPT.start);
+            #[cfg(target_os = "linux")]
+            {
+                use rustix::fs::{FallocateFlags, fallocate};
+                let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+                // Nothing is lost where it fails.
+                let _ = fallocate(File::options().write(true).open(&log.0)?, flags, 0, self.given_back);
+            }
+        }
+        Ok(lines)
     }
 }
 
@@ -194,6 +240,30 @@ mod tests {
         file.write_all(b"ee\n").unwrap();
         assert_eq!(log.since(mark).unwrap().0, ["three"]);
         assert_eq!(log.since(log.mark().unwrap()).unwrap().0, [""; 0]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_has_been_read_is_given_back_and_the_rest_stays_where_it_is() {
+        use std::os::unix::fs::MetadataExt;
+
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let log = LogFile(file.path().into());
+        let mut followed = Followed::default();
+        let line = "x".repeat(999) + "\n";
+        for number in 0..10 {
+            file.write_all(format!("{number}\n{}", line.repeat(1000)).as_bytes()).unwrap();
+            let lines = followed.new_lines(&log).unwrap();
+            assert_eq!((lines[0].as_str(), lines.len()), (number.to_string().as_str(), 1001));
+            file.as_file().sync_all().unwrap();
+            let blocks = file.as_file().metadata().unwrap().blocks() * 512;
+            assert!(blocks < 2 * KEPT.end, "{blocks} bytes on the disk");
+        }
+        let mark = followed.mark;
+        assert_eq!(file.as_file().metadata().unwrap().len(), mark.0);
+        assert_eq!(log.mark().unwrap(), mark);
+        file.write_all(&[b'y'; 100_000]).unwrap();
+        assert_eq!(log.mark().unwrap(), mark, "a long line that is not whole");
     }
 
     #[test]

@@ -23,7 +23,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::admin;
-use crate::log::{AccessLine, LogFile, LogLine, Mark};
+use crate::log::{AccessLine, Followed, LogFile, LogLine, Mark};
 use crate::{Bootstrap, Envoy, LogLevel};
 
 /// A running Envoy; it is stopped when this is dropped.
@@ -33,6 +33,9 @@ pub struct Process {
     files: Files,
     admin: SocketAddr,
     listener: SocketAddr,
+    /// How far the two logs have been followed.
+    followed_log: Followed,
+    followed_access: Followed,
 }
 
 impl Process {
@@ -113,26 +116,25 @@ impl Process {
         Ok((lines, after))
     }
 
-    /// The lines of its log since a mark, which is moved behind them.
+    /// The lines of its log that have come since it was asked the last time. They are given up with that: what is older
+    /// than the last 64 KiB is not to be had any more from [`log_since`](Self::log_since).
     ///
     /// # Errors
     ///
     /// The log cannot be read.
-    pub fn new_log(&self, mark: &mut Mark) -> io::Result<Vec<LogLine>> {
-        let (lines, after) = self.files.log().since(*mark)?;
-        *mark = after;
+    pub fn new_log(&mut self) -> io::Result<Vec<LogLine>> {
+        let lines = self.followed_log.new_lines(&self.files.log())?;
         Ok(lines.iter().filter_map(|line| LogLine::parse(line)).collect())
     }
 
-    /// The lines of its access log since a mark, which is moved behind them.
+    /// The lines of its access log that have come since it was asked the last time, given up in the same way.
     ///
     /// # Errors
     ///
     /// As [`access_since`](Self::access_since).
-    pub fn new_access(&self, mark: &mut Mark) -> io::Result<Vec<AccessLine>> {
-        let (lines, after) = self.access_since(*mark)?;
-        *mark = after;
-        Ok(lines)
+    pub fn new_access(&mut self) -> io::Result<Vec<AccessLine>> {
+        let lines = self.followed_access.new_lines(&self.files.access())?;
+        Ok(lines.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>()?)
     }
 
     /// The counters and gauges that plug-ins have defined, by the names that they gave them.

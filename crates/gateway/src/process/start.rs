@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Files, Process, Supervised};
-use crate::log::{FORMAT, LogLine, Mark};
+use crate::log::{FORMAT, Followed, LogLine, Mark};
 use crate::{Bootstrap, Envoy, LogLevel, admin};
 
 /// How long Envoy may take to start: a module of 7 MB takes 5 s on a machine with nothing else to do.
@@ -133,7 +133,8 @@ pub(crate) fn launch(
     let Some((admin, listener)) = served else {
         return Err(files.not_in_time());
     };
-    Ok(Process { supervised, files, admin, listener })
+    let (followed_log, followed_access) = (Followed::default(), Followed::default());
+    Ok(Process { supervised, files, admin, listener, followed_log, followed_access })
 }
 
 /// Asks until there is something, for as long as Envoy may take.

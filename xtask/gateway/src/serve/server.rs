@@ -1,6 +1,6 @@
 //! The loop: an Envoy that is looked after, plans that are put in force, logs that are shown.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use gateway::folder::Fault;
-use gateway::{Bootstrap, Changed, Envoy, Live, Mark};
+use gateway::{Bootstrap, Changed, Envoy, Live, LogLine};
 
 use super::{Event, Job, Options};
 use crate::plan::Plan;
@@ -38,8 +38,8 @@ pub(super) struct Server {
     started: Instant,
     /// What is in force.
     plan: Plan,
-    log: Mark,
-    access: Mark,
+    /// The last lines of Envoy's log.
+    last: VecDeque<LogLine>,
     /// Remarks that have been made.
     remarked: HashSet<String>,
     /// That Envoy has ended.
@@ -73,8 +73,7 @@ impl Server {
             live,
             started: Instant::now(),
             plan,
-            log: Mark::default(),
-            access: Mark::default(),
+            last: VecDeque::new(),
             remarked: HashSet::new(),
             down: None,
             waiting: None,
@@ -218,9 +217,9 @@ impl Server {
     /// Shows what has been logged.
     fn logs(&mut self) {
         // A log that cannot be read for once is read the next time.
-        let (log, access) = (&mut self.log, &mut self.access);
-        let process = self.live.process();
-        for line in process.new_log(log).unwrap_or_default() {
+        let process = self.live.process_mut();
+        let (lines, requests) = (process.new_log(), process.new_access());
+        for line in lines.unwrap_or_default() {
             let of = line.plugin().map(|(name, _)| name);
             let shown = match of {
                 Some(name) => {
@@ -231,8 +230,12 @@ impl Server {
             if shown {
                 show::log(&line);
             }
+            if self.last.len() == LAST_LINES {
+                self.last.pop_front();
+            }
+            self.last.push_back(line);
         }
-        for line in process.new_access(access).unwrap_or_default() {
+        for line in requests.unwrap_or_default() {
             show::access(&line);
         }
     }
@@ -243,8 +246,7 @@ impl Server {
             if let Some(status) = self.live.process_mut().ended()? {
                 self.logs();
                 show::error(format_args!("Envoy has ended ({status}); the last lines of its log:"));
-                let log = self.live.process().log_since(Mark::default()).unwrap_or_default();
-                log.iter().skip(log.len().saturating_sub(LAST_LINES)).for_each(show::log);
+                self.last.iter().for_each(show::log);
                 let lived = self.started.elapsed();
                 let pause = if lived > HEALTHY { Duration::ZERO } else { TICK };
                 self.down = Some(Down { pause, until: Instant::now() + pause });
@@ -260,7 +262,7 @@ impl Server {
                 self.live = live;
                 self.started = Instant::now();
                 self.down = None;
-                (self.log, self.access) = (Mark::default(), Mark::default());
+                self.last.clear();
                 show::step(format_args!("Envoy is started again, and serves on http://{}", self.address));
                 self.write_state(state)?;
                 if let Some(plan) = self.waiting.take() {
