@@ -2,6 +2,7 @@
 //!
 //! All of it goes from a text to a text; [`write()`] puts one in the place of the other.
 
+mod remove;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -17,6 +18,7 @@ use serde_json::Value;
 
 use super::Entry;
 use super::annotation::DISABLED;
+pub use remove::remove;
 use text::Text;
 
 /// Which resource of a text.
@@ -227,38 +229,6 @@ pub fn set(text: &str, place: Place, fields: &[(&[&str], Value)]) -> Result<Stri
         }
     }
     Ok(text.into_inner())
-}
-
-/// The text without one of its documents, or nothing when no other is left.
-///
-/// # Errors
-///
-/// The resource stands in a list with others.
-pub fn remove(text: &str, place: Place) -> Result<Option<String>, EditError> {
-    let documents = yaml::read(text)?;
-    let start = place.resource(&documents)?.span().start.line;
-    let mut wanted = text::json(&documents);
-    if place.item.is_some() {
-        return Err(EditError::Refused(
-            "stands in a list with others: remove it by hand, or write one document for each".into(),
-        ));
-    }
-    wanted.remove(place.document);
-    if wanted.iter().all(Value::is_null) {
-        return Ok(None);
-    }
-    let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let separates = |line: &&str| line.starts_with("---");
-    let first = lines.iter().take(start).rposition(separates).unwrap_or_default();
-    let last = lines.iter().skip(start).position(separates).map_or(lines.len(), |at| start + at);
-    let kept = lines.iter().take(first).chain(lines.iter().skip(last)).copied().collect::<String>();
-    let is: Vec<Value> = text::json(&yaml::read(&kept)?);
-    let significant = |all: Vec<Value>| all.into_iter().filter(|value| !value.is_null()).collect::<Vec<_>>();
-    if significant(is) == significant(wanted) {
-        Ok(Some(kept))
-    } else {
-        Err(EditError::Refused("its document cannot be told from the others: remove it by hand".into()))
-    }
 }
 
 /// Puts a file in place whole: whoever reads it meets the old one or the new one. `before` is what it must still hold,

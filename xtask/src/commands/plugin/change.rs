@@ -14,7 +14,7 @@ use super::shelf::{MODULES, Shelf, change, configuration, module, put_module};
 use super::{Where, check_priority, phase};
 use crate::Usage;
 use crate::manifest::Stage;
-use crate::output::mark;
+use crate::output::{mark, warning};
 use crate::workspace::Workspace;
 
 /// Edit a custom plug-in, which must be disabled: its module, and what the console shows of it
@@ -161,6 +161,9 @@ pub(super) fn configure(args: &ConfigureArgs) -> Result<bool> {
     let path = ["spec", key];
     change(entry, |text, place| edit::set(text, place, &[(&path, Value::Object(fields))]))?;
     anstream::println!("{} {} is configured, in {}", mark(true), entry.name, entry.file.display());
+    if entry.enabled && entry.resource.spec.default_config_disable && key == "defaultConfig" {
+        warning("it has no effect, because `defaultConfigDisable` is set: the match rules alone apply");
+    }
     Ok(true)
 }
 

@@ -128,6 +128,42 @@ fn fields_are_set_where_they_stand_or_where_they_belong() {
 }
 
 #[test]
+fn a_resource_is_taken_out_of_a_list() {
+    let list = "apiVersion: v1\nkind: List\nitems:\n";
+    let entry = |name: &str| {
+        format!("# about {name}\n- {}  metadata:\n    name: {name} # {name}\n  spec: {{ url: x }}\n", {
+            HEAD.replacen('\n', "\n  ", 1)
+        })
+    };
+    let [a, b, c] = ["a", "b", "c"].map(entry);
+    let text = format!("{list}{a}{b}\n{c}# the end\n");
+    let at = |item| Place { document: 0, item: Some(item) };
+    assert_eq!(remove(&text, at(0)).unwrap().unwrap(), format!("{list}{b}\n{c}# the end\n"));
+    assert_eq!(remove(&text, at(1)).unwrap().unwrap(), format!("{list}{a}{c}# the end\n"));
+    assert_eq!(remove(&text, at(2)).unwrap().unwrap(), format!("{list}{a}{b}\n# the end\n"));
+    assert_eq!(remove(&text, at(3)), Err(EditError::Gone));
+    // With the last one goes the list, and with the list the file.
+    let alone = format!("{list}{a}");
+    assert_eq!(remove(&alone, at(0)).unwrap(), None);
+    let other = format!("---\n{}", texts().remove(0));
+    assert_eq!(remove(&(alone + &other), at(0)).unwrap().unwrap(), other);
+    // As kubectl prints JSON.
+    let [a, b] = ["a", "b"].map(|name| json!({ "kind": "WasmPlugin", "metadata": { "name": name } }));
+    for text in [
+        json!({ "kind": "List", "items": [a, b] }).to_string(),
+        format!("{:#}", json!({ "kind": "List", "items": [a, b] })),
+    ] {
+        for (item, left) in [(0, &b), (1, &a)] {
+            let after = remove(&text, at(item)).unwrap().unwrap();
+            let is: Value = serde_json::from_str(&after).unwrap();
+            assert_eq!(is["items"], json!([left]), "{after}");
+        }
+    }
+    let error = remove("kind: List\nitems: [&a { x: 1 }, *a]\n", at(0)).unwrap_err().to_string();
+    assert!(error.contains("remove it by hand"), "{error}");
+}
+
+#[test]
 fn a_file_that_somebody_else_has_changed_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.yaml");

@@ -189,7 +189,33 @@ impl Text {
         if self.text.contains("\r\n") { "\r\n" } else { "\n" }
     }
 
-    fn offset(&self, position: Position) -> usize {
+    /// Whether there is a dash and nothing else before this place on its line.
+    pub(super) fn begins_with_dash(&self, at: usize) -> bool {
+        let before = self.text.get(..at).unwrap_or_default();
+        before.rsplit('\n').next().is_some_and(|line| line.trim() == "-")
+    }
+
+    /// Where the line of this place begins, or the comment right above it.
+    pub(super) fn above(&self, at: usize) -> usize {
+        let before = self.text.get(..at).unwrap_or_default();
+        let mut start = before.rfind('\n').map_or(0, |end| end + 1);
+        while let Some(line) =
+            self.text.get(..start).and_then(|before| before.split_inclusive('\n').next_back())
+            && line.trim_start().starts_with('#')
+        {
+            start -= line.len();
+        }
+        start
+    }
+
+    /// The end of the last line that something in front of this place stands on.
+    pub(super) fn line_behind(&self, at: usize) -> usize {
+        let own = self.text.get(..at).unwrap_or_default().trim_end().len();
+        let rest = self.text.get(own..).unwrap_or_default();
+        rest.find('\n').map_or(self.text.len(), |end| own + end + 1)
+    }
+
+    pub(super) fn offset(&self, position: Position) -> usize {
         let line: usize = self.text.split_inclusive('\n').take(position.line - 1).map(str::len).sum();
         let rest = self.text.get(line..).unwrap_or_default();
         line + rest.chars().take(position.column - 1).map(char::len_utf8).sum::<usize>()
