@@ -12,7 +12,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use config::yaml::{self, Node, YamlError};
+use config::yaml::{Node, YamlError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
