@@ -95,6 +95,11 @@ impl Helper {
         self.ask("check", document.to_string().as_bytes())
     }
 
+    /// Whether a rule has the global fields that it does not write itself.
+    pub(crate) fn rules_start_from_global(&self) -> Result<bool> {
+        self.ask("inherits", b"")
+    }
+
     fn ask<T: for<'de> Deserialize<'de>>(&self, what: &str, input: &[u8]) -> Result<T> {
         let mut command = Command::new(&self.program);
         command.arg(what).stdin(Stdio::piped()).stdout(Stdio::piped());

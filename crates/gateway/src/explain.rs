@@ -72,8 +72,11 @@ pub enum Applies {
         rule: usize,
         /// Where it stands in the resource.
         field: String,
-        /// Its own fields.
+        /// Its fields.
         configuration: Map<String, Value>,
+        /// Which of them it has from the global ones.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        inherited: Vec<String>,
     },
     /// The default: no rule matches, or there is none.
     Default {
@@ -86,12 +89,18 @@ pub enum Applies {
     Disabled,
 }
 
-/// Says what a request meets in a folder.
+/// Says what a request meets in a folder. `inherits` tells of a plug-in and its document whether rules start from the
+/// global fields, which is asked where it makes a difference.
 ///
 /// # Errors
 ///
 /// A rule that the plug-in would refuse, with the plug-in's name and the place in its resource.
-pub fn explain(folder: &Folder, routes: &Routes, request: &Request) -> Result<Explanation, ConfigError> {
+pub fn explain(
+    folder: &Folder,
+    routes: &Routes,
+    request: &Request,
+    inherits: &mut Inherits<'_>,
+) -> Result<Explanation, ConfigError> {
     let (table, _) = routes.for_envoy(SocketAddr::from(([127, 0, 0, 1], 0)));
     let taken = route::choose(&table, &request.host, &request.path);
     let named = request.service.as_deref().map(cluster);
@@ -102,7 +111,7 @@ pub fn explain(folder: &Folder, routes: &Routes, request: &Request) -> Result<Ex
         consumer: request.consumer.clone(),
     };
     let plugins = folder.plugins.iter().map(|entry| {
-        let applies = applies(entry, &mut attributes).map_err(|error| {
+        let applies = applies(entry, &mut attributes, inherits).map_err(|error| {
             let place = format!("{}: {}", entry.name, entry.resource.origin(error.path()));
             ConfigError::new(place, error.message())
         })?;
@@ -126,20 +135,34 @@ fn cluster(service: &str) -> String {
     }
 }
 
-fn applies(entry: &Entry, attributes: &mut Known) -> Result<Applies, ConfigError> {
+/// Tells of a plug-in and its document whether rules start from the global fields.
+pub type Inherits<'i> = dyn FnMut(&Entry, &Value) -> bool + 'i;
+
+fn applies(
+    entry: &Entry,
+    attributes: &mut Known,
+    inherits: &mut Inherits<'_>,
+) -> Result<Applies, ConfigError> {
     let Deployment::Document(document) = entry.resource.deployment()? else {
         return Ok(Applies::Disabled);
     };
-    let text = Value::Object(document).to_string();
-    let mut document = Document::<Map<String, Value>>::from_json(text.as_bytes())?;
+    let whole = Value::Object(document);
+    let mut document = Document::<Map<String, Value>>::from_json(whole.to_string().as_bytes())?;
     let conditions = document.rules.iter().enumerate().map(|(index, rule)| compile(index, &rule.conditions));
     let index = RuleIndex::new(conditions.collect::<Result<Vec<_>, _>>()?);
     Ok(match (index.select(attributes), document.global) {
-        (Some(rule), _) => Applies::Rule {
-            rule,
-            field: entry.resource.origin(&format!("_rules_[{rule}]")),
-            configuration: document.rules.swap_remove(rule).config,
-        },
+        (Some(rule), global) => {
+            let field = entry.resource.origin(&format!("_rules_[{rule}]"));
+            let mut configuration = document.rules.swap_remove(rule).config;
+            let mut others = global.unwrap_or_default();
+            others.retain(|name, _| !configuration.contains_key(name));
+            let mut inherited = Vec::new();
+            if !others.is_empty() && inherits(entry, &whole) {
+                inherited.extend(others.keys().cloned());
+                configuration.extend(others);
+            }
+            Applies::Rule { rule, field, configuration, inherited }
+        }
         (None, Some(configuration)) => Applies::Default { configuration },
         (None, None) => Applies::Nothing,
     })

@@ -24,24 +24,31 @@ pub struct Description {
     pub schema: Option<Value>,
     /// Reads a document as `on_configure` does, and says what is wrong with it.
     pub check: fn(&[u8]) -> Result<(), ConfigError>,
+    /// Whether its rules start from the global fields ([`Configuration::RULES_START_FROM_GLOBAL`]).
+    pub rules_start_from_global: bool,
 }
 
 impl Description {
     #[doc(hidden)]
     pub fn new<P: Plugin>(schema: Option<Value>) -> Self {
-        Description { schema, check: |text| Loaded::<P::Config>::from_json(text).map(drop) }
+        Description {
+            schema,
+            check: |text| Loaded::<P::Config>::from_json(text).map(drop),
+            rules_start_from_global: P::Config::RULES_START_FROM_GLOBAL,
+        }
     }
 }
 
 /// The whole of a program that answers for a plug-in, in JSON on its output.
 ///
 /// `schema` prints the schema or `null`; `check` reads a document from the input and prints `null` when it is
-/// good, or `{"path": …, "message": …}`.
+/// good, or `{"path": …, "message": …}`; `inherits` prints whether rules start from the global fields.
 pub fn main(description: &Description) -> ExitCode {
     let answer = match std::env::args().nth(1).as_deref() {
         Some("schema") => Ok(description.schema.clone().unwrap_or_default()),
         Some("check") => check(description),
-        _ => Err(io::Error::other("say `schema` or `check`")),
+        Some("inherits") => Ok(description.rules_start_from_global.into()),
+        _ => Err(io::Error::other("say `schema`, `check` or `inherits`")),
     };
     match answer.and_then(|answer| io::stdout().write_all(answer.to_string().as_bytes())) {
         Ok(()) => ExitCode::SUCCESS,

@@ -51,6 +51,15 @@ pub struct Refusal {
     pub message: String,
 }
 
+/// What `cargo xtask config --json` says of a document.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    error: Option<Refusal>,
+    #[serde(default)]
+    rules_start_from_global: bool,
+}
+
 impl Workspace {
     /// The plug-in of this name, in any spelling.
     #[must_use]
@@ -120,10 +129,21 @@ impl Workspace {
     ///
     /// It cannot be asked.
     pub fn check(&self, plugin: &Plugin, document: &Value) -> Result<Option<Refusal>> {
-        #[derive(Deserialize)]
-        struct Report {
-            error: Option<Refusal>,
-        }
+        Ok(self.reports(plugin, document)?.into_iter().find_map(|report| report.error))
+    }
+
+    /// Whether the rules of a document have what they do not write from the global fields. Of a document that is refused
+    /// nobody knows, nor of a plug-in of the classic style.
+    ///
+    /// # Errors
+    ///
+    /// The plug-in cannot be asked.
+    pub fn rules_start_from_global(&self, plugin: &Plugin, document: &Value) -> Result<bool> {
+        Ok(self.reports(plugin, document)?.iter().any(|report| report.rules_start_from_global))
+    }
+
+    /// What the plug-in's own code says; nothing for one of the classic style.
+    fn reports(&self, plugin: &Plugin, document: &Value) -> Result<Vec<Report>> {
         let mut child = self
             .xtask(["config", "-", "--plugin", &plugin.name, "--json"])
             .stdin(Stdio::piped())
@@ -139,14 +159,12 @@ impl Workspace {
         let output = child.wait_with_output().context("waiting for the plug-in's answer")?;
         let said = String::from_utf8_lossy(&output.stderr);
         if said.contains("is of the classic style") {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         if output.stdout.is_empty() {
             bail!("{} cannot be asked about its configuration: {}", plugin.name, said.trim());
         }
-        let reports: Vec<Report> =
-            serde_json::from_slice(&output.stdout).context("reading the plug-in's answer")?;
-        Ok(reports.into_iter().find_map(|report| report.error))
+        serde_json::from_slice(&output.stdout).context("reading the plug-in's answer")
     }
 
     /// Runs the program that speaks with registries and servers.

@@ -5,14 +5,21 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 use gateway::Routes;
 use gateway::explain::{Applies, Explanation, Request};
-use gateway::folder::{self, Fault, StageOrder};
+use gateway::folder::{self, Entry, Fault, StageOrder};
+use serde_json::Value;
+use serving::workspace::Workspace;
 
 /// Explains a request; the faults of the folder are an error.
 ///
 /// # Errors
 ///
 /// What is wrong in the folder, or in its routes.
-pub fn explain(folder: &Path, order: StageOrder, request: &Request) -> Result<Explanation> {
+pub fn explain(
+    folder: &Path,
+    order: StageOrder,
+    request: &Request,
+    workspace: &Workspace,
+) -> Result<Explanation> {
     let in_words = |faults: Vec<Fault>| {
         let lines: Vec<String> = faults.iter().map(Fault::to_string).collect();
         anyhow!("{}", lines.join("\n"))
@@ -22,7 +29,18 @@ pub fn explain(folder: &Path, order: StageOrder, request: &Request) -> Result<Ex
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
         anyhow!("{}", lines.join("\n"))
     })?;
-    Ok(gateway::explain::explain(&plugins, &routes, request)?)
+    // What rules start from is known to the plug-in's own code alone.
+    let mut failed = None;
+    let mut inherits = |entry: &Entry, document: &Value| {
+        let plugin = entry.source.as_deref().and_then(|name| workspace.plugin(name));
+        let asked = plugin.map(|plugin| workspace.rules_start_from_global(&plugin, document));
+        asked.transpose().unwrap_or_else(|error| {
+            failed = Some(error);
+            None
+        }) == Some(true)
+    };
+    let explanation = gateway::explain::explain(&plugins, &routes, request, &mut inherits)?;
+    failed.map_or(Ok(explanation), Err)
 }
 
 /// For people.
@@ -42,11 +60,15 @@ pub fn in_words(explanation: &Explanation) -> String {
     let widest = explanation.plugins.iter().map(|met| met.name.chars().count()).max().unwrap_or_default();
     for (number, met) in explanation.plugins.iter().enumerate() {
         let applies = match &met.applies {
-            Applies::Rule { field, configuration, .. } => {
-                format!("{field}: {}", serde_json::Value::Object(configuration.clone()))
+            Applies::Rule { field, configuration, inherited, .. } => {
+                let own = format!("{field}: {}", Value::Object(configuration.clone()));
+                match inherited.as_slice() {
+                    [] => own,
+                    names => format!("{own}, with {} of the global fields", names.join(", ")),
+                }
             }
             Applies::Default { configuration } => {
-                format!("default: {}", serde_json::Value::Object(configuration.clone()))
+                format!("default: {}", Value::Object(configuration.clone()))
             }
             Applies::Nothing => "nothing: no rule matches, and there is no default".into(),
             Applies::Disabled => "disabled".into(),

@@ -80,6 +80,8 @@ struct RequestArgs {
 }
 
 /// Explain which plug-ins a request meets, in which order and with which configuration, without sending it
+///
+/// Of a plug-in of this workspace, a rule is shown with what it has from the global fields, if its rules start from them.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -145,7 +147,7 @@ fn main() -> ExitCode {
     let workspace = Workspace { root, target, profile: "wasm-dev".into(), xtask };
     let done = match &cli.command {
         Command::Request(args) => send(args, workspace),
-        Command::Explain(args) => explained(args),
+        Command::Explain(args) => explained(args, &workspace),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -158,7 +160,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn explained(args: &ExplainArgs) -> Result<bool> {
+fn explained(args: &ExplainArgs, workspace: &Workspace) -> Result<bool> {
     let request = Request {
         host: args.host.clone(),
         path: args.path.clone(),
@@ -166,7 +168,7 @@ fn explained(args: &ExplainArgs) -> Result<bool> {
         service: args.service.clone(),
         consumer: args.consumer.clone(),
     };
-    let explanation = explain::explain(&args.folder, args.stage_order.into(), &request)?;
+    let explanation = explain::explain(&args.folder, args.stage_order.into(), &request, workspace)?;
     if args.json {
         anstream::println!("{}", serde_json::to_string_pretty(&explanation)?);
     } else {

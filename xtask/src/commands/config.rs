@@ -91,7 +91,7 @@ pub(crate) fn document(
         bail!(Usage(format!("{} holds several documents: write one", file.display())));
     };
     match &report.verdict {
-        Verdict::Accepted { configuration: serde_json::Value::Object(document) } => {
+        Verdict::Accepted { configuration: serde_json::Value::Object(document), .. } => {
             report.print_remarks();
             Ok(Some(document.clone()))
         }

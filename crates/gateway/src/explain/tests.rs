@@ -39,6 +39,14 @@ spec:
 ---
 apiVersion: extensions.higress.io/v1alpha1
 kind: WasmPlugin
+metadata: { name: inherits }
+spec:
+  url: file://b.wasm
+  defaultConfig: { a: default, b: 1, c: { d: 1 } }
+  matchRules: [{ domain: [a.com], config: { a: own, c: { e: 2 } } }]
+---
+apiVersion: extensions.higress.io/v1alpha1
+kind: WasmPlugin
 metadata: { name: idle }
 spec: { url: file://c.wasm, defaultConfigDisable: true }
 ";
@@ -50,7 +58,7 @@ fn explained(host: &str, path: &str, change: impl FnOnce(&mut Request)) -> Expla
     let routes = Routes::parse(Path::new("routes.yaml"), ROUTES).unwrap();
     let mut request = Request { host: host.into(), path: path.into(), ..Request::default() };
     change(&mut request);
-    explain(&folder, &routes, &request).unwrap()
+    explain(&folder, &routes, &request, &mut |entry, _| entry.name == "inherits").unwrap()
 }
 
 /// What applies of the plug-in `rules`.
@@ -91,10 +99,24 @@ fn what_no_route_takes_still_meets_the_plug_ins() {
 fn plug_ins_come_in_order_with_those_that_do_nothing() {
     let explanation = explained("x.org", "/", |_| {});
     let names: Vec<_> = explanation.plugins.iter().map(|met| (met.name.as_str(), met.stage)).collect();
-    assert_eq!(names, [("consumer", "authz"), ("rules", "authn"), ("idle", "default")]);
+    assert_eq!(
+        names,
+        [("consumer", "authz"), ("rules", "authn"), ("idle", "default"), ("inherits", "default")]
+    );
     assert_eq!(explanation.plugins[0].applies, Applies::Nothing);
     assert_eq!(explanation.plugins[2].applies, Applies::Disabled);
     let json = serde_json::to_value(&explanation).unwrap();
     assert_eq!(json["plugins"][1]["applies"], "default");
     assert_eq!(json["plugins"][1]["configuration"]["a"], "default");
+}
+
+#[test]
+fn a_rule_that_starts_from_the_global_fields_has_them() {
+    let explanation = explained("a.com", "/", |_| {});
+    let met = explanation.plugins.iter().find(|met| met.name == "inherits").unwrap();
+    let Applies::Rule { configuration, inherited, .. } = &met.applies else { panic!("{met:?}") };
+    // A field counts as a whole.
+    let expected = serde_json::json!({ "a": "own", "c": { "e": 2 }, "b": 1 });
+    assert_eq!(Value::Object(configuration.clone()), expected);
+    assert_eq!(*inherited, ["b"]);
 }

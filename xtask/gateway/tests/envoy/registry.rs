@@ -93,11 +93,11 @@ fn an_image_is_taken_with_the_right_digest_alone() {
 
     // `request` runs the folder in an Envoy of its own in the same way.
     folder.put("a.yaml", &resource(&server, ":1.0.0", &pinned));
-    let (code, said) = asked(folder.path(), &["request", "/", "-i"]);
+    let (code, said) = asked(folder.path(), &["request", "/", "-i", "--folder"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("x-stamps-back: pulled"), "{said}");
     folder.put("a.yaml", &resource(&server, ":1.0.0", &format!("  sha256: '{wrong}'\n")));
-    let (code, said) = asked(folder.path(), &["request", "/", "-i"]);
+    let (code, said) = asked(folder.path(), &["request", "/", "-i", "--folder"]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains(&wrong) && said.contains(&digest) && said.contains("a.yaml:6:3"), "{said}");
 }

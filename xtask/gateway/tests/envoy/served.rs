@@ -102,12 +102,12 @@ pub(crate) fn run(package: &str, args: &[&str], variables: &[(&str, &str)]) -> (
     (output.status.code(), text.concat())
 }
 
-/// Asks a folder's gateway, or about it: `cargo xtask request` and `explain`.
+/// Asks a folder's gateway, or about it: `cargo xtask request` and `explain`, with what comes before the folder.
 pub(crate) fn asked(folder: &Path, args: &[&str]) -> (Option<i32>, String) {
     let (root, target) = (root(), gateway::target_dir().unwrap());
     let mut all = vec!["--root", root.to_str().unwrap(), "--target", target.to_str().unwrap()];
     all.extend(args);
-    all.extend(["--folder", folder.to_str().unwrap()]);
+    all.push(folder.to_str().unwrap());
     run("xtask-request", &all, &[])
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::Checker;
 use super::verdict::{Report, Verdict};
+use crate::helper::Helper;
 use crate::names::canonical;
 use crate::workspace::{Plugin, Workspace};
 
@@ -43,6 +44,11 @@ fn line(node: &Node) -> usize {
     node.span().start.line
 }
 
+fn accepted(helper: &Helper, configuration: Value) -> Result<Verdict> {
+    let rules_start_from_global = helper.rules_start_from_global()?;
+    Ok(Verdict::Accepted { configuration, rules_start_from_global })
+}
+
 impl Checker<'_> {
     /// Checks every document of a file.
     pub(crate) fn file(&mut self, file: &Path, text: &str) -> Result<Vec<Report>> {
@@ -73,8 +79,9 @@ impl Checker<'_> {
             return Ok(source.report(1, None, refused(message)));
         };
         let configuration = json!({});
-        let verdict = match self.helper(plugin)?.check(&configuration)? {
-            None => Verdict::Accepted { configuration },
+        let helper = self.helper(plugin)?;
+        let verdict = match helper.check(&configuration)? {
+            None => accepted(helper, configuration)?,
             Some(refusal) => refused(refusal.message),
         };
         Ok(source.report(1, Some(plugin), verdict))
@@ -96,8 +103,9 @@ impl Checker<'_> {
             return Ok(source.refused(node, None, "", message));
         };
         let configuration = node.to_json();
-        Ok(match self.helper(plugin)?.check(&configuration)? {
-            None => source.report(line(node), Some(plugin), Verdict::Accepted { configuration }),
+        let helper = self.helper(plugin)?;
+        Ok(match helper.check(&configuration)? {
+            None => source.report(line(node), Some(plugin), accepted(helper, configuration)?),
             Some(refusal) => source.refused(node, Some(plugin), &refusal.path, refusal.message),
         })
     }
@@ -139,8 +147,9 @@ impl Checker<'_> {
             }
             Ok(Deployment::Document(document)) => {
                 let configuration = Value::Object(document);
-                match self.helper(plugin)?.check(&configuration)? {
-                    None => source.report(line(node), Some(plugin), Verdict::Accepted { configuration }),
+                let helper = self.helper(plugin)?;
+                match helper.check(&configuration)? {
+                    None => source.report(line(node), Some(plugin), accepted(helper, configuration)?),
                     Some(refusal) => {
                         source.refused(node, Some(plugin), &resource.origin(&refusal.path), refusal.message)
                     }

@@ -196,7 +196,7 @@ fn what_is_good_becomes_what_the_plug_in_gets() {
     document["_rules_"] = json!([rule]);
     assert_eq!(first.plugin.as_deref(), Some("add-header"));
     assert!(
-        matches!(&first.verdict, Verdict::Accepted { configuration } if *configuration == document),
+        matches!(&first.verdict, Verdict::Accepted { configuration, .. } if *configuration == document),
         "{first:?}"
     );
     assert_eq!((second.plugin.as_deref(), second.line), (Some("say-hello"), 11));

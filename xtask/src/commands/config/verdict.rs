@@ -25,8 +25,9 @@ pub(crate) struct Report {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase", tag = "verdict")]
 pub(crate) enum Verdict {
-    /// The plug-in takes it, and gets this.
-    Accepted { configuration: Value },
+    /// The plug-in takes it, and gets this. Its rules have what they do not write from the global fields, or not.
+    #[serde(rename_all = "camelCase")]
+    Accepted { configuration: Value, rules_start_from_global: bool },
     /// The plug-in does not run at all.
     NotDeployed { reason: &'static str },
     /// The plug-in, or the cluster before it, refuses it.
@@ -61,7 +62,7 @@ impl Report {
         self.print_remarks();
         let plugin = self.plugin.as_deref().unwrap_or_default();
         match &self.verdict {
-            Verdict::Accepted { configuration } => {
+            Verdict::Accepted { configuration, .. } => {
                 anstream::eprintln!("{} {file}:{line}: {plugin} gets", mark(true));
                 anstream::println!("{configuration:#}");
             }
