@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::served::{Folder, Served, asked, head};
+use crate::served::{Folder, Served, head};
 
 #[test]
 #[ignore = "in Envoy: cargo xtask test"]
@@ -175,46 +175,4 @@ fn logs_are_those_that_were_asked_for() {
     served.wait_for("b info stamps of-b");
     served.wait_for("GET h/logged");
     assert!(!served.output().contains("stamps of-a"), "{}", served.output());
-}
-
-#[test]
-#[ignore = "in Envoy: cargo xtask test"]
-fn requests_go_to_the_gateway_that_serves_and_traces_to_one_of_their_own() {
-    let folder = Folder::new();
-    folder.stamp("a", "AUTHN", 10, "of-a");
-    folder.stamp("b", "AUTHZ", 10, "of-b");
-    let mut served = Served::start(folder.path(), &["--stage-order", "istio"]);
-    let (code, said) = asked(folder.path(), &["request", "/asked", "-i", "-H", "host: h", "--folder"]);
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("HTTP/1.1 200") && said.contains("x-stamps-back: of-a"), "{said}");
-    served.wait_for("GET h/asked");
-    // In the same order, and unseen by the gateway.
-    let (code, said) = asked(folder.path(), &["request", "/traced", "--trace", "-H", "host: h", "--folder"]);
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.starts_with("the upstream answered 200"), "{said}");
-    let place = |text: &str| said.find(text).unwrap_or_else(|| panic!("{text} in {said}"));
-    assert!(place(" 1 a (rule: global)") < place(" 2 b (rule: global)"), "{said}");
-    assert_eq!(served.get("h", "/last").status, 200);
-    served.wait_for("GET h/last");
-    assert!(!served.output().contains("h/traced"), "{}", served.output());
-}
-
-#[test]
-#[ignore = "in Envoy: cargo xtask test"]
-fn explain_shows_what_a_rule_has_from_the_global_fields_as_the_gateway_does_it() {
-    let folder = Folder::new();
-    let rules = "matchRules: [{ domain: [own.com], config: { stamp: own } }, { domain: ['*.com'] }]";
-    let spec = format!("spec: {{ url: 'workspace:stamp', defaultConfig: {{ stamp: global }}, {rules} }}\n");
-    folder.put("a.yaml", &(head("a") + &spec));
-    let served = Served::start(folder.path(), &[]);
-    for (host, stamp, said) in [
-        ("own.com", "own", r#"spec.matchRules[0]: {"stamp":"own"}"#),
-        ("h.com", "global", r#"spec.matchRules[1]: {"stamp":"global"}, with stamp of the global fields"#),
-        ("h", "global", r#"default: {"stamp":"global"}"#),
-    ] {
-        assert_eq!(served.get(host, "/").values("x-stamps-back"), [stamp], "{host}");
-        let (code, explained) = asked(folder.path(), &["explain", "--host", host]);
-        assert_eq!(code, Some(0), "{explained}");
-        assert!(explained.contains(said), "{said} in\n{explained}");
-    }
 }

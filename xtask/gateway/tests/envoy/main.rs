@@ -8,6 +8,7 @@
 )]
 
 mod bad_input;
+mod commands;
 mod examples;
 mod fetched;
 mod flight;
