@@ -94,9 +94,14 @@ impl Gateway {
 
     /// The authorization service written so in `routes.yaml`.
     fn with_service(service: &str) -> Self {
+        let replaced =
+            |(name, text): &(&'static str, &str)| (*name, text.replace("auth.static, port: 80", service));
+        Self::of(FOLDER.iter().map(replaced))
+    }
+
+    fn of(files: impl IntoIterator<Item = (&'static str, String)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for (name, text) in FOLDER {
-            let text = text.replace("auth.static, port: 80", service);
+        for (name, text) in files {
             fs::write(folder.path().join(name), text).unwrap();
         }
         fs::write(folder.path().join("foreign.wasm"), wat::parse_str(FOREIGN).unwrap()).unwrap();
@@ -122,8 +127,20 @@ impl Gateway {
     fn story(&self, sent: &Sent) -> (Story, Traced) {
         let traced = self.run(sent, true);
         let names: Vec<&str> = self.plan.plugins.iter().map(|planned| planned.wasm.name.as_str()).collect();
-        assert_eq!(names, ["auth", "block", "stamp", "foreign"]);
         (Story::of(&traced, &names), traced)
+    }
+
+    /// Sends a request with probes and without, and compares what comes of it.
+    fn compare(&self, args: &[&str]) {
+        let sent = sent(args);
+        let (plain, traced) = (self.run(&sent, false), self.run(&sent, true));
+        let (plain_access, traced_access) = (plain.access.unwrap(), traced.access.unwrap());
+        assert_eq!(comparable(traced.answer), comparable(plain.answer), "{args:?}");
+        assert_eq!(
+            (traced_access.status, traced_access.details, traced_access.flags),
+            (plain_access.status, plain_access.details, plain_access.flags),
+            "{args:?}"
+        );
     }
 }
 
@@ -160,15 +177,7 @@ fn a_traced_request_comes_to_what_it_comes_to_without_probes() {
         &["http://h/p", "-d", with_secret, "--chunk", "5", "--trailer", "x-trailer: t", "--http2"],
         &["http://h/p", "-X", "HEAD"],
     ] {
-        let sent = sent(args);
-        let (plain, traced) = (gateway.run(&sent, false), gateway.run(&sent, true));
-        let (plain_access, traced_access) = (plain.access.unwrap(), traced.access.unwrap());
-        assert_eq!(comparable(traced.answer), comparable(plain.answer), "{args:?}");
-        assert_eq!(
-            (traced_access.status, traced_access.details, traced_access.flags),
-            (plain_access.status, plain_access.details, plain_access.flags),
-            "{args:?}"
-        );
+        gateway.compare(args);
     }
 }
 
@@ -179,6 +188,8 @@ fn a_trace_tells_what_each_plug_in_did_on_both_ways() {
     let (story, traced) =
         gateway.story(&sent(&["http://h/p", "-d", "good", "--trailer", "x-t: 1", "--http2"]));
     assert_eq!(story.answerer, Answerer::Upstream);
+    let names: Vec<&str> = story.hops.iter().map(|hop| hop.name.as_str()).collect();
+    assert_eq!(names, ["auth", "block", "stamp", "foreign"]);
     let [auth, block, stamp, foreign] = story.hops.as_slice() else { panic!("{story:?}") };
     let rules: Vec<Option<&str>> = story.hops.iter().map(|hop| hop.rule.as_deref()).collect();
     assert_eq!(rules, [Some("_rules_[0]"), Some("global"), Some("global"), None]);
@@ -253,4 +264,45 @@ fn a_service_that_does_not_answer_is_told_from_one_that_refuses() {
     assert!(shown.contains(": no answer after ") && shown.contains("told as 503"), "{shown}");
     let call = &json(&story, &traced)["plugins"][0]["calls"][0];
     assert_eq!((call["status"].as_u64(), call["way"].as_str()), (Some(503), Some("request")));
+}
+
+/// Bodies are changed on both ways, and heads held until they are.
+const MASK: &str = "
+apiVersion: extensions.higress.io/v1alpha1
+kind: WasmPlugin
+metadata: { name: mask }
+spec:
+  url: workspace:ai-data-masking
+  defaultConfig:
+    deny_words: [forbidden]
+    deny_raw: true
+    replace_roles: [{ regex: '%{EMAILLOCALPART}@%{HOSTNAME:domain}', type: replace, restore: true, value: '****@$domain' }]
+";
+
+#[test]
+#[ignore = "in Envoy: cargo xtask test"]
+fn bodies_that_are_changed_are_shown_before_and_after_and_changed_without_probes_too() {
+    let gateway = Gateway::of([("mask.yaml", MASK.to_owned())]);
+    let mail = r#"{"a": "write to me@example.com"}"#;
+    let json = "content-type: application/json";
+    for args in [
+        &["http://h/p", "-d", mail, "-H", json][..],
+        &["http://h/p", "-d", mail, "-H", json, "--chunk", "5", "--trailer", "x-t: t", "--http2"],
+        &["http://h/p", "-d", "something forbidden", "--chunk", "6"],
+        &["http://h/p"],
+    ] {
+        gateway.compare(args);
+    }
+    let (story, traced) = gateway.story(&sent(&["http://h/p", "-d", mail, "-H", json]));
+    assert_eq!(story.answerer, Answerer::Upstream);
+    let text = |message: &Option<request::trace::Message>| {
+        String::from_utf8(message.as_ref().unwrap().body.clone()).unwrap()
+    };
+    let [hop] = story.hops.as_slice() else { panic!("{story:?}") };
+    assert_eq!(text(&hop.request.0), mail);
+    assert_eq!(text(&hop.request.1), mail.replace("me@", "****@"));
+    assert!(text(&hop.response.0).contains("****@example.com"), "{hop:?}");
+    assert!(text(&hop.response.1).contains("write to me@example.com"), "{hop:?}");
+    let shown = show(&story, &traced);
+    assert!(shown.contains(r#"+ body of 34 bytes: {\"a\": \"write to ****@example.com\"}"#), "{shown}");
 }
