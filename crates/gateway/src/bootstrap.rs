@@ -88,6 +88,8 @@ impl Bootstrap {
         });
         let own = json!({
             "rds": { "config_source": file_source(routes), "route_config_name": route::TABLE },
+            // Between the word that a connection ends and its end: nobody is far away here.
+            "drain_timeout": "1s",
             "common_http_protocol_options": {
                 "max_headers_count": self.max_headers,
                 "idle_timeout": format!("{}s", IDLE.as_secs()),
