@@ -1,5 +1,6 @@
 //! A thousand requests have begun and none is answered yet, when a plug-in is configured anew, gets another module,
-//! comes, goes, changes places or is written wrongly: each is answered by the plug-ins that it has met.
+//! comes, goes, changes places or is written wrongly, three times each: every request is answered by the plug-ins that it
+//! has met, and those that begin after the change meet the new ones.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use http::{Request, Response, Version};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -22,16 +23,19 @@ use tokio::task::JoinHandle;
 use crate::fetched::module;
 use crate::served::{Folder, Served, head};
 
-/// Connections with one request each, and with many.
-const HTTP1: usize = 300;
-const HTTP2: usize = 10;
+/// Connections with one request each, and connections with [`STREAMS`]: before a change, and after it.
+const BEFORE: (usize, usize) = (300, 10);
+const AFTER: (usize, usize) = (10, 1);
 const STREAMS: usize = 70;
-const ALL: usize = HTTP1 + HTTP2 * STREAMS;
+
+const fn requests((http1, http2): (usize, usize)) -> usize {
+    http1 + http2 * STREAMS
+}
 
 /// How long an answer may take once it is due.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// An upstream that says which stamps it saw: at once, or, asked for `/7`, when the seventh round is over.
+/// An upstream that says which stamps it saw, when the round that the path names (`/7`) is over.
 struct Upstream {
     address: SocketAddr,
     /// How many rounds are over.
@@ -78,11 +82,10 @@ async fn answer(
     mut rounds: watch::Receiver<usize>,
     waiting: Arc<AtomicUsize>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    if let Ok(round) = request.uri().path()[1..].parse::<usize>() {
-        waiting.fetch_add(1, Ordering::SeqCst);
-        rounds.wait_for(|over| *over >= round).await.unwrap();
-        waiting.fetch_sub(1, Ordering::SeqCst);
-    }
+    let round: usize = request.uri().path()[1..].parse().unwrap();
+    waiting.fetch_add(1, Ordering::SeqCst);
+    rounds.wait_for(|over| *over >= round).await.unwrap();
+    waiting.fetch_sub(1, Ordering::SeqCst);
     Ok(Response::new(Full::from(stamps(request.headers(), "x-stamps").join(" "))))
 }
 
@@ -111,22 +114,26 @@ fn request(path: &str, version: Version) -> Request<Empty<Bytes>> {
 /// One request on a connection of its own.
 async fn alone(gateway: SocketAddr, path: &str) -> Vec<String> {
     let stream = TcpStream::connect(gateway).await.unwrap();
-    let (mut client, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    let (mut client, connection) = conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     met(client.send_request(request(path, Version::HTTP_11)).await).await
 }
 
-/// Begins all requests of a round.
-async fn begin(gateway: SocketAddr, path: &str) -> Vec<JoinHandle<Vec<String>>> {
+/// Begins requests on so many connections of both kinds.
+async fn begin(
+    gateway: SocketAddr,
+    path: &str,
+    (http1, http2): (usize, usize),
+) -> Vec<JoinHandle<Vec<String>>> {
     let mut all = Vec::new();
-    for _ in 0..HTTP1 {
+    for _ in 0..http1 {
         let path = path.to_owned();
         all.push(tokio::spawn(async move { alone(gateway, &path).await }));
     }
-    for _ in 0..HTTP2 {
+    for _ in 0..http2 {
         let stream = TcpStream::connect(gateway).await.unwrap();
         let io = TokioIo::new(stream);
-        let (client, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+        let (client, connection) = conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
         tokio::spawn(connection);
         for _ in 0..STREAMS {
             let (mut client, path) = (client.clone(), path.to_owned());
@@ -139,69 +146,116 @@ async fn begin(gateway: SocketAddr, path: &str) -> Vec<JoinHandle<Vec<String>>> 
     all
 }
 
-/// A change: what is done, what `serve` says when it is in force, and what a request meets from then on.
-type Change<'c> = (Box<dyn Fn() + 'c>, &'static str, &'static [&'static str]);
+const SWAPPED: &str = "1 plug-in swapped in, in";
+const CHANGED: &str = "the pipeline is changed, in";
+const REFUSED: &str = "refused; what ran before serves on";
+
+/// What is served: stamps `a` and `m`, which has its module in the folder, and at times `b`.
+struct Stamps {
+    folder: Folder,
+    /// Two that do the same and differ.
+    modules: [Vec<u8>; 2],
+}
+
+impl Stamps {
+    fn new(upstream: SocketAddr) -> Self {
+        let (folder, module) = (Folder::new(), module());
+        folder.put(
+            "routes.yaml",
+            &format!(
+                "services: [{{ name: up.static, address: '{upstream}', protocol: http2 }}]\nroutes: [{{ ingress: all, service: up.static }}]\n"
+            ),
+        );
+        let spec = "spec: { url: 'file://m.wasm', phase: STATS, defaultConfig: { stamp: m } }\n";
+        folder.put("m.yaml", &(head("m") + spec));
+        folder.stamp("a", "AUTHN", 10, "a");
+        // A custom section says nothing, and makes another module of it.
+        let other = [module.as_slice(), &[0, 5, 4, b't', b'e', b's', b't']].concat();
+        let stamps = Self { folder, modules: [module, other] };
+        stamps.put_module(0);
+        stamps
+    }
+
+    fn put_module(&self, number: usize) {
+        let unfinished = self.folder.path().join(".m.wasm");
+        std::fs::write(&unfinished, &self.modules[number % 2]).unwrap();
+        std::fs::rename(unfinished, self.folder.path().join("m.wasm")).unwrap();
+    }
+
+    /// Makes a change, and gives what `serve` says when it is in force, and what a request meets from then on.
+    fn change(&self, round: usize, before: &[String]) -> (&'static str, Vec<String>) {
+        let (a, b) = (format!("a-{round}"), format!("b-{round}"));
+        let now = |stamps: &[&str]| stamps.iter().map(|&stamp| stamp.to_owned()).collect();
+        let old = before.to_vec();
+        match (round - 1) % 7 {
+            0 => {
+                self.folder.stamp("a", "AUTHN", 10, &a);
+                (SWAPPED, now(&[&a, "m"]))
+            }
+            1 => {
+                self.put_module(round / 7 + 1);
+                (SWAPPED, old)
+            }
+            2 => {
+                self.folder.stamp("b", "AUTHN", 5, &b);
+                (CHANGED, now(&[&old[0], &b, "m"]))
+            }
+            // In front of the other.
+            3 => {
+                self.folder.stamp("b", "AUTHN", 20, &b);
+                (CHANGED, now(&[&b, &old[0], "m"]))
+            }
+            4 => {
+                self.folder.stamp("a", "AUTHN", 10, "[]");
+                (REFUSED, old)
+            }
+            5 => {
+                self.folder.put("b.yaml", "apiVersion: [bad");
+                (REFUSED, old)
+            }
+            _ => {
+                self.folder.remove("b.yaml");
+                (CHANGED, old[1..].to_vec())
+            }
+        }
+    }
+}
 
 #[tokio::test]
 #[ignore = "in Envoy: cargo xtask test"]
-async fn a_thousand_requests_in_flight_survive_a_change_of_each_kind() {
+async fn a_thousand_requests_in_flight_survive_changes_of_each_kind() {
+    const ROUNDS: usize = 21;
     let upstream = Upstream::start().await;
-    let folder = Folder::new();
-    folder.put(
-        "routes.yaml",
-        &format!(
-            "services: [{{ name: up.static, address: '{}', protocol: http2 }}]\nroutes: [{{ ingress: all, service: up.static }}]\n",
-            upstream.address
-        ),
-    );
-    let module = module();
-    let put_module = |bytes: &[u8]| {
-        let unfinished = folder.path().join(".m.wasm");
-        std::fs::write(&unfinished, bytes).unwrap();
-        std::fs::rename(unfinished, folder.path().join("m.wasm")).unwrap();
-    };
-    put_module(&module);
-    let spec = "spec: { url: 'file://m.wasm', phase: STATS, defaultConfig: { stamp: m } }\n";
-    folder.put("m.yaml", &(head("m") + spec));
-    folder.stamp("a", "AUTHN", 10, "a");
-    // A custom section says nothing, and makes another module of it.
-    let other = [module.as_slice(), &[0, 5, 4, b't', b'e', b's', b't']].concat();
-    let changes: Vec<Change<'_>> = vec![
-        (Box::new(|| folder.stamp("a", "AUTHN", 10, "a2")), "1 plug-in swapped in", &["a2", "m"]),
-        (Box::new(|| put_module(&other)), "1 plug-in swapped in", &["a2", "m"]),
-        (Box::new(|| folder.stamp("b", "AUTHN", 5, "b")), "the pipeline is changed", &["a2", "b", "m"]),
-        (Box::new(|| folder.stamp("b", "AUTHN", 20, "b2")), "the pipeline is changed", &["b2", "a2", "m"]),
-        (Box::new(|| folder.stamp("a", "AUTHN", 10, "[]")), "what ran before serves on", &["b2", "a2", "m"]),
-        (Box::new(|| folder.remove("b.yaml")), "the pipeline is changed", &["a2", "m"]),
-    ];
-
-    let mut served = Served::start(folder.path(), &["--log", "nobody"]);
+    let stamps = Stamps::new(upstream.address);
+    let mut served = Served::start(stamps.folder.path(), &["--log", "nobody"]);
     let gateway = served.address;
     // One that is in flight from the first change to the last.
-    let longest = changes.len() + 1;
-    let long = tokio::spawn(async move { alone(gateway, &format!("/{longest}")).await });
+    let last = format!("/{}", ROUNDS + 1);
+    let long = tokio::spawn(async move { alone(gateway, &last).await });
     upstream.until_waiting(1).await;
     let mut before: Vec<String> = vec!["a".into(), "m".into()];
-    for (round, (change, said, expected)) in changes.iter().enumerate() {
-        let said = *said;
-        let round = round + 1;
-        let requests = begin(gateway, &format!("/{round}")).await;
-        upstream.until_waiting(ALL + 1).await;
-        change();
+    for round in 1..=ROUNDS {
+        let path = format!("/{round}");
+        let early = begin(gateway, &path, BEFORE).await;
+        upstream.until_waiting(requests(BEFORE) + 1).await;
+        let (said, now) = stamps.change(round, &before);
         served = tokio::task::spawn_blocking(move || {
             served.wait_for(said);
             served
         })
         .await
         .unwrap();
-        assert_eq!(alone(gateway, "/now").await, *expected, "round {round}");
-        assert_eq!(upstream.waiting.load(Ordering::SeqCst), ALL + 1, "all of them are still in flight");
+        let late = begin(gateway, &path, AFTER).await;
+        // All of them are in flight at this moment.
+        upstream.until_waiting(requests(BEFORE) + requests(AFTER) + 1).await;
         upstream.over.send(round).unwrap();
-        for request in requests {
-            assert_eq!(request.await.unwrap(), before, "round {round}");
+        for (requests, expected) in [(early, &before), (late, &now)] {
+            for request in requests {
+                assert_eq!(request.await.unwrap(), *expected, "round {round}: {said}");
+            }
         }
-        before = expected.iter().map(|&stamp| stamp.to_owned()).collect();
+        before = now;
     }
-    upstream.over.send(longest).unwrap();
+    upstream.over.send(ROUNDS + 1).unwrap();
     assert_eq!(long.await.unwrap(), ["a", "m"]);
 }
