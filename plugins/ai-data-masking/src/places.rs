@@ -1,7 +1,7 @@
 //! Where the texts of a document are.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use config::{FieldError, NonEmptyString};
@@ -36,8 +36,9 @@ enum What {
     Whole,
     /// Whether the answer is to be a stream.
     Stream,
-    /// The number of a choice, and why it ends.
+    /// All of a choice, its number, and why it ends.
     Choice,
+    Number,
     Finish,
     /// What an event says once, and one made after its shape must not say again.
     Once,
@@ -61,7 +62,11 @@ const EVENT: &[(&str, What)] = &[
     ("$.choices[*].delta.content[*].text", What::Part),
     ("$.choices[*].delta.content[*].type", What::PartType),
     ("$.choices[*].message.content", What::Whole),
-    ("$.choices[*].index", What::Choice),
+];
+/// What is around the texts of an event, those too that the configuration names.
+const AROUND: &[(&str, What)] = &[
+    ("$.choices[*]", What::Choice),
+    ("$.choices[*].index", What::Number),
     ("$.choices[*].finish_reason", What::Finish),
     ("$.choices[*].delta.tool_calls", What::Once),
     ("$.choices[*].delta.function_call", What::Once),
@@ -70,9 +75,16 @@ const EVENT: &[(&str, What)] = &[
     ("$.usage", What::Once),
 ];
 
-/// The text that a piece belongs to: a path's kind, and which of several.
+/// The text that a piece belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Key(Option<usize>, Vec<usize>);
+pub struct Key {
+    /// Which path of the configuration names it; none for a text of OpenAI's API.
+    named: Option<usize>,
+    /// The `index` of the choice that it is in, which tells choices apart wherever they stand in an event.
+    choice: Option<usize>,
+    /// Where a path names several, in the choice if it is in one.
+    indexes: Vec<usize>,
+}
 
 /// A text.
 #[derive(Debug)]
@@ -92,8 +104,8 @@ pub struct Contents {
     pub texts: Vec<Text>,
     /// Whether the answer is to be a stream.
     pub stream: bool,
-    /// The texts that end with this event.
-    pub finished: Vec<Key>,
+    /// The choices that end with this event, by their `index`.
+    finished: BTreeSet<usize>,
     /// See [`What::Once`].
     pub once: Vec<Range<usize>>,
 }
@@ -101,10 +113,14 @@ pub struct Contents {
 impl Key {
     /// The `index` of the choice, where it is a text of one.
     pub fn choice(&self) -> usize {
-        match self {
-            Key(None, indexes) => indexes.first().copied().unwrap_or_default(),
-            Key(Some(_), _) => 0,
-        }
+        self.choice.unwrap_or_default()
+    }
+}
+
+impl Contents {
+    /// Whether nothing follows of this text.
+    pub fn finishes(&self, key: &Key) -> bool {
+        key.choice.is_some_and(|choice| self.finished.contains(&choice))
     }
 }
 
@@ -121,8 +137,13 @@ impl Places {
             Document::Response => RESPONSE,
             Document::Event => EVENT,
         };
-        let mut paths: Vec<&str> = fixed.iter().map(|(path, _)| *path).collect();
-        let mut what: Vec<What> = fixed.iter().map(|(_, what)| *what).collect();
+        let around = match document {
+            Document::Event if openai || !named.is_empty() => AROUND,
+            _ => &[],
+        };
+        let fixed = || fixed.iter().chain(around);
+        let mut paths: Vec<&str> = fixed().map(|(path, _)| *path).collect();
+        let mut what: Vec<What> = fixed().map(|(_, what)| *what).collect();
         for (index, path) in named.iter().enumerate() {
             paths.push(path);
             what.push(What::Named(index));
@@ -149,19 +170,20 @@ impl Places {
                 Some(What::Stream) => contents.stream |= literal == b"true",
                 Some(What::Once) => contents.once.push(value.span.clone()),
                 Some(What::Finish) if value.kind != Kind::Null => {
-                    contents.finished.push(beside.choice(value));
+                    contents.finished.insert(beside.number(value));
+                    contents.once.push(value.span.clone());
                 }
                 Some(What::Content | What::Whole) if value.kind == Kind::String => {
                     let goes_on = what(value) == Some(What::Content);
-                    let key = beside.choice(value);
+                    let key = beside.openai(value);
                     contents.texts.push(Text { span: value.span.clone(), key, openai: true, goes_on });
                 }
                 Some(What::Part) if value.kind == Kind::String && beside.is_text(value) => {
-                    let key = beside.choice(value);
+                    let key = beside.openai(value);
                     contents.texts.push(Text { span: value.span.clone(), key, openai: true, goes_on: true });
                 }
                 Some(What::Named(index)) if value.kind == Kind::String => {
-                    let key = Key(Some(index), value.indexes.clone());
+                    let key = beside.named(index, value);
                     contents.texts.push(Text { span: value.span.clone(), key, openai: false, goes_on: true });
                 }
                 _ => {}
@@ -179,9 +201,10 @@ impl Places {
         for value in found {
             let literal = document.get(value.span.clone()).unwrap_or_default();
             match self.what.get(value.path) {
-                Some(What::Choice) if value.kind == Kind::Number => {
+                Some(What::Choice) => beside.choices.push(value.span.clone()),
+                Some(What::Number) if value.kind == Kind::Number => {
                     let number = std::str::from_utf8(literal).ok().and_then(|number| number.parse().ok());
-                    beside.choices.extend(value.indexes.first().copied().zip(number));
+                    beside.numbers.extend(value.indexes.first().copied().zip(number));
                 }
                 Some(What::PartType) => {
                     let is_text = json::decode(literal).is_some_and(|kind| kind == "text");
@@ -197,17 +220,37 @@ impl Places {
 /// What stands beside the texts of a document.
 #[derive(Default)]
 struct Beside<'f> {
+    /// Where choices are, in order.
+    choices: Vec<Range<usize>>,
     /// The `index` of choices, by their place.
-    choices: BTreeMap<usize, usize>,
+    numbers: BTreeMap<usize, usize>,
     /// Whether a part says that it is a text, by its place.
     parts: BTreeMap<&'f [usize], bool>,
 }
 
 impl Beside<'_> {
-    /// The choice that a value belongs to, by its `index` where it has one.
-    fn choice(&self, value: &Found) -> Key {
+    /// The `index` of the choice that a value is in, or its place where it has none.
+    fn number(&self, value: &Found) -> usize {
         let place = value.indexes.first().copied().unwrap_or_default();
-        Key(None, vec![self.choices.get(&place).copied().unwrap_or(place)])
+        self.numbers.get(&place).copied().unwrap_or(place)
+    }
+
+    /// The text of OpenAI's API that a value belongs to.
+    fn openai(&self, value: &Found) -> Key {
+        Key { named: None, choice: Some(self.number(value)), indexes: Vec::new() }
+    }
+
+    /// The text that a value belongs to which the configuration names.
+    fn named(&self, path: usize, value: &Found) -> Key {
+        let before = self.choices.partition_point(|choice| choice.start <= value.span.start);
+        let choice = before.checked_sub(1).and_then(|place| self.choices.get(place));
+        let is_inside = choice.is_some_and(|choice| value.span.end <= choice.end);
+        let inner = usize::from(is_inside);
+        Key {
+            named: Some(path),
+            choice: is_inside.then(|| self.number(value)),
+            indexes: value.indexes.get(inner..).unwrap_or_default().to_vec(),
+        }
     }
 
     /// Whether a part is one of type text, or does not say what it is.

@@ -155,11 +155,13 @@ impl Stream {
                 }
             }
         }
-        for key in &contents.finished {
-            let has_text = contents.texts.iter().any(|text| text.key == *key && text.goes_on);
-            if !has_text && self.flush_one(config, masks, key, output) {
-                return true;
-            }
+        // What ends with this event and has no text in it goes before it: behind its end nobody reads on.
+        let goes_on = |key: &Key| contents.texts.iter().any(|text| text.goes_on && text.key == *key);
+        let ended = self.texts.iter().map(|text| &text.key);
+        let ended: Vec<Key> =
+            ended.filter(|key| contents.finishes(key) && !goes_on(key)).cloned().collect();
+        if ended.iter().any(|key| self.flush_one(config, masks, key, output)) {
+            return true;
         }
         match edits.is_empty() {
             true => self.pass(config, masks, false, event.raw(), output),
@@ -195,8 +197,8 @@ impl Stream {
                 }
             };
         }
-        let last = contents.texts.iter().rev().find(|other| other.key == text.key);
-        let ended = contents.finished.contains(&text.key) && last.is_some_and(|last| last.span == text.span);
+        let mut of_key = contents.texts.iter().rev().filter(|other| other.goes_on && other.key == text.key);
+        let ended = contents.finishes(&text.key) && of_key.next().is_some_and(|last| last.span == text.span);
         let place = self.place(&text.key);
         let Some(choice) = self.texts.get_mut(place) else { return Ok(None) };
         match choice.window.push(&config.rules, masks, &came, ended) {
