@@ -158,6 +158,17 @@ impl Process {
         Ok(stats.into_iter().map(|(_, value)| value).sum())
     }
 
+    /// The bytes that it has read from the cluster's hosts so far.
+    ///
+    /// # Errors
+    ///
+    /// Envoy does not answer.
+    pub fn bytes_read_from(&self, cluster: &str) -> io::Result<u64> {
+        let name = format!("cluster.{}.upstream_cx_rx_bytes_total", cluster.replace(':', "_"));
+        let stats = self.stats("upstream_cx_rx_bytes_total$")?;
+        Ok(stats.into_iter().filter(|(stat, _)| *stat == name).map(|(_, value)| value).sum())
+    }
+
     /// The memory that it has, in bytes: what it has allocated and not freed, and what the system counts for the
     /// whole process, the memories of VMs among it.
     ///

@@ -27,7 +27,7 @@ use crate::outcome::{LogLine, Outcome};
 use crate::{Engine, EngineName, Load, Loaded};
 use pool::{Lease, Pool};
 use service::Services;
-use upstream::UpstreamServer;
+use upstream::{Pace, UpstreamServer};
 
 /// How many Envoys run at once.
 const AT_ONCE: usize = 2;
@@ -86,6 +86,8 @@ impl Engine for EnvoyEngine {
 struct Running {
     process: Process,
     plugin: String,
+    /// The name of the upstream's cluster.
+    cluster: String,
     upstream: UpstreamServer,
     services: tokio::sync::Mutex<Services>,
     /// Runs the client and the servers, one exchange at a time.
@@ -130,7 +132,8 @@ impl Running {
         };
         match Process::start(binary, &bootstrap, setup.gateway.log_level) {
             Ok(process) => {
-                Ok(Self { process, plugin: plugin.into(), upstream, services: services.into(), runtime })
+                let (plugin, cluster) = (plugin.into(), cluster.clone());
+                Ok(Self { process, plugin, cluster, upstream, services: services.into(), runtime })
             }
             Err(StartError::Refused { log }) => Err(NotRunning::Refused(of_plugin(&log, plugin))),
             Err(error) => Err(error.into()),
@@ -139,7 +142,9 @@ impl Running {
 
     async fn exchange(&self, request: &Request, upstream: &Upstream) -> anyhow::Result<Outcome> {
         let (log, access) = (self.process.log_mark()?, self.process.access_mark()?);
-        self.upstream.answer_with(upstream);
+        let breaks_off = upstream.reset_after.is_some() || request.expect.cut_off;
+        let pace = breaks_off.then(Arc::<Pace>::default);
+        self.upstream.answer_with(upstream, pace.clone());
         let mut services = self.services.lock().await;
         services.behave(&request.services).await?;
         let gone = async {
@@ -148,7 +153,11 @@ impl Running {
                 None => std::future::pending().await,
             }
         };
-        let exchanged = client::send(&self.process, request, gone).await?;
+        let head_came = || pace.iter().for_each(|pace| pace.head_came.notify_one());
+        let exchanged = tokio::select! {
+            exchanged = client::send(&self.process, request, gone, &head_came) => exchanged?,
+            error = self.watch_answer(request, upstream, pace.as_deref()) => return Err(error),
+        };
         let line = self.access_line(&exchanged.client.to_string(), access).await?;
         let mut seen = self.upstream.seen().await;
         if seen.len() > 1 {
@@ -163,6 +172,31 @@ impl Running {
             counters: self.counters()?,
             ..Outcome::default()
         })
+    }
+
+    /// Tells an upstream that is to go away when Envoy has read what it sent. Ends only with an error.
+    async fn watch_answer(
+        &self,
+        request: &Request,
+        upstream: &Upstream,
+        pace: Option<&Pace>,
+    ) -> anyhow::Error {
+        let Some(pace) = pace else { return std::future::pending().await };
+        let sent = upstream::encode(upstream, *request.method == *b"HEAD").concat().len() as u64;
+        let read = || self.process.bytes_read_from(&self.cluster);
+        let all = match read() {
+            Ok(before) => before + sent,
+            Err(error) => return error.into(),
+        };
+        loop {
+            tokio::time::sleep(PAUSE).await;
+            match read() {
+                Ok(read) if read >= all => pace.all_read.notify_one(),
+                Ok(_) => continue,
+                Err(error) => return error.into(),
+            }
+            return std::future::pending().await;
+        }
     }
 
     /// The access-log line of the request from this address; nothing if Envoy never finished the request, or
@@ -227,7 +261,7 @@ impl Loaded for LoadedEnvoy {
         upstream: &Upstream,
     ) -> anyhow::Result<BTreeMap<u16, u32>> {
         let running = &*self.running;
-        running.upstream.answer_with(upstream);
+        running.upstream.answer_with(upstream, None);
         running.runtime.block_on(async {
             running.services.lock().await.behave(&request.services).await?;
             client::send_at_once(&running.process, request).await

@@ -158,8 +158,7 @@ impl Stream {
         // What ends with this event and has no text in it goes before it: behind its end nobody reads on.
         let goes_on = |key: &Key| contents.texts.iter().any(|text| text.goes_on && text.key == *key);
         let ended = self.texts.iter().map(|text| &text.key);
-        let ended: Vec<Key> =
-            ended.filter(|key| contents.finishes(key) && !goes_on(key)).cloned().collect();
+        let ended: Vec<Key> = ended.filter(|key| contents.finishes(key) && !goes_on(key)).cloned().collect();
         if ended.iter().any(|key| self.flush_one(config, masks, key, output)) {
             return true;
         }

@@ -33,7 +33,7 @@ pub(super) struct Exchanged {
     pub(super) client: SocketAddr,
 }
 
-/// Sends a request; the client goes away when `gone` is done.
+/// Sends a request; the client goes away when `gone` is done, and says when it has the head of the answer.
 ///
 /// # Errors
 ///
@@ -42,14 +42,15 @@ pub(super) async fn send(
     envoy: &Process,
     request: &Request,
     gone: impl Future<Output = ()>,
+    head_came: &(dyn Fn() + Sync),
 ) -> anyhow::Result<Exchanged> {
     let stream = TcpStream::connect(envoy.address()).await.context("Envoy does not accept a connection")?;
     stream.set_nodelay(true)?;
     let client = stream.local_addr()?;
     let exchange = async {
         match request.protocol {
-            Protocol::Http1 => http1::exchange(stream, request, &Pace::new(envoy)?).await,
-            Protocol::Http2 => http2::exchange(stream, request).await,
+            Protocol::Http1 => http1::exchange(stream, request, &Pace::new(envoy)?, head_came).await,
+            Protocol::Http2 => http2::exchange(stream, request, head_came).await,
         }
     };
     // With the exchange its connection is dropped, and the outcome is one without an answer.

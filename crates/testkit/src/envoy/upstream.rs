@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 use super::wire::{self, Framing, Head};
 use crate::case::{Header, Upstream};
@@ -22,9 +23,20 @@ pub(super) struct UpstreamServer {
 #[derive(Debug, Default)]
 struct State {
     answer: Upstream,
+    pace: Option<Arc<Pace>>,
     seen: Vec<UpstreamRequest>,
     /// Requests that have begun and are neither complete nor cut off.
     unfinished: usize,
+}
+
+/// What an answer that will break off waits for. Envoy drops what it has not written when a stream breaks off, and
+/// nobody could tell what the client sees of it.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// The client has the head.
+    pub(super) head_came: Notify,
+    /// Envoy has read all that was sent.
+    pub(super) all_read: Notify,
 }
 
 /// How long a request that Envoy has given up may take to be seen as cut off.
@@ -56,10 +68,11 @@ impl UpstreamServer {
         self.address
     }
 
-    /// Gives this answer from now on, and forgets what was seen.
-    pub(super) fn answer_with(&self, answer: &Upstream) {
+    /// Gives this answer from now on, at this pace where there is one, and forgets what was seen.
+    pub(super) fn answer_with(&self, answer: &Upstream, pace: Option<Arc<Pace>>) {
         let mut state = lock(&self.state);
         state.answer = answer.clone();
+        state.pace = pace;
         state.seen.clear();
     }
 
@@ -96,23 +109,28 @@ async fn serve(stream: TcpStream, state: &Mutex<State>) -> io::Result<()> {
             Ok(framing) => wire::read_body(&mut reader, framing, &mut body).await,
             Err(error) => Err(error),
         };
-        let answer = {
+        let (answer, pace, to_head) = {
             let mut state = lock(state);
             state.unfinished -= 1;
             let request = request(head, body, trailers?);
             let to_head = *request.method == *b"HEAD";
             state.seen.push(request);
-            (state.answer.clone(), to_head)
+            (state.answer.clone(), state.pace.clone(), to_head)
         };
-        let (answer, to_head) = answer;
-        for piece in encode(&answer, to_head) {
+        for (index, piece) in encode(&answer, to_head).into_iter().enumerate() {
             writer.write_all(&piece).await?;
-            if answer.chunks.is_some() {
+            if let (0, Some(pace)) = (index, &pace) {
+                // A head that is held does not come.
+                let _ = tokio::time::timeout(PATIENCE, pace.head_came.notified()).await;
+            } else if answer.chunks.is_some() {
                 // Envoy reads what has come, and hands each chunk of it to the plug-in on its own.
                 tokio::time::sleep(BETWEEN).await;
             }
         }
         if answer.reset_after.is_some() {
+            if let Some(pace) = pace {
+                let _ = tokio::time::timeout(PATIENCE, pace.all_read.notified()).await;
+            }
             return Ok(());
         }
     }
@@ -175,7 +193,8 @@ mod tests {
         runtime.block_on(async {
             let server = UpstreamServer::start().await.unwrap();
             let trailers = vec![("t".into(), b"\xff".as_slice().into())];
-            server.answer_with(&Upstream { status: 201, trailers: trailers.clone(), ..Upstream::default() });
+            let answer = Upstream { status: 201, trailers: trailers.clone(), ..Upstream::default() };
+            server.answer_with(&answer, None);
 
             let mut stream = BufReader::new(TcpStream::connect(server.address()).await.unwrap());
             let request = b"PUT /\xff?q HTTP/1.1\r\nHost: h\r\nX-A: \xfe\r\nContent-Length: 3\r\n\r\nabc";

@@ -288,7 +288,7 @@ impl Host for MockHost {
 
     fn buffer(&mut self, buffer: u32, start: usize, size: usize) -> Answer<Vec<u8>> {
         self.count("proxy_get_buffer_bytes")?;
-        let bytes = match buffer {
+        let bytes: &[u8] = match buffer {
             PLUGIN_CONFIGURATION => &self.configuration,
             CALL_RESPONSE_BODY | GRPC_MESSAGE => {
                 let wanted = |answer: &&Arrived| answer.grpc == (buffer == GRPC_MESSAGE);
@@ -296,7 +296,8 @@ impl Host for MockHost {
             }
             _ => {
                 let buffer = usize::try_from(buffer).ok().and_then(|body| self.bodies.get(body));
-                buffer.and_then(Option::as_ref).ok_or(Status::NOT_FOUND)?
+                // One that has gone on reads as empty.
+                buffer.ok_or(Status::NOT_FOUND)?.as_ref().map_or(&[], Vec::as_slice)
             }
         };
         let rest = bytes.get(start..).ok_or(Status::BAD_ARGUMENT)?;
@@ -306,7 +307,7 @@ impl Host for MockHost {
     fn set_buffer(&mut self, buffer: u32, start: usize, size: usize, value: &[u8]) -> Answer<()> {
         self.count("proxy_set_buffer_bytes")?;
         let buffer = usize::try_from(buffer).ok().and_then(|body| self.bodies.get_mut(body));
-        let bytes = buffer.and_then(Option::as_mut).ok_or(Status::NOT_FOUND)?;
+        let bytes = buffer.ok_or(Status::NOT_FOUND)?.as_mut().ok_or(Status::BAD_ARGUMENT)?;
         if start > bytes.len() {
             return Err(Status::BAD_ARGUMENT);
         }

@@ -320,7 +320,9 @@ impl Stream<'_> {
             trailers.extend(message.trailers);
             let count = trailers.len();
             self.host().arrive(direction.trailers, trailers);
-            self.host().body_arrives(direction.body, std::mem::take(&mut body.held));
+            if body.waits {
+                self.host().body_arrives(direction.body, std::mem::take(&mut body.held));
+            }
             let action = direction.on_trailers.map_or(CONTINUE, |call| call(self.context, count));
             if let Some(ended) = self.ended() {
                 return ended;

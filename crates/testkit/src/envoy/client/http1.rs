@@ -15,6 +15,7 @@ pub(super) async fn exchange(
     stream: TcpStream,
     request: &Request,
     pace: &Pace<'_>,
+    head_came: &(dyn Fn() + Sync),
 ) -> anyhow::Result<Option<Answer>> {
     let (reader, mut writer) = stream.into_split();
     if request.reset_after.is_some() {
@@ -26,7 +27,7 @@ pub(super) async fn exchange(
     // An answer may come, and the connection close, before the whole request is sent.
     let writing = write(&mut writer, request, pace);
     let mut reader = BufReader::new(reader);
-    let reading = answer(&mut reader, &request.method);
+    let reading = answer(&mut reader, &request.method, head_came);
     tokio::pin!(writing, reading);
     tokio::select! {
         answer = &mut reading => return Ok(answer?),
@@ -45,7 +46,7 @@ pub(super) async fn exchange_all(stream: TcpStream, request: &Request, times: u3
     let mut statuses = Vec::new();
     while statuses.len() < times as usize {
         writer.write_all(&head).await?;
-        match tokio::time::timeout(PATIENCE, answer(&mut reader, &request.method)).await {
+        match tokio::time::timeout(PATIENCE, answer(&mut reader, &request.method, &|| {})).await {
             Ok(Ok(Some(answer))) if answer.cut_off.is_none() => statuses.push(answer.status),
             _ => statuses.resize(times as usize, 0),
         }
@@ -83,7 +84,11 @@ fn head(request: &Request) -> Vec<u8> {
 }
 
 /// Reads the answer; nothing if the connection closes before one begins.
-async fn answer(reader: &mut (impl AsyncBufRead + Unpin), method: &[u8]) -> io::Result<Option<Answer>> {
+async fn answer(
+    reader: &mut (impl AsyncBufRead + Unpin),
+    method: &[u8],
+    head_came: &(dyn Fn() + Sync),
+) -> io::Result<Option<Answer>> {
     loop {
         let head = match wire::read_head(reader).await {
             Ok(Some(head)) => head,
@@ -95,6 +100,7 @@ async fn answer(reader: &mut (impl AsyncBufRead + Unpin), method: &[u8]) -> io::
         if status < 200 {
             continue;
         }
+        head_came();
         let framing = match head.framing()? {
             _ if method == b"HEAD" || status == 204 || status == 304 => wire::Framing::Length(0),
             framing => framing.unwrap_or(wire::Framing::Close),

@@ -15,7 +15,11 @@ use crate::outcome::Answer;
 /// How long a client that goes away stays for its last frames to leave.
 const FLUSH: Duration = Duration::from_millis(20);
 
-pub(super) async fn exchange(stream: TcpStream, request: &Request) -> anyhow::Result<Option<Answer>> {
+pub(super) async fn exchange(
+    stream: TcpStream,
+    request: &Request,
+    head_came: &(dyn Fn() + Sync),
+) -> anyhow::Result<Option<Answer>> {
     let head = head(request).context("cannot be sent over HTTP/2: write `protocol: http1`")?;
     let (mut sender, connection) = h2::client::Builder::new().handshake::<_, Cursor<Vec<u8>>>(stream).await?;
     let connection = Abort(tokio::spawn(async move {
@@ -42,7 +46,7 @@ pub(super) async fn exchange(stream: TcpStream, request: &Request) -> anyhow::Re
         }
         Ok(())
     };
-    let reading = read(answer);
+    let reading = read(answer, head_came);
     tokio::pin!(sending, reading);
     if request.reset_after.is_some() {
         sending.await?;
@@ -69,8 +73,9 @@ impl Drop for Abort {
 }
 
 /// Reads the answer; nothing if the stream ends before one begins.
-async fn read(answer: h2::client::ResponseFuture) -> Option<Answer> {
+async fn read(answer: h2::client::ResponseFuture, head_came: &(dyn Fn() + Sync)) -> Option<Answer> {
     let (head, mut stream) = answer.await.ok()?.into_parts();
+    head_came();
     let mut body = Vec::new();
     let mut cut_off = None;
     while let Some(data) = stream.data().await {
