@@ -34,13 +34,16 @@ use regex_automata::util::interpolate;
 use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::hir::Hir;
 
+mod seen;
+
+pub use seen::Seen;
+
 use crate::case::Case;
 use crate::regexes::{NFA_BYTES, RegexError, parse};
 
 /// The longest match, and how much of a text is searched at once. A search may read far past the match that it finds,
-/// and so a text full of short matches could be read once for each of them: this bounds it.
+/// and so a text full of short matches could be read once for each of them: this bounds it, and [`Seen`] what is left.
 pub const LONGEST: usize = 4 << 10;
-const WINDOW: usize = 2 * LONGEST;
 
 /// How much memory each of the two lazily built automata may take, or what a handful of states need.
 const CACHE_BYTES: usize = 256 << 10;
@@ -126,9 +129,19 @@ impl Replacer {
     /// `^`. `ended` is whether nothing follows the text. Only what begins in the last `longest` bytes of a text that
     /// goes on can be [`Next::Open`]: a match that would be longer counts as it is by then.
     pub fn find(&self, text: &str, from: usize, ended: bool, longest: usize) -> Next {
-        let (cache, open) = &mut *self.caches.borrow_mut();
-        let found = self.search(cache, text, from);
-        let open = if ended { None } else { self.first_open(open, text, from, longest) };
+        self.find_again(&mut Seen::default(), text, from, ended, longest)
+    }
+
+    /// As [`find`](Self::find), for one of many searches of a text: `seen` is new for each text, and `ended` and `longest`
+    /// stay the same.
+    pub fn find_again(&self, seen: &mut Seen, text: &str, from: usize, ended: bool, longest: usize) -> Next {
+        let (cache, dfa_cache) = &mut *self.caches.borrow_mut();
+        let found = self.search(cache, dfa_cache, seen, text, from);
+        let open = match seen.open {
+            _ if ended => None,
+            Some(open) if open.is_none_or(|start| start >= from) => open,
+            _ => *seen.open.insert(self.first_open(dfa_cache, text, from, longest)),
+        };
         match (found, open) {
             (Some((pattern, start, end)), open) if open.is_none_or(|open| start < open) => {
                 Next::Match { pattern, start, end }
@@ -138,14 +151,35 @@ impl Replacer {
         }
     }
 
-    fn search(&self, cache: &mut meta::Cache, text: &str, mut from: usize) -> Option<(usize, usize, usize)> {
+    fn search(
+        &self,
+        cache: &mut meta::Cache,
+        dfa_cache: &mut Cache,
+        seen: &mut Seen,
+        text: &str,
+        mut from: usize,
+    ) -> Option<(usize, usize, usize)> {
+        let again = seen.counts();
         while from < text.len() {
-            let end = ceil(text, from.saturating_add(WINDOW));
-            // What is behind the window is still seen by `\b` and `$`.
-            let found = self.regex.search_with(cache, &Input::new(text).range(from..end));
-            // What begins late in a window may be longer than what is left of it.
-            let late = if end < text.len() { floor(text, end.saturating_sub(LONGEST)) } else { end };
+            // The parts of a text are the same for all of its searches, and overlap by the longest match.
+            let late = (from / LONGEST + 1) * LONGEST;
+            let end = ceil(text, late + LONGEST);
+            let late = if end < text.len() { ceil(text, late) } else { end };
+            let known = match again {
+                true => seen.end(&self.dfa, dfa_cache, text, from..end).ok(),
+                false => None,
+            };
+            // What is behind the part is still seen by `\b` and `$`.
+            let search = |cache: &mut meta::Cache, end| {
+                self.regex.search_with(cache, &Input::new(text).range(from..end))
+            };
+            let found = match known {
+                Some(None) => None,
+                Some(Some(end)) => search(cache, end),
+                None => search(cache, end),
+            };
             match found {
+                // What begins late may be longer than what is left of the part.
                 Some(found) if found.start() < late => {
                     return Some((
                         found.pattern().as_usize(),
@@ -297,107 +331,4 @@ fn ceil(text: &str, place: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn open(patterns: &[&str], text: &str) -> Next {
-        Replacer::new(patterns).unwrap().find(text, 0, false, 256)
-    }
-
-    #[test]
-    fn only_what_may_still_match_is_open() {
-        for (pattern, text, expected) in [
-            (r"\d{11}", "tel 1234567890", Next::Open { start: 4 }),
-            (r"\d{11}", "tel 12345678901", Next::Match { pattern: 0, start: 4, end: 15 }),
-            (r"\d{11}", "tel 1234567890 ", Next::None),
-            (r"\d{5,6}", "tel 12345", Next::Open { start: 4 }),
-            (r"\d{5,6}", "tel 123456", Next::Match { pattern: 0, start: 4, end: 10 }),
-            (r"\d{5}\b", "tel 12345", Next::Open { start: 4 }),
-            (r"\bab", "xab", Next::None),
-            (r"\bab", "x a", Next::Open { start: 2 }),
-            (r"ab$", "xab", Next::Open { start: 1 }),
-            (r"^ab", "xa", Next::None),
-            (r"[a-z]+@", "12 ab", Next::Open { start: 3 }),
-            ("你好", "说你", Next::Open { start: 3 }),
-            ("你好", "说他", Next::None),
-        ] {
-            assert_eq!(open(&[pattern], text), expected, "{pattern} in {text}");
-        }
-    }
-
-    #[test]
-    fn a_match_that_nothing_can_change_does_not_wait_for_a_later_one() {
-        let text = "12345, a";
-        assert_eq!(open(&[r"a+b", r"\d{5}"], text), Next::Match { pattern: 1, start: 0, end: 5 });
-        // The first expression has begun before, and could still win.
-        assert_eq!(open(&[r"\d{5},? ?a+b", r"\d{5}"], text), Next::Open { start: 0 });
-        assert_eq!(open(&[r"\d{5}", r"\d{5},? ?a+b"], text), Next::Match { pattern: 0, start: 0, end: 5 });
-    }
-
-    #[test]
-    fn what_is_open_has_a_longest_length() {
-        let replacer = Replacer::new(&["a+b"]).unwrap();
-        let text = "a".repeat(300);
-        assert_eq!(replacer.find(&text, 0, false, 256), Next::Open { start: 44 });
-        assert_eq!(replacer.find(&text, 0, true, 256), Next::None);
-    }
-
-    #[test]
-    fn templates_know_groups_by_number_and_name() {
-        let replacer = Replacer::new(&["x", r"(?P<user>\w+)@(\w+)"]).unwrap();
-        let text = "to me@home!";
-        assert_eq!(replacer.find(text, 0, true, 256), Next::Match { pattern: 1, start: 3, end: 10 });
-        assert_eq!(replacer.expand(text, 1, 3..10, "${user}:$2 $$1 $0"), "me:home $1 me@home");
-        assert_eq!(replacer.unknown_groups(1, "$user $2"), Vec::<String>::new());
-        assert_eq!(replacer.unknown_groups(1, "$name $3"), ["name", "3"]);
-    }
-
-    #[test]
-    fn what_would_match_everywhere_is_refused() {
-        for pattern in ["", "a*", "a|"] {
-            assert!(Replacer::new(&[pattern]).is_err(), "{pattern}");
-        }
-    }
-
-    #[test]
-    fn cuts_change_nothing() {
-        let patterns = [r"\b1[3-9]\d{9}\b", r"[a-z0-9]+@[a-z0-9]+\.[a-z]{2,4}", r"ab|abc", "你好吗?"];
-        let replacer = Replacer::new(&patterns).unwrap();
-        let text = "x 13812345678, 138123456789 me@home.com abc abca 你好吗你好 me@x.c 13912345678";
-        let rewrite = |pieces: &[&str]| {
-            let (mut out, mut held, mut from) = (String::new(), String::new(), 0);
-            for (index, piece) in pieces.iter().enumerate() {
-                held.push_str(piece);
-                loop {
-                    match replacer.find(&held, from, index + 1 == pieces.len(), 256) {
-                        Next::Match { pattern, start, end } => {
-                            out.push_str(&held[from..start]);
-                            out.push_str(&format!("<{pattern}>"));
-                            from = end;
-                        }
-                        Next::Open { start } => {
-                            out.push_str(&held[from..start]);
-                            from = start;
-                            break;
-                        }
-                        Next::None => {
-                            out.push_str(&held[from..]);
-                            from = held.len();
-                            break;
-                        }
-                    }
-                }
-            }
-            out
-        };
-        let whole = rewrite(&[text]);
-        assert_eq!(whole, "x <0>, 138123456789 <1> <2>c <2>ca <3><3> me@x.c <0>");
-        let places: Vec<usize> = text.char_indices().map(|(place, _)| place).collect();
-        for &first in &places {
-            for &second in places.iter().filter(|second| **second >= first) {
-                let pieces = [&text[..first], &text[first..second], &text[second..]];
-                assert_eq!(rewrite(&pieces), whole, "{pieces:?}");
-            }
-        }
-    }
-}
+mod tests;

@@ -45,7 +45,7 @@ pub mod wasm;
 pub use bytes::ByteString;
 pub use check::{Mismatch, check, check_refused};
 pub use engine::{Engine, EngineName, Load, Loaded};
-pub use runner::run;
+pub use runner::{run, wasm as interpreter};
 
 /// The whole of a plug-in's `tests/cases.rs` (a test target with `harness = false`): replays
 /// `tests/cases.yaml` beside it. Takes the plug-in's crate.

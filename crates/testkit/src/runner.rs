@@ -56,8 +56,10 @@ pub fn run(directory: &str, plugin: &str, native: impl Engine + 'static) -> Exit
     }
 }
 
-/// The engine of the module that is named, or else built.
-fn wasm(directory: &str, plugin: &str) -> WasmEngine {
+/// The interpreter with the module that `PORTCULLIS_WASM` names, or else one that is built quickly when it is first
+/// needed: of the plug-in in `directory`.
+#[must_use]
+pub fn wasm(directory: &str, plugin: &str) -> WasmEngine {
     let (directory, package) = (directory.to_owned(), plugin.to_owned());
     WasmEngine::new(move || match std::env::var_os(MODULE) {
         Some(module) => Ok(module.into()),

@@ -22,6 +22,13 @@ pub enum Next {
     Open(usize),
 }
 
+/// What is ahead of the last word in a text that does not change: see [`crate::roles::Ahead`].
+#[derive(Default)]
+pub struct Ahead {
+    own: Option<Found>,
+    built_in: Option<Found>,
+}
+
 impl Denied {
     /// Checks and compiles.
     pub fn new(fields: &Fields) -> Result<Self, FieldError> {
@@ -57,17 +64,28 @@ impl Denied {
     }
 
     /// The first denied word that begins at `from` or later.
-    pub fn find(&self, text: &str, from: usize, ended: bool) -> Next {
-        let own = self.words.find(text, from, ended);
-        let built_in = self
-            .built_in
-            .map_or(Found::None, |(dictionary, categories)| dictionary.find(categories, text, from, ended));
+    pub fn find(&self, ahead: &mut Ahead, text: &str, from: usize, ended: bool) -> Next {
+        let known = |found: &Found| match found {
+            Found::None => true,
+            Found::Word { start, .. } | Found::Open { start } => *start >= from,
+        };
+        let own = match ahead.own.filter(known) {
+            Some(own) => own,
+            None => *ahead.own.insert(self.words.find(text, from, ended)),
+        };
+        let built_in = match (ahead.built_in.filter(known), self.built_in) {
+            (Some(built_in), _) => built_in,
+            (None, Some((dictionary, categories))) => {
+                *ahead.built_in.insert(dictionary.find(categories, text, from, ended))
+            }
+            (None, None) => Found::None,
+        };
         first(next(own, "deny_words"), next(built_in, "system_deny"))
     }
 
     /// Whose word is in a text that is whole.
     pub fn cause(&self, text: &str) -> Option<&'static str> {
-        match self.find(text, 0, true) {
+        match self.find(&mut Ahead::default(), text, 0, true) {
             Next::Word { cause, .. } => Some(cause),
             Next::None | Next::Open(_) => None,
         }

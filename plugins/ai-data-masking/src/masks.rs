@@ -29,6 +29,16 @@ pub enum Next {
     },
 }
 
+impl Next {
+    /// Where it begins.
+    pub fn start(&self) -> Option<usize> {
+        match self {
+            Self::None => None,
+            Self::Match { start, .. } | Self::Open { start } => Some(*start),
+        }
+    }
+}
+
 impl Masks {
     /// Notes that `original` became `mask`.
     pub fn note(&mut self, mask: &str, original: &str) {

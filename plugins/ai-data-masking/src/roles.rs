@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use config::FieldError;
-use matcher::replace::{Next, Replacer};
+use matcher::replace::{Next, Replacer, Seen};
 use sha2::{Digest, Sha256};
 
 use crate::fields::{Role, RoleType};
@@ -74,7 +74,10 @@ impl Roles {
     pub fn mask(&self, text: &str, masks: &mut Masks) -> Vec<Edit> {
         let mut edits = Vec::new();
         let mut from = 0;
-        while let Next::Match { pattern, start, end } = self.replacer.find(text, from, true, 0) {
+        let mut seen = Seen::default();
+        while let Next::Match { pattern, start, end } =
+            self.replacer.find_again(&mut seen, text, from, true, 0)
+        {
             let edit = self.edit(text, pattern, start..end);
             if self.roles.get(pattern).is_some_and(|role| role.restore) {
                 masks.note(&edit.text, text.get(start..end).unwrap_or_default());
@@ -96,43 +99,66 @@ impl Roles {
     }
 }
 
-/// The next thing to change in a text of a response from `from` on: a mask that is put back, or something to mask. A
-/// mask comes before what begins with it or after it. Only the last `longest` bytes can wait for more.
-pub fn next(
-    roles: Option<&Roles>,
-    masks: &Masks,
-    text: &str,
-    from: usize,
-    ended: bool,
-    longest: usize,
-) -> NextEdit {
-    let found = roles.map_or(Next::None, |roles| roles.replacer.find(text, from, ended, longest));
-    let place = |next: &Next| match next {
-        Next::None => text.len(),
-        Next::Match { start, .. } | Next::Open { start } => *start,
-    };
-    match masks.find(text, from, ended) {
-        masks::Next::Match { start, end } if start <= place(&found) => {
-            let range = start..end;
-            let original = text.get(range.clone()).and_then(|mask| masks.original(mask));
-            NextEdit::Edit(Edit { range, text: original.unwrap_or_default().to_owned() })
-        }
-        masks::Next::Open { start } if start <= place(&found) => NextEdit::Open(start),
-        _ => match (found, roles) {
-            (Next::Match { pattern, start, end }, Some(roles)) => {
-                NextEdit::Edit(roles.edit(text, pattern, start..end))
+/// What is ahead of the last edit in a text of a response, which does not change meanwhile. Looking for it again after
+/// each would cost the square of a text in which many of the one kind stand before the first of the other.
+#[derive(Default)]
+pub struct Ahead {
+    found: Option<Next>,
+    mask: Option<masks::Next>,
+    seen: Seen,
+}
+
+impl Ahead {
+    /// The next thing to change from `from` on, where the one before ended: a mask that is put back, or something to
+    /// mask. A mask comes before what begins with it or after it. Only the last `longest` bytes can wait for more.
+    pub fn next(
+        &mut self,
+        roles: Option<&Roles>,
+        masks: &Masks,
+        text: &str,
+        from: usize,
+        ended: bool,
+        longest: usize,
+    ) -> NextEdit {
+        let Self { found, mask, seen } = self;
+        let place = |next: &Next| match next {
+            Next::None => text.len(),
+            Next::Match { start, .. } | Next::Open { start } => *start,
+        };
+        let found = match found.filter(|found| place(found) >= from) {
+            Some(found) => found,
+            None => *found.insert(
+                roles.map_or(Next::None, |roles| roles.replacer.find_again(seen, text, from, ended, longest)),
+            ),
+        };
+        let mask = match mask.filter(|mask| mask.start().is_none_or(|start| start >= from)) {
+            Some(mask) => mask,
+            None => *mask.insert(masks.find(text, from, ended)),
+        };
+        match mask {
+            masks::Next::Match { start, end } if start <= place(&found) => {
+                let range = start..end;
+                let original = text.get(range.clone()).and_then(|mask| masks.original(mask));
+                NextEdit::Edit(Edit { range, text: original.unwrap_or_default().to_owned() })
             }
-            (Next::Open { start }, _) => NextEdit::Open(start),
-            _ => NextEdit::None,
-        },
+            masks::Next::Open { start } if start <= place(&found) => NextEdit::Open(start),
+            _ => match (found, roles) {
+                (Next::Match { pattern, start, end }, Some(roles)) => {
+                    NextEdit::Edit(roles.edit(text, pattern, start..end))
+                }
+                (Next::Open { start }, _) => NextEdit::Open(start),
+                _ => NextEdit::None,
+            },
+        }
     }
 }
 
 /// All edits of a text of a response that is whole.
 pub fn edits(roles: Option<&Roles>, masks: &Masks, text: &str) -> Vec<Edit> {
+    let mut ahead = Ahead::default();
     let mut edits = Vec::new();
     let mut from = 0;
-    while let NextEdit::Edit(edit) = next(roles, masks, text, from, true, 0) {
+    while let NextEdit::Edit(edit) = ahead.next(roles, masks, text, from, true, 0) {
         from = edit.range.end;
         edits.push(edit);
     }

@@ -6,7 +6,7 @@
 use crate::config::Rules;
 use crate::deny;
 use crate::masks::Masks;
-use crate::roles::{self, NextEdit};
+use crate::roles::{Ahead, NextEdit};
 
 /// How much of what has gone on is kept, for what looks behind: the ends of words, `\b`, `^`.
 const BEHIND: usize = 64;
@@ -40,9 +40,10 @@ impl Window {
     /// Takes the next piece, after which nothing comes if it has `ended`.
     pub fn push(&mut self, rules: &Rules, masks: &Masks, piece: &str, ended: bool) -> Piece {
         self.came.text.push_str(piece);
+        let mut ahead = Ahead::default();
         loop {
             let Tail { text, from } = &mut self.came;
-            match roles::next(rules.roles.as_ref(), masks, text, *from, ended, rules.longest) {
+            match ahead.next(rules.roles.as_ref(), masks, text, *from, ended, rules.longest) {
                 NextEdit::Edit(edit) => {
                     self.shown.text.push_str(text.get(*from..edit.range.start).unwrap_or_default());
                     self.shown.text.push_str(&edit.text);
@@ -62,8 +63,9 @@ impl Window {
         self.came.forget();
         let first = self.shown.from;
         let mut look = first;
+        let mut ahead = deny::Ahead::default();
         let end = loop {
-            match rules.denied.find(&self.shown.text, look, ended) {
+            match rules.denied.find(&mut ahead, &self.shown.text, look, ended) {
                 deny::Next::Word { cause, .. } if !rules.dry_run => return Piece::Denied(cause),
                 deny::Next::Word { end, cause, .. } => {
                     crate::denied_in_dry_run(cause);

@@ -1,0 +1,152 @@
+//! Four times as much costs four times as much, whatever is configured: no text, no stream and no number of masks is
+//! paid for by its square. Instructions of the module in the interpreter are the same in every run.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the report")]
+
+use serde_json::{Value, json};
+use testkit::case::{Chunks, Each, Gateway, Request, Setup, Upstream};
+use testkit::{Engine, Load};
+
+/// What a body may cost when it is four times as large: what is built at first use belongs to the smaller one, and
+/// looking for one of so many masks takes the logarithm of their number.
+const MOST: f64 = 4.4;
+
+/// What the module's instructions are for one request and its answer.
+fn instructions(config: &Value, request: &Request, upstream: &Upstream) -> u64 {
+    let engine = testkit::interpreter(env!("CARGO_MANIFEST_DIR"), env!("CARGO_PKG_NAME"));
+    let gateway = Gateway { buffer_limit: 64 << 20, ..Gateway::default() };
+    let setup = Setup { configuration: Some(config.to_string()), gateway, services: Vec::new() };
+    let Load::Loaded(mut loaded) = engine.load(&setup).unwrap() else { panic!("{config} is refused") };
+    let outcome = loaded.exchange(request, upstream).unwrap();
+    assert_eq!(outcome.answer.unwrap().status, 200, "{config}");
+    outcome.instructions.unwrap()
+}
+
+/// Compares a size, of so many bytes or events, with the fourfold.
+fn grows(name: &str, config: &Value, size: usize, exchange: impl Fn(usize) -> (Request, Upstream)) {
+    let [small, large] = [size, 4 * size].map(|size| {
+        let (request, upstream) = exchange(size);
+        instructions(config, &request, &upstream)
+    });
+    let ratio = large as f64 / small as f64;
+    println!(
+        "{name}: {small}, {large}: {ratio:.3}; {:.0} for each of {}",
+        large as f64 / (4 * size) as f64,
+        4 * size
+    );
+    assert!(ratio <= MOST, "{name}: {size} cost {small} and four times as many {large}: {ratio:.3}");
+}
+
+/// A request with that text.
+fn asks(text: &str) -> (Request, Upstream) {
+    let body = json!({"messages": [{"role": "user", "content": text}]}).to_string();
+    (
+        Request { method: "POST".into(), body: Some(body.as_str().into()), ..Request::default() },
+        Upstream::default(),
+    )
+}
+
+/// The text, again and again.
+fn filled(text: &str, size: usize) -> String {
+    text.repeat(size.div_ceil(text.len()))
+}
+
+fn roles(patterns: &[&str]) -> Value {
+    let roles: Vec<_> = patterns.iter().map(|regex| json!({"regex": regex, "value": "*"})).collect();
+    json!({"replace_roles": roles})
+}
+
+#[test]
+fn expressions_without_a_bound() {
+    let patterns =
+        [".*x", "(a+)+b", "[a-z]+[0-9]", "(a|aa)+c", "(?s).*y.*y", r"(\d+\s*)+;", "a{1,60}q", ".+@.+"];
+    for text in ["a", "ab c1 ", "aaaa.\n", "a@ 12 z\n"] {
+        let name = format!("{patterns:?} in {text:?}");
+        grows(&name, &roles(&patterns), 16 << 10, |size| asks(&filled(text, size)));
+    }
+}
+
+#[test]
+fn every_grok_pattern() {
+    let patterns: Vec<String> = text::grok::names().map(|name| format!("%{{{name}}}x")).collect();
+    let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
+    let text =
+        "2024-01-02T10:30:00Z a.b@example.com 10.0.0.1 13812345678 /usr/bin \"quoted\" http://a.b/c?d=e ";
+    grows("grok", &roles(&patterns), 16 << 10, |size| asks(&filled(text, size)));
+}
+
+#[test]
+fn words_that_begin_alike() {
+    let alike: Vec<String> = (0..2_000).map(|word| format!("{}{word:04}", "代".repeat(100))).collect();
+    grows("one character", &json!({"deny_words": alike}), 16 << 10, |size| asks(&filled("代", size)));
+    let alike: Vec<String> = (0..2_000).map(|word| format!("aaaa bbbb cccc {word:04}")).collect();
+    grows("words", &json!({"deny_words": alike}), 16 << 10, |size| asks(&filled("aaaa bbbb cccc ", size)));
+    let built_in = json!({"system_deny": true, "deny_words": ["赌博网", "ass hole"]});
+    grows("built in", &built_in, 16 << 10, |size| asks(&filled("赌 博网站 as hole 毒品品 ", size)));
+}
+
+#[test]
+fn thousands_of_masks_are_put_back() {
+    let config =
+        json!({"replace_roles": [{"regex": r"\d{9}", "type": "replace", "value": "<$0>", "restore": true}]});
+    let numbers =
+        |size: usize| (0..size / 12).map(|n| format!("{:09}, ", 100_000_000 + n * 7919)).collect::<String>();
+    let masked =
+        |size: usize| (0..size / 12).map(|n| format!("<{:09}>,", 100_000_000 + n * 7919)).collect::<String>();
+    grows("masks", &config, 16 << 10, |size| {
+        let (request, upstream) = asks(&numbers(size));
+        let answer = json!({"choices": [{"index": 0, "message": {"content": masked(size)}}]}).to_string();
+        let json = ("content-type".into(), "application/json".into());
+        (request, Upstream { body: answer.as_str().into(), headers: vec![json], ..upstream })
+    });
+    grows("near masks", &config, 16 << 10, |size| {
+        let (request, upstream) = asks(&numbers(size));
+        let text = filled("<100000000,<<10<1", size);
+        let answer = json!({"choices": [{"index": 0, "message": {"content": text}}]}).to_string();
+        let json = ("content-type".into(), "application/json".into());
+        (request, Upstream { body: answer.as_str().into(), headers: vec![json], ..upstream })
+    });
+}
+
+#[test]
+fn whole_bodies() {
+    let config = json!({"deny_openai": false, "deny_raw": true, "deny_words": ["badword", "代理商"],
+        "replace_roles": [{"regex": r"\d{6}", "value": "******"}]});
+    grows("raw", &config, 16 << 10, |size| {
+        let (request, upstream) = asks("");
+        let body = filled("badwor 代理 12345 123456 ", size);
+        (Request { body: Some(body.as_str().into()), ..request }, upstream)
+    });
+}
+
+/// A stream of these texts, an event each, in pieces of so many bytes.
+fn streams(texts: &[&str], events: usize, each: usize) -> (Request, Upstream) {
+    let event =
+        |text: &&str| format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": {"content": text}}]}));
+    let body: String = texts.iter().cycle().take(events).map(event).collect();
+    let (request, upstream) = asks("number 123456789");
+    let headers = vec![("content-type".into(), "text/event-stream".into())];
+    (
+        request,
+        Upstream {
+            headers,
+            body: body.as_str().into(),
+            chunks: Some(Chunks::Each(Each { each })),
+            ..upstream
+        },
+    )
+}
+
+#[test]
+fn streams_of_many_events() {
+    let config = json!({"deny_words": ["badword", "代理商"], "system_deny": true,
+        "replace_roles": [{"regex": "[a-z]+[0-9]", "value": "*"}, {"regex": r"\d{9}", "value": "<$0>", "restore": true}]});
+    for texts in [&["a"][..], &["badwor", "x", " "], &["<12345", "6789", "> "], &["abcdefgh", ". "]] {
+        for each in [1, 997, 1 << 20] {
+            grows(&format!("{texts:?} by {each}"), &config, 500, |events| streams(texts, events, each));
+        }
+    }
+    grows("one event", &config, 16 << 10, |size| streams(&[&filled("badwor a1 ", size)], 1, 100));
+    let dry = json!({"deny_words": ["badword"], "system_deny": true, "dry_run": true});
+    grows("a dry run", &dry, 16 << 10, |size| streams(&[&filled("badword ", size)], 1, 100));
+}
