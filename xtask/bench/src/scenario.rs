@@ -9,7 +9,7 @@
 //!   request:
 //!     path: /some/path                # /
 //!     host: example.com               # example.com
-//!     method: POST                    # GET, or POST with a body
+//!     method: PUT                     # GET, or POST with a body; a GET is answered by Envoy itself
 //!     headers: [[x-a, "1"]]
 //!     body: text                      # as it is
 //!     body: { text: english, bytes: 65536 }         # or chinese, json, random
