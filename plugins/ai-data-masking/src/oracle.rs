@@ -208,7 +208,7 @@ fn check_masked(config: &Config, masks: &Masks, texts: &[&str], cuts: &[usize]) 
     assert!(done);
     // The same, of the whole text.
     let said = texts.concat();
-    let (_, edits) = whole::seen(&config.rules, masks, &said);
+    let edits = crate::roles::edits(config.rules.roles.as_ref(), masks, &said);
     let seen = seen.get(&0).cloned().unwrap_or_default();
     assert_eq!(seen, crate::roles::apply(&said, &edits), "{texts:?} {cuts:?}");
     // A number of the model's own is masked, and that mask stands for nothing.

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::masks::Masks;
 use crate::places::{Contents, Form, Key, Text, decode, form};
 use crate::raw::RawStream;
+use crate::roles;
 use crate::whole::{replaced, seen};
 use crate::window::{Piece, Window};
 
@@ -182,8 +183,8 @@ impl Stream {
     ) -> Result<Option<Vec<u8>>, &'static str> {
         let came = decode(data, &text.span);
         if !text.goes_on {
-            let (cause, edits) = seen(&config.rules, masks, &came);
-            return match cause {
+            let edits = roles::edits(config.rules.roles.as_ref(), masks, &came);
+            return match seen(&config.rules, &came, &edits) {
                 Some(cause) if !config.rules.dry_run => Err(cause),
                 _ => {
                     self.shown |= !came.is_empty();

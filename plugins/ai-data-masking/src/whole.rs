@@ -30,8 +30,8 @@ type Edits = Vec<(Range<usize>, Vec<u8>)>;
 pub fn request(config: &Config, body: &[u8], masks: &mut Masks) -> Result<Verdict, Unreadable> {
     let mut said: Vec<Cow<'_, str>> = Vec::new();
     let rules = &config.rules;
-    let verdict = body_of(config, &config.request, body, |text: Cow<'_, str>| {
-        let cause = rules.denied.cause(&text);
+    let verdict = body_of(config, &config.request, body, |text: Cow<'_, str>, words| {
+        let cause = words.then(|| rules.denied.cause(&text)).flatten();
         let edits = rules.roles.as_ref().map_or_else(Vec::new, |roles| roles.mask(&text, masks));
         if rules.roles.as_ref().is_some_and(|roles| roles.restores) {
             said.push(text.into_owned().into());
@@ -45,25 +45,27 @@ pub fn request(config: &Config, body: &[u8], masks: &mut Masks) -> Result<Verdic
 /// Looks at a response.
 pub fn response(config: &Config, body: &[u8], masks: &Masks) -> Result<Verdict, Unreadable> {
     let rules = &config.rules;
-    body_of(config, &config.response, body, |text: Cow<'_, str>| seen(rules, masks, &text))
+    body_of(config, &config.response, body, |text: Cow<'_, str>, words| {
+        let edits = roles::edits(rules.roles.as_ref(), masks, &text);
+        let looks = words || !edits.is_empty();
+        (looks.then(|| seen(rules, &text, &edits)).flatten(), edits)
+    })
 }
 
-/// What becomes of a text of a response, and whose word is in what the client would see.
-pub fn seen(rules: &Rules, masks: &Masks, text: &str) -> (Option<&'static str>, Vec<Edit>) {
-    let edits = roles::edits(rules.roles.as_ref(), masks, text);
-    let cause = match edits.is_empty() {
+/// Whose word is in what the client would see of a text of a response.
+pub fn seen(rules: &Rules, text: &str, edits: &[Edit]) -> Option<&'static str> {
+    match edits.is_empty() {
         true => rules.denied.cause(text),
-        false => rules.denied.cause(&roles::apply(text, &edits)),
-    };
-    (cause, edits)
+        false => rules.denied.cause(&roles::apply(text, edits)),
+    }
 }
 
-/// Shows `look` every text of a body.
+/// Shows `look` every text of a body, and whether its words are still to be looked for.
 fn body_of<'b>(
     config: &Config,
     places: &Places,
     body: &'b [u8],
-    mut look: impl FnMut(Cow<'b, str>) -> (Option<&'static str>, Vec<Edit>),
+    mut look: impl FnMut(Cow<'b, str>, bool) -> (Option<&'static str>, Vec<Edit>),
 ) -> Result<Verdict, Unreadable> {
     let mut changed = Edits::new();
     let mut denial = None;
@@ -72,7 +74,7 @@ fn body_of<'b>(
             Form::Json => {
                 let contents = places.read(body).map_err(|_| Unreadable)?;
                 for text in &contents.texts {
-                    let (cause, edits) = look(decode(body, &text.span));
+                    let (cause, edits) = look(decode(body, &text.span), true);
                     let shape = match (text.openai, contents.stream) {
                         (true, true) => Shape::Stream(0),
                         (true, false) => Shape::Completion,
@@ -98,7 +100,7 @@ fn body_of<'b>(
         let edited: Vec<Range<usize>> = changed.iter().map(|(range, _)| range.clone()).collect();
         for gap in gaps(body.len(), &edited) {
             for (start, text) in valid(body, gap) {
-                let (cause, edits) = look(text.into());
+                let (cause, edits) = look(text.into(), false);
                 denial = denial.or(cause.map(|cause| Denial { shape: Shape::Raw, cause }));
                 let moved = edits
                     .into_iter()
