@@ -34,12 +34,12 @@ use regex_automata::util::interpolate;
 use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::hir::Hir;
 
+use crate::case::Case;
+use crate::regexes::{NFA_BYTES, RegexError, parse};
+
 mod seen;
 
 pub use seen::Seen;
-
-use crate::case::Case;
-use crate::regexes::{NFA_BYTES, RegexError, parse};
 
 /// The longest match, and how much of a text is searched at once. A search may read far past the match that it finds,
 /// and so a text full of short matches could be read once for each of them: this bounds it, and [`Seen`] what is left.
@@ -170,13 +170,13 @@ impl Replacer {
                 false => None,
             };
             // What is behind the part is still seen by `\b` and `$`.
-            let search = |cache: &mut meta::Cache, end| {
-                self.regex.search_with(cache, &Input::new(text).range(from..end))
-            };
             let found = match known {
                 Some(None) => None,
-                Some(Some(end)) => search(cache, end),
-                None => search(cache, end),
+                // What is cut off where its match ends has the same match.
+                known => {
+                    let end = known.flatten().unwrap_or(end);
+                    self.regex.search_with(cache, &Input::new(text).range(from..end))
+                }
             };
             match found {
                 // What begins late may be longer than what is left of the part.
