@@ -1,10 +1,9 @@
 //! Plug-ins come and go, Envoy dies and comes back, and Ctrl-C ends everything.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::served::{Folder, Served, head};
+use crate::served::{Folder, Served, head, signal};
 
 #[test]
 #[ignore = "in Envoy: cargo xtask test"]
@@ -14,7 +13,7 @@ fn an_envoy_that_dies_is_shown_and_started_again() {
     let mut served = Served::start(folder.path(), &[]);
     assert_eq!(served.get("h", "/").values("x-stamps-back"), ["a"]);
     let first = served.envoy();
-    assert!(Command::new("kill").args(["-s", "KILL", &first]).status().unwrap().success());
+    signal("KILL", &first);
     served.wait_for("Envoy has ended");
     served.wait_for("the last lines of its log:");
     served.wait_for("Envoy is started again");

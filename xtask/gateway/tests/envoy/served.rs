@@ -181,8 +181,7 @@ impl Served {
 
     /// Sends it a signal, as Ctrl-C does.
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+        signal(name, &self.child.id().to_string());
     }
 
     pub(crate) fn ended(&mut self) -> Option<i32> {
@@ -240,4 +239,10 @@ pub(crate) fn get(address: SocketAddr, host: &str, path: &str, headers: &[(&str,
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     Answer { status, head: head.into(), body: body.into() }
+}
+
+/// Sends a process a signal, with what the shell has built in: not every machine has the program `kill`.
+pub(crate) fn signal(name: &str, id: &str) {
+    let mut shell = Command::new("sh");
+    assert!(shell.args(["-c", r#"kill -s "$0" "$1""#, name, id]).status().unwrap().success());
 }
