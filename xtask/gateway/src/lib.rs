@@ -19,6 +19,8 @@ pub mod workspace;
 
 use std::fmt;
 
+use gateway::folder::StageOrder;
+
 /// The command itself was wrong: no such folder, a port in use.
 #[derive(Debug)]
 pub struct Usage(pub String);
@@ -30,3 +32,21 @@ impl fmt::Display for Usage {
 }
 
 impl std::error::Error for Usage {}
+
+/// The order of stages, as a command takes it.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum Order {
+    /// authz, authn, stats, default.
+    Mse,
+    /// authn, authz, stats, default.
+    Istio,
+}
+
+impl From<Order> for StageOrder {
+    fn from(order: Order) -> Self {
+        match order {
+            Order::Mse => Self::Mse,
+            Order::Istio => Self::Istio,
+        }
+    }
+}

@@ -8,10 +8,9 @@ use std::time::Duration;
 use anstyle::AnsiColor;
 use clap::Parser;
 use gateway::LogLevel;
-use gateway::folder::StageOrder;
-use serving::Usage;
 use serving::serve::{Options, run};
 use serving::workspace::Workspace;
+use serving::{Order, Usage};
 
 /// Serve a folder of WasmPlugin resources with a real Envoy
 ///
@@ -75,12 +74,6 @@ struct Cli {
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
-enum Order {
-    Mse,
-    Istio,
-}
-
-#[derive(Clone, Copy, clap::ValueEnum)]
 enum Level {
     Trace,
     Debug,
@@ -100,10 +93,7 @@ fn main() -> ExitCode {
     let options = Options {
         folder: cli.folder,
         address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), cli.port),
-        order: match cli.stage_order {
-            Order::Mse => StageOrder::Mse,
-            Order::Istio => StageOrder::Istio,
-        },
+        order: cli.stage_order.into(),
         drain: Duration::from_secs(cli.drain),
         log: cli.log,
         log_level: match cli.log_level {

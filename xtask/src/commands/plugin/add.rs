@@ -8,7 +8,7 @@ use gateway::folder::{StageOrder, edit};
 use serde_json::{Map, Value, json};
 
 use super::shelf::{Shelf, configuration, module, put_module};
-use super::{Where, check_priority, phase};
+use super::{Card, Where, check_priority, phase};
 use crate::Usage;
 use crate::manifest::{FailStrategy, Stage};
 use crate::names::nearest;
@@ -26,27 +26,8 @@ const NAMESPACE: &str = "higress-system";
 pub(crate) struct Args {
     /// The name of a plug-in of this workspace, or a new one.
     pub(super) name: String,
-    /// The module of a custom plug-in.
-    #[arg(long, value_name = "FILE.wasm")]
-    pub(super) wasm: Option<PathBuf>,
-    /// Where the module is published: `oci://`, `http://` or `https://`. A cluster takes it from there.
-    #[arg(long, conflicts_with = "wasm")]
-    pub(super) url: Option<String>,
-    /// A short sentence, as a console's card shows it.
-    #[arg(long)]
-    pub(super) description: Option<String>,
-    /// The language that it is written in.
-    #[arg(long)]
-    pub(super) language: Option<String>,
-    /// The name for people.
-    #[arg(long)]
-    pub(super) title: Option<String>,
-    /// The stage that it runs in; the manifest's, or `default`.
-    #[arg(long, value_enum)]
-    pub(super) stage: Option<Stage>,
-    /// Its place in the stage, a multiple of 10: a larger one runs first. The manifest's, or 0.
-    #[arg(long, allow_hyphen_values = true)]
-    pub(super) priority: Option<i32>,
+    #[command(flatten)]
+    pub(super) card: Card,
     /// Its configuration, for requests that no match rule takes; the manifest's example, or nothing.
     #[arg(long, value_name = "FILE.yaml")]
     pub(super) config: Option<PathBuf>,
@@ -70,7 +51,7 @@ pub(super) fn run(args: &Args) -> Result<bool> {
             other.line
         )));
     }
-    if let Some(priority) = args.priority {
+    if let Some(priority) = args.card.priority {
         check_priority(priority)?;
     }
     let file = shelf.folder.join(format!("{name}.yaml"));
@@ -89,7 +70,7 @@ pub(super) fn run(args: &Args) -> Result<bool> {
     edit::write(&file, None, text.as_bytes()).with_context(|| format!("writing {}", file.display()))?;
     let state = if args.disabled { "disabled" } else { "enabled" };
     anstream::println!("{} {name} is {state}, in {}", mark(true), file.display());
-    if built_in.is_some() && args.url.is_none() {
+    if built_in.is_some() && args.card.url.is_none() {
         warning("a cluster cannot take `workspace:`: push the image, and set it with `--url oci://…`");
     }
     Ok(true)
@@ -97,15 +78,17 @@ pub(super) fn run(args: &Args) -> Result<bool> {
 
 /// A plug-in of this workspace.
 fn of_workspace(args: &Args, workspace: &Workspace, plugin: &Plugin) -> Result<Option<Value>> {
-    if args.wasm.is_some() {
+    if args.card.wasm.is_some() {
         bail!(Usage(format!(
             "`{}` is a plug-in of this workspace: choose another name for the module",
             plugin.name
         )));
     }
-    for (given, option) in
-        [(&args.description, "--description"), (&args.language, "--language"), (&args.title, "--title")]
-    {
+    for (given, option) in [
+        (&args.card.description, "--description"),
+        (&args.card.language, "--language"),
+        (&args.card.title, "--title"),
+    ] {
         if given.is_some() {
             bail!(Usage(format!("{}'s {option} stands in its plugin.yaml: leave it out here", plugin.name)));
         }
@@ -120,7 +103,7 @@ fn of_workspace(args: &Args, workspace: &Workspace, plugin: &Plugin) -> Result<O
     annotations.insert(TITLE.into(), manifest.title.as_str().into());
     annotations.insert(DESCRIPTION.into(), manifest.description.as_str().into());
     annotations.insert(LANGUAGE.into(), "Rust".into());
-    let url = match &args.url {
+    let url = match &args.card.url {
         Some(url) => {
             annotations.insert(SOURCE.into(), plugin.name.as_str().into());
             check_url(url)?;
@@ -138,8 +121,8 @@ fn of_workspace(args: &Args, workspace: &Workspace, plugin: &Plugin) -> Result<O
         "metadata": { "name": plugin.name, "namespace": NAMESPACE, "annotations": annotations },
         "spec": {
             "url": url,
-            "phase": phase(args.stage.unwrap_or(manifest.stage)),
-            "priority": args.priority.unwrap_or(manifest.priority),
+            "phase": phase(args.card.stage.unwrap_or(manifest.stage)),
+            "priority": args.card.priority.unwrap_or(manifest.priority),
             "failStrategy": fail,
             "defaultConfig": config,
         },
@@ -149,7 +132,7 @@ fn of_workspace(args: &Args, workspace: &Workspace, plugin: &Plugin) -> Result<O
 /// Somebody's own module.
 fn custom(args: &Args, workspace: &Workspace, shelf: &Shelf) -> Result<Option<Value>> {
     let name = &args.name;
-    if args.wasm.is_none() && args.url.is_none() {
+    if args.card.wasm.is_none() && args.card.url.is_none() {
         let known: Vec<&str> = workspace.plugins.iter().map(|plugin| plugin.name.as_str()).collect();
         let hint = nearest(name, known.iter().copied()).map(|near| format!("; did you mean `{near}`?"));
         bail!(Usage(format!(
@@ -162,14 +145,14 @@ fn custom(args: &Args, workspace: &Workspace, shelf: &Shelf) -> Result<Option<Va
         Some(text) if !text.is_empty() => Ok(text.to_owned()),
         _ => bail!(Usage(format!("the console asks for it: add `{option}`"))),
     };
-    let description = needed(&args.description, "--description 'What it does'")?;
-    let language = needed(&args.language, "--language Go")?;
+    let description = needed(&args.card.description, "--description 'What it does'")?;
+    let language = needed(&args.card.language, "--language Go")?;
     let config = match &args.config {
         Some(file) => configuration(workspace, None, file)?,
         None => Some(Map::new()),
     };
     let Some(config) = config else { return Ok(None) };
-    let url = match (&args.wasm, &args.url) {
+    let url = match (&args.card.wasm, &args.card.url) {
         (Some(file), _) => {
             let Some(bytes) = module(name, file)? else { return Ok(None) };
             put_module(&shelf.folder, name, &bytes)?
@@ -181,7 +164,7 @@ fn custom(args: &Args, workspace: &Workspace, shelf: &Shelf) -> Result<Option<Va
         }
     };
     let mut annotations = Map::new();
-    annotations.insert(TITLE.into(), args.title.as_ref().unwrap_or(name).as_str().into());
+    annotations.insert(TITLE.into(), args.card.title.as_ref().unwrap_or(name).as_str().into());
     annotations.insert(DESCRIPTION.into(), description.into());
     annotations.insert(LANGUAGE.into(), language.into());
     Ok(Some(json!({
@@ -190,8 +173,8 @@ fn custom(args: &Args, workspace: &Workspace, shelf: &Shelf) -> Result<Option<Va
         "metadata": { "name": name, "namespace": NAMESPACE, "annotations": annotations },
         "spec": {
             "url": url,
-            "phase": phase(args.stage.unwrap_or(Stage::Default)),
-            "priority": args.priority.unwrap_or_default(),
+            "phase": phase(args.card.stage.unwrap_or(Stage::Default)),
+            "priority": args.card.priority.unwrap_or_default(),
             "defaultConfig": config,
         },
     })))

@@ -11,9 +11,8 @@ use serde_json::Value;
 
 use super::add::check_url;
 use super::shelf::{MODULES, Shelf, change, configuration, module, put_module};
-use super::{Where, check_priority, phase};
+use super::{Card, Where, check_priority, phase};
 use crate::Usage;
-use crate::manifest::Stage;
 use crate::output::{mark, warning};
 use crate::workspace::Workspace;
 
@@ -22,27 +21,8 @@ use crate::workspace::Workspace;
 pub(crate) struct EditArgs {
     /// Its name, or `namespace/name`.
     pub(super) name: String,
-    /// A new module.
-    #[arg(long, value_name = "FILE.wasm")]
-    pub(super) wasm: Option<PathBuf>,
-    /// Where its module is published: `oci://`, `http://` or `https://`.
-    #[arg(long, conflicts_with = "wasm")]
-    pub(super) url: Option<String>,
-    /// A short sentence.
-    #[arg(long)]
-    pub(super) description: Option<String>,
-    /// The language that it is written in.
-    #[arg(long)]
-    pub(super) language: Option<String>,
-    /// The name for people.
-    #[arg(long)]
-    pub(super) title: Option<String>,
-    /// The stage that it runs in.
-    #[arg(long, value_enum)]
-    pub(super) stage: Option<Stage>,
-    /// Its place in the stage, a multiple of 10: a larger one runs first.
-    #[arg(long, allow_hyphen_values = true)]
-    pub(super) priority: Option<i32>,
+    #[command(flatten)]
+    pub(super) card: Card,
     #[command(flatten)]
     pub(super) place: Where,
 }
@@ -103,14 +83,14 @@ pub(super) fn edit(args: &EditArgs) -> Result<bool> {
     let shelf = Shelf::open(&args.place, StageOrder::Mse)?;
     let entry = shelf.find(&args.name)?;
     may(entry, "edited")?;
-    if let Some(priority) = args.priority {
+    if let Some(priority) = args.card.priority {
         check_priority(priority)?;
     }
     let mut fields: Vec<(&[&str], Value)> = Vec::new();
     for (path, text) in [
-        (&["metadata", "annotations", DESCRIPTION], &args.description),
-        (&["metadata", "annotations", LANGUAGE], &args.language),
-        (&["metadata", "annotations", TITLE], &args.title),
+        (&["metadata", "annotations", DESCRIPTION], &args.card.description),
+        (&["metadata", "annotations", LANGUAGE], &args.card.language),
+        (&["metadata", "annotations", TITLE], &args.card.title),
     ] {
         if let Some(text) = text {
             if text.trim().is_empty() {
@@ -119,13 +99,13 @@ pub(super) fn edit(args: &EditArgs) -> Result<bool> {
             fields.push((path, text.as_str().into()));
         }
     }
-    fields.extend(args.stage.map(|stage| (&["spec", "phase"][..], phase(stage).into())));
-    fields.extend(args.priority.map(|priority| (&["spec", "priority"][..], priority.into())));
-    if let Some(url) = &args.url {
+    fields.extend(args.card.stage.map(|stage| (&["spec", "phase"][..], phase(stage).into())));
+    fields.extend(args.card.priority.map(|priority| (&["spec", "priority"][..], priority.into())));
+    if let Some(url) = &args.card.url {
         check_url(url)?;
         fields.push((&["spec", "url"], url.as_str().into()));
     }
-    let bytes = match &args.wasm {
+    let bytes = match &args.card.wasm {
         None => None,
         Some(file) => match module(&entry.name, file)? {
             Some(bytes) => Some(bytes),
@@ -135,7 +115,7 @@ pub(super) fn edit(args: &EditArgs) -> Result<bool> {
     if fields.is_empty() && bytes.is_none() {
         bail!(Usage("nothing is to be changed: write `--wasm`, `--description` or another option".into()));
     }
-    if args.wasm.is_some() || args.url.is_some() {
+    if args.card.wasm.is_some() || args.card.url.is_some() {
         // The digest was that of the old module.
         fields.push((&["spec", "sha256"], Value::Null));
     }

@@ -39,13 +39,14 @@ impl Marketplace {
     fn args(&self, name: &str) -> add::Args {
         add::Args {
             name: name.into(),
-            wasm: Some(self.module.clone()),
-            url: None,
-            description: Some("Checks tokens".into()),
-            language: Some("Go".into()),
-            title: None,
-            stage: Some(Stage::Authn),
-            priority: Some(20),
+            card: Card {
+                wasm: Some(self.module.clone()),
+                description: Some("Checks tokens".into()),
+                language: Some("Go".into()),
+                stage: Some(Stage::Authn),
+                priority: Some(20),
+                ..Card::default()
+            },
             config: None,
             disabled: false,
             place: self.place(),
@@ -55,13 +56,7 @@ impl Marketplace {
     fn edit(&self, name: &str) -> EditArgs {
         EditArgs {
             name: name.into(),
-            wasm: None,
-            url: None,
-            description: Some("Checks more".into()),
-            language: None,
-            title: None,
-            stage: None,
-            priority: None,
+            card: Card { description: Some("Checks more".into()), ..Card::default() },
             place: self.place(),
         }
     }
@@ -141,13 +136,13 @@ fn what_breaks_a_rule_of_the_console_is_refused_and_changes_nothing() {
     let cases: [(&str, Change<'_>, &str); 9] = [
         ("taken", &|_| {}, "there is a plug-in `taken`"),
         ("Mine_1", &|_| {}, "no name for a resource"),
-        ("mine", &|args| args.priority = Some(15), "write 10 or 20"),
-        ("mine", &|args| args.priority = Some(-15), "write -20 or -10"),
-        ("mine", &|args| args.description = Some(" ".into()), "--description"),
-        ("mine", &|args| args.language = None, "--language"),
-        ("mine", &|args| args.wasm = None, "no plug-in of this workspace"),
+        ("mine", &|args| args.card.priority = Some(15), "write 10 or 20"),
+        ("mine", &|args| args.card.priority = Some(-15), "write -20 or -10"),
+        ("mine", &|args| args.card.description = Some(" ".into()), "--description"),
+        ("mine", &|args| args.card.language = None, "--language"),
+        ("mine", &|args| args.card.wasm = None, "no plug-in of this workspace"),
         ("say-hello", &|_| {}, "is a plug-in of this workspace"),
-        ("mine", &|args| (args.wasm, args.url) = (None, Some("ftp://x".into())), "write oci://"),
+        ("mine", &|args| (args.card.wasm, args.card.url) = (None, Some("ftp://x".into())), "write oci://"),
     ];
     for (name, change, expected) in cases {
         let mut args = market.args(name);
@@ -156,7 +151,8 @@ fn what_breaks_a_rule_of_the_console_is_refused_and_changes_nothing() {
         assert!(error.contains(expected), "{error}");
     }
     for file in [broken, renamed] {
-        let args = add::Args { wasm: Some(file), ..market.args("mine") };
+        let mut args = market.args("mine");
+        args.card.wasm = Some(file);
         assert!(!add::run(&args).unwrap(), "the module's own checks refuse it");
     }
     assert_eq!(market.files(), before);
@@ -165,15 +161,7 @@ fn what_breaks_a_rule_of_the_console_is_refused_and_changes_nothing() {
 #[test]
 fn a_plug_in_of_this_workspace_is_configured_and_not_edited_or_deleted() {
     let market = Marketplace::new();
-    let args = add::Args {
-        wasm: None,
-        description: None,
-        language: None,
-        stage: None,
-        priority: None,
-        disabled: true,
-        ..market.args("say_hello")
-    };
+    let args = add::Args { card: Card::default(), disabled: true, ..market.args("say_hello") };
     assert!(add::run(&args).unwrap());
     let entry = folder::read(market.folder.path(), StageOrder::Mse).sound().unwrap().plugins.remove(0);
     assert_eq!((entry.source.as_deref(), entry.enabled), (Some("say-hello"), false));
