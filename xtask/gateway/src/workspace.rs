@@ -13,8 +13,9 @@ use serde_json::Value;
 /// Where plug-ins are; the second folder has those that exist for tests.
 const FOLDERS: [&str; 2] = ["plugins", "crates/testkit/fixtures"];
 
-/// What every plug-in is made of.
-const SHARED: [&str; 5] = ["crates/config", "crates/matcher", "crates/sdk", "Cargo.toml", "Cargo.lock"];
+/// What plug-ins may be made of beside their own folder. Which of the crates one depends on cargo knows: it builds nothing
+/// anew when another has changed.
+const SHARED: [&str; 3] = ["crates", "Cargo.toml", "Cargo.lock"];
 
 /// The workspace.
 #[derive(Debug, Clone)]
@@ -95,8 +96,9 @@ impl Workspace {
     /// The files and folders that its module is made of.
     #[must_use]
     pub fn sources(&self, plugin: &Plugin) -> Vec<PathBuf> {
-        let shared = SHARED.iter().map(|path| self.root.join(path));
-        std::iter::once(plugin.folder.clone()).chain(shared).collect()
+        let shared: Vec<PathBuf> = SHARED.iter().map(|path| self.root.join(path)).collect();
+        let own = Some(&plugin.folder).filter(|own| !shared.iter().any(|path| own.starts_with(path)));
+        own.cloned().into_iter().chain(shared).collect()
     }
 
     /// Builds the plug-in's module, and says where it is.
@@ -211,5 +213,28 @@ impl Workspace {
     pub fn shown<'a>(&self, path: &'a Path) -> &'a Path {
         let here = std::env::current_dir().unwrap_or_default();
         path.strip_prefix(&here).unwrap_or(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_plug_in_is_made_of_counts_and_what_others_are_made_of_does_not() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let workspace = Workspace { root, target: PathBuf::new(), profile: String::new(), xtask: None };
+        for (plugin, file, expected) in [
+            ("ai-data-masking", "plugins/ai-data-masking/words/zh.txt", true),
+            ("ai-data-masking", "crates/text/src/sse.rs", true),
+            ("ai-data-masking", "Cargo.lock", true),
+            ("ai-data-masking", "plugins/say-hello/src/lib.rs", false),
+            ("ai-data-masking", "xtask/src/main.rs", false),
+            ("stamp", "crates/testkit/fixtures/stamp/src/lib.rs", true),
+        ] {
+            let sources = workspace.sources(&workspace.plugin(plugin).unwrap());
+            let file = workspace.root.join(file);
+            assert_eq!(sources.iter().any(|source| file.starts_with(source)), expected, "{file:?}");
+        }
     }
 }
