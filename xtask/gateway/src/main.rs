@@ -60,8 +60,8 @@ struct Cli {
     release: bool,
     /// Seconds in which requests that have begun are finished when plug-ins come, go or change places. New ones do not
     /// wait for them.
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
-    drain: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds)]
+    drain: Duration,
     /// The workspace's folder; `cargo xtask` names it.
     #[arg(long, hide = true)]
     root: PathBuf,
@@ -82,6 +82,10 @@ enum Level {
     Error,
 }
 
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse().map(Duration::from_secs).map_err(|_| "write a whole number of seconds, as in 600".into())
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let workspace = Workspace {
@@ -94,7 +98,7 @@ fn main() -> ExitCode {
         folder: cli.folder,
         address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), cli.port),
         order: cli.stage_order.into(),
-        drain: Duration::from_secs(cli.drain),
+        drain: cli.drain,
         log: cli.log,
         log_level: match cli.log_level {
             Level::Trace => LogLevel::Trace,
