@@ -20,7 +20,6 @@ mod schema;
 mod template;
 mod wasm;
 mod workspace;
-mod yaml;
 
 use std::fmt;
 use std::process::ExitCode;

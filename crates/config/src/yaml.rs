@@ -14,11 +14,15 @@
 //! assert_eq!((place.start.line, place.start.column), (3, 3));
 //! # Ok::<(), config::yaml::YamlError>(())
 //! ```
+//!
+//! [`write()`] is the one writer of YAML of this project: texts that some reader would take for true or a number are in
+//! quotes.
 
 mod excerpt;
 mod fault;
 mod read;
 mod scalar;
+mod write;
 
 use std::fmt;
 
@@ -27,6 +31,7 @@ use serde_json::{Map, Value};
 
 pub use fault::Fault;
 pub use read::read;
+pub use write::{write, write_inline};
 
 use crate::{ConfigError, strict};
 

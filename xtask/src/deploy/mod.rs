@@ -106,12 +106,7 @@ impl ControlPlane {
 
 /// The resource as YAML, which has been read again and is the same.
 pub(crate) fn to_yaml(resource: &Value) -> Result<String> {
-    let text = crate::yaml::write(resource);
-    let read = config::yaml::read(&text).context("reading the resource again: this is a bug in xtask")?;
-    match read.as_slice() {
-        [document] if document.to_json() == *resource => Ok(text),
-        _ => bail!("the resource does not read as what was written: take `--json`; this is a bug in xtask"),
-    }
+    config::yaml::write(resource).context("the resource cannot be written as YAML: take `--json`")
 }
 
 fn higress(order: &Order<'_>) -> Object {

@@ -63,7 +63,8 @@ pub(super) fn of(manifest: &Manifest, schema: Option<&Value>) -> Result<String> 
             config_schema: ConfigSchema { schema: schema.unwrap_or(&any) },
         },
     };
-    Ok(crate::yaml::write(&serde_json::to_value(&spec).context("writing spec.yaml")?))
+    let spec = serde_json::to_value(&spec).context("writing spec.yaml")?;
+    config::yaml::write(&spec).context("writing spec.yaml")
 }
 
 /// A stage, as resources and consoles name it.

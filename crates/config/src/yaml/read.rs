@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::vec;
 
-use saphyr_parser::{Event, Marker, Parser, Tag};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 use serde_json::Value;
 
 use super::{Data, Entry, Node, Position, Span, YamlError, scalar};
@@ -144,11 +144,15 @@ impl Reader<'_> {
         check_depth(start, depth)?;
         let mut entries: Vec<Entry> = Vec::new();
         let mut merged = Vec::new();
-        while let Some(key) = self.next(depth + 1)? {
+        loop {
+            // In quotes it is a text, and no order to merge.
+            let is_plain =
+                matches!(self.events.as_slice().first(), Some((Event::Scalar(_, ScalarStyle::Plain, ..), _)));
+            let Some(key) = self.next(depth + 1)? else { break };
             let key_span = key.span;
             let Some(value) = self.next(depth + 1)? else { break };
             let key = name(&key)?;
-            if key == "<<" {
+            if key == "<<" && is_plain {
                 merged.extend(self.merge(value)?);
                 continue;
             }

@@ -148,8 +148,9 @@ fn configuration(
 
 /// The configuration that the control plane delivers for a resource: an empty one is not delivered.
 fn deployed(resource: &serde_yaml::Value) -> Result<Option<String>, String> {
-    let text = serde_yaml::to_string(resource).map_err(|error| error.to_string())?;
-    let resource = WasmPlugin::from_yaml(&text).map_err(|error| error.to_string())?;
+    // Not through YAML's text, which would have to be written.
+    let resource = serde_json::to_value(resource).map_err(|error| error.to_string())?;
+    let resource = WasmPlugin::from_json(&resource).map_err(|error| error.to_string())?;
     match resource.deployment().map_err(|error| error.to_string())? {
         Deployment::Document(document) if document.is_empty() => Ok(None),
         Deployment::Document(document) => {

@@ -93,7 +93,7 @@ fn written(plugin: &Plugin, configuration: &Value) -> [(String, &'static str); 2
         "metadata": { "name": plugin.name },
         "spec": { "matchRules": [disabled, rule] },
     });
-    let yaml = |value: &Value| format!("# written by hand\n{}", serde_yaml::to_string(value).unwrap());
+    let yaml = |value: &Value| format!("# written by hand\n{}", config::yaml::write(value).unwrap());
     [(yaml(configuration), ""), (yaml(&resource), "spec.matchRules[1].config.")]
 }
 

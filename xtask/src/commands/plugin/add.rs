@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use config::yaml;
 use gateway::folder::annotation::{DESCRIPTION, LANGUAGE, SOURCE, TITLE, WORKSPACE};
 use gateway::folder::{StageOrder, edit};
 use serde_json::{Map, Value, json};
@@ -63,7 +64,7 @@ pub(super) fn run(args: &Args) -> Result<bool> {
         None => custom(args, &workspace, &shelf)?,
     };
     let Some(resource) = resource else { return Ok(false) };
-    let mut text = serde_yaml::to_string(&resource).context("writing the resource")?;
+    let mut text = yaml::write(&resource).context("writing the resource")?;
     if args.disabled {
         text = edit::disable(&text, edit::Place::default())?;
     }

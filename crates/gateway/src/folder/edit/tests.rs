@@ -175,3 +175,21 @@ fn a_file_that_somebody_else_has_changed_is_left_alone() {
     assert_eq!(fs::read(&file).unwrap(), b"two");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
+
+#[test]
+fn texts_that_a_cluster_would_take_for_something_else_are_written_in_quotes() {
+    let block = "kind: WasmPlugin\nspec:\n  defaultConfig:\n    header_value: a\n";
+    let flow = "kind: WasmPlugin\nspec: { defaultConfig: { header_value: a } }\n";
+    for word in ["on", "1_000", "0o17", "1:30", "2024-01-01", "~", "a\u{2028}b", "y"] {
+        let config = serde_json::json!({ "header_value": word, word: [word], "in": { word: word } });
+        for text in [block, flow] {
+            let after = set(text, Place::default(), &[(&["spec", "defaultConfig"], config.clone())]).unwrap();
+            let inside =
+                set(text, Place::default(), &[(&["spec", "defaultConfig", "header_value"], word.into())]);
+            for after in [after, inside.unwrap()] {
+                let quoted = config::yaml::write_inline(&word.into()).unwrap();
+                assert!(after.contains(&quoted), "{word:?} is not {quoted} in\n{after}");
+            }
+        }
+    }
+}

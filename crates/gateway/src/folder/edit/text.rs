@@ -107,7 +107,7 @@ impl Text {
                 continue;
             }
             if tail.is_empty() && !value.is_object() && !current.is_null() && !current.is_object() {
-                changed.replace_range(start..end, &value.to_string());
+                changed.replace_range(start..end, &yaml::write_inline(value)?);
                 return Ok(changed);
             }
             let written = if block && !self.is_flow(parent) {
@@ -151,7 +151,7 @@ impl Text {
             .rev()
             .fold(value.clone(), |value, key| Value::Object(Map::from_iter([((*key).to_owned(), value)])));
         let whole = Value::Object(Map::from_iter([(key.to_owned(), nested)]));
-        let written = serde_yaml::to_string(&whole).unwrap_or_else(|_| flow(key, tail, value));
+        let written = yaml::write(&whole).unwrap_or_else(|_| flow(key, tail, value));
         let glue = format!("{}{}", self.line_end(), " ".repeat(column - 1));
         written.trim_end().lines().collect::<Vec<_>>().join(&glue)
     }
@@ -242,7 +242,9 @@ fn flow(key: &str, tail: &[&str], value: &Value) -> String {
         .iter()
         .rev()
         .fold(value.clone(), |value, key| Value::Object(Map::from_iter([((*key).to_owned(), value)])));
-    format!("{}: {nested}", Value::from(key))
+    // What cannot be written is noticed when the text is read again.
+    let inline = |value: &Value| yaml::write_inline(value).unwrap_or_default();
+    format!("{}: {}", inline(&key.into()), inline(&nested))
 }
 
 /// The value at a path; a key of digits in brackets is an index.
