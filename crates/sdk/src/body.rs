@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use crate::abi::{BufferType, MapType};
 use crate::wait::{self, Waits};
-use crate::{BodyFlow, WaitingRequest, WaitingResponse, host};
+use crate::{BodyFlow, StreamKind, WaitingRequest, WaitingResponse, host};
 
 /// Bytes of a request's body, in [`Plugin::on_request_body`](crate::Plugin::on_request_body).
 pub struct RequestBody<'a, S = ()> {
@@ -78,17 +78,26 @@ pub struct Body {
     /// Whether there is a buffer to write to.
     changeable: bool,
     last: bool,
+    kind: StreamKind,
     failed: Cell<bool>,
 }
 
 impl Body {
-    pub(crate) fn new(buffer: BufferType, held: usize, size: usize, last: bool, changeable: bool) -> Self {
+    pub(crate) fn new(
+        buffer: BufferType,
+        held: usize,
+        size: usize,
+        last: bool,
+        changeable: bool,
+        kind: StreamKind,
+    ) -> Self {
         Body {
             buffer,
             held: held.min(size),
             size: Cell::new(size),
             changeable,
             last,
+            kind,
             failed: Cell::new(false),
         }
     }
@@ -101,6 +110,13 @@ impl Body {
     /// Whether the body ends here. The gateway may tell so with an empty chunk or with trailers.
     pub fn is_last(&self) -> bool {
         self.last
+    }
+
+    /// What the head said of the stream: one that [is open-ended](StreamKind::is_open_ended) is not held, even if
+    /// the callback says [`Hold`](crate::BodyFlow::Hold). No host call. Always [`StreamKind::Message`] where the
+    /// plug-in says that it [holds no body](crate::Plugin::holds_request_body), because then nobody has looked.
+    pub fn kind(&self) -> StreamKind {
+        self.kind
     }
 
     /// The bytes that have arrived since the last call: every byte of a body is in one chunk exactly, and

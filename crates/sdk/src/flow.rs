@@ -14,7 +14,8 @@ pub enum Flow {
     Continue,
     /// It stays until a body callback lets go of it together with the body: only for gateways that hold headers,
     /// which no plug-in can see by itself, see [pausing](crate::guide::pausing). Elsewhere no body comes, and the
-    /// request hangs. At the end of a stream, and after trailers, it is [`Continue`](Flow::Continue).
+    /// request hangs. At the end of a stream, and after trailers, it is [`Continue`](Flow::Continue), and so
+    /// it is for what is [open-ended](crate::StreamKind::is_open_ended), with a warning in the log.
     Hold,
     /// It is answered here.
     Reply(Reply),
@@ -32,7 +33,8 @@ pub enum BodyFlow {
     /// What has arrived goes on, what was held before it too.
     Continue,
     /// What has arrived is held back until a later call continues; at the last call there is none, and it
-    /// goes on. A gateway holds as much as its buffer limit allows and answers a larger request with 413.
+    /// goes on. So does what is [open-ended](crate::StreamKind::is_open_ended), with a warning in the log: look at
+    /// [`kind`](crate::Body::kind). A gateway holds as much as its buffer limit allows and answers a larger request with 413.
     Hold,
     /// The request is answered here, and the upstream gets no more of it.
     ///

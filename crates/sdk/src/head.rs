@@ -3,10 +3,10 @@
 use std::ops::Deref;
 use std::rc::Rc;
 
-use crate::Flow;
 use crate::abi::MapType;
 use crate::headers::{HeaderMap, status};
 use crate::wait::{self, WaitingRequest, WaitingResponse, Waits};
+use crate::{Flow, StreamKind};
 
 /// The head of a request, in [`Plugin::on_request_headers`](crate::Plugin::on_request_headers).
 ///
@@ -17,6 +17,7 @@ pub struct RequestHeaders<'a, S = ()> {
     pub state: &'a mut S,
     pub(crate) map: HeaderMap,
     pub(crate) end_of_stream: bool,
+    pub(crate) kind: Option<StreamKind>,
     pub(crate) waits: Option<Waits<S>>,
 }
 
@@ -24,6 +25,17 @@ impl<S> RequestHeaders<'_, S> {
     /// Whether the request ends here: it has neither body nor trailers.
     pub fn end_of_stream(&self) -> bool {
         self.end_of_stream
+    }
+
+    /// What the head says of the stream that the request begins. Without a host call where the SDK has found it out
+    /// already, because a body follows that the plug-in [may hold](crate::Plugin::holds_request_body), and where
+    /// no body follows at all; else one, shared with a following [`all`](HeaderMap::all).
+    pub fn kind(&self) -> StreamKind {
+        match self.kind {
+            Some(kind) => kind,
+            None if self.end_of_stream => StreamKind::Message,
+            None => self.map.read_ahead(StreamKind::of_request),
+        }
     }
 
     /// `:path`: the path with its query, as it came.
@@ -70,6 +82,9 @@ pub struct ResponseHeaders<'a, S = ()> {
     pub state: Option<&'a mut S>,
     pub(crate) map: HeaderMap,
     pub(crate) end_of_stream: bool,
+    /// The kind of the request; an ordinary message where this plug-in never saw it.
+    pub(crate) request: StreamKind,
+    pub(crate) kind: Option<StreamKind>,
     pub(crate) waits: Option<Waits<S>>,
 }
 
@@ -77,6 +92,16 @@ impl<S> ResponseHeaders<'_, S> {
     /// Whether the response ends here: it has neither body nor trailers.
     pub fn end_of_stream(&self) -> bool {
         self.end_of_stream
+    }
+
+    /// What the head says of the response's stream, as [`RequestHeaders::kind`] does of the request's. A tunnel is
+    /// only known as one where this plug-in has seen its CONNECT.
+    pub fn kind(&self) -> StreamKind {
+        match self.kind {
+            Some(kind) => kind,
+            None if self.end_of_stream => StreamKind::Message,
+            None => self.map.read_ahead(|headers| StreamKind::of_response(headers, self.request)),
+        }
     }
 
     /// `:status`, or 0 when it is not a number.

@@ -1,6 +1,7 @@
 //! Headers: one value, all values, all headers, and changes to them.
 
 use std::cell::Cell;
+use std::fmt;
 
 use crate::abi::{MapType, Status};
 use crate::host;
@@ -11,15 +12,22 @@ pub(crate) fn status(status: Option<&[u8]>) -> u16 {
 }
 
 /// The headers of one message. Names are lower-case, values are bytes.
-#[derive(Debug)]
 pub struct HeaderMap {
     kind: MapType,
     failed: Cell<bool>,
+    /// All headers, read before the callback and not changed since: for the first [`all`](Self::all).
+    read: Cell<Option<Headers>>,
+}
+
+impl fmt::Debug for HeaderMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeaderMap").field("kind", &self.kind).finish_non_exhaustive()
+    }
 }
 
 impl HeaderMap {
     pub(crate) fn new(kind: MapType) -> Self {
-        HeaderMap { kind, failed: Cell::new(false) }
+        HeaderMap { kind, failed: Cell::new(false), read: Cell::new(None) }
     }
 
     /// Whether a host call failed that should not have.
@@ -32,6 +40,20 @@ impl HeaderMap {
             self.failed.set(true);
             T::default()
         })
+    }
+
+    /// Reads all headers ahead, and looks at them.
+    pub(crate) fn read_ahead<T>(&self, look: impl FnOnce(&Headers) -> T) -> T {
+        let headers = self.all();
+        let seen = look(&headers);
+        self.read.set(Some(headers));
+        seen
+    }
+
+    /// A result of a change: what was read before no longer holds.
+    fn change(&self, result: Result<(), Status>) {
+        self.read.set(None);
+        self.note(result);
     }
 
     /// The first value of a header. What decides about security asks [`all`](Self::all): a client may send
@@ -49,22 +71,22 @@ impl HeaderMap {
 
     /// All headers, in one host call and one piece of memory.
     pub fn all(&self) -> Headers {
-        Headers(self.note(host::header_pairs(self.kind)))
+        self.read.take().unwrap_or_else(|| Headers(self.note(host::header_pairs(self.kind))))
     }
 
     /// Adds a header beside those of the same name.
     pub fn add(&self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
-        self.note(host::add_header(self.kind, name.as_ref(), value.as_ref()));
+        self.change(host::add_header(self.kind, name.as_ref(), value.as_ref()));
     }
 
     /// Sets a header, instead of those of the same name.
     pub fn set(&self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
-        self.note(host::replace_header(self.kind, name.as_ref(), value.as_ref()));
+        self.change(host::replace_header(self.kind, name.as_ref(), value.as_ref()));
     }
 
     /// Removes every header of that name.
     pub fn remove(&self, name: impl AsRef<[u8]>) {
-        self.note(host::remove_header(self.kind, name.as_ref()));
+        self.change(host::remove_header(self.kind, name.as_ref()));
     }
 }
 

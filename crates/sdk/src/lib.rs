@@ -86,6 +86,7 @@ pub mod guide;
 mod head;
 mod headers;
 mod host;
+mod kind;
 pub mod log;
 pub mod metric;
 #[cfg(not(target_family = "wasm"))]
@@ -106,6 +107,7 @@ pub use body::{Body, RequestBody, ResponseBody};
 pub use flow::{BodyFlow, Flow, Reply, Work};
 pub use head::{RequestHeaders, ResponseHeaders};
 pub use headers::{HeaderMap, Headers};
+pub use kind::StreamKind;
 pub use metric::{Counter, Gauge, Histogram};
 pub use plugin::{Failure, Plugin};
 pub use sdk_macros::{configuration, plugin};
@@ -119,8 +121,8 @@ pub use classic::{Log, RuleMatcher, SharedRuleMatcher, on_configure};
 pub mod prelude {
     pub use crate::{
         BodyFlow, Counter, Failure, Flow, Plugin, Reply, RequestBody, RequestHeaders, RequestTrailers,
-        ResponseBody, ResponseHeaders, ResponseTrailers, configuration, debug, error, info, plugin, property,
-        trace, warn,
+        ResponseBody, ResponseHeaders, ResponseTrailers, StreamKind, configuration, debug, error, info,
+        plugin, property, trace, warn,
     };
     pub use config::{self, Configuration, FieldError};
     pub use serde::Deserialize;

@@ -60,6 +60,14 @@ pub trait Plugin: Sized + 'static {
     #[doc(hidden)]
     const CALL_OUTS: bool = false;
 
+    /// Whether there is an [`on_request_body`](Plugin::on_request_body): written by `#[plugin]`.
+    #[doc(hidden)]
+    const REQUEST_BODY: bool = false;
+
+    /// Whether there is an [`on_response_body`](Plugin::on_response_body): written by `#[plugin]`.
+    #[doc(hidden)]
+    const RESPONSE_BODY: bool = false;
+
     /// Whether there is an [`on_tick`](Plugin::on_tick): written by `#[plugin]`.
     #[doc(hidden)]
     const TICKS: bool = false;
@@ -84,6 +92,16 @@ pub trait Plugin: Sized + 'static {
         BodyFlow::Continue
     }
 
+    /// Whether [`on_request_body`](Plugin::on_request_body) may hold a body under this configuration. If so, the SDK
+    /// finds out from the head what [kind](crate::StreamKind) of stream a request with a body begins, because one
+    /// that is open-ended must not be held: one host call, shared with a first
+    /// [`all`](crate::HeaderMap::all) in the headers callback. Return false where bodies only stream, and nothing
+    /// is spent on it.
+    fn holds_request_body(config: &Self::Config) -> bool {
+        let _ = config;
+        true
+    }
+
     /// A request ends with trailers. Its body has ended, and [`on_request_body`](Plugin::on_request_body) been
     /// told so, before.
     fn on_request_trailers(trailers: &mut RequestTrailers<'_, Self::State>, config: &Self::Config) -> Flow {
@@ -101,6 +119,13 @@ pub trait Plugin: Sized + 'static {
     fn on_response_body(body: &mut ResponseBody<'_, Self::State>, config: &Self::Config) -> BodyFlow {
         let _ = (body, config);
         BodyFlow::Continue
+    }
+
+    /// Whether [`on_response_body`](Plugin::on_response_body) may hold a body under this configuration, as for
+    /// [`holds_request_body`](Plugin::holds_request_body).
+    fn holds_response_body(config: &Self::Config) -> bool {
+        let _ = config;
+        true
     }
 
     /// A response ends with trailers, as for [`on_request_trailers`](Plugin::on_request_trailers).

@@ -21,7 +21,7 @@ use crate::rules::{Choice, Loaded, Phase};
 use crate::wait::{Parked, Waits};
 use crate::{
     BodyFlow, Flow, Plugin, RequestBody, RequestHeaders, RequestTrailers, ResponseBody, ResponseHeaders,
-    ResponseTrailers, host, log,
+    ResponseTrailers, StreamKind, host, log,
 };
 use answer::{answer, fail};
 use task::Task;
@@ -88,6 +88,10 @@ struct Progress {
     done: bool,
     /// Trailers have arrived that nobody has looked at.
     trailers: bool,
+    /// What the head says of the stream, where the plug-in may hold it.
+    kind: StreamKind,
+    /// An open-ended stream was to be held, and the log says so.
+    warned: bool,
 }
 
 /// Which half of a stream a callback is about.
@@ -200,9 +204,18 @@ impl<P: Plugin> Vm<P> {
         self.visit(context, REQUEST, |stream, choice| {
             let state = stream.state.get_or_insert_default();
             let map = HeaderMap::new(REQUEST.headers);
-            let mut view = RequestHeaders { state, map, end_of_stream, waits: waits::<P>(choice) };
+            // The request's kind is needed for its response's, too.
+            let may_hold = (P::REQUEST_BODY && P::holds_request_body(&choice.config))
+                || (P::RESPONSE_BODY && P::holds_response_body(&choice.config));
+            let kind = (may_hold && !end_of_stream).then(|| map.read_ahead(StreamKind::of_request));
+            let mut view = RequestHeaders { state, map, end_of_stream, kind, waits: waits::<P>(choice) };
             let flow = P::on_request_headers(&mut view, &choice.config);
-            settle(of_head(flow, end_of_stream), view.map.failed(), view.waits)
+            if let Flow::Hold = flow {
+                view.kind = Some(view.kind());
+            }
+            stream.request.kind = view.kind.unwrap_or_default();
+            let outcome = stream.request.of_head::<P>(flow, end_of_stream);
+            settle(outcome, view.map.failed(), view.waits)
         })
     }
 
@@ -211,9 +224,19 @@ impl<P: Plugin> Vm<P> {
         self.visit(context, RESPONSE, |stream, choice| {
             let map = HeaderMap::new(RESPONSE.headers);
             let waits = waits::<P>(choice);
-            let mut view = ResponseHeaders { state: stream.state.as_mut(), map, end_of_stream, waits };
+            let request = stream.request.kind;
+            let may_hold = P::RESPONSE_BODY && P::holds_response_body(&choice.config);
+            let kind = (may_hold && !end_of_stream)
+                .then(|| map.read_ahead(|headers| StreamKind::of_response(headers, request)));
+            let state = stream.state.as_mut();
+            let mut view = ResponseHeaders { state, map, end_of_stream, request, kind, waits };
             let flow = P::on_response_headers(&mut view, &choice.config);
-            settle(of_head(flow, end_of_stream), view.map.failed(), view.waits)
+            if let Flow::Hold = flow {
+                view.kind = Some(view.kind());
+            }
+            stream.response.kind = view.kind.unwrap_or_default();
+            let outcome = stream.response.of_head::<P>(flow, end_of_stream);
+            settle(outcome, view.map.failed(), view.waits)
         })
     }
 
@@ -289,14 +312,6 @@ fn settle<S>(outcome: Outcome, failed: bool, waits: Option<Waits<S>>) -> Called<
     Called { outcome, parked: waits.and_then(|waits| waits.parked.into_inner()) }
 }
 
-/// Behind a head that ends its message no body comes that could let go of it.
-fn of_head(flow: Flow, end_of_stream: bool) -> Outcome {
-    match flow {
-        Flow::Hold if end_of_stream => Outcome::Continue,
-        flow => flow.into(),
-    }
-}
-
 /// What a view needs to wait. Only plug-ins with call-outs pay for it.
 fn waits<P: Plugin>(choice: &Choice<P::Config>) -> Option<Waits<P::State>> {
     P::CALL_OUTS.then(|| Waits { config: choice.config.clone(), parked: OnceCell::new() })
@@ -360,7 +375,7 @@ fn look_at_body<P: Plugin>(
         return Called { outcome: Outcome::Continue, parked: None };
     }
     let changeable = !progress.trailers || progress.held > 0;
-    let body = Body::new(half.body, progress.held, size, last, changeable);
+    let body = Body::new(half.body, progress.held, size, last, changeable, progress.kind);
     let waits = waits::<P>(choice);
     let (flow, failed, size, waits) = match half.phase {
         Phase::Request => {
@@ -372,7 +387,7 @@ fn look_at_body<P: Plugin>(
             (P::on_response_body(&mut view, &choice.config), view.body.failed(), view.body.size(), view.waits)
         }
     };
-    let outcome = stream.progress(half.phase).after(flow, size, last);
+    let outcome = stream.progress(half.phase).after::<P>(flow, size, last);
     settle(outcome, failed, waits)
 }
 
@@ -398,16 +413,44 @@ fn then_trailers<P: Plugin>(
             (P::on_response_trailers(&mut view, &choice.config), view.map.failed())
         }
     };
-    settle(of_head(flow, true), failed, None)
+    let outcome = stream.progress(half.phase).of_head::<P>(flow, true);
+    settle(outcome, failed, None)
 }
 
 impl Progress {
+    /// Behind a head that ends its message no body comes that could let go of it.
+    fn of_head<P: Plugin>(&mut self, flow: Flow, end_of_stream: bool) -> Outcome {
+        match flow {
+            Flow::Hold if end_of_stream || self.goes_on::<P>() => Outcome::Continue,
+            flow => flow.into(),
+        }
+    }
+
+    /// Whether what was to be held goes on, because its sender may wait for what comes of it; the log says so.
+    fn goes_on<P: Plugin>(&mut self) -> bool {
+        if !self.kind.is_open_ended() {
+            return false;
+        }
+        if !std::mem::replace(&mut self.warned, true) {
+            crate::warn!(
+                "{}: {} is not held, it has no end to wait for: what arrives goes on",
+                P::NAME,
+                self.kind
+            );
+        }
+        true
+    }
+
     /// Notes what a callback decided about a body.
-    fn after(&mut self, flow: BodyFlow, size: usize, last: bool) -> Outcome {
+    fn after<P: Plugin>(&mut self, flow: BodyFlow, size: usize, last: bool) -> Outcome {
         self.done |= last;
         match flow {
             // Nothing comes after the last call that could let go of what is held.
             BodyFlow::Hold if last => Outcome::Continue,
+            BodyFlow::Hold if self.goes_on::<P>() => {
+                self.held = 0;
+                Outcome::Continue
+            }
             BodyFlow::Continue => {
                 self.held = 0;
                 Outcome::Continue

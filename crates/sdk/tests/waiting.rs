@@ -183,7 +183,7 @@ fn a_request_that_need_not_wait_does_not() {
     let vm = Vm::new();
     vm.host.borrow_mut().calls.clear();
     assert_eq!(vm.request(2, "/pass"), CONTINUE);
-    assert_eq!(vm.host.borrow().calls, ["header"], "its path, and nothing else");
+    assert_eq!(vm.host.borrow().calls, ["header_pairs", "header"], "its kind, its path, and nothing else");
     assert_eq!(vm.request(3, "/at-once"), CONTINUE);
     assert_eq!(vm.set(), ["x-answers: none needed"]);
     assert!(vm.continued().is_empty(), "it never paused");

@@ -89,6 +89,14 @@ impl Plugin for AiDataMasking {
         if config.hold_headers { Flow::Hold } else { Flow::Continue }
     }
 
+    fn holds_request_body(config: &Config) -> bool {
+        !config.is_idle()
+    }
+
+    fn holds_response_body(config: &Config) -> bool {
+        !config.is_idle()
+    }
+
     fn on_request_body(body: &mut RequestBody<State>, config: &Config) -> BodyFlow {
         if config.is_idle() {
             return BodyFlow::Continue;

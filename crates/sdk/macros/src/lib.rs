@@ -27,6 +27,9 @@ const BODIES: [(&str, &str); 2] =
 const ENDS: [(&str, &str); 2] =
     [("on_request_body", "on_request_trailers"), ("on_response_body", "on_response_trailers")];
 
+/// Whether the plug-in itself looks at bodies, for the SDK.
+const KINDS: [(&str, &str); 2] = [("on_request_body", "REQUEST_BODY"), ("on_response_body", "RESPONSE_BODY")];
+
 /// Makes `impl Plugin for …` the plug-in of this module. See `sdk::Plugin`; with `call_outs` its requests can
 /// wait, see `sdk::call`.
 #[proc_macro_attribute]
@@ -81,6 +84,18 @@ fn expand(arguments: &TokenStream, item: TokenStream) -> Result<TokenStream, &'s
         stream.extend(parse("type State = ();"));
     }
     let has = |callbacks: &[Ident], name: &str| callbacks.iter().any(|callback| callback.to_string() == name);
+    // What kind of stream a body belongs to is in the heads before it.
+    for (body, constant) in KINDS {
+        if has(&callbacks, body) {
+            stream.extend(parse(&format!("const {constant}: bool = true;")));
+            for headers in ["on_request_headers", "on_response_headers"] {
+                let before = headers == "on_request_headers" || body == "on_response_body";
+                if before && !has(&callbacks, headers) {
+                    callbacks.push(Ident::new(headers, Span::call_site()));
+                }
+            }
+        }
+    }
     // A message that waits holds its body back, and a body that nobody looks at would take the head along.
     for (headers, body) in BODIES {
         if call_outs && has(&callbacks, headers) && !has(&callbacks, body) {

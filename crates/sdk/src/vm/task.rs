@@ -129,6 +129,9 @@ fn resume<P: Plugin>(
         (Outcome::Continue | Outcome::Hold, Some((size, last))) => {
             look_at_body(stream, half, choice, size, last)
         }
+        (Outcome::Hold, None) if stream.progress(half.phase).goes_on::<P>() => {
+            Called { outcome: Outcome::Continue, parked: Some(parked) }
+        }
         (outcome, _) => Called { outcome, parked: Some(parked) },
     };
     let called = then_trailers(stream, half, choice, called);

@@ -12,6 +12,8 @@ use sdk::native::{Answer, Host, OutgoingGrpc, OutgoingHttp};
 pub struct TestHost {
     pub configuration: &'static str,
     pub headers: BTreeMap<&'static str, &'static str>,
+    /// All headers, where they are read at once.
+    pub pairs: Vec<(&'static str, &'static str)>,
     pub properties: BTreeMap<&'static str, &'static str>,
     pub body: Vec<u8>,
     pub level: u32,
@@ -45,6 +47,19 @@ impl TestHost {
         self.calls.push(name);
         self.failing.get(name).map_or(Ok(()), |status| Err(*status))
     }
+}
+
+/// Headers in the ABI's form.
+fn serialised(pairs: &[(&str, &str)]) -> Vec<u8> {
+    let mut bytes = (pairs.len() as u32).to_le_bytes().to_vec();
+    for (name, value) in pairs {
+        bytes.extend((name.len() as u32).to_le_bytes());
+        bytes.extend((value.len() as u32).to_le_bytes());
+    }
+    for (name, value) in pairs {
+        bytes.extend([name.as_bytes(), b"\0", value.as_bytes(), b"\0"].concat());
+    }
+    bytes
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -88,7 +103,7 @@ impl Host for TestHost {
 
     fn header_pairs(&mut self, map: u32) -> Answer<Vec<u8>> {
         self.called("header_pairs")?;
-        Ok(if map == 6 { self.answer.0.clone() } else { Vec::new() })
+        Ok(if map == 6 { self.answer.0.clone() } else { serialised(&self.pairs) })
     }
 
     fn set_header_pairs(&mut self, _: u32, _: &[u8]) -> Answer<()> {
