@@ -118,6 +118,10 @@ impl Bootstrap {
             "common_http_protocol_options": { "max_headers_count": self.max_headers },
             // Without this, trailers end at the gateway and a plug-in's trailer callback is never seen.
             "http_protocol_options": { "enable_trailers": true },
+            // As Istio and Higress set it up. Without these two Envoy answers 403 to an upgrade before any plug-in runs,
+            // and resets the extended CONNECT (RFC 8441) that a WebSocket is over HTTP/2.
+            "upgrade_configs": [{ "upgrade_type": "websocket" }],
+            "http2_protocol_options": { "allow_connect": true },
             "access_log": [{
                 "name": "envoy.access_loggers.file",
                 "typed_config": {

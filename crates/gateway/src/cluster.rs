@@ -33,7 +33,8 @@ impl Cluster {
     pub(crate) fn to_json(&self) -> Value {
         let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
         let protocol = match self.http2 {
-            true => json!({ "http2_protocol_options": {} }),
+            // A WebSocket goes on to HTTP/2 as an extended CONNECT (RFC 8441).
+            true => json!({ "http2_protocol_options": { "allow_connect": true } }),
             false => json!({ "http_protocol_options": { "enable_trailers": true } }),
         };
         let kind = if self.host.parse::<IpAddr>().is_ok() { "STATIC" } else { "STRICT_DNS" };

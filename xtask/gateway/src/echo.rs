@@ -1,17 +1,24 @@
 //! The upstream of a gateway that has none: it answers with what it was asked, as JSON, and notes its name in a header.
+//! A WebSocket gets its own messages back.
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 
+use futures_util::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
 use hyper::service::service_fn;
-use hyper::{HeaderMap, Request, Response};
+use hyper::upgrade::OnUpgrade;
+use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
 
 /// Bodies longer than this are counted and not repeated.
 const SHOWN: usize = 64 * 1024;
@@ -29,16 +36,20 @@ pub async fn start() -> io::Result<SocketAddr> {
             tokio::spawn(async move {
                 let mut server = auto::Builder::new(TokioExecutor::new());
                 // Envoy sends what it has before it knows of a limit, and what is refused would be a 503.
-                server.http2().max_concurrent_streams(None);
+                server.http2().max_concurrent_streams(None).enable_connect_protocol();
                 // A connection that fails is Envoy's to report.
-                let _ = server.serve_connection(TokioIo::new(stream), service_fn(answer)).await;
+                let _ = server.serve_connection_with_upgrades(TokioIo::new(stream), service_fn(answer)).await;
             });
         }
     });
     Ok(address)
 }
 
-async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    if let Some(response) = handshake(&request) {
+        tokio::spawn(repeat_messages(hyper::upgrade::on(&mut request)));
+        return Ok(response);
+    }
     let (head, body) = request.into_parts();
     let (body, trailers) = match body.collect().await {
         Ok(body) => {
@@ -66,9 +77,41 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     }
     let mut response = Response::new(Full::from(format!("{said:#}\n")));
     let headers = response.headers_mut();
-    headers.insert("content-type", hyper::header::HeaderValue::from_static("application/json"));
-    headers.insert("x-upstream", hyper::header::HeaderValue::from_static("echo"));
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    headers.insert("x-upstream", HeaderValue::from_static("echo"));
     Ok(response)
+}
+
+/// The response that opens a WebSocket, if the request asks for one: over HTTP/1.1 by its headers, over HTTP/2 by an
+/// extended CONNECT (RFC 8441).
+fn handshake(request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+    let is_websocket = |protocol: &[u8]| protocol.eq_ignore_ascii_case(b"websocket").then_some(());
+    let mut response = Response::new(Full::default());
+    if let Some(protocol) = request.extensions().get::<hyper::ext::Protocol>() {
+        is_websocket(protocol.as_ref())?;
+    } else {
+        is_websocket(request.headers().get(UPGRADE)?.as_bytes())?;
+        let accept = derive_accept_key(request.headers().get(SEC_WEBSOCKET_KEY)?.as_bytes());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.insert(SEC_WEBSOCKET_ACCEPT, HeaderValue::from_str(&accept).ok()?);
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    }
+    response.headers_mut().insert("x-upstream", HeaderValue::from_static("echo"));
+    Some(response)
+}
+
+/// Sends every message of a WebSocket back until the client closes it. Pings are answered by the library.
+async fn repeat_messages(upgrade: OnUpgrade) {
+    // A client that has gone away needs no messages.
+    let Ok(upgraded) = upgrade.await else { return };
+    let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
+    while let Some(Ok(message)) = socket.next().await {
+        if (message.is_text() || message.is_binary()) && socket.send(message).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Header fields: a text each, or a list of texts where one comes several times.

@@ -18,3 +18,4 @@ mod life;
 mod order;
 mod registry;
 mod served;
+mod websocket;
