@@ -10,7 +10,8 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 ///
 /// Written as a string; as `{escaped: 'a\xff\r'}` with `\xNN`, `\\`, `\n`, `\r`, `\t` and `\0`; as
 /// `{repeat: ab, times: 1000}`, where what is repeated may be any of these; or as a list of these,
-/// joined.
+/// joined. `{grpc: message}` is a gRPC message with the five bytes before it, `{frame: text}` a WebSocket text frame as a
+/// server sends it, and `{masked: text}` the same from a client, masked with the key 1, 2, 3, 4.
 ///
 /// ```
 /// use testkit::ByteString;
@@ -163,7 +164,8 @@ impl<'de> Visitor<'de> for BytesVisitor {
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "bytes: a string (a number goes in quotes), {{escaped: '…'}}, {{repeat: …, times: N}}, or a list of these"
+            "bytes: a string (a number goes in quotes), {{escaped: '…'}}, {{repeat: …, times: N}}, {{grpc: …}}, {{frame: …}}, \
+             {{masked: …}}, or a list of these"
         )
     }
 
@@ -187,17 +189,61 @@ impl<'de> Visitor<'de> for BytesVisitor {
             escaped: Option<String>,
             repeat: Option<ByteString>,
             times: Option<usize>,
+            grpc: Option<ByteString>,
+            frame: Option<ByteString>,
+            masked: Option<ByteString>,
         }
         let form = Form::deserialize(de::value::MapAccessDeserializer::new(map))?;
-        match (form.escaped, form.repeat, form.times) {
-            (Some(text), None, None) => unescape(&text).map(ByteString).map_err(de::Error::custom),
-            (None, Some(ByteString(part)), Some(times)) => {
+        match (form.escaped, form.repeat, form.times, form.grpc, form.frame, form.masked) {
+            (Some(text), None, None, None, None, None) => {
+                unescape(&text).map(ByteString).map_err(de::Error::custom)
+            }
+            (None, Some(ByteString(part)), Some(times), None, None, None) => {
                 within_limit::<A::Error>(part.len().checked_mul(times))?;
                 Ok(ByteString(part.repeat(times)))
             }
-            _ => Err(de::Error::custom("write either `{escaped: …}` or `{repeat: …, times: N}`")),
+            (None, None, None, Some(message), None, None) => Ok(grpc_message(&message)),
+            (None, None, None, None, Some(text), None) => Ok(frame(&text, None)),
+            (None, None, None, None, None, Some(text)) => Ok(frame(&text, Some(MASK))),
+            _ => Err(de::Error::custom(
+                "write either `{escaped: …}`, `{repeat: …, times: N}`, `{grpc: …}`, `{frame: …}` or `{masked: …}`",
+            )),
         }
     }
+}
+
+/// The key of every masked frame: a case has the same bytes in every run.
+const MASK: [u8; 4] = [1, 2, 3, 4];
+
+/// A message as gRPC sends it: not compressed, its length, its bytes.
+fn grpc_message(message: &[u8]) -> ByteString {
+    let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
+    ByteString([&[0], length.to_be_bytes().as_slice(), message].concat())
+}
+
+/// A text frame of a WebSocket that is a whole message (RFC 6455, section 5.2).
+fn frame(text: &[u8], mask: Option<[u8; 4]>) -> ByteString {
+    let masked = if mask.is_some() { 0x80 } else { 0 };
+    let mut bytes = vec![0x81];
+    match (u8::try_from(text.len()), u16::try_from(text.len())) {
+        (Ok(length @ ..126), _) => bytes.push(masked | length),
+        (_, Ok(length)) => {
+            bytes.push(masked | 126);
+            bytes.extend(length.to_be_bytes());
+        }
+        _ => {
+            bytes.push(masked | 127);
+            bytes.extend((text.len() as u64).to_be_bytes());
+        }
+    }
+    match mask {
+        Some(mask) => {
+            bytes.extend(mask);
+            bytes.extend(text.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        }
+        None => bytes.extend(text),
+    }
+    ByteString(bytes)
 }
 
 fn within_limit<E: de::Error>(length: Option<usize>) -> Result<(), E> {
@@ -226,6 +272,12 @@ mod tests {
         assert_eq!(read("{repeat: ab, times: 3}").unwrap(), "ababab".into());
         assert_eq!(read(r"{repeat: [a, {escaped: '\x00'}], times: 2}").unwrap(), b"a\0a\0".as_slice().into());
         assert_eq!(read("[]").unwrap(), "".into());
+        assert_eq!(read("{grpc: ab}").unwrap(), b"\0\0\0\0\x02ab".as_slice().into());
+        assert_eq!(read("{frame: ab}").unwrap(), b"\x81\x02ab".as_slice().into());
+        assert_eq!(read("{masked: abcde}").unwrap(), b"\x81\x85\x01\x02\x03\x04````d".as_slice().into());
+        let long = read("{masked: {repeat: a, times: 300}}").unwrap();
+        assert_eq!((long.len(), &long[..4]), (308, b"\x81\xfe\x01\x2c".as_slice()));
+        assert_eq!(read("{frame: {repeat: a, times: 65536}}").unwrap().len(), 65546);
     }
 
     #[test]

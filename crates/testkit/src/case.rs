@@ -29,7 +29,7 @@
 //! | `refused` | text, or a list: the configuration must be refused, and the log must hold all of it |
 //! | `requests` | instead of `refused`: a list of requests |
 //! | `gateway` | how the gateway is set up, see [`Gateway`] |
-//! | `upstream` | what the upstream answers: `status` (200), `headers`, `body` (`upstream`), `trailers`; `chunks` cuts the body as those of a request do; `reset_after: 1`: it goes away after so many pieces |
+//! | `upstream` | what the upstream answers: `status` (200), `headers`, `body` (`upstream`), `trailers`; `chunks` cuts the body as those of a request do; `reset_after: 1`: it goes away after so many pieces; `echo: true` and `open: true`: see [streams without an end](#streams-without-an-end) |
 //! | `services` | what the plug-in can call, see [`Service`] |
 //! | `skip` | `{ envoy: why }`: an engine on which the case cannot hold, with the reason |
 //!
@@ -39,6 +39,7 @@
 //! |---|---|
 //! | `route` | the route's name (`default`) |
 //! | `cluster` | its cluster's name (`outbound\|80\|\|upstream.default.svc.cluster.local`) |
+//! | `upstream_protocol` | what the upstream speaks: `http1` (the default), or `http2`, as gRPC services do |
 //! | `buffer_limit` | how many bytes of a body the gateway holds (1048576). Over HTTP/2 Envoy 1.40 holds the stream's window instead, 16 MiB |
 //! | `names` | `stock`, or `higress` for the short property names, which stock Envoy does not have: skip it |
 //! | `hold_headers` | whether headers can be held while the body comes (false) |
@@ -94,6 +95,43 @@
 //! that goes away (`reset_after`) never sends the end of its body. Only the native engine's clock can be set, back too, so
 //! a case with a `time` skips the others.
 //!
+//! # Streams without an end
+//!
+//! A WebSocket, a gRPC call of any shape and server-sent events that stay open are requests with a `talk`: what the client
+//! sends and receives, step by step. A step that receives waits until the bytes have come, and neither side has ended
+//! meanwhile, so a plug-in that holds what it is shown fails the case with the step where it stopped.
+//!
+//! ```yaml
+//! - path: /chat
+//!   upgrade: websocket          # the headers of the handshake; over HTTP/2 an extended CONNECT (RFC 8441)
+//!   upstream: { echo: true }    # accepts the upgrade, and sends back what it gets, byte for byte
+//!   talk:
+//!   - { send: { masked: hello }, receive: { masked: hello } }
+//!   - { send: { masked: again }, receive: { masked: again } }
+//!   expect: { status: 101, upstream: { body: [{ masked: hello }, { masked: again }] } }
+//! - path: /echo.Echo/Bidi       # with `gateway: { upstream_protocol: http2 }`
+//!   method: POST
+//!   protocol: http2
+//!   headers: [[content-type, application/grpc], [te, trailers]]
+//!   upstream: { headers: [[content-type, application/grpc]], echo: true, trailers: [[grpc-status, "0"]] }
+//!   talk: [{ send: { grpc: a }, receive: { grpc: a } }, { send: { grpc: b }, receive: { grpc: b } }, end]
+//!   expect: { status: 200, trailers: { grpc-status: "0" } }
+//! - path: /events
+//!   upstream: { headers: [[content-type, text/event-stream]], body: "data: a\n\n", open: true }
+//!   talk: [{ receive: "data: a\n\n" }]
+//!   expect: { status: 200 }
+//! ```
+//!
+//! | key | meaning |
+//! |---|---|
+//! | `upgrade` | `websocket`: the request asks for it. Headers that ask for it over HTTP/1.1 do the same: what follows the headers has no end then, whatever else they say |
+//! | `talk` | a list of steps: `{ send: …, receive: … }`, one of the two, or `end`. Each `send` is one piece. After `end` the client waits for the end of the answer; a talk without it ends when the client goes away, or, with `cut_off`, when the answer breaks off |
+//! | `upstream.echo` | the upstream answers as soon as it has the headers, 101 where they ask for an upgrade, and sends back each piece; its answer ends, with its `trailers`, when the request does |
+//! | `upstream.open` | the upstream's answer does not end after its `body` |
+//!
+//! A talk that begins with `receive` and sends nothing is a request without a body. `expect.upstream` is the request as far
+//! as it came, and `expect.body` what the client received in all. Over HTTP/2 an upgrade is answered with 200, not 101.
+//!
 //! # `expect`
 //!
 //! | key | meaning |
@@ -118,6 +156,7 @@ mod gateway;
 mod load;
 mod request;
 mod service;
+mod talk;
 mod written;
 
 pub use self::expect::{CallExpect, Expect, HeaderName, UpstreamExpect, UpstreamRequestExpect, Values};
@@ -126,6 +165,7 @@ pub use self::load::{LoadError, load};
 pub use self::request::{Chunks, Each, Framing, Header, Protocol, Request, Time};
 pub(crate) use self::service::of_cluster;
 pub use self::service::{Service, ServiceAnswer, ServiceProtocol};
+pub use self::talk::TalkStep;
 pub use ::gateway::LogLevel;
 
 use std::collections::BTreeMap;

@@ -21,6 +21,9 @@ pub fn check(expect: &Expect, outcome: &Outcome) -> Result<(), Mismatch> {
         None if expect.needs_answer() => found.add("answer", "one", "none"),
         None => {}
     }
+    if let Some(stall) = &outcome.stalled {
+        found.add(format!("talk, step {}", stall.step), &stall.wanted, &stall.came);
+    }
     match (&expect.upstream, &outcome.upstream) {
         (None, _) | (Some(UpstreamExpect::None), None) => {}
         (Some(UpstreamExpect::None), Some(seen)) => found.add(
@@ -225,6 +228,7 @@ fn list(values: &[ByteString]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Stall;
 
     fn expect(yaml: &str) -> Expect {
         serde_yaml::from_str(yaml).unwrap()
@@ -310,6 +314,18 @@ mod tests {
         cut.answer.as_mut().unwrap().cut_off = Some("reset".into());
         let mismatch = check(&expect("{ status: 403 }"), &cut).unwrap_err().to_string();
         assert!(mismatch.contains("cut off after 7 bytes of the body: reset"), "{mismatch}");
+    }
+
+    #[test]
+    fn a_talk_that_has_stopped_is_never_met() {
+        let stall =
+            Stall { step: 2, wanted: "\"b\"".into(), came: "\"\", and nothing more within 3 s".into() };
+        let stalled = Outcome { stalled: Some(stall), ..outcome() };
+        let mismatch = check(&Expect::default(), &stalled).unwrap_err().to_string();
+        assert!(
+            mismatch.starts_with("talk, step 2\n  wanted \"b\"\n  came   \"\", and nothing more"),
+            "{mismatch}"
+        );
     }
 
     #[test]

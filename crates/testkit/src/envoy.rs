@@ -22,7 +22,7 @@ use anyhow::{Context, anyhow, bail};
 use gateway::{AccessLine, Bootstrap, Cluster, Mark, Process, Route, StartError, Wasm};
 use tokio::runtime::Runtime;
 
-use crate::case::{LogLevel, Request, Setup, Upstream};
+use crate::case::{LogLevel, Protocol, Request, Setup, Upstream};
 use crate::outcome::{LogLine, Outcome};
 use crate::{Engine, EngineName, Load, Loaded};
 use pool::{Lease, Pool};
@@ -115,7 +115,10 @@ impl Running {
     ) -> Result<Self, NotRunning> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (upstream, services) = runtime.block_on(async {
-            anyhow::Ok((UpstreamServer::start().await?, Services::start(&setup.services)?))
+            anyhow::Ok((
+                UpstreamServer::start(setup.gateway.upstream_protocol).await?,
+                Services::start(&setup.services)?,
+            ))
         })?;
         let wasm = Wasm {
             configuration: setup.configuration.clone(),
@@ -123,7 +126,8 @@ impl Running {
             ..Wasm::new(plugin, module)
         };
         let (route, cluster) = (&setup.gateway.route, &setup.gateway.cluster);
-        let mut clusters = vec![Cluster::at(cluster, upstream.address())];
+        let http2 = setup.gateway.upstream_protocol == Protocol::Http2;
+        let mut clusters = vec![Cluster { http2, ..Cluster::at(cluster, upstream.address()) }];
         clusters.extend(services.clusters());
         let bootstrap = Bootstrap {
             buffer_limit: setup.gateway.buffer_limit,
@@ -142,7 +146,8 @@ impl Running {
 
     async fn exchange(&self, request: &Request, upstream: &Upstream) -> anyhow::Result<Outcome> {
         let (log, access) = (self.process.log_mark()?, self.process.access_mark()?);
-        let breaks_off = upstream.reset_after.is_some() || request.expect.cut_off;
+        let stays_open = upstream.echo || upstream.open || !request.talk.is_empty() || request.is_upgrade();
+        let breaks_off = (upstream.reset_after.is_some() || request.expect.cut_off) && !stays_open;
         let pace = breaks_off.then(Arc::<Pace>::default);
         self.upstream.answer_with(upstream, pace.clone());
         let mut services = self.services.lock().await;
@@ -165,6 +170,7 @@ impl Running {
         }
         Ok(Outcome {
             answer: exchanged.answer,
+            stalled: exchanged.stalled,
             upstream: seen.pop(),
             calls: services.calls(),
             details: line.map(|line| line.details).filter(|details| !details.is_empty()),

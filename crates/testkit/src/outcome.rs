@@ -11,7 +11,9 @@ use crate::case::{Header, LogLevel};
 pub struct Outcome {
     /// The answer that the client got; nothing when it got none, or went away.
     pub answer: Option<Answer>,
-    /// The complete request that the upstream saw.
+    /// Where a [talk](crate::case::TalkStep) has stopped: the step, and what came instead of its bytes.
+    pub stalled: Option<Stall>,
+    /// The complete request that the upstream saw; of a stream without an end, what it saw so far.
     pub upstream: Option<UpstreamRequest>,
     /// What the services saw, in the order in which it came.
     pub calls: Vec<Call>,
@@ -41,6 +43,17 @@ pub struct Outcome {
     pub allocations_before: Option<u64>,
     /// The module's memory after the request, in pages of 64 KiB, where the engine knows it.
     pub memory_pages: Option<u64>,
+}
+
+/// A step of a talk that did not come to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stall {
+    /// Its number, counting every `send`, `receive` and `end`.
+    pub step: usize,
+    /// What it waited for.
+    pub wanted: String,
+    /// What came.
+    pub came: String,
 }
 
 /// The answer that a client got.

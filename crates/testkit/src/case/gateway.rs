@@ -6,7 +6,7 @@ use gateway::LogLevel;
 use serde::Deserialize;
 
 use super::request::cut;
-use super::{Chunks, Header};
+use super::{Chunks, Header, Protocol};
 use crate::ByteString;
 
 /// How the gateway is set up.
@@ -17,6 +17,8 @@ pub struct Gateway {
     pub route: String,
     /// The name of the cluster that the route leads to.
     pub cluster: String,
+    /// What the upstream speaks.
+    pub upstream_protocol: Protocol,
     /// How many bytes of a body the gateway holds for a plug-in; it answers 413 beyond.
     pub buffer_limit: u32,
     /// Which spelling of the route's and the cluster's property the host answers.
@@ -36,6 +38,7 @@ impl Default for Gateway {
         Self {
             route: "default".into(),
             cluster: "outbound|80||upstream.default.svc.cluster.local".into(),
+            upstream_protocol: Protocol::Http1,
             buffer_limit: 1024 * 1024,
             names: PropertyNames::Stock,
             hold_headers: false,
@@ -72,6 +75,10 @@ pub struct Upstream {
     pub chunks: Option<Chunks>,
     /// The upstream goes away after so many pieces of the body.
     pub reset_after: Option<usize>,
+    /// It accepts upgrades, answers before the request has ended, and sends back what it gets, instead of a body.
+    pub echo: bool,
+    /// Its answer does not end after the body.
+    pub open: bool,
 }
 
 impl Upstream {
@@ -84,7 +91,11 @@ impl Upstream {
 
     /// Whether the body's end is told by the chunked coding, not by its length.
     pub(crate) fn is_chunked(&self) -> bool {
-        self.chunks.is_some() || self.reset_after.is_some() || !self.trailers.is_empty()
+        self.chunks.is_some()
+            || self.reset_after.is_some()
+            || !self.trailers.is_empty()
+            || self.echo
+            || self.open
     }
 }
 
@@ -97,6 +108,8 @@ impl Default for Upstream {
             trailers: Vec::new(),
             chunks: None,
             reset_after: None,
+            echo: false,
+            open: false,
         }
     }
 }

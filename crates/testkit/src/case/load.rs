@@ -136,6 +136,34 @@ mod tests {
     }
 
     #[test]
+    fn a_talk_is_read_step_by_step_and_says_whether_the_request_ends() {
+        let request = |yaml: &str| {
+            let case = one(&format!("name: n\nrequests: [{{ {yaml}, expect: {{ status: 200 }} }}]")).unwrap();
+            let Then::Requests(mut requests) = case.then else { panic!("requests") };
+            requests.remove(0)
+        };
+        let chat = request("talk: [{ send: a, receive: b }, { receive: c }, end]");
+        let steps = [
+            super::super::TalkStep::Send("a".into()),
+            super::super::TalkStep::Receive("b".into()),
+            super::super::TalkStep::Receive("c".into()),
+            super::super::TalkStep::End,
+        ];
+        assert_eq!((chat.talk.as_slice(), chat.ends_with_headers()), (steps.as_slice(), false));
+        assert!(request("talk: [{ receive: a }]").ends_with_headers());
+        assert!(!request("talk: [{ receive: a }], upgrade: websocket").ends_with_headers());
+        for (yaml, upgrade) in [
+            ("headers: [[Upgrade, WebSocket], [Connection, 'keep-alive, Upgrade']]", true),
+            ("headers: [[upgrade, websocket]]", false),
+            ("headers: [[upgrade, h2c], [connection, upgrade]]", false),
+            ("headers: [[upgrade, foo], [connection, upgrade]]", true),
+            ("headers: [[upgrade, websocket], [connection, upgrade]], protocol: http2", false),
+        ] {
+            assert_eq!(request(yaml).is_upgrade(), upgrade, "{yaml}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_case_and_field() {
         let request = |fields: &str| format!("requests: [{{ {fields}, expect: {{ status: 200 }} }}]");
         for (yaml, parts) in [
@@ -195,6 +223,21 @@ mod tests {
             (request("body: a, reset_after: 0"), ["sees no answer", "remove `status`"]),
             ("requests: [{ body: a, reset_after: 2, expect: {} }]".into(), ["only 1 pieces", "reset_after"]),
             ("requests: [{ reset_after: 0, expect: {} }]".into(), ["add a `body`", "reset_after"]),
+            (request("upgrade: h2c"), ["write `upgrade: websocket`", "case `n`"]),
+            (request("talk: [{ sent: a }]"), ["a step of talk", "case `n`"]),
+            (request("talk: [stop]"), ["talk: `stop`: write `end`", "case `n`"]),
+            (request("talk: [{}]"), ["talk: an empty step", "case `n`"]),
+            (request("talk: [end, { send: a }]"), ["after `end`", "case `n`"]),
+            (request("body: a, talk: [{ send: a }]"), ["talk: says itself", "remove `body`"]),
+            ("refused: x\nupstream: { open: true, echo: true }".into(), ["upstream.open", "case `n`"]),
+            (
+                "refused: x\nupstream: { reset_after: 1, echo: true }".into(),
+                ["upstream.reset_after", "case `n`"],
+            ),
+            (
+                "refused: x\ngateway: { upstream_protocol: http2 }\nupstream: { reset_after: 1 }".into(),
+                ["remove `upstream_protocol`", "case `n`"],
+            ),
             (
                 "requests: [{ reset_when_called: 1, expect: {} }]".into(),
                 ["reset_when_called", "and `services`"],

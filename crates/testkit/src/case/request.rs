@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Expect, Service, Upstream};
+use super::{Expect, Service, TalkStep, Upstream, talk};
 use crate::ByteString;
 
 /// A header's or trailer's name and value.
@@ -38,6 +38,12 @@ pub struct Request {
     /// What is spoken to the gateway.
     #[serde(default)]
     pub protocol: Protocol,
+    /// What the connection, or over HTTP/2 the stream, is to be switched to: `websocket`.
+    #[serde(default)]
+    pub upgrade: Option<String>,
+    /// What the client sends and receives, step by step, instead of a body.
+    #[serde(default, deserialize_with = "talk::steps")]
+    pub talk: Vec<TalkStep>,
     /// The client goes away after so many pieces of the body; 0 is after the headers.
     #[serde(default)]
     pub reset_after: Option<usize>,
@@ -159,7 +165,7 @@ pub(super) fn cut<'b>(body: &'b [u8], chunks: Option<&Chunks>) -> Vec<&'b [u8]> 
 }
 
 /// What the client speaks to the gateway.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// HTTP/1.1.
@@ -181,6 +187,8 @@ impl Default for Request {
             chunks: None,
             trailers: Vec::new(),
             protocol: Protocol::default(),
+            upgrade: None,
+            talk: Vec::new(),
             reset_after: None,
             reset_when_called: None,
             upstream: None,
@@ -204,13 +212,63 @@ impl Request {
     /// Whether the request ends with its headers.
     #[must_use]
     pub fn ends_with_headers(&self) -> bool {
-        self.trailers.is_empty() && (self.body.is_none() || self.framing() == Framing::Length(0))
+        self.trailers.is_empty()
+            && (self.body.is_none() || self.framing() == Framing::Length(0))
+            && self.talk.iter().all(|step| matches!(step, TalkStep::Receive(_)))
+            && !self.is_upgrade()
+    }
+
+    /// Whether the gateway takes it for an upgrade, whose body has no end: by the key `upgrade`, or by headers that say
+    /// the same over HTTP/1.1. Envoy ignores an upgrade to HTTP/2.
+    #[must_use]
+    pub fn is_upgrade(&self) -> bool {
+        self.upgrade_type().is_some_and(|to| !to.eq_ignore_ascii_case(b"h2c"))
+    }
+
+    /// What the connection is to be switched to.
+    #[must_use]
+    pub fn upgrade_type(&self) -> Option<&[u8]> {
+        if let Some(to) = &self.upgrade {
+            return Some(to.as_bytes());
+        }
+        let values = |wanted: &'static [u8]| {
+            let named = self.headers.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(wanted));
+            named.map(|(_, value)| &**value)
+        };
+        let mut tokens = values(b"connection").flat_map(|value| value.split(|byte| *byte == b','));
+        let asked = tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
+        values(b"upgrade").next().filter(|to| asked && self.protocol == Protocol::Http1 && !to.is_empty())
+    }
+
+    /// The headers that the key `upgrade` adds over HTTP/1.1.
+    #[must_use]
+    pub fn upgrade_headers(&self) -> Vec<Header> {
+        match (&self.upgrade, self.protocol) {
+            (Some(to), Protocol::Http1) => vec![
+                ("upgrade".into(), to.as_str().into()),
+                ("connection".into(), "Upgrade".into()),
+                ("sec-websocket-version".into(), "13".into()),
+                ("sec-websocket-key".into(), "AQIDBAUGBwgJCgsMDQ4PEA==".into()),
+            ],
+            (Some(_), Protocol::Http2) => vec![("sec-websocket-version".into(), "13".into())],
+            (None, _) => Vec::new(),
+        }
     }
 
     /// How HTTP/1.1 marks where the body ends.
     #[must_use]
     pub fn framing(&self) -> Framing {
         let declared = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"content-length"));
+        if self.is_upgrade() {
+            // What follows the headers is not framed, whatever they say.
+            return match &self.body {
+                Some(body) if !declared => Framing::Length(body.len()),
+                _ => Framing::AsWritten,
+            };
+        }
+        if !self.talk.is_empty() && !self.ends_with_headers() {
+            return Framing::Chunked;
+        }
         if declared || (self.body.is_none() && self.trailers.is_empty()) {
             Framing::AsWritten
         } else if self.chunks.is_some() || !self.trailers.is_empty() || self.reset_after.is_some() {

@@ -85,6 +85,13 @@ fn check(mut written: WrittenCase) -> Result<Case, String> {
         return Err("gateway.workers: write a number from 1 to 16".into());
     }
     check_upstream(&written.upstream)?;
+    let breaks_off = written.requests.iter().filter_map(|request| request.upstream.as_ref());
+    let breaks_off = breaks_off.chain([&written.upstream]).any(|upstream| upstream.reset_after.is_some());
+    if breaks_off && written.gateway.upstream_protocol == Protocol::Http2 {
+        return Err(
+            "upstream.reset_after: is of an upstream that speaks HTTP/1.1: remove `upstream_protocol`".into(),
+        );
+    }
     let mut services = service_clusters("services", &written.services, &written.gateway)?;
     for (index, request) in written.requests.iter_mut().enumerate() {
         let field = format!("requests[{index}].services");
@@ -172,6 +179,14 @@ fn check_upstream(upstream: &Upstream) -> Result<(), String> {
     if upstream.reset_after.is_some() && !upstream.trailers.is_empty() {
         return Err("upstream.reset_after: what breaks off has no end, and no trailers: keep one".into());
     }
+    if upstream.reset_after.is_some() && (upstream.echo || upstream.open) {
+        return Err("upstream.reset_after: what stays open does not break off after pieces: keep one".into());
+    }
+    if upstream.open && (upstream.echo || !upstream.trailers.is_empty()) {
+        return Err(
+            "upstream.open: an answer without an end has no trailers and echoes nothing: keep one".into()
+        );
+    }
     headers("upstream.headers", &upstream.headers)?;
     headers("upstream.trailers", &upstream.trailers)
 }
@@ -196,6 +211,21 @@ fn check_request(request: &Request) -> Result<(), String> {
         if request.body.is_none() {
             return Err("chunks: there is no body to cut: add `body`".into());
         }
+    }
+    if request.upgrade.as_deref().is_some_and(|to| to != "websocket") {
+        return Err("upgrade: the gateway switches to nothing else: write `upgrade: websocket`".into());
+    }
+    let says_all = request.body.is_some()
+        || !request.trailers.is_empty()
+        || request.reset_after.is_some()
+        || request.reset_when_called.is_some()
+        || !request.answers.is_empty();
+    if !request.talk.is_empty() && says_all {
+        return Err(
+            "talk: says itself what is sent, and when the client goes away: remove `body`, `trailers`, \
+             `reset_after`, `reset_when_called` and `answers`"
+                .into(),
+        );
     }
     request.upstream.as_ref().map_or(Ok(()), check_upstream)?;
     if request.repeat == 0 {

@@ -2,6 +2,7 @@
 
 mod http1;
 mod http2;
+mod talk;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::case::{Protocol, Request};
-use crate::outcome::Answer;
+use crate::outcome::{Answer, Stall};
 
 /// How long an answer may take, from the first byte of the request to the last of the answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,6 +30,8 @@ const WAITED_FOR: usize = 200;
 pub(super) struct Exchanged {
     /// Nothing when there was no answer, or when the client went away.
     pub(super) answer: Option<Answer>,
+    /// Where a talk has stopped.
+    pub(super) stalled: Option<Stall>,
     /// The client's end of the connection, as the access log has it.
     pub(super) client: SocketAddr,
 }
@@ -47,6 +50,13 @@ pub(super) async fn send(
     let stream = TcpStream::connect(envoy.address()).await.context("Envoy does not accept a connection")?;
     stream.set_nodelay(true)?;
     let client = stream.local_addr()?;
+    if !request.talk.is_empty() || request.is_upgrade() {
+        let (answer, stalled) = match request.protocol {
+            Protocol::Http1 => talk::run(http1::Talk::begin(stream, request).await?, request).await,
+            Protocol::Http2 => talk::run(http2::Talk::begin(stream, request).await?, request).await,
+        };
+        return Ok(Exchanged { answer, stalled, client });
+    }
     let exchange = async {
         match request.protocol {
             Protocol::Http1 => http1::exchange(stream, request, &Pace::new(envoy)?, head_came).await,
@@ -58,7 +68,7 @@ pub(super) async fn send(
         answer = tokio::time::timeout(PATIENCE, exchange) => answer.ok().transpose()?.flatten(),
         () = gone => None,
     };
-    Ok(Exchanged { answer, client })
+    Ok(Exchanged { answer, stalled: None, client })
 }
 
 /// Sends a request as often as its `repeat` says, over its `connections` at once, one after the other on each.

@@ -1,4 +1,7 @@
-//! The upstream: an HTTP/1.1 server that gives a case's answer and remembers what it saw.
+//! The upstream: a server that gives a case's answer and remembers what it saw.
+
+mod http2;
+mod open;
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
 use super::wire::{self, Framing, Head};
-use crate::case::{Header, Upstream};
+use crate::case::{Header, Protocol, Upstream};
 use crate::outcome::UpstreamRequest;
 
 /// The server; it works whenever its runtime does.
@@ -27,6 +30,8 @@ struct State {
     seen: Vec<UpstreamRequest>,
     /// Requests that have begun and are neither complete nor cut off.
     unfinished: usize,
+    /// Counts the answers that were set, so that what is left of a request before is not taken for one now.
+    turn: u64,
 }
 
 /// What an answer that will break off waits for. Envoy drops what it has not written when a stream breaks off, and
@@ -49,7 +54,7 @@ const BETWEEN: Duration = Duration::from_micros(200);
 
 impl UpstreamServer {
     /// Listens on a port that the system chooses.
-    pub(super) async fn start() -> io::Result<Self> {
+    pub(super) async fn start(protocol: Protocol) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let state = Arc::<Mutex<State>>::default();
@@ -58,7 +63,10 @@ impl UpstreamServer {
             while let Ok((stream, _)) = listener.accept().await {
                 let state = Arc::clone(&shared);
                 // A connection that fails is Envoy's to report: its request is seen as not complete.
-                tokio::spawn(async move { serve(stream, &state).await });
+                match protocol {
+                    Protocol::Http1 => drop(tokio::spawn(async move { serve(stream, &state).await })),
+                    Protocol::Http2 => drop(tokio::spawn(async move { http2::serve(stream, state).await })),
+                }
             }
         });
         Ok(Self { address, state })
@@ -74,6 +82,7 @@ impl UpstreamServer {
         state.answer = answer.clone();
         state.pace = pace;
         state.seen.clear();
+        state.turn += 1;
     }
 
     /// The complete requests since then, once no request is under way.
@@ -102,6 +111,12 @@ async fn serve(stream: TcpStream, state: &Mutex<State>) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     while let Some(head) = wire::read_head(&mut reader).await? {
+        if lock(state).answer.echo || head.upgrades_to().is_some() {
+            match open::serve(head, &mut reader, &mut writer, state).await? {
+                true => continue,
+                false => return Ok(()),
+            }
+        }
         lock(state).unfinished += 1;
         let mut body = Vec::new();
         let framing = head.framing().map(|framing| framing.unwrap_or(Framing::Length(0)));
@@ -131,6 +146,11 @@ async fn serve(stream: TcpStream, state: &Mutex<State>) -> io::Result<()> {
             if let Some(pace) = pace {
                 let _ = tokio::time::timeout(PATIENCE, pace.all_read.notified()).await;
             }
+            return Ok(());
+        }
+        if answer.open {
+            // Until Envoy gives it up.
+            drop(wire::read_head(&mut reader).await?);
             return Ok(());
         }
     }
@@ -174,7 +194,7 @@ pub(super) fn encode(answer: &Upstream, to_head: bool) -> Vec<Vec<u8>> {
     let mut written = vec![head];
     if chunked {
         written.extend(answer.pieces().into_iter().map(wire::chunk));
-        if answer.reset_after.is_none() {
+        if answer.reset_after.is_none() && !answer.open {
             written.push(wire::last_chunk(&answer.trailers));
         }
     } else if !without_body {
@@ -191,7 +211,7 @@ mod tests {
     fn only_complete_requests_are_seen_and_each_is_answered() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let server = UpstreamServer::start().await.unwrap();
+            let server = UpstreamServer::start(Protocol::Http1).await.unwrap();
             let trailers = vec![("t".into(), b"\xff".as_slice().into())];
             let answer = Upstream { status: 201, trailers: trailers.clone(), ..Upstream::default() };
             server.answer_with(&answer, None);

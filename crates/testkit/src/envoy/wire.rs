@@ -28,6 +28,13 @@ impl Head {
         self.headers.iter().find(|(name, _)| **name == *wanted).map(|(_, value)| &**value)
     }
 
+    /// Whether it asks for an upgrade, or accepts one.
+    pub(super) fn upgrades_to(&self) -> Option<&[u8]> {
+        let asked = self.value(b"connection")?.split(|byte| *byte == b',');
+        let mut asked = asked.map(<[u8]>::trim_ascii);
+        self.value(b"upgrade").filter(|_| asked.any(|token| token.eq_ignore_ascii_case(b"upgrade")))
+    }
+
     /// The body's framing as the headers declare it (RFC 9112, section 6.3).
     pub(super) fn framing(&self) -> io::Result<Option<Framing>> {
         if self.value(b"transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case(b"chunked")) {
@@ -68,29 +75,78 @@ pub(super) async fn read_body(
     framing: Framing,
     body: &mut Vec<u8>,
 ) -> io::Result<Vec<Header>> {
-    match framing {
-        Framing::Length(length) => {
-            read_exactly(reader, length, body).await?;
-            Ok(Vec::new())
+    let mut pieces = Pieces::new(framing);
+    loop {
+        match pieces.next(reader).await? {
+            Part::Data(data) => body.extend_from_slice(&data),
+            Part::End(trailers) => return Ok(trailers),
         }
-        Framing::Close => {
-            reader.read_to_end(body).await?;
-            Ok(Vec::new())
-        }
-        Framing::Chunked => loop {
-            let line = read_line(reader).await?;
-            let size =
-                line.split(|byte| *byte == b';').next().and_then(|size| std::str::from_utf8(size).ok());
-            match size.and_then(|size| u64::from_str_radix(size.trim(), 16).ok()) {
-                Some(0) => return read_headers(reader).await,
-                Some(size) => read_exactly(reader, size, body).await?,
-                None => return Err(invalid("chunk size")),
-            }
-            if !read_line(reader).await?.is_empty() {
-                return Err(invalid("end of a chunk"));
-            }
-        },
     }
+}
+
+/// A body that is read as it comes.
+#[derive(Debug)]
+pub(super) struct Pieces {
+    /// How many bytes are left, where that is declared.
+    left: Option<u64>,
+    framing: Framing,
+}
+
+/// A part of a body.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Some of it.
+    Data(Vec<u8>),
+    /// Its end, with the trailers.
+    End(Vec<Header>),
+}
+
+impl Pieces {
+    /// The pieces of a body that is framed so.
+    pub(super) fn new(framing: Framing) -> Self {
+        let left = if let Framing::Length(length) = framing { Some(length) } else { None };
+        Self { left, framing }
+    }
+
+    /// What comes next: a chunk of the chunked coding, or what there is.
+    pub(super) async fn next(&mut self, reader: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Part> {
+        if self.framing == Framing::Chunked {
+            let size = read_chunk_size(reader).await?;
+            if size == 0 {
+                return Ok(Part::End(read_headers(reader).await?));
+            }
+            let mut data = Vec::new();
+            read_exactly(reader, size, &mut data).await?;
+            end_chunk(reader).await?;
+            return Ok(Part::Data(data));
+        }
+        if self.left == Some(0) {
+            return Ok(Part::End(Vec::new()));
+        }
+        let there = reader.fill_buf().await?;
+        let size =
+            there.len().min(self.left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX));
+        let data = there.get(..size).unwrap_or_default().to_vec();
+        reader.consume(size);
+        match (&mut self.left, data.is_empty()) {
+            (Some(_), true) => Err(io::ErrorKind::UnexpectedEof.into()),
+            (None, true) => Ok(Part::End(Vec::new())),
+            (left, false) => {
+                *left = left.map(|left| left.saturating_sub(size as u64));
+                Ok(Part::Data(data))
+            }
+        }
+    }
+}
+
+async fn read_chunk_size(reader: &mut (impl AsyncBufRead + Unpin)) -> io::Result<u64> {
+    let line = read_line(reader).await?;
+    let size = line.split(|byte| *byte == b';').next().and_then(|size| std::str::from_utf8(size).ok());
+    size.and_then(|size| u64::from_str_radix(size.trim(), 16).ok()).ok_or_else(|| invalid("chunk size"))
+}
+
+async fn end_chunk(reader: &mut (impl AsyncBufRead + Unpin)) -> io::Result<()> {
+    if read_line(reader).await?.is_empty() { Ok(()) } else { Err(invalid("end of a chunk")) }
 }
 
 async fn read_exactly(

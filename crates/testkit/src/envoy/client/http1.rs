@@ -4,8 +4,9 @@ use std::io;
 
 use tokio::io::{AsyncBufRead, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedWriteHalf;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
+use super::talk::{Event, Open};
 use super::{PATIENCE, Pace, WAITED_FOR, pieces};
 use crate::case::{Framing, Request};
 use crate::envoy::wire;
@@ -74,10 +75,83 @@ async fn write(writer: &mut OwnedWriteHalf, request: &Request, pace: &Pace<'_>) 
     Ok(())
 }
 
+/// A stream that stays open.
+pub(super) struct Talk {
+    reader: BufReader<OwnedReadHalf>,
+    writer: OwnedWriteHalf,
+    chunked: bool,
+    to_head: bool,
+    /// How the body comes, once the headers have.
+    body: Option<wire::Pieces>,
+}
+
+impl Talk {
+    /// Sends the headers, and with them a body that needs no answer first: Envoy reads both before an upstream can
+    /// answer.
+    pub(super) async fn begin(stream: TcpStream, request: &Request) -> io::Result<Self> {
+        let (reader, mut writer) = stream.into_split();
+        let mut bytes = head(request);
+        let mut pieces = pieces(request).into_iter();
+        bytes.extend_from_slice(pieces.next().unwrap_or_default());
+        writer.write_all(&bytes).await?;
+        for piece in pieces {
+            // One that Envoy refuses to read is told of in its answer.
+            if writer.write_all(piece).await.is_err() {
+                break;
+            }
+        }
+        Ok(Self {
+            reader: BufReader::new(reader),
+            writer,
+            chunked: request.framing() == Framing::Chunked,
+            to_head: *request.method == *b"HEAD",
+            body: None,
+        })
+    }
+
+    async fn read(&mut self) -> io::Result<Event> {
+        if let Some(body) = &mut self.body {
+            return Ok(match body.next(&mut self.reader).await? {
+                wire::Part::Data(data) => Event::Data(data),
+                wire::Part::End(trailers) => Event::End(trailers),
+            });
+        }
+        let head = wire::read_head(&mut self.reader).await?;
+        let Some(head) = head else { return Ok(Event::Broken("the connection was closed".into())) };
+        let status = status(&head.start)?;
+        let framing = match head.framing()? {
+            _ if status == 101 => wire::Framing::Close,
+            _ if self.to_head || status == 204 || status == 304 => wire::Framing::Length(0),
+            framing => framing.unwrap_or(wire::Framing::Close),
+        };
+        self.body = Some(wire::Pieces::new(framing));
+        Ok(Event::Headers(status, head.headers))
+    }
+}
+
+impl Open for Talk {
+    async fn send(&mut self, piece: &[u8]) {
+        let coded = if self.chunked { wire::chunk(piece) } else { piece.to_vec() };
+        // What becomes of the stream is seen in what comes back.
+        let _ = self.writer.write_all(&coded).await;
+    }
+
+    async fn end(&mut self) {
+        if self.chunked {
+            let _ = self.writer.write_all(&wire::last_chunk(&[])).await;
+        }
+    }
+
+    async fn next(&mut self) -> Event {
+        self.read().await.unwrap_or_else(|error| Event::Broken(error.to_string()))
+    }
+}
+
 /// The request line and the headers.
 fn head(request: &Request) -> Vec<u8> {
     let mut headers = vec![("host".into(), request.host.clone())];
     headers.extend(request.headers.iter().cloned());
+    headers.extend(request.upgrade_headers());
     headers.extend(request.framing_header().map(|(name, value)| (name.into(), value.as_str().into())));
     let start: [&[u8]; 4] = [&request.method, b" ", &request.path, b" HTTP/1.1"];
     wire::head(&start, &headers)

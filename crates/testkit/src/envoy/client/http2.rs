@@ -8,6 +8,7 @@ use http::Uri;
 use tokio::net::TcpStream;
 
 use super::pieces;
+use super::talk::{Event, Open};
 use crate::case::Request;
 use crate::envoy::fields::{fields, list};
 use crate::outcome::Answer;
@@ -63,6 +64,84 @@ pub(super) async fn exchange(
     Ok(reading.await)
 }
 
+/// A stream that stays open.
+pub(super) struct Talk {
+    /// Of the headers, until they have come.
+    answer: Option<h2::client::ResponseFuture>,
+    incoming: Option<h2::RecvStream>,
+    outgoing: h2::SendStream<Cursor<Vec<u8>>>,
+    _connection: Abort,
+}
+
+/// How long Envoy may take to tell that it takes extended CONNECTs.
+const SETTINGS: Duration = Duration::from_secs(2);
+
+impl Talk {
+    /// Sends the headers, and a body that needs no answer first.
+    pub(super) async fn begin(stream: TcpStream, request: &Request) -> anyhow::Result<Self> {
+        let head = head(request).context("cannot be sent over HTTP/2: write `protocol: http1`")?;
+        let (mut sender, connection) =
+            h2::client::Builder::new().handshake::<_, Cursor<Vec<u8>>>(stream).await?;
+        let connection = Abort(tokio::spawn(async move {
+            // How a connection ends is seen on its one stream.
+            let _ = connection.await;
+        }));
+        if request.upgrade.is_some() {
+            let told = async {
+                while !sender.is_extended_connect_protocol_enabled() {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            let told = tokio::time::timeout(SETTINGS, told).await;
+            told.context("Envoy takes no extended CONNECT (SETTINGS_ENABLE_CONNECT_PROTOCOL)")?;
+        }
+        let (answer, mut outgoing) = sender.send_request(head, request.ends_with_headers())?;
+        for piece in pieces(request) {
+            outgoing.send_data(Cursor::new(piece.to_vec()), false)?;
+        }
+        Ok(Self { answer: Some(answer), incoming: None, outgoing, _connection: connection })
+    }
+}
+
+impl Open for Talk {
+    async fn send(&mut self, piece: &[u8]) {
+        // What becomes of the stream is seen in what comes back.
+        let _ = self.outgoing.send_data(Cursor::new(piece.to_vec()), false);
+    }
+
+    async fn end(&mut self) {
+        let _ = self.outgoing.send_data(Cursor::new(Vec::new()), true);
+    }
+
+    async fn next(&mut self) -> Event {
+        if let Some(answer) = &mut self.answer {
+            let answered = answer.await;
+            self.answer = None;
+            return match answered {
+                Ok(answer) => {
+                    let (head, incoming) = answer.into_parts();
+                    self.incoming = Some(incoming);
+                    Event::Headers(head.status.as_u16(), list(head.headers))
+                }
+                Err(error) => Event::Broken(error.to_string()),
+            };
+        }
+        let Some(incoming) = &mut self.incoming else { return Event::Broken("there is no answer".into()) };
+        match incoming.data().await {
+            Some(Ok(data)) => {
+                // Only a stream that is closed refuses the window, and that is seen next.
+                let _ = incoming.flow_control().release_capacity(data.len());
+                Event::Data(data.to_vec())
+            }
+            Some(Err(error)) => Event::Broken(error.to_string()),
+            None => match incoming.trailers().await {
+                Ok(trailers) => Event::End(trailers.map(list).unwrap_or_default()),
+                Err(error) => Event::Broken(error.to_string()),
+            },
+        }
+    }
+}
+
 /// The connection's task; the connection is dropped with it.
 struct Abort(tokio::task::JoinHandle<()>);
 
@@ -113,7 +192,12 @@ fn head(request: &Request) -> anyhow::Result<http::Request<()>> {
     *head.method_mut() = http::Method::from_bytes(&request.method)?;
     *head.uri_mut() = Uri::from_maybe_shared(uri)?;
     *head.version_mut() = http::Version::HTTP_2;
+    if let Some(to) = &request.upgrade {
+        *head.method_mut() = http::Method::CONNECT;
+        head.extensions_mut().insert(h2::ext::Protocol::from(to.as_str()));
+    }
     let mut headers = fields(&request.headers)?;
+    headers.extend(fields(&request.upgrade_headers())?);
     if let Some((name, value)) = request.framing_header() {
         headers.append(name, value.parse()?);
     }
