@@ -27,7 +27,8 @@
 //! | `config_text` | instead: the configuration's [bytes](crate::ByteString) as they are (UTF-8), for malformed documents |
 //! | `resource` | instead: a `WasmPlugin` resource, turned into the document as the control plane does |
 //! | `refused` | text, or a list: the configuration must be refused, and the log must hold all of it |
-//! | `requests` | instead of `refused`: a list of requests |
+//! | `requests` | instead of `refused`: a list of requests, and of [other configurations](#another-configuration) |
+//! | `interleave` | what happens to the requests that have a `name`, which are open at once: see [below](#requests-at-once) |
 //! | `gateway` | how the gateway is set up, see [`Gateway`] |
 //! | `upstream` | what the upstream answers: `status` (200), `headers`, `body` (`upstream`), `trailers`; `chunks` cuts the body as those of a request do; `reset_after: 1`: it goes away after so many pieces; `echo: true` and `open: true`: see [streams without an end](#streams-without-an-end) |
 //! | `services` | what the plug-in can call, see [`Service`] |
@@ -132,6 +133,48 @@
 //! A talk that begins with `receive` and sends nothing is a request without a body. `expect.upstream` is the request as far
 //! as it came, and `expect.body` what the client received in all. Over HTTP/2 an upgrade is answered with 200, not 101.
 //!
+//! # Requests at once
+//!
+//! Requests with a `name` are open at once in one VM, and their parts arrive in the order of `interleave`:
+//!
+//! ```yaml
+//! requests:
+//! - { name: a, method: POST, path: /a, body: abcdef, chunks: [3], expect: { upstream: none } }
+//! - { name: b, path: /b, expect: { status: 200 } }
+//! services: [{ cluster: auth }]
+//! interleave: [a.headers, b.headers, a.body[0], service.auth[0], b.response.headers, b.response.body[0], a.reset]
+//! ```
+//!
+//! | event | what happens |
+//! |---|---|
+//! | `a.headers` | the headers of `a` arrive |
+//! | `a.body[0]` | the first piece of its body, as `chunks` cuts it |
+//! | `a.end` | its end, with its trailers. Written, it comes apart from the last piece, and HTTP/1.1 frames the body by the chunked coding; not written, the last piece is the end |
+//! | `a.reset` | its client goes away; what follows of `a` is not written |
+//! | `a.response.headers`, `a.response.body[0]`, `a.response.end` | the parts of the upstream's answer, likewise. Where none is written, the upstream answers as soon as it has the request |
+//! | `service.c[0]` | the service of the cluster `c` answers the first call that it has seen. Where none of `c` is written, it answers at once |
+//! | `{ then_config: {…} }` | the gateway gets [another configuration](#another-configuration) |
+//!
+//! Each part of a request is written once and in its turn. What is still open after the last event comes to its end by
+//! itself. Requests without a name that stand before or after those with one are sent by themselves, before or after them.
+//! `log` and `counters` are those of all requests together, `calls`, `details` and `host_calls` those of each.
+//!
+//! # Another configuration
+//!
+//! `{ then_config: { … } }` among the `requests`, or among the events of `interleave`, is the plug-in's configuration from
+//! then on. As in Envoy it gets a root context of its own in the same VM, and a request that has begun keeps the one that it
+//! began with. `then_config_text` is instead a configuration as it is, as `config_text`. With `refused` beside it, a text or a
+//! list, it must be refused, and what was in force stays:
+//!
+//! ```yaml
+//! requests:
+//! - { path: /a, expect: { status: 403 } }
+//! - { then_config: { block_urls: [""] }, refused: must not be empty }
+//! - { path: /a, expect: { status: 403 } }
+//! - { then_config: { block_urls: [b] } }
+//! - { path: /a, expect: { status: 200 } }
+//! ```
+//!
 //! # `expect`
 //!
 //! | key | meaning |
@@ -153,14 +196,18 @@
 
 mod expect;
 mod gateway;
+mod interleave;
 mod load;
 mod request;
 mod service;
+mod stage;
 mod talk;
 mod written;
 
 pub use self::expect::{CallExpect, Expect, HeaderName, UpstreamExpect, UpstreamRequestExpect, Values};
 pub use self::gateway::{Gateway, PropertyNames, Upstream};
+pub use self::interleave::{Change, Event, Happening, Order, Step};
+pub(crate) use self::interleave::{request_steps, response_steps};
 pub use self::load::{LoadError, load};
 pub use self::request::{Chunks, Each, Framing, Header, Protocol, Request, Time};
 pub(crate) use self::service::of_cluster;
@@ -188,6 +235,31 @@ pub struct Case {
     pub skip: BTreeMap<EngineName, String>,
     /// What must come of it.
     pub then: Then,
+    /// In which order its requests go out, by their place in [`Then::Requests`].
+    pub stages: Vec<Stage>,
+}
+
+/// A part of a case that is over before the next begins.
+#[derive(Debug, Clone)]
+pub enum Stage {
+    /// A request by itself.
+    Request(usize),
+    /// Requests that are open at once; none where only the configuration changes.
+    Interleave {
+        /// The requests.
+        requests: Vec<usize>,
+        /// What happens to them, in this order.
+        events: Vec<Event>,
+    },
+}
+
+impl Stage {
+    /// Whether an event of it has the client of this request go away.
+    fn resets(&self, request: usize) -> bool {
+        let Self::Interleave { requests, events } = self else { return false };
+        let place = requests.iter().position(|place| *place == request);
+        place.is_some_and(|place| events.iter().any(|event| event.step_of(place) == Some(Step::Reset)))
+    }
 }
 
 /// What a gateway is started with: cases with equal setups may share one.

@@ -73,8 +73,8 @@ fn otherwise(
 ) -> (Request, bool) {
     let mut request = request.clone();
     let mut any = false;
-    // At once, nobody looks at bodies; what breaks off does so after pieces that are counted.
-    if !request.answers.is_empty() {
+    // At once, nobody looks at bodies; what breaks off does so after pieces that are counted, and events name pieces.
+    if !request.answers.is_empty() || request.name.is_some() {
         return (request, false);
     }
     let size = request.body.as_deref().map_or(0, <[u8]>::len);

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use crate::case::{Request, Setup, Upstream};
+use crate::case::{Order, Request, Setup, Upstream};
 use crate::outcome::{LogLine, Outcome};
 
 /// The engines by name.
@@ -77,6 +77,15 @@ pub trait Loaded {
     ///
     /// The engine itself failed. A request without an answer is an [`Outcome`], not an error.
     fn exchange(&mut self, request: &Request, upstream: &Upstream) -> anyhow::Result<Outcome>;
+
+    /// Sends requests, each with what the upstream answers to it, so that they are open at once in one VM, and gives
+    /// their outcomes in the same order. Log, counters and what is left are those of all together.
+    ///
+    /// # Errors
+    ///
+    /// The engine itself failed, an event cannot happen, or a configuration comes out otherwise than its event says.
+    fn interleave(&mut self, requests: &[(Request, Upstream)], order: &Order)
+    -> anyhow::Result<Vec<Outcome>>;
 
     /// Sends one request as often as its `repeat` says, over its `connections` at once, and counts the answers by
     /// status; 0 is no answer.

@@ -22,7 +22,7 @@ use anyhow::{Context, anyhow, bail};
 use gateway::{AccessLine, Bootstrap, Cluster, Mark, Process, Route, StartError, Wasm};
 use tokio::runtime::Runtime;
 
-use crate::case::{LogLevel, Protocol, Request, Setup, Upstream};
+use crate::case::{LogLevel, Order, Protocol, Request, Setup, Upstream};
 use crate::outcome::{LogLine, Outcome};
 use crate::{Engine, EngineName, Load, Loaded};
 use pool::{Lease, Pool};
@@ -259,6 +259,10 @@ impl Loaded for LoadedEnvoy {
             *value = value.saturating_sub(self.counters_before.get(name).copied().unwrap_or(0));
         }
         Ok(outcome)
+    }
+
+    fn interleave(&mut self, _: &[(Request, Upstream)], _: &Order) -> anyhow::Result<Vec<Outcome>> {
+        bail!("in Envoy one request follows the other: add `skip: {{ envoy: why }}`")
     }
 
     fn exchange_at_once(

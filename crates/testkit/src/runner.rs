@@ -14,7 +14,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use self::counts::{Cost, Ledger};
 use crate::bytes::Shown;
-use crate::case::{Case, Expect, Request, Then};
+use crate::case::{Case, Expect, Order, Request, Stage, Then, Upstream};
 use crate::envoy::EnvoyEngine;
 use crate::wasm::WasmEngine;
 use crate::{Engine, EngineName, Load, Loaded, case, check, check_refused, cuts};
@@ -188,11 +188,37 @@ fn run_variants(engine: &dyn Engine, case: &Case, seed: u64, largest: usize) -> 
 
 fn run_requests(mut loaded: Box<dyn Loaded>, requests: &[Request], case: &Case) -> anyhow::Result<Cost> {
     let mut cost = Cost::default();
-    for (index, request) in requests.iter().enumerate() {
-        run_request(&mut *loaded, request, case, &mut cost)
-            .with_context(|| format!("requests[{index}], {}", line(request)))?;
+    for stage in &case.stages {
+        match stage {
+            Stage::Request(place) => {
+                let request = requests.get(*place).context("no such request")?;
+                run_request(&mut *loaded, request, case, &mut cost)
+                    .with_context(|| format!("requests[{place}], {}", line(request)))?;
+            }
+            Stage::Interleave { requests: places, events } => {
+                let open: Vec<_> = places.iter().filter_map(|place| requests.get(*place)).collect();
+                let outcomes =
+                    loaded.interleave(&with_upstreams(&open, case), &Order::Events(events.clone()));
+                for ((place, request), outcome) in places.iter().zip(open).zip(outcomes?) {
+                    cost.add(&outcome);
+                    let name = request.name.as_deref().unwrap_or_default();
+                    check(&request.expect, &outcome).map_err(|mismatch| {
+                        anyhow!(
+                            "requests[{place}], {name}, {}: came out otherwise:\n{mismatch}",
+                            line(request)
+                        )
+                    })?;
+                }
+            }
+        }
     }
     Ok(cost)
+}
+
+/// Requests with what the upstream answers to each.
+fn with_upstreams(requests: &[&Request], case: &Case) -> Vec<(Request, Upstream)> {
+    let upstream = |request: &Request| request.upstream.clone().unwrap_or_else(|| case.upstream.clone());
+    requests.iter().map(|request| ((*request).clone(), upstream(request))).collect()
 }
 
 fn run_request(

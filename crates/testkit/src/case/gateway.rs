@@ -89,6 +89,11 @@ impl Upstream {
         pieces
     }
 
+    /// Whether nothing follows the headers.
+    pub(crate) fn ends_with_headers(&self) -> bool {
+        self.body.is_empty() && !self.is_chunked()
+    }
+
     /// Whether the body's end is told by the chunked coding, not by its length.
     pub(crate) fn is_chunked(&self) -> bool {
         self.chunks.is_some()

@@ -14,6 +14,9 @@ pub type Header = (ByteString, ByteString);
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
+    /// What events of an interleaving call it.
+    #[serde(default)]
+    pub name: Option<String>,
     /// The method.
     #[serde(default = "get")]
     pub method: ByteString,
@@ -179,6 +182,7 @@ impl Default for Request {
     /// What stands there when a case writes nothing.
     fn default() -> Self {
         Self {
+            name: None,
             method: get(),
             path: root(),
             host: example_com(),
@@ -253,6 +257,12 @@ impl Request {
             (Some(_), Protocol::Http2) => vec![("sec-websocket-version".into(), "13".into())],
             (None, _) => Vec::new(),
         }
+    }
+
+    /// Whether the end comes apart from the last piece of the body, as the chunked coding has it.
+    #[must_use]
+    pub fn ends_apart(&self) -> bool {
+        !self.trailers.is_empty() || (self.protocol == Protocol::Http1 && self.chunks.is_some())
     }
 
     /// How HTTP/1.1 marks where the body ends.

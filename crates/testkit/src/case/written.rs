@@ -6,9 +6,10 @@ use config::resource::{Deployment, WasmPlugin};
 use serde::Deserialize;
 
 use super::expect::one_or_more;
+use super::stage::{WrittenEvent, WrittenStage, stages};
 use super::{
-    Case, Expect, Gateway, Header, PropertyNames, Protocol, Request, Service, ServiceAnswer, ServiceCluster,
-    Setup, Then, Upstream,
+    Case, Event, Expect, Gateway, Happening, Header, PropertyNames, Protocol, Request, Service,
+    ServiceAnswer, ServiceCluster, ServiceProtocol, Setup, Stage, Then, Upstream,
 };
 use crate::{ByteString, EngineName};
 
@@ -33,11 +34,15 @@ pub(super) struct WrittenCase {
     #[serde(default, deserialize_with = "one_or_more")]
     refused: Vec<String>,
     #[serde(default)]
-    requests: Vec<Request>,
+    requests: Vec<WrittenStage>,
+    #[serde(default)]
+    interleave: Vec<WrittenEvent>,
 }
 
 /// Keeps a `null` that is written apart from a key that is absent.
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<serde_yaml::Value>, D::Error> {
+pub(super) fn present<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<serde_yaml::Value>, D::Error> {
     serde_yaml::Value::deserialize(deserializer).map(Some)
 }
 
@@ -50,7 +55,7 @@ impl TryFrom<WrittenCase> for Case {
     }
 }
 
-fn check(mut written: WrittenCase) -> Result<Case, String> {
+fn check(written: WrittenCase) -> Result<Case, String> {
     if written.name.trim().is_empty() || written.name.contains(char::is_control) {
         return Err("name: write one sentence on one line".into());
     }
@@ -74,26 +79,28 @@ fn check(mut written: WrittenCase) -> Result<Case, String> {
                 .into());
         }
     }
-    if written.requests.iter().any(|request| request.time.is_some())
-        && !written.skip.contains_key(&EngineName::Envoy)
-    {
-        return Err(
-            "time: Envoy's clock cannot be set: add `skip: { envoy: its clock cannot be set }`".into()
-        );
-    }
     if !(1..=16).contains(&written.gateway.workers) {
         return Err("gateway.workers: write a number from 1 to 16".into());
     }
     check_upstream(&written.upstream)?;
-    let breaks_off = written.requests.iter().filter_map(|request| request.upstream.as_ref());
+    let mut services = service_clusters("services", &written.services, &written.gateway)?;
+    let (mut requests, stages) =
+        stages(written.requests, written.interleave, &written.upstream, &written.services)?;
+    let breaks_off = requests.iter().filter_map(|request| request.upstream.as_ref());
     let breaks_off = breaks_off.chain([&written.upstream]).any(|upstream| upstream.reset_after.is_some());
     if breaks_off && written.gateway.upstream_protocol == Protocol::Http2 {
         return Err(
             "upstream.reset_after: is of an upstream that speaks HTTP/1.1: remove `upstream_protocol`".into(),
         );
     }
-    let mut services = service_clusters("services", &written.services, &written.gateway)?;
-    for (index, request) in written.requests.iter_mut().enumerate() {
+    if requests.iter().any(|request| request.time.is_some()) && !written.skip.contains_key(&EngineName::Envoy)
+    {
+        return Err(
+            "time: Envoy's clock cannot be set: add `skip: { envoy: its clock cannot be set }`".into()
+        );
+    }
+    check_stages(&stages, &requests, &written.gateway, &written.skip)?;
+    for (index, request) in requests.iter_mut().enumerate() {
         let field = format!("requests[{index}].services");
         let own = service_clusters(&field, &request.services, &written.gateway)?;
         services.extend(own);
@@ -109,11 +116,12 @@ fn check(mut written: WrittenCase) -> Result<Case, String> {
             one.name
         ));
     }
-    for (index, request) in written.requests.iter().enumerate() {
-        check_request(request).map_err(|error| format!("requests[{index}].{error}"))?;
+    for (index, request) in requests.iter().enumerate() {
+        let resets = stages.iter().any(|stage| stage.resets(index));
+        check_request(request, resets).map_err(|error| format!("requests[{index}].{error}"))?;
     }
-    let then = match (written.refused.is_empty(), written.requests.is_empty()) {
-        (true, false) => Then::Requests(written.requests),
+    let then = match (written.refused.is_empty(), requests.is_empty()) {
+        (true, false) => Then::Requests(requests),
         (false, true) => Then::Refused(written.refused),
         (true, true) => {
             return Err("says nothing: write `requests`, or `refused` with a text of the log".into());
@@ -127,10 +135,67 @@ fn check(mut written: WrittenCase) -> Result<Case, String> {
         gateway: written.gateway,
         services,
     };
-    Ok(Case { name: written.name, setup, upstream: written.upstream, skip: written.skip, then })
+    Ok(Case { name: written.name, setup, upstream: written.upstream, skip: written.skip, then, stages })
 }
 
-fn configuration(
+/// What Envoy cannot be made to do, and requests that are open at once cannot be.
+fn check_stages(
+    stages: &[Stage],
+    requests: &[Request],
+    gateway: &Gateway,
+    skip: &BTreeMap<EngineName, String>,
+) -> Result<(), String> {
+    for stage in stages {
+        let Stage::Interleave { requests: places, events } = stage else { continue };
+        if gateway.workers != 1 && !places.is_empty() {
+            return Err("interleave: requests are open at once in one VM: remove `gateway.workers`".into());
+        }
+        for place in places {
+            let Some(request) = requests.get(*place) else { continue };
+            for (field, written) in [
+                ("repeat", request.repeat != 1),
+                ("answers", !request.answers.is_empty()),
+                ("reset_after", request.reset_after.is_some()),
+                ("talk", !request.talk.is_empty()),
+            ] {
+                if written {
+                    return Err(format!(
+                        "requests[{place}].{field}: not for a request with a `name`: remove it (`a.reset` is the event of \
+                         a client that goes away)"
+                    ));
+                }
+            }
+        }
+        if skip.contains_key(&EngineName::Envoy) {
+            continue;
+        }
+        if let Some(why) = unforced(places.iter().filter_map(|place| requests.get(*place)), events) {
+            return Err(format!("interleave: {why}: add `skip: {{ envoy: why }}`"));
+        }
+    }
+    Ok(())
+}
+
+/// Why Envoy cannot be made to take these events in their order.
+fn unforced<'r>(
+    requests: impl Iterator<Item = &'r Request> + Clone,
+    events: &[Event],
+) -> Option<&'static str> {
+    if events.iter().any(|event| matches!(event.happening, Happening::Configure(_))) {
+        return Some("when Envoy takes another configuration cannot be forced between two events");
+    }
+    if requests.clone().any(|request| request.protocol == Protocol::Http2) {
+        return Some("when Envoy has read a frame of HTTP/2 cannot be seen");
+    }
+    let mut services = requests.flat_map(|request| &request.services);
+    let held = |service: &&Service| events.iter().any(|event| event.cluster() == Some(&service.cluster));
+    if services.any(|service| held(&service) && service.protocol == ServiceProtocol::Grpc) {
+        return Some("when Envoy has read the answer of a gRPC service cannot be seen");
+    }
+    None
+}
+
+pub(super) fn configuration(
     config: Option<serde_yaml::Value>,
     text: Option<ByteString>,
     resource: Option<serde_yaml::Value>,
@@ -195,7 +260,7 @@ fn check_upstream(upstream: &Upstream) -> Result<(), String> {
 const GONE: &str = "expect: a client that goes away sees no answer: remove `status`, `headers`, `trailers`, `body` \
      and `body_contains`";
 
-fn check_request(request: &Request) -> Result<(), String> {
+fn check_request(request: &Request, resets: bool) -> Result<(), String> {
     for (field, bytes) in [("method", &request.method), ("path", &request.path), ("host", &request.host)] {
         if bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
             return Err(format!("{field}: a line break would end the request line: remove it"));
@@ -247,6 +312,10 @@ fn check_request(request: &Request) -> Result<(), String> {
         );
     }
     match request.reset_after {
+        None if resets => match request.expect.needs_answer() {
+            true => Err(GONE.into()),
+            false => Ok(()),
+        },
         None if request.reset_when_called.is_some() => match request.expect.needs_answer() {
             true => Err(GONE.into()),
             false => Ok(()),

@@ -97,6 +97,14 @@ impl Map {
     }
 }
 
+impl From<&[Header]> for Map {
+    fn from(headers: &[Header]) -> Self {
+        let mut map = Self::new();
+        map.extend(headers);
+        map
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,24 +6,19 @@ use sdk::Status;
 use sdk::native::{Answer, Host, OutgoingGrpc, OutgoingHttp};
 
 use super::calls::{Arrived, Calls};
+use super::context::Context;
 use super::maps::Map;
 use super::reply::LocalReply;
 use super::shared::Shared;
-use crate::case::{Gateway, LogLevel, PropertyNames, Service};
+use crate::case::{Gateway, LogLevel, PropertyNames, Request, Service, ServiceCluster};
 use crate::outcome::LogLine;
 
-/// The ABI's numbers of the maps that an HTTP stream has, in the order of [`MockHost::maps`].
+/// The ABI's numbers of the maps that an HTTP stream has, in the order of [`Context::maps`].
 pub(super) const REQUEST_HEADERS: usize = 0;
 pub(super) const REQUEST_TRAILERS: usize = 1;
 pub(super) const RESPONSE_HEADERS: usize = 2;
 pub(super) const RESPONSE_TRAILERS: usize = 3;
 
-/// The bodies of an HTTP stream; the ABI's numbers.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Body {
-    Request = 0,
-    Response = 1,
-}
 /// The ABI's numbers of the maps that the answer to a call has.
 const CALL_RESPONSE_HEADERS: u32 = 6;
 const CALL_RESPONSE_TRAILERS: u32 = 7;
@@ -43,24 +38,18 @@ const LEVELS: [LogLevel; 6] =
 pub(crate) struct MockHost {
     gateway: Gateway,
     configuration: Vec<u8>,
-    /// Headers and trailers by their number. One that cannot be read in this phase is absent.
-    maps: [Option<Map>; 4],
-    /// Maps that have gone on with their message, by their number.
-    gone: [Map; 4],
-    /// Bodies by their number, likewise.
-    bodies: [Option<Vec<u8>>; 2],
-    properties: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// What the plug-in has set for this stream.
-    own_properties: BTreeMap<Vec<u8>, Vec<u8>>,
-    pub(super) reply: Option<LocalReply>,
-    /// The plug-in has closed the stream.
-    pub(super) closed: bool,
+    /// The roots and the streams that are open, by their number.
+    contexts: BTreeMap<u32, Context>,
+    /// The context whose callback runs, and the one that host calls are about where the plug-in has named another.
+    entered: u32,
+    effective: Option<u32>,
     pub(super) outgoing: Calls,
     pub(super) log: Vec<LogLine>,
     shared: Shared,
     /// Nanoseconds since [`START`].
     clock: u64,
-    ticks: Ticks,
+    /// By the root that has asked for them.
+    ticks: BTreeMap<u32, Ticks>,
     /// Which of the gateway's VMs this is.
     vm: u32,
     pub(super) calls: u64,
@@ -110,23 +99,19 @@ const ENVOYS_ALONE: [&[u8]; 8] = [
 ];
 
 impl MockHost {
-    pub(super) fn new(gateway: Gateway, configuration: Vec<u8>, shared: Shared) -> Self {
+    pub(super) fn new(gateway: Gateway, clusters: Vec<ServiceCluster>, shared: Shared) -> Self {
         let vm = shared.data().another_vm();
         Self {
             gateway,
-            configuration,
-            maps: Default::default(),
-            gone: Default::default(),
-            bodies: Default::default(),
-            properties: BTreeMap::new(),
-            own_properties: BTreeMap::new(),
-            reply: None,
-            closed: false,
-            outgoing: Calls::default(),
+            configuration: Vec::new(),
+            contexts: BTreeMap::new(),
+            entered: 0,
+            effective: None,
+            outgoing: Calls::new(clusters),
             log: Vec::new(),
             shared,
             clock: 0,
-            ticks: Ticks::default(),
+            ticks: BTreeMap::new(),
             vm,
             calls: 0,
             called: BTreeSet::new(),
@@ -137,6 +122,7 @@ impl MockHost {
     /// Counts a host call, which fails if the case says so.
     fn count(&mut self, name: &'static str) -> Answer<()> {
         self.calls += 1;
+        self.context(self.entered).calls += 1;
         self.called.insert(name);
         self.gateway.fails.get(name).map_or(Ok(()), |status| Err(Status(*status)))
     }
@@ -146,69 +132,67 @@ impl MockHost {
     pub(crate) fn used(&mut self, instructions: u64, memory: u64, allocations: Option<u64>) {
         let before = self.usage.unwrap_or_default().instructions;
         self.usage = Some(Usage { instructions: before + instructions, memory, allocations });
+        self.context(self.entered).instructions += instructions;
     }
 
     pub(super) fn gateway(&self) -> &Gateway {
         &self.gateway
     }
 
-    /// A map that callbacks can read from now on.
-    pub(super) fn arrive(&mut self, number: usize, map: Map) {
-        if let Some(place) = self.maps.get_mut(number) {
-            *place = Some(map);
-        }
+    /// The configuration that a root reads from now on.
+    pub(super) fn configure_with(&mut self, configuration: Vec<u8>) {
+        self.configuration = configuration;
     }
 
-    /// What callbacks can read of a body from now on.
-    pub(super) fn body_arrives(&mut self, body: Body, bytes: Vec<u8>) {
-        if let Some(place) = self.bodies.get_mut(body as usize) {
-            *place = Some(bytes);
-        }
+    /// A callback of this context begins.
+    pub(super) fn enter(&mut self, context: u32) {
+        self.entered = context;
+        self.effective = None;
     }
 
-    /// What the plug-in has left of it.
-    pub(super) fn take_body(&mut self, body: Body) -> Vec<u8> {
-        self.bodies.get_mut(body as usize).and_then(Option::take).unwrap_or_default()
+    /// What is kept of a context.
+    pub(super) fn context(&mut self, context: u32) -> &mut Context {
+        self.contexts.entry(context).or_default()
     }
 
-    /// A map goes on with its message: no callback can read it any more.
-    pub(super) fn release(&mut self, number: usize) {
-        if let (Some(map), Some(gone)) =
-            (self.maps.get_mut(number).and_then(Option::take), self.gone.get_mut(number))
-        {
-            *gone = map;
-        }
+    /// The context that host calls are about.
+    fn here(&mut self) -> &mut Context {
+        let context = self.effective.unwrap_or(self.entered);
+        self.context(context)
     }
 
-    /// A map that has gone on; empty when there was none.
-    pub(super) fn gone(&self, number: usize) -> &Map {
-        static NONE: Map = Map::new();
-        self.gone.get(number).unwrap_or(&NONE)
+    /// Begins a stream.
+    pub(super) fn open_stream(&mut self, context: u32, request: &Request, protocol: &str) {
+        let properties = self.properties(&request.host, protocol);
+        let services = request.services.clone();
+        *self.context(context) = Context { properties, services, ..Context::default() };
     }
 
-    /// Forgets the stream before.
-    pub(super) fn begin_stream(&mut self, services: &[Service]) {
-        self.outgoing.begin_stream(services);
-        self.maps = Default::default();
-        self.gone = Default::default();
-        self.bodies = Default::default();
-        self.own_properties.clear();
-        self.reply = None;
-        self.closed = false;
-        self.log.clear();
+    /// Forgets a context with its calls, and gives what was left of it.
+    pub(super) fn close_context(&mut self, context: u32) -> Context {
+        self.outgoing.cancel_of(context);
+        self.ticks.remove(&context);
+        self.contexts.remove(&context).unwrap_or_default()
+    }
+
+    /// The context that makes a call, and what the services do with it.
+    fn caller(&mut self) -> (u32, Vec<Service>) {
+        (self.effective.unwrap_or(self.entered), self.here().services.clone())
     }
 
     pub(super) fn counters(&self) -> BTreeMap<String, u64> {
         self.shared.metrics().counters()
     }
 
-    /// Sets the clock to so many nanoseconds after the start, and says how many ticks fall between.
-    pub(super) fn set_clock(&mut self, nanoseconds: u64) -> u64 {
+    /// Sets the clock to so many nanoseconds after the start, and says how many ticks fall between, root by root.
+    pub(super) fn set_clock(&mut self, nanoseconds: u64) -> Vec<(u32, u64)> {
         self.clock = nanoseconds;
-        let Ticks { period, last } = self.ticks;
-        let ticks = nanoseconds.saturating_sub(last).checked_div(period).unwrap_or_default();
-        self.ticks.last = last.saturating_add(ticks.saturating_mul(period));
-        ticks.min(MOST_TICKS)
+        let ticks = self.ticks.iter_mut().map(|(root, Ticks { period, last })| {
+            let ticks = nanoseconds.saturating_sub(*last).checked_div(*period).unwrap_or_default();
+            *last = last.saturating_add(ticks.saturating_mul(*period));
+            (*root, ticks.min(MOST_TICKS))
+        });
+        ticks.collect()
     }
 
     /// `proxy_grpc_close`: no more is sent.
@@ -235,12 +219,12 @@ impl MockHost {
     }
 
     /// The properties of a request, under the names that the gateway of the case has.
-    pub(super) fn set_properties(&mut self, host: &[u8], protocol: &str) {
+    fn properties(&self, host: &[u8], protocol: &str) -> BTreeMap<Vec<u8>, Vec<u8>> {
         let (route, cluster) = match self.gateway.names {
             PropertyNames::Stock => ("xds\0route_name", "xds\0cluster_name"),
             PropertyNames::Higress => ("route_name", "cluster_name"),
         };
-        self.properties = [
+        [
             (route, self.gateway.route.as_bytes()),
             (cluster, self.gateway.cluster.as_bytes()),
             ("request\0host", host),
@@ -250,17 +234,20 @@ impl MockHost {
         ]
         .into_iter()
         .map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec()))
-        .collect();
+        .collect()
     }
 
     fn map(&mut self, number: u32) -> Answer<&mut Map> {
-        let answer = self.outgoing.arrived.as_mut().filter(|answer| !answer.grpc);
-        match (number, answer) {
-            (CALL_RESPONSE_HEADERS, Some(answer)) => return Ok(&mut answer.headers),
-            (CALL_RESPONSE_TRAILERS, Some(answer)) => return Ok(&mut answer.trailers),
-            _ => {}
+        if matches!(number, CALL_RESPONSE_HEADERS | CALL_RESPONSE_TRAILERS) {
+            let answer = self.outgoing.arrived.as_mut().filter(|answer| !answer.grpc);
+            let answer = answer.ok_or(Status::BAD_ARGUMENT)?;
+            return Ok(if number == CALL_RESPONSE_HEADERS {
+                &mut answer.headers
+            } else {
+                &mut answer.trailers
+            });
         }
-        let map = usize::try_from(number).ok().and_then(|number| self.maps.get_mut(number));
+        let map = usize::try_from(number).ok().and_then(|number| self.here().maps.get_mut(number));
         map.and_then(Option::as_mut).ok_or(Status::BAD_ARGUMENT)
     }
 }
@@ -288,6 +275,7 @@ impl Host for MockHost {
 
     fn buffer(&mut self, buffer: u32, start: usize, size: usize) -> Answer<Vec<u8>> {
         self.count("proxy_get_buffer_bytes")?;
+        let here = self.effective.unwrap_or(self.entered);
         let bytes: &[u8] = match buffer {
             PLUGIN_CONFIGURATION => &self.configuration,
             CALL_RESPONSE_BODY | GRPC_MESSAGE => {
@@ -295,7 +283,8 @@ impl Host for MockHost {
                 &self.outgoing.arrived.as_ref().filter(wanted).ok_or(Status::NOT_FOUND)?.body
             }
             _ => {
-                let buffer = usize::try_from(buffer).ok().and_then(|body| self.bodies.get(body));
+                let here = self.contexts.get(&here).ok_or(Status::NOT_FOUND)?;
+                let buffer = usize::try_from(buffer).ok().and_then(|body| here.bodies.get(body));
                 // One that has gone on reads as empty.
                 buffer.ok_or(Status::NOT_FOUND)?.as_ref().map_or(&[], Vec::as_slice)
             }
@@ -306,7 +295,7 @@ impl Host for MockHost {
 
     fn set_buffer(&mut self, buffer: u32, start: usize, size: usize, value: &[u8]) -> Answer<()> {
         self.count("proxy_set_buffer_bytes")?;
-        let buffer = usize::try_from(buffer).ok().and_then(|body| self.bodies.get_mut(body));
+        let buffer = usize::try_from(buffer).ok().and_then(|body| self.here().bodies.get_mut(body));
         let bytes = buffer.ok_or(Status::NOT_FOUND)?.as_mut().ok_or(Status::BAD_ARGUMENT)?;
         if start > bytes.len() {
             return Err(Status::BAD_ARGUMENT);
@@ -353,7 +342,8 @@ impl Host for MockHost {
     fn property(&mut self, path: &[u8]) -> Answer<Vec<u8>> {
         self.count("proxy_get_property")?;
         // The gateway's own come first.
-        let property = self.properties.get(path).or_else(|| self.own_properties.get(path));
+        let here = self.here();
+        let property = here.properties.get(path).or_else(|| here.own_properties.get(path));
         property.cloned().ok_or(Status::NOT_FOUND)
     }
 
@@ -373,13 +363,13 @@ impl Host for MockHost {
             headers: Map::parse(headers).ok_or(Status::BAD_ARGUMENT)?,
         };
         // The first answer stands.
-        self.reply.get_or_insert(reply);
+        self.here().reply.get_or_insert(reply);
         Ok(())
     }
 
     fn set_property(&mut self, path: &[u8], value: &[u8]) -> Answer<()> {
         self.count("proxy_set_property")?;
-        self.own_properties.insert(path.to_vec(), value.to_vec());
+        self.here().own_properties.insert(path.to_vec(), value.to_vec());
         Ok(())
     }
 
@@ -449,23 +439,25 @@ impl Host for MockHost {
 
     fn continue_stream(&mut self, stream: u32) -> Answer<()> {
         self.count("proxy_continue_stream")?;
-        self.outgoing.continue_stream(stream)
+        self.here().let_go(stream).ok_or(Status::BAD_ARGUMENT)
     }
 
     fn close_stream(&mut self, _: u32) -> Answer<()> {
         self.count("proxy_close_stream")?;
-        self.closed = true;
+        self.here().closed = true;
         Ok(())
     }
 
     fn http_call(&mut self, call: OutgoingHttp<'_>) -> Answer<u32> {
         self.count("proxy_http_call")?;
-        self.outgoing.http(&call)
+        let (owner, services) = self.caller();
+        self.outgoing.http(owner, &services, &call)
     }
 
     fn grpc_call(&mut self, call: OutgoingGrpc<'_>) -> Answer<u32> {
         self.count("proxy_grpc_call")?;
-        self.outgoing.grpc(&call)
+        let (owner, services) = self.caller();
+        self.outgoing.grpc(owner, &services, &call)
     }
 
     fn grpc_cancel(&mut self, token: u32) -> Answer<()> {
@@ -475,7 +467,8 @@ impl Host for MockHost {
 
     fn grpc_stream(&mut self, stream: OutgoingGrpc<'_>) -> Answer<u32> {
         self.count("proxy_grpc_stream")?;
-        self.outgoing.grpc_stream(&stream)
+        let (owner, services) = self.caller();
+        self.outgoing.grpc_stream(owner, &services, &stream)
     }
 
     fn grpc_send(&mut self, token: u32, message: &[u8], last: bool) -> Answer<()> {
@@ -485,12 +478,17 @@ impl Host for MockHost {
 
     fn set_tick_period(&mut self, milliseconds: u32) -> Answer<()> {
         self.count("proxy_set_tick_period_milliseconds")?;
-        self.ticks = Ticks { period: u64::from(milliseconds) * MILLISECOND, last: self.clock };
+        let ticks = Ticks { period: u64::from(milliseconds) * MILLISECOND, last: self.clock };
+        self.ticks.insert(self.effective.unwrap_or(self.entered), ticks);
         Ok(())
     }
 
-    fn set_effective_context(&mut self, _: u32) -> Answer<()> {
+    fn set_effective_context(&mut self, context: u32) -> Answer<()> {
         self.count("proxy_set_effective_context")?;
+        if !self.contexts.contains_key(&context) {
+            return Err(Status::BAD_ARGUMENT);
+        }
+        self.effective = Some(context);
         Ok(())
     }
 

@@ -4,15 +4,43 @@
 //! Envoy does where a case can see it; where the two differ, Envoy is right and this is mended.
 
 mod calls;
+mod context;
+mod half;
 mod here;
+mod interleave;
 mod maps;
 mod mock;
 mod reply;
 mod shared;
 mod stream;
-mod waiting;
+mod vm;
 mod worker;
 
 pub(crate) use here::Common;
 pub(crate) use mock::MockHost;
 pub(crate) use worker::{VmHost, load};
+
+use self::context::Context;
+use sdk::native::Entry;
+
+/// The plug-in as one of its contexts enters it.
+#[derive(Clone, Copy)]
+struct Plugin<'a> {
+    entry: &'a Entry,
+    host: &'a VmHost,
+    /// The number of the context.
+    id: u32,
+}
+
+impl<'a> Plugin<'a> {
+    /// The entry points, for a callback of this context.
+    fn enter(&self) -> &'a Entry {
+        self.host.borrow_mut().enter(self.id);
+        self.entry
+    }
+
+    /// What the host keeps of this context.
+    fn context<T>(&self, look: impl FnOnce(&mut Context) -> T) -> T {
+        look(self.host.borrow_mut().context(self.id))
+    }
+}

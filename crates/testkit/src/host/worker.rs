@@ -3,23 +3,21 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use sdk::native::Entry;
 
 use super::mock::MockHost;
 use super::shared::Shared;
-use super::stream::Stream;
-use crate::case::{Request, Setup, Upstream};
+use super::vm::Vm;
+use crate::case::{Order, Request, Setup, Upstream};
 use crate::outcome::{LogLine, Outcome};
 use crate::{Load, Loaded};
-
-/// The context of the one root that a case has.
-const ROOT: u32 = 1;
 
 /// The host of one VM, which its thread shares with the callbacks of the plug-in.
 pub(crate) type VmHost = Rc<RefCell<MockHost>>;
@@ -44,11 +42,12 @@ pub(crate) fn load(
 /// What a configuration came to: the log of a plug-in that refused it.
 type Started = anyhow::Result<Result<(), Vec<LogLine>>>;
 
-/// A request for the thread of a VM, and where its outcome goes.
+/// Requests for the thread of a VM, and where their outcomes go.
 struct Job {
-    request: Request,
-    upstream: Upstream,
-    outcome: Sender<Outcome>,
+    requests: Vec<(Request, Upstream)>,
+    /// Nothing for one request by itself.
+    order: Option<Order>,
+    outcomes: Sender<anyhow::Result<Vec<Outcome>>>,
 }
 
 /// A worker of the gateway: the thread of a VM.
@@ -81,9 +80,18 @@ impl Worker {
 
     /// Has a request done; nothing when the thread has ended.
     fn exchange(&self, request: &Request, upstream: &Upstream) -> Option<Outcome> {
-        let (outcome, result) = channel();
-        let job = Job { request: request.clone(), upstream: upstream.clone(), outcome };
-        self.jobs.as_ref()?.send(job).ok()?;
+        let outcomes = self.run(vec![(request.clone(), upstream.clone())], None)?;
+        outcomes.ok()?.pop()
+    }
+
+    /// Has requests done; nothing when the thread has ended.
+    fn run(
+        &self,
+        requests: Vec<(Request, Upstream)>,
+        order: Option<Order>,
+    ) -> Option<anyhow::Result<Vec<Outcome>>> {
+        let (outcomes, result) = channel();
+        self.jobs.as_ref()?.send(Job { requests, order, outcomes }).ok()?;
         result.recv().ok()
     }
 
@@ -115,6 +123,22 @@ impl Loaded for Vms {
         self.exchanges += 1;
         let worker = self.workers.get_mut(turn).context("a gateway has at least one worker")?;
         worker.exchange(request, upstream).ok_or_else(|| worker.stopped())
+    }
+
+    fn interleave(
+        &mut self,
+        requests: &[(Request, Upstream)],
+        order: &Order,
+    ) -> anyhow::Result<Vec<Outcome>> {
+        let mut outcomes = Vec::new();
+        if !requests.is_empty() && self.workers.len() != 1 {
+            bail!("requests are open at once in one VM: write `gateway: {{ workers: 1 }}`");
+        }
+        for worker in &mut self.workers {
+            let came = worker.run(requests.to_vec(), Some(order.clone()));
+            outcomes.extend(came.ok_or_else(|| worker.stopped())??);
+        }
+        Ok(outcomes)
     }
 
     fn exchange_at_once(
@@ -163,9 +187,7 @@ fn run(
     loaded: &Sender<Started>,
     work: &Receiver<Job>,
 ) {
-    let configuration = setup.configuration.unwrap_or_default().into_bytes();
-    let size = configuration.len();
-    let host = Rc::new(RefCell::new(MockHost::new(setup.gateway, configuration, shared)));
+    let host = Rc::new(RefCell::new(MockHost::new(setup.gateway, setup.services, shared)));
     let entry = match start(host.clone()) {
         Ok(entry) => entry,
         Err(error) => {
@@ -174,16 +196,22 @@ fn run(
             return;
         }
     };
-    (entry.on_context_create)(ROOT, 0);
-    let good = (entry.on_configure)(ROOT, size);
-    let log = std::mem::take(&mut host.borrow_mut().log);
-    if loaded.send(Ok(if good { Ok(()) } else { Err(log) })).is_err() || !good {
+    let vm = match Vm::start(entry, host, Arc::default(), setup.configuration) {
+        Ok(vm) => vm,
+        Err(log) => {
+            let _ = loaded.send(Ok(Err(log)));
+            return;
+        }
+    };
+    if loaded.send(Ok(Ok(()))).is_err() {
         return;
     }
-    for (context, Job { request, upstream, outcome }) in (ROOT + 1..).zip(work.iter()) {
-        (entry.on_context_create)(context, ROOT);
-        let stream = Stream { entry: &entry, host: &host, root: ROOT, context };
-        if outcome.send(stream.exchange(&request, &upstream)).is_err() {
+    for Job { requests, order, outcomes } in work.iter() {
+        let came = match order {
+            Some(order) => vm.interleave(&requests, &order),
+            None => Ok(requests.iter().map(|(request, upstream)| vm.exchange(request, upstream)).collect()),
+        };
+        if outcomes.send(came).is_err() {
             return;
         }
     }
