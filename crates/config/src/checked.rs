@@ -1,13 +1,19 @@
-//! Values that cannot be wrong once they are read: strings that match something, texts, statuses, header fields.
+//! Values that cannot be wrong once they are read: strings that match something, texts, secrets, statuses, header
+//! fields, services.
 
+mod header;
 #[cfg(all(feature = "schema", not(target_family = "wasm")))]
 mod schema;
+mod service;
 
 use std::fmt;
 use std::ops::Deref;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
+
+pub use header::{HeaderName, HeaderValue, RequestHeaderName, SettableHeaderName, why_not_settable};
+pub use service::ServiceName;
 
 /// A string with at least one character. An empty pattern would match everything.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -92,6 +98,23 @@ impl From<Text> for String {
     }
 }
 
+/// A [`Text`] that tools do not show: its field is marked secret in the schema.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(Text);
+
+impl From<Secret> for String {
+    fn from(secret: Secret) -> String {
+        secret.0.into()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
 /// The status of an answer, 200 to 599 (RFC 9110, section 15). A gateway that is told to answer with
 /// another one leaves its client without any answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -122,76 +145,5 @@ impl TryFrom<u32> for StatusCode {
             Ok(code @ 200..=599) => Ok(StatusCode(code)),
             _ => Err("must be a status from 200 to 599: write for example 403"),
         }
-    }
-}
-
-/// The name of a header field: a token (RFC 9110, section 5.1) in lower case, which is how gateways store
-/// it. Pseudo-headers such as `:path` are not among them.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(try_from = "String")]
-pub struct HeaderName(String);
-
-impl TryFrom<String> for HeaderName {
-    type Error = &'static str;
-
-    fn try_from(mut name: String) -> Result<Self, &'static str> {
-        if name.is_empty() {
-            return Err("must not be empty: write the name of a header, for example x-from");
-        }
-        if !name.bytes().all(is_token) {
-            return Err("is not the name of a header: write letters, digits and dashes, for example x-from");
-        }
-        name.make_ascii_lowercase();
-        Ok(HeaderName(name))
-    }
-}
-
-/// `tchar` of RFC 9110, section 5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-impl Deref for HeaderName {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl AsRef<[u8]> for HeaderName {
-    fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-/// The value of a header field: no control characters but tabs (RFC 9110, section 5.5), so that it can
-/// neither end the field nor be refused by the gateway.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(try_from = "String")]
-pub struct HeaderValue(String);
-
-impl TryFrom<String> for HeaderValue {
-    type Error = &'static str;
-
-    fn try_from(value: String) -> Result<Self, &'static str> {
-        if value.bytes().any(|byte| byte != b'\t' && byte.is_ascii_control()) {
-            return Err("must not hold control characters such as line breaks: write it in one line");
-        }
-        Ok(HeaderValue(value))
-    }
-}
-
-impl Deref for HeaderValue {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl AsRef<[u8]> for HeaderValue {
-    fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes()
     }
 }

@@ -8,7 +8,7 @@ use crate::inherit::{Fields, Kept, Lent, Overlay};
 use crate::path::Path;
 use crate::source::{self, Found, Object, Receive};
 use crate::strict::{Context, Strict};
-use crate::{ConfigError, Configuration, FieldError, NonEmptyString, suggest};
+use crate::{ConfigError, Configuration, FieldError, NonEmptyString, names, suggest};
 
 /// The key of the rules, in the document only.
 const RULES: &str = "_rules_";
@@ -185,7 +185,10 @@ fn read_rule<C: Configuration>(
         }
         *names = list(object, &Path::Key(path, key), |found, _| match found {
             Found::Str("") => Err(key_error("", NonEmptyString::EMPTY)),
-            Found::Str(name) => Ok(name.to_string()),
+            Found::Str(name) => match names::problem(key, name) {
+                Some(message) => Err(key_error("", message)),
+                None => Ok(name.to_string()),
+            },
             other => Err(other.is_not(&"a string")),
         })?;
         if names.is_empty() {

@@ -42,6 +42,7 @@ mod configuration;
 mod document;
 mod error;
 mod inherit;
+mod names;
 mod path;
 mod source;
 mod strict;
@@ -54,7 +55,10 @@ pub mod schema;
 #[cfg(not(target_family = "wasm"))]
 pub mod yaml;
 
-pub use checked::{HeaderName, HeaderValue, NonEmptyString, StatusCode, Text};
+pub use checked::{
+    HeaderName, HeaderValue, NonEmptyString, RequestHeaderName, Secret, ServiceName, SettableHeaderName,
+    StatusCode, Text, why_not_settable,
+};
 pub use configuration::Configuration;
 pub use document::{Conditions, Document, Rule};
 pub use error::{ConfigError, FieldError};

@@ -54,6 +54,17 @@ pub struct Span {
 }
 
 impl Span {
+    /// What is written there, if it is in one line.
+    #[must_use]
+    pub fn of(self, text: &str) -> Option<&str> {
+        let line = text.lines().nth(self.start.line.checked_sub(1)?)?;
+        let byte = |place: Position| {
+            let mut starts = line.char_indices().map(|(at, _)| at).chain([line.len()]);
+            starts.nth(place.column.checked_sub(1)?)
+        };
+        (self.start.line == self.end.line).then(|| line.get(byte(self.start)?..byte(self.end)?))?
+    }
+
     fn to(self, end: Span) -> Span {
         Span { start: self.start, end: end.end }
     }
@@ -139,6 +150,16 @@ impl Node {
     #[must_use]
     pub fn span(&self) -> Span {
         self.span
+    }
+
+    /// The value at `path` (`_rules_[3].block_urls[0]`), counted from here, where there is one.
+    #[must_use]
+    pub fn at(&self, path: &str) -> Option<&Node> {
+        let (mut node, mut rest) = (self, path);
+        while !rest.is_empty() {
+            (_, node, rest) = node.step(rest)?;
+        }
+        Some(node)
     }
 
     /// Where `path` (`_rules_[3].block_urls[0]`) stands, counted from here: a field with its key, an entry of

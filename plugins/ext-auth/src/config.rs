@@ -111,11 +111,12 @@ impl Configuration for Config {
 fn service(endpoint: Endpoint) -> Result<Cluster, FieldError> {
     let cluster = Cluster::fqdn(&endpoint.service_name, endpoint.service_port.get());
     let Some(host) = endpoint.service_host else { return Ok(cluster) };
-    match host.bytes().all(|byte| byte.is_ascii_graphic()) {
+    let is_of_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    match host.bytes().all(is_of_host) {
         true => Ok(cluster.with_host(String::from(host))),
         false => Err(FieldError::new(
             "http_service.endpoint.service_host",
-            "must be a host: write it without spaces, for example auth.example.com",
+            "must be a host: write it without spaces, scheme and path, for example auth.example.com",
         )),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::{NonZeroU16, NonZeroU32};
 
-use config::{HeaderName, NonEmptyString, StatusCode, Text};
+use config::{HeaderName, NonEmptyString, Secret, ServiceName, StatusCode};
 use sdk::configuration;
 
 /// The fields of a configuration.
@@ -89,7 +89,7 @@ pub enum EndpointMode {
 pub struct Endpoint {
     /// Fully qualified name: `auth.default.svc.cluster.local`, `auth.dns`, `auth.static`.
     /// zh: 完整名称：`auth.default.svc.cluster.local`、`auth.dns`、`auth.static`
-    pub service_name: NonEmptyString,
+    pub service_name: ServiceName,
     /// Its port.
     /// zh: 端口
     #[serde(default = "http")]
@@ -131,7 +131,7 @@ pub struct AuthorizationRequest {
     /// Headers that go to the service in place of the client's.
     /// zh: 发给鉴权服务的头，替换客户端的同名头
     #[serde(default)]
-    pub headers_to_add: BTreeMap<HeaderName, Text>,
+    pub headers_to_add: BTreeMap<HeaderName, Secret>,
     /// Must be false, see [Bodies](#bodies).
     /// zh: 必须为 false，见[请求体](#请求体)
     #[serde(default)]

@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
-use super::{HeaderName, HeaderValue, NonEmptyString, StatusCode, Text};
+use super::{
+    HeaderName, HeaderValue, NonEmptyString, RequestHeaderName, Secret, ServiceName, SettableHeaderName,
+    StatusCode, Text,
+};
 
 macro_rules! described {
     ($($type:ident: $schema:tt;)*) => {$(
@@ -35,6 +38,10 @@ described! {
     NonEmptyString: { "type": "string", "minLength": 1 };
     StatusCode: { "type": "integer", "minimum": 200, "maximum": 599 };
     HeaderName: { "type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$" };
+    SettableHeaderName: { "type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$" };
+    RequestHeaderName: { "type": "string", "pattern": "^:?[!#$%&'*+.^_`|~0-9A-Za-z-]+$" };
+    ServiceName: { "type": "string", "minLength": 1 };
     Text: { "type": "string" };
+    Secret: { "type": "string", "format": "password", "writeOnly": true };
     HeaderValue: { "type": "string", "pattern": "^[^\\x00-\\x08\\x0a-\\x1f\\x7f]*$" };
 }

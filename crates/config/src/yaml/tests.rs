@@ -145,3 +145,14 @@ fn no_text_fills_the_memory_or_the_stack() {
         assert!(read(&deep).is_err());
     }
 }
+
+#[test]
+fn what_is_written_is_found_again() {
+    let text = "a: [ä, 64e5]\nb:\n  c: 0x10 # ten\n";
+    let document = &read(text).unwrap()[0];
+    let written = |path: &str| document.at(path)?.span().of(text);
+    assert_eq!(written("a[0]"), Some("ä"));
+    assert_eq!(written("a[1]"), Some("64e5"));
+    assert_eq!(written("b.c"), Some("0x10"));
+    assert_eq!((written("b.d"), written("a[2]"), written("a[1].x")), (None, None, None));
+}

@@ -45,7 +45,13 @@ impl HostPattern {
             let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
             return refuse(Problem::Scheme { host: host.to_owned() });
         }
-        if let Some(host) = pattern.split(['/', '?', '#', '\\']).next().filter(|host| *host != pattern) {
+        let host = pattern.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+        let is_foreign =
+            |byte: &u8| byte.is_ascii() && !byte.is_ascii_alphanumeric() && !b"-_.*:[]@".contains(byte);
+        if let Some(byte) = host.bytes().find(is_foreign) {
+            return refuse(Problem::Character(char::from(byte)));
+        }
+        if host != pattern {
             return refuse(Problem::Path { host: host.to_owned() });
         }
         if let Some((_, host)) = pattern.rsplit_once('@') {
@@ -71,6 +77,10 @@ impl HostPattern {
             Shape::Prefix(part) | Shape::Suffix(part) if part.iter().all(|byte| *byte == b'.') => {
                 refuse(Problem::OnlyDots)
             }
+            Shape::Prefix(part) | Shape::Suffix(part) if has_empty_label(&part) => {
+                refuse(Problem::EmptyLabel)
+            }
+            Shape::Prefix(part) if part.starts_with(b".") => refuse(Problem::EmptyLabel),
             shape => Ok(Self(shape)),
         }
     }
@@ -93,6 +103,11 @@ impl HostPattern {
 
 fn lower(text: &[u8]) -> Vec<u8> {
     text.to_ascii_lowercase()
+}
+
+/// Whether two dots stand side by side.
+fn has_empty_label(host: &[u8]) -> bool {
+    host.windows(2).any(|bytes| bytes == b"..")
 }
 
 /// A pattern without a star at either end.
@@ -119,6 +134,8 @@ fn exact(host: &[u8]) -> Result<Shape, Problem> {
     }
     let mut parts = host.split(|&byte| byte == b':');
     match (parts.next(), parts.next(), parts.next()) {
+        (_, None, _) if host.starts_with(b".") => Err(Problem::LeadingDot { suffix: text(host) }),
+        (_, None, _) if has_empty_label(host) => Err(Problem::EmptyLabel),
         (_, None, _) => Ok(Shape::Exact(host.to_vec())),
         (Some(name), Some(_), None) => Err(Problem::Port { host: text(name) }),
         _ => Err(Problem::Address),
@@ -136,14 +153,28 @@ pub struct HostPatternError {
 enum Problem {
     Empty,
     Blank,
-    Scheme { host: String },
-    Path { host: String },
-    UserInformation { host: String },
-    Port { host: String },
+    Scheme {
+        host: String,
+    },
+    Path {
+        host: String,
+    },
+    UserInformation {
+        host: String,
+    },
+    Port {
+        host: String,
+    },
     WildcardPortOrAddress,
     Address,
     Stars,
     OnlyDots,
+    EmptyLabel,
+    LeadingDot {
+        suffix: String,
+    },
+    /// One that no name of a host has.
+    Character(char),
     NotAscii,
 }
 
@@ -207,6 +238,22 @@ impl fmt::Display for HostPatternError {
                  `*.example.com` or `www.*`"
             ),
             Problem::OnlyDots => write!(f, "host `{pattern}` has no name in it: write `*` for every host"),
+            Problem::EmptyLabel => write!(
+                f,
+                "host `{pattern}` has nothing between two dots or before the first, as no host has: write each label, \
+                 as in `www.example.com`"
+            ),
+            Problem::LeadingDot { suffix } => {
+                write!(f, "host `{pattern}` begins with a dot, as no host does: write `*{suffix}`")
+            }
+            Problem::Character(',' | ';' | '|') => {
+                write!(f, "host `{pattern}` is several hosts: write one host per list item")
+            }
+            Problem::Character(character) => write!(
+                f,
+                "host `{pattern}` contains `{character}`, which no host has, and is not a regular expression: write \
+                 `www.example.com`, `*.example.com` or `www.*`"
+            ),
             Problem::NotAscii => write!(
                 f,
                 "host `{pattern}` is not ASCII, and requests carry such names encoded: write the form that begins \
@@ -278,6 +325,21 @@ mod tests {
             ("*.", "write `*`"),
             (".*", "write `*`"),
             ("中文.com", "`xn--`"),
+            ("~^a.*", "contains `~`, which no host has"),
+            ("^a\\.example\\.com$", "contains `^`"),
+            ("^a.example.com$", "contains `^`"),
+            ("(a|b).example.com", "contains `(`"),
+            ("a.com|b.com", "one host per list item"),
+            ("a.com,b.com", "one host per list item"),
+            ("a.*,b.*", "one host per list item"),
+            ("a+.example.com", "contains `+`"),
+            ("{tenant}.example.com", "contains `{`"),
+            ("%2a.example.com", "contains `%`"),
+            (".example.com", "write `*.example.com`"),
+            ("a..example.com", "write each label"),
+            ("*..com", "write each label"),
+            ("www..*", "write each label"),
+            (".www.*", "write each label"),
         ] {
             let message = HostPattern::parse(pattern).expect_err(pattern).to_string();
             assert!(message.contains(remedy), "{pattern:?}: {message}");

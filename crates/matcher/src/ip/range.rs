@@ -38,6 +38,15 @@ impl IpRange {
             _ => false,
         }
     }
+
+    /// Whether every address of `other` is in it.
+    pub fn covers(&self, other: &IpRange) -> bool {
+        match (self.0, other.0) {
+            (Bounds::V4(first, last), Bounds::V4(from, to)) => first <= from && to <= last,
+            (Bounds::V6(first, last), Bounds::V6(from, to)) => first <= from && to <= last,
+            _ => false,
+        }
+    }
 }
 
 fn read(text: &str) -> Result<Bounds, Problem> {
@@ -181,6 +190,16 @@ mod tests {
         assert_eq!(bounds("::ffff:192.0.2.0/120"), bounds("192.0.2.0/24"));
         assert_eq!(bounds("::ffff:192.0.2.1"), bounds("192.0.2.1"));
         assert_eq!(bounds("::ffff:0:0/96"), bounds("0.0.0.0/0"));
+    }
+
+    #[test]
+    fn a_range_covers_what_is_inside() {
+        let covers =
+            |one: &str, other: &str| IpRange::parse(one).unwrap().covers(&IpRange::parse(other).unwrap());
+        assert!(covers("192.0.2.0/24", "192.0.2.7") && covers("0.0.0.0/0", "10.0.0.0/8"));
+        assert!(covers("::/0", "2001:db8::/32") && covers("192.0.2.1", "::ffff:192.0.2.1"));
+        assert!(!covers("192.0.2.7", "192.0.2.0/24") && !covers("::/0", "0.0.0.0/0"));
+        assert!(!covers("10.0.0.0/25", "10.0.0.128/25"));
     }
 
     #[test]

@@ -1,0 +1,204 @@
+//! Names and values of header fields: any, those that a plug-in may set, and those that it can find in a request.
+
+use std::ops::Deref;
+
+use serde::Deserialize;
+
+/// The name of a header field: a token (RFC 9110, section 5.1) in lower case, which is how gateways store
+/// it. Pseudo-headers such as `:path` are not among them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub struct HeaderName(pub(super) String);
+
+impl TryFrom<String> for HeaderName {
+    type Error = &'static str;
+
+    fn try_from(mut name: String) -> Result<Self, &'static str> {
+        if name.is_empty() {
+            return Err("must not be empty: write the name of a header, for example x-from");
+        }
+        if !name.bytes().all(is_token) {
+            return Err("is not the name of a header: write letters, digits and dashes, for example x-from");
+        }
+        name.make_ascii_lowercase();
+        Ok(HeaderName(name))
+    }
+}
+
+/// `tchar` of RFC 9110, section 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// The name of a header field that a plug-in may set on a message: not one that the gateway itself writes from
+/// what it knows of the message and the connection ([`why_not_settable`]).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub struct SettableHeaderName(pub(super) HeaderName);
+
+impl TryFrom<String> for SettableHeaderName {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, &'static str> {
+        let name = HeaderName::try_from(name)?;
+        why_not_settable(&name).map_or(Ok(SettableHeaderName(name)), Err)
+    }
+}
+
+/// Why a plug-in must not set a header of this name, which is in lower case; nothing when it may.
+///
+/// The framing of a message and what belongs to one connection (RFC 9110, section 7.6.1) are the gateway's own.
+/// Envoy 1.40 takes them from a plug-in all the same and sends what no upstream can read: with `content-length` a
+/// request with a body is answered 503, with `transfer-encoding` there is no answer at all; in HTTP/2 a request with
+/// `connection` is malformed (RFC 9113, section 8.2.2). It stores `host` as `:authority` and adds to that:
+/// `example.com,other.example.com`. Headers that it adds to (`x-forwarded-proto`) or reads itself
+/// (`x-envoy-upstream-rq-timeout-ms`) may be set: no request breaks.
+#[must_use]
+pub fn why_not_settable(name: &str) -> Option<&'static str> {
+    match name {
+        "host" => Some(
+            "is the host of the request, and a gateway adds to it: set the host in the gateway's route, or write another name",
+        ),
+        "content-length" | "transfer-encoding" | "trailer" | "te" => Some(
+            "says how a message is transferred, which only the gateway knows: write another name, for example x-from",
+        ),
+        "connection" | "keep-alive" | "proxy-connection" | "upgrade" | "http2-settings" => Some(
+            "belongs to one connection, and the gateway has its own to the upstream: write another name, for example x-from",
+        ),
+        _ if name.starts_with(':') => {
+            Some("is a pseudo-header, which belongs to the gateway: write another name")
+        }
+        _ => None,
+    }
+}
+
+/// The name of a field to look for in the headers of a request: a header, or one of the pseudo-headers
+/// `:authority`, `:path`, `:method` and `:scheme`.
+///
+/// Gateways store `host` as `:authority`, and so does this. A header that they remove before a plug-in sees the
+/// request is refused, because it is never there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub struct RequestHeaderName(pub(super) String);
+
+impl RequestHeaderName {
+    /// `:authority`, the host of a request.
+    pub const AUTHORITY: &str = ":authority";
+    /// `:path`, with its query.
+    pub const PATH: &str = ":path";
+    /// `:method`.
+    pub const METHOD: &str = ":method";
+}
+
+impl TryFrom<String> for RequestHeaderName {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, &'static str> {
+        if name.starts_with(':') {
+            return match name.as_str() {
+                Self::AUTHORITY | Self::PATH | Self::METHOD | ":scheme" => Ok(RequestHeaderName(name)),
+                _ => Err(
+                    "is not a pseudo-header of requests: write `:authority`, `:path`, `:method` or `:scheme`",
+                ),
+            };
+        }
+        let HeaderName(name) = HeaderName::try_from(name)?;
+        match name.as_str() {
+            "host" => Ok(RequestHeaderName(Self::AUTHORITY.into())),
+            "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade" => Err(
+                "is removed by the gateway before a plug-in sees the request: write the name of another header",
+            ),
+            _ => Ok(RequestHeaderName(name)),
+        }
+    }
+}
+
+/// The value of a header field: no control characters but tabs (RFC 9110, section 5.5), so that it can
+/// neither end the field nor be refused by the gateway.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub struct HeaderValue(pub(super) String);
+
+impl TryFrom<String> for HeaderValue {
+    type Error = &'static str;
+
+    fn try_from(value: String) -> Result<Self, &'static str> {
+        if value.bytes().any(|byte| byte != b'\t' && byte.is_ascii_control()) {
+            return Err("must not hold control characters such as line breaks: write it in one line");
+        }
+        Ok(HeaderValue(value))
+    }
+}
+
+macro_rules! text {
+    ($($type:ident),*) => {$(
+        impl Deref for $type {
+            type Target = str;
+
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl AsRef<[u8]> for $type {
+            fn as_ref(&self) -> &[u8] {
+                self.0.as_bytes()
+            }
+        }
+    )*};
+}
+
+text!(HeaderName, SettableHeaderName, RequestHeaderName, HeaderValue);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_the_gateway_writes_cannot_be_set() {
+        for name in [
+            "Host",
+            "content-length",
+            "Transfer-Encoding",
+            "trailer",
+            "TE",
+            "connection",
+            "Keep-Alive",
+            "proxy-connection",
+            "upgrade",
+            "HTTP2-Settings",
+        ] {
+            let refused = SettableHeaderName::try_from(name.to_owned()).unwrap_err();
+            assert!(refused.contains(": ") && refused.contains("write another name"), "{name}: {refused}");
+        }
+        for name in [":authority", ":path", "x from", "x-from:", "", "x-\u{e4}", "x\r\ny"] {
+            assert!(SettableHeaderName::try_from(name.to_owned()).is_err(), "{name:?}");
+        }
+        assert!(why_not_settable(":authority").is_some());
+        for name in
+            ["X-From", "cookie", "x-forwarded-for", "x-envoy-retry-on", "authority", "x_from", "x-host"]
+        {
+            let name = SettableHeaderName::try_from(name.to_owned()).unwrap();
+            assert_eq!(why_not_settable(&name), None);
+        }
+    }
+
+    #[test]
+    fn what_a_request_can_have_is_found_under_the_name_that_gateways_store() {
+        for (name, stored) in [
+            ("Host", ":authority"),
+            (":authority", ":authority"),
+            (":path", ":path"),
+            (":method", ":method"),
+            (":scheme", ":scheme"),
+            ("X-Api-Key", "x-api-key"),
+            ("te", "te"),
+        ] {
+            assert_eq!(&*RequestHeaderName::try_from(name.to_owned()).unwrap(), stored);
+        }
+        for name in ["", ":status", ":Path", ":", "x y", "Connection", "transfer-encoding", "upgrade"] {
+            let refused = RequestHeaderName::try_from(name.to_owned()).unwrap_err();
+            assert!(refused.contains("write"), "{name:?}: {refused}");
+        }
+    }
+}
