@@ -1,6 +1,6 @@
 //! What an operator configures, and the limits made from it.
 
-use config::{Configuration, FieldError, HeaderName, NonEmptyString, StatusCode};
+use config::{Configuration, FieldError, NonEmptyString, RequestHeaderName, StatusCode};
 use sdk::configuration;
 
 mod item;
@@ -27,7 +27,7 @@ pub struct Fields {
     /// Short for one entry of `rule_items`.
     /// zh: `rule_items` 只有一个条目时的简写
     #[serde(default)]
-    limit_by_header: Option<HeaderName>,
+    limit_by_header: Option<RequestHeaderName>,
     /// Short for one entry of `rule_items`.
     /// zh: `rule_items` 只有一个条目时的简写
     #[serde(default)]

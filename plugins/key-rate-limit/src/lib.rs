@@ -10,6 +10,7 @@ mod store;
 mod window;
 
 use crate::config::Config;
+use crate::rules::Limits;
 use crate::window::Verdict;
 
 struct KeyRateLimit;
@@ -28,12 +29,16 @@ impl Plugin for KeyRateLimit {
     fn on_request_headers(request: &mut RequestHeaders<Self::State>, config: &Config) -> Flow {
         let headers = if config.needs_headers() { request.all() } else { Headers::default() };
         match count(config, &headers) {
-            Ok(None) => Flow::Continue,
-            Ok(Some((limit, Verdict::Passes { left }))) => {
+            Ok(Outcome::Unlimited) => Flow::Continue,
+            Ok(Outcome::Judged(limit, Verdict::Passes { left })) => {
                 *request.state = Some(Quota { limit: limit.requests, left });
                 Flow::Continue
             }
-            Ok(Some((limit, Verdict::Refused { wait }))) => Flow::Reply(refused(config, limit, wait)),
+            Ok(Outcome::Judged(limit, Verdict::Refused { wait })) => {
+                Flow::Reply(refused(config, limit, Some(wait)))
+            }
+            // It would be refused again at any time.
+            Ok(Outcome::TooManyKeys(limit)) => Flow::Reply(refused(config, limit, None)),
             Err(Status(status)) => {
                 error!("key-rate-limit: cannot count a request: host status {status}");
                 Self::ON_FAILURE.flow("key-rate-limit.host_failure")
@@ -50,24 +55,40 @@ impl Plugin for KeyRateLimit {
     }
 }
 
-/// Counts the request under the limit that it has, if any.
-fn count<'c>(config: &'c Config, headers: &Headers) -> Result<Option<(&'c config::Limit, Verdict)>, Status> {
-    let address = if config.needs_address() { property::SOURCE_ADDRESS.try_get()? } else { None };
-    let address = address.and_then(|address| matcher::ip::parse_ip(&address));
-    let Some(found) = rules::find(config, headers, address) else {
-        return Ok(None);
-    };
-    Ok(Some((found.limit, store::count(&found)?)))
+/// What comes of a request.
+enum Outcome<'c> {
+    /// It has no limit.
+    Unlimited,
+    /// Of its limits, the one that decides.
+    Judged(&'c config::Limit, Verdict),
+    /// It has more keys of this limit, or of others beside it, than a request may have.
+    TooManyKeys(&'c config::Limit),
 }
 
-fn refused(config: &Config, limit: &config::Limit, wait: u64) -> Reply {
+/// Counts the request under the limits that it has, if any.
+fn count<'c>(config: &'c Config, headers: &Headers) -> Result<Outcome<'c>, Status> {
+    let address = if config.needs_address() { property::SOURCE_ADDRESS.try_get()? } else { None };
+    let address = address.and_then(|address| matcher::ip::parse_ip(&address));
+    Ok(match rules::find(config, headers, address) {
+        Limits::TooMany(limit) => Outcome::TooManyKeys(limit),
+        Limits::Each(found) => match store::count(&found)? {
+            Some((limit, verdict)) => Outcome::Judged(limit, verdict),
+            None => Outcome::Unlimited,
+        },
+    })
+}
+
+/// The answer to a request that is too much. `wait` is in how many nanoseconds another one passes.
+fn refused(config: &Config, limit: &config::Limit, wait: Option<u64>) -> Reply {
     const SECOND: u64 = 1_000_000_000;
     let mut reply = Reply::new(config.rejected_code)
         .details("key-rate-limit.rejected")
         .cause(limit.place.as_str())
-        .header("x-ratelimit-reset", wait.div_ceil(SECOND).to_string())
         .body(config.rejected_msg.as_str())
         .dry_run(config.dry_run);
+    if let Some(wait) = wait {
+        reply = reply.header("x-ratelimit-reset", wait.div_ceil(SECOND).to_string());
+    }
     if config.show_limit_quota_header {
         reply = reply
             .header("x-ratelimit-limit", limit.requests.to_string())

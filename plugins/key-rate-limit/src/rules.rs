@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
+use config::RequestHeaderName;
+use matcher::host::normalise;
 use matcher::ip::parse_ip;
 use sdk::Headers;
 
@@ -11,6 +13,9 @@ use crate::config::{AddressSource, Config, Item, Keys, Limit, Pattern, Scope, So
 
 /// The header that authentication plug-ins set.
 const CONSUMER: &str = "x-mse-consumer";
+
+/// How many keys of one limit a request may have. Each costs host calls, and nobody but an attacker sends that many.
+const MAX_KEYS: usize = 16;
 
 /// A limit that a request has.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,58 +26,133 @@ pub struct Found<'c> {
     pub key: Option<Vec<u8>>,
 }
 
-/// The limit of the first item that is about the request. `address` is the client's.
-pub fn find<'c>(config: &'c Config, headers: &Headers, address: Option<IpAddr>) -> Option<Found<'c>> {
-    match &config.scope {
-        Scope::All(limit) => Some(Found { limit, key: None }),
-        Scope::Items(items) => items.iter().find_map(|item| in_item(item, headers, address)),
+/// The limits that a request has.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Limits<'c> {
+    /// It counts under each of these; most requests have one, or none.
+    Each(Vec<Found<'c>>),
+    /// More than [`MAX_KEYS`], of which this is one.
+    TooMany(&'c Limit),
+}
+
+/// A key as a request has it.
+struct Spelling<'a> {
+    /// As it was sent.
+    sent: Cow<'a, [u8]>,
+    /// What all spellings of the same key have in common.
+    key: Cow<'a, [u8]>,
+}
+
+impl<'a> Spelling<'a> {
+    fn plain(sent: impl Into<Cow<'a, [u8]>>) -> Self {
+        let sent = sent.into();
+        Spelling { key: sent.clone(), sent }
     }
 }
 
-fn in_item<'c>(item: &'c Item, headers: &Headers, address: Option<IpAddr>) -> Option<Found<'c>> {
-    match &item.source {
-        Source::Header(name) => headers.values(name).find_map(|value| limit_of(&item.keys, value)),
-        Source::Consumer => headers.values(CONSUMER).find_map(|value| limit_of(&item.keys, value)),
+/// The limits of the first item that is about the request. `address` is the client's.
+pub fn find<'c>(config: &'c Config, headers: &Headers, address: Option<IpAddr>) -> Limits<'c> {
+    let items = match &config.scope {
+        Scope::All(limit) => return Limits::Each(vec![Found { limit, key: None }]),
+        Scope::Items(items) => items,
+    };
+    for item in items {
+        match in_item(item, headers, address) {
+            Limits::Each(found) if found.is_empty() => {}
+            limits => return limits,
+        }
+    }
+    Limits::Each(Vec::new())
+}
+
+/// The limits of an item that a request has: one for each of its keys, since an upstream may read any of them.
+fn in_item<'c>(item: &'c Item, headers: &Headers, address: Option<IpAddr>) -> Limits<'c> {
+    let mut keys = KeysOfRequest { keys: &item.keys, found: Vec::new() };
+    let many = match &item.source {
+        Source::Header(name) => keys.add_all(headers.values(name).map(|value| spelling(name, value))),
+        Source::Consumer => keys.add_all(headers.values(CONSUMER).map(Spelling::plain)),
         Source::Param(name) => {
-            let path = headers.values(":path").next()?;
-            params(path, name.as_bytes()).find_map(|value| limit_of(&item.keys, &value))
+            let path = headers.values(":path").next().unwrap_or_default();
+            let values = |separators| params(path, name.as_bytes(), separators).map(Spelling::plain);
+            keys.add_all(values(b"&")).or_else(|| {
+                // Some servers take `;` for a separator too.
+                let other = path.contains(&b';').then(|| values(b"&;"));
+                keys.add_all(other.into_iter().flatten())
+            })
         }
         Source::Cookie(name) => {
-            let mut cookies = headers.values("cookie").flat_map(|value| cookies(value, name.as_bytes()));
-            cookies.find_map(|value| limit_of(&item.keys, value))
+            let cookies = headers.values("cookie").flat_map(|value| cookies(value, name.as_bytes()));
+            keys.add_all(cookies.map(|value| Spelling { sent: value.into(), key: cookie_key(value) }))
         }
         Source::Address(source) => {
-            let Keys::Ranges(ranges, limits) = &item.keys else {
-                return None;
-            };
             let address = match source {
-                AddressSource::Connection => address?,
+                AddressSource::Connection => address,
                 // Who sends no address, or none that is one, does not get around the limit.
-                AddressSource::Header(name, hops) => forwarded(headers, name, *hops).or(address)?,
+                AddressSource::Header(name, hops) => forwarded(headers, name, *hops).or(address),
             };
-            let limit = ranges.find(address).and_then(|index| limits.get(index))?;
-            Some(Found { limit, key: Some(address.to_string().into_bytes()) })
+            if let (Some(address), Keys::Ranges(ranges, limits)) = (address, &item.keys)
+                && let Some(limit) = ranges.find(address).and_then(|index| limits.get(index))
+            {
+                keys.found.push(Found { limit, key: Some(address.to_string().into_bytes()) });
+            }
+            None
         }
+    };
+    many.map_or(Limits::Each(keys.found), Limits::TooMany)
+}
+
+/// The keys of a request, each once.
+struct KeysOfRequest<'c> {
+    keys: &'c Keys,
+    found: Vec<Found<'c>>,
+}
+
+impl<'c> KeysOfRequest<'c> {
+    /// Adds keys that have a limit. The limit of one that is too much.
+    fn add_all<'a>(&mut self, keys: impl Iterator<Item = Spelling<'a>>) -> Option<&'c Limit> {
+        for spelling in keys {
+            let Some(found) = limit_of(self.keys, spelling) else { continue };
+            if self.found.contains(&found) {
+                continue;
+            }
+            if self.found.len() == MAX_KEYS {
+                return Some(found.limit);
+            }
+            self.found.push(found);
+        }
+        None
     }
 }
 
 /// The limit of a key.
-fn limit_of<'c>(keys: &'c Keys, key: &[u8]) -> Option<Found<'c>> {
+fn limit_of<'c>(keys: &'c Keys, spelling: Spelling<'_>) -> Option<Found<'c>> {
+    let Spelling { sent, key } = spelling;
     match keys {
         Keys::Exact(set, limits) => {
-            let limit = set.find(key).and_then(|index| limits.get(index))?;
+            let limit = set.find(&sent).or_else(|| set.find(&key)).and_then(|index| limits.get(index))?;
             Some(Found { limit, key: None })
         }
         Keys::Patterns(patterns) => {
             let fits = |(pattern, _): &&(Pattern, Limit)| match pattern {
                 Pattern::Any => true,
-                Pattern::Regexp(regexp) => regexp.is_match(key),
+                Pattern::Regexp(regexp) => regexp.is_match(&sent) || regexp.is_match(&key),
             };
             let (_, limit) = patterns.iter().find(fits)?;
-            Some(Found { limit, key: Some(key.to_vec()) })
+            Some(Found { limit, key: Some(key.into_owned()) })
         }
         Keys::Ranges(..) => None,
     }
+}
+
+/// A header's value. Spellings of a host are one key, and a query, in which clients write what they like, makes no
+/// other key of a path.
+fn spelling<'a>(name: &str, value: &'a [u8]) -> Spelling<'a> {
+    let key = match name {
+        RequestHeaderName::AUTHORITY => normalise(value),
+        RequestHeaderName::PATH => value.split(|byte| *byte == b'?').next().unwrap_or_default().into(),
+        _ => value.into(),
+    };
+    Spelling { sent: value.into(), key }
 }
 
 /// The address in a header such as `x-forwarded-for`: the first, or the `hops`th from the right.
@@ -87,13 +167,17 @@ fn forwarded(headers: &Headers, name: &str, hops: Option<NonZeroU16>) -> Option<
     parse_ip(addresses.first()?)
 }
 
-/// The values of a parameter in the query of a path, decoded as forms are.
-fn params<'a>(path: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = Cow<'a, [u8]>> {
+/// The values of a parameter in the query of a path, decoded as forms are. `separators` end a parameter.
+fn params<'a>(
+    path: &'a [u8],
+    name: &'a [u8],
+    separators: &'static [u8],
+) -> impl Iterator<Item = Cow<'a, [u8]>> {
     let query = path.iter().position(|byte| *byte == b'?').and_then(|mark| path.get(mark + 1..));
-    let pairs = query.unwrap_or_default().split(|byte| *byte == b'&');
+    let pairs = query.unwrap_or_default().split(|byte| separators.contains(byte));
     pairs.filter_map(move |pair| {
         let (key, value) = halves(pair);
-        (*decoded(key) == *name).then(|| decoded(value))
+        (*decoded(key, b' ') == *name).then(|| decoded(value, b' '))
     })
 }
 
@@ -111,8 +195,14 @@ fn halves(pair: &[u8]) -> (&[u8], &[u8]) {
     (halves.next().unwrap_or_default(), halves.next().unwrap_or_default())
 }
 
-/// `+` as a space and `%41` as its byte; a `%` without two hexadecimal digits stays (URL Standard, section 5.1).
-fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
+/// What all spellings of a cookie's value have in common: servers take quotation marks off, and decode it.
+pub fn cookie_key(value: &[u8]) -> Cow<'_, [u8]> {
+    let inside = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    decoded(inside.unwrap_or(value), b'+')
+}
+
+/// `%41` as its byte, and `+` as `plus`; a `%` without two hexadecimal digits stays (URL Standard, section 5.1).
+fn decoded(text: &[u8], plus: u8) -> Cow<'_, [u8]> {
     if !text.iter().any(|byte| matches!(byte, b'+' | b'%')) {
         return Cow::Borrowed(text);
     }
@@ -122,7 +212,7 @@ fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
     while let Some((first, after)) = rest.split_first() {
         rest = after;
         bytes.push(match (first, after) {
-            (b'+', _) => b' ',
+            (b'+', _) => plus,
             (b'%', [high, low, after @ ..]) => match (digit(high), digit(low)) {
                 (Some(high), Some(low)) => {
                     rest = after;
@@ -147,12 +237,28 @@ mod tests {
     #[test]
     fn parameters_are_decoded() {
         let path = b"/a?k=1&K=2&x%6b=3&k=%41+b%2&%6B=&k&=k&kk=4?k=5";
+        let params = |path, name| params(path, name, b"&");
         assert_eq!(all(params(path, b"k")), ["1", "A b%2", "", ""]);
         assert_eq!(all(params(path, b"xk")), ["3"]);
         assert_eq!(all(params(path, b"kk")), ["4?k=5"]);
         assert_eq!(all(params(path, b"none")), [""; 0]);
         assert_eq!(all(params(b"/k=1", b"k")), [""; 0]);
-        assert_eq!(&*decoded(b"%zz%4%%41%"), b"%zz%4%A%");
+        assert_eq!(&*decoded(b"%zz%4%%41%", b' '), b"%zz%4%A%");
+    }
+
+    #[test]
+    fn a_semicolon_may_end_a_parameter() {
+        let path = b"/a?x=1;k=2&k=3;y=4";
+        assert_eq!(all(params(path, b"k", b"&")), ["3;y=4"]);
+        assert_eq!(all(params(path, b"k", b"&;")), ["2", "3"]);
+    }
+
+    #[test]
+    fn spellings_of_a_cookie_are_one_key() {
+        for value in ["s:1+2", "s%3A1+2", "\"s:1+2\"", "\"%73%3a1%2B2\""] {
+            assert_eq!(&*cookie_key(value.as_bytes()), b"s:1+2", "{value}");
+        }
+        assert_eq!(&*cookie_key(b"\""), b"\"");
     }
 
     #[test]

@@ -25,7 +25,8 @@ pub enum Period {
 }
 
 impl Period {
-    /// All of them; their places are their numbers.
+    /// All of them.
+    #[cfg(test)]
     pub const ALL: [Period; 4] = [Period::Second, Period::Minute, Period::Hour, Period::Day];
 
     /// A part of the window, in nanoseconds.
@@ -72,9 +73,9 @@ impl Window {
         Window { period, part: 0, counts: [0; PARTS + 1] }
     }
 
-    /// What it is counted over.
-    pub fn period(&self) -> Period {
-        self.period
+    /// The number of its current part.
+    pub fn part(&self) -> u64 {
+        self.part
     }
 
     /// Lets the time come that is `now`, in nanoseconds since 1970; whether it is before the last request, because
@@ -130,29 +131,46 @@ impl Window {
         0
     }
 
-    /// Appends its bytes: its period, its part, and those counts that are not 0, each after its age.
+    /// Appends its counts that are not 0, each after its age. Its period and its part are written by whoever keeps it.
     pub fn write(&self, bytes: &mut Vec<u8>) {
-        bytes.push(self.period as u8);
-        bytes.extend(self.part.to_le_bytes());
         let counts = || (0..).zip(self.counts).filter(|(_, count)| *count > 0);
         bytes.push(counts().count() as u8);
         for (age, count) in counts() {
             bytes.push(age);
-            bytes.extend(count.to_le_bytes());
+            write_number(count, bytes);
         }
     }
 
     /// Reads what [`write`](Self::write) has appended, from the front of `bytes`.
-    pub fn read(bytes: &mut &[u8]) -> Option<Self> {
-        let period = *Period::ALL.get(usize::from(byte(bytes)?))?;
-        let part = u64::from_le_bytes(*take(bytes)?);
+    pub fn read(period: Period, part: u64, bytes: &mut &[u8]) -> Option<Self> {
         let mut window = Window { part, ..Window::new(period) };
         for _ in 0..byte(bytes)? {
             let age = usize::from(byte(bytes)?);
-            *window.counts.get_mut(age)? = u32::from_le_bytes(*take(bytes)?);
+            *window.counts.get_mut(age)? = read_number(bytes)?;
         }
         Some(window)
     }
+}
+
+/// Seven bits a byte, the lowest first; most counts are small.
+fn write_number(mut number: u32, bytes: &mut Vec<u8>) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+fn read_number(bytes: &mut &[u8]) -> Option<u32> {
+    let mut number: u32 = 0;
+    for shift in (0..u32::BITS).step_by(7) {
+        let byte = byte(bytes)?;
+        number |= u32::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
 }
 
 fn byte(bytes: &mut &[u8]) -> Option<u8> {
@@ -239,13 +257,20 @@ mod tests {
                 }
                 let mut bytes = Vec::new();
                 window.write(&mut bytes);
-                prop_assert_eq!(Window::read(&mut bytes.as_slice()), Some(window.clone()));
+                prop_assert_eq!(Window::read(period, window.part(), &mut bytes.as_slice()), Some(window.clone()));
             }
         }
 
         #[test]
-        fn any_bytes_are_read_without_harm(bytes: Vec<u8>, now: u64, limit in 1_u32..) {
-            if let Some(mut window) = Window::read(&mut bytes.as_slice()) {
+        fn numbers_of_any_size_come_back(number: u32) {
+            let mut bytes = Vec::new();
+            write_number(number, &mut bytes);
+            prop_assert_eq!(read_number(&mut bytes.as_slice()), Some(number));
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_harm(bytes: Vec<u8>, part: u64, now: u64, limit in 1_u32..) {
+            if let Some(mut window) = Window::read(Period::Day, part, &mut bytes.as_slice()) {
                 window.take(limit, now);
             }
         }

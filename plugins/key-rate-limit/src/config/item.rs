@@ -2,23 +2,25 @@
 
 use std::num::NonZeroU16;
 
-use config::{FieldError, HeaderName, NonEmptyString};
+use config::{FieldError, NonEmptyString, RequestHeaderName};
 use matcher::case::Case;
 use matcher::exact::ExactSet;
+use matcher::host::{HostPattern, normalise};
 use matcher::ip::{IpRange, IpSet};
 use matcher::regexes::Regexes;
 use sdk::configuration;
 
 use super::key::{KeyFields, Limit};
+use crate::rules::cookie_key;
 
 /// An entry of `rule_items`, as it is written.
 #[configuration]
 #[derive(Default)]
 pub struct ItemFields {
-    /// The key is this header's value.
-    /// zh: key 是该请求头的值
+    /// The key is this header's value; `host` is `:authority`, and `:path`, `:method` and `:scheme` are taken too.
+    /// zh: key 是该请求头的值；`host` 即 `:authority`，也可写 `:path`、`:method` 和 `:scheme`
     #[serde(default)]
-    limit_by_header: Option<HeaderName>,
+    limit_by_header: Option<RequestHeaderName>,
     /// The key is the value of this parameter of the URL, decoded.
     /// zh: key 是 URL 中该参数解码后的值
     #[serde(default)]
@@ -34,7 +36,7 @@ pub struct ItemFields {
     /// As `limit_by_header`, with a limit for each of many values.
     /// zh: 同 `limit_by_header`，多个值各有一个限额
     #[serde(default)]
-    limit_by_per_header: Option<HeaderName>,
+    limit_by_per_header: Option<RequestHeaderName>,
     /// As `limit_by_param`, with a limit for each of many values.
     /// zh: 同 `limit_by_param`，多个值各有一个限额
     #[serde(default)]
@@ -65,7 +67,7 @@ pub struct ItemFields {
 impl ItemFields {
     /// The short form, which stands beside the other fields.
     pub fn short(
-        limit_by_header: Option<HeaderName>,
+        limit_by_header: Option<RequestHeaderName>,
         limit_by_param: Option<NonEmptyString>,
         limit_keys: Vec<KeyFields>,
     ) -> Self {
@@ -85,7 +87,7 @@ pub struct Item {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Source {
     /// A header.
-    Header(HeaderName),
+    Header(RequestHeaderName),
     /// A parameter of the URL.
     Param(String),
     /// A cookie.
@@ -102,7 +104,7 @@ pub enum AddressSource {
     /// What the gateway takes for it.
     Connection,
     /// An address in a header: the first, or that many from the right.
-    Header(HeaderName, Option<NonZeroU16>),
+    Header(RequestHeaderName, Option<NonZeroU16>),
 }
 
 /// Which keys have which limit.
@@ -137,7 +139,16 @@ impl Item {
     pub fn new(rule_name: &str, place: &str, fields: ItemFields) -> Result<Self, FieldError> {
         let here = place.trim_end_matches('.');
         let param = |name: NonEmptyString| Source::Param(name.into());
-        let cookie = |name: NonEmptyString| Source::Cookie(name.into());
+        let cookie = |field: &str, name: Option<NonEmptyString>| {
+            let Some(name) = name else { return Ok(None) };
+            match is_cookie_name(&name) {
+                true => Ok(Some(Source::Cookie(name.into()))),
+                false => Err(FieldError::new(
+                    format!("{place}{field}"),
+                    "is not the name of a cookie: write it without spaces, `=` and `;`",
+                )),
+            }
+        };
         let consumer = |_: String| Source::Consumer;
         let address = |text: NonEmptyString| {
             AddressSource::read(&text, fields.trusted_hops)
@@ -148,11 +159,11 @@ impl Item {
             ("limit_by_header", Kind::Exact, fields.limit_by_header.map(Source::Header)),
             ("limit_by_param", Kind::Exact, fields.limit_by_param.map(param)),
             ("limit_by_consumer", Kind::Exact, fields.limit_by_consumer.map(consumer)),
-            ("limit_by_cookie", Kind::Exact, fields.limit_by_cookie.map(cookie)),
+            ("limit_by_cookie", Kind::Exact, cookie("limit_by_cookie", fields.limit_by_cookie)?),
             ("limit_by_per_header", Kind::Per, fields.limit_by_per_header.map(Source::Header)),
             ("limit_by_per_param", Kind::Per, fields.limit_by_per_param.map(param)),
             ("limit_by_per_consumer", Kind::Per, fields.limit_by_per_consumer.map(consumer)),
-            ("limit_by_per_cookie", Kind::Per, fields.limit_by_per_cookie.map(cookie)),
+            ("limit_by_per_cookie", Kind::Per, cookie("limit_by_per_cookie", fields.limit_by_per_cookie)?),
             ("limit_by_per_ip", Kind::Per, fields.limit_by_per_ip.map(address).transpose()?),
         ];
         let mut there = sources.into_iter().filter_map(|(name, kind, source)| Some((name, kind, source?)));
@@ -198,7 +209,7 @@ impl Item {
         let keys = match (kind, &source) {
             (_, Source::Address(_)) => Keys::ranges(entries)?,
             (Kind::Per, _) => Keys::patterns(name, entries)?,
-            (Kind::Exact, _) => Keys::exact(name, entries)?,
+            (Kind::Exact, _) => Keys::exact(name, &source, entries)?,
         };
         Ok(Item { source, keys })
     }
@@ -209,14 +220,78 @@ impl AddressSource {
         if text == "from-remote-addr" {
             return Ok(AddressSource::Connection);
         }
-        let name =
-            text.strip_prefix("from-header-").and_then(|name| HeaderName::try_from(name.to_owned()).ok());
+        let name = text
+            .strip_prefix("from-header-")
+            .and_then(|name| RequestHeaderName::try_from(name.to_owned()).ok());
         name.map(|name| AddressSource::Header(name, trusted_hops)).ok_or(
             "must be `from-remote-addr` or `from-header-` and the name of a header: write for example \
              from-header-x-forwarded-for",
         )
     }
 }
+
+/// Whether a cookie may have that name, of those that are told apart in a `cookie` header.
+fn is_cookie_name(name: &str) -> bool {
+    !name.bytes().any(|byte| byte <= b' ' || byte == 0x7f || byte == b'=' || byte == b';')
+}
+
+impl Source {
+    /// The key as requests have it, or why none has.
+    fn key(&self, key: String) -> Result<String, String> {
+        let is_value = key.trim() == key && !key.bytes().any(|byte| byte != b'\t' && byte.is_ascii_control());
+        let name = match self {
+            Source::Param(_) | Source::Address(_) => return Ok(key),
+            _ if !is_value => {
+                return Err(
+                    "has spaces at an end or control characters, and no request has them there: write it \
+                            without"
+                        .into(),
+                );
+            }
+            Source::Cookie(_) if key.contains(';') => {
+                return Err("contains `;`, where a cookie ends: write it without, or as `%3B`".into());
+            }
+            Source::Cookie(_) => {
+                let meant = String::from_utf8(cookie_key(key.as_bytes()).into_owned());
+                return Ok(meant.ok().filter(|meant| !meant.is_empty()).unwrap_or(key));
+            }
+            Source::Consumer => return Ok(key),
+            Source::Header(name) => &**name,
+        };
+        match name {
+            RequestHeaderName::AUTHORITY => {
+                HostPattern::parse(&key).map_err(|error| error.to_string())?;
+                if key.contains('*') {
+                    return Err(
+                        "is for many hosts: write `limit_by_per_header`, and the hosts as `regexp:`".into()
+                    );
+                }
+                Ok(String::from_utf8_lossy(&normalise(key.as_bytes())).into_owned())
+            }
+            RequestHeaderName::PATH if !key.starts_with('/') && key != "*" => {
+                Err(format!("does not begin with `/`, as every path does: write `/{key}`"))
+            }
+            RequestHeaderName::PATH if key.contains(['#', ' ']) => {
+                Err("contains `#` or a space, which paths have encoded: write `%23` or `%20`".into())
+            }
+            RequestHeaderName::METHOD if METHODS.contains(&key.to_ascii_uppercase().as_str()) => {
+                let method = key.to_ascii_uppercase();
+                if method == key {
+                    Ok(key)
+                } else {
+                    Err(format!("is not how the method is sent: write `{method}`"))
+                }
+            }
+            ":scheme" if !matches!(key.as_str(), "http" | "https") => {
+                Err("is not a scheme of requests: write `http` or `https`".into())
+            }
+            _ => Ok(key),
+        }
+    }
+}
+
+/// The methods of HTTP, whose case counts.
+const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
 
 /// What marks a regular expression.
 const REGEXP: &str = "regexp:";
@@ -227,7 +302,7 @@ fn wrong(limit: &Limit, message: impl Into<String>) -> FieldError {
 }
 
 impl Keys {
-    fn exact(field: &str, entries: Vec<(String, Limit)>) -> Result<Self, FieldError> {
+    fn exact(field: &str, source: &Source, entries: Vec<(String, Limit)>) -> Result<Self, FieldError> {
         let mut keys = Vec::new();
         let mut limits = Vec::new();
         for (key, limit) in entries {
@@ -235,7 +310,7 @@ impl Keys {
                 let per = field.replace("limit_by_", "limit_by_per_");
                 return Err(wrong(&limit, format!("is for many keys: write `{per}` instead of `{field}`")));
             }
-            keys.push(key);
+            keys.push(source.key(key).map_err(|message| wrong(&limit, message))?);
             limits.push(limit);
         }
         // The first of two equal keys counts; an empty one has been refused.
@@ -277,10 +352,20 @@ impl Keys {
     }
 
     fn ranges(entries: Vec<(String, Limit)>) -> Result<Self, FieldError> {
-        let mut ranges = Vec::new();
-        let mut limits = Vec::new();
+        let mut ranges: Vec<IpRange> = Vec::new();
+        let mut limits: Vec<Limit> = Vec::new();
         for (key, limit) in entries {
-            ranges.push(IpRange::parse(&key).map_err(|error| wrong(&limit, error.to_string()))?);
+            let range = IpRange::parse(&key).map_err(|error| wrong(&limit, error.to_string()))?;
+            if let Some(before) = ranges.iter().position(|before| before.covers(&range)) {
+                let before = limits.get(before).map(|limit| limit.place.as_str()).unwrap_or_default();
+                return Err(wrong(
+                    &limit,
+                    format!(
+                        "is never asked, since all of it is in `{before}.key`, which is asked first: move it before that"
+                    ),
+                ));
+            }
+            ranges.push(range);
             limits.push(limit);
         }
         Ok(Keys::Ranges(IpSet::new(ranges), limits))

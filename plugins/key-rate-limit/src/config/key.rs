@@ -1,5 +1,6 @@
 //! One limit: how many requests in which time, and whose.
 
+use std::cell::OnceCell;
 use std::num::NonZeroU32;
 
 use config::{FieldError, Text};
@@ -99,6 +100,8 @@ pub struct Limit {
     pub identity: String,
     /// Where it stands in the configuration, for the log.
     pub place: String,
+    /// What its counts are called in the shared data; `store` finds that out once.
+    pub name: OnceCell<String>,
 }
 
 impl Limit {
@@ -119,6 +122,6 @@ impl Limit {
             // With its length no part can be taken for two.
             identity.push_str(&format!(" {}:{part}", part.len()));
         }
-        Ok(Limit { requests, period, identity, place })
+        Ok(Limit { requests, period, identity, place, name: OnceCell::new() })
     }
 }
