@@ -90,8 +90,8 @@ impl Helper {
         })
     }
 
-    /// What the plug-in says to a document; nothing when it takes it.
-    pub(crate) fn check(&self, document: &Value) -> Result<Option<Refusal>> {
+    /// Everything that is wrong with a document to the plug-in; nothing when it takes it.
+    pub(crate) fn check(&self, document: &Value) -> Result<Vec<Refusal>> {
         self.ask("check", document.to_string().as_bytes())
     }
 

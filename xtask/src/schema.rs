@@ -20,7 +20,20 @@ pub(crate) fn for_consoles(mut schema: Value, manifest: &Manifest) -> Value {
         schema.insert("example".into(), Value::Object(manifest.example.clone()));
     }
     unlink(&mut schema);
+    without_hints(&mut schema);
     schema
+}
+
+/// Leaves out what is for this project's own tools.
+fn without_hints(schema: &mut Value) {
+    match schema {
+        Value::Array(values) => values.iter_mut().for_each(without_hints),
+        Value::Object(values) => {
+            values.shift_remove(config::hints::NOT_HERE);
+            values.values_mut().for_each(without_hints);
+        }
+        _ => {}
+    }
 }
 
 /// Leaves the text of links into the README, which a console does not show: `see [Bodies](#bodies)`.

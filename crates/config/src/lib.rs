@@ -49,6 +49,10 @@ mod strict;
 mod suggest;
 
 #[cfg(not(target_family = "wasm"))]
+mod every;
+#[cfg(not(target_family = "wasm"))]
+pub mod hints;
+#[cfg(not(target_family = "wasm"))]
 pub mod resource;
 #[cfg(all(feature = "schema", not(target_family = "wasm")))]
 pub mod schema;
@@ -62,4 +66,6 @@ pub use checked::{
 pub use configuration::Configuration;
 pub use document::{Conditions, Document, Rule};
 pub use error::{ConfigError, FieldError};
+#[cfg(not(target_family = "wasm"))]
+pub use every::{Every, MAX_ERRORS};
 pub use suggest::nearest;

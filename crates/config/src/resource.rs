@@ -1,8 +1,9 @@
-//! The `WasmPlugin` resource (`extensions.higress.io/v1alpha1`), and what the control plane makes of it.
+//! The resources that deploy a plug-in, and what the control plane makes of them.
 //!
-//! An operator writes a resource; the plug-in sees a [document](crate::Document). Between them stands
-//! Higress's controller, whose conversion is repeated here step by step so that tools and tests show what
-//! a cluster would do.
+//! An operator writes a resource; the plug-in sees a [document](crate::Document). Between them stands a controller: that of
+//! Higress turns `defaultConfig` and `matchRules` into the document, which is repeated here step by step so that tools and
+//! tests show what a cluster would do; those of Istio and of Envoy Gateway hand over `pluginConfig` and `config` as they
+//! are. [`read`] finds the resources of all three in a file, in lists too.
 //!
 //! ```
 //! use config::resource::{Deployment, WasmPlugin};
@@ -25,49 +26,37 @@
 //! # Ok::<(), config::ConfigError>(())
 //! ```
 
+mod api;
+mod hints;
 mod origin;
+mod read;
+mod url;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+pub use api::Api;
+pub use hints::plugin_field;
 pub use origin::Remark;
+pub use read::{Content, Found, read};
 
-use crate::{ConfigError, strict, yaml};
+use crate::{ConfigError, yaml};
 
 /// A JSON object, as a configuration is.
 type Object = Map<String, Value>;
 
-/// The resource. Kubernetes' own metadata is taken as it is; what stands in `spec` is checked.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// A plug-in that a resource deploys, in Higress's words whoever's resource it is.
+#[derive(Debug, Clone)]
 pub struct WasmPlugin {
-    /// `extensions.higress.io/v1alpha1`.
-    pub api_version: ApiVersion,
-    /// `WasmPlugin`.
-    pub kind: Kind,
-    /// Name, namespace, labels and annotations.
-    #[serde(default)]
+    /// Whose resource it is.
+    pub api: Api,
+    /// Name, namespace, labels and annotations of the resource. Of a policy that has several plug-ins, the name is that
+    /// of the plug-in.
     pub metadata: Object,
     /// What is deployed, and how.
     pub spec: Spec,
-    /// What a cluster has written into a resource that was read back from it.
-    #[serde(default)]
-    pub status: Object,
-}
-
-/// The API group and version that this conversion knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub enum ApiVersion {
-    /// Higress's and MSE's.
-    #[serde(rename = "extensions.higress.io/v1alpha1")]
-    Higress,
-}
-
-/// The kind of resource that this conversion knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub enum Kind {
-    /// A plug-in.
-    WasmPlugin,
+    /// The name of the plug-in in a policy of Envoy Gateway; empty elsewhere.
+    pub extension: String,
 }
 
 /// The `spec` of the resource, with the names and defaults of the published API.
@@ -76,7 +65,7 @@ pub enum Kind {
 pub struct Spec {
     /// Which workloads it is for (labels); all gateways when absent.
     pub selector: Object,
-    /// Where the module is: `oci://`, `file://`, `http://` or `https://`.
+    /// Where the module is, as it is written; see [`location`](Self::location).
     pub url: String,
     /// The digest of the module, or of the manifest for `oci://`, in hex.
     pub sha256: String,
@@ -214,8 +203,19 @@ impl WasmPlugin {
     ///
     /// As for [`from_yaml`](Self::from_yaml).
     pub fn from_json(resource: &Value) -> Result<Self, ConfigError> {
-        strict::from_json(resource)?
-            .ok_or_else(|| ConfigError::new("", "is empty: write a WasmPlugin resource"))
+        if resource.is_null() {
+            return Err(ConfigError::new("", "is empty: write a WasmPlugin resource"));
+        }
+        let (plugins, errors) = api::plugins(resource);
+        if let Some(error) = errors.into_iter().next() {
+            return Err(error);
+        }
+        let mut plugins = plugins.into_iter();
+        match (plugins.next(), plugins.next()) {
+            (Some(plugin), None) => Ok(plugin),
+            (None, _) => Err(ConfigError::new("spec", "has no plug-in: write one into `wasm`")),
+            (Some(_), Some(_)) => Err(ConfigError::new("spec.wasm", "holds several plug-ins: write one")),
+        }
     }
 
     /// The document that the plug-in gets.

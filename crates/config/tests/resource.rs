@@ -2,10 +2,10 @@
 
 #![allow(clippy::panic, clippy::expect_used, clippy::indexing_slicing, reason = "a test that fails may stop")]
 
-use config::resource::{Deployment, FailStrategy, Phase, WasmPlugin};
+use config::resource::{self, Api, Content, Deployment, FailStrategy, Phase, WasmPlugin};
 use serde_json::json;
 
-fn resource(spec: &str) -> WasmPlugin {
+fn higress(spec: &str) -> WasmPlugin {
     let text = format!(
         "apiVersion: extensions.higress.io/v1alpha1\nkind: WasmPlugin\nmetadata: {{name: p}}\nspec: {spec}"
     );
@@ -14,7 +14,7 @@ fn resource(spec: &str) -> WasmPlugin {
 
 #[track_caller]
 fn becomes(spec: &str, document: serde_json::Value) {
-    let deployment = resource(spec).deployment().unwrap_or_else(|error| panic!("{spec}: {error}"));
+    let deployment = higress(spec).deployment().unwrap_or_else(|error| panic!("{spec}: {error}"));
     let Deployment::Document(found) = deployment else { panic!("{spec}: not deployed") };
     assert_eq!(serde_json::Value::Object(found), document, "{spec}");
 }
@@ -54,13 +54,13 @@ fn a_disabled_default_without_a_rule_in_force_is_not_deployed() {
         "{defaultConfig: {a: 1}, defaultConfigDisable: true}",
         "{defaultConfigDisable: true, matchRules: [{domain: [d], configDisable: true}]}",
     ] {
-        assert_eq!(resource(spec).deployment(), Ok(Deployment::NotDeployed), "{spec}");
+        assert_eq!(higress(spec).deployment(), Ok(Deployment::NotDeployed), "{spec}");
     }
 }
 
 #[test]
 fn a_rule_without_a_condition_refuses_the_resource() {
-    let error = resource("{matchRules: [{domain: [d]}, {config: {a: 1}}]}").deployment().unwrap_err();
+    let error = higress("{matchRules: [{domain: [d]}, {config: {a: 1}}]}").deployment().unwrap_err();
     assert_eq!(error.path(), "spec.matchRules[1]");
     assert!(error.message().contains("add `ingress`, `domain` or `service`"), "{error}");
 }
@@ -86,7 +86,7 @@ fn a_place_in_the_document_is_found_in_the_resource() {
         ),
         (&format!("{{{rules}}}"), "_rules_", "spec.matchRules"),
     ] {
-        assert_eq!(resource(spec).origin(path), origin, "{spec} {path}");
+        assert_eq!(higress(spec).origin(path), origin, "{spec} {path}");
     }
 }
 
@@ -105,7 +105,7 @@ fn what_has_no_effect_is_remarked() {
         ("{matchRules: [{domain: [d]}, {domain: [e], configDisable: true}]}", &["spec.matchRules[1]"]),
         ("{defaultConfig: {_rules_: []}, matchRules: [{domain: [d]}]}", &["spec.defaultConfig._rules_"]),
     ] {
-        let remarks = resource(spec).remarks();
+        let remarks = higress(spec).remarks();
         let found: Vec<_> = remarks.iter().map(|remark| remark.path.as_str()).collect();
         assert_eq!(found, places, "{spec}");
     }
@@ -119,7 +119,7 @@ fn what_a_cluster_has_added_is_taken() {
 
 #[test]
 fn stage_and_failure_are_read() {
-    let spec = resource("{phase: AUTHN, priority: 320, failStrategy: FAIL_OPEN}").spec;
+    let spec = higress("{phase: AUTHN, priority: 320, failStrategy: FAIL_OPEN}").spec;
     assert_eq!((spec.phase, spec.priority, spec.fail_strategy), (Phase::Authn, 320, FailStrategy::Open));
 }
 
@@ -133,7 +133,7 @@ fn mistakes_name_the_field() {
         ),
         (
             format!("{head}spec: {{phase: AUTHX}}"),
-            "spec.phase: must be one of `UNSPECIFIED_PHASE`, `AUTHN`, `AUTHZ` and `STATS`",
+            "spec.phase: must be one of `UNSPECIFIED_PHASE`, `AUTHN`, `AUTHZ` and `STATS`: did you mean `AUTHN`?",
         ),
         (
             format!("{head}spec: {{priority: high}}"),
@@ -143,11 +143,101 @@ fn mistakes_name_the_field() {
         ("kind: WasmPlugin".to_string(), "`apiVersion` is missing: add it"),
         (
             "apiVersion: v1\nkind: Pod".to_string(),
-            "apiVersion: must be one of `extensions.higress.io/v1alpha1`",
+            "kind: is not a kind that deploys plug-ins: write WasmPlugin or EnvoyExtensionPolicy",
         ),
     ] {
         assert_eq!(WasmPlugin::from_yaml(&text).unwrap_err().to_string(), message, "{text}");
     }
     let error = WasmPlugin::from_yaml("metadata: {}\nspec: [").unwrap_err().to_string();
     assert!(error.contains("line 3"), "{error}");
+}
+
+/// Everything that deploys a plug-in in a text, with the document that each gets.
+fn deployed(text: &str) -> Vec<(WasmPlugin, serde_json::Value)> {
+    let documents = config::yaml::read(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let found: Vec<_> = documents.iter().flat_map(resource::read).collect();
+    let plugins = found.iter().flat_map(|found| {
+        assert!(found.errors.is_empty(), "{found:?}");
+        match &found.content {
+            Content::Plugins(plugins) => plugins.as_slice(),
+            Content::Other { .. } | Content::Fields => &[],
+        }
+    });
+    plugins
+        .map(|plugin| match plugin.deployment() {
+            Ok(Deployment::Document(document)) => (plugin.clone(), document.into()),
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+#[test]
+fn the_resources_of_every_control_plane_are_read() {
+    let istio = "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: { name: w, creationTimestamp: null }\nspec:\n  \
+        targetRefs: [{ kind: Gateway, group: gateway.networking.k8s.io, name: waypoint }]\n  selector: null\n  phase: AUTHN\n  type: HTTP\n  \
+        match: [{ mode: CLIENT, ports: [{ number: 443 }] }]\n  failStrategy: FAIL_RELOAD\n  pluginConfig: { a: 1, b: null, _rules_: [{ _match_domain_: [x] }] }\n  \
+        url: oci://a.com/b\n  vmConfig: { env: [{ name: A, value: b }, { name: P, valueFrom: HOST }] }\nstatus: {}\n";
+    let [(plugin, document)] = &deployed(istio)[..] else { panic!() };
+    assert_eq!((plugin.api, plugin.spec.phase), (Api::Istio, Phase::Authn));
+    assert_eq!(*document, json!({ "a": 1, "b": null, "_rules_": [{ "_match_domain_": ["x"] }] }));
+    assert_eq!(plugin.origin("a"), "spec.pluginConfig.a");
+    assert_eq!(plugin.field("url"), "spec.url");
+
+    let policy = "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: EnvoyExtensionPolicy\nmetadata: { name: p }\nspec:\n  \
+        targetRef: { group: g, kind: Gateway, name: gw }\n  extProc: [{}]\n  wasm:\n  - name: one\n    rootID: r\n    \
+        code: { type: Image, pullPolicy: Always, image: { url: a.com/one:1, sha256: ab, pullSecretRef: { name: s } } }\n    config: { a: 1 }\n    failOpen: true\n    \
+        env: { hostKeys: [HOME] }\n  - code: { type: HTTP, http: { url: 'https://a.com/two.wasm', sha256: cd } }\n";
+    let [(one, first), (two, second)] = &deployed(policy)[..] else { panic!() };
+    assert_eq!((first, second), (&json!({ "a": 1 }), &json!({})));
+    assert_eq!((one.metadata["name"].as_str(), two.metadata["name"].as_str()), (Some("p-one"), Some("p-1")));
+    assert_eq!(
+        (one.spec.location(), two.spec.location()),
+        ("oci://a.com/one:1".into(), "https://a.com/two.wasm".into())
+    );
+    assert_eq!((one.spec.fail_strategy, two.spec.fail_strategy), (FailStrategy::Open, FailStrategy::Close));
+    assert!(one.spec.priority > two.spec.priority, "the first runs first");
+    assert_eq!((one.spec.image_pull_secret.as_str(), one.spec.vm_config.env[0].name.as_str()), ("s", "HOME"));
+    assert_eq!(one.origin("a[0]"), "spec.wasm[0].config.a[0]");
+    assert_eq!(
+        (one.field("url"), two.field("sha256")),
+        ("spec.wasm[0].code.image.url".into(), "spec.wasm[1].code.http.sha256".into())
+    );
+}
+
+#[test]
+fn lists_of_lists_and_json_are_read_and_other_kinds_are_not() {
+    let one = |name: &str| {
+        format!(
+            "{{\"apiVersion\": \"extensions.higress.io/v1alpha1\", \"kind\": \"WasmPlugin\", \"metadata\": {{\"name\": \"{name}\", \
+             \"managedFields\": [{{\"a\": 1}}]}},\n\t\"spec\": {{\"url\": \"a\", \"matchRules\": null, \"defaultConfig\": {{\"n\": \"{name}\"}}}}, \"status\": null}}"
+        )
+    };
+    let secret = r#"{"apiVersion": "v1", "kind": "Secret", "data": {}}"#;
+    let list = |kind: &str, version: &str, items: &[String]| {
+        format!(
+            "{{\"apiVersion\": \"{version}\",\n\t\"kind\": \"{kind}\",\n\t\"metadata\": {{\"resourceVersion\": \"\"}},\n\t\"items\": [{}]}}",
+            items.join(",\n")
+        )
+    };
+    let inner = list("WasmPluginList", "extensions.higress.io/v1alpha1", &[one("b"), one("c")]);
+    let text = list("List", "v1", &[one("a"), secret.into(), inner, list("List", "v1", &[])]);
+    for text in [text.clone(), format!("\u{feff}{text}"), format!("---\n{}\n---\n", text.replace('\t', "  "))]
+    {
+        let names: Vec<serde_json::Value> =
+            deployed(&text).into_iter().map(|(_, document)| document["n"].clone()).collect();
+        assert_eq!(names, ["a", "b", "c"], "{text}");
+    }
+    let documents = config::yaml::read(&text).unwrap();
+    let places: Vec<String> =
+        resource::read(&documents[0]).iter().map(|found| found.path("spec.url")).collect();
+    assert_eq!(
+        places,
+        [
+            "items[0].spec.url",
+            "items[1].spec.url",
+            "items[2].items[0].spec.url",
+            "items[2].items[1].spec.url"
+        ]
+    );
+    assert_eq!(documents[0].find("items[2].items[1].spec.url").start.line, 13);
 }

@@ -1,4 +1,4 @@
-//! A folder of `WasmPlugin` resources: the plug-ins of a gateway, as files that a cluster takes too.
+//! A folder of resources that deploy plug-ins: the plug-ins of a gateway, as files that a cluster takes too.
 //!
 //! ```
 //! use gateway::folder::{self, StageOrder};
@@ -58,6 +58,11 @@ pub struct Entry {
     pub index: usize,
     /// Which resource of the document it is, from 0, where that is a list of them.
     pub item: Option<usize>,
+    /// Where it is in the document: nothing for the whole of it, `items[2]` in a list.
+    pub place: String,
+    /// Whether it is a resource of its own, of which the commands that change files can change every field: neither in a list
+    /// in a list, nor one of several plug-ins of a policy.
+    pub alone: bool,
     /// The line on which it begins.
     pub line: usize,
     /// `metadata.name`.
@@ -115,6 +120,15 @@ impl std::error::Error for Fault {}
 #[must_use]
 pub fn read(folder: &Path, order: StageOrder) -> Folder {
     files::read(folder, order)
+}
+
+impl Entry {
+    /// The place in its document of a place in its resource.
+    #[must_use]
+    pub fn path(&self, inner: &str) -> String {
+        let dot = if self.place.is_empty() || inner.is_empty() || inner.starts_with('[') { "" } else { "." };
+        format!("{}{dot}{inner}", self.place)
+    }
 }
 
 impl Folder {

@@ -41,8 +41,8 @@ impl Description {
 
 /// The whole of a program that answers for a plug-in, in JSON on its output.
 ///
-/// `schema` prints the schema or `null`; `check` reads a document from the input and prints `null` when it is
-/// good, or `{"path": …, "message": …}`; `inherits` prints whether rules start from the global fields.
+/// `schema` prints the schema or `null`; `check` reads a document from the input and prints everything that is wrong
+/// with it, a list of `{"path": …, "message": …}`; `inherits` prints whether rules start from the global fields.
 pub fn main(description: &Description) -> ExitCode {
     let answer = match std::env::args().nth(1).as_deref() {
         Some("schema") => Ok(description.schema.clone().unwrap_or_default()),
@@ -63,10 +63,16 @@ pub fn main(description: &Description) -> ExitCode {
 fn check(description: &Description) -> io::Result<Value> {
     let mut text = Vec::new();
     io::stdin().read_to_end(&mut text)?;
-    Ok(match (description.check)(&text) {
-        Ok(()) => Value::Null,
-        Err(error) => json!({ "path": error.path(), "message": error.message() }),
-    })
+    let errors = match serde_json::from_slice::<Value>(&text) {
+        Ok(document) => {
+            let check = |document: &Value| (description.check)(document.to_string().as_bytes());
+            let schema = description.schema.as_ref();
+            config::hints::every(&document, schema, description.rules_start_from_global, check)
+        }
+        Err(_) => (description.check)(&text).err().into_iter().collect(),
+    };
+    let errors = errors.iter().map(|error| json!({ "path": error.path(), "message": error.message() }));
+    Ok(errors.collect())
 }
 
 /// Fields that may have a schema or not. Where they have one, the method of the type is called, which comes

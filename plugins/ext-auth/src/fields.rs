@@ -86,6 +86,13 @@ pub enum EndpointMode {
 
 /// Where the service is.
 #[configuration]
+#[cfg_attr(
+    not(target_family = "wasm"),
+    schemars(extend("x-not-here" = {
+        "service_source": "remove it, and put the kind into `service_name` (`auth.static`, `auth.dns`)",
+        "service_domain": "write it as `service_host`",
+    }))
+)]
 pub struct Endpoint {
     /// Fully qualified name: `auth.default.svc.cluster.local`, `auth.dns`, `auth.static`.
     /// zh: 完整名称：`auth.default.svc.cluster.local`、`auth.dns`、`auth.static`

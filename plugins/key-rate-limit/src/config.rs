@@ -11,6 +11,12 @@ pub use key::{KeyFields, Limit, QuotaFields};
 
 /// The fields as they are written.
 #[configuration]
+#[cfg_attr(
+    not(target_family = "wasm"),
+    schemars(extend("x-not-here" = {
+        "redis": "remove it: requests are counted in the gateway's own memory",
+    }))
+)]
 pub struct Fields {
     /// A name for these limits, see [What counts together](#what-counts-together).
     /// zh: 这些限额的名称，见[哪些一起计数](#哪些一起计数)

@@ -92,7 +92,7 @@ impl Modules {
     /// The field that is wrong, and why.
     pub fn resolve(&mut self, entry: &Entry) -> Result<Module, ModuleError> {
         let spec = &entry.resource.spec;
-        let url = spec.url.as_str();
+        let url = spec.location();
         let at_url = |cause| ModuleError { field: "url", cause };
         if let Some(plugin) = self.source_of(entry).map_err(at_url)? {
             return self.build(plugin).map_err(at_url);
@@ -104,9 +104,7 @@ impl Modules {
         } else if url.starts_with("http://") || url.starts_with("https://") {
             self.download(spec)
         } else {
-            Err(anyhow!(
-                "has no scheme that is known here: write oci://, https://, http://, file://, or {WORKSPACE} and the name of a plug-in of this workspace"
-            ))
+            Err(unknown_scheme(&url))
         };
         let (bytes, sources) = found.map_err(at_url)?;
         let digest = hex(&Sha256::digest(&bytes));
@@ -119,7 +117,7 @@ impl Modules {
 
     /// The plug-in of this workspace that a resource is built of.
     fn source_of(&self, entry: &Entry) -> Result<Option<Plugin>> {
-        let url = entry.resource.spec.url.as_str();
+        let url = entry.resource.spec.location();
         if let Some(name) = url.strip_prefix(WORKSPACE) {
             let plugin = self.workspace.plugin(name);
             return plugin.map(Some).with_context(|| {
@@ -133,7 +131,7 @@ impl Modules {
         if !(self.from_source && remote) {
             return Ok(None);
         }
-        Ok(self.workspace.plugin(entry.source.as_deref().unwrap_or_else(|| image_name(url))))
+        Ok(self.workspace.plugin(entry.source.as_deref().unwrap_or_else(|| image_name(&url))))
     }
 
     fn build(&mut self, plugin: Plugin) -> Result<Module> {
@@ -194,6 +192,16 @@ impl Modules {
             sources,
         })
     }
+}
+
+fn unknown_scheme(url: &str) -> anyhow::Error {
+    if !url.contains("://") {
+        return anyhow!("is a path: write file:// before it");
+    }
+    anyhow!(
+        "has a scheme that is not known here: write oci://, https://, http://, file://, or {WORKSPACE} and the name of a \
+         plug-in of this workspace; without a scheme it is an image"
+    )
 }
 
 /// The digest that a resource pins, in small hex digits.

@@ -15,6 +15,7 @@ use gateway::{Bootstrap, Environment, Envoy, FailurePolicy, LogLevel, Routes, St
 use serde_json::{Map, Value};
 
 use crate::modules::{Module, Modules};
+use crate::workspace::Refusal;
 
 /// What a gateway runs.
 #[derive(Debug, Clone, Default)]
@@ -84,8 +85,8 @@ impl Planner {
         for entry in folder.enabled() {
             match self.planned(entry, earlier(&entry.name), before.is_some()) {
                 Ok(planned) => plan.plugins.push(planned),
-                Err(fault) => {
-                    faults.push(*fault);
+                Err(wrong) => {
+                    faults.extend(wrong);
                     plan.plugins.extend(earlier(&entry.name).cloned());
                 }
             }
@@ -113,18 +114,17 @@ impl Planner {
         entry: &Entry,
         before: Option<&Planned>,
         running: bool,
-    ) -> Result<Planned, Box<Fault>> {
+    ) -> Result<Planned, Vec<Fault>> {
         let spec = &entry.resource.spec;
         let document = match entry.resource.deployment() {
             Ok(Deployment::Document(document)) => document,
             // The folder has said so, or does not count it as enabled.
             Ok(Deployment::NotDeployed) => Map::new(),
-            Err(error) => return Err(at(entry, error.path(), error.message())),
+            Err(error) => return Err(vec![at(entry, error.path(), error.message())]),
         };
-        let module = self
-            .modules
-            .resolve(entry)
-            .map_err(|error| at(entry, &format!("spec.{}", error.field), &format!("{:#}", error.cause)))?;
+        let module = self.modules.resolve(entry).map_err(|error| {
+            vec![at(entry, &entry.resource.field(error.field), &format!("{:#}", error.cause))]
+        })?;
         let wasm = Wasm {
             // Istio sends nothing at all for an empty configuration.
             configuration: (!document.is_empty()).then(|| Value::Object(document.clone()).to_string()),
@@ -154,7 +154,7 @@ impl Planner {
         entry: &Entry,
         module: &Module,
         document: &Map<String, Value>,
-    ) -> Result<(), Box<Fault>> {
+    ) -> Result<(), Vec<Fault>> {
         let Some(plugin) = &module.plugin else { return Ok(()) };
         let document = Value::Object(document.clone());
         let key = (module.file.clone(), document.to_string());
@@ -162,25 +162,29 @@ impl Planner {
             return Ok(());
         }
         match self.modules.workspace().check(plugin, &document) {
-            Ok(None) => {
+            Ok(refusals) if refusals.is_empty() => {
                 self.taken.insert(key);
                 Ok(())
             }
-            Ok(Some(refusal)) => Err(at(entry, &entry.resource.origin(&refusal.path), &refusal.message)),
-            Err(error) => Err(at(entry, "spec", &format!("{error:#}"))),
+            Ok(refusals) => {
+                let fault =
+                    |refusal: &Refusal| at(entry, &entry.resource.origin(&refusal.path), &refusal.message);
+                Err(refusals.iter().map(fault).collect())
+            }
+            Err(error) => Err(vec![at(entry, "spec", &format!("{error:#}"))]),
         }
     }
 
     /// Has another Envoy load the plug-in, so that the one that serves never waits for one that does not work.
-    fn ask_envoy(&self, entry: &Entry, wasm: &Wasm) -> Result<(), Box<Fault>> {
+    fn ask_envoy(&self, entry: &Entry, wasm: &Wasm) -> Result<(), Vec<Fault>> {
         let bootstrap = Bootstrap::single(wasm.clone(), ([127, 0, 0, 1], 1).into());
         match gateway::validate(&self.envoy, &bootstrap, LogLevel::Info) {
             Ok(()) => Ok(()),
             Err(StartError::Refused { log } | StartError::Ended { log, .. }) => {
                 let said: Vec<String> = log.iter().map(|line| line.message.clone()).collect();
-                Err(at(entry, "spec", &format!("Envoy refuses it: {}", said.join("; "))))
+                Err(vec![at(entry, "spec", &format!("Envoy refuses it: {}", said.join("; ")))])
             }
-            Err(error) => Err(at(entry, "spec", &error.to_string())),
+            Err(error) => Err(vec![at(entry, "spec", &error.to_string())]),
         }
     }
 }
@@ -198,14 +202,10 @@ fn environment(entry: &Entry) -> Environment {
 }
 
 /// A fault of a field of a resource.
-fn at(entry: &Entry, path: &str, message: &str) -> Box<Fault> {
+fn at(entry: &Entry, path: &str, message: &str) -> Fault {
     let text = fs::read_to_string(&entry.file).unwrap_or_default();
     // In a list of resources, as kubectl prints it, the path goes through the list.
-    let path = match (entry.item, path) {
-        (None, path) => path.to_owned(),
-        (Some(item), "") => format!("items[{item}]"),
-        (Some(item), path) => format!("items[{item}].{path}"),
-    };
+    let path = entry.path(path);
     let documents = yaml::read(&text).unwrap_or_default();
     let fault = match documents.get(entry.index) {
         Some(document) => yaml::Fault::at(&text, document, path, message),
@@ -215,7 +215,7 @@ fn at(entry: &Entry, path: &str, message: &str) -> Box<Fault> {
             yaml::Fault::new("", yaml::Span { start, end: start }, path, message)
         }
     };
-    Box::new(Fault { file: entry.file.clone(), fault })
+    Fault { file: entry.file.clone(), fault }
 }
 
 /// What the resources say in vain.
@@ -224,7 +224,7 @@ fn remarks(plan: &Plan, folder: &folder::Folder) -> Vec<Fault> {
     let routes: HashSet<String> =
         plan.routes.routes.iter().map(gateway::routes::Ingress::route_name).collect();
     for Planned { entry, .. } in &plan.plugins {
-        let mut remark = |path: &str, message: &str| remarks.push(*at(entry, path, message));
+        let mut remark = |path: &str, message: &str| remarks.push(at(entry, path, message));
         for said in entry.resource.remarks() {
             remark(&said.path, said.message);
         }
@@ -232,12 +232,12 @@ fn remarks(plan: &Plan, folder: &folder::Folder) -> Vec<Fault> {
         if !spec.selector.is_empty() {
             let message =
                 "chooses among the gateways of a cluster: the one here runs the plug-in whatever it says";
-            remark("spec.selector", message);
+            remark(&entry.resource.field("selector"), message);
         }
         if !spec.image_pull_secret.is_empty() {
             let message = "is a secret of a cluster, which is not read here: who pulls here has the credentials of \
                            Docker's configuration, which `docker login` writes";
-            remark("spec.imagePullSecret", message);
+            remark(&entry.resource.field("imagePullSecret"), message);
         }
         let rules = entry.resource.spec.match_rules.iter().enumerate();
         for (index, rule) in rules.filter(|(_, rule)| !rule.config_disable) {
@@ -260,7 +260,7 @@ fn remarks(plan: &Plan, folder: &folder::Folder) -> Vec<Fault> {
     }
     for other in &folder.others {
         let start = yaml::Position { line: other.line, column: 1 };
-        let message = format!("{} is no WasmPlugin, and left out", other.kind);
+        let message = format!("{} configures no plug-in, and is left out", other.kind);
         let fault = yaml::Fault::new("", yaml::Span { start, end: start }, "", message);
         remarks.push(Fault { file: other.file.clone(), fault });
     }

@@ -56,7 +56,8 @@ pub struct Refusal {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Report {
-    error: Option<Refusal>,
+    #[serde(default)]
+    errors: Vec<Refusal>,
     #[serde(default)]
     rules_start_from_global: bool,
 }
@@ -124,14 +125,14 @@ impl Workspace {
         file.with_context(|| format!("{} was built, and no module named", plugin.name))
     }
 
-    /// What the plug-in's own code says to a document; nothing when it takes it, or when only Envoy can tell (a
+    /// Everything that the plug-in's own code says to a document; nothing when it takes it, or when only Envoy can tell (a
     /// plug-in of the classic style).
     ///
     /// # Errors
     ///
     /// It cannot be asked.
-    pub fn check(&self, plugin: &Plugin, document: &Value) -> Result<Option<Refusal>> {
-        Ok(self.reports(plugin, document)?.into_iter().find_map(|report| report.error))
+    pub fn check(&self, plugin: &Plugin, document: &Value) -> Result<Vec<Refusal>> {
+        Ok(self.reports(plugin, document)?.into_iter().flat_map(|report| report.errors).collect())
     }
 
     /// Whether the rules of a document have what they do not write from the global fields. Of a document that is refused
@@ -212,13 +213,30 @@ impl Workspace {
     #[must_use]
     pub fn shown<'a>(&self, path: &'a Path) -> &'a Path {
         let here = std::env::current_dir().unwrap_or_default();
-        path.strip_prefix(&here).unwrap_or(path)
+        match path.strip_prefix(&here) {
+            // An empty path is not one that can be opened.
+            Ok(inside) if inside.as_os_str().is_empty() => Path::new("."),
+            Ok(inside) => inside,
+            Err(_) => path,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_for_people_can_be_opened() {
+        let workspace =
+            Workspace { root: PathBuf::new(), target: PathBuf::new(), profile: String::new(), xtask: None };
+        let here = std::env::current_dir().unwrap();
+        for (path, shown) in
+            [(here.clone(), "."), (here.join("src/lib.rs"), "src/lib.rs"), ("/x".into(), "/x")]
+        {
+            assert_eq!(workspace.shown(&path), Path::new(shown));
+        }
+    }
 
     #[test]
     fn what_a_plug_in_is_made_of_counts_and_what_others_are_made_of_does_not() {

@@ -19,17 +19,18 @@ pub(crate) use verdict::print;
 
 /// Check configurations before they are deployed
 ///
-/// Takes what an operator writes: a plug-in's configuration, or a WasmPlugin resource, several in one file if
-/// need be. Each is turned into the JSON that the plug-in would get, as the control plane does it, and put
-/// before the plug-in's own code. What is wrong is shown with its line, its field and what to write instead;
-/// what is good is printed as that JSON.
+/// Takes what an operator writes: a plug-in's configuration, or resources that deploy plug-ins (Higress's and Istio's
+/// WasmPlugin, Envoy Gateway's EnvoyExtensionPolicy), several in one file and in lists if need be. Each is turned into
+/// the JSON that the plug-in would get, as the control plane does it, and validated by the plug-in's own code. All that
+/// is wrong is shown with its line, its field and what to write instead; what is good is printed as that JSON. Resources
+/// of other kinds and of other plug-ins are left out with a note.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   cargo xtask config wasmplugin.yaml              the plug-in is the one that the resource names
   cargo xtask config my.yaml --plugin request-block
                                                   fields as they are pasted into a console
-  kubectl get wasmplugin -n higress-system x -o yaml | cargo xtask config -
+  kubectl get wasmplugin -A -o yaml | cargo xtask config -
   cargo xtask config *.yaml --json                for scripts
 
 Exit codes: 0 all are good, 1 one is refused, 2 the command was wrong.")]
@@ -54,12 +55,27 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     for (file, text) in texts {
         reports.extend(checker.file(file, &text)?);
     }
+    something_checked(&mut reports);
     if args.json {
         anstream::println!("{}", serde_json::to_string_pretty(&reports)?);
     } else {
         reports.iter().for_each(Report::print);
     }
     Ok(reports.iter().all(Report::is_good))
+}
+
+/// Refuses what was left out where nothing else is there: a check of nothing finds no fault either.
+fn something_checked(reports: &mut [Report]) {
+    if reports.iter().any(Report::is_checked) {
+        return;
+    }
+    for report in reports {
+        if let Verdict::LeftOut { note, remedy } = &report.verdict {
+            let mut error = note.clone();
+            error.message = format!("{}: {remedy}", note.message);
+            report.verdict = Verdict::refused(vec![error]);
+        }
+    }
 }
 
 pub(crate) fn read(file: &Path) -> Result<String> {
@@ -86,9 +102,16 @@ pub(crate) fn document(
 ) -> Result<Option<serde_json::Map<String, serde_json::Value>>> {
     let text = read(file)?;
     let mut checker = Checker { workspace, plugin: Some(plugin), helpers: HashMap::new() };
-    let reports = checker.file(file, &text)?;
+    let mut reports = checker.file(file, &text)?;
+    something_checked(&mut reports);
+    reports.iter().filter(|report| !report.is_checked()).for_each(Report::print);
+    reports.retain(Report::is_checked);
     let [report] = reports.as_slice() else {
-        bail!(Usage(format!("{} holds several documents: write one", file.display())));
+        bail!(Usage(format!(
+            "{} holds several configurations of {}: write one",
+            file.display(),
+            plugin.name
+        )));
     };
     match &report.verdict {
         Verdict::Accepted { configuration: serde_json::Value::Object(document), .. } => {
@@ -100,7 +123,7 @@ pub(crate) fn document(
         Verdict::NotDeployed { reason } => {
             bail!("{}: nothing would be deployed: {reason}", file.display())
         }
-        Verdict::Refused { .. } => {
+        Verdict::Refused { .. } | Verdict::LeftOut { .. } => {
             report.print();
             Ok(None)
         }

@@ -142,7 +142,7 @@ fn has_good_fields(workspace: &Workspace, plugin: &Plugin, fix: bool) -> bool {
 }
 
 fn takes_example(plugin: &Plugin, helper: &Helper) -> Result<bool> {
-    let Some(refusal) = helper.check(&Value::Object(plugin.manifest()?.example))? else {
+    let Some(refusal) = helper.check(&Value::Object(plugin.manifest()?.example))?.into_iter().next() else {
         return Ok(true);
     };
     let file = plugin.manifest_file();

@@ -159,7 +159,7 @@ impl Args {
         }
         let document = if self.example { manifest.example.clone() } else { Object::new() };
         let value = Value::Object(document);
-        if let Some(refusal) = Helper::build(workspace, plugin)?.check(&value)? {
+        if let Some(refusal) = Helper::build(workspace, plugin)?.check(&value)?.into_iter().next() {
             let colon = if refusal.path.is_empty() { "" } else { ": " };
             let remedy = match self.example {
                 true => "the example in its plugin.yaml is refused".to_owned(),

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use crate::manifest::{FailStrategy, Manifest, Stage};
 
 pub(crate) use image::Pinned;
+pub(crate) use rules::split;
 pub(crate) use target::{Selector, Target, check_name};
 
 /// A JSON object.
@@ -115,7 +116,7 @@ fn higress(order: &Order<'_>) -> Object {
         spec.insert("selector".into(), selector(order));
     }
     wasm_plugin(order, &mut spec);
-    let (base, rules) = rules::split(order.configuration);
+    let (base, rules) = split(order.configuration);
     if !base.is_empty() {
         spec.insert("defaultConfig".into(), Value::Object(base));
     }

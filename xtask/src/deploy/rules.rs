@@ -14,7 +14,7 @@ const CONDITIONS: [(&str, &str); 3] =
 ///
 /// A resource has no words for some conditions (`_match_consumer_`). The order of rules counts, so they stay where they
 /// are then, all of them: the controller leaves `_rules_` alone where there are no match rules.
-pub(super) fn split(document: &Object) -> (Object, Vec<Value>) {
+pub(crate) fn split(document: &Object) -> (Object, Vec<Value>) {
     let mut base = document.clone();
     let rules = document.get(RULES).and_then(Value::as_array);
     match rules.and_then(|rules| rules.iter().map(match_rule).collect::<Option<Vec<Value>>>()) {

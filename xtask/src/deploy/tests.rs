@@ -100,7 +100,7 @@ metadata:
   namespace: gateways
 spec:
   url: oci://r.example.com/plugins/request-block@sha256:{HEX}
-  sha256: {HEX}
+  sha256: \"{HEX}\"
   imagePullSecret: registry
   pluginName: request-block
   phase: AUTHN

@@ -118,7 +118,7 @@ impl Source {
 /// The schema for consoles, and the word of the plug-in that it takes the example.
 fn schema_of(workspace: &Workspace, plugin: &Plugin, manifest: &Manifest) -> Result<Value> {
     let helper = Helper::build(workspace, plugin)?;
-    if let Some(refusal) = helper.check(&Value::Object(manifest.example.clone()))? {
+    if let Some(refusal) = helper.check(&Value::Object(manifest.example.clone()))?.into_iter().next() {
         bail!(
             "{}: example: the plug-in refuses it: {}: {}",
             plugin.shown.join(crate::workspace::MANIFEST).display(),

@@ -1,6 +1,6 @@
 //! Back from the document to the resource: where a field was written, and what was written in vain.
 
-use super::{Object, WasmPlugin};
+use super::{Api, Object, WasmPlugin};
 
 /// Something in a resource that has no effect, or another one than it seems to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ impl WasmPlugin {
     pub fn origin(&self, path: &str) -> String {
         let spec = &self.spec;
         if spec.plugin_config.is_some() {
-            return below("spec.pluginConfig", path);
+            return below(&self.configuration_field(), path);
         }
         let mut in_force = spec.match_rules.iter().enumerate().filter(|(_, rule)| !rule.config_disable);
         if path.starts_with("_rules_") && in_force.clone().next().is_some() {
@@ -46,6 +46,36 @@ impl WasmPlugin {
             Some(_) if !spec.default_config_disable => below("spec.defaultConfig", path),
             _ => "spec".into(),
         }
+    }
+
+    /// Where the configuration for requests that no rule matches stands, or would stand.
+    #[must_use]
+    pub fn configuration_field(&self) -> String {
+        match self.api {
+            Api::EnvoyGateway { wasm } => format!("spec.wasm[{wasm}].config"),
+            Api::Istio => "spec.pluginConfig".into(),
+            Api::Higress if self.spec.plugin_config.is_some() => "spec.pluginConfig".into(),
+            Api::Higress => "spec.defaultConfig".into(),
+        }
+    }
+
+    /// Where a field of [`Spec`](super::Spec) stands in the resource, by its name in Higress's.
+    #[must_use]
+    pub fn field(&self, name: &str) -> String {
+        let Api::EnvoyGateway { wasm } = self.api else { return format!("spec.{name}") };
+        let inside = match name {
+            "url" | "sha256" => {
+                let kind = if self.spec.location().starts_with("oci://") { "image" } else { "http" };
+                format!("code.{kind}.{name}")
+            }
+            "imagePullPolicy" => "code.pullPolicy".into(),
+            "imagePullSecret" => "code.image.pullSecretRef".into(),
+            "pluginName" => "rootID".into(),
+            "failStrategy" => "failOpen".into(),
+            "vmConfig" => "env".into(),
+            _ => return format!("spec.wasm[{wasm}]"),
+        };
+        format!("spec.wasm[{wasm}].{inside}")
     }
 
     /// What the resource says in vain.

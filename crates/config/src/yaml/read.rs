@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::vec;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::{Data, Entry, Node, Position, Span, YamlError, scalar};
@@ -19,6 +20,18 @@ const DEEPEST: usize = 127;
 ///
 /// The first thing that is wrong, with its place.
 pub fn read(text: &str) -> Result<Vec<Node>, YamlError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // A cluster reads JSON as JSON, which may be indented with tabs; its texts hold none. Places stay the same.
+    if text.trim_start().starts_with('{')
+        && text.contains('\t')
+        && serde_json::from_str::<IgnoredAny>(text).is_ok()
+    {
+        return documents(&text.replace('\t', " "));
+    }
+    documents(text)
+}
+
+fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
     let mut events = Vec::new();
     for event in Parser::new_from_str(text) {
         // Behind an error the parser gives the same one for ever.

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use config::resource::{Deployment, WasmPlugin};
+use config::resource::{self, Content, Deployment, WasmPlugin};
 use config::yaml::{self, Node, Position, Span};
 use config::{ConfigError, yaml::Fault as Place};
 
@@ -79,46 +79,48 @@ struct Reading<'r> {
 
 impl Reading<'_> {
     fn document(&mut self) {
-        let document = self.document;
-        // `---` with nothing behind it is no document to a cluster.
-        if document.to_json().is_null() {
-            return;
-        }
-        match kind(document).as_deref() {
-            // What `kubectl get -o yaml` prints.
-            Some("List" | "WasmPluginList") => {
-                let items = document.get("items").map(Node::entries).unwrap_or_default();
-                for (index, item) in items.iter().enumerate() {
-                    self.resource(item, Some(index));
-                }
-            }
-            _ => self.resource(document, None),
+        for found in resource::read(self.document) {
+            self.resource(found);
         }
     }
 
-    fn resource(&mut self, node: &Node, item: Option<usize>) {
-        if let Some(kind) = kind(node).filter(|kind| kind != "WasmPlugin" && is_foreign(node)) {
-            let line = node.span().start.line;
-            return self.found.others.push(Other { file: self.file.into(), line, kind });
+    fn resource(&mut self, found: resource::Found<'_>) {
+        for error in &found.errors {
+            self.refuse(&found, error);
         }
-        let resource = match WasmPlugin::from_json(&node.to_json()) {
-            Ok(resource) => resource,
-            Err(error) => return self.refuse(item, &error),
-        };
-        match self.entry(node, item, resource) {
-            Ok(entry) => self.found.plugins.push(entry),
-            Err(error) => self.refuse(item, &error),
+        match &found.content {
+            Content::Other { kind } => {
+                let line = found.node.span().start.line;
+                self.found.others.push(Other { file: self.file.into(), line, kind: kind.clone() });
+            }
+            Content::Fields => {
+                let message = "is not a resource: write `apiVersion`, `kind`, `metadata` and `spec`, with these fields under \
+                               `spec.defaultConfig`, or move the file out of the folder";
+                self.refuse(&found, &ConfigError::new("", message));
+            }
+            Content::Plugins(plugins) => {
+                for plugin in plugins {
+                    match self.entry(&found, plugin, plugins.len()) {
+                        // What is wrong with it has been said.
+                        Ok(entry) if found.errors.is_empty() => self.found.plugins.push(entry),
+                        Ok(_) => {}
+                        Err(error) if found.errors.is_empty() => self.refuse(&found, &error),
+                        Err(_) => {}
+                    }
+                }
+            }
         }
     }
 
     fn entry(
         &mut self,
-        node: &Node,
-        item: Option<usize>,
-        resource: WasmPlugin,
+        found: &resource::Found<'_>,
+        resource: &WasmPlugin,
+        siblings: usize,
     ) -> Result<Entry, ConfigError> {
-        let own = |key| annotation::get(&resource, key).map(str::to_owned);
-        let metadata = |key| annotation::metadata(&resource, key).to_owned();
+        let node = found.node;
+        let own = |key| annotation::get(resource, key).map(str::to_owned);
+        let metadata = |key| annotation::metadata(resource, key).to_owned();
         let (name, namespace) = (metadata("name"), metadata("namespace"));
         if resource.metadata.get("name").is_some_and(|name| !name.is_string()) {
             return Err(ConfigError::new("metadata.name", "is no text to YAML: put it in quotes"));
@@ -152,7 +154,9 @@ impl Reading<'_> {
         Ok(Entry {
             file: self.file.into(),
             index: self.index,
-            item,
+            item: found.items.first().copied(),
+            place: found.place.clone(),
+            alone: found.items.len() <= 1 && siblings == 1,
             line: node.span().start.line,
             name,
             namespace,
@@ -162,28 +166,13 @@ impl Reading<'_> {
             title: own(annotation::TITLE),
             description: own(annotation::DESCRIPTION),
             language: own(annotation::LANGUAGE),
-            source: annotation::source(&resource).map(str::to_owned),
-            resource,
+            source: annotation::source(resource).map(str::to_owned),
+            resource: resource.clone(),
         })
     }
 
-    fn refuse(&mut self, item: Option<usize>, error: &ConfigError) {
-        let path = match (item, error.path()) {
-            (None, path) => path.to_owned(),
-            (Some(item), "") => format!("items[{item}]"),
-            (Some(item), path) => format!("items[{item}].{path}"),
-        };
-        let fault = Place::at(self.text, self.document, path, error.message());
+    fn refuse(&mut self, found: &resource::Found<'_>, error: &ConfigError) {
+        let fault = Place::at(self.text, self.document, found.path(error.path()), error.message());
         self.found.faults.push(Fault { file: self.file.into(), fault });
     }
-}
-
-fn kind(node: &Node) -> Option<String> {
-    node.get("kind")?.to_json().as_str().map(str::to_owned)
-}
-
-/// Whether it is a resource of another API, and no misspelt plug-in.
-fn is_foreign(node: &Node) -> bool {
-    let version = node.get("apiVersion").map(Node::to_json).unwrap_or_default();
-    version.as_str().is_some_and(|version| !version.starts_with("extensions.higress.io/"))
 }

@@ -120,14 +120,14 @@ fn each_mistake_names_file_line_column_field_and_remedy_and_the_others_are_still
         (resource("p", "").replace("file://p.wasm", "''"), "spec: has no `url`: write"),
         (
             resource("p", "").replace("WasmPlugin", "WasmPlugn"),
-            "bad.yaml:2:1: kind: must be one of `WasmPlugin`",
+            "bad.yaml:2:1: kind: is not a kind that deploys plug-ins: did you mean `WasmPlugin`?",
         ),
         (
             resource("p", "").replace("metadata:\n", disabled),
             "disabled: says that the plug-in is disabled, and a cluster",
         ),
         ("a: [1\n".into(), "is no YAML"),
-        ("just: fields\n".into(), "bad.yaml:1:1: just: is not a known field"),
+        ("just: fields\n".into(), "bad.yaml:1:1: is not a resource: write `apiVersion`"),
     ] {
         let folder = folder(&[("bad.yaml", &text), ("good.yaml", &resource("good", ""))]);
         fs::rename(folder.path().join("bad.yaml"), folder.path().join("z-bad.yaml")).unwrap();

@@ -13,7 +13,8 @@ use super::{Module, ModuleError, Modules, hex, short, wanted, wrong_digest};
 
 impl Modules {
     pub(super) fn download(&mut self, spec: &Spec) -> Result<(Vec<u8>, Vec<PathBuf>)> {
-        let url = spec.url.as_str();
+        let url = spec.location();
+        let url = url.as_str();
         let file = self.folder("downloads", url)?.join("module.wasm");
         let kept = fs::read(&file).ok();
         // What is pinned and here is not asked for again; what is not may have changed since the last start.
@@ -29,7 +30,8 @@ impl Modules {
 
     pub(super) fn pull(&mut self, spec: &Spec) -> Result<Module, ModuleError> {
         let at_url = |cause| ModuleError { field: "url", cause };
-        let url = spec.url.as_str();
+        let url = spec.location();
+        let url = url.as_str();
         let folder = self.folder("images", url).map_err(at_url)?.join("image");
         let pinned = url.contains("@sha256:");
         // As a cluster does it: what moves is looked for again when the gateway starts, what does not is kept.

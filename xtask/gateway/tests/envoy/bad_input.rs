@@ -36,7 +36,7 @@ fn mistakes() -> Vec<(&'static str, String, Vec<&'static str>)> {
         (
             "a.yaml",
             spec("a", "  url: stamp.wasm\n  defaultConfig: { stamp: b }\n"),
-            vec!["spec.url: has no scheme", "a.yaml:5:3"],
+            vec!["spec.url: is a path: write file:// before it", "a.yaml:5:3"],
         ),
         (
             "a.yaml",

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use config::ConfigError;
-use config::resource::{Deployment, WasmPlugin};
+use config::resource::{self, Content, Deployment, Found, WasmPlugin, plugin_field};
 use config::yaml::{self, Fault, Node, Span};
+use gateway::folder::annotation;
 use serde_json::{Value, json};
 
 use super::Checker;
@@ -27,17 +28,6 @@ impl Source<'_> {
         let plugin = plugin.map(|plugin| plugin.name.clone());
         Report { file: self.file.clone(), line, plugin, verdict, remarks: Vec::new() }
     }
-
-    fn refused(
-        &self,
-        node: &Node,
-        plugin: Option<&Plugin>,
-        path: &str,
-        message: impl Into<String>,
-    ) -> Report {
-        let error = Fault::at(self.text, node, path, message);
-        self.report(line(node), plugin, Verdict::Refused { error })
-    }
 }
 
 fn line(node: &Node) -> usize {
@@ -57,40 +47,79 @@ impl Checker<'_> {
             Ok(documents) => documents,
             Err(error) => {
                 let error = Fault::no_yaml(text, error);
-                return Ok(vec![source.report(error.line, self.plugin, Verdict::Refused { error })]);
+                return Ok(vec![source.report(error.line, self.plugin, Verdict::refused(vec![error]))]);
             }
         };
-        // `---` with nothing behind it is no document to a cluster.
-        let documents: Vec<Node> = documents.into_iter().filter(|node| !node.to_json().is_null()).collect();
-        if documents.is_empty() {
+        let found: Vec<(&Node, Found<'_>)> = documents
+            .iter()
+            .flat_map(|document| resource::read(document).into_iter().map(move |found| (document, found)))
+            .collect();
+        if documents.iter().all(|document| document.to_json().is_null()) {
             return Ok(vec![self.empty(&source)?]);
         }
-        documents.iter().map(|node| self.document(&source, node)).collect()
+        // Who names the plug-in of the command leaves no doubt what others are that name none.
+        let named = found.iter().any(|(_, found)| match &found.content {
+            Content::Plugins(plugins) => plugins.iter().any(|plugin| {
+                let named = named(plugin, self.workspace);
+                named.is_some_and(|named| self.plugin.is_some_and(|wanted| wanted.name == named.name))
+            }),
+            Content::Other { .. } | Content::Fields => false,
+        });
+        let mut reports = Vec::new();
+        for (document, found) in &found {
+            match &found.content {
+                Content::Fields => reports.push(self.fields(&source, document)?),
+                Content::Other { kind } => {
+                    let note = Fault::at(
+                        text,
+                        document,
+                        found.path("kind"),
+                        format!("is {kind}, which configures no plug-in"),
+                    );
+                    let remedy = "write a WasmPlugin resource, or a plug-in's fields";
+                    reports.push(source.report(
+                        line(found.node),
+                        None,
+                        Verdict::LeftOut { note, remedy: remedy.into() },
+                    ));
+                }
+                Content::Plugins(plugins) if plugins.is_empty() => {
+                    let errors = self.faults(&source, document, found, &found.errors);
+                    // A policy without plug-ins is another's business.
+                    if !errors.is_empty() {
+                        reports.push(source.report(line(found.node), self.plugin, Verdict::refused(errors)));
+                    }
+                }
+                Content::Plugins(plugins) => {
+                    for (number, plugin) in plugins.iter().enumerate() {
+                        let errors = if number == 0 { found.errors.as_slice() } else { &[] };
+                        reports.push(self.resource(&source, document, found, plugin, errors, named)?);
+                    }
+                }
+            }
+        }
+        if reports.is_empty() {
+            reports.push(self.empty(&source)?);
+        }
+        Ok(reports)
     }
 
     /// A file in which nothing stands: for a plug-in whose fields all have defaults, good.
     fn empty(&mut self, source: &Source<'_>) -> Result<Report> {
         let start = yaml::Position { line: 1, column: 1 };
-        let refused = |message| Verdict::Refused {
-            error: Fault::new(source.text, Span { start, end: start }, "", message),
-        };
+        let refused = |message| Fault::new(source.text, Span { start, end: start }, "", message);
         let Some(plugin) = self.plugin else {
             let message = "is empty: write a configuration or a WasmPlugin resource".to_owned();
-            return Ok(source.report(1, None, refused(message)));
+            return Ok(source.report(1, None, Verdict::refused(vec![refused(message)])));
         };
         let configuration = json!({});
         let helper = self.helper(plugin)?;
-        let verdict = match helper.check(&configuration)? {
-            None => accepted(helper, configuration)?,
-            Some(refusal) => refused(refusal.message),
+        let errors = helper.check(&configuration)?;
+        let verdict = match errors.is_empty() {
+            true => accepted(helper, configuration)?,
+            false => Verdict::refused(errors.into_iter().map(|error| refused(error.message)).collect()),
         };
         Ok(source.report(1, Some(plugin), verdict))
-    }
-
-    fn document(&mut self, source: &Source<'_>, node: &Node) -> Result<Report> {
-        let is_resource = node.get("apiVersion").is_some()
-            || (node.get("kind").is_some() && (node.get("metadata").is_some() || node.get("spec").is_some()));
-        if is_resource { self.resource(source, node) } else { self.fields(source, node) }
     }
 
     /// A plug-in's configuration as it is.
@@ -100,79 +129,170 @@ impl Checker<'_> {
                 "does not say which plug-in it is for: add `--plugin <name>`, one of {}",
                 known(self.workspace)
             );
-            return Ok(source.refused(node, None, "", message));
+            let error = Fault::at(source.text, node, "", message);
+            return Ok(source.report(line(node), None, Verdict::refused(vec![error])));
         };
         let configuration = node.to_json();
-        let helper = self.helper(plugin)?;
-        Ok(match helper.check(&configuration)? {
-            None => source.report(line(node), Some(plugin), accepted(helper, configuration)?),
-            Some(refusal) => source.refused(node, Some(plugin), &refusal.path, refusal.message),
-        })
+        let errors = self.check(plugin, &configuration)?;
+        let verdict = match errors.is_empty() {
+            true => accepted(self.helper(plugin)?, configuration)?,
+            false => Verdict::refused(
+                errors.iter().map(|error| Fault::refused(source.text, node, error)).collect(),
+            ),
+        };
+        Ok(source.report(line(node), Some(plugin), verdict))
     }
 
-    fn resource(&mut self, source: &Source<'_>, node: &Node) -> Result<Report> {
-        let kind = node.get("kind").map(Node::to_json).unwrap_or_default();
-        if let Some(other) = kind.as_str().filter(|kind| *kind != "WasmPlugin") {
-            let message = format!(
-                "is {other}, and only a WasmPlugin configures a plug-in: leave this document out, or write WasmPlugin"
-            );
-            return Ok(source.refused(node, self.plugin, "kind", message));
-        }
-        let at = |error: ConfigError| source.refused(node, self.plugin, error.path(), error.message());
-        let resource = match WasmPlugin::from_json(&node.to_json()) {
-            Ok(resource) => resource,
-            Err(error) => return Ok(at(error)),
+    /// A plug-in that a resource deploys, with what is wrong with the resource itself.
+    fn resource(
+        &mut self,
+        source: &Source<'_>,
+        document: &Node,
+        found: &Found<'_>,
+        resource: &WasmPlugin,
+        errors: &[ConfigError],
+        another_is_named: bool,
+    ) -> Result<Report> {
+        let line = line(found.node);
+        let left_out = |place: &str, message: String, remedy: String| {
+            let note = Fault::at(source.text, document, found.path(place), message);
+            source.report(line, None, Verdict::LeftOut { note, remedy })
         };
-        let named = named(&resource, self.workspace);
+        let named = named(resource, self.workspace);
         if let (Some(wanted), Some(named)) = (self.plugin, named)
             && wanted.name != named.name
         {
-            let message =
-                format!("names {}, and the command {}: name one and the same", named.name, wanted.name);
-            let place = if resource.spec.plugin_name.is_empty() { "metadata" } else { "spec.pluginName" };
-            return Ok(source.refused(node, Some(wanted), place, message));
+            let message = format!("names {}, and the command {}", named.name, wanted.name);
+            let place = if resource.spec.plugin_name.is_empty() {
+                "metadata".into()
+            } else {
+                resource.field("pluginName")
+            };
+            return Ok(left_out(&place, message, "name one and the same".into()));
         }
-        let Some(plugin) = self.plugin.or(named) else {
-            let message = format!(
-                "names no plug-in of this workspace: add `--plugin <name>`, one of {}",
-                known(self.workspace)
-            );
-            let place = if node.get("metadata").is_some() { "metadata" } else { "spec" };
-            return Ok(source.refused(node, None, place, message));
-        };
-        let mut report = match resource.deployment() {
-            Err(error) => source.refused(node, Some(plugin), error.path(), error.message()),
-            Ok(Deployment::NotDeployed) => {
-                source.report(line(node), Some(plugin), Verdict::NotDeployed { reason: NOT_DEPLOYED })
+        let Some(plugin) = named.or(self.plugin.filter(|_| !another_is_named)) else {
+            let faults = self.faults(source, document, found, errors);
+            if !faults.is_empty() {
+                return Ok(source.report(line, None, Verdict::refused(faults)));
             }
-            Ok(Deployment::Document(document)) => {
-                let configuration = Value::Object(document);
-                let helper = self.helper(plugin)?;
-                match helper.check(&configuration)? {
-                    None => source.report(line(node), Some(plugin), accepted(helper, configuration)?),
-                    Some(refusal) => {
-                        source.refused(node, Some(plugin), &resource.origin(&refusal.path), refusal.message)
+            let name = resource.metadata.get("name").and_then(Value::as_str).unwrap_or_default();
+            let of = if name.is_empty() { String::new() } else { format!("{name} ") };
+            let place = if found.node.get("metadata").is_some() { "metadata" } else { "spec" };
+            let remedy = format!("add `--plugin <name>`, one of {}", known(self.workspace));
+            return Ok(left_out(place, format!("{of}names no plug-in of this workspace"), remedy));
+        };
+        let mut all: Vec<ConfigError> = errors.to_vec();
+        if !all.is_empty() {
+            let schema = self.helper(plugin)?.schema()?;
+            for error in &mut all {
+                // Known to be a field of the plug-in, whatever it looks like.
+                let key = error.path().rsplit('.').next().unwrap_or_default();
+                let is_own = schema.get("properties").and_then(|own| own.get(key)).is_some();
+                if let Some(message) = plugin_field(error.path(), resource.api)
+                    .filter(|_| is_own && error.message().starts_with("is not"))
+                {
+                    *error = ConfigError::new(error.path(), message);
+                }
+            }
+        }
+        let mut resource = resource.clone();
+        let deployment = loop {
+            match resource.deployment() {
+                Ok(deployment) => break deployment,
+                Err(error) => {
+                    // A rule whose condition is misspelt has none.
+                    if !all.iter().any(|known| known.path().starts_with(error.path())) {
+                        all.push(error.clone());
+                    }
+                    let rule = resource
+                        .spec
+                        .match_rules
+                        .iter_mut()
+                        .enumerate()
+                        .find(|(index, _)| error.path() == format!("spec.matchRules[{index}]"));
+                    match rule {
+                        Some((_, rule)) => rule.config_disable = true,
+                        None => break Deployment::NotDeployed,
                     }
                 }
             }
         };
+        let mut verdict = Verdict::NotDeployed { reason: NOT_DEPLOYED };
+        if let Deployment::Document(fields) = deployment {
+            let configuration = Value::Object(fields);
+            let refused = self
+                .check(plugin, &configuration)?
+                .into_iter()
+                .map(|error| ConfigError::new(resource.origin(error.path()), error.message()));
+            // That there is no configuration follows from where it was written.
+            let follows =
+                |path: &str| !errors.is_empty() && (path == "spec" || path == resource.configuration_field());
+            all.extend(refused.filter(|error| !follows(error.path())));
+            if all.is_empty() {
+                verdict = accepted(self.helper(plugin)?, configuration)?;
+            }
+        }
+        if !all.is_empty() {
+            verdict = Verdict::refused(self.faults(source, document, found, &all));
+        }
+        let mut report = source.report(line, Some(plugin), verdict);
         let remarks = resource.remarks().into_iter();
-        report.remarks =
-            remarks.map(|remark| Fault::at(source.text, node, remark.path, remark.message)).collect();
+        report.remarks = remarks
+            .map(|remark| Fault::at(source.text, document, found.path(&remark.path), remark.message))
+            .collect();
         Ok(report)
+    }
+
+    fn faults(
+        &self,
+        source: &Source<'_>,
+        document: &Node,
+        found: &Found<'_>,
+        errors: &[ConfigError],
+    ) -> Vec<Fault> {
+        errors
+            .iter()
+            .map(|error| Fault::at(source.text, document, found.path(error.path()), error.message()))
+            .collect()
+    }
+
+    /// Everything that the plug-in says to a document, with a hint where a field is another plug-in's.
+    fn check(&mut self, plugin: &Plugin, configuration: &Value) -> Result<Vec<ConfigError>> {
+        let errors = self.helper(plugin)?.check(configuration)?;
+        let others = || self.workspace.plugins.iter().filter(|other| other.name != plugin.name);
+        Ok(errors
+            .into_iter()
+            .map(|error| {
+                let is_unknown = error.message.starts_with("is not a known field")
+                    && !error.message.contains("did you mean");
+                let key = error.path.rsplit('.').next().unwrap_or_default();
+                let owner = others()
+                    .filter(|_| is_unknown)
+                    .find(|other| other.manifest().is_ok_and(|manifest| manifest.example.contains_key(key)));
+                let message = match owner {
+                    Some(owner) => format!("is a field of {}, not of {}: remove it", owner.name, plugin.name),
+                    None => error.message,
+                };
+                ConfigError::new(error.path, message)
+            })
+            .collect())
     }
 }
 
-/// The plug-in of this workspace that a resource names: by `pluginName`, by the last part of its `url`, or by
-/// its own name, each with or without a version.
+/// The plug-in of this workspace that a resource names: by its annotation, its `url`, `pluginName`, or its own name, each
+/// with or without a version.
 fn named<'w>(resource: &WasmPlugin, workspace: &'w Workspace) -> Option<&'w Plugin> {
     let name = resource.metadata.get("name").and_then(Value::as_str).unwrap_or_default();
-    let url = resource.spec.url.split('@').next().unwrap_or_default();
+    let location = resource.spec.location();
+    let url = location.split('@').next().unwrap_or_default();
     let mut parts = url.rsplit('/');
     let last = parts.next().unwrap_or_default();
     let image = last.split(':').next().unwrap_or_default();
     let candidates = [
+        annotation::get(resource, annotation::SOURCE).unwrap_or_default(),
+        url.strip_prefix(annotation::WORKSPACE).unwrap_or_default(),
         resource.spec.plugin_name.as_str(),
+        resource.extension.as_str(),
         image,
         image.trim_end_matches(".wasm"),
         // `…/request-block/plugin.wasm`, and `…/request-block/1.0.0/plugin.wasm`.

@@ -14,11 +14,12 @@ fn checker(workspace: &Workspace) -> Checker<'_> {
 
 /// The file, line, field and message of the only document, which is refused.
 fn refusal(checker: &mut Checker<'_>, text: &str) -> (usize, String, String) {
-    let reports = checker.file(Path::new("f.yaml"), text).unwrap();
+    let mut reports = checker.file(Path::new("f.yaml"), text).unwrap();
+    something_checked(&mut reports);
     let [report] = reports.as_slice() else { panic!("{text}: {reports:?}") };
     assert_eq!(report.file, "f.yaml");
     match &report.verdict {
-        Verdict::Refused { error } => (error.line, error.path.clone(), error.message.clone()),
+        Verdict::Refused { error, .. } => (error.line, error.path.clone(), error.message.clone()),
         other => panic!("is not refused: {other:?}\n{text}"),
     }
 }
@@ -93,7 +94,7 @@ fn written(plugin: &Plugin, configuration: &Value) -> [(String, &'static str); 2
         "metadata": { "name": plugin.name },
         "spec": { "matchRules": [disabled, rule] },
     });
-    let yaml = |value: &Value| format!("# written by hand\n{}", config::yaml::write(value).unwrap());
+    let yaml = |value: &Value| format!("# written by hand\n{}", ::config::yaml::write(value).unwrap());
     [(yaml(configuration), ""), (yaml(&resource), "spec.matchRules[1].config.")]
 }
 
@@ -145,13 +146,13 @@ fn what_is_wrong_around_the_fields_names_its_line_too() {
         ("a:\n\t- b\n", 2, "", "replace the tab"),
         ("# nothing\n", 1, "", "is empty: write a configuration"),
         ("block_urls: [a]\n", 1, "", "add `--plugin <name>`, one of add-header, "),
-        ("apiVersion: v1\nkind: Pod\n", 2, "kind", "is Pod, and only a WasmPlugin"),
+        ("apiVersion: v1\nkind: Pod\n", 2, "kind", "is Pod, which configures no plug-in: write a WasmPlugin"),
         ("kind: WasmPlugin\nspec: {}\n", 1, "", "`apiVersion` is missing: add it"),
-        (&format!("{HEAD}metadata: {{name: other}}\nspec: {{}}\n"), 3, "metadata", "names no plug-in"),
+        (&format!("{HEAD}metadata: {{name: other}}\nspec: {{}}\n"), 3, "metadata", "other names no plug-in"),
         (&format!("{HEAD}spec:\n  priorty: 1\n"), 4, "spec.priorty", "did you mean `priority`?"),
         (
             &format!(
-                "{HEAD}spec:\n  pluginName: add-header\n  matchRules:\n  - domain: [a]\n    config: {{}}\n  - {{}}\n"
+                "{HEAD}spec:\n  pluginName: add-header\n  matchRules:\n  - domain: [a]\n    config: {{header_name: x, header_value: z}}\n  - {{}}\n"
             ),
             8,
             "spec.matchRules[1]",
@@ -201,6 +202,186 @@ fn what_is_good_becomes_what_the_plug_in_gets() {
     );
     assert_eq!((second.plugin.as_deref(), second.line), (Some("say-hello"), 11));
     assert!(matches!(second.verdict, Verdict::NotDeployed { .. }), "{second:?}");
+}
+
+/// What is said of each document: the plug-in, and the verdict in a word or the places of the errors.
+fn verdicts(checker: &mut Checker<'_>, text: &str) -> Vec<(Option<String>, String)> {
+    let mut reports = checker.file(Path::new("f.yaml"), text).unwrap();
+    something_checked(&mut reports);
+    let verdict = |report: &Report| match &report.verdict {
+        Verdict::Accepted { .. } => "accepted".to_owned(),
+        Verdict::NotDeployed { .. } => "not deployed".to_owned(),
+        Verdict::LeftOut { .. } => "left out".to_owned(),
+        Verdict::Refused { errors, .. } => {
+            errors.iter().map(|error| format!("{}:{}", error.line, error.path)).collect::<Vec<_>>().join(" ")
+        }
+    };
+    reports.iter().map(|report| (report.plugin.clone(), verdict(report))).collect()
+}
+
+const INGRESS: &str =
+    "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: { name: a }\nspec: { rules: [] }\n";
+
+#[test]
+fn what_kubectl_prints_and_other_control_planes_take_is_checked() {
+    let workspace = Workspace::load().unwrap();
+    let mut checker = checker(&workspace);
+    let item = |name: &str, config: &str| {
+        format!(
+            "- apiVersion: extensions.higress.io/v1alpha1\n  kind: WasmPlugin\n  metadata:\n    name: {name}-1.0.0\n    \
+             managedFields: [{{ manager: kubectl }}]\n  spec:\n    url: oci://registry.example.com/plugins/{name}:1.0.0\n    \
+             {config}\n  status: {{}}\n"
+        )
+    };
+    let list = |items: &[String]| {
+        format!("apiVersion: v1\nitems:\n{}kind: List\nmetadata: {{ resourceVersion: '' }}\n", items.concat())
+    };
+    let good = item("say-hello", "defaultConfig: {}");
+    let bad = item("add-header", "defaultConfig: { header_name: 'a b', header_vale: x }");
+    let foreign = item("key-auth", "defaultConfigDisable: true");
+    let some = |name: &str| Some(name.to_owned());
+    let accepted = |name: &str| (some(name), "accepted".to_owned());
+    let left_out = (None, "left out".to_owned());
+    let errors =
+        "19:items[1].spec.defaultConfig.header_name 19:items[1].spec.defaultConfig.header_vale".to_owned();
+    let istio = format!(
+        "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {{ name: x }}\nspec:\n  targetRefs: [{{ kind: \
+         Gateway, name: w }}]\n  match: [{{ mode: CLIENT, ports: [{{ number: 443 }}] }}]\n  type: HTTP\n  pluginConfig: {{}}\n  \
+         pluginName: say-hello\n  url: quay.io/me/x:latest\n"
+    );
+    let policy = "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: EnvoyExtensionPolicy\nmetadata: { name: p }\nspec:\n  targetRefs: []\n  \
+                  wasm:\n  - { name: say-hello, code: { type: Image, image: { url: a.com/x } } }\n  \
+                  - { name: z, code: { type: Image, image: { url: 'a.com/p/add-header@sha256:00' } }, config: { header_name: a } }\n";
+    for (text, expected) in [
+        (
+            list(&[good.clone(), bad, foreign.clone()]),
+            vec![accepted("say-hello"), (some("add-header"), errors), left_out.clone()],
+        ),
+        (format!("{INGRESS}---\n{istio}---\n"), vec![left_out.clone(), accepted("say-hello")]),
+        (
+            istio.replace("pluginConfig: {}", "pluginConfig: { nam: 1 }"),
+            vec![(some("say-hello"), "8:spec.pluginConfig.nam".into())],
+        ),
+        (
+            policy.to_owned(),
+            vec![accepted("say-hello"), (some("add-header"), "8:spec.wasm[1].config".into())],
+        ),
+        // Nothing to check is a fault, and so is a plug-in of nowhere alone.
+        (INGRESS.to_owned(), vec![(None, "2:kind".into())]),
+        (list(&[foreign]), vec![(None, "5:items[0].metadata".into())]),
+        (list(&[]), vec![(None, "1:".into())]),
+    ] {
+        assert_eq!(verdicts(&mut checker, &text), expected, "{text}");
+    }
+    // With `--plugin`, others are left out where one names it, and unnamed ones are it where none does.
+    checker.plugin = Some(workspace.plugin("say-hello").unwrap());
+    let unnamed = format!("{HEAD}metadata: {{ name: mine }}\nspec: {{}}\n");
+    assert_eq!(verdicts(&mut checker, &unnamed), [accepted("say-hello")]);
+    assert_eq!(verdicts(&mut checker, &format!("{unnamed}---\n{istio}")), [left_out, accepted("say-hello")]);
+    checker.plugin = Some(workspace.plugin("add-header").unwrap());
+    assert_eq!(verdicts(&mut checker, &istio), [(None, "9:spec.pluginName".to_owned())]);
+}
+
+#[test]
+fn what_manifest_writes_for_each_control_plane_is_read() {
+    use crate::deploy::{ControlPlane, Order, Pinned, to_yaml};
+
+    let workspace = Workspace::load().unwrap();
+    let mut checker = checker(&workspace);
+    let plugin = workspace.plugin("add-header").unwrap();
+    let manifest = plugin.manifest().unwrap();
+    let image =
+        Pinned::parse(&format!("oci://r.example.com/p/add-header@sha256:{}", "a".repeat(64))).unwrap();
+    let configuration = json!({ "header_name": "x-a", "header_value": "on", "_rules_": [
+        { "_match_domain_": ["a.com"], "header_name": "x-b", "header_value": "1_000" },
+    ] });
+    let targets = ["gw".parse().unwrap()];
+    for plane in ControlPlane::ALL {
+        let resource = plane
+            .resource(&Order {
+                plugin: &manifest,
+                image: &image,
+                configuration: configuration.as_object().unwrap(),
+                name: "mine",
+                namespace: None,
+                pull_secret: Some("secret"),
+                targets: if plane == ControlPlane::Higress { &[] } else { &targets },
+                selector: &[],
+            })
+            .unwrap();
+        for text in [to_yaml(&resource).unwrap(), resource.to_string()] {
+            let reports = checker.file(Path::new("f.yaml"), &text).unwrap();
+            let [Report { verdict: Verdict::Accepted { configuration: read, .. }, .. }] = reports.as_slice()
+            else {
+                panic!("{reports:?}\n{text}")
+            };
+            assert_eq!(*read, configuration, "{text}");
+            // `serve` and `explain` read folders.
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join("a.yaml"), &text).unwrap();
+            let folder =
+                gateway::folder::read(folder.path(), gateway::folder::StageOrder::Mse).sound().unwrap();
+            let [entry] = folder.plugins.as_slice() else { panic!("{folder:?}") };
+            assert_eq!((entry.name.as_str(), entry.enabled), ("mine", true));
+            assert_eq!(entry.resource.spec.location(), image.url());
+        }
+    }
+}
+
+#[test]
+fn hints_lead_to_what_was_meant_and_all_mistakes_are_told_at_once() {
+    let workspace = Workspace::load().unwrap();
+    let mut checker = checker(&workspace);
+    let resource = |plugin: &str, spec: &str| format!("{HEAD}metadata: {{ name: {plugin} }}\nspec: {spec}\n");
+    for (plugin, text, expected) in [
+        (
+            "",
+            resource("key-rate-limit", "{ config: { limit_by_header: X-Real-IP, limit_keys: [{ key: a, query_per_second: 10 }] } }"),
+            vec!["spec.config: is not a known field: did you mean `defaultConfig`?"],
+        ),
+        (
+            "",
+            resource("ext-auth", "{ url: a, http_service: { endpoint: { service_name: a.dns, path_prefix: / } } }"),
+            vec!["spec.http_service: is not a field of the resource but of the plug-in: move it under `spec.defaultConfig`"],
+        ),
+        (
+            "ext-auth",
+            "http_service:\n  endpoint: { service_name: auth.dns, path_prefix: /auth, service_source: ip }\n  timeout: 200ms\n".into(),
+            vec![
+                "http_service.endpoint.service_source: is not used here: remove it, and put the kind into `service_name`",
+                "http_service.timeout: counts milliseconds and must be a number: write 200",
+            ],
+        ),
+        ("request-block", "rule_items: []\nblock_urls: [a]\n".into(), vec!["rule_items: is a field of key-rate-limit"]),
+        (
+            "request-block",
+            "block_urls: ['', a, '']\nblocked_code: 99\ncase_sensitve: true\nblock_headers: x\n_rules_:\n- { _match_domain_: ['~^a.*'], block_urls: \
+             [b] }\n- { block_urls: [b] }\n- { domain: [a], block_urls: [b], phase: AUTHN }\n".into(),
+            vec![
+                "block_urls[0]: must not be empty",
+                "block_urls[2]: must not be empty",
+                "blocked_code: must be a status",
+                "case_sensitve: is not a known field: did you mean `case_sensitive`?",
+                "block_headers: must be a list, found string: put it in brackets",
+                "_rules_[1]: has no condition",
+                "_rules_[2].domain: is not a known field: the condition of a rule is `_match_domain_`",
+                "_rules_[2].phase: is a field of the resource, not of the plug-in: move it under `spec`",
+            ],
+        ),
+    ] {
+        checker.plugin = if plugin.is_empty() { None } else { Some(workspace.plugin(plugin).unwrap()) };
+        let reports = checker.file(Path::new("f.yaml"), &text).unwrap();
+        let [Report { verdict: Verdict::Refused { errors, .. }, .. }] = reports.as_slice() else {
+            panic!("{reports:?}\n{text}")
+        };
+        let found: Vec<String> = errors.iter().map(|error| format!("{}: {}", error.path, error.message)).collect();
+        // A rule's domain is checked by who looks at hosts.
+        let found: Vec<&String> = found.iter().filter(|error| !error.contains("_match_domain_[0]")).collect();
+        assert_eq!(found.len(), expected.len(), "{found:#?}\n{text}");
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!(found.starts_with(expected), "{found}, and not {expected}");
+        }
+    }
 }
 
 #[test]

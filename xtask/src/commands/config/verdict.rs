@@ -1,7 +1,7 @@
 //! What came of a document, for people and for scripts.
 
 use anstyle::AnsiColor;
-use config::yaml::Fault;
+use config::yaml::{Fault, Position, Span};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -30,8 +30,28 @@ pub(crate) enum Verdict {
     Accepted { configuration: Value, rules_start_from_global: bool },
     /// The plug-in does not run at all.
     NotDeployed { reason: &'static str },
-    /// The plug-in, or the cluster before it, refuses it.
-    Refused { error: Fault },
+    /// The plug-in, or the cluster before it, refuses it: the first error, and all of them in the order of the text.
+    Refused { error: Fault, errors: Vec<Fault> },
+    /// It is not for a plug-in of this workspace, beside others that are.
+    #[serde(rename_all = "camelCase")]
+    LeftOut {
+        note: Fault,
+        /// What to do where there is nothing else.
+        #[serde(skip)]
+        remedy: String,
+    },
+}
+
+impl Verdict {
+    /// Refused for at least one reason.
+    pub(super) fn refused(mut errors: Vec<Fault>) -> Self {
+        errors.sort_by_key(|error| (error.line, error.column));
+        let error = errors.first().cloned().unwrap_or_else(|| {
+            let start = Position { line: 1, column: 1 };
+            Fault::new("", Span { start, end: start }, "", "is refused without a reason: this is a bug")
+        });
+        Self::Refused { error, errors }
+    }
 }
 
 /// On stderr, as a compiler would.
@@ -48,6 +68,11 @@ pub(crate) fn print(fault: &Fault, kind: &str, file: &str) {
 impl Report {
     pub(crate) fn is_good(&self) -> bool {
         !matches!(self.verdict, Verdict::Refused { .. })
+    }
+
+    /// Whether it was checked, and not left out.
+    pub(crate) fn is_checked(&self) -> bool {
+        !matches!(self.verdict, Verdict::LeftOut { .. })
     }
 
     /// What has no effect, on stderr.
@@ -69,7 +94,21 @@ impl Report {
             Verdict::NotDeployed { reason } => {
                 anstream::eprintln!("{} {file}:{line}: {plugin} is not deployed: {reason}", mark(true));
             }
-            Verdict::Refused { error } => print(error, &styled(BAD, "error:"), file),
+            Verdict::Refused { errors, .. } => {
+                errors.iter().for_each(|error| print(error, &styled(BAD, "error:"), file));
+                if errors.len() >= config::MAX_ERRORS {
+                    anstream::eprintln!("{file}: there may be more errors: repair these first");
+                }
+            }
+            Verdict::LeftOut { note, .. } => {
+                let colon = if note.path.is_empty() { "" } else { ": " };
+                let note_word = styled(AnsiColor::Cyan.on_default().bold(), "note:");
+                anstream::eprintln!(
+                    "{note_word} {file}:{line}: {}{colon}{}; left out",
+                    note.path,
+                    note.message
+                );
+            }
         }
     }
 }

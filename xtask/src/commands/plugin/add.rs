@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::shelf::{Shelf, configuration, module, put_module};
 use super::{Card, Where, check_priority, phase};
 use crate::Usage;
+use crate::deploy::split;
 use crate::manifest::{FailStrategy, Stage};
 use crate::names::nearest;
 use crate::output::{mark, warning};
@@ -71,8 +72,20 @@ pub(super) fn run(args: &Args) -> Result<bool> {
     edit::write(&file, None, text.as_bytes()).with_context(|| format!("writing {}", file.display()))?;
     let state = if args.disabled { "disabled" } else { "enabled" };
     anstream::println!("{} {name} is {state}, in {}", mark(true), file.display());
-    if built_in.is_some() && args.card.url.is_none() {
-        warning("a cluster cannot take `workspace:`: push the image, and set it with `--url oci://…`");
+    if let Some(plugin) = built_in {
+        if !args.disabled && args.config.is_none() {
+            warning(format_args!(
+                "it runs with the example of its plugin.yaml, which acts on real requests: `cargo xtask plugin configure \
+                 {name} <file>` gives it your own, `cargo xtask plugin disable {name}` switches it off"
+            ));
+        }
+        if args.card.url.is_none() {
+            warning(format_args!(
+                "a cluster cannot fetch `workspace:`: `cargo xtask push {}` its image, and name it with `cargo xtask plugin \
+                 edit {name} --url oci://…`",
+                plugin.name
+            ));
+        }
     }
     Ok(true)
 }
@@ -116,7 +129,7 @@ fn of_workspace(args: &Args, workspace: &Workspace, plugin: &Plugin) -> Result<O
         FailStrategy::FailOpen => "FAIL_OPEN",
         FailStrategy::FailClose => "FAIL_CLOSE",
     };
-    Ok(Some(json!({
+    let mut resource = json!({
         "apiVersion": "extensions.higress.io/v1alpha1",
         "kind": "WasmPlugin",
         "metadata": { "name": plugin.name, "namespace": NAMESPACE, "annotations": annotations },
@@ -125,9 +138,10 @@ fn of_workspace(args: &Args, workspace: &Workspace, plugin: &Plugin) -> Result<O
             "phase": phase(args.card.stage.unwrap_or(manifest.stage)),
             "priority": args.card.priority.unwrap_or(manifest.priority),
             "failStrategy": fail,
-            "defaultConfig": config,
         },
-    })))
+    });
+    configure(&mut resource, &config);
+    Ok(Some(resource))
 }
 
 /// Somebody's own module.
@@ -168,7 +182,7 @@ fn custom(args: &Args, workspace: &Workspace, shelf: &Shelf) -> Result<Option<Va
     annotations.insert(TITLE.into(), args.card.title.as_ref().unwrap_or(name).as_str().into());
     annotations.insert(DESCRIPTION.into(), description.into());
     annotations.insert(LANGUAGE.into(), language.into());
-    Ok(Some(json!({
+    let mut resource = json!({
         "apiVersion": "extensions.higress.io/v1alpha1",
         "kind": "WasmPlugin",
         "metadata": { "name": name, "namespace": NAMESPACE, "annotations": annotations },
@@ -176,9 +190,23 @@ fn custom(args: &Args, workspace: &Workspace, shelf: &Shelf) -> Result<Option<Va
             "url": url,
             "phase": phase(args.card.stage.unwrap_or(Stage::Default)),
             "priority": args.card.priority.unwrap_or_default(),
-            "defaultConfig": config,
         },
-    })))
+    });
+    configure(&mut resource, &config);
+    Ok(Some(resource))
+}
+
+/// Writes a document into a resource, its rules as match rules where those have fields for their conditions.
+fn configure(resource: &mut Value, document: &Map<String, Value>) {
+    let (base, rules) = split(document);
+    if let Some(spec) = resource.get_mut("spec").and_then(Value::as_object_mut) {
+        if !base.is_empty() || rules.is_empty() {
+            spec.insert("defaultConfig".into(), Value::Object(base));
+        }
+        if !rules.is_empty() {
+            spec.insert("matchRules".into(), Value::Array(rules));
+        }
+    }
 }
 
 /// A name that a cluster takes for a resource.

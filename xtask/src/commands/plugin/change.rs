@@ -4,7 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use gateway::folder::annotation::{DESCRIPTION, LANGUAGE, TITLE};
+use config::resource::Api;
+use gateway::folder::annotation::{DESCRIPTION, LANGUAGE, SOURCE, TITLE};
 use gateway::folder::edit::{self, EditError};
 use gateway::folder::{Entry, StageOrder};
 use serde_json::Value;
@@ -16,7 +17,7 @@ use crate::Usage;
 use crate::output::{mark, warning};
 use crate::workspace::Workspace;
 
-/// Edit a custom plug-in, which must be disabled: its module, and what the console shows of it
+/// Edit a custom plug-in, which must be disabled, or the `--url` of one of this workspace
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct EditArgs {
     /// Its name, or `namespace/name`.
@@ -51,7 +52,7 @@ pub(crate) struct NamesArgs {
     pub(super) place: Where,
 }
 
-/// Delete a custom plug-in, which must be disabled
+/// Delete a plug-in, which must be disabled
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct DeleteArgs {
     /// Its name, or `namespace/name`.
@@ -60,15 +61,36 @@ pub(crate) struct DeleteArgs {
     pub(super) place: Where,
 }
 
-/// Refuses what may not be edited or deleted.
-fn may(entry: &Entry, what: &str) -> Result<()> {
-    if entry.source.is_some() {
+/// Refuses to change fields that only Higress's resource has, and what stands where no command can tell it from the rest.
+fn has_fields(entry: &Entry, what: &str) -> Result<()> {
+    if entry.resource.api != Api::Higress {
         bail!(
-            "{} is a plug-in of this workspace and cannot be {what}: `cargo xtask plugin configure` and `disable` are \
-             for it, and its own folder is where it is changed",
-            entry.name
+            "{} is in {}'s {} ({}:{}), which has no field for that, and cannot be {what}: change the file",
+            entry.name,
+            entry.resource.api.title(),
+            entry.resource.api.kind(),
+            entry.file.display(),
+            entry.line
         );
     }
+    is_alone(entry, what)
+}
+
+/// Refuses what stands in a list in a list, or beside other plug-ins of a policy.
+fn is_alone(entry: &Entry, what: &str) -> Result<()> {
+    if !entry.alone {
+        bail!(
+            "{} is one of several in {}:{} and cannot be {what}: change the file",
+            entry.name,
+            entry.file.display(),
+            entry.line
+        );
+    }
+    Ok(())
+}
+
+/// Refuses to edit or delete what is enabled.
+fn is_disabled(entry: &Entry, what: &str) -> Result<()> {
     if entry.enabled {
         bail!(
             "{} is enabled and cannot be {what}: `cargo xtask plugin disable {}` first",
@@ -79,10 +101,35 @@ fn may(entry: &Entry, what: &str) -> Result<()> {
     Ok(())
 }
 
+impl EditArgs {
+    /// Of a plug-in of this workspace, a resource says where its image is; everything else is in the plug-in's own folder.
+    fn only_url(&self, entry: &Entry, source: &str) -> Result<()> {
+        let Card { wasm, url, description, language, title, stage, priority } = &self.card;
+        let others = wasm.is_some()
+            || description.is_some()
+            || language.is_some()
+            || title.is_some()
+            || stage.is_some()
+            || priority.is_some();
+        if others || url.is_none() {
+            bail!(
+                "{} is a plug-in of this workspace: `--url` names its image, `cargo xtask plugin configure` its fields, and \
+                 everything else is in the folder of {source}",
+                entry.name
+            );
+        }
+        Ok(())
+    }
+}
+
 pub(super) fn edit(args: &EditArgs) -> Result<bool> {
     let shelf = Shelf::open(&args.place, StageOrder::Mse)?;
     let entry = shelf.find(&args.name)?;
-    may(entry, "edited")?;
+    has_fields(entry, "edited")?;
+    match &entry.source {
+        Some(source) => args.only_url(entry, source)?,
+        None => is_disabled(entry, "edited")?,
+    }
     if let Some(priority) = args.card.priority {
         check_priority(priority)?;
     }
@@ -104,6 +151,10 @@ pub(super) fn edit(args: &EditArgs) -> Result<bool> {
     if let Some(url) = &args.card.url {
         check_url(url)?;
         fields.push((&["spec", "url"], url.as_str().into()));
+        if let Some(source) = &entry.source {
+            // It stays known whose image that is.
+            fields.push((&["metadata", "annotations", SOURCE], source.as_str().into()));
+        }
     }
     let bytes = match &args.card.wasm {
         None => None,
@@ -134,14 +185,25 @@ pub(super) fn edit(args: &EditArgs) -> Result<bool> {
 pub(super) fn configure(args: &ConfigureArgs) -> Result<bool> {
     let shelf = Shelf::open(&args.place, StageOrder::Mse)?;
     let entry = shelf.find(&args.name)?;
+    if entry.place.matches("items").count() > 1 {
+        is_alone(entry, "configured")?;
+    }
     let workspace = Workspace::load()?;
     let plugin = entry.source.as_deref().and_then(|name| workspace.plugin(name).ok());
     let Some(fields) = configuration(&workspace, plugin, &args.config)? else { return Ok(false) };
-    let key = if entry.resource.spec.plugin_config.is_some() { "pluginConfig" } else { "defaultConfig" };
-    let path = ["spec", key];
+    let field = entry.resource.configuration_field();
+    if fields.contains_key("_rules_") && !entry.resource.spec.match_rules.is_empty() {
+        bail!(Usage(format!(
+            "{} has rules, which the resource's own `matchRules` would replace: write them there",
+            args.config.display()
+        )));
+    }
+    // `spec.wasm[0].config`, whose keys are `spec`, `wasm`, `[0]` and `config`.
+    let field = field.replace('[', ".[");
+    let path: Vec<&str> = field.split('.').collect();
     change(entry, |text, place| edit::set(text, place, &[(&path, Value::Object(fields))]))?;
     anstream::println!("{} {} is configured, in {}", mark(true), entry.name, entry.file.display());
-    if entry.enabled && entry.resource.spec.default_config_disable && key == "defaultConfig" {
+    if entry.enabled && entry.resource.spec.default_config_disable && path.ends_with(&["defaultConfig"]) {
         warning("it has no effect, because `defaultConfigDisable` is set: the match rules alone apply");
     }
     Ok(true)
@@ -152,6 +214,7 @@ pub(super) fn switch(args: &NamesArgs, on: bool) -> Result<bool> {
         // Read anew each time: the plug-in before may stand in the same file.
         let shelf = Shelf::open(&args.place, StageOrder::Mse)?;
         let entry = shelf.find(name)?;
+        has_fields(entry, if on { "enabled" } else { "disabled" })?;
         let state = if on { "enabled" } else { "disabled" };
         let mut already = false;
         change(entry, |text, place| {
@@ -173,7 +236,10 @@ pub(super) fn switch(args: &NamesArgs, on: bool) -> Result<bool> {
 pub(super) fn delete(args: &DeleteArgs) -> Result<bool> {
     let shelf = Shelf::open(&args.place, StageOrder::Mse)?;
     let entry = shelf.find(&args.name)?;
-    may(entry, "deleted")?;
+    is_alone(entry, "deleted")?;
+    if entry.resource.api == Api::Higress {
+        is_disabled(entry, "deleted")?;
+    }
     let file = entry.file.display();
     let before = fs::read_to_string(&entry.file).with_context(|| format!("reading {file}"))?;
     match edit::remove(&before, entry.into()).with_context(|| format!("{} in {file}", entry.name))? {

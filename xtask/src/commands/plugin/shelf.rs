@@ -1,10 +1,11 @@
 //! The folder as the commands see it: a plug-in by its name, its text, and its text replaced.
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use config::resource::{self, Content, Deployment, Found};
+use config::yaml::Fault;
 use gateway::folder::edit::{self, EditError, Place};
 use gateway::folder::{self, Entry, Folder, StageOrder};
 use serde_json::{Map, Value};
@@ -12,7 +13,7 @@ use serde_json::{Map, Value};
 use super::Where;
 use crate::Usage;
 use crate::commands::check::{print_failures, report_file};
-use crate::commands::config::{Checker, print};
+use crate::commands::config::print;
 use crate::names::nearest;
 use crate::output::{BAD, styled};
 use crate::workspace::{Plugin, Workspace};
@@ -113,34 +114,49 @@ pub(super) fn put_module(folder: &Path, name: &str, bytes: &[u8]) -> Result<Stri
     Ok(format!("file://{MODULES}/{name}.wasm"))
 }
 
-/// Reads a configuration, and puts it before the plug-in's own code where that is here. Nothing when it is refused,
-/// which has then been printed.
+/// Reads a configuration: a plug-in's fields, or those that a resource has for it, which are validated by the plug-in's own
+/// code where that is here. Nothing when it is refused, which has then been printed.
 pub(super) fn configuration(
     workspace: &Workspace,
     plugin: Option<&Plugin>,
     file: &Path,
 ) -> Result<Option<Map<String, Value>>> {
-    let text = crate::commands::config::read(file)?;
     if let Some(plugin) = plugin.filter(|plugin| !plugin.classic) {
-        let mut checker = Checker { workspace, plugin: Some(plugin), helpers: HashMap::new() };
-        let reports = checker.file(file, &text)?;
-        if let Some(refused) = reports.iter().find(|report| !report.is_good()) {
-            refused.print();
-            return Ok(None);
-        }
+        return crate::commands::config::document(workspace, plugin, file);
     }
+    let text = crate::commands::config::read(file)?;
     let documents =
         config::yaml::read(&text).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
-    match documents.as_slice() {
-        [] => Ok(Some(Map::new())),
-        [document] => match document.to_json() {
-            Value::Object(fields) if fields.contains_key("apiVersion") => bail!(Usage(format!(
-                "{} is a resource: write the plug-in's fields alone, or put the file into the folder",
-                file.display()
-            ))),
+    let found: Vec<Found<'_>> = documents.iter().flat_map(resource::read).collect();
+    let of_interest: Vec<&Found<'_>> =
+        found.iter().filter(|found| !matches!(found.content, Content::Other { .. })).collect();
+    let [one] = of_interest.as_slice() else {
+        if of_interest.is_empty() {
+            return Ok(Some(Map::new()));
+        }
+        bail!(Usage(format!("{} holds several documents: write one", file.display())));
+    };
+    if !one.errors.is_empty() {
+        for error in &one.errors {
+            print(
+                &Fault::refused(&text, one.node, error),
+                &styled(BAD, "error:"),
+                &file.display().to_string(),
+            );
+        }
+        return Ok(None);
+    }
+    match &one.content {
+        Content::Plugins(plugins) => match plugins.as_slice() {
+            [plugin] => match plugin.deployment()? {
+                Deployment::Document(document) => Ok(Some(document)),
+                Deployment::NotDeployed => bail!("{}: nothing would be deployed", file.display()),
+            },
+            _ => bail!(Usage(format!("{} holds several plug-ins: write one", file.display()))),
+        },
+        _ => match one.node.to_json() {
             Value::Object(fields) => Ok(Some(fields)),
             _ => bail!(Usage(format!("{} is no object: write the plug-in's fields", file.display()))),
         },
-        _ => bail!(Usage(format!("{} holds several documents: write one", file.display()))),
     }
 }

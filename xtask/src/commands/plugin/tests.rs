@@ -159,15 +159,61 @@ fn what_breaks_a_rule_of_the_console_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn a_plug_in_of_this_workspace_is_configured_and_not_edited_or_deleted() {
+fn of_a_plug_in_of_this_workspace_the_image_alone_is_edited() {
     let market = Marketplace::new();
     let args = add::Args { card: Card::default(), disabled: true, ..market.args("say_hello") };
     assert!(add::run(&args).unwrap());
     let entry = folder::read(market.folder.path(), StageOrder::Mse).sound().unwrap().plugins.remove(0);
     assert_eq!((entry.source.as_deref(), entry.enabled), (Some("say-hello"), false));
-    for refused in [change::edit(&market.edit("say-hello")), market.delete("say-hello")] {
-        assert!(refused.unwrap_err().to_string().contains("is a plug-in of this workspace"));
+    let refused = change::edit(&market.edit("say-hello")).unwrap_err().to_string();
+    assert!(refused.contains("is a plug-in of this workspace: `--url` names its image"), "{refused}");
+    // What `add` says is to be done, can be done.
+    assert!(market.switch("say-hello", true).unwrap());
+    let url = "oci://registry.example.com/plugins/say-hello:0.1.0";
+    let card = Card { url: Some(url.into()), ..Card::default() };
+    assert!(change::edit(&EditArgs { card, ..market.edit("say-hello") }).unwrap());
+    let entry = folder::read(market.folder.path(), StageOrder::Mse).sound().unwrap().plugins.remove(0);
+    assert_eq!((entry.source.as_deref(), entry.resource.spec.url.as_str()), (Some("say-hello"), url));
+    assert!(market.delete("say-hello").unwrap_err().to_string().contains("plugin disable say-hello"));
+    assert!(market.switch("say-hello", false).unwrap());
+    assert!(market.delete("say-hello").unwrap());
+}
+
+#[test]
+fn resources_of_other_control_planes_are_listed_and_changed_by_hand() {
+    let market = Marketplace::new();
+    let istio = "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: { name: mine }\n\
+                 spec:\n  url: registry.example.com/mine:1\n  pluginConfig:\n    a: 1\n";
+    fs::write(market.folder.path().join("mine.yaml"), istio).unwrap();
+    for refused in [market.switch("mine", false), change::edit(&market.edit("mine"))] {
+        let error = refused.unwrap_err().to_string();
+        assert!(error.contains("is in Istio's WasmPlugin (") && error.contains("change the file"), "{error}");
     }
+    assert_eq!(market.text("mine.yaml"), istio);
+    let fields = market.folder.path().join("upload/fields.yaml");
+    fs::write(&fields, "a: 'on'\n").unwrap();
+    let args = change::ConfigureArgs { name: "mine".into(), config: fields, place: market.place() };
+    assert!(change::configure(&args).unwrap());
+    assert_eq!(market.text("mine.yaml"), istio.replace("a: 1", "a: \"on\""));
+    assert!(market.delete("mine").unwrap());
+}
+
+#[test]
+fn a_resource_is_taken_as_a_configuration_with_its_rules() {
+    let market = Marketplace::new();
+    let resource = market.folder.path().join("upload/resource.yaml");
+    fs::write(
+        &resource,
+        "apiVersion: v1\nkind: List\nitems:\n- { apiVersion: v1, kind: Secret }\n- apiVersion: \
+         extensions.higress.io/v1alpha1\n  kind: WasmPlugin\n  spec:\n    defaultConfig: { a: '1_000' }\n    \
+         matchRules: [{ domain: [a.com], config: { a: 'on' } }]\n",
+    )
+    .unwrap();
+    assert!(add::run(&add::Args { config: Some(resource), ..market.args("mine") }).unwrap());
+    let text = market.text("mine.yaml");
+    assert!(text.contains("a: \"1_000\"") && text.contains("a: \"on\""), "{text}");
+    let entry = folder::read(market.folder.path(), StageOrder::Mse).sound().unwrap().plugins.remove(0);
+    assert_eq!(entry.resource.spec.match_rules[0].domain, ["a.com"]);
 }
 
 #[test]
