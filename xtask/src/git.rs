@@ -14,3 +14,51 @@ pub(crate) fn git(root: &Path, args: &[&str]) -> Result<String> {
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
+
+/// The files that have been changed since the last commit, or are new, from the root.
+pub(crate) fn changed(root: &Path) -> Result<Vec<String>> {
+    // `XY path`, ended by NUL; the first one has lost a leading space to `git`.
+    let status = git(root, &["status", "--porcelain", "-z", "--no-renames", "--untracked-files=normal"])?;
+    let entries = status.split('\0').filter(|entry| !entry.is_empty());
+    let path = |entry: &str| Some(entry.trim_start().split_once(' ')?.1.trim_start().to_owned());
+    Ok(entries.filter_map(path).collect())
+}
+
+/// Names of files for a message, of which there may be many.
+pub(crate) fn listed(files: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let shown = files.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match files.len().checked_sub(SHOWN) {
+        Some(more @ 1..) => format!("{shown} and {more} more"),
+        _ => shown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn changed_files_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        git(root, &["init", "--quiet"]).unwrap();
+        fs::write(root.join("a b.txt"), "1").unwrap();
+        fs::write(root.join(".gitignore"), "/out\n").unwrap();
+        git(root, &["add", "--all"]).unwrap();
+        let who = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
+        git(root, &[who.as_slice(), &["commit", "--quiet", "--message", "m"]].concat()).unwrap();
+        assert!(changed(root).unwrap().is_empty());
+        fs::create_dir(root.join("out")).unwrap();
+        fs::write(root.join("out/x"), "").unwrap();
+        fs::write(root.join("a b.txt"), "2").unwrap();
+        fs::create_dir(root.join("new")).unwrap();
+        fs::write(root.join("new/file"), "").unwrap();
+        assert_eq!(changed(root).unwrap(), ["a b.txt", "new/"]);
+        let many: Vec<String> = (0..12).map(|number| number.to_string()).collect();
+        assert!(listed(&many).ends_with("9 and 2 more"), "{}", listed(&many));
+        assert_eq!(listed(&many[..2]), "0, 1");
+    }
+}

@@ -4,11 +4,13 @@
 
 mod commands;
 mod deploy;
+mod destination;
 mod generated;
 mod git;
 mod helper;
 mod image;
 mod manifest;
+mod markdown;
 mod module;
 mod names;
 mod output;

@@ -7,9 +7,17 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cargo_metadata::semver::Version;
 use serde::{Deserialize, Serialize};
 
-use crate::names::nearest;
+use crate::names::{self, nearest};
+
+/// The fields of every manifest.
+const REQUIRED: &[&str] =
+    &["name", "title", "description", "category", "version", "stage", "priority", "failStrategy", "example"];
+
+/// The largest priority that consoles accept.
+const MAX_PRIORITY: i32 = 1000;
 
 /// What a plug-in's folder says about it.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -46,7 +54,8 @@ pub(crate) struct Manifest {
     /// Whether bodies are held for inspection, so that the gateway's buffer limit has to cover them.
     #[serde(default)]
     pub(crate) buffers_bodies: bool,
-    /// What the module may cost.
+    /// What the module may cost. A module that was built elsewhere needs none.
+    #[serde(default)]
     pub(crate) budget: Budget,
     /// A configuration that the plug-in takes.
     pub(crate) example: serde_json::Map<String, serde_json::Value>,
@@ -61,6 +70,12 @@ pub(crate) struct Budget {
     /// What the requests of a case may cost together, by the case's name.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub(crate) cases: std::collections::BTreeMap<String, Cost>,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { size: crate::module::CONSOLE_LIMIT, cases: std::collections::BTreeMap::new() }
+    }
 }
 
 /// What requests cost in the embedded engine, which counts the same in every run.
@@ -117,6 +132,12 @@ pub(crate) enum FailStrategy {
 #[derive(Debug)]
 pub(crate) struct ManifestError {
     file: PathBuf,
+    /// Everything that is wrong, at least one mistake.
+    mistakes: Vec<Mistake>,
+}
+
+#[derive(Debug)]
+struct Mistake {
     /// Line and column, both from 1.
     location: Option<(usize, usize)>,
     message: String,
@@ -124,11 +145,17 @@ pub(crate) struct ManifestError {
 
 impl fmt::Display for ManifestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        if let Some((line, column)) = self.location {
-            write!(f, ":{line}:{column}")?;
+        for (index, mistake) in self.mistakes.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{}", self.file.display())?;
+            if let Some((line, column)) = mistake.location {
+                write!(f, ":{line}:{column}")?;
+            }
+            write!(f, ": {}", mistake.message)?;
         }
-        write!(f, ": {}", self.message)
+        Ok(())
     }
 }
 
@@ -137,43 +164,89 @@ impl std::error::Error for ManifestError {}
 impl Manifest {
     /// Reads and checks the manifest in `file`, which errors call `shown`.
     pub(crate) fn read(file: &Path, shown: &Path) -> Result<Self, ManifestError> {
-        let text = fs::read_to_string(file).map_err(|error| ManifestError {
-            file: shown.to_path_buf(),
-            location: None,
-            message: format!("cannot be read: {error}"),
-        })?;
-        Self::parse(shown, &text)
+        Self::parse(shown, &text_of(file, shown)?)
+    }
+
+    /// Reads and checks the manifest of a module that was built elsewhere: as strictly, but it needs no budget.
+    pub(crate) fn read_foreign(file: &Path) -> Result<Self, ManifestError> {
+        Self::parse_with(file, &text_of(file, file)?, REQUIRED)
     }
 
     /// Checks the text of a manifest; `file` is only named in errors.
     pub(crate) fn parse(file: &Path, text: &str) -> Result<Self, ManifestError> {
-        let manifest: Self = serde_yaml::from_str(text).map_err(|error| ManifestError {
-            file: file.to_path_buf(),
-            location: error.location().map(|at| (at.line(), at.column())),
-            message: remedy(&error),
-        })?;
-        manifest.check().map_err(|(field, message)| ManifestError {
-            file: file.to_path_buf(),
-            location: line_of(text, field).map(|line| (line, 1)),
-            message: format!("{field}: {message}"),
-        })?;
-        Ok(manifest)
+        Self::parse_with(file, text, &[REQUIRED, &["budget"]].concat())
     }
 
-    /// What the types cannot say. The error is a top-level field and what is wrong with it.
-    fn check(&self) -> Result<(), (&'static str, String)> {
+    fn parse_with(file: &Path, text: &str, required: &[&str]) -> Result<Self, ManifestError> {
+        let refused = |mistakes| ManifestError { file: file.to_path_buf(), mistakes };
+        let parsed = serde_yaml::from_str::<Self>(text);
+        let missing = missing(text, required);
+        match parsed {
+            // One mistake of another kind is reported alone: a name that is not known may be one that is missing.
+            Err(error) if missing.is_empty() || !error.to_string().contains("missing field") => {
+                Err(refused(vec![Mistake {
+                    location: error.location().map(|at| (at.line(), at.column())),
+                    message: remedy(&error),
+                }]))
+            }
+            Ok(manifest) if missing.is_empty() => {
+                let mistakes: Vec<Mistake> = manifest
+                    .check()
+                    .into_iter()
+                    .map(|(field, message)| Mistake {
+                        location: line_of(text, field).map(|line| (line, 1)),
+                        message: format!("{field}: {message}"),
+                    })
+                    .collect();
+                if mistakes.is_empty() { Ok(manifest) } else { Err(refused(mistakes)) }
+            }
+            _ => {
+                let fields: Vec<String> = missing.iter().map(|field| format!("`{field}`")).collect();
+                let (noun, them) = if missing.len() == 1 { ("field", "it") } else { ("fields", "them") };
+                let message = format!(
+                    "missing {noun} {}: add {them}, as in plugins/add-header/plugin.yaml",
+                    fields.join(", ")
+                );
+                Err(refused(vec![Mistake { location: None, message }]))
+            }
+        }
+    }
+
+    /// What the types cannot say: top-level fields, and what is wrong with each.
+    fn check(&self) -> Vec<(&'static str, String)> {
+        let mut mistakes = Vec::new();
         for (field, value) in
             [("name", &self.name), ("title", &self.title), ("description", &self.description)]
         {
             if value.trim().is_empty() {
-                return Err((field, "is empty: consoles show it, write at least one word".into()));
+                mistakes.push((field, "is empty: consoles show it, write at least one word".to_owned()));
             }
         }
+        if !self.name.trim().is_empty()
+            && let Err(message) = names::check_form(&self.name)
+        {
+            mistakes.push(("name", message));
+        }
+        if self.version.parse::<Version>().is_err() {
+            mistakes.push((
+                "version",
+                format!(
+                    "`{}` is not a version: write three numbers, as in 1.2.3 or 1.2.3-rc.1",
+                    self.version
+                ),
+            ));
+        }
+        if !(0..=MAX_PRIORITY).contains(&self.priority) {
+            mistakes.push((
+                "priority",
+                format!("is {}, and consoles accept 0 to {MAX_PRIORITY}: write one of these", self.priority),
+            ));
+        }
         if self.budget.size == 0 {
-            return Err(("budget", "size is 0 bytes: write the most that the module may weigh".into()));
+            mistakes.push(("budget", "size is 0 bytes: write the most that the module may weigh".into()));
         }
         if self.budget.size > crate::module::CONSOLE_LIMIT {
-            return Err((
+            mistakes.push((
                 "budget",
                 format!(
                     "size is {} bytes, and consoles take {} at most: write less",
@@ -182,7 +255,7 @@ impl Manifest {
                 ),
             ));
         }
-        Ok(())
+        mistakes
     }
 
     /// Whether Higress and MSE need a module of their own ABI of it, which alone may hold headers there.
@@ -198,17 +271,28 @@ impl Manifest {
     pub(crate) fn agrees_with(&self, file: &Path, name: &str, version: &str) -> Result<(), ManifestError> {
         for (field, ours, cargos) in [("name", &self.name, name), ("version", &self.version, version)] {
             if ours != cargos {
-                return Err(ManifestError {
-                    file: file.to_path_buf(),
-                    location: None,
-                    message: format!(
-                        "{field}: is `{ours}` here and `{cargos}` in Cargo.toml: write the same in both"
-                    ),
-                });
+                let message =
+                    format!("{field}: is `{ours}` here and `{cargos}` in Cargo.toml: write the same in both");
+                let mistakes = vec![Mistake { location: None, message }];
+                return Err(ManifestError { file: file.to_path_buf(), mistakes });
             }
         }
         Ok(())
     }
+}
+
+/// The text of a manifest.
+fn text_of(file: &Path, shown: &Path) -> Result<String, ManifestError> {
+    fs::read_to_string(file).map_err(|error| ManifestError {
+        file: shown.to_path_buf(),
+        mistakes: vec![Mistake { location: None, message: format!("cannot be read: {error}") }],
+    })
+}
+
+/// The fields that a manifest lacks; none where it is not a list of fields at all.
+fn missing<'f>(text: &str, required: &[&'f str]) -> Vec<&'f str> {
+    let Ok(serde_yaml::Value::Mapping(fields)) = serde_yaml::from_str(text) else { return Vec::new() };
+    required.iter().copied().filter(|field| !fields.contains_key(*field)).collect()
 }
 
 /// serde's message without its position (which goes in front), with the nearest name or the reason to have the field.
@@ -292,6 +376,44 @@ example: { block_urls: [swagger.html] }
             let error = parse(&GOOD.replacen(from, to, 1)).unwrap_err();
             assert!(error.contains(expected), "{to:?} gave {error:?}, without {expected:?}");
         }
+    }
+
+    #[test]
+    fn all_mistakes_of_a_kind_come_at_once() {
+        let error = parse("name: demo\ntitle: Demo\nversion: 1.0.0\n").unwrap_err();
+        assert_eq!(
+            error,
+            "plugins/x/plugin.yaml: missing fields `description`, `category`, `stage`, `priority`, `failStrategy`, \
+             `example`, `budget`: add them, as in plugins/add-header/plugin.yaml"
+        );
+        let bad = GOOD
+            .replace("name: request-block", "name: For_Eign")
+            .replace("version: 0.1.0", "version: one")
+            .replace("priority: 320", "priority: 5000");
+        let error = parse(&bad).unwrap_err();
+        let lines: Vec<&str> = error.lines().collect();
+        assert!(
+            lines[0].starts_with("plugins/x/plugin.yaml:1:1: name: `For_Eign` is not kebab-case"),
+            "{error}"
+        );
+        assert!(
+            lines[1].starts_with("plugins/x/plugin.yaml:6:1: version: `one` is not a version"),
+            "{error}"
+        );
+        assert!(lines[2].starts_with("plugins/x/plugin.yaml:8:1: priority: is 5000"), "{error}");
+        assert_eq!(lines.len(), 3);
+    }
+
+    #[test]
+    fn a_module_from_elsewhere_needs_no_budget() {
+        let text = GOOD.replace("budget: { size: 1150000 }\n", "");
+        assert!(parse(&text).unwrap_err().contains("missing field `budget`: add it"));
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("plugin.yaml");
+        fs::write(&file, &text).unwrap();
+        assert_eq!(Manifest::read_foreign(&file).unwrap().name, "request-block");
+        fs::write(&file, text.replace("stage: authn", "stage: early")).unwrap();
+        assert!(Manifest::read_foreign(&file).unwrap_err().to_string().contains("unknown variant `early`"));
     }
 
     #[test]

@@ -1,28 +1,22 @@
 //! Names of plug-ins: which are allowed, which one a slip of the pen meant.
 
-/// Folders, packages and Rust identifiers that a plug-in may not be called, because `use` or Cargo would take
-/// the other one.
+use std::collections::BTreeSet;
+
+/// Names that a plug-in may not have in any workspace. Those of this workspace's crates come from `cargo metadata`.
 const RESERVED: &[&str] = &[
+    // Crates of Rust itself, which `use` would not find any more.
     "alloc",
-    "build",
-    "config",
     "core",
+    "proc-macro",
+    "std",
+    "test",
+    // Folders that Cargo has in the target folder.
+    "build",
     "debug",
     "deps",
     "examples",
-    "gateway",
     "incremental",
-    "matcher",
-    "proc-macro",
-    "proxy-wasm",
     "release",
-    "sdk",
-    "sdk-macros",
-    "serde",
-    "std",
-    "test",
-    "testkit",
-    "xtask",
     // Keywords of Rust: `extern crate` and `use` cannot name them.
     "abstract",
     "as",
@@ -85,12 +79,31 @@ pub(crate) fn canonical(name: &str) -> String {
     name.trim().to_lowercase().replace('_', "-")
 }
 
-/// Whether a new plug-in may have this name.
+/// Whether a new plug-in may have this name; `crates` are the names that crates here are known by.
 ///
 /// # Errors
 ///
 /// Says what is wrong with it and what to write instead.
-pub(crate) fn validate(name: &str) -> Result<(), String> {
+pub(crate) fn validate(name: &str, crates: &BTreeSet<String>) -> Result<(), String> {
+    check_form(name)?;
+    if RESERVED.contains(&name) {
+        return Err(format!("`{name}` is a name that Rust or Cargo uses: choose another"));
+    }
+    if crates.contains(name) {
+        return Err(format!(
+            "`{name}` is a crate that this workspace uses, and `use {}` could mean either: choose another name",
+            name.replace('-', "_")
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a name has the form of a plug-in's.
+///
+/// # Errors
+///
+/// Says what is wrong with it and what to write instead.
+pub(crate) fn check_form(name: &str) -> Result<(), String> {
     let kebab = suggestion(name);
     let instead = if kebab.is_empty() || kebab == name {
         "write lower-case words with dashes, such as `my-plugin`".to_owned()
@@ -110,9 +123,6 @@ pub(crate) fn validate(name: &str) -> Result<(), String> {
     }
     if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
         return Err(format!("`{name}` does not begin with a letter, as a Rust crate has to: {instead}"));
-    }
-    if RESERVED.contains(&name) {
-        return Err(format!("`{name}` is a name that Rust, Cargo or this workspace uses: choose another"));
     }
     Ok(())
 }
@@ -158,7 +168,7 @@ mod tests {
     #[test]
     fn good_names_pass() {
         for name in ["a", "my-plugin", "request-block", "jwt-auth2", "x-1"] {
-            assert_eq!(validate(name), Ok(()), "{name}");
+            assert_eq!(validate(name, &BTreeSet::new()), Ok(()), "{name}");
         }
     }
 
@@ -179,12 +189,14 @@ mod tests {
             ("test", "choose another"),
             ("core", "choose another"),
             ("matcher", "choose another"),
+            ("text", "`text` is a crate that this workspace uses"),
             ("match", "choose another"),
         ] {
-            let error = validate(name).unwrap_err();
+            let crates = BTreeSet::from(["matcher".to_owned(), "text".to_owned()]);
+            let error = validate(name, &crates).unwrap_err();
             assert!(error.contains(expected), "{name:?} gave {error:?}");
         }
-        assert!(validate(&"a".repeat(64)).unwrap_err().contains("63 is the most"));
+        assert!(validate(&"a".repeat(64), &BTreeSet::new()).unwrap_err().contains("63 is the most"));
     }
 
     #[test]

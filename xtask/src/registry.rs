@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use oci::Layout;
 
+use crate::output;
 use crate::workspace::Workspace;
 
 /// How a reference to an image in a registry begins.
@@ -73,7 +74,14 @@ pub(crate) fn become_program(workspace: &Workspace, package: &str, args: &[Strin
 
 fn command(workspace: &Workspace, package: &str, args: &[String]) -> Command {
     let mut cargo = crate::wasm::cargo();
-    cargo.args(["run", "--quiet", "--locked", "--package", package, "--manifest-path"]);
-    cargo.arg(workspace.root.join("Cargo.toml")).arg("--").args(args);
+    cargo.args(["run", "--locked", "--package", package, "--manifest-path"]);
+    cargo.arg(workspace.root.join("Cargo.toml"));
+    let program = workspace.target.join("debug").join(package);
+    if program.with_extension(std::env::consts::EXE_EXTENSION).is_file() {
+        cargo.arg("--quiet");
+    } else {
+        output::step(format_args!("building {package}, which the first such command needs: a minute or two"));
+    }
+    cargo.arg("--").args(args);
     cargo
 }

@@ -1,9 +1,10 @@
 //! What is in the workspace: its plug-ins and fixtures, from `cargo metadata`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use cargo_metadata::{DependencyKind, MetadataCommand, Package};
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 use crate::Usage;
 use crate::manifest::Manifest;
@@ -26,6 +27,9 @@ pub(crate) struct Workspace {
     pub(crate) fixtures: Vec<Plugin>,
     /// The names of all packages.
     pub(crate) packages: Vec<String>,
+    /// The names that `use` and `cargo -p` know crates by here: of packages and their libraries, of what they depend on,
+    /// under the names that they give it, and of everything in the lock file.
+    pub(crate) crates: BTreeSet<String>,
     /// Packages under `plugins/` that have no manifest.
     unfinished: Vec<Plugin>,
 }
@@ -62,6 +66,7 @@ impl Workspace {
             plugins: Vec::new(),
             fixtures: Vec::new(),
             packages: metadata.packages.iter().map(|package| package.name.to_string()).collect(),
+            crates: crates(&metadata),
             unfinished: Vec::new(),
             root,
         };
@@ -109,6 +114,25 @@ impl Workspace {
     pub(crate) fn shown<'a>(&self, path: &'a Path) -> &'a Path {
         path.strip_prefix(&self.root).unwrap_or(path)
     }
+}
+
+/// The names that crates are known by.
+fn crates(metadata: &Metadata) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for package in &metadata.packages {
+        names.insert(canonical(&package.name));
+        let libraries = package.targets.iter().filter(|target| target.is_lib() || target.is_proc_macro());
+        names.extend(libraries.map(|target| canonical(&target.name)));
+        let dependencies = package.dependencies.iter();
+        names.extend(
+            dependencies.map(|dependency| canonical(dependency.rename.as_ref().unwrap_or(&dependency.name))),
+        );
+    }
+    // `cargo -p` takes these as well. The lock file alone names them without fetching anything.
+    let lock = std::fs::read_to_string(metadata.workspace_root.join("Cargo.lock")).unwrap_or_default();
+    let locked = lock.lines().filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
+    names.extend(locked.map(canonical));
+    names
 }
 
 impl Plugin {

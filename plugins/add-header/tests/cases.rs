@@ -1,5 +1,3 @@
 //! Replays `cases.yaml`.
 
-mod changes;
-
-testkit::cases!(add_header, changes: changes::changes);
+testkit::cases!(add_header);

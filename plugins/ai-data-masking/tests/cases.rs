@@ -1,5 +1,3 @@
 //! Replays `cases.yaml`.
 
-mod changes;
-
-testkit::cases!(ai_data_masking, changes: changes::changes);
+testkit::cases!(ai_data_masking);

@@ -1,5 +1,3 @@
 //! Replays `cases.yaml`.
 
-mod changes;
-
-testkit::cases!(ext_auth, changes: changes::changes);
+testkit::cases!(ext_auth);

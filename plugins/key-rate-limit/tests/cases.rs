@@ -1,5 +1,3 @@
 //! Replays `cases.yaml`.
 
-mod changes;
-
-testkit::cases!(key_rate_limit, changes: changes::changes);
+testkit::cases!(key_rate_limit);

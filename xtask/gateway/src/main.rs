@@ -29,9 +29,9 @@ use serving::{Order, Usage};
     after_help = "\
 Examples:
   cargo xtask serve examples/block            one of the examples, on port 8080
-  cargo xtask serve plugins-of-production --from-source
+  cargo xtask serve examples/domains --from-source
                                               images of plug-ins of this workspace are built instead of pulled
-  cargo xtask serve gateway --port 0 --log request-block
+  cargo xtask serve examples/block --port 0 --log request-block
                                               on a free port, with the log of one plug-in
 
 Exit codes: 0 it served until Ctrl-C, 1 something in the folder is wrong, 2 the command was wrong."
@@ -63,10 +63,11 @@ struct Cli {
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds)]
     drain: Duration,
     /// The workspace's folder; `cargo xtask` names it.
-    #[arg(long, hide = true)]
+    // With a default, so that usage lines leave it out.
+    #[arg(long, hide = true, default_value = "")]
     root: PathBuf,
     /// Cargo's target folder.
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, default_value = "")]
     target: PathBuf,
     /// The program that `cargo xtask` is.
     #[arg(long, hide = true)]

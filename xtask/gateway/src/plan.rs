@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use config::resource::{Deployment, FailStrategy};
 use config::yaml;
 use gateway::folder::{self, Entry, Fault, StageOrder};
-use gateway::{Bootstrap, Environment, Envoy, FailurePolicy, LogLevel, Routes, StartError, Wasm};
+use gateway::{Bootstrap, Environment, Envoy, FailurePolicy, LogLevel, LogLine, Routes, StartError, Wasm};
 use serde_json::{Map, Value};
 
 use crate::modules::{Module, Modules};
@@ -175,17 +175,43 @@ impl Planner {
         }
     }
 
+    /// The plug-ins of a plan that do not start, each asked by itself, after all together did not.
+    pub fn refused(&mut self, plan: &Plan) -> Vec<Fault> {
+        let alone = |planned: &Planned| self.ask_envoy(&planned.entry, &planned.wasm).err();
+        plan.plugins.iter().filter_map(alone).flatten().collect()
+    }
+
     /// Has another Envoy load the plug-in, so that the one that serves never waits for one that does not work.
     fn ask_envoy(&self, entry: &Entry, wasm: &Wasm) -> Result<(), Vec<Fault>> {
         let bootstrap = Bootstrap::single(wasm.clone(), ([127, 0, 0, 1], 1).into());
         match gateway::validate(&self.envoy, &bootstrap, LogLevel::Info) {
             Ok(()) => Ok(()),
             Err(StartError::Refused { log } | StartError::Ended { log, .. }) => {
-                let said: Vec<String> = log.iter().map(|line| line.message.clone()).collect();
-                Err(vec![at(entry, "spec", &format!("Envoy refuses it: {}", said.join("; ")))])
+                let (path, message) = refusal(&wasm.name, &log);
+                Err(vec![at(entry, path, &message)])
             }
             Err(error) => Err(vec![at(entry, "spec", &error.to_string())]),
         }
+    }
+}
+
+/// Why a plug-in does not start, from what was logged: in its own words if it refused its configuration, and otherwise in
+/// those of Envoy. The first part is the field to point at.
+fn refusal(name: &str, log: &[LogLine]) -> (&'static str, String) {
+    let own = log.iter().filter(|line| line.level >= LogLevel::Warn);
+    let mut own: Vec<&str> = own.filter_map(|line| line.of_plugin(name)).collect();
+    own.dedup();
+    if !own.is_empty() {
+        return ("spec.defaultConfig", format!("the plug-in refuses its configuration: {}", own.join("; ")));
+    }
+    let envoys = log.iter().filter(|line| line.plugin().is_none() && line.level >= LogLevel::Error);
+    let mut envoys: Vec<&str> = envoys.map(|line| line.message.as_str()).collect();
+    envoys.dedup();
+    match envoys.is_empty() {
+        true => {
+            ("spec.defaultConfig", "the plug-in refuses its configuration, and logs no reason".to_owned())
+        }
+        false => ("spec", format!("Envoy refuses the plug-in: {}", envoys.join("; "))),
     }
 }
 
@@ -265,4 +291,28 @@ fn remarks(plan: &Plan, folder: &folder::Folder) -> Vec<Fault> {
         remarks.push(Fault { file: other.file.clone(), fault });
     }
     remarks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(level: LogLevel, component: &str, message: &str) -> LogLine {
+        LogLine { at: 0, level, component: component.into(), message: message.into() }
+    }
+
+    #[test]
+    fn a_refusal_is_in_the_words_of_the_module() {
+        let trace = line(LogLevel::Trace, "wasm", "[host->vm] proxy_on_configure(1, 10)");
+        let own = line(LogLevel::Error, "wasm", "wasm log mine: no field `a`");
+        let envoys = line(LogLevel::Critical, "wasm", "Plugin configured failed");
+        let log = [trace.clone(), own.clone(), own, envoys.clone()];
+        assert_eq!(
+            refusal("mine", &log),
+            ("spec.defaultConfig", "the plug-in refuses its configuration: no field `a`".to_owned())
+        );
+        let (path, message) = refusal("mine", &[trace, envoys]);
+        assert_eq!((path, message.as_str()), ("spec", "Envoy refuses the plug-in: Plugin configured failed"));
+        assert!(refusal("mine", &[]).1.contains("logs no reason"));
+    }
 }

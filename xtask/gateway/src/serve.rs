@@ -93,7 +93,18 @@ pub fn run(options: Options, workspace: Workspace) -> Result<bool> {
     }
 
     let echo = background(sender.clone())?;
-    let mut server = Server::start(options, envoy, address, echo, plan)?;
+    let mut server = match Server::start(options, envoy, address, echo, plan.clone()) {
+        Ok(server) => server,
+        Err(error) => {
+            let faults = planner.refused(&plan);
+            if faults.is_empty() {
+                return Err(error);
+            }
+            faults.iter().for_each(show::fault);
+            show::error(format_args!("{} is not served: repair the above, and start again", shown.display()));
+            return Ok(false);
+        }
+    };
     let state =
         StateFile::new(&folder).with_context(|| format!("{} cannot be written to", shown.display()))?;
     server.greet(&state)?;

@@ -146,6 +146,14 @@ pub fn access(line: &AccessLine) {
     );
 }
 
+/// Counters and gauges of plug-ins that have changed, with their values.
+pub fn metrics(changed: &[(String, u64)]) {
+    if !changed.is_empty() {
+        let values: Vec<String> = changed.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        anstream::println!("  {} {}", styled(DIM, "metrics"), values.join(", "));
+    }
+}
+
 /// What a plug-in or Envoy itself has logged.
 pub fn log(line: &LogLine) {
     let level = match line.level {

@@ -1,15 +1,13 @@
 //! A plug-in's image, in the forms that gateways' fetchers take.
 
-use std::io::{Read, Write};
+use std::io::Write;
 
-use anyhow::{Context, Result, bail};
-use flate2::{Compression, GzBuilder, read::GzDecoder};
+use anyhow::{Context, Result};
+use flate2::{Compression, GzBuilder};
 use serde::Serialize;
 
+use crate::fetch::MODULE_FILE;
 use crate::{Annotations, Descriptor, Layout, Manifest, digest, media};
-
-/// The one file of the last layer.
-const MODULE_FILE: &str = "plugin.wasm";
 
 /// The form of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,31 +136,6 @@ fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
     encoder.finish().context("compressing the plug-in")
 }
 
-/// The module in an image, where the fetchers of gateways look for it: in the last layer.
-///
-/// # Errors
-///
-/// There is no layer, or no module in it.
-pub fn module_of(layout: &Layout, manifest: &Manifest) -> Result<Vec<u8>> {
-    if let Some(layer) = manifest.layers.iter().find(|layer| layer.media_type == media::MODULE) {
-        return Ok(layout.blob(layer)?.to_vec());
-    }
-    let layer = manifest.layers.last().context("the image has no layer")?;
-    if ![media::LAYER, media::DOCKER_LAYER].contains(&layer.media_type.as_str()) {
-        bail!("the last layer is {}, and gateways look for {} there", layer.media_type, media::LAYER);
-    }
-    let mut archive = tar::Archive::new(GzDecoder::new(layout.blob(layer)?));
-    for entry in archive.entries().context("the last layer is no archive")? {
-        let mut entry = entry.context("the last layer is no archive compressed with gzip")?;
-        if entry.path().is_ok_and(|path| path.as_ref().ends_with(MODULE_FILE)) {
-            let mut module = Vec::new();
-            entry.read_to_end(&mut module).context("the last layer breaks off")?;
-            return Ok(module);
-        }
-    }
-    bail!("the last layer has no {MODULE_FILE}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,7 +160,7 @@ mod tests {
         let manifest = layout.manifest(&descriptor).unwrap();
         let types: Vec<_> = manifest.layers.iter().map(|layer| layer.media_type.as_str()).collect();
         assert_eq!(types, [media::SPEC, &media::document(None), &media::document(Some("zh")), media::LAYER]);
-        assert_eq!(module_of(&layout, &manifest).unwrap(), image().module);
+        assert_eq!(crate::Reader::Fetcher.module(&layout, &manifest).unwrap(), image().module);
         assert_eq!(manifest.annotations["module.wasm.image/variant"], "compat");
     }
 

@@ -6,18 +6,15 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{Annotations, Descriptor, Manifest, REF_NAME, digest, media};
+use crate::limits::{Limited, MAX_LAYOUT};
+use crate::{Annotations, Descriptor, Index, Manifest, REF_NAME, digest, media};
 
 const INDEX: &str = "index.json";
 const MARKER: &str = "oci-layout";
 /// What `docker load` looks for.
 const DOCKER: &str = "manifest.json";
-
-/// No image of a plug-in is larger: fetchers refuse it.
-const LARGEST: u64 = 512 * 1024 * 1024;
 
 /// Manifests and everything that they name.
 #[derive(Debug, Default, Clone)]
@@ -25,15 +22,6 @@ pub struct Layout {
     blobs: BTreeMap<String, Vec<u8>>,
     /// The manifests of the index.
     pub manifests: Vec<Descriptor>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Index {
-    schema_version: u32,
-    #[serde(default)]
-    media_type: String,
-    manifests: Vec<Descriptor>,
 }
 
 impl Layout {
@@ -106,7 +94,7 @@ impl Layout {
         let bytes =
             self.blobs.get(digest).ok_or_else(|| anyhow!("there is no {digest}, which a manifest names"))?;
         if bytes.len() as u64 != descriptor.size {
-            bail!("{digest} has {} bytes, and the manifest says {}", bytes.len(), descriptor.size);
+            bail!("{digest} has {} bytes, and the manifest declares {}", bytes.len(), descriptor.size);
         }
         Ok(bytes)
     }
@@ -118,31 +106,42 @@ impl Layout {
     /// It is not there, or is no manifest.
     pub fn manifest(&self, descriptor: &Descriptor) -> Result<Manifest> {
         serde_json::from_slice(self.blob(descriptor)?)
-            .with_context(|| format!("{} is no manifest of an image", descriptor.digest))
+            .with_context(|| format!("{} is not a manifest of an image", descriptor.digest))
     }
 
-    /// The image, its tag, and its referrers: a layout of ours has one image.
+    /// The one image or index of images, beside which there are only artifacts about it.
     ///
     /// # Errors
     ///
     /// There is none, or more than one.
-    pub fn image(&self) -> Result<(&Descriptor, Manifest)> {
+    pub fn top(&self) -> Result<&Descriptor> {
         let is_image = |descriptor: &&Descriptor| {
-            self.manifest(descriptor).is_ok_and(|manifest| manifest.subject.is_none())
+            descriptor.is_index()
+                || self.manifest(descriptor).is_ok_and(|manifest| manifest.subject.is_none())
         };
         let images: Vec<_> = self.manifests.iter().filter(is_image).collect();
         match images.as_slice() {
-            [image] => Ok((image, self.manifest(image)?)),
+            [image] => Ok(image),
             [] => match self.manifests.first() {
                 Some(first) => Err(self
                     .manifest(first)
                     .map(drop)
                     .err()
-                    .unwrap_or_else(|| anyhow!("the index has no image, only what is about one"))),
-                None => bail!("the index names no manifest"),
+                    .unwrap_or_else(|| anyhow!("{INDEX} lists no image, only artifacts about one"))),
+                None => bail!("{INDEX} lists no manifest"),
             },
-            _ => bail!("the index names {} images: keep one", images.len()),
+            _ => bail!("{INDEX} lists {} images: keep one", images.len()),
         }
+    }
+
+    /// The one image, with its tag: a layout of ours has no index of images.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or more than one.
+    pub fn image(&self) -> Result<(&Descriptor, Manifest)> {
+        let image = self.top()?;
+        Ok((image, self.manifest(image)?))
     }
 
     /// The manifests about another.
@@ -300,12 +299,19 @@ fn sibling(path: &Path, suffix: &str) -> PathBuf {
 
 fn folder_files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut files = BTreeMap::new();
+    let mut left = MAX_LAYOUT;
     let mut read = |path: PathBuf, name: String| -> Result<()> {
-        let size = fs::metadata(&path).with_context(|| format!("reading {}", path.display()))?.len();
-        if size > LARGEST {
-            bail!("{} has {size} bytes, more than any gateway takes", path.display());
+        let shown = path.display();
+        // Reading a pipe or a device might never end.
+        if !path.is_file() {
+            bail!("{shown} is not a file: remove it");
         }
-        files.insert(name, fs::read(&path).with_context(|| format!("reading {}", path.display()))?);
+        let file = fs::File::open(&path).with_context(|| format!("reading {shown}"))?;
+        let mut bytes = Vec::new();
+        let limited = Limited::new(file, left).read_to_end(&mut bytes);
+        limited.with_context(|| format!("reading {shown}: the whole layout may have {MAX_LAYOUT} bytes"))?;
+        left = left.saturating_sub(bytes.len() as u64);
+        files.insert(name, bytes);
         Ok(())
     };
     for name in [MARKER, INDEX] {
@@ -325,14 +331,28 @@ fn archive_files(file: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let shown = file.display();
     let archive = fs::File::open(file).with_context(|| format!("reading {shown}"))?;
     let mut files = BTreeMap::new();
-    let mut archive = tar::Archive::new(archive.take(LARGEST));
-    for entry in archive.entries().with_context(|| format!("{shown} is no archive"))? {
+    let mut left = MAX_LAYOUT;
+    let mut archive = tar::Archive::new(Limited::new(archive, MAX_LAYOUT));
+    for entry in archive.entries().with_context(|| format!("{shown} is not an archive"))? {
         // What the library says quotes the bytes, which may be anything.
-        let mut entry = entry.map_err(|_| anyhow!("{shown} is no archive, or breaks off: write it anew"))?;
-        let path = entry.path().with_context(|| format!("{shown} has a file without a name"))?;
+        let mut entry = entry.map_err(|error| {
+            let why = if error.to_string().starts_with("more than ") {
+                error.to_string()
+            } else {
+                "damaged".into()
+            };
+            anyhow!("{shown} is not an archive, or is incomplete ({why}): write it again")
+        })?;
+        if !entry.header().entry_type().is_file() {
+            continue;
+        }
+        let path = entry.path().with_context(|| format!("{shown} has a file without a valid name"))?;
         let path = path.to_string_lossy().trim_start_matches("./").to_owned();
+        // A sparse file may claim any size without having bytes.
         let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).with_context(|| format!("{shown} breaks off in {path}"))?;
+        let limited = Limited::new(&mut entry, left).read_to_end(&mut bytes);
+        limited.with_context(|| format!("{shown}: reading {path}"))?;
+        left = left.saturating_sub(bytes.len() as u64);
         files.insert(path, bytes);
     }
     Ok(files)

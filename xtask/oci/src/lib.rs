@@ -2,8 +2,11 @@
 //!
 //! Everything is made in memory from bytes and a few words, so that the same plug-in gives the same digest everywhere.
 
+mod fetch;
 mod image;
 mod layout;
+pub mod limits;
+mod loopback;
 pub mod media;
 
 use std::collections::BTreeMap;
@@ -11,8 +14,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-pub use image::{Document, Image, Shape, module_of};
+pub use fetch::{Candidate, Fetched, Form, Reader};
+pub use image::{Document, Image, Shape};
 pub use layout::Layout;
+pub use loopback::is_loopback;
 
 /// Annotations of a manifest or a descriptor.
 pub type Annotations = BTreeMap<String, String>;
@@ -36,6 +41,44 @@ pub struct Descriptor {
     /// More about it.
     #[serde(default, skip_serializing_if = "Annotations::is_empty")]
     pub annotations: Annotations,
+    /// The platform that an entry of an index is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
+}
+
+impl Descriptor {
+    /// Returns true for an index and for Docker's manifest list.
+    #[must_use]
+    pub fn is_index(&self) -> bool {
+        [media::INDEX, media::DOCKER_INDEX].contains(&self.media_type.as_str())
+    }
+}
+
+/// The platform of an entry of an index (image specification, "OCI Image Index").
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Platform {
+    /// `amd64`, `arm64`, …
+    #[serde(default)]
+    pub architecture: String,
+    /// `linux`, `wasip1`, …
+    #[serde(default)]
+    pub os: String,
+    /// The version of the architecture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+}
+
+/// A list of images (image specification, "OCI Image Index"), or Docker's manifest list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Index {
+    /// 2.
+    pub schema_version: u32,
+    /// [`media::INDEX`], or Docker's.
+    #[serde(default)]
+    pub media_type: String,
+    /// The images, and artifacts about them such as attestations.
+    pub manifests: Vec<Descriptor>,
 }
 
 /// An image's parts (image specification, "OCI Image Manifest").
@@ -60,6 +103,16 @@ pub struct Manifest {
     /// More about it.
     #[serde(default, skip_serializing_if = "Annotations::is_empty")]
     pub annotations: Annotations,
+}
+
+impl Manifest {
+    /// The media type under which a consumer that looks blobs up by digest finds one: that of the first descriptor with
+    /// the digest, the configuration's before those of layers.
+    #[must_use]
+    pub fn media_type_of(&self, digest: &str) -> &str {
+        let mut blobs = std::iter::once(&self.config).chain(&self.layers);
+        blobs.find(|blob| blob.digest == digest).map_or("", |blob| blob.media_type.as_str())
+    }
 }
 
 /// The digest of some bytes.

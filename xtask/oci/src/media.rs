@@ -8,6 +8,11 @@ pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.
 pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// Docker's list of manifests.
 pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+/// Docker's first manifests, which fetchers refuse.
+pub const DOCKER_SCHEMA_1: [&str; 2] = [
+    "application/vnd.docker.distribution.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v1+prettyjws",
+];
 /// An image's configuration.
 pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 /// No configuration: `{}`.

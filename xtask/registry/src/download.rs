@@ -1,15 +1,12 @@
 //! Downloads a module from a web server.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use oci::limits::MAX_MODULE;
+use reqwest::Url;
 
-/// A server that says nothing for this long does not answer.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// No gateway takes larger modules.
-const LARGEST: usize = 256 * 1024 * 1024;
+use crate::access::{http, may_carry_credentials, read};
 
 /// Download a module
 #[derive(clap::Args)]
@@ -22,25 +19,22 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> Result<()> {
     let Args { url, file } = args;
-    let client = reqwest::Client::builder()
-        .connect_timeout(PATIENCE)
-        .read_timeout(PATIENCE)
-        .user_agent(concat!("portcullis-xtask/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .context("starting the HTTP client")?;
-    let sent = client.get(&url).send().await;
+    let parsed = Url::parse(&url).with_context(|| format!("{url}: invalid URL"))?;
+    let has_credentials = !parsed.username().is_empty() || parsed.password().is_some();
+    if has_credentials && !may_carry_credentials(&parsed) {
+        bail!("the credentials in the URL would cross the network unencrypted: write https://");
+    }
+    let client = http(parsed.host_str().is_some_and(oci::is_loopback))?;
+    let sent = client.get(parsed).send().await;
     let mut response =
         sent.with_context(|| format!("{url} does not answer: check the name and the network"))?;
     if !response.status().is_success() {
         bail!("{url} answers {}: check the URL", response.status());
     }
-    let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.with_context(|| format!("{url} breaks off"))? {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > LARGEST {
-            bail!("{url} has more than {LARGEST} bytes, which no gateway takes");
-        }
-    }
+    let body = read(&mut response, MAX_MODULE).await;
+    let Some(bytes) = body.with_context(|| format!("{url} sends an incomplete response"))? else {
+        bail!("{url} has more than {MAX_MODULE} bytes, which no gateway accepts");
+    };
     let unfinished = file.with_extension("new");
     std::fs::write(&unfinished, bytes)
         .and_then(|()| std::fs::rename(&unfinished, &file))

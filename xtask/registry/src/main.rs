@@ -46,6 +46,9 @@ struct Access {
     /// Say nothing while it works.
     #[arg(long)]
     quiet: bool,
+    /// What the command at hand can do where the registry cannot be reached, for its errors.
+    #[arg(long, hide = true)]
+    remedy: Option<String>,
 }
 
 /// The command itself was wrong.

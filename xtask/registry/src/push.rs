@@ -54,6 +54,14 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     }
     let progress = Progress { quiet: args.access.quiet };
     let layout = Layout::read(&args.layout)?;
+    let top = layout.top()?;
+    if top.is_index() {
+        bail!(
+            "{} is an index of images, whose digest no cluster can pin: push the image alone, as `cargo xtask package` \
+             writes it",
+            args.layout.display()
+        );
+    }
     let (image, manifest) = layout.image()?;
     let registry = Registry::open(&reference, &args.access, RegistryOperation::Push).await?;
 
@@ -91,6 +99,9 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         };
         anstream::println!("{}", serde_json::to_string_pretty(&pushed)?);
     } else {
+        let title = manifest.annotations.get("org.opencontainers.image.title");
+        let title = title.map_or("the image", String::as_str);
+        progress.step(format_args!("{title} is at oci://{}; deploy it by its digest:", reference.whole()));
         anstream::println!("oci://{pinned}");
     }
     Ok(())
@@ -141,10 +152,8 @@ impl Push<'_> {
     /// Sees to it that what is about an image is found: a registry that does not keep a list of it by itself has one
     /// under a tag (distribution specification, "Referrers Tag Schema").
     async fn attach(&self, image: &Descriptor, about: &Descriptor, manifest: &Manifest) -> Result<()> {
-        let subject = by_digest(self.reference, &image.digest);
-        let listed = self.registry.client.pull_referrers(&subject, None).await;
-        let listed = listed.map_err(|error| self.registry.explain(error))?;
-        if listed.manifests.iter().any(|entry| entry.digest == about.digest) {
+        let listed = pull::referrers(self.registry, self.reference, &image.digest, self.progress).await?;
+        if listed.iter().any(|entry| entry.digest == about.digest) {
             return Ok(());
         }
         let list = by_tag(self.reference, &image.digest.replace(':', "-"));

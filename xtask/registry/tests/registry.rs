@@ -14,9 +14,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use oci::Layout;
+use oci::{Layout, media};
 use serde_json::json;
 use support::server::Server;
+use support::upload::upload;
 use support::{Outcome, docker_config, layout, program, pull, push, skopeo};
 
 /// The registry's answer to a request for a manifest, in the bytes that it has.
@@ -84,7 +85,7 @@ fn layouts_and_archives_are_what_other_tools_take() {
     let mut single = Layout::default();
     let (_, manifest) = whole.image().unwrap();
     oci::Image {
-        module: oci::module_of(&whole, &manifest).unwrap(),
+        module: oci::Reader::Fetcher.module(&whole, &manifest).unwrap(),
         spec: Vec::new(),
         documents: Vec::new(),
         icon: None,
@@ -117,7 +118,11 @@ fn layouts_and_archives_are_what_other_tools_take() {
         let paths = [&back, &file].map(|path| path.to_str().unwrap());
         let args = ["pull", &from, paths[0], "--module", paths[1], "--plain-http"];
         Outcome::of(&mut program(&args)).succeeded();
-        assert_eq!(fs::read(&file).unwrap(), oci::module_of(&whole, &manifest).unwrap(), "{source}");
+        assert_eq!(
+            fs::read(&file).unwrap(),
+            oci::Reader::Fetcher.module(&whole, &manifest).unwrap(),
+            "{source}"
+        );
     }
 }
 
@@ -242,10 +247,62 @@ fn what_is_not_there_is_said() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = nobody.local_addr().unwrap();
     drop(nobody);
-    push(&image, &format!("oci://{address}/demo:1")).refused(1, &["cannot be reached", "--plain-http"]);
+    push(&image, &format!("oci://{address}/demo:1"))
+        .refused(1, &["cannot be reached", "is reached without --plain-http"]);
     // A registry that speaks HTTP, asked over TLS.
     let args = ["push", image.to_str().unwrap(), &there];
-    Outcome::of(&mut program(&args)).refused(1, &["cannot be reached", "--plain-http"]);
+    Outcome::of(&mut program(&args)).refused(1, &["cannot be reached", "needs --plain-http"]);
+    // A command without that option.
+    let args = ["push", image.to_str().unwrap(), &there, "--remedy", "do something else"];
+    Outcome::of(&mut program(&args)).refused(1, &["cannot be reached: do something else"]);
+}
+
+#[test]
+fn an_index_is_pulled_with_its_image_for_linux_amd64_and_not_pushed() {
+    let server = Server::start(false);
+    let folder = tempfile::tempdir().unwrap();
+    let (path, digest) = layout(folder.path(), 10, 1_000);
+    let mut index = Layout::read(&path).unwrap();
+    let (image, manifest) = index.image().map(|(image, manifest)| (image.clone(), manifest)).unwrap();
+    let empty = index.add_blob(media::CONFIG, b"{}".to_vec());
+    for (list, with_platforms) in [(media::INDEX, true), (media::DOCKER_INDEX, true), (media::INDEX, false)] {
+        // The attestation of buildx, or an image for another machine.
+        let other = json!({
+            "schemaVersion": 2, "mediaType": media::MANIFEST, "config": empty, "layers": [],
+            "annotations": { "of": list, "with": with_platforms.to_string() },
+        });
+        let other = index.add_blob(media::MANIFEST, other.to_string().into_bytes());
+        let entry = |descriptor: &oci::Descriptor, os: &str, architecture: &str| {
+            let mut entry = json!({ "mediaType": descriptor.media_type, "digest": descriptor.digest, "size": descriptor.size });
+            if with_platforms {
+                entry["platform"] = json!({ "os": os, "architecture": architecture });
+            }
+            entry
+        };
+        let mut entries = vec![entry(&image, "linux", "amd64"), entry(&other, "unknown", "unknown")];
+        if with_platforms {
+            entries.reverse();
+        }
+        let top = json!({ "schemaVersion": 2, "mediaType": list, "manifests": entries });
+        let top = index.add_blob(list, top.to_string().into_bytes());
+        let blobs: Vec<_> = manifest.layers.iter().chain([&manifest.config, &empty]).collect();
+        upload(&server.address, "plugins/demo", "index", &index, &blobs, &[&image, &other, &top]);
+
+        let (back, module) = (folder.path().join("back"), folder.path().join("back.wasm"));
+        let there = format!("oci://{}/plugins/demo:index", server.address);
+        let args =
+            ["pull", &there, back.to_str().unwrap(), "--module", module.to_str().unwrap(), "--plain-http"];
+        let pulled = Outcome::of(&mut program(&args)).succeeded();
+        assert_eq!(pulled.stdout.trim(), top.digest);
+        assert!(pulled.stderr.contains(&format!("for linux/amd64 it has {digest}")), "{pulled:?}");
+        let read = Layout::read(&back).unwrap();
+        let fetched = oci::Reader::Fetcher.image(&read, read.top().unwrap()).unwrap();
+        assert_eq!(fetched.descriptor.digest, digest);
+        let expected = oci::Reader::Fetcher.module(&read, &fetched.manifest).unwrap();
+        assert_eq!(fs::read(&module).unwrap(), expected);
+        push(&back, &format!("oci://{}/plugins/other:1", server.address))
+            .refused(1, &["is an index of images"]);
+    }
 }
 
 /// A command of this workspace.

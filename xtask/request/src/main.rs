@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use anstyle::AnsiColor;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Parser, Subcommand};
-use gateway::Envoy;
 use gateway::explain::Request;
 use gateway::folder::StageOrder;
+use gateway::{Envoy, StartError};
 use request::client::{self, Answer};
 use request::trace::{Story, Traced, json, run, show};
 use request::{curl, explain};
@@ -27,9 +27,10 @@ use serving::{Order, Usage, echo, state};
 )]
 struct Cli {
     /// The workspace, and cargo's target folder; `cargo xtask` names them.
-    #[arg(long, hide = true)]
+    // With a default, so that usage lines leave them out.
+    #[arg(long, hide = true, default_value = "")]
     root: PathBuf,
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, default_value = "")]
     target: PathBuf,
     /// The program that `cargo xtask` is.
     #[arg(long, hide = true)]
@@ -85,7 +86,7 @@ struct RequestArgs {
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  cargo xtask explain examples/rules --host foo.example.com --path /api
+  cargo xtask explain examples/domains --host shop.example.com --path /admin
   cargo xtask explain . --host a.com --route default/foo --consumer partner --json")]
 struct ExplainArgs {
     /// The folder.
@@ -183,9 +184,17 @@ fn send(args: &RequestArgs, workspace: Workspace) -> Result<bool> {
         (None, Some(state)) if state.stage_order == "istio" => StageOrder::Istio,
         (None, _) => StageOrder::Mse,
     };
+    if let (Some(state), false) = (&serves, args.silent) {
+        anstream::eprintln!(
+            "note: traced in an Envoy of its own, in which limits, counters and shared data begin anew: the one that \
+             serves on http://{} may answer otherwise; without --trace it is asked",
+            state.address
+        );
+    }
     let envoy = Envoy::find(&workspace.target)?;
     let modules = Modules::new(workspace, args.from_source);
-    let (plan, faults) = Planner::new(folder.clone(), order, modules, envoy.clone()).plan(None, &[]);
+    let mut planner = Planner::new(folder.clone(), order, modules, envoy.clone());
+    let (plan, faults) = planner.plan(None, &[]);
     if !faults.is_empty() {
         let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
         return Err(anyhow!("{}", faults.join("\n")));
@@ -193,10 +202,21 @@ fn send(args: &RequestArgs, workspace: Workspace) -> Result<bool> {
     if !args.silent {
         plan.remarks.iter().for_each(serving::show::remark);
     }
-    let traced: Traced = runtime.block_on(async {
-        let echo = echo::start().await.context("starting the echo")?;
-        run(&envoy, &plan, echo, &sent, args.trace).await
-    })?;
+    let traced: Traced = runtime
+        .block_on(async {
+            let echo = echo::start().await.context("starting the echo")?;
+            run(&envoy, &plan, echo, &sent, args.trace).await
+        })
+        .map_err(|error| match error.downcast_ref::<StartError>() {
+            // Which one does not start, and in its own words.
+            Some(_) => match planner.refused(&plan) {
+                faults if faults.is_empty() => error,
+                faults => {
+                    anyhow!("{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+                }
+            },
+            None => error,
+        })?;
     if args.trace {
         let names: Vec<&str> = plan.plugins.iter().map(|planned| planned.wasm.name.as_str()).collect();
         let story = Story::of(&traced, &names);

@@ -38,6 +38,8 @@ pub struct Traced {
     pub access: Option<AccessLine>,
     /// What happened, in order.
     pub events: Vec<Event>,
+    /// The counters and gauges of the plug-ins afterwards.
+    pub metrics: Vec<(String, u64)>,
 }
 
 /// Sends a request through the plug-ins of a plan, with probes or without.
@@ -88,5 +90,5 @@ pub async fn run(
     };
     let names: Vec<&str> = plan.plugins.iter().map(|planned| planned.wasm.name.as_str()).collect();
     let events = process.log_since(log)?.iter().filter_map(|line| Event::of(line, &names)).collect();
-    Ok(Traced { answer, access, events })
+    Ok(Traced { answer, access, events, metrics: process.plugin_counters()? })
 }

@@ -1,5 +1,6 @@
 //! `lint`: format, clippy, documentation, manifests and tables of fields, warnings being errors.
 
+mod examples;
 mod workflows;
 
 use std::fs;
@@ -58,8 +59,11 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         }
     };
 
-    let check = if args.fix { vec![] } else { vec!["--check"] };
-    step("format", cargo(&workspace, &["fmt"], &[packages("--all"), check].concat(), None)?);
+    let check: &[&str] = if args.fix { &[] } else { &["--check"] };
+    let format = || cargo(&workspace, &["fmt"], &[&packages("--all"), check].concat(), None);
+    if !args.fix {
+        step("format", format()?);
+    }
 
     let fix = if args.fix { vec!["--fix", "--allow-dirty", "--allow-staged"] } else { vec![] };
     let strict = ["--", "--deny", "warnings"];
@@ -91,8 +95,12 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         }
     }
 
+    // Last, because clippy's repairs are not formatted.
+    if args.fix && !format()? {
+        failed.push("format");
+    }
     if failed.is_empty() {
-        anstream::println!("{} nothing to complain about", mark(true));
+        anstream::println!("{} no problems found", mark(true));
     } else {
         let hint = if args.fix { "" } else { "; `cargo xtask lint --fix` repairs what it can" };
         anstream::eprintln!("{} {}{hint}", styled(BAD, "failed:"), failed.join(", "));
@@ -127,12 +135,12 @@ fn is_described(workspace: &Workspace, plugin: &Plugin) -> bool {
     problems.is_empty()
 }
 
-/// Whether the plug-in takes its manifest's example, and its READMEs show the fields that it has; what is wrong
-/// has been printed.
+/// Whether the plug-in accepts its manifest's example and those of its READMEs, which show the fields that it has; what is
+/// wrong has been printed.
 fn has_good_fields(workspace: &Workspace, plugin: &Plugin, fix: bool) -> bool {
     let look = || {
         let helper = Helper::build(workspace, plugin)?;
-        let good = takes_example(plugin, &helper)?;
+        let good = takes_example(plugin, &helper)? & examples::are_accepted(plugin, &helper)?;
         Ok::<_, anyhow::Error>(docs::plugin_docs(plugin, &helper, !fix)? && good)
     };
     look().unwrap_or_else(|error| {

@@ -26,11 +26,11 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
     let name = &args.name;
-    names::validate(name).map_err(Usage)?;
     let workspace = Workspace::load()?;
     if workspace.packages.iter().any(|package| package == name) {
         bail!(Usage(format!("there is a package `{name}` in this workspace already: choose another name")));
     }
+    names::validate(name, &workspace.crates).map_err(Usage)?;
     let folder = workspace.root.join("plugins").join(name);
     if folder.exists() {
         bail!(Usage(format!("plugins/{name} is there already: choose another name, or remove the folder")));

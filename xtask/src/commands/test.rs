@@ -87,6 +87,9 @@ const CASES: &str = "cases";
 /// The test target of any other crate whose tests take Envoy, which plain `cargo test` ignores.
 const IN_ENVOY: &str = "envoy";
 
+/// The test target that runs what documents show, in Envoy too.
+const SNIPPETS: &str = "snippets";
+
 /// The package with a test that takes a module from a registry to Envoy, which plain `cargo test` ignores.
 const REGISTRY: &str = "xtask-registry";
 
@@ -133,7 +136,9 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let suites = suite::build(&workspace, &packages)?;
     let native = args.engine.contains(&Engine::Native);
     // Each test counts once: those in Envoy where they run, and as skipped only where they do not.
-    let in_envoy = |suite: &&Suite| suite.target == IN_ENVOY && args.engine.contains(&Engine::Envoy);
+    let in_envoy = |suite: &&Suite| {
+        [IN_ENVOY, SNIPPETS].contains(&suite.target.as_str()) && args.engine.contains(&Engine::Envoy)
+    };
     if native {
         let of_plugin = |suite: &&Suite| plugins.iter().any(|plugin| plugin.name == suite.package);
         for suite in suites.iter().filter(|suite| !of_plugin(suite) && !in_envoy(suite)) {

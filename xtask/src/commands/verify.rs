@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Error, Result};
-use oci::{Layout, media};
+use oci::{Layout, Reader};
 use serde::Serialize;
 
 use crate::Usage;
@@ -47,6 +47,9 @@ pub(crate) struct Args {
 struct Found {
     image: String,
     digest: String,
+    /// The image for linux/amd64 in an index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolved: Option<String>,
     verdicts: Vec<Verdict>,
     /// What is attached to it: media types of artifacts, a bill of materials for example.
     attached: Vec<String>,
@@ -57,17 +60,20 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         true => registry::fetch(&Workspace::load()?, &args.image, &args.access)?,
         false => Layout::read(Path::new(&args.image)).map_err(|error| not_a_layout(&args.image, error))?,
     };
-    let descriptor = match layout.manifests.first() {
-        // An index inside of the index is no image, and the rules say so.
-        Some(first) if first.media_type == media::INDEX => first,
-        _ => layout.image()?.0,
-    };
-    let attached = layout.referrers(&descriptor.digest).into_iter();
+    let descriptor = layout.top()?;
+    let pinned = args.image.contains("@sha256:");
+    let resolved = Reader::Fetcher.image(&layout, descriptor).ok().map(|fetched| fetched.descriptor.digest);
+    let subjects =
+        [Some(&descriptor.digest), resolved.as_ref().filter(|digest| **digest != descriptor.digest)];
+    let attached = subjects.into_iter().flatten().flat_map(|subject| layout.referrers(subject));
+    let attached: Vec<String> =
+        attached.filter_map(|(descriptor, _)| descriptor.artifact_type.clone()).collect();
     let found = Found {
         image: args.image.clone(),
         digest: descriptor.digest.clone(),
-        verdicts: verdicts(&layout, descriptor),
-        attached: attached.filter_map(|(descriptor, _)| descriptor.artifact_type.clone()).collect(),
+        verdicts: verdicts(&layout, descriptor, pinned),
+        resolved: resolved.filter(|digest| *digest != descriptor.digest),
+        attached,
     };
     if args.json {
         anstream::println!("{}", serde_json::to_string_pretty(&found)?);
@@ -91,6 +97,9 @@ fn not_a_layout(image: &str, error: Error) -> Error {
 fn print(found: &Found) {
     anstream::println!("{}", styled(BOLD, &found.image));
     anstream::println!("{}", found.digest);
+    if let Some(resolved) = &found.resolved {
+        anstream::println!("  an index; fetchers choose {resolved} (linux/amd64)");
+    }
     for attached in &found.attached {
         anstream::println!("  with {attached}");
     }

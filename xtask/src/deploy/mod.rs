@@ -6,6 +6,8 @@
 mod image;
 mod rules;
 mod schema;
+#[cfg(test)]
+mod schema_tests;
 mod target;
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,11 @@
-//! An image, held against the rules of everything that takes images or the modules in them.
+//! An image, checked against the rules of every consumer of images or of the modules in them.
 
 mod rules;
 #[cfg(test)]
 mod tests;
 
 use anyhow::Result;
-use oci::{Descriptor, Layout, Manifest, media};
+use oci::{Descriptor, Fetched, Layout, Reader, media};
 use serde::Serialize;
 use serde_yaml::Value;
 
@@ -57,9 +57,13 @@ impl Consumer {
         }
     }
 
-    /// Whether it fetches an image by itself, with the fetcher that Istio wrote and the others took over.
-    fn fetches(self) -> bool {
-        matches!(self, Self::Istio | Self::EnvoyGateway | Self::Higress)
+    /// How it finds the module in an image.
+    fn reader(self) -> Reader {
+        match self {
+            Self::Istio | Self::EnvoyGateway | Self::Higress => Reader::Fetcher,
+            Self::PluginServer => Reader::PluginServer,
+            Self::Console | Self::Docker => Reader::Any,
+        }
     }
 }
 
@@ -80,30 +84,34 @@ pub(crate) struct Verdict {
     pub(crate) rules: Vec<Ruling>,
 }
 
-/// What is looked at.
+/// An image as one way of reading finds it.
 struct Image<'a> {
+    /// What the image's name stands for: a manifest, or an index.
     descriptor: &'a Descriptor,
-    /// Nothing where the descriptor names no image's manifest.
-    manifest: Option<Manifest>,
+    /// Whether that is named by its digest.
+    pinned: bool,
+    /// The image's manifest, or why there is none.
+    fetched: Result<Fetched, String>,
     /// The module, or why there is none.
     module: Result<Vec<u8>, String>,
-    /// What is known of the module without running it.
+    /// The checks of the module that do not run it.
     report: Option<Report>,
     spec: Option<Value>,
 }
 
 impl<'a> Image<'a> {
-    fn new(layout: &'a Layout, descriptor: &'a Descriptor) -> Self {
-        let manifest = layout.manifest(descriptor).ok();
-        let module = match &manifest {
-            Some(manifest) => oci::module_of(layout, manifest).map_err(|error| format!("{error:#}")),
+    fn new(layout: &'a Layout, descriptor: &'a Descriptor, pinned: bool, reader: Reader) -> Self {
+        let fetched = reader.image(layout, descriptor).map_err(|error| format!("{error:#}"));
+        let manifest = fetched.as_ref().ok().map(|fetched| &fetched.manifest);
+        let module = match manifest {
+            Some(manifest) => reader.module(layout, manifest).map_err(|error| format!("{error:#}")),
             None => Err("there is no image's manifest".into()),
         };
-        let spec = manifest.as_ref().and_then(|manifest| {
+        let spec = manifest.and_then(|manifest| {
             let layer = manifest.layers.iter().find(|layer| layer.media_type == media::SPEC)?;
             serde_yaml::from_slice(layout.blob(layer).ok()?).ok()
         });
-        let holds_headers = manifest.as_ref().is_some_and(|manifest| {
+        let holds_headers = manifest.is_some_and(|manifest| {
             manifest.annotations.get(HOLDS_HEADERS).is_some_and(|value| value == "true")
         });
         let report = module.as_ref().ok().map(|module| {
@@ -115,16 +123,18 @@ impl<'a> Image<'a> {
                 holds_headers,
             })
         });
-        Self { descriptor, manifest, module, report, spec }
+        Self { descriptor, pinned, fetched, module, report, spec }
     }
 }
 
-/// What everything says to an image in a layout.
-pub(crate) fn verdicts(layout: &Layout, descriptor: &Descriptor) -> Vec<Verdict> {
-    let image = Image::new(layout, descriptor);
+/// The verdicts of all consumers on an image in a layout; `pinned` if its name has its digest.
+pub(crate) fn verdicts(layout: &Layout, descriptor: &Descriptor, pinned: bool) -> Vec<Verdict> {
+    let images = [Reader::Fetcher, Reader::PluginServer, Reader::Any]
+        .map(|reader| (reader, Image::new(layout, descriptor, pinned, reader)));
     let verdict = |consumer: Consumer| {
-        let rules = rules::of(consumer, &image);
-        Verdict { consumer, takes: rules.iter().all(|rule| rule.ok), rules }
+        let image = images.iter().find(|(reader, _)| *reader == consumer.reader());
+        let rules = image.map(|(_, image)| rules::of(consumer, image)).unwrap_or_default();
+        Verdict { consumer, takes: !rules.is_empty() && rules.iter().all(|rule| rule.ok), rules }
     };
     Consumer::ALL.into_iter().map(verdict).collect()
 }

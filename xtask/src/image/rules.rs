@@ -1,13 +1,10 @@
 //! The rules, each with where it comes from.
 
-use oci::{Manifest, media};
+use oci::{Fetched, Form, Manifest, Reader, media};
 use serde_yaml::Value;
 
 use super::{Consumer, Image, Ruling};
 use crate::module::CONSOLE_LIMIT;
-
-/// The most that Istio's fetcher unpacks, in bytes (`pkg/wasm/imagefetcher.go`).
-const FETCHER_LIMIT: usize = 256 * 1024 * 1024;
 
 /// What was found, or why it is refused.
 type Found = Result<String, String>;
@@ -24,27 +21,28 @@ pub(super) fn of(consumer: Consumer, image: &Image<'_>) -> Vec<Ruling> {
     if !rule("manifest", manifest_type(image)) {
         return rulings;
     }
-    let Some(manifest) = &image.manifest else { return rulings };
-    match consumer {
-        Consumer::Istio | Consumer::EnvoyGateway | Consumer::Higress => {
-            rule("layers", last_layer(manifest));
-        }
-        Consumer::PluginServer => {
-            rule("layers", one_module_layer(manifest));
-        }
-        Consumer::Docker => {
-            rule("layers", one_layer(manifest));
-        }
-        Consumer::Console => {}
+    let Ok(fetched) = &image.fetched else { return rulings };
+    let reader = consumer.reader();
+    if reader == Reader::Fetcher && image.pinned {
+        rule("digest", pinned_digest(image, fetched));
     }
-    let module = image.module.as_ref().map(Vec::len).map_err(Clone::clone);
+    let layers = match consumer {
+        Consumer::Docker => archives_only(&fetched.manifest),
+        _ => module_layer(reader, &fetched.manifest),
+    };
+    if !rule("layers", layers) {
+        return rulings;
+    }
+    let module = image.module.as_ref().map_err(Clone::clone).and_then(|module| {
+        match module.len() >= 8 && module.starts_with(b"\0asm") {
+            true => Ok(module.len()),
+            false => Err(format!("{} bytes that are not a WebAssembly module", module.len())),
+        }
+    });
     if !rule("module", module.clone().map(|size| format!("{size} bytes"))) {
         return rulings;
     }
     let size = module.unwrap_or_default();
-    if consumer.fetches() {
-        rule("size", at_most(size, FETCHER_LIMIT));
-    }
     if consumer == Consumer::Console {
         rule("size", at_most(size, usize::try_from(CONSOLE_LIMIT).unwrap_or(usize::MAX)));
         for (name, found) in card(image.spec.as_ref()) {
@@ -64,50 +62,50 @@ pub(super) fn of(consumer: Consumer, image: &Image<'_>) -> Vec<Ruling> {
     rulings
 }
 
-/// A fetcher asks for a manifest, and does not look into lists of them: an index with a platform is refused.
+/// What the image's name stands for, and what an index is resolved to.
 fn manifest_type(image: &Image<'_>) -> Found {
     let media_type = &image.descriptor.media_type;
-    match media_type.as_str() {
-        media::MANIFEST | media::DOCKER_MANIFEST if image.manifest.is_some() => Ok(media_type.clone()),
-        media::INDEX => {
-            Err("it is an index of images, which no fetcher looks into: push the image alone".into())
-        }
-        _ => Err(format!("{media_type} is no image's manifest: {} is one", media::MANIFEST)),
+    let fetched = image.fetched.as_ref().map_err(Clone::clone)?;
+    match fetched.through_index {
+        false => Ok(media_type.clone()),
+        true => Ok(format!("{media_type}, of which linux/amd64 is {}", fetched.descriptor.digest)),
     }
 }
 
-fn is_archive(layer: &str) -> bool {
-    [media::LAYER, media::DOCKER_LAYER].contains(&layer)
-}
-
-/// The fetcher takes the module from the last layer, an archive, or from two layers one of which is a module.
-fn last_layer(manifest: &Manifest) -> Found {
-    let types: Vec<&str> = manifest.layers.iter().map(|layer| layer.media_type.as_str()).collect();
-    match types.as_slice() {
-        [.., last] if is_archive(last) => Ok(format!("the last of {} is an archive", types.len())),
-        [a, b] if [*a, *b].contains(&media::MODULE) => Ok("two, one of which is a module".into()),
-        [] => Err("there are none".into()),
-        [.., last] => Err(format!("the last is {last}, and must be {}", media::LAYER)),
+/// A pinned digest is compared with that of the image that an index was resolved to (Istio's `pkg/wasm/cache.go`).
+fn pinned_digest(image: &Image<'_>, fetched: &Fetched) -> Found {
+    let digest = &fetched.descriptor.digest;
+    match *digest == image.descriptor.digest {
+        true => Ok(digest.clone()),
+        false => Err(format!("the index is pinned, and must be the image for linux/amd64: name {digest}")),
     }
 }
 
-/// The plug-in server takes the last archive or module, whatever else there is: it must be the only one.
-fn one_module_layer(manifest: &Manifest) -> Found {
-    let types = manifest.layers.iter().map(|layer| layer.media_type.as_str());
-    match types.filter(|layer| is_archive(layer) || *layer == media::MODULE).count() {
-        0 => Err(format!("none is {} or {}", media::LAYER, media::MODULE)),
-        1 => Ok("one with a module".into()),
-        more => Err(format!("{more} could hold the module: keep one")),
-    }
+/// The layers in which a consumer looks for the module.
+fn module_layer(reader: Reader, manifest: &Manifest) -> Found {
+    let candidates = reader.candidates(manifest).map_err(|error| error.to_string())?;
+    let count = manifest.layers.len();
+    Ok(match candidates.first().map(|candidate| candidate.form) {
+        Some(Form::Bare) => format!("one of {count} is a module"),
+        _ if reader == Reader::PluginServer => format!("one of {count} is an archive"),
+        _ => format!("the last of {count} is an archive"),
+    })
 }
 
-/// `docker load` unpacks every layer, and fails at one that is no archive.
-fn one_layer(manifest: &Manifest) -> Found {
+/// `docker load` unpacks every layer, and fails at one that is not an archive.
+fn archives_only(manifest: &Manifest) -> Found {
+    let is_archive = |layer: &str| {
+        [media::LAYER, media::DOCKER_LAYER].contains(&layer)
+            || ["application/vnd.oci.image.layer.v1.tar", "application/vnd.oci.image.layer.v1.tar+zstd"]
+                .contains(&layer)
+    };
     match manifest.layers.iter().find(|layer| !is_archive(&layer.media_type)) {
+        None if manifest.layers.is_empty() => Err("there are none".into()),
         None => Ok(format!("{}, all archives", manifest.layers.len())),
-        Some(other) => {
-            Err(format!("one is {}, no archive: package it with `--shape plain`", other.media_type))
-        }
+        Some(other) => Err(format!(
+            "one is {}, which is not an archive: package it with `--shape plain`",
+            other.media_type
+        )),
     }
 }
 

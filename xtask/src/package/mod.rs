@@ -13,15 +13,20 @@ use anyhow::{Context, Result, bail};
 use oci::{Annotations, Descriptor, Document, Image, Layout, Shape, media};
 use serde_json::Value;
 
+use crate::git::listed;
 use crate::helper::Helper;
 use crate::manifest::Manifest;
+use crate::output;
 use crate::schema::for_consoles;
 use crate::workspace::{Plugin, Workspace};
 
-pub(crate) use revision::Revision;
+pub(crate) use revision::Tree;
 
 /// The annotation of a module that holds headers back while body callbacks run.
 pub(crate) const HOLDS_HEADERS: &str = "portcullis/holds-headers";
+
+/// The annotation of an image that was made from files which are not those of a commit.
+pub(crate) const DIRTY: &str = "portcullis/dirty";
 
 /// What an image is made from.
 pub(crate) struct Source {
@@ -32,7 +37,7 @@ pub(crate) struct Source {
     /// The schema of its configuration; nothing of plug-ins that only their own code knows.
     schema: Option<Value>,
     bill: Value,
-    revision: Option<Revision>,
+    tree: Tree,
 }
 
 /// An image, finished.
@@ -58,21 +63,21 @@ impl Source {
             module,
             folder: plugin.folder.clone(),
             schema,
-            revision: Revision::of(&workspace.root)?,
+            tree: Tree::of(&workspace.root)?,
         })
     }
 
     /// A module that was built elsewhere, with a manifest for it.
     pub(crate) fn of_files(module: &Path, manifest: &Path) -> Result<Self> {
         let bytes = fs::read(module).with_context(|| format!("reading {}", module.display()))?;
-        let described = Manifest::read(manifest, manifest)?;
+        let described = Manifest::read_foreign(manifest)?;
         Ok(Self {
             bill: sbom::of_module(&described, &bytes),
             module: bytes,
             folder: manifest.parent().unwrap_or(Path::new(".")).to_path_buf(),
             schema: None,
             manifest: described,
-            revision: None,
+            tree: Tree::Unknown,
         })
     }
 
@@ -107,9 +112,19 @@ impl Source {
         if manifest.holds_headers {
             annotations.insert(HOLDS_HEADERS.into(), "true".into());
         }
-        if let Some(revision) = &self.revision {
-            annotations.insert(standard("revision"), revision.commit.clone());
-            annotations.insert(standard("created"), revision.time.clone());
+        match &self.tree {
+            Tree::Clean(revision) => {
+                annotations.insert(standard("revision"), revision.commit.clone());
+                annotations.insert(standard("created"), revision.time.clone());
+            }
+            Tree::Changed(files) => {
+                output::warning(format_args!(
+                    "the image names no commit, because of files that are new or changed: {}",
+                    listed(files)
+                ));
+                annotations.insert(DIRTY.into(), "true".into());
+            }
+            Tree::Unknown => {}
         }
         annotations
     }

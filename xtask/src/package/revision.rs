@@ -4,8 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::git::git;
-use crate::output;
+use crate::git::{changed, git};
 
 /// A commit, which is what makes the bytes of an image those of its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,19 +14,29 @@ pub(crate) struct Revision {
     pub(crate) time: String,
 }
 
-impl Revision {
-    /// The commit that is checked out. None where the files are not those of a commit: what is built from them is
-    /// not what anybody else could build.
-    pub(crate) fn of(root: &Path) -> Result<Option<Self>> {
+/// The state of the files that an image is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Tree {
+    /// Those of a commit.
+    Clean(Revision),
+    /// Not those of a commit, because of these files: nobody else could build the same image.
+    Changed(Vec<String>),
+    /// Not under version control here.
+    Unknown,
+}
+
+impl Tree {
+    /// The state of a workspace.
+    pub(crate) fn of(root: &Path) -> Result<Self> {
         if !root.join(".git").exists() {
-            return Ok(None);
+            return Ok(Self::Unknown);
         }
-        if !git(root, &["status", "--porcelain"])?.is_empty() {
-            output::warning("files have been changed since the last commit: the image names no revision");
-            return Ok(None);
+        let files = changed(root)?;
+        if !files.is_empty() {
+            return Ok(Self::Changed(files));
         }
         let shown = git(root, &["log", "-1", "--date=format-local:%Y-%m-%dT%H:%M:%SZ", "--format=%H %cd"])?;
         let (commit, time) = shown.split_once(' ').context("git names no commit")?;
-        Ok(Some(Self { commit: commit.to_owned(), time: time.to_owned() }))
+        Ok(Self::Clean(Revision { commit: commit.to_owned(), time: time.to_owned() }))
     }
 }

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use cargo_metadata::semver::Version;
 
 use crate::Usage;
-use crate::git::git;
+use crate::git::{changed, git, listed};
 use crate::workspace::{MANIFEST, Plugin, Workspace};
 
 pub(crate) use tag::Tag;
@@ -62,9 +62,12 @@ impl<'w> Release<'w> {
         let root = &workspace.root;
         let tag = Tag { plugin: plugin.name.clone(), version: check_version(version)? };
         plugin.manifest()?;
-        if !git(root, &["status", "--porcelain"])?.is_empty() {
+        let changed = changed(root)?;
+        if !changed.is_empty() {
             bail!(
-                "files have been changed since the last commit: commit or stash them first, a release is nothing else"
+                "files are new or have been changed since the last commit: {}: commit or stash them first, a release \
+                 is nothing else",
+                listed(&changed)
             );
         }
         let exists = !git(root, &["tag", "--list", &tag.to_string()])?.is_empty();

@@ -114,7 +114,7 @@ fn a_preview_changes_nothing() {
 #[test]
 fn what_is_wrong_is_refused_before_anything_changes() {
     for (file, text, version, words) in [
-        ("new.txt", "x", "0.2.0", "files have been changed"),
+        ("new.txt", "x", "0.2.0", "new.txt: commit or stash them"),
         ("", "", "0.0.9", "is not larger"),
         ("", "", "0.1.0-rc.1", "is not larger"),
         ("", "", "1.0", "is no version"),

@@ -51,9 +51,7 @@ macro_rules! classic_cases {
 
         fn main() -> ::std::process::ExitCode {
             let native = $crate::native::Native::new(classic::entry);
-            $crate::run(env!("CARGO_MANIFEST_DIR"), env!("CARGO_PKG_NAME"), native, |_| {
-                $crate::Changes::none()
-            })
+            $crate::run(env!("CARGO_MANIFEST_DIR"), env!("CARGO_PKG_NAME"), native)
         }
     };
 }

@@ -4,12 +4,12 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use config::resource::{PullPolicy, Spec};
-use oci::Layout;
+use oci::{Fetched, Layout, Reader};
 use sha2::{Digest, Sha256};
 
-use super::{Module, ModuleError, Modules, hex, short, wanted, wrong_digest};
+use super::{Module, ModuleError, Modules, hex, image_name, short, wanted, wrong_digest};
 
 impl Modules {
     pub(super) fn download(&mut self, spec: &Spec) -> Result<(Vec<u8>, Vec<PathBuf>)> {
@@ -44,10 +44,9 @@ impl Modules {
             }
         };
         let (mut kept, again) = (Layout::read(&folder).ok(), moves && !self.pulled.contains(url));
-        let digest_of =
-            |layout: &Layout| Some(layout.image().ok()?.0.digest.trim_start_matches("sha256:").to_owned());
+        let fetch = |layout: &Layout| Reader::Fetcher.image(layout, layout.top()?);
         if let (Some(wanted), Some(layout)) = (wanted(spec), &kept)
-            && digest_of(layout).as_ref() != Some(&wanted)
+            && fetch(layout).ok().map(|fetched| hex_of(&fetched)) != Some(wanted)
         {
             // The tag may have moved on to what is wanted now.
             kept = None;
@@ -60,9 +59,15 @@ impl Modules {
                 clear(&coming).map_err(at_url)?;
                 let mut args: Vec<&OsStr> = vec!["pull".as_ref(), url.as_ref(), coming.as_os_str()];
                 // As docker does: a registry on this machine has no certificate.
-                if is_local(url) {
+                if oci::is_loopback(url.trim_start_matches("oci://").split('/').next().unwrap_or_default()) {
                     args.push("--plain-http".as_ref());
                 }
+                // The options of the other commands are not those of this one.
+                let remedy = match self.workspace.plugin(image_name(url)) {
+                    Some(_) => "with `--from-source`, this workspace's plug-in is built instead",
+                    None => "is the name right?",
+                };
+                args.extend(["--remedy".as_ref(), remedy.as_ref()] as [&OsStr; 2]);
                 self.workspace.fetch(args).map_err(at_url)?;
                 clear(&folder).map_err(at_url)?;
                 fs::rename(&coming, &folder)
@@ -72,12 +77,17 @@ impl Modules {
                 Layout::read(&folder).map_err(at_url)?
             }
         };
-        let (digest, manifest) = layout.image().map_err(at_url)?;
-        let digest = digest.digest.trim_start_matches("sha256:").to_owned();
+        let fetched = fetch(&layout).map_err(at_url)?;
+        let digest = hex_of(&fetched);
+        if pinned && fetched.through_index {
+            return Err(at_url(anyhow!(
+                "pins an index, and clusters compare the digest with that of the image in it: write sha256:{digest}"
+            )));
+        }
         if let Some(wanted) = wanted(spec).filter(|wanted| *wanted != digest) {
             return Err(wrong_digest(&wanted, "manifest", &digest));
         }
-        let bytes = oci::module_of(&layout, &manifest).map_err(at_url)?;
+        let bytes = Reader::Fetcher.module(&layout, &fetched.manifest).map_err(at_url)?;
         let tag = url.rsplit('/').next().and_then(|name| name.split('@').next()?.split_once(':'));
         let version = tag.map_or_else(|| short(&digest), |(_, tag)| tag.to_owned());
         self.keep(&bytes, version, Vec::new()).map_err(at_url)
@@ -99,26 +109,7 @@ fn clear(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether a registry is on this machine.
-fn is_local(url: &str) -> bool {
-    let host = url.trim_start_matches("oci://").split('/').next().unwrap_or_default();
-    host.starts_with("127.") || host.starts_with("[::1]") || host.split(':').next() == Some("localhost")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_registry_on_this_machine_needs_no_certificate() {
-        for (url, local) in [
-            ("oci://127.0.0.1:5000/a:1", true),
-            ("oci://localhost/a:1", true),
-            ("oci://[::1]:5000/a:1", true),
-            ("oci://localhost.example.com/a:1", false),
-            ("oci://registry.example.com/127.0.0.1:1", false),
-        ] {
-            assert_eq!(is_local(url), local, "{url}");
-        }
-    }
+/// The digest of an image's manifest without its algorithm, as resources pin it.
+fn hex_of(fetched: &Fetched) -> String {
+    fetched.descriptor.digest.trim_start_matches("sha256:").to_owned()
 }

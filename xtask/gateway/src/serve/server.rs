@@ -19,6 +19,9 @@ use crate::watch::Watch;
 /// How often logs are read and Envoy is looked after.
 const TICK: Duration = Duration::from_millis(50);
 
+/// How often counters of plug-ins are shown at most.
+const BETWEEN_METRICS: Duration = Duration::from_secs(1);
+
 /// An Envoy that lives as long as this may be started again at once.
 const HEALTHY: Duration = Duration::from_secs(10);
 
@@ -40,6 +43,10 @@ pub(super) struct Server {
     plan: Plan,
     /// The last lines of Envoy's log.
     last: VecDeque<LogLine>,
+    /// The counters and gauges of plug-ins, when they were last shown, and whether requests have ended since then.
+    last_metrics: Vec<(String, u64)>,
+    measured: Instant,
+    unmeasured: bool,
     /// Remarks that have been made.
     remarked: HashSet<String>,
     /// That Envoy has ended.
@@ -74,6 +81,9 @@ impl Server {
             started: Instant::now(),
             plan,
             last: VecDeque::new(),
+            last_metrics: Vec::new(),
+            measured: Instant::now(),
+            unmeasured: false,
             remarked: HashSet::new(),
             down: None,
             waiting: None,
@@ -235,9 +245,23 @@ impl Server {
             }
             self.last.push_back(line);
         }
-        for line in requests.unwrap_or_default() {
-            show::access(&line);
+        let requests = requests.unwrap_or_default();
+        requests.iter().for_each(show::access);
+        self.unmeasured |= !requests.is_empty();
+        if self.unmeasured && self.measured.elapsed() >= BETWEEN_METRICS {
+            self.metrics();
         }
+    }
+
+    /// Shows which counters and gauges of plug-ins have changed.
+    fn metrics(&mut self) {
+        (self.unmeasured, self.measured) = (false, Instant::now());
+        // What cannot be read for once is read the next time.
+        let now = self.live.process().plugin_counters().unwrap_or_default();
+        let changed: Vec<_> =
+            now.iter().filter(|metric| !self.last_metrics.contains(metric)).cloned().collect();
+        show::metrics(&changed);
+        self.last_metrics = now;
     }
 
     /// Notices that Envoy has ended, and starts it again, later each time if it does not live.

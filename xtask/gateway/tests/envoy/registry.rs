@@ -6,9 +6,12 @@ mod debian;
 #[expect(dead_code, reason = "the tests of the registry's own program also shut its door")]
 mod server;
 
+#[path = "../../../registry/tests/support/upload.rs"]
+mod upload;
+
 use std::fs;
 
-use oci::{Annotations, Image, Layout, Shape};
+use oci::{Annotations, Image, Layout, Shape, media};
 use serde_json::json;
 
 use crate::fetched::module;
@@ -100,6 +103,50 @@ fn an_image_is_taken_with_the_right_digest_alone() {
     let (code, said) = asked(folder.path(), &["request", "/", "-i", "--folder"]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains(&wrong) && said.contains(&digest) && said.contains("a.yaml:6:3"), "{said}");
+}
+
+#[test]
+#[ignore = "in Envoy, with docker-registry: cargo xtask test"]
+fn an_index_is_resolved_as_in_a_cluster() {
+    let server = Server::start(false);
+    let image = Image {
+        module: module(),
+        spec: b"apiVersion: 1.0.0\n".to_vec(),
+        documents: Vec::new(),
+        icon: None,
+        annotations: Annotations::new(),
+    };
+    let mut layout = Layout::default();
+    let image = image.add_to(&mut layout, Shape::Plain, "1").unwrap();
+    let manifest = layout.manifest(&image).unwrap();
+    let blobs: Vec<_> = manifest.layers.iter().chain([&manifest.config]).collect();
+    let path = format!("{}/stamp", std::process::id());
+    // As buildx, and one for another machine alone.
+    let mut put = |tag: &str, architecture: &str| {
+        let platform = json!({ "os": "linux", "architecture": architecture });
+        let entry = json!({ "mediaType": image.media_type, "digest": image.digest, "size": image.size, "platform": platform });
+        let index = json!({ "schemaVersion": 2, "mediaType": media::INDEX, "manifests": [entry] });
+        let index = layout.add_blob(media::INDEX, index.to_string().into_bytes());
+        upload::upload(&server.address, &path, tag, &layout, &blobs, &[&image, &index]);
+        index.digest
+    };
+    let (index, _) = (put("index", "amd64"), put("arm", "arm64"));
+    let folder = Folder::new();
+    // What is pinned is the digest of the image, as clusters compare it.
+    let pinned = format!("  sha256: '{}'\n", image.digest.trim_start_matches("sha256:"));
+    folder.put("a.yaml", &resource(&server, ":index", &pinned));
+    let served = Served::start(folder.path(), &[]);
+    assert_eq!(served.get("h", "/").values("x-stamps-back"), ["pulled"]);
+    drop(served);
+    for (name, expected) in [
+        (":arm".to_owned(), "without an image for linux/amd64".to_owned()),
+        (format!("@{index}"), format!("write {}", image.digest)),
+    ] {
+        folder.put("a.yaml", &resource(&server, &name, ""));
+        let (code, said) = refused(folder.path(), &["--port", "0"]);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains("error: spec.url: ") && said.contains(&expected), "{said}");
+    }
 }
 
 #[test]

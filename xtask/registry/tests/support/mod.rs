@@ -2,6 +2,7 @@
 
 pub(crate) mod debian;
 pub(crate) mod server;
+pub(crate) mod upload;
 
 use std::fs;
 use std::path::{Path, PathBuf};

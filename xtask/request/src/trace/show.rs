@@ -37,6 +37,12 @@ pub fn show(story: &Story, traced: &Traced) -> String {
     for (number, hop) in story.hops.iter().enumerate().rev() {
         part(&mut line, number, hop, Way::Response);
     }
+    if !traced.metrics.is_empty() {
+        line(format!("\n{BOLD}counters and gauges{BOLD:#}"));
+        for (name, value) in &traced.metrics {
+            line(format!("     {name}: {value}"));
+        }
+    }
     if let Some(probe) = story.probe {
         line(format!(
             "\n{DIM}Times go from one probe to the next, in one request to an Envoy that has just started; with nothing \
@@ -252,6 +258,7 @@ pub fn json(story: &Story, traced: &Traced) -> Value {
         "details": story.details,
         "answeredBy": answerer,
         "probeNanoseconds": story.probe,
+        "metrics": traced.metrics.iter().map(|(name, value)| (name.clone(), Value::from(*value))).collect::<serde_json::Map<_, _>>(),
         "plugins": hops,
     })
 }

@@ -1,0 +1,161 @@
+//! What the documentation shows is true: its commands run, in order, and print what it says; its configurations are
+//! accepted, and its Rust code compiles.
+//!
+//! The blocks are read from the files, so that a new command is run without an edit here. One that cannot be run here
+//! stands in [`commands::MAPPED`] with the reason; one that is neither run nor mapped fails.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what the tests share is of no test, and may fail like one"
+)]
+
+mod commands;
+#[path = "../../../registry/tests/support/debian.rs"]
+mod debian;
+#[path = "../../../src/markdown.rs"]
+mod markdown;
+mod printed;
+#[path = "../../../src/deploy/schema.rs"]
+mod schema;
+#[path = "../../../registry/tests/support/server.rs"]
+#[expect(dead_code, reason = "the tests of pushes also shut its door")]
+mod server;
+mod session;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use commands::Kind;
+use markdown::{Block, blocks};
+use session::Session;
+
+/// The workspace's folder.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// The documents, with the plug-in that each is about.
+fn documents() -> Vec<(PathBuf, String)> {
+    let root = root();
+    let mut documents: Vec<_> =
+        ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"].map(|name| root.join(name)).into();
+    let mut folders = vec![root.join("docs"), root.join("crates/sdk/src/guide")];
+    let plugins = fs::read_dir(root.join("plugins")).unwrap();
+    folders.extend(plugins.map(|entry| entry.unwrap().path()));
+    for folder in folders {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let file = entry.unwrap().path();
+            if file.extension().is_some_and(|extension| extension == "md") {
+                documents.push(file);
+            }
+        }
+    }
+    documents.sort();
+    let about = |file: PathBuf| {
+        let folder = file.parent().unwrap();
+        let plugin = match folder.parent() {
+            Some(parent) if parent.ends_with("plugins") => {
+                folder.file_name().unwrap().to_string_lossy().into_owned()
+            }
+            _ => "request-block".to_owned(),
+        };
+        (file, plugin)
+    };
+    documents.into_iter().map(about).collect()
+}
+
+fn blocks_of(file: &Path) -> Vec<Block> {
+    blocks(&fs::read_to_string(file).unwrap())
+}
+
+/// `README.md:12`.
+fn place(file: &Path, line: usize) -> String {
+    format!("{}:{line}", file.strip_prefix(root()).unwrap().display())
+}
+
+#[test]
+fn every_command_is_run_or_mapped() {
+    let mut run = 0;
+    for (file, _) in documents() {
+        for block in blocks_of(&file).iter().filter(|block| block.language == "console") {
+            let commands = commands::of(block);
+            assert!(
+                !commands.is_empty(),
+                "{}: has no command: write `$ ` before it",
+                place(&file, block.line)
+            );
+            for command in commands {
+                match command.kind() {
+                    Kind::Unknown => panic!(
+                        "{}: `{}` is neither run nor mapped: see commands::MAPPED",
+                        place(&file, command.line),
+                        command.text
+                    ),
+                    Kind::Mapped(_) => {}
+                    Kind::Run => run += 1,
+                }
+            }
+        }
+    }
+    assert!(run > 30, "{run}");
+}
+
+#[test]
+fn examples_of_help_exist() {
+    for folder in ["xtask/src", "xtask/gateway/src", "xtask/request/src"] {
+        let mut folders = vec![root().join(folder)];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let text = fs::read_to_string(&path).unwrap();
+                let lines = text.lines().filter(|line| line.starts_with("  cargo xtask "));
+                for word in lines.flat_map(str::split_whitespace).filter(|word| word.starts_with("examples/"))
+                {
+                    assert!(root().join(word).exists(), "{}: there is no {word}", path.display());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "builds plug-ins and starts Envoy: `cargo xtask test` runs it"]
+fn documents_do_what_they_say() {
+    let mut failures = Vec::new();
+    for (file, plugin) in documents() {
+        let mut session = Session::new(&plugin);
+        for block in blocks_of(&file) {
+            let here = place(&file, block.line);
+            let done = match (block.language.as_str(), block.attributes.as_str()) {
+                ("console", _) => console(&mut session, &file, &block),
+                ("yaml", "") => session.yaml(&block.text),
+                ("rust", "") if file.ends_with("README.md") => session.rust(&block.text),
+                // Rust in the guide is a documentation test, YAML with attributes is validated by `cargo xtask lint`.
+                _ => Ok(()),
+            };
+            if let Err(why) = done {
+                failures.push(format!("{here}: {why}"));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+fn console(session: &mut Session, file: &Path, block: &Block) -> Result<(), String> {
+    let failed: Vec<String> = commands::of(block)
+        .iter()
+        .filter(|command| command.kind() == Kind::Run)
+        .filter_map(|command| {
+            let why = session.run(command).err()?;
+            Some(format!("{}: `{}`: {why}", place(file, command.line), command.text))
+        })
+        .collect();
+    if failed.is_empty() { Ok(()) } else { Err(failed.join("\n\n")) }
+}
