@@ -181,11 +181,12 @@
 //! |---|---|
 //! | `status` | the answer's status; needed, unless the client resets |
 //! | `headers` | `{ name: value }`: there exactly once, with that value; `name: null`: absent; `name: { all: [a, b] }`: exactly these values, in order |
+//! | `headers_exact` | `[[name, value], …]`: these and no others, in order, with duplicates. What the same gateway adds without any plug-in is left out, and where a body ends (`content-length`, `transfer-encoding`) is compared only where it is written |
 //! | `body`, `body_contains` | the answer's whole body; bytes somewhere in it |
 //! | `trailers` | as `headers` |
 //! | `closed` | `true`: instead of a status: the stream is closed without an answer |
 //! | `cut_off` | `true`: the answer's body breaks off before its end, as when the upstream goes away |
-//! | `upstream` | `none`: the upstream saw no complete request; or `{ method, path, host, headers, body, body_contains, trailers }` of the request it saw |
+//! | `upstream` | `none`: the upstream saw no complete request; or `{ method, path, host, headers, headers_exact, body, body_contains, trailers }` of the request it saw |
 //! | `calls` | a list of what the services saw, in the order in which it came: `{ cluster, method, path, host, headers, body, … }`; `[]`: nothing |
 //! | `details` | the response-code details |
 //! | `log`, `log_absent` | text, or a list: each in a line that the plug-in logged during the request; in none |

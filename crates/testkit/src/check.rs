@@ -5,7 +5,10 @@ use std::fmt;
 
 use crate::ByteString;
 use crate::bytes::Shown;
-use crate::case::{CallExpect, Expect, Header, HeaderName, UpstreamExpect, UpstreamRequestExpect, Values};
+use crate::case::{
+    CallExpect, Expect, Header, HeaderName, Request, Upstream, UpstreamExpect, UpstreamRequestExpect, Values,
+};
+use crate::cuts::frames;
 use crate::outcome::{Answer, Call, LogLine, Outcome, UpstreamRequest};
 
 /// Whether a request came out as its case wants.
@@ -58,6 +61,46 @@ pub fn check(expect: &Expect, outcome: &Outcome) -> Result<(), Mismatch> {
         return Ok(());
     }
     Err(Mismatch { differences: found.0, log: outcome.log.clone() })
+}
+
+/// Whether all headers are as the case wants them, but for what the same gateway adds to this request and its answer
+/// without any plug-in: `plain` is what comes of it then. Where a body ends is compared only where the case writes it.
+pub(crate) fn check_exact(
+    expect: &Expect,
+    outcome: &Outcome,
+    plain: &Outcome,
+    request: &Request,
+    upstream: &Upstream,
+) -> Result<(), Mismatch> {
+    let mut found = Differences::default();
+    let via_upstream = outcome.details == plain.details;
+    if let (Some(wanted), Some(came)) = (&expect.headers_exact, &outcome.answer) {
+        let added = plain.answer.as_ref().map(|plain| additions(&plain.headers, &upstream.headers));
+        found.exact("headers_exact", wanted, &came.headers, added.unwrap_or_default(), via_upstream);
+    }
+    if let (Some(UpstreamExpect::Request(wanted)), Some(came)) = (&expect.upstream, &outcome.upstream)
+        && let Some(wanted) = &wanted.headers_exact
+    {
+        let added = plain.upstream.as_ref().map(|plain| additions(&plain.headers, &request.headers));
+        found.exact("upstream.headers_exact", wanted, &came.headers, added.unwrap_or_default(), true);
+    }
+    if found.0.is_empty() {
+        return Ok(());
+    }
+    Err(Mismatch { differences: found.0, log: outcome.log.clone() })
+}
+
+/// The names of what a gateway has added to these headers.
+fn additions(came: &[Header], sent: &[Header]) -> Vec<ByteString> {
+    let mut sent: Vec<_> = sent.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+    let added = came.iter().filter(|(name, _)| match sent.iter().position(|sent| **sent == **name) {
+        Some(place) => {
+            sent.swap_remove(place);
+            false
+        }
+        None => !frames(name),
+    });
+    added.map(|(name, _)| name.clone()).collect()
 }
 
 /// Whether a refused configuration's log holds what its case wants.
@@ -174,6 +217,42 @@ impl Differences {
             if values != *wanted {
                 self.add(format!("{field}.{name}"), list(wanted), list(&values));
             }
+        }
+    }
+
+    /// `all_added` when the gateway's additions cannot be missing.
+    fn exact(
+        &mut self,
+        field: &str,
+        wanted: &[(HeaderName, ByteString)],
+        came: &[Header],
+        added: Vec<ByteString>,
+        all_added: bool,
+    ) {
+        let mut wanted: Vec<Header> =
+            wanted.iter().map(|(name, value)| (name.as_bytes().into(), value.clone())).collect();
+        let mut came = came.to_vec();
+        came.retain(|(name, _)| !frames(name) || wanted.iter().any(|(wanted, _)| wanted == name));
+        for name in added {
+            let take = |headers: &mut Vec<Header>| {
+                let place = headers.iter().position(|(other, _)| *other == name);
+                place.map(|place| headers.remove(place)).is_some()
+            };
+            take(&mut wanted);
+            if !take(&mut came) && all_added {
+                let name = String::from_utf8_lossy(&name).into_owned();
+                self.add(format!("{field}: {name}"), "the header that the gateway adds", "none");
+            }
+        }
+        if wanted != came {
+            let shown = |headers: &[Header]| -> String {
+                let lines = headers.iter().map(|(name, value)| {
+                    format!("\n    {}: {}", String::from_utf8_lossy(name), Shown(value))
+                });
+                let lines: String = lines.collect();
+                if lines.is_empty() { "none".into() } else { lines }
+            };
+            self.add(field, shown(&wanted), shown(&came));
         }
     }
 

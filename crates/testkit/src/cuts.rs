@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
+use crate::ByteString;
 use crate::case::{Case, Chunks, Each, Expect, HeaderName, Request, Then, UpstreamExpect, Values};
 
 /// The number that random cuts come from; without it, another one in every run.
-const SEED: &str = "PORTCULLIS_SEED";
+pub(crate) const SEED: &str = "PORTCULLIS_SEED";
 
 /// A larger body than this is cut into so many equal pieces, not into bytes.
 const MOST_PIECES: usize = 4096;
@@ -101,10 +102,15 @@ fn forget_framing(expect: &mut Expect) {
     let forget = |headers: &mut BTreeMap<HeaderName, Values>| {
         headers.retain(|name, _| !FRAMING.iter().any(|framing| name.is(framing.as_bytes())));
     };
+    let forget_exact = |headers: &mut Option<Vec<(HeaderName, ByteString)>>| {
+        headers.iter_mut().for_each(|headers| headers.retain(|(name, _)| !frames(name.as_bytes())));
+    };
     expect.host_calls = None;
     forget(&mut expect.headers);
+    forget_exact(&mut expect.headers_exact);
     if let Some(UpstreamExpect::Request(wanted)) = &mut expect.upstream {
         forget(&mut wanted.headers);
+        forget_exact(&mut wanted.headers_exact);
     }
 }
 

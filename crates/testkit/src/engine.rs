@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use crate::case::{Order, Request, Setup, Upstream};
+use crate::host;
 use crate::outcome::{LogLine, Outcome};
 
 /// The engines by name.
@@ -45,6 +46,15 @@ pub trait Engine: Send + Sync {
     ///
     /// The engine itself failed, which says nothing about the plug-in.
     fn load(&self, setup: &Setup) -> anyhow::Result<Load>;
+
+    /// The same gateway without any plug-in: what it changes itself is not the plug-in's doing.
+    ///
+    /// # Errors
+    ///
+    /// The engine itself failed.
+    fn without_plugin(&self, setup: &Setup) -> anyhow::Result<Box<dyn Loaded>> {
+        host::without_plugin(setup)
+    }
 }
 
 impl<E: Engine> Engine for std::sync::Arc<E> {
@@ -54,6 +64,10 @@ impl<E: Engine> Engine for std::sync::Arc<E> {
 
     fn load(&self, setup: &Setup) -> anyhow::Result<Load> {
         (**self).load(setup)
+    }
+
+    fn without_plugin(&self, setup: &Setup) -> anyhow::Result<Box<dyn Loaded>> {
+        (**self).without_plugin(setup)
     }
 }
 

@@ -44,13 +44,21 @@ pub struct EnvoyEngine {
     /// Found at the first case, because finding it may mean fetching it.
     binary: OnceLock<Result<gateway::Envoy, String>>,
     running: Arc<Pool<Setup, Running>>,
+    /// The same without the plug-in.
+    plain: Arc<Pool<Setup, Running>>,
 }
 
 impl EnvoyEngine {
     /// An engine for the plug-in of this name in this module.
     #[must_use]
     pub fn new(plugin: &str, module: PathBuf) -> Self {
-        Self { plugin: plugin.into(), module, binary: OnceLock::new(), running: Pool::new(AT_ONCE) }
+        Self {
+            plugin: plugin.into(),
+            module,
+            binary: OnceLock::new(),
+            running: Pool::new(AT_ONCE),
+            plain: Pool::new(1),
+        }
     }
 
     fn binary(&self) -> anyhow::Result<&gateway::Envoy> {
@@ -70,13 +78,23 @@ impl Engine for EnvoyEngine {
     fn load(&self, setup: &Setup) -> anyhow::Result<Load> {
         let binary = self.binary()?;
         let started =
-            self.running.borrow(setup, || Running::start(binary, &self.plugin, &self.module, setup));
+            self.running.borrow(setup, || Running::start(binary, &self.plugin, Some(&self.module), setup));
         match started {
             Ok(running) => {
                 let counters_before = running.counters()?;
                 Ok(Load::Loaded(Box::new(LoadedEnvoy { running, counters_before })))
             }
             Err(NotRunning::Refused(log)) => Ok(Load::Refused { log }),
+            Err(NotRunning::Failed(error)) => Err(error),
+        }
+    }
+
+    fn without_plugin(&self, setup: &Setup) -> anyhow::Result<Box<dyn Loaded>> {
+        let binary = self.binary()?;
+        let setup = Setup { configuration: None, services: Vec::new(), ..setup.clone() };
+        match self.plain.borrow(&setup, || Running::start(binary, &self.plugin, None, &setup)) {
+            Ok(running) => Ok(Box::new(LoadedEnvoy { running, counters_before: BTreeMap::new() })),
+            Err(NotRunning::Refused(_)) => bail!("Envoy refuses a configuration without any plug-in"),
             Err(NotRunning::Failed(error)) => Err(error),
         }
     }
@@ -110,7 +128,7 @@ impl Running {
     fn start(
         binary: &gateway::Envoy,
         plugin: &str,
-        module: &std::path::Path,
+        module: Option<&std::path::Path>,
         setup: &Setup,
     ) -> Result<Self, NotRunning> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -120,11 +138,11 @@ impl Running {
                 Services::start(&setup.services)?,
             ))
         })?;
-        let wasm = Wasm {
+        let wasm = module.map(|module| Wasm {
             configuration: setup.configuration.clone(),
             hold_headers: setup.gateway.hold_headers,
             ..Wasm::new(plugin, module)
-        };
+        });
         let (route, cluster) = (&setup.gateway.route, &setup.gateway.cluster);
         let http2 = setup.gateway.upstream_protocol == Protocol::Http2;
         let mut clusters = vec![Cluster { http2, ..Cluster::at(cluster, upstream.address()) }];
@@ -132,7 +150,7 @@ impl Running {
         let bootstrap = Bootstrap {
             buffer_limit: setup.gateway.buffer_limit,
             workers: setup.gateway.workers,
-            ..Bootstrap::new(vec![wasm], vec![Route::all(route, cluster)], clusters)
+            ..Bootstrap::new(wasm.into_iter().collect(), vec![Route::all(route, cluster)], clusters)
         };
         match Process::start(binary, &bootstrap, setup.gateway.log_level) {
             Ok(process) => {

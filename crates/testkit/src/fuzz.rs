@@ -6,7 +6,9 @@
 //! - nothing stops the VM, whatever the configuration and the request hold;
 //! - every request that is sent whole is answered;
 //! - the answer, and what reaches the upstream and the services, is the same however a body is cut, and whether or not
-//!   it ends with trailers;
+//!   it ends with trailers, and whatever other requests are open at the same time;
+//! - the upstream and the client see every header as they do without the plug-in, but for those that its tests
+//!   [declare](crate::Changes);
 //! - a module's memory stays within [`MOST_PAGES`].
 //!
 //! Bytes come from a coverage-guided fuzzer, or from a seed ([`seeded`]). `cargo xtask fuzz` runs both.
@@ -17,7 +19,7 @@ mod material;
 mod scenario;
 mod seeded;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -26,9 +28,10 @@ pub use self::finding::Finding;
 use self::material::Material;
 use self::scenario::Scenario;
 pub use self::seeded::{Bounds, Ran, seeded};
-use crate::case::{Expect, Request, Setup, Upstream};
+use crate::case::{Expect, Order, Request, Setup, Upstream};
+use crate::changes::undeclared;
 use crate::outcome::{Answer, Outcome, UpstreamRequest};
-use crate::{Engine, Load, Loaded};
+use crate::{Changes, Declare, Engine, Load, Loaded};
 
 /// The memory that a VM may come to, in pages of 64 KiB: 64 MiB, many times the largest body.
 pub const MOST_PAGES: u64 = 1024;
@@ -40,6 +43,7 @@ const SHARED_BY: u32 = 20_000;
 pub struct Fuzzer {
     engine: Box<dyn Engine>,
     material: Material,
+    changes: Declare,
     /// VMs with a case's configuration, by the case's place.
     ready: Vec<Option<Ready>>,
     /// Requests sent so far.
@@ -51,10 +55,12 @@ struct Ready {
     uses: u32,
 }
 
-/// Two VMs with one configuration: what one gets whole the other gets in pieces.
+/// Two VMs with one configuration: what one gets whole the other gets in pieces. And a gateway without any plug-in.
 struct Vms {
     whole: Vm,
     cut: Vm,
+    plain: Box<dyn Loaded>,
+    changes: Changes,
 }
 
 struct Vm {
@@ -66,25 +72,45 @@ struct Vm {
 impl Vm {
     fn exchange(&mut self, request: &Request, upstream: &Upstream) -> anyhow::Result<Outcome> {
         let mut outcome = self.loaded.exchange(request, upstream)?;
+        self.count(&mut outcome);
+        Ok(outcome)
+    }
+
+    /// Sends requests at once. What all have counted is with the last.
+    fn interleave(
+        &mut self,
+        requests: &[(Request, Upstream)],
+        seed: u64,
+    ) -> anyhow::Result<VecDeque<Outcome>> {
+        let mut outcomes = self.loaded.interleave(requests, &Order::Random(seed))?;
+        if let Some((last, others)) = outcomes.split_last_mut() {
+            self.count(last);
+            others.iter_mut().for_each(|outcome| outcome.counters.clear());
+        }
+        Ok(outcomes.into())
+    }
+
+    /// Leaves what was counted since the request before.
+    fn count(&mut self, outcome: &mut Outcome) {
         let before = std::mem::replace(&mut self.counters, outcome.counters.clone());
         for (name, value) in &mut outcome.counters {
             *value = value.saturating_sub(before.get(name).copied().unwrap_or_default());
         }
         outcome.counters.retain(|_, value| *value > 0);
-        Ok(outcome)
     }
 }
 
 impl Fuzzer {
-    /// A fuzzer for the plug-in in `directory`, whose cases are what scenarios begin from.
+    /// A fuzzer for the plug-in in `directory`, whose cases are what scenarios begin from, and which changes only what
+    /// it declares.
     ///
     /// # Errors
     ///
     /// The cases cannot be read, or none has requests.
-    pub fn new(directory: &Path, engine: impl Engine + 'static) -> anyhow::Result<Self> {
+    pub fn new(directory: &Path, engine: impl Engine + 'static, changes: Declare) -> anyhow::Result<Self> {
         let material = Material::read(&directory.join("tests/cases.yaml"))?;
         let ready = material.cases.iter().map(|_| None).collect();
-        Ok(Self { engine: Box::new(engine), material, ready, requests: 0 })
+        Ok(Self { engine: Box::new(engine), material, changes, ready, requests: 0 })
     }
 
     /// How many requests were sent.
@@ -116,7 +142,7 @@ impl Fuzzer {
 
     /// With VMs of its own, for its configuration may be refused.
     fn run_configured(&mut self, scenario: &Scenario) -> anyhow::Result<()> {
-        match vms(&*self.engine, &scenario.setup)? {
+        match vms(&*self.engine, self.changes, &scenario.setup)? {
             Some(mut vms) => self.exchange(&mut vms, scenario),
             None => Ok(()),
         }
@@ -128,7 +154,7 @@ impl Fuzzer {
         let mut ready = match place.take().filter(|ready| ready.uses < SHARED_BY) {
             Some(ready) => ready,
             None => {
-                let vms = vms(&*self.engine, &scenario.setup)?;
+                let vms = vms(&*self.engine, self.changes, &scenario.setup)?;
                 Ready { vms: vms.context("a configuration that a case serves with is refused")?, uses: 0 }
             }
         };
@@ -141,28 +167,61 @@ impl Fuzzer {
     }
 
     fn exchange(&mut self, vms: &mut Vms, scenario: &Scenario) -> anyhow::Result<()> {
+        let mut at_once = match scenario.at_once {
+            Some(seed) => {
+                let cut = scenario.requests.iter().map(|pair| (pair.cut.clone(), scenario.upstream.clone()));
+                let requests: Vec<_> = cut.collect();
+                vms.cut.interleave(&requests, seed).context("requests that are open at once")?
+            }
+            None => VecDeque::new(),
+        };
+        let (mut counted_whole, mut counted_cut) = (BTreeMap::new(), BTreeMap::new());
         for (index, pair) in scenario.requests.iter().enumerate() {
             self.requests += 2;
             let at = || format!("requests[{index}]");
-            let whole = vms.whole.exchange(&pair.whole, &scenario.upstream).with_context(at)?;
-            let cut = vms.cut.exchange(&pair.cut, &scenario.upstream);
-            let cut = cut.with_context(|| format!("requests[{index}] in other pieces"))?;
+            let plain = vms.plain.exchange(&pair.whole, &scenario.upstream).with_context(at)?;
+            let mut whole = vms.whole.exchange(&pair.whole, &scenario.upstream).with_context(at)?;
+            let mut cut = match at_once.pop_front() {
+                Some(outcome) => outcome,
+                None => {
+                    let cut = vms.cut.exchange(&pair.cut, &scenario.upstream);
+                    cut.with_context(|| format!("requests[{index}] in other pieces"))?
+                }
+            };
             for outcome in [&whole, &cut] {
                 holds(&pair.whole, outcome).with_context(at)?;
+            }
+            if let Some(change) = undeclared(&vms.changes, &whole, &plain) {
+                bail!("{}: {change}: declare it in tests/changes/mod.rs, or leave the header as it is", at());
+            }
+            if scenario.at_once.is_some() {
+                add(&mut counted_whole, std::mem::take(&mut whole.counters));
+                add(&mut counted_cut, std::mem::take(&mut cut.counters));
             }
             if pair.comparable {
                 same(&whole, &cut).with_context(at)?;
             }
         }
+        if scenario.requests.iter().all(|pair| pair.comparable) && counted_whole != counted_cut {
+            bail!("counters of requests one after the other {counted_whole:?}, and at once {counted_cut:?}");
+        }
         Ok(())
     }
 }
 
-fn vms(engine: &dyn Engine, setup: &Setup) -> anyhow::Result<Option<Vms>> {
+fn add(total: &mut BTreeMap<String, u64>, counters: BTreeMap<String, u64>) {
+    for (name, value) in counters {
+        *total.entry(name).or_default() += value;
+    }
+}
+
+fn vms(engine: &dyn Engine, changes: Declare, setup: &Setup) -> anyhow::Result<Option<Vms>> {
     match (engine.load(setup)?, engine.load(setup)?) {
         (Load::Loaded(whole), Load::Loaded(cut)) => {
             let vm = |loaded| Vm { loaded, counters: BTreeMap::new() };
-            Ok(Some(Vms { whole: vm(whole), cut: vm(cut) }))
+            let document = setup.configuration.as_deref().and_then(|text| serde_json::from_str(text).ok());
+            let changes = changes(&document.unwrap_or_default());
+            Ok(Some(Vms { whole: vm(whole), cut: vm(cut), plain: engine.without_plugin(setup)?, changes }))
         }
         (Load::Refused { .. }, Load::Refused { .. }) => Ok(None),
         _ => bail!("the same configuration was taken once and refused once"),
@@ -222,5 +281,6 @@ fn unexpecting(mut request: Request) -> Request {
     request.repeat = 1;
     request.connections = 1;
     request.answers.clear();
+    request.name = None;
     request
 }

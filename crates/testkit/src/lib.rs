@@ -31,6 +31,7 @@
 
 mod bytes;
 pub mod case;
+mod changes;
 mod check;
 mod cuts;
 mod engine;
@@ -43,18 +44,30 @@ mod runner;
 pub mod wasm;
 
 pub use bytes::ByteString;
+pub use changes::{Changes, Declare, texts, values};
 pub use check::{Mismatch, check, check_refused};
 pub use engine::{Engine, EngineName, Load, Loaded};
 pub use runner::{run, wasm as interpreter};
+pub use serde_json::Value;
 
 /// The whole of a plug-in's `tests/cases.rs` (a test target with `harness = false`): replays
-/// `tests/cases.yaml` beside it. Takes the plug-in's crate.
+/// `tests/cases.yaml` beside it. Takes the plug-in's crate and, where the plug-in changes headers, the function that
+/// declares for each configuration which ones ([`Declare`]). It is `changes` of the module `tests/changes/mod.rs`, where
+/// `cargo xtask fuzz` finds it too:
+///
+/// ```ignore
+/// mod changes;
+/// testkit::cases!(add_header, changes: changes::changes);
+/// ```
 #[macro_export]
 macro_rules! cases {
     ($plugin:ident) => {
+        $crate::cases!($plugin, changes: |_| $crate::Changes::none());
+    };
+    ($plugin:ident, changes: $changes:expr) => {
         fn main() -> ::std::process::ExitCode {
             let native = $crate::native::Native::new($plugin::entry);
-            $crate::run(env!("CARGO_MANIFEST_DIR"), env!("CARGO_PKG_NAME"), native)
+            $crate::run(env!("CARGO_MANIFEST_DIR"), env!("CARGO_PKG_NAME"), native, $changes)
         }
     };
 }

@@ -13,11 +13,13 @@ use anyhow::{Context, anyhow, bail};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use self::counts::{Cost, Ledger};
+use self::faults::Breadth;
 use crate::bytes::Shown;
 use crate::case::{Case, Expect, Order, Request, Stage, Then, Upstream};
 use crate::envoy::EnvoyEngine;
+use crate::outcome::Outcome;
 use crate::wasm::WasmEngine;
-use crate::{Engine, EngineName, Load, Loaded, case, check, check_refused, cuts};
+use crate::{Declare, Engine, EngineName, Load, Loaded, case, check, check_refused, cuts};
 
 /// Which engines run, separated by commas; without it, the two that need no gateway.
 const ENGINES: &str = "PORTCULLIS_ENGINES";
@@ -36,10 +38,10 @@ const LARGEST_INTERPRETED: usize = 1024 * 1024;
 /// Bodies are cut anew in every run, from the number in `PORTCULLIS_SEED` where that is set. A case that skips an engine is listed as ignored,
 /// with its reason; `--ignored` runs it all the same.
 #[must_use]
-pub fn run(directory: &str, plugin: &str, native: impl Engine + 'static) -> ExitCode {
+pub fn run(directory: &str, plugin: &str, native: impl Engine + 'static, changes: Declare) -> ExitCode {
     let native = Arc::new(native);
     let wasm = Arc::new(wasm(directory, plugin));
-    if let Some(done) = fuzzing::run(Path::new(directory), Arc::clone(&native), Arc::clone(&wasm)) {
+    if let Some(done) = fuzzing::run(Path::new(directory), changes, Arc::clone(&native), Arc::clone(&wasm)) {
         return done.unwrap_or_else(|error| {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -83,11 +85,25 @@ fn trials(
                 trials.extend(trials_on(Arc::clone(&native), &cases, seed)?);
                 let (engine, cases, directory) = (Arc::clone(&native), cases.clone(), directory.to_owned());
                 trials.push(Trial::test("native: faults of the gateway", move || {
-                    faults::run(&*engine, Path::new(&directory), &cases)
+                    if faults::is_classic(&*engine, &cases)? {
+                        return Ok(());
+                    }
+                    faults::run(&*engine, Path::new(&directory), &cases, Breadth::All, seed)
                         .map_err(|error| Failed::from(format!("{error:#}")))
                 }));
             }
-            EngineName::Wasm => trials.extend(trials_on(Arc::clone(&wasm), &cases, seed)?),
+            EngineName::Wasm => {
+                trials.extend(trials_on(Arc::clone(&wasm), &cases, seed)?);
+                let (engine, cases, directory) = (Arc::clone(&wasm), cases.clone(), directory.to_owned());
+                let native = Arc::clone(&native);
+                trials.push(Trial::test("wasm: host calls that fail", move || {
+                    if faults::is_classic(&*native, &cases)? {
+                        return Ok(());
+                    }
+                    faults::run(&*engine, Path::new(&directory), &cases, Breadth::EveryCall, seed)
+                        .map_err(|error| Failed::from(format!("{error:#}")))
+                }));
+            }
             EngineName::Envoy => match std::env::var_os(MODULE) {
                 Some(module) => {
                     let engine = EnvoyEngine::new(plugin, module.into());
@@ -171,7 +187,7 @@ fn run_case(engine: &dyn Engine, case: &Case) -> anyhow::Result<Cost> {
         (Load::Loaded(_), Then::Refused(wanted)) => {
             bail!("the configuration was taken, and must be refused with {wanted:?}")
         }
-        (Load::Loaded(loaded), Then::Requests(requests)) => run_requests(loaded, requests, case),
+        (Load::Loaded(loaded), Then::Requests(requests)) => run_requests(engine, loaded, requests, case),
     }
 }
 
@@ -179,20 +195,26 @@ fn run_case(engine: &dyn Engine, case: &Case) -> anyhow::Result<Cost> {
 fn run_variants(engine: &dyn Engine, case: &Case, seed: u64, largest: usize) -> anyhow::Result<()> {
     for (how, requests) in cuts::variants(case, seed, largest) {
         match engine.load(&case.setup)? {
-            Load::Loaded(loaded) => run_requests(loaded, &requests, case).context(how).map(drop)?,
+            Load::Loaded(loaded) => run_requests(engine, loaded, &requests, case).context(how).map(drop)?,
             Load::Refused { .. } => bail!("the configuration was refused the second time"),
         }
     }
     Ok(())
 }
 
-fn run_requests(mut loaded: Box<dyn Loaded>, requests: &[Request], case: &Case) -> anyhow::Result<Cost> {
+fn run_requests(
+    engine: &dyn Engine,
+    mut loaded: Box<dyn Loaded>,
+    requests: &[Request],
+    case: &Case,
+) -> anyhow::Result<Cost> {
     let mut cost = Cost::default();
+    let mut plain = Plain { engine, case, loaded: None };
     for stage in &case.stages {
         match stage {
             Stage::Request(place) => {
                 let request = requests.get(*place).context("no such request")?;
-                run_request(&mut *loaded, request, case, &mut cost)
+                run_request(&mut *loaded, request, case, &mut cost, &mut plain)
                     .with_context(|| format!("requests[{place}], {}", line(request)))?;
             }
             Stage::Interleave { requests: places, events } => {
@@ -202,11 +224,10 @@ fn run_requests(mut loaded: Box<dyn Loaded>, requests: &[Request], case: &Case) 
                 for ((place, request), outcome) in places.iter().zip(open).zip(outcomes?) {
                     cost.add(&outcome);
                     let name = request.name.as_deref().unwrap_or_default();
-                    check(&request.expect, &outcome).map_err(|mismatch| {
-                        anyhow!(
-                            "requests[{place}], {name}, {}: came out otherwise:\n{mismatch}",
-                            line(request)
-                        )
+                    let checked = check(&request.expect, &outcome).map_err(anyhow::Error::from);
+                    checked.and_then(|()| plain.check(request, &outcome)).map_err(|mismatch| {
+                        let line = line(request);
+                        anyhow!("requests[{place}], {name}, {line}: came out otherwise:\n{mismatch:#}")
                     })?;
                 }
             }
@@ -226,6 +247,7 @@ fn run_request(
     request: &Request,
     case: &Case,
     cost: &mut Cost,
+    plain: &mut Plain<'_>,
 ) -> anyhow::Result<()> {
     let upstream = request.upstream.as_ref().unwrap_or(&case.upstream);
     if !request.answers.is_empty() {
@@ -240,12 +262,40 @@ fn run_request(
         let last = time == request.repeat;
         let outcome = loaded.exchange(request, upstream)?;
         cost.add(&outcome);
-        check(if last { &request.expect } else { &not_yet_counted }, &outcome).map_err(|mismatch| {
-            let which = if request.repeat > 1 { format!(" the {time}. time") } else { String::new() };
-            anyhow!("came out otherwise{which}:\n{mismatch}")
-        })?;
+        let checked = check(if last { &request.expect } else { &not_yet_counted }, &outcome);
+        checked.map_err(anyhow::Error::from).and_then(|()| plain.check(request, &outcome)).map_err(
+            |mismatch| {
+                let which = if request.repeat > 1 { format!(" the {time}. time") } else { String::new() };
+                anyhow!("came out otherwise{which}:\n{mismatch:#}")
+            },
+        )?;
     }
     Ok(())
+}
+
+/// The gateway of a case without any plug-in, from the first request on that needs it.
+struct Plain<'c> {
+    engine: &'c dyn Engine,
+    case: &'c Case,
+    loaded: Option<Box<dyn Loaded>>,
+}
+
+impl Plain<'_> {
+    /// Compares all headers where the request expects that.
+    fn check(&mut self, request: &Request, outcome: &Outcome) -> anyhow::Result<()> {
+        if !request.expect.is_exact() {
+            return Ok(());
+        }
+        let upstream = request.upstream.as_ref().unwrap_or(&self.case.upstream);
+        let loaded = match &mut self.loaded {
+            Some(loaded) => loaded,
+            None => self.loaded.insert(self.engine.without_plugin(&self.case.setup)?),
+        };
+        // A client that goes away would leave nothing to compare with.
+        let whole = Request { reset_after: None, reset_when_called: None, time: None, ..request.clone() };
+        let plain = loaded.exchange(&whole, upstream).context("without the plug-in")?;
+        Ok(check::check_exact(&request.expect, outcome, &plain, request, upstream)?)
+    }
 }
 
 /// `GET "/path"`, so that the request can be found in the file.

@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use testkit::Changes;
 use testkit::fuzz::{Bounds, Ran, seeded};
 use testkit::native::{Entry, Native};
 
@@ -20,16 +21,23 @@ cases:
 const RUNS: u64 = 3_000;
 
 fn fuzz(entry: fn() -> Entry) -> Ran {
-    let folder = tempfile::tempdir().unwrap();
+    fuzz_in(entry, &tempfile::tempdir().unwrap())
+}
+
+fn fuzz_in(entry: fn() -> Entry, folder: &tempfile::TempDir) -> Ran {
     fs::create_dir(folder.path().join("tests")).unwrap();
     fs::write(folder.path().join("tests/cases.yaml"), CASES).unwrap();
     let bounds = Bounds { runs: Some(RUNS), time: None };
-    seeded(folder.path(), Native::new(entry), 1, bounds, &folder.path().join("findings")).unwrap()
+    seeded(folder.path(), Native::new(entry), |_| Changes::none(), 1, bounds, &folder.path().join("findings"))
+        .unwrap()
 }
 
 /// Blocks a body that has a word; what it keeps from piece to piece is so many bytes shorter than the word.
 macro_rules! blocker {
     ($module:ident, $shorter:expr, |$request:ident| $headers:expr) => {
+        blocker!($module, $shorter, |$request| $headers, |reply, _| reply);
+    };
+    ($module:ident, $shorter:expr, |$request:ident| $headers:expr, $reply:expr) => {
         mod $module {
             use sdk::prelude::*;
 
@@ -39,6 +47,10 @@ macro_rules! blocker {
             }
 
             pub(super) struct Blocker;
+
+            fn with(reply: Reply, seen: &[u8], change: impl FnOnce(Reply, &[u8]) -> Reply) -> Reply {
+                change(reply, seen)
+            }
 
             #[plugin]
             impl Plugin for Blocker {
@@ -55,7 +67,8 @@ macro_rules! blocker {
                     body.state.extend_from_slice(&chunk);
                     let word = config.word.as_bytes();
                     if body.state.windows(word.len().max(1)).any(|window| window == word) {
-                        return BodyFlow::Reply(Reply::new(config::StatusCode::FORBIDDEN));
+                        let reply = Reply::new(config::StatusCode::FORBIDDEN);
+                        return BodyFlow::Reply(with(reply, &body.state, $reply));
                     }
                     let kept: usize = word.len().saturating_sub($shorter);
                     let gone = body.state.len().saturating_sub(kept);
@@ -75,6 +88,33 @@ blocker!(index_by_header, 1, |request| {
     let level: usize = level.and_then(|level| level.parse().ok()).unwrap_or(0);
     let _ = [0; 8][level];
 });
+
+// Each of these changes a header and nothing else.
+blocker!(duplicated, 1, |request| if let Some(accept) = request.get("accept") {
+    request.add("accept", accept);
+});
+blocker!(dropped, 1, |request| if request.get("te").is_some() {
+    request.remove("x-level");
+});
+blocker!(leaked, 1, |_request| (), |reply, seen| match seen.starts_with(b"a") {
+    true => reply.header("x-seen", seen),
+    false => reply,
+});
+
+#[test]
+fn a_header_that_is_duplicated_dropped_or_leaked_is_found() {
+    for (entry, header) in [
+        (duplicated::entry as fn() -> Entry, "accept"),
+        (dropped::entry, "x-level"),
+        (leaked::entry, "x-seen"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let ran = fuzz_in(entry, &folder);
+        let finding =
+            ran.findings.first().and_then(|file| fs::read_to_string(file.with_extension("yaml")).ok());
+        assert!(finding.is_some_and(|finding| finding.contains(header)), "{header}: {ran}");
+    }
+}
 
 #[test]
 fn a_plug_in_without_a_fault_is_found_to_have_none() {

@@ -1,3 +1,5 @@
 //! Replays `cases.yaml`.
 
-testkit::cases!(add_header);
+mod changes;
+
+testkit::cases!(add_header, changes: changes::changes);

@@ -1,3 +1,5 @@
 //! Replays `cases.yaml`.
 
-testkit::cases!(ai_data_masking);
+mod changes;
+
+testkit::cases!(ai_data_masking, changes: changes::changes);

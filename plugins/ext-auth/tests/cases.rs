@@ -1,3 +1,5 @@
 //! Replays `cases.yaml`.
 
-testkit::cases!(ext_auth);
+mod changes;
+
+testkit::cases!(ext_auth, changes: changes::changes);

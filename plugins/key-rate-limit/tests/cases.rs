@@ -1,3 +1,5 @@
 //! Replays `cases.yaml`.
 
-testkit::cases!(key_rate_limit);
+mod changes;
+
+testkit::cases!(key_rate_limit, changes: changes::changes);

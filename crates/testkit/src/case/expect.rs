@@ -16,6 +16,8 @@ pub struct Expect {
     pub status: Option<u16>,
     /// The answer's headers.
     pub headers: BTreeMap<HeaderName, Values>,
+    /// All of the answer's headers, in order.
+    pub headers_exact: Option<Vec<(HeaderName, ByteString)>>,
     /// The answer's whole body.
     pub body: Option<ByteString>,
     /// Bytes somewhere in the answer's body.
@@ -45,6 +47,15 @@ pub struct Expect {
 }
 
 impl Expect {
+    /// Whether all headers are looked at, the client's or the upstream's.
+    pub(crate) fn is_exact(&self) -> bool {
+        let upstream = match &self.upstream {
+            Some(UpstreamExpect::Request(request)) => request.headers_exact.is_some(),
+            _ => false,
+        };
+        upstream || self.headers_exact.is_some()
+    }
+
     /// Whether an answer to the client is needed to meet this.
     pub(crate) fn needs_answer(&self) -> bool {
         self.status.is_some()
@@ -52,6 +63,7 @@ impl Expect {
             || self.body_contains.is_some()
             || self.cut_off
             || !self.headers.is_empty()
+            || self.headers_exact.is_some()
             || !self.trailers.is_empty()
     }
 }
@@ -62,6 +74,11 @@ impl Expect {
 pub struct HeaderName(String);
 
 impl HeaderName {
+    /// The name.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
     /// Whether this is the name, without regard to case.
     pub(crate) fn is(&self, name: &[u8]) -> bool {
         self.0.as_bytes().eq_ignore_ascii_case(name)
@@ -130,6 +147,8 @@ pub struct UpstreamRequestExpect {
     pub host: Option<ByteString>,
     /// Its headers.
     pub headers: BTreeMap<HeaderName, Values>,
+    /// All of its headers, in order.
+    pub headers_exact: Option<Vec<(HeaderName, ByteString)>>,
     /// Its whole body.
     pub body: Option<ByteString>,
     /// Bytes somewhere in its body.

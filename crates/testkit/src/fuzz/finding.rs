@@ -65,6 +65,9 @@ fn write(f: &mut String, scenario: &Scenario, material: &Material) -> fmt::Resul
     if let Some(configuration) = &scenario.setup.configuration {
         writeln!(f, "  config_text: {}", Escaped(configuration.as_bytes()))?;
     }
+    if let Some(seed) = scenario.at_once {
+        writeln!(f, "  # The second of each two were open at once, in the order of {seed}.")?;
+    }
     writeln!(f, "  requests:")?;
     for pair in &scenario.requests {
         for request in [&pair.whole, &pair.cut] {

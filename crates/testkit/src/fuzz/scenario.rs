@@ -22,6 +22,9 @@ pub(super) struct Scenario {
     pub(super) own_configuration: bool,
     pub(super) upstream: Upstream,
     pub(super) requests: Vec<Pair>,
+    /// The number that the order follows from in which parts of requests come that are open at once; nothing when one
+    /// request follows the other.
+    pub(super) at_once: Option<u64>,
 }
 
 /// One request, and the same in other pieces.
@@ -44,17 +47,24 @@ impl Scenario {
                 own_configuration: true,
                 upstream: Upstream::default(),
                 requests: Vec::new(),
+                at_once: None,
             };
         };
         let mut reader = Reader { source, material, served };
         let setup = reader.setup().ok().flatten();
+        let at_once = reader.at_once().unwrap_or_default();
         let mut requests = Vec::new();
         while requests.len() < MOST_REQUESTS && (requests.is_empty() || !reader.source.is_empty()) {
             let Ok(pair) = reader.pair() else { break };
             requests.push(pair);
         }
+        let open_ended = |request: &Request| !request.talk.is_empty() || request.is_upgrade();
+        let can_be = requests.len() > 1
+            && requests.iter().all(|pair| !open_ended(&pair.cut))
+            && !(served.upstream.echo || served.upstream.open);
         Self {
             case,
+            at_once: at_once.filter(|_| can_be),
             own_configuration: setup.is_some(),
             setup: setup.unwrap_or_else(|| served.setup.clone()),
             upstream: served.upstream.clone(),
@@ -70,6 +80,11 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Whether requests are open at once, in one half of the scenarios.
+    fn at_once(&mut self) -> Result<Option<u64>> {
+        Ok(if self.source.ratio(1_u8, 2)? { Some(self.source.arbitrary()?) } else { None })
+    }
+
     /// Another configuration than the case's, now and then.
     fn setup(&mut self) -> Result<Option<Setup>> {
         if !self.source.ratio(1_u8, 24)? {

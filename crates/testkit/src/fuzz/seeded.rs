@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::Fuzzer;
-use crate::Engine;
 use crate::cuts::Random;
+use crate::{Declare, Engine};
 
 /// The longest input, in bytes.
 const LONGEST: usize = 600;
@@ -52,11 +52,12 @@ const ENOUGH: usize = 10;
 pub fn seeded(
     directory: &Path,
     engine: impl Engine + 'static,
+    changes: Declare,
     seed: u64,
     bounds: Bounds,
     findings: &Path,
 ) -> anyhow::Result<Ran> {
-    let mut fuzzer = Fuzzer::new(directory, engine)?;
+    let mut fuzzer = Fuzzer::new(directory, engine, changes)?;
     let mut random = Random::new(seed);
     let mut ran = Ran::default();
     let (start, mut told) = (Instant::now(), Instant::now());

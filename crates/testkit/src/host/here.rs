@@ -38,6 +38,15 @@ impl Common {
     }
 }
 
+/// A gateway without any plug-in.
+pub(crate) fn without_plugin(setup: &Setup) -> anyhow::Result<Box<dyn Loaded>> {
+    let entry = Entry::new("none", |_, _| {}, |_, _| true, |_| {});
+    match Common::default().load(setup, entry) {
+        Load::Loaded(loaded) => Ok(loaded),
+        Load::Refused { .. } => bail!("a configuration is refused that nothing reads"),
+    }
+}
+
 struct Root {
     vm: Vm,
     /// What the requests of this root have counted.

@@ -16,7 +16,7 @@ mod stream;
 mod vm;
 mod worker;
 
-pub(crate) use here::Common;
+pub(crate) use here::{Common, without_plugin};
 pub(crate) use mock::MockHost;
 pub(crate) use worker::{VmHost, load};
 

@@ -51,7 +51,9 @@ macro_rules! classic_cases {
 
         fn main() -> ::std::process::ExitCode {
             let native = $crate::native::Native::new(classic::entry);
-            $crate::run(env!("CARGO_MANIFEST_DIR"), env!("CARGO_PKG_NAME"), native)
+            $crate::run(env!("CARGO_MANIFEST_DIR"), env!("CARGO_PKG_NAME"), native, |_| {
+                $crate::Changes::none()
+            })
         }
     };
 }

@@ -1,17 +1,21 @@
 //! A gateway that fails: every host call with every status, services that never answer or are not there, and clients
 //! that go away in the middle of their body.
 //!
+//! Natively all of it. In the module, which takes longer, every host call fails with a few statuses, in a few of the cases
+//! that make it. Requests go out one after the other, and open at once in an order that the seed gives.
+//!
 //! Whatever fails, the VM goes on, every request is answered, and nothing of it is left. A plug-in that fails closed lets
 //! nothing through that it stops when nothing fails, and one that fails open stops nothing that it lets through.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
-use super::line;
-use crate::case::{Case, Request, ServiceAnswer, Then, Upstream};
+use super::{line, with_upstreams};
+use crate::case::{Case, Order, Request, ServiceAnswer, Then, Upstream};
+use crate::cuts::SEED;
 use crate::outcome::Outcome;
 use crate::{Engine, Load};
 
@@ -23,6 +27,15 @@ const NOT_FOUND: u32 = 1;
 
 /// Calls of which the configuration says what their failure means.
 const CONFIGURED: [&str; 2] = ["proxy_http_call", "proxy_grpc_call"];
+
+/// The statuses that a module's host calls fail with: no such thing, a wrong argument, and a failure of the host.
+const STATUSES_IN_MODULE: [u32; 3] = [NOT_FOUND, 2, 10];
+
+/// In so many cases each host call fails in the module.
+const CASES_IN_MODULE: usize = 3;
+
+/// The statuses with which host calls fail while requests are open at once.
+const STATUSES_AT_ONCE: [u32; 2] = [2, 10];
 
 /// Cases with more bytes than this, or with more requests, would take too long so many times over.
 const LARGEST: usize = 64 * 1024;
@@ -36,22 +49,51 @@ enum FailStrategy {
     FailClose,
 }
 
-/// Runs every case with every fault.
+/// How far a run goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Breadth {
+    /// Every case with every fault.
+    All,
+    /// Every host call, with a few statuses in a few cases.
+    EveryCall,
+}
+
+/// Whether a plug-in answers for its host calls itself, as the classic style does, so that nothing is known of what a
+/// failure means.
+pub(super) fn is_classic(native: &dyn Engine, cases: &[std::sync::Arc<Case>]) -> anyhow::Result<bool> {
+    for case in cases.iter().filter(|case| is_short(case)) {
+        let Then::Requests(requests) = &case.then else { continue };
+        if let Some((outcomes, _)) = outcomes(native, case, requests, None)? {
+            return Ok(outcomes.iter().any(|outcome| outcome.left.is_none()));
+        }
+    }
+    Ok(true)
+}
+
+/// Runs cases with faults.
 pub(super) fn run(
     engine: &dyn Engine,
     directory: &Path,
     cases: &[std::sync::Arc<Case>],
+    breadth: Breadth,
+    seed: u64,
 ) -> anyhow::Result<()> {
     let strategy = fail_strategy(directory)?;
+    let mut tried: BTreeMap<&'static str, usize> = BTreeMap::new();
     for case in cases.iter().filter(|case| case.setup.gateway.fails.is_empty() && is_short(case)) {
         let Then::Requests(requests) = &case.then else { continue };
-        let Some((usual, calls)) = outcomes(engine, case, requests)? else { continue };
-        // The classic style answers for its host calls itself.
-        if usual.iter().any(|outcome| outcome.left.is_none()) {
-            return Ok(());
-        }
+        let Some((usual, calls)) = outcomes(engine, case, requests, None)? else { continue };
+        let statuses: Vec<u32> = match breadth {
+            Breadth::All => STATUSES.collect(),
+            Breadth::EveryCall => STATUSES_IN_MODULE.to_vec(),
+        };
         for call in calls {
-            for status in STATUSES {
+            let times = tried.entry(call).or_default();
+            *times += 1;
+            if breadth == Breadth::EveryCall && *times > CASES_IN_MODULE {
+                continue;
+            }
+            for &status in &statuses {
                 let mut failing = Case::clone(case);
                 failing.setup.gateway.fails.insert(call.to_owned(), status);
                 let what = || format!("case `{}`: {call} fails with status {status}", case.name);
@@ -59,8 +101,20 @@ pub(super) fn run(
                     let is_an_answer = status == NOT_FOUND || CONFIGURED.contains(&call);
                     if is_an_answer { Ok(()) } else { kept(strategy, usual, outcome) }
                 };
-                compare(engine, &failing, requests, &usual, judge).with_context(what)?;
+                compare(engine, &failing, requests, &usual, None, judge).with_context(what)?;
+                if requests.len() > 1 && STATUSES_AT_ONCE.contains(&status) {
+                    let what = || format!("{}, requests at once ({SEED}={seed})", what());
+                    compare(engine, &failing, requests, &usual, Some(seed), judge).with_context(what)?;
+                }
             }
+        }
+        if requests.len() > 1 {
+            let what = || format!("case `{}`: requests at once ({SEED}={seed})", case.name);
+            let judge = |usual: &Outcome, outcome: &Outcome| kept(strategy, usual, outcome);
+            compare(engine, case, requests, &usual, Some(seed), judge).with_context(what)?;
+        }
+        if breadth == Breadth::EveryCall {
+            continue;
         }
         for answer in [ServiceAnswer::None, ServiceAnswer::Closed] {
             let mut requests = requests.clone();
@@ -68,7 +122,9 @@ pub(super) fn run(
                 service.answer = answer.clone();
             }
             let what = || format!("case `{}`: services: {answer:?}", case.name);
-            compare(engine, case, &requests, &usual, |_, _| Ok(())).with_context(what)?;
+            compare(engine, case, &requests, &usual, None, |_, _| Ok(())).with_context(what)?;
+            let what = || format!("{}, requests at once ({SEED}={seed})", what());
+            compare(engine, case, &requests, &usual, Some(seed), |_, _| Ok(())).with_context(what)?;
         }
         going_away(engine, case, requests, &usual)?;
     }
@@ -91,11 +147,12 @@ fn going_away(
             }
         }
         let what = || format!("case `{}`: clients go away after {after} pieces", case.name);
-        compare(engine, case, &gone, usual, |_, _| Ok(())).with_context(what)?;
+        compare(engine, case, &gone, usual, None, |_, _| Ok(())).with_context(what)?;
+        compare(engine, case, &gone, usual, Some(after as u64), |_, _| Ok(())).with_context(what)?;
         let mut cut = Case::clone(case);
         cut.upstream = Upstream { reset_after: Some(after), trailers: Vec::new(), ..cut.upstream };
         let what = || format!("case `{}`: the upstream goes away after {after} pieces", case.name);
-        compare(engine, &cut, requests, usual, |_, _| Ok(())).with_context(what)?;
+        compare(engine, &cut, requests, usual, None, |_, _| Ok(())).with_context(what)?;
     }
     Ok(())
 }
@@ -105,10 +162,14 @@ fn compare(
     case: &Case,
     requests: &[Request],
     usual: &[Outcome],
+    at_once: Option<u64>,
     judge: impl Fn(&Outcome, &Outcome) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    if at_once.is_some() && !requests.iter().all(|request| can_be_open_at_once(request, case)) {
+        return Ok(());
+    }
     // A configuration may be refused for it.
-    let Some((outcomes, _)) = outcomes(engine, case, requests)? else { return Ok(()) };
+    let Some((outcomes, _)) = outcomes(engine, case, requests, at_once)? else { return Ok(()) };
     for ((request, usual), outcome) in requests.iter().zip(usual).zip(&outcomes) {
         let upstream = request.upstream.as_ref().unwrap_or(&case.upstream);
         answered(request, upstream, outcome)
@@ -118,15 +179,33 @@ fn compare(
     Ok(())
 }
 
-/// What comes of the requests, and the names of the host calls; nothing where the configuration is refused.
+/// Whether a request can be one of several whose parts come in any order.
+fn can_be_open_at_once(request: &Request, case: &Case) -> bool {
+    let upstream = request.upstream.as_ref().unwrap_or(&case.upstream);
+    request.repeat == 1
+        && request.time.is_none()
+        && request.talk.is_empty()
+        && !request.is_upgrade()
+        && !upstream.echo
+        && !upstream.open
+        && case.setup.gateway.workers == 1
+}
+
+/// What comes of the requests, one after the other or in an order that follows from a number, and the names of the host
+/// calls; nothing where the configuration is refused.
 fn outcomes(
     engine: &dyn Engine,
     case: &Case,
     requests: &[Request],
+    at_once: Option<u64>,
 ) -> anyhow::Result<Option<(Vec<Outcome>, BTreeSet<&'static str>)>> {
     let Load::Loaded(mut loaded) = engine.load(&case.setup)? else { return Ok(None) };
     let mut outcomes = Vec::new();
-    for request in requests {
+    if let Some(seed) = at_once {
+        let all: Vec<_> = requests.iter().collect();
+        outcomes = loaded.interleave(&with_upstreams(&all, case), &Order::Random(seed))?;
+    }
+    for request in requests.iter().filter(|_| at_once.is_none()) {
         let upstream = request.upstream.as_ref().unwrap_or(&case.upstream);
         let mut outcome = loaded.exchange(request, upstream).with_context(|| line(request))?;
         for _ in 1..request.repeat {

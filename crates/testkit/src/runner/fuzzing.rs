@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 
 use crate::fuzz::{Bounds, Fuzzer, seeded};
-use crate::{Engine, EngineName};
+use crate::{Declare, Engine, EngineName};
 
 /// What to do, in JSON; without it the program runs tests.
 const FUZZ: &str = "PORTCULLIS_FUZZ";
@@ -30,29 +30,35 @@ struct Order {
 /// Does what is asked for; nothing when nothing is.
 pub(super) fn run(
     directory: &Path,
+    changes: Declare,
     native: impl Engine + 'static,
     wasm: impl Engine + 'static,
 ) -> Option<anyhow::Result<ExitCode>> {
     let order = std::env::var(FUZZ).ok()?;
     Some(match serde_json::from_str::<Order>(&order).context(FUZZ) {
-        Ok(order) if order.engine == EngineName::Native => obey(&order, directory, native),
-        Ok(order) if order.engine == EngineName::Wasm => obey(&order, directory, wasm),
+        Ok(order) if order.engine == EngineName::Native => obey(&order, directory, changes, native),
+        Ok(order) if order.engine == EngineName::Wasm => obey(&order, directory, changes, wasm),
         Ok(_) => Err(anyhow::anyhow!("{FUZZ}: engine: write native or wasm")),
         Err(error) => Err(error),
     })
 }
 
-fn obey(order: &Order, directory: &Path, engine: impl Engine + 'static) -> anyhow::Result<ExitCode> {
+fn obey(
+    order: &Order,
+    directory: &Path,
+    changes: Declare,
+    engine: impl Engine + 'static,
+) -> anyhow::Result<ExitCode> {
     if let Some(file) = &order.replay {
         let bytes = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
-        match Fuzzer::new(directory, engine)?.run(&bytes) {
+        match Fuzzer::new(directory, engine, changes)?.run(&bytes) {
             Ok(()) => println!("{}: everything holds", file.display()),
             Err(finding) => bail!("{finding}"),
         }
         return Ok(ExitCode::SUCCESS);
     }
     let bounds = Bounds { runs: order.runs, time: order.seconds.map(Duration::from_secs) };
-    let ran = seeded(directory, engine, order.seed, bounds, &order.findings)?;
+    let ran = seeded(directory, engine, changes, order.seed, bounds, &order.findings)?;
     println!("seed {}: {ran}", order.seed);
     Ok(if ran.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -52,9 +52,7 @@ pub(super) fn run(workspace: &Workspace, plugin: &Plugin, bounds: &Bounds) -> Re
          [profile.release]\ndebug = \"line-tables-only\"\n",
         generated::quoted(&workspace.root.join("crates/testkit"))?
     );
-    let program = "//! Fuzzes one plug-in; written by xtask.\n#![no_main]\n\n\
-                   libfuzzer_sys::fuzz_target!(|bytes: &[u8]| testkit::fuzz::guided::run(plugin::entry, bytes));\n";
-    generated::write(&folder, workspace, plugin, &package, &rest, program)?;
+    generated::write(&folder, workspace, plugin, &package, &rest, &program(plugin)?)?;
     let host = host()?;
     let mut cargo = crate::wasm::cargo();
     cargo.current_dir(&workspace.root).args([
@@ -94,6 +92,19 @@ pub(super) fn run(workspace: &Workspace, plugin: &Plugin, bounds: &Bounds) -> Re
         ));
     }
     Ok(good)
+}
+
+/// The program, with what the plug-in's tests declare.
+fn program(plugin: &Plugin) -> Result<String> {
+    let file = plugin.folder.join("tests/changes/mod.rs");
+    let (module, changes) = match file.is_file() {
+        true => (format!("#[path = {}]\nmod changes;\n\n", generated::quoted(&file)?), "changes::changes"),
+        false => (String::new(), "|_| testkit::Changes::none()"),
+    };
+    Ok(format!(
+        "//! Fuzzes one plug-in; written by xtask.\n#![no_main]\n\n{module}libfuzzer_sys::fuzz_target!(|bytes: &[u8]| \
+         testkit::fuzz::guided::run(plugin::entry, {changes}, bytes));\n"
+    ))
 }
 
 /// The target triple of this machine.

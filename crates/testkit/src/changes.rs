@@ -1,0 +1,203 @@
+//! What a plug-in may change of the headers that pass it, as its tests declare, and whether it has changed anything else.
+//!
+//! A plug-in's test code declares it for each configuration, beside its cases:
+//!
+//! ```
+//! use testkit::{Changes, Value, texts};
+//!
+//! /// `add-header` sets the header that its configuration names.
+//! fn changes(configuration: &Value) -> Changes {
+//!     texts(configuration, "header_name").into_iter().fold(Changes::none(), |changes, name| changes.request(name))
+//! }
+//!
+//! let configuration = serde_json::json!({ "header_name": "X-A", "header_value": "b" });
+//! assert_eq!(format!("{:?}", changes(&configuration)), "Changes { request: 1, response: 0, reply: 0 }");
+//! ```
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::bytes::Shown;
+use crate::case::Header;
+use crate::outcome::{Outcome, UpstreamRequest};
+
+/// Says by name whether a header may be changed.
+type Allowed = Box<dyn Fn(&str) -> bool>;
+
+/// Headers and trailers that a plug-in may set, add or remove under one configuration. Names have no case, and those of
+/// pseudo-headers begin with a colon.
+#[derive(Default)]
+pub struct Changes {
+    request: Vec<Allowed>,
+    response: Vec<Allowed>,
+    reply: Vec<Allowed>,
+}
+
+/// Declares the changes of a plug-in under this document, which need not be one that the plug-in takes; `null` is none.
+pub type Declare = fn(&Value) -> Changes;
+
+impl Changes {
+    /// Nothing is changed.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// The upstream may see this header otherwise.
+    #[must_use]
+    pub fn request(self, name: &str) -> Self {
+        self.request_where(is(name))
+    }
+
+    /// The upstream may see headers of such names otherwise; they are given in lower case.
+    #[must_use]
+    pub fn request_where(mut self, allowed: impl Fn(&str) -> bool + 'static) -> Self {
+        self.request.push(Box::new(allowed));
+        self
+    }
+
+    /// The client may see this header otherwise, in the upstream's answer and in the plug-in's own.
+    #[must_use]
+    pub fn response(self, name: &str) -> Self {
+        self.response_where(is(name))
+    }
+
+    /// The client may see headers of such names otherwise; they are given in lower case.
+    #[must_use]
+    pub fn response_where(mut self, allowed: impl Fn(&str) -> bool + 'static) -> Self {
+        self.response.push(Box::new(allowed));
+        self
+    }
+
+    /// The plug-in's own answers may have this header.
+    #[must_use]
+    pub fn reply(self, name: &str) -> Self {
+        self.reply_where(is(name))
+    }
+
+    /// The plug-in's own answers may have headers of such names; they are given in lower case.
+    #[must_use]
+    pub fn reply_where(mut self, allowed: impl Fn(&str) -> bool + 'static) -> Self {
+        self.reply.push(Box::new(allowed));
+        self
+    }
+}
+
+impl fmt::Debug for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { request, response, reply } = self;
+        f.debug_struct("Changes")
+            .field("request", &request.len())
+            .field("response", &response.len())
+            .field("reply", &reply.len())
+            .finish()
+    }
+}
+
+fn is(name: &str) -> impl Fn(&str) -> bool + 'static {
+    let name = name.to_ascii_lowercase();
+    move |other: &str| other == name
+}
+
+fn allows(allowed: &[Allowed], name: &[u8]) -> bool {
+    let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+    allowed.iter().any(|allowed| allowed(&name))
+}
+
+/// Every text under this key in a document, at any depth: `_rules_` have keys of their own.
+#[must_use]
+pub fn texts<'d>(document: &'d Value, key: &str) -> Vec<&'d str> {
+    values(document, key).into_iter().filter_map(Value::as_str).collect()
+}
+
+/// Every value under this key in a document, at any depth.
+#[must_use]
+pub fn values<'d>(document: &'d Value, key: &str) -> Vec<&'d Value> {
+    match document {
+        Value::Array(list) => list.iter().flat_map(|value| values(value, key)).collect(),
+        Value::Object(map) => {
+            let own = map.get(key).into_iter();
+            own.chain(map.values().flat_map(|value| values(value, key))).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Headers that the gateway gives every answer of a plug-in.
+const OF_EVERY_REPLY: [&str; 4] = ["content-length", "content-type", "grpc-status", "grpc-message"];
+
+/// What the access log says of a request that the upstream has answered.
+const VIA_UPSTREAM: &str = "via_upstream";
+
+/// The first thing that a plug-in has changed and does not declare: `plain` is what comes of the same request without
+/// any plug-in.
+pub(crate) fn undeclared(changes: &Changes, outcome: &Outcome, plain: &Outcome) -> Option<String> {
+    if let (Some(came), Some(plain)) = (&outcome.upstream, &plain.upstream) {
+        let difference = between(&changes.request, &request_headers(plain), &request_headers(came))
+            .or_else(|| between(&changes.request, &plain.trailers, &came.trailers));
+        if let Some(difference) = difference {
+            return Some(format!("the upstream sees a header otherwise: {difference}"));
+        }
+    }
+    let answer = outcome.answer.as_ref()?;
+    if outcome.details.as_deref() == Some(VIA_UPSTREAM) {
+        let plain = plain.answer.as_ref()?;
+        let difference = between(&changes.response, &plain.headers, &answer.headers);
+        let trailers = || between(&changes.response, &plain.trailers, &answer.trailers);
+        // Of an answer that breaks off the trailers never come.
+        let difference = difference.or_else(|| if answer.cut_off.is_none() { trailers() } else { None });
+        return difference.map(|difference| format!("the client sees a header otherwise: {difference}"));
+    }
+    let added = answer.headers.iter().find(|(name, _)| {
+        let of_every = OF_EVERY_REPLY.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+        !of_every && !allows(&changes.reply, name) && !allows(&changes.response, name)
+    });
+    added.map(|(name, value)| {
+        format!("the plug-in's answer has a header that is not declared: {} {}", Shown(name), Shown(value))
+    })
+}
+
+/// Headers with the pseudo-headers that the upstream sees.
+fn request_headers(request: &UpstreamRequest) -> Vec<Header> {
+    let UpstreamRequest { method, path, host, headers, .. } = request;
+    let pseudo = [(":method", method), (":path", path), (":authority", host)];
+    let pseudo = pseudo.into_iter().map(|(name, value)| (name.into(), value.clone()));
+    pseudo.chain(headers.iter().cloned()).collect()
+}
+
+/// The first difference between two lists of headers, without those that may differ.
+fn between(allowed: &[Allowed], plain: &[Header], came: &[Header]) -> Option<String> {
+    let kept = |headers: &[Header]| -> Vec<Header> {
+        headers.iter().filter(|(name, _)| !allows(allowed, name)).cloned().collect()
+    };
+    difference(&kept(plain), &kept(came))
+}
+
+/// The first difference between two lists of headers in words.
+pub(crate) fn difference(wanted: &[Header], came: &[Header]) -> Option<String> {
+    if wanted == came {
+        return None;
+    }
+    let names: BTreeSet<_> = wanted.iter().chain(came).map(|(name, _)| name).collect();
+    let values = |headers: &[Header], wanted: &[u8]| -> Vec<String> {
+        let of_name = headers.iter().filter(|(name, _)| **name == *wanted);
+        of_name.map(|(_, value)| Shown(value).to_string()).collect()
+    };
+    for name in names {
+        let (wanted, came) = (values(wanted, name), values(came, name));
+        if wanted != came {
+            let shown = |values: Vec<String>| match values.is_empty() {
+                true => "absent".to_owned(),
+                false => values.join(", "),
+            };
+            let name = String::from_utf8_lossy(name);
+            return Some(format!("{name}: wanted {}, came {}", shown(wanted), shown(came)));
+        }
+    }
+    let order = |headers: &[Header]| -> Vec<String> {
+        headers.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect()
+    };
+    Some(format!("the order: wanted {}, came {}", order(wanted).join(", "), order(came).join(", ")))
+}

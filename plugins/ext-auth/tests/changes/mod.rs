@@ -1,0 +1,25 @@
+//! The headers that the authorization service gives the request, and those of its refusals.
+
+use testkit::{Changes, Value, values};
+
+/// What the plug-in may change under this configuration.
+pub fn changes(configuration: &Value) -> Changes {
+    // Whoever the request comes from, only the plug-in sets this one.
+    let mut changes = Changes::none().request("x-envoy-auth-failure-mode-allowed");
+    for pattern in
+        values(configuration, "allowed_upstream_headers").into_iter().filter_map(Value::as_array).flatten()
+    {
+        for (kind, text) in pattern.as_object().into_iter().flatten() {
+            let (kind, text) = (kind.clone(), text.as_str().unwrap_or_default().to_ascii_lowercase());
+            changes = changes.request_where(move |name| match kind.as_str() {
+                "exact" => name == text,
+                "prefix" => name.starts_with(&text),
+                "suffix" => name.ends_with(&text),
+                "contains" => name.contains(&text),
+                kind => kind == "regex",
+            });
+        }
+    }
+    // A refusal has the headers of the service's answer, which the cases look at.
+    changes.reply_where(|_| true)
+}
