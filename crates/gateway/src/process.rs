@@ -158,6 +158,17 @@ impl Process {
         Ok(stats.into_iter().map(|(_, value)| value).sum())
     }
 
+    /// All bytes that it has read and written so far, but for those of its admin interface: as long as the number stays the
+    /// same, nothing happens.
+    ///
+    /// # Errors
+    ///
+    /// The admin interface does not answer.
+    pub fn traffic(&self) -> io::Result<u64> {
+        let stats = self.stats("^(http\\.plugin\\.down|cluster\\..*\\.up)stream_cx_[rt]x_bytes_total$")?;
+        Ok(stats.into_iter().map(|(_, value)| value).sum())
+    }
+
     /// The bytes that it has read from the cluster's hosts so far.
     ///
     /// # Errors

@@ -195,6 +195,7 @@
 //!
 //! What is not written is not looked at.
 
+mod error;
 mod expect;
 mod gateway;
 mod interleave;

@@ -8,6 +8,7 @@ mod behaviour;
 mod client;
 mod fields;
 mod grpc;
+mod interleave;
 mod pool;
 mod service;
 mod upstream;
@@ -279,8 +280,18 @@ impl Loaded for LoadedEnvoy {
         Ok(outcome)
     }
 
-    fn interleave(&mut self, _: &[(Request, Upstream)], _: &Order) -> anyhow::Result<Vec<Outcome>> {
-        bail!("in Envoy one request follows the other: add `skip: {{ envoy: why }}`")
+    fn interleave(
+        &mut self,
+        requests: &[(Request, Upstream)],
+        order: &Order,
+    ) -> anyhow::Result<Vec<Outcome>> {
+        let Order::Events(events) = order else { bail!("Envoy has no order at random") };
+        let running = &*self.running;
+        let mut outcomes = running.runtime.block_on(running.interleave(requests, events))?;
+        for (name, value) in outcomes.iter_mut().flat_map(|outcome| &mut outcome.counters) {
+            *value = value.saturating_sub(self.counters_before.get(name).copied().unwrap_or(0));
+        }
+        Ok(outcomes)
     }
 
     fn exchange_at_once(

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::Case;
+use super::error::Mistake;
 
 /// Reads the cases of one file.
 ///
@@ -16,9 +17,11 @@ use super::Case;
 /// The file cannot be read, is not YAML, has no case, has a name twice, or says what the schema does not
 /// know: the message names file, case, field and line.
 pub fn load(path: &Path) -> Result<Vec<Case>, LoadError> {
-    let error = |message: String| LoadError { path: path.into(), message };
+    let error = |mistake| LoadError { path: path.into(), mistake };
     let text = fs::read_to_string(path).map_err(|cause| {
-        error(format!("cannot be read: {cause}: write the plug-in's cases there (see `testkit::case`)"))
+        let message =
+            format!("cannot be read: {cause}: write the plug-in's cases there (see `testkit::case`)");
+        error(Mistake::new(message))
     })?;
     parse(&text).map_err(error)
 }
@@ -27,48 +30,39 @@ pub fn load(path: &Path) -> Result<Vec<Case>, LoadError> {
 #[derive(Debug)]
 pub struct LoadError {
     path: PathBuf,
-    message: String,
+    mistake: Mistake,
 }
 
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.message)
+        write!(f, "{}", self.path.display())?;
+        if let Some(line) = self.mistake.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, ": {}", self.mistake.message)
     }
 }
 
 impl std::error::Error for LoadError {}
 
-fn parse(text: &str) -> Result<Vec<Case>, String> {
+fn parse(text: &str) -> Result<Vec<Case>, Mistake> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct File {
         cases: Vec<Case>,
     }
-    let File { cases } = serde_yaml::from_str(text).map_err(|error| {
-        let message = error.to_string();
-        match case_at_fault(text) {
-            // What breaks a rule between fields names its case already.
-            Some(name) if !message.contains(&format!("case `{name}`")) => format!("case `{name}`: {message}"),
-            _ => message,
-        }
-    })?;
+    let File { cases } = serde_yaml::from_str(text).map_err(|error| Mistake::read(text, &error))?;
     if cases.is_empty() {
-        return Err("has no case: write at least one".into());
+        return Err(Mistake::new("has no case: write at least one"));
     }
     let mut names = HashSet::new();
-    for case in &cases {
+    for (place, case) in cases.iter().enumerate() {
         if !names.insert(&case.name) {
-            return Err(format!("case `{}`: the name is there twice: every case has its own", case.name));
+            let message = format!("case `{}`: the name is there twice: every case has its own", case.name);
+            return Err(Mistake::in_case(text, place, message));
         }
     }
     Ok(cases)
-}
-
-/// The name of the first case that cannot be read: YAML's own message gives only its place in the list.
-fn case_at_fault(text: &str) -> Option<String> {
-    let file: serde_yaml::Value = serde_yaml::from_str(text).ok()?;
-    let case = file.get("cases")?.as_sequence()?.iter().find(|case| Case::deserialize(*case).is_err())?;
-    Some(case.get("name")?.as_str()?.to_owned())
 }
 
 #[cfg(test)]
@@ -79,7 +73,11 @@ mod tests {
 
     fn one(yaml: &str) -> Result<Case, String> {
         let indented = yaml.trim().replace('\n', "\n  ");
-        parse(&format!("cases:\n- {indented}")).map(|mut cases| cases.remove(0))
+        let file = format!("cases:\n- {indented}");
+        parse(&file).map(|mut cases| cases.remove(0)).map_err(|mistake| {
+            let line = mistake.line.unwrap_or_default();
+            format!("{} (line {line})", mistake.message)
+        })
     }
 
     #[test]
@@ -169,7 +167,7 @@ mod tests {
         for (yaml, parts) in [
             ("requests: []".to_owned(), ["says nothing", "case `n`"]),
             ("refused: x\nrequests: [{ expect: { status: 200 } }]".into(), ["keep one", "case `n`"]),
-            ("refused: x\nconfg: {}".into(), ["cases[0]: unknown field `confg`", "case `n`"]),
+            ("refused: x\nconfg: {}".into(), ["unknown field `confg`: write one of `name`", "case `n`"]),
             ("refused: x\nconfig:".into(), ["config: is empty", "config_text: 'null'"]),
             ("refused: x\nconfig: {}\nconfig_text: a".into(), ["keep one of `config`", "case `n`"]),
             ("refused: x\nconfig_text: {escaped: '\\xff'}".into(), ["config_text: is not UTF-8", "case `n`"]),
@@ -272,6 +270,99 @@ mod tests {
         }
     }
 
+    /// A case with two named requests and these events.
+    fn interleaved(rest: &str, events: &str) -> Result<Case, String> {
+        one(&format!(
+            "name: n\nservices: [{{ cluster: c }}]\nrequests:\n\
+             - {{ name: a, method: POST, path: /a, body: abc, chunks: [1], {rest} expect: {{ status: 200 }} }}\n\
+             - {{ name: b, path: /b, expect: {{ status: 200 }} }}\ninterleave: [{events}]"
+        ))
+    }
+
+    #[test]
+    fn events_that_cannot_be_are_named() {
+        for (rest, events, parts) in [
+            ("", "x.headers", ["interleave[0]: `x.headers`", "no request has the name `x`: there are a, b"]),
+            ("", "a.header", ["interleave[0]: `a.header` is no event", "write `a.headers`"]),
+            ("", "headers", ["`headers` is no event", "`service.c[0]`"]),
+            ("", "'a.body[x]'", ["`a.body[x]` is no event", "write"]),
+            ("", "a.headers, a.headers", ["interleave[1]", "twice, first in interleave[0]"]),
+            (
+                "",
+                "b.headers, a.headers, 'a.body[1]', 'a.body[0]', a.end",
+                ["`a.body[1]` comes before `a.body[0]`", ""],
+            ),
+            (
+                "",
+                "b.headers, a.headers, 'a.body[1]', a.end",
+                ["`a.body[0]` is missing", "before `a.body[1]`"],
+            ),
+            ("", "b.headers, a.headers, 'a.body[0]', 'a.body[1]'", ["`a.end` is missing", "or `a.reset`"]),
+            ("", "a.headers, 'a.body[0]', 'a.body[1]', a.end", ["`b.headers` is missing", "add it"]),
+            (
+                "",
+                "b.headers, a.headers, 'a.body[0]', 'a.body[1]', 'a.body[2]', a.end",
+                ["`a.body[2]`: there is no such part", "has 2 pieces"],
+            ),
+            (
+                "",
+                "b.headers, a.headers, a.reset, 'a.body[0]'",
+                ["`a.body[0]` comes after `a.reset`", "is gone"],
+            ),
+            ("", "b.headers, a.reset", ["`a.reset` has nothing to break off", "`a.headers`"]),
+            (
+                "",
+                "b.headers, a.headers, 'a.body[0]', a.response.headers, 'a.body[1]', a.end",
+                ["`a.response.headers` comes before `a.body[1]`", "write it after"],
+            ),
+            (
+                "",
+                "a.headers, b.headers, 'a.body[0]', 'a.body[1]', a.end, a.response.headers",
+                ["`a.response.body[0]` is missing", "add it"],
+            ),
+            ("", "'service.x[0]'", ["no service has the cluster `x`", "add it to `services`"]),
+            ("", "service.c", ["write which call is answered", "`service.c[0]`"]),
+            ("", "{ refused: x }", ["interleave[0]: refused", "add `then_config"]),
+            ("", "{ then_config: }", ["then_config: is empty", "interleave[0]"]),
+            ("", "{ then_confg: {} }", ["interleave[0]", "then_config"]),
+            ("", "", ["are open at once: add `interleave:", "remove `name`"]),
+            ("repeat: 2,", "b.headers, a.headers, a.reset", ["requests[0].repeat", "remove it"]),
+            ("protocol: http2,", "b.headers, a.headers, 'a.body[0]', 'a.body[1]'", ["HTTP/2", "add `skip"]),
+        ] {
+            let error = interleaved(rest, events).map(|case| format!("{case:?}")).unwrap_err();
+            for part in parts {
+                assert!(error.contains(part), "{events}\n{error}\nwants {part}");
+            }
+        }
+        let status = "expect: { status: 200 }";
+        for (yaml, part) in [
+            (format!("requests: [{{ {status} }}]\ninterleave: [a.headers]"), "no request has a name"),
+            (
+                format!("requests: [{{ name: a, {status} }}, {{ {status} }}, {{ name: b, {status} }}]"),
+                "requests[2]: stands apart",
+            ),
+            (format!("requests: [{{ name: a, {status} }}, {{ name: a, {status} }}]"), "another request has"),
+            (format!("requests: [{{ name: a.b, {status} }}]"), "write a word"),
+            (format!("requests: [{{ name: service, {status} }}]"), "write another name"),
+            (format!("requests: [{{ {status} }}, {{ then_config: {{}} }}]"), "add `skip: { envoy"),
+            (format!("requests: [{{ {status} }}, {{ refused: x }}]"), "requests[1].refused"),
+        ] {
+            let error = one(&format!("name: n\n{yaml}")).map(|case| format!("{case:?}")).unwrap_err();
+            assert!(error.contains(part), "{yaml}\n{error}\nwants {part}");
+        }
+    }
+
+    #[test]
+    fn an_end_that_is_an_event_comes_apart() {
+        let Then::Requests(requests) =
+            interleaved("", "a.headers, b.headers, 'a.body[0]', 'a.body[1]', b.end, a.end").unwrap().then
+        else {
+            panic!("requests")
+        };
+        assert_eq!(requests[1].framing(), crate::case::Framing::Chunked);
+        assert!(!requests[1].ends_with_headers());
+    }
+
     #[test]
     fn a_request_has_the_services_of_its_case_but_for_those_of_its_own() {
         let case = one("name: n\nservices: [{ cluster: a, delay: 1 }, { cluster: b, delay: 2 }]\nrequests: \
@@ -287,6 +378,59 @@ mod tests {
     }
 
     #[test]
+    fn a_mistake_is_in_its_line_and_in_words_of_the_file() {
+        const GOOD: &str = "- name: good\n  requests:\n  - { expect: { status: 200 } }\n";
+        for (cases, line, message) in [
+            (
+                "- name: n\n  requests:\n  - expect: { status: ok }\n",
+                Some(7),
+                "requests[0].expect.status: is text \"ok\": write a whole number",
+            ),
+            (
+                "- name: n\n  requests:\n  - expect: 200\n",
+                Some(7),
+                "requests[0].expect: is the number `200`: write a mapping: { key: value }",
+            ),
+            (
+                "- name: n\n  requests:\n  - headers: [a]\n",
+                Some(7),
+                "requests[0].headers[0]: is text \"a\": write a pair: [name, value]",
+            ),
+            ("- name: n\n  requests: {}\n", Some(6), "requests: is a mapping: write a list: [ … ]"),
+            (
+                "- name: n\n  gateway: { workers: many }\n",
+                Some(6),
+                "gateway.workers: is text \"many\": write a whole number",
+            ),
+            ("- name: n\n\n  requests: []\n", Some(5), "says nothing: write `requests`"),
+            (
+                "- name: n\n  requests:\n  - chunks: [1]\n    expect: { status: 200 }\n",
+                Some(5),
+                "requests[0].chunks: there is no body",
+            ),
+            ("- name: good\n  refused: x\n", Some(5), "the name is there twice"),
+            (
+                "- name: n\n  refused: [x]\n  confg: {}\n",
+                Some(7),
+                "unknown field `confg`: write one of `name`",
+            ),
+        ] {
+            let mistake = parse(&format!("cases:\n{GOOD}{cases}")).unwrap_err();
+            assert!(mistake.message.contains(message), "{cases}\n{mistake:?}\nwants {message}");
+            assert!(mistake.message.starts_with("case `"), "{mistake:?}");
+            assert_eq!(mistake.line, line, "{cases}\n{mistake:?}");
+        }
+        let message = |text: &str| parse(text).unwrap_err().message;
+        assert_eq!(message("[]"), "is a list: write `cases:`, and below it a list of cases");
+        assert!(
+            message("case: []").starts_with("unknown field `case`: write `cases`"),
+            "{}",
+            message("case: []")
+        );
+        assert!(message("cases:\n- requests: []\n").starts_with("case 1: `name` is missing: add it"));
+    }
+
+    #[test]
     fn a_skipped_engine_keeps_its_reason() {
         let case = one("name: n\nrefused: [a, b]\nskip: { envoy: has no such thing }").unwrap();
         assert_eq!(case.skip[&EngineName::Envoy], "has no such thing");
@@ -295,10 +439,10 @@ mod tests {
 
     #[test]
     fn a_file_without_cases_and_a_name_twice_are_refused() {
-        assert!(parse("cases: []").unwrap_err().contains("has no case"));
+        assert!(parse("cases: []").unwrap_err().message.contains("has no case"));
         assert!(parse("").is_err());
         let twice = "cases: [{ name: a, refused: x }, { name: a, refused: y }]";
-        assert!(parse(twice).unwrap_err().contains("case `a`: the name is there twice"));
+        assert!(parse(twice).unwrap_err().message.contains("case `a`: the name is there twice"));
         let error = load(Path::new("/nonexistent/cases.yaml")).unwrap_err().to_string();
         assert!(error.contains("/nonexistent/cases.yaml: cannot be read"), "{error}");
     }

@@ -302,7 +302,7 @@ fn check_steps(name: &str, request: &Request, upstream: &Upstream, listed: &[Ste
                 )),
             };
         }
-        match rest.split_first() {
+        match rest.split_first().filter(|_| expected.contains(listed_step)) {
             Some((next, after)) if next == listed_step => rest = after,
             Some((next, _)) if listed.contains(next) => {
                 return Err(format!(

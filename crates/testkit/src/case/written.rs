@@ -99,7 +99,6 @@ fn check(written: WrittenCase) -> Result<Case, String> {
             "time: Envoy's clock cannot be set: add `skip: { envoy: its clock cannot be set }`".into()
         );
     }
-    check_stages(&stages, &requests, &written.gateway, &written.skip)?;
     for (index, request) in requests.iter_mut().enumerate() {
         let field = format!("requests[{index}].services");
         let own = service_clusters(&field, &request.services, &written.gateway)?;
@@ -108,6 +107,7 @@ fn check(written: WrittenCase) -> Result<Case, String> {
         let others: Vec<_> = written.services.iter().filter(|service| !named(service)).cloned().collect();
         request.services.extend(others);
     }
+    check_stages(&stages, &requests, &written.gateway, &written.skip)?;
     services.sort();
     services.dedup();
     if let Some([one, _]) = services.array_windows().find(|[one, next]| one.name == next.name) {
@@ -187,7 +187,23 @@ fn unforced<'r>(
     if requests.clone().any(|request| request.protocol == Protocol::Http2) {
         return Some("when Envoy has read a frame of HTTP/2 cannot be seen");
     }
-    let mut services = requests.flat_map(|request| &request.services);
+    let mut paths: Vec<_> = requests.clone().map(|request| &request.path).collect();
+    let count = paths.len();
+    paths.sort();
+    paths.dedup();
+    if paths.len() < count {
+        return Some(
+            "in Envoy requests are told apart by their paths, and two have the same: write another path",
+        );
+    }
+    let services = requests.flat_map(|request| &request.services);
+    let differs = |service: &Service| {
+        services.clone().any(|other| other.cluster == service.cluster && other != service)
+    };
+    if services.clone().any(differs) {
+        return Some("in Envoy a service does the same for all requests, and two say otherwise");
+    }
+    let mut services = services;
     let held = |service: &&Service| events.iter().any(|event| event.cluster() == Some(&service.cluster));
     if services.any(|service| held(&service) && service.protocol == ServiceProtocol::Grpc) {
         return Some("when Envoy has read the answer of a gRPC service cannot be seen");

@@ -1,6 +1,6 @@
 //! The client: sends one request on a connection of its own, in the pieces that the case says.
 
-mod http1;
+pub(super) mod http1;
 mod http2;
 mod talk;
 
@@ -21,7 +21,7 @@ use crate::outcome::{Answer, Stall};
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long Envoy may take to read a piece: it may have stopped reading, which is no reason to wait.
-const READING: Duration = Duration::from_millis(100);
+pub(super) const READING: Duration = Duration::from_millis(100);
 
 /// After so many pieces nobody waits any more: thousands of them would take too long.
 const WAITED_FOR: usize = 200;

@@ -1,5 +1,6 @@
 //! The services that a plug-in calls: one server each, which does what the case says and notes what it saw.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -9,7 +10,7 @@ use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::behaviour::{Shared, lock};
+use super::behaviour::{Gate, Shared, lock};
 use super::{grpc, upstream, wire};
 use crate::case::{Service, ServiceAnswer, ServiceCluster, ServiceProtocol, of_cluster};
 use crate::outcome::Call;
@@ -23,6 +24,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 pub(super) struct Services {
     servers: Vec<Server>,
     log: Arc<Mutex<Vec<Call>>>,
+    gate: Arc<Gate>,
 }
 
 /// One service.
@@ -59,7 +61,7 @@ impl Services {
                 door: Some(Door::Closed { _socket: socket }),
             })
         });
-        Ok(Self { servers: servers.collect::<io::Result<_>>()?, log: Arc::default() })
+        Ok(Self { servers: servers.collect::<io::Result<_>>()?, log: Arc::default(), gate: Arc::default() })
     }
 
     /// The clusters for Envoy.
@@ -80,11 +82,21 @@ impl Services {
             if let Some(service) = answer {
                 *lock(&server.behaviour) = service;
             }
-            let shared = Shared::new(&server.behaviour, &self.log);
+            let shared = Shared::new(&server.behaviour, &self.log, &self.gate);
             server.swing(!closed, shared).await?;
         }
         lock(&self.log).clear();
         Ok(())
+    }
+
+    /// Services of these clusters answer when they are told to, and all others by themselves.
+    pub(super) fn hold(&self, clusters: BTreeSet<String>) {
+        self.gate.hold(clusters);
+    }
+
+    /// Has a service answer one of the calls that it has seen since.
+    pub(super) fn release(&self, cluster: &str, call: usize) {
+        self.gate.release(cluster, call);
     }
 
     /// What was seen since then.

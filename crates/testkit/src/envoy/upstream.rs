@@ -8,11 +8,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use anyhow::{Context as _, bail};
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::wire::{self, Framing, Head};
+use crate::ByteString;
 use crate::case::{Header, Protocol, Upstream};
 use crate::outcome::UpstreamRequest;
 
@@ -30,8 +32,28 @@ struct State {
     seen: Vec<UpstreamRequest>,
     /// Requests that have begun and are neither complete nor cut off.
     unfinished: usize,
+    /// Requests that are open at once.
+    plan: Vec<Planned>,
     /// Counts the answers that were set, so that what is left of a request before is not taken for one now.
     turn: u64,
+}
+
+/// A request that is expected among others, which its path tells from them.
+#[derive(Debug)]
+pub(super) struct Planned {
+    path: ByteString,
+    answer: Upstream,
+    seen: Option<UpstreamRequest>,
+    /// The parts of the answer that may be sent; nothing where all of them may.
+    told: Option<Arc<Semaphore>>,
+}
+
+impl Planned {
+    /// The request for this path; `told` when its answer comes in parts, each when the upstream is told.
+    pub(super) fn new(path: &ByteString, answer: &Upstream, told: bool) -> Self {
+        let told = told.then(|| Arc::new(Semaphore::new(0)));
+        Self { path: path.clone(), answer: answer.clone(), seen: None, told }
+    }
 }
 
 /// What an answer that will break off waits for. Envoy drops what it has not written when a stream breaks off, and
@@ -82,7 +104,41 @@ impl UpstreamServer {
         state.answer = answer.clone();
         state.pace = pace;
         state.seen.clear();
+        state.plan.clear();
         state.turn += 1;
+    }
+
+    /// Expects these requests from now on, and forgets what was seen.
+    pub(super) fn plan(&self, plan: Vec<Planned>) {
+        self.answer_with(&Upstream::default(), None);
+        lock(&self.state).plan = plan;
+    }
+
+    /// Sends the next part of the answer to one of them.
+    pub(super) fn tell(&self, index: usize) -> anyhow::Result<()> {
+        let state = lock(&self.state);
+        let planned = state.plan.get(index).context("no such request")?;
+        if planned.seen.is_none() {
+            bail!(
+                "the request has not reached the upstream so far: it waits, has no end, or was answered before"
+            );
+        }
+        planned.told.iter().for_each(|told| told.add_permits(1));
+        Ok(())
+    }
+
+    /// Lets all answers come to their ends.
+    pub(super) fn tell_everything(&self) {
+        lock(&self.state).plan.iter().flat_map(|planned| &planned.told).for_each(|told| told.close());
+    }
+
+    /// The requests that came of those that were expected, once no request is under way.
+    pub(super) async fn seen_of_plan(&self) -> anyhow::Result<Vec<Option<UpstreamRequest>>> {
+        let others = self.seen().await;
+        if let Some(other) = others.first() {
+            bail!("the upstream saw a request that no event is of, or one twice: {other:?}");
+        }
+        Ok(lock(&self.state).plan.iter().map(|planned| planned.seen.clone()).collect())
     }
 
     /// The complete requests since then, once no request is under way.
@@ -124,15 +180,27 @@ async fn serve(stream: TcpStream, state: &Mutex<State>) -> io::Result<()> {
             Ok(framing) => wire::read_body(&mut reader, framing, &mut body).await,
             Err(error) => Err(error),
         };
-        let (answer, pace, to_head) = {
+        let (answer, pace, told, to_head) = {
             let mut state = lock(state);
             state.unfinished -= 1;
             let request = request(head, body, trailers?);
             let to_head = *request.method == *b"HEAD";
-            state.seen.push(request);
-            (state.answer.clone(), state.pace.clone(), to_head)
+            let planned = state.plan.iter_mut().find(|it| it.path == request.path && it.seen.is_none());
+            if let Some(planned) = planned {
+                planned.seen = Some(request);
+                (planned.answer.clone(), None, planned.told.clone(), to_head)
+            } else {
+                state.seen.push(request);
+                (state.answer.clone(), state.pace.clone(), None, to_head)
+            }
         };
         for (index, piece) in encode(&answer, to_head).into_iter().enumerate() {
+            // Once it is closed, all parts may go.
+            if let Some(told) = &told
+                && let Ok(part) = told.acquire().await
+            {
+                part.forget();
+            }
             writer.write_all(&piece).await?;
             if let (0, Some(pace)) = (index, &pace) {
                 // A head that is held does not come.

@@ -60,6 +60,7 @@ impl Scenario {
         }
         let open_ended = |request: &Request| !request.talk.is_empty() || request.is_upgrade();
         let can_be = requests.len() > 1
+            && served.setup.gateway.workers == 1
             && requests.iter().all(|pair| !open_ended(&pair.cut))
             && !(served.upstream.echo || served.upstream.open);
         Self {

@@ -7,7 +7,8 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::talk::{Event, Open};
-use super::{PATIENCE, Pace, WAITED_FOR, pieces};
+pub(in crate::envoy) use super::{PATIENCE, READING};
+use super::{Pace, WAITED_FOR, pieces};
 use crate::case::{Framing, Request};
 use crate::envoy::wire;
 use crate::outcome::Answer;
@@ -148,7 +149,7 @@ impl Open for Talk {
 }
 
 /// The request line and the headers.
-fn head(request: &Request) -> Vec<u8> {
+pub(in crate::envoy) fn head(request: &Request) -> Vec<u8> {
     let mut headers = vec![("host".into(), request.host.clone())];
     headers.extend(request.headers.iter().cloned());
     headers.extend(request.upgrade_headers());
@@ -158,7 +159,7 @@ fn head(request: &Request) -> Vec<u8> {
 }
 
 /// Reads the answer; nothing if the connection closes before one begins.
-async fn answer(
+pub(in crate::envoy) async fn answer(
     reader: &mut (impl AsyncBufRead + Unpin),
     method: &[u8],
     head_came: &(dyn Fn() + Sync),
