@@ -10,4 +10,4 @@ mod scan;
 
 pub use literal::{decode, encode, splice};
 pub use path::{PathError, Paths};
-pub use scan::{Found, JsonError, Kind, MOST_LEVELS, find};
+pub use scan::{Found, Indexes, JsonError, Kind, Literal, MOST_LEVELS, find, find_at, literals_at};

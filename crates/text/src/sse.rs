@@ -167,6 +167,13 @@ impl Event {
         Some(Cow::Owned(data))
     }
 
+    /// Its kind: the value of its last field `event`.
+    #[must_use]
+    pub fn name(&self) -> Option<&[u8]> {
+        let values = self.lines().filter_map(|line| line.text.strip_prefix(b"event:"));
+        values.last().map(|value| value.strip_prefix(b" ").unwrap_or(value))
+    }
+
     /// The same event with other data. Its other lines stay as they are, and the new data's lines end as the old one's.
     #[must_use]
     pub fn with_data(&self, data: &[u8]) -> Vec<u8> {
@@ -212,7 +219,18 @@ impl Event {
 /// An event with these data.
 #[must_use]
 pub fn event(data: &[u8]) -> Vec<u8> {
+    named_event(None, data)
+}
+
+/// An event of a kind, with these data.
+#[must_use]
+pub fn named_event(name: Option<&[u8]>, data: &[u8]) -> Vec<u8> {
     let mut event = Vec::with_capacity(data.len() + 8);
+    if let Some(name) = name {
+        event.extend_from_slice(b"event: ");
+        event.extend_from_slice(name);
+        event.push(b'\n');
+    }
     push_data(&mut event, b"data: ", data, b"\n");
     event.push(b'\n');
     event

@@ -179,7 +179,7 @@ fn what_a_path_names_comes_with_its_place() {
     let found = json::find(document.as_bytes(), &paths).unwrap();
     let told: Vec<_> = found
         .iter()
-        .map(|found| (found.path, found.indexes.as_slice(), found.kind, &document[found.span.clone()]))
+        .map(|found| (found.path, &*found.indexes, found.kind, &document[found.span.clone()]))
         .collect();
     assert_eq!(
         told,
@@ -192,6 +192,34 @@ fn what_a_path_names_comes_with_its_place() {
             (0, &[1], Kind::Null, "null"),
         ]
     );
+}
+
+#[test]
+fn numbers_that_python_writes_are_numbers() {
+    let document = r#"{"a":NaN,"b":[Infinity,-Infinity,NaN]}"#;
+    let found = json::find(document.as_bytes(), &Paths::new(&["$..*"]).unwrap()).unwrap();
+    let numbers =
+        found.iter().filter(|found| found.kind == Kind::Number).map(|found| &document[found.span.clone()]);
+    assert_eq!(numbers.collect::<Vec<_>>(), ["NaN", "Infinity", "-Infinity", "NaN"]);
+    for wrong in ["nan", "Nan", "-NaN", "+Infinity", "Inf", "NaNa", "[Infinit]"] {
+        assert!(json::find(wrong.as_bytes(), &Paths::default()).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn several_documents_of_one_text_are_read_one_after_the_other() {
+    let text = "{\"a\":[1,\"x\"]}\n [2] \"z\"";
+    let paths = Paths::new(&["$.a[1]", "$[0]"]).unwrap();
+    let (found, end) = json::find_at(text, 0, &paths).unwrap();
+    assert_eq!((&text[found[0].span.clone()], &text[end..]), ("\"x\"", "\n [2] \"z\""));
+    let (found, end) = json::find_at(text, end, &paths).unwrap();
+    assert_eq!((&text[found[0].span.clone()], &text[end..]), ("2", " \"z\""));
+    let (literals, end) = json::literals_at(text, 0).unwrap();
+    let told: Vec<_> =
+        literals.iter().map(|literal| (&text[literal.span.clone()], literal.is_string)).collect();
+    assert_eq!(told, [("\"a\"", true), ("1", false), ("\"x\"", true)]);
+    assert_eq!(end, 13);
+    assert!(json::find_at(text, text.len(), &paths).is_err());
 }
 
 #[test]
@@ -209,6 +237,9 @@ fn slices_and_unions_name_several() {
         let found: Vec<_> = find(document, &[path]).into_iter().map(|(_, text)| text).collect();
         assert_eq!(found.join(" "), expected, "{path}");
     }
+    // A value that several ways lead to is one, and a path that is there twice names it twice.
+    assert_eq!(find(r#"{"a":{"a":{"a":7}}}"#, &["$..a..a"]).len(), 2);
+    assert_eq!(find("[1]", &["$[0]", "$[0,0]", "$[0]"]).len(), 3);
     assert_eq!(
         find(r#"{"a\"b":1,"a'b":2}"#, &[r#"$["a\"b"]"#, r"$['a\'b']"]),
         [(0, "1".into()), (1, "2".into())]

@@ -37,6 +37,11 @@ impl Config {
         let nothing = self.rules.denied.is_empty() && self.rules.roles.is_none();
         nothing || !(self.raw || self.request.any())
     }
+
+    /// Whether messages are looked at and never changed or denied, so that nothing has to wait.
+    pub fn only_looks(&self) -> bool {
+        self.rules.dry_run && self.rules.roles.is_none()
+    }
 }
 
 impl Configuration for Config {

@@ -8,16 +8,16 @@ use sdk::configuration;
 /// The fields of a configuration.
 #[configuration]
 pub struct Fields {
-    /// Look at the texts of OpenAI's chat API, see [What is looked at](#what-is-looked-at).
-    /// zh: 检查 OpenAI 对话接口中的文本，见[检查的内容](#检查的内容)
+    /// Look at the texts of OpenAI's and Anthropic's APIs, see [What is looked at](#what-is-looked-at).
+    /// zh: 检查 OpenAI 和 Anthropic 接口中的文本，见[检查的内容](#检查的内容)
     #[serde(default = "yes")]
     pub deny_openai: bool,
     /// Look at the strings that these JSONPaths ([RFC 9535](https://www.rfc-editor.org/rfc/rfc9535)) name.
     /// zh: 检查这些 JSONPath（[RFC 9535](https://www.rfc-editor.org/rfc/rfc9535)）所指的字符串
     #[serde(default)]
     pub deny_jsonpath: Vec<NonEmptyString>,
-    /// Look at whole bodies.
-    /// zh: 检查整个请求体和响应体
+    /// Look at whole bodies, see [What is looked at](#what-is-looked-at).
+    /// zh: 检查整个请求体和响应体，见[检查的内容](#检查的内容)
     #[serde(default)]
     pub deny_raw: bool,
     /// Deny the built-in words.
@@ -61,8 +61,8 @@ pub struct Fields {
     /// zh: 在对正文得出结论之前保留头部，仅在网关支持时可用，见[保留头部](#保留头部)
     #[serde(default)]
     pub hold_headers: bool,
-    /// Log and count what would be denied, and let it pass. What is masked is masked all the same.
-    /// zh: 只记录日志并计数，放行要拦截的内容；脱敏照常进行
+    /// Log and count what would be denied or refused, and let it pass. Matches are masked all the same.
+    /// zh: 只记录日志并计数，放行要拦截或拒绝的内容；脱敏照常进行
     #[serde(default)]
     pub dry_run: bool,
 }

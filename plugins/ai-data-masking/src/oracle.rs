@@ -9,6 +9,7 @@ use text::sse;
 
 use crate::config::Config;
 use crate::masks::Masks;
+use crate::shapes::Api;
 use crate::stream::Stream;
 use crate::whole;
 
@@ -181,7 +182,7 @@ fn masking() -> (Config, Masks) {
     ]}));
     let mut masks = Masks::default();
     let request = json!({"messages": [{"role": "user", "content": "I am 13812345678"}]}).to_string();
-    let verdict = whole::request(&config, request.as_bytes(), &mut masks).unwrap();
+    let verdict = whole::request(&config, Api::Chat, request.as_bytes(), &mut masks).unwrap();
     assert_eq!(verdict.changed.unwrap(), request.replace("13812345678", "<phone>").as_bytes());
     (config, masks)
 }
@@ -295,6 +296,75 @@ fn all_bytes_of_a_stream_are_looked_at_where_that_is_asked_for() {
             }
         }
     }
+}
+
+/// A document at random, in which much is masked.
+fn document(random: &mut Random, depth: usize) -> Value {
+    let text = |random: &mut Random| {
+        ["123456", "a 1234567", "\"12\\3456", "x", "", "\n123456\u{1}", "你123456"][random.below(7)]
+            .to_owned()
+    };
+    match random.below(if depth == 0 { 4 } else { 8 }) {
+        0 => Value::Null,
+        1 => json!([12, 1_234_567, -123_456, 1_750_000_000][random.below(4)]),
+        2 => json!(1.234_567),
+        3 | 4 => json!(text(random)),
+        5 => (0..random.below(4)).map(|_| document(random, depth - 1)).collect(),
+        6 => json!({"messages": [{"content": text(random), "tool_calls": [{"function": {
+            "arguments": document(random, depth - 1).to_string()}}]}],
+            "choices": [{"message": {"content": text(random)}}], "content": [{"text": text(random)}]}),
+        _ => {
+            Value::Object((0..random.below(4)).map(|_| (text(random), document(random, depth - 1))).collect())
+        }
+    }
+}
+
+#[test]
+fn what_is_json_before_it_is_masked_is_json_afterwards() {
+    let role =
+        json!([{"regex": r"\d{6}", "value": "\"\\*\n", "restore": true}, {"regex": "你", "value": "9"}]);
+    let configs = [
+        json!({"deny_openai": false, "deny_raw": true, "replace_roles": role}),
+        json!({"deny_raw": true, "replace_roles": role}),
+        json!({"deny_jsonpath": ["$..*"], "replace_roles": role}),
+    ];
+    let configs = configs.each_ref().map(config);
+    let mut random = Random(3);
+    let mut changed = 0;
+    let reads = |text: &[u8]| {
+        serde_json::Deserializer::from_slice(text).into_iter::<Value>().collect::<Result<Vec<_>, _>>()
+    };
+    for _ in 0..3_000 {
+        let documents: Vec<Value> = (0..=random.below(3)).map(|_| document(&mut random, 3)).collect();
+        let lines: Vec<String> = documents.iter().map(Value::to_string).collect();
+        // What begins as no JSON is a text like any other.
+        if !lines[0].starts_with(['{', '[']) {
+            continue;
+        }
+        let body = lines.join("\n");
+        for config in &configs {
+            let mut masks = Masks::default();
+            let request = whole::request(config, Api::Chat, body.as_bytes(), &mut masks).unwrap();
+            let answer = whole::response(config, body.as_bytes(), &masks).unwrap();
+            for new in [request.changed, answer.changed].into_iter().flatten() {
+                changed += 1;
+                let text = String::from_utf8_lossy(&new);
+                let read = reads(&new).unwrap_or_else(|error| panic!("{body}\nbecame\n{text}\n{error}"));
+                assert_eq!(read.len(), documents.len(), "{body}\nbecame\n{text}");
+                assert!(!text.contains("\n\n"), "{text}");
+            }
+            if lines.len() == 1 {
+                let event = sse::event(body.as_bytes());
+                let (out, _) = send(config, &masks, &event, &[]);
+                let mut reader = sse::Reader::default();
+                reader.push(&out);
+                while let Some(event) = reader.next() {
+                    reads(&event.data().unwrap()).unwrap();
+                }
+            }
+        }
+    }
+    assert!(changed > 1_000, "{changed}");
 }
 
 #[test]

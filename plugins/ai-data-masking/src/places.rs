@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use config::{FieldError, NonEmptyString};
-use text::json::{self, Found, JsonError, Kind, Paths};
+use text::json::{self, Found, Indexes, JsonError, Kind, Paths};
+
+use crate::shapes::{AROUND, Api, EVENT, Field, List, NO_TEXT, REQUEST, RESPONSE};
 
 /// Which documents.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,63 +29,50 @@ pub struct Places {
 
 /// What a path names.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum What {
-    /// A text of OpenAI's API; in a list of parts, with its `type` beside it.
-    Content,
-    Part,
-    PartType,
-    /// A text of an event that is whole.
-    Whole,
+pub enum What {
+    /// A text of an API; the same text goes on in the next event.
+    Text(Field, Api),
+    /// A text of an API in a list of parts, with its `type` beside it.
+    Part(List, Api),
+    PartType(List),
+    /// A text that is whole in an event.
+    Whole(Field, Api),
+    /// What is inside of the input of a tool, the strings of which are texts.
+    Inside(Api),
+    /// A piece of the text that an event's `type` names.
+    Deltas,
     /// Whether the answer is to be a stream.
     Stream,
-    /// All of a choice, its number, and why it ends.
+    /// All of a choice, and why it ends.
     Choice,
-    Number,
     Finish,
+    /// The number of a choice, an item or a tool's call.
+    Number(List),
+    /// The number of a text in its item.
+    ContentIndex,
+    /// The `type` of an event, which says what ends with it.
+    Ends,
     /// What an event says once, and one made after its shape must not say again.
     Once,
     /// A text that the configuration names.
     Named(usize),
 }
 
-const REQUEST: &[(&str, What)] = &[
-    ("$.messages[*].content", What::Content),
-    ("$.messages[*].content[*].text", What::Part),
-    ("$.messages[*].content[*].type", What::PartType),
-    ("$.stream", What::Stream),
-];
-const RESPONSE: &[(&str, What)] = &[
-    ("$.choices[*].message.content", What::Content),
-    ("$.choices[*].message.content[*].text", What::Part),
-    ("$.choices[*].message.content[*].type", What::PartType),
-];
-const EVENT: &[(&str, What)] = &[
-    ("$.choices[*].delta.content", What::Content),
-    ("$.choices[*].delta.content[*].text", What::Part),
-    ("$.choices[*].delta.content[*].type", What::PartType),
-    ("$.choices[*].message.content", What::Whole),
-];
-/// What is around the texts of an event, those too that the configuration names.
-const AROUND: &[(&str, What)] = &[
-    ("$.choices[*]", What::Choice),
-    ("$.choices[*].index", What::Number),
-    ("$.choices[*].finish_reason", What::Finish),
-    ("$.choices[*].delta.tool_calls", What::Once),
-    ("$.choices[*].delta.function_call", What::Once),
-    ("$.choices[*].delta.refusal", What::Once),
-    ("$.choices[*].delta.reasoning_content", What::Once),
-    ("$.usage", What::Once),
-];
-
 /// The text that a piece belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
-    /// Which path of the configuration names it; none for a text of OpenAI's API.
-    named: Option<usize>,
-    /// The `index` of the choice that it is in, which tells choices apart wherever they stand in an event.
+    /// Which path of the configuration names it, or which text of an API it is.
+    place: Place,
+    /// The `index` of the choice or the item that it is in, which tells them apart wherever they stand in an event.
     choice: Option<usize>,
     /// Where a path names several, in the choice if it is in one.
     indexes: Vec<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Api(Field),
+    Named(usize),
 }
 
 /// A text.
@@ -92,10 +81,12 @@ pub struct Text {
     /// Its literal in the document.
     pub span: Range<usize>,
     pub key: Key,
-    /// Whether it is one of OpenAI's API.
-    pub openai: bool,
+    /// The API whose text it is.
+    pub api: Option<Api>,
     /// Whether it goes on in the next event.
     pub goes_on: bool,
+    /// Whether it is JSON in a text.
+    pub is_json: bool,
 }
 
 /// What a document holds.
@@ -106,6 +97,8 @@ pub struct Contents {
     pub stream: bool,
     /// The choices that end with this event, by their `index`.
     finished: BTreeSet<usize>,
+    /// Whether all of them end.
+    ends: bool,
     /// See [`What::Once`].
     pub once: Vec<Range<usize>>,
 }
@@ -120,12 +113,12 @@ impl Key {
 impl Contents {
     /// Whether nothing follows of this text.
     pub fn finishes(&self, key: &Key) -> bool {
-        key.choice.is_some_and(|choice| self.finished.contains(&choice))
+        self.ends || key.choice.is_some_and(|choice| self.finished.contains(&choice))
     }
 }
 
 impl Places {
-    /// Those of OpenAI's API, if they are looked at, and those that the configuration names.
+    /// Those of the APIs, if they are looked at, and those that the configuration names.
     pub fn new(document: Document, openai: bool, named: &[NonEmptyString]) -> Result<Self, FieldError> {
         for (index, path) in named.iter().enumerate() {
             Paths::new(&[&**path])
@@ -161,55 +154,78 @@ impl Places {
     /// Reads a document.
     pub fn read(&self, document: &[u8]) -> Result<Contents, JsonError> {
         let found = json::find(document, &self.paths)?;
-        let what = |found: &Found| self.what.get(found.path).copied();
-        let beside = self.beside(document, &found);
-        let mut contents = Contents::default();
-        for value in &found {
+        Ok(self.contents(document, &found))
+    }
+
+    /// Reads the document of a text that begins at a place, and says where it ends.
+    pub fn read_at(&self, text: &str, from: usize) -> Result<(Contents, usize), JsonError> {
+        let (found, end) = json::find_at(text, from, &self.paths)?;
+        Ok((self.contents(text.as_bytes(), &found), end))
+    }
+
+    fn contents(&self, document: &[u8], found: &[Found]) -> Contents {
+        let beside = self.beside(document, found);
+        let mut contents = Contents { ends: beside.ends, ..Contents::default() };
+        if beside.finishes {
+            contents.finished.insert(beside.number(List::Top, &[], 0));
+        }
+        for value in found {
             let literal = document.get(value.span.clone()).unwrap_or_default();
-            match what(value) {
-                Some(What::Stream) => contents.stream |= literal == b"true",
-                Some(What::Once) => contents.once.push(value.span.clone()),
-                Some(What::Finish) if value.kind != Kind::Null => {
-                    contents.finished.insert(beside.number(value));
+            let Some(what) = self.what.get(value.path).copied() else { continue };
+            let is_string = value.kind == Kind::String;
+            let mut push = |key: Key, api: Option<Api>, goes_on: bool| {
+                let is_json = matches!(key.place, Place::Api(field) if field.is_json());
+                contents.texts.push(Text { span: value.span.clone(), key, api, goes_on, is_json });
+            };
+            match what {
+                What::Stream => contents.stream |= literal == b"true",
+                What::Once => contents.once.push(value.span.clone()),
+                What::Finish if value.kind != Kind::Null => {
+                    contents.finished.insert(beside.choice(value));
                     contents.once.push(value.span.clone());
                 }
-                Some(What::Content | What::Whole) if value.kind == Kind::String => {
-                    let goes_on = what(value) == Some(What::Content);
-                    let key = beside.openai(value);
-                    contents.texts.push(Text { span: value.span.clone(), key, openai: true, goes_on });
+                What::Text(field, api) if is_string => push(beside.key(field, api, value), Some(api), true),
+                What::Part(list, api) if is_string && beside.is_text(list, value) => {
+                    push(beside.key(Field::Content, api, value), Some(api), true);
                 }
-                Some(What::Part) if value.kind == Kind::String && beside.is_text(value) => {
-                    let key = beside.openai(value);
-                    contents.texts.push(Text { span: value.span.clone(), key, openai: true, goes_on: true });
+                What::Deltas if is_string && beside.responses && !beside.is_binary => {
+                    let field = if beside.is_json { Field::Arguments } else { Field::Content };
+                    push(beside.key(field, Api::Responses, value), Some(Api::Responses), true);
                 }
-                Some(What::Named(index)) if value.kind == Kind::String => {
-                    let key = beside.named(index, value);
-                    contents.texts.push(Text { span: value.span.clone(), key, openai: false, goes_on: true });
+                What::Whole(_, Api::Responses) if !beside.responses => {}
+                What::Whole(field, api) if is_string => {
+                    push(beside.key(field, api, value), Some(api), false);
                 }
+                What::Inside(api) if is_string => {
+                    push(beside.key(Field::Content, api, value), Some(api), false);
+                }
+                What::Named(index) if is_string => push(beside.named(index, value), None, true),
                 _ => {}
             }
         }
-        // What two paths name is one text, and OpenAI's before a named one.
-        contents.texts.sort_by_key(|text| (text.span.start, !text.openai));
+        // What two paths name is one text, and an API's before a named one.
+        contents.texts.sort_by_key(|text| (text.span.start, text.api.is_none()));
         contents.texts.dedup_by_key(|text| text.span.start);
-        Ok(contents)
+        contents
     }
 
     /// What stands beside texts, read once: looking for it at each text would make many texts cost their square.
-    fn beside<'f>(&self, document: &[u8], found: &'f [Found]) -> Beside<'f> {
+    fn beside(&self, document: &[u8], found: &[Found]) -> Beside {
         let mut beside = Beside::default();
         for value in found {
             let literal = document.get(value.span.clone()).unwrap_or_default();
+            let number = || std::str::from_utf8(literal).ok().and_then(|number| number.parse().ok());
             match self.what.get(value.path) {
                 Some(What::Choice) => beside.choices.push(value.span.clone()),
-                Some(What::Number) if value.kind == Kind::Number => {
-                    let number = std::str::from_utf8(literal).ok().and_then(|number| number.parse().ok());
-                    beside.numbers.extend(value.indexes.first().copied().zip(number));
+                Some(What::Number(list)) => {
+                    beside.numbers.extend(number().map(|number| ((*list, value.indexes), number)));
                 }
-                Some(What::PartType) => {
-                    let is_text = json::decode(literal).is_some_and(|kind| kind == "text");
-                    *beside.parts.entry(&value.indexes).or_default() |= is_text;
+                Some(What::ContentIndex) => beside.content = number().unwrap_or_default(),
+                Some(What::PartType(list)) => {
+                    let is_text = json::decode(literal).is_none_or(|kind| !NO_TEXT.contains(&&*kind));
+                    *beside.parts.entry((*list, value.indexes)).or_default() |= is_text;
                 }
+                Some(What::Ends) => beside.event(&json::decode(literal).unwrap_or_default()),
                 _ => {}
             }
         }
@@ -219,25 +235,64 @@ impl Places {
 
 /// What stands beside the texts of a document.
 #[derive(Default)]
-struct Beside<'f> {
+struct Beside {
     /// Where choices are, in order.
     choices: Vec<Range<usize>>,
-    /// The `index` of choices, by their place.
-    numbers: BTreeMap<usize, usize>,
-    /// Whether a part says that it is a text, by its place.
-    parts: BTreeMap<&'f [usize], bool>,
+    /// The numbers of choices, items and calls, by their place.
+    numbers: BTreeMap<(List, Indexes), usize>,
+    /// The number of the text in its item.
+    content: usize,
+    /// Whether a part may be a text, by its place.
+    parts: BTreeMap<(List, Indexes), bool>,
+    /// Whether it is an event of OpenAI's responses; whether its piece is one of JSON, or of what is no text.
+    responses: bool,
+    is_json: bool,
+    is_binary: bool,
+    /// Whether the event ends its item, or all of them.
+    finishes: bool,
+    ends: bool,
 }
 
-impl Beside<'_> {
-    /// The `index` of the choice that a value is in, or its place where it has none.
-    fn number(&self, value: &Found) -> usize {
-        let place = value.indexes.first().copied().unwrap_or_default();
-        self.numbers.get(&place).copied().unwrap_or(place)
+impl Beside {
+    /// Notes the type of an event.
+    fn event(&mut self, kind: &str) {
+        self.responses |= kind.starts_with("response.");
+        self.is_json |= kind.contains("arguments");
+        self.is_binary |= kind.contains("audio.delta");
+        self.finishes |= kind == "content_block_stop" || kind.ends_with(".done");
+        self.ends |= matches!(
+            kind,
+            "message_delta"
+                | "message_stop"
+                | "response.completed"
+                | "response.incomplete"
+                | "response.failed"
+        );
     }
 
-    /// The text of OpenAI's API that a value belongs to.
-    fn openai(&self, value: &Found) -> Key {
-        Key { named: None, choice: Some(self.number(value)), indexes: Vec::new() }
+    fn number(&self, list: List, place: &[usize], otherwise: usize) -> usize {
+        let known = Indexes::from_iter(place.iter().copied());
+        self.numbers.get(&(list, known)).copied().unwrap_or(otherwise)
+    }
+
+    /// The `index` of the choice that a value is in, or its place where it has none.
+    fn choice(&self, value: &Found) -> usize {
+        let place = value.indexes.first().copied().unwrap_or_default();
+        self.number(List::Choices, &[place], place)
+    }
+
+    /// The text of an API that a value belongs to.
+    fn key(&self, field: Field, api: Api, value: &Found) -> Key {
+        let second = || value.indexes.get(1).copied().unwrap_or_default();
+        let (choice, within) = match (api, field) {
+            (Api::Chat, Field::Arguments) => {
+                (self.choice(value), self.number(List::Tools, &value.indexes, second()))
+            }
+            (Api::Chat, Field::Details | Field::Summaries) => (self.choice(value), second()),
+            (Api::Chat, _) => (self.choice(value), 0),
+            (Api::Messages | Api::Responses, _) => (self.number(List::Top, &[], 0), self.content),
+        };
+        Key { place: Place::Api(field), choice: Some(choice), indexes: vec![within] }
     }
 
     /// The text that a value belongs to which the configuration names.
@@ -247,37 +302,15 @@ impl Beside<'_> {
         let is_inside = choice.is_some_and(|choice| value.span.end <= choice.end);
         let inner = usize::from(is_inside);
         Key {
-            named: Some(path),
-            choice: is_inside.then(|| self.number(value)),
+            place: Place::Named(path),
+            choice: is_inside.then(|| self.choice(value)),
             indexes: value.indexes.get(inner..).unwrap_or_default().to_vec(),
         }
     }
 
-    /// Whether a part is one of type text, or does not say what it is.
-    fn is_text(&self, part: &Found) -> bool {
-        self.parts.get(part.indexes.as_slice()).copied().unwrap_or(true)
-    }
-}
-
-/// What a body is.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Form {
-    Json,
-    /// Something else, in which no path finds anything.
-    Other,
-    /// What some readers take for JSON, and this one does not.
-    Unreadable,
-}
-
-/// What a body is, by its first bytes: its content type is the sender's word alone.
-pub fn form(body: &[u8]) -> Form {
-    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-    match (first, body) {
-        (Some(b'{' | b'['), _) if !body.iter().take(4).any(|byte| *byte == 0) => Form::Json,
-        // UTF-16 and UTF-32, and UTF-8 with a mark.
-        (_, [0xef, 0xbb, 0xbf, ..] | [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) => Form::Unreadable,
-        (_, [0, ..] | [_, 0, ..]) => Form::Unreadable,
-        _ => Form::Other,
+    /// Whether a part does not say that it is something else than a text.
+    fn is_text(&self, list: List, part: &Found) -> bool {
+        self.parts.get(&(list, part.indexes)).copied().unwrap_or(true)
     }
 }
 

@@ -1,23 +1,23 @@
-//! All bytes of a stream, as one text.
+//! Bytes that are searched for denied words as they pass, whatever they are.
 
 use crate::config::Config;
 use crate::masks::Masks;
 use crate::window::{Piece, Window};
 
-/// What has come of it.
+/// What has come.
 #[derive(Default)]
-pub struct RawStream {
+pub struct Words {
     window: Window,
+    masks: Masks,
     /// The first bytes of a character.
     begun: Vec<u8>,
 }
 
-impl RawStream {
-    /// Takes the next bytes, and appends those that go on to `out`; or says whose word is among them.
+impl Words {
+    /// Takes the next bytes, and appends those that no word can begin in to `out`; or says whose word is among them.
     pub fn push(
         &mut self,
         config: &Config,
-        masks: &Masks,
         bytes: &[u8],
         ended: bool,
         out: &mut Vec<u8>,
@@ -30,7 +30,8 @@ impl RawStream {
             let begun = is_last && !ended && may_go_on(chunk.invalid());
             // Nothing goes on over a byte that is no UTF-8.
             let cut = !begun && !chunk.invalid().is_empty();
-            match self.window.push(&config.rules, masks, chunk.valid(), cut || (is_last && ended)) {
+            match self.window.push(&config.rules, None, &self.masks, chunk.valid(), cut || (is_last && ended))
+            {
                 Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
                 Piece::Denied(cause) => return Some(cause),
             }
@@ -43,12 +44,17 @@ impl RawStream {
             }
         }
         if all.is_empty() && ended {
-            match self.window.push(&config.rules, masks, "", true) {
+            match self.window.push(&config.rules, None, &self.masks, "", true) {
                 Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
                 Piece::Denied(cause) => return Some(cause),
             }
         }
         None
+    }
+
+    /// Takes bytes that go on at once: whose word ends among them, which then has not gone on whole.
+    pub fn watch(&mut self, config: &Config, bytes: &[u8], ended: bool) -> Option<&'static str> {
+        self.push(config, bytes, ended, &mut Vec::new())
     }
 
     /// How many bytes wait.

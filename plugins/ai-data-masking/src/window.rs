@@ -6,7 +6,7 @@
 use crate::config::Rules;
 use crate::deny;
 use crate::masks::Masks;
-use crate::roles::{Ahead, NextEdit};
+use crate::roles::{Ahead, NextEdit, Roles};
 
 /// How much of what has gone on is kept, for what looks behind: the ends of words, `\b`, `^`.
 const BEHIND: usize = 64;
@@ -37,13 +37,20 @@ pub enum Piece {
 }
 
 impl Window {
-    /// Takes the next piece, after which nothing comes if it has `ended`.
-    pub fn push(&mut self, rules: &Rules, masks: &Masks, piece: &str, ended: bool) -> Piece {
+    /// Takes the next piece, after which nothing comes if it has `ended`. Without `roles` nothing is masked.
+    pub fn push(
+        &mut self,
+        rules: &Rules,
+        roles: Option<&Roles>,
+        masks: &Masks,
+        piece: &str,
+        ended: bool,
+    ) -> Piece {
         self.came.text.push_str(piece);
         let mut ahead = Ahead::default();
         loop {
             let Tail { text, from } = &mut self.came;
-            match ahead.next(rules.roles.as_ref(), masks, text, *from, ended, rules.longest) {
+            match ahead.next(roles, masks, text, *from, ended, rules.longest) {
                 NextEdit::Edit(edit) => {
                     self.shown.text.push_str(text.get(*from..edit.range.start).unwrap_or_default());
                     self.shown.text.push_str(&edit.text);

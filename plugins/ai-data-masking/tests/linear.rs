@@ -166,3 +166,130 @@ fn streams_of_many_events() {
     let dry = json!({"deny_words": ["badword"], "system_deny": true, "dry_run": true});
     grows("a dry run", &dry, 16 << 10, |size| streams(&[&filled("badword ", size)], 1, 100));
 }
+
+/// A request with that body.
+fn sends(body: &str) -> (Request, Upstream) {
+    (Request { method: "POST".into(), body: Some(body.into()), ..Request::default() }, Upstream::default())
+}
+
+/// A document of that size: so many levels, around as many values as there is room for.
+fn nested(open: &str, close: &str, values: &str, size: usize, levels: usize) -> String {
+    let room = size.saturating_sub(levels * (open.len() + close.len()));
+    format!("{}{{{}\"z\":0}}{}", open.repeat(levels), filled(values, room), close.repeat(levels))
+}
+
+#[test]
+fn documents_of_any_depth() {
+    let many: Vec<String> = (0..40).map(|name| format!("$..a..n{name}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for paths in
+        [&["$..text"][..], &["$..a..text"], &["$..a..a..a..text"], &["$..*"], &["$..[*]", "$..text"], &many]
+    {
+        let config = json!({"deny_openai": false, "deny_jsonpath": paths, "deny_words": ["badword"]});
+        for (open, close) in [("{\"a\":", "}"), ("[", "]"), ("[[],{\"\\u0061\":", "}]")] {
+            let body = |size, levels| nested(open, close, "\"text\":\"x\",", size, levels);
+            let cost = |size, levels| {
+                let (request, upstream) = sends(&body(size, levels));
+                instructions(&config, &request, &upstream)
+            };
+            let name = format!("{paths:?} in {open}");
+            let (small, deep) = (cost(96 << 10, 8), cost(96 << 10, 5_000));
+            let ratio = deep as f64 / small as f64;
+            println!("{name}: 5000 levels cost {deep}, 8 {small}: {ratio:.3}");
+            // A level has more bytes that mean something than a value.
+            assert!(
+                ratio <= 2.0,
+                "{name}: 5000 levels cost {deep}, and 8 of the same size {small}: {ratio:.3}"
+            );
+            for levels in [8, 5_000] {
+                let after = cost(4 * (96 << 10), levels);
+                let before = if levels == 8 { small } else { deep };
+                let ratio = after as f64 / before as f64;
+                assert!(
+                    ratio <= MOST,
+                    "{name}: {levels} levels cost {after}, in a quarter {before}: {ratio:.3}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn documents_of_any_shape() {
+    let config = json!({"deny_words": ["badword"], "replace_roles": [{"regex": r"\d{6}", "value": "*"}]});
+    let raw = json!({"deny_openai": false, "deny_raw": true, "deny_words": ["badword"],
+        "replace_roles": [{"regex": r"\d{6}", "value": "*"}]});
+    let both = json!({"deny_raw": true, "deny_words": ["badword"]});
+    for (name, config) in [("texts", &config), ("raw", &raw), ("both", &both)] {
+        grows(&format!("one key, {name}"), config, 16 << 10, |size| {
+            sends(&format!("{{\"{}\":1}}", filled("k\\u0061\\n", size)))
+        });
+        grows(&format!("keys and numbers, {name}"), config, 16 << 10, |size| {
+            sends(&format!("{{{}\"z\":1}}", filled("\"content\":123456,\"\\u0061\":\"123456\",", size)))
+        });
+        grows(&format!("lines, {name}"), config, 16 << 10, |size| {
+            sends(&filled("{\"messages\":[{\"content\":\"123456\"}]}\n", size))
+        });
+        grows(&format!("arguments, {name}"), config, 16 << 10, |size| {
+            let arguments = format!("[{}0]", filled("\"123456\",123456,", size));
+            let call = json!({"function": {"arguments": arguments}});
+            sends(&json!({"messages": [{"tool_calls": [call]}]}).to_string())
+        });
+        grows(&format!("space, {name}"), config, 4 << 10, |size| {
+            let (request, upstream) = sends(&" ".repeat(size));
+            (Request { chunks: Some(Chunks::Each(Each { each: 16 })), ..request }, upstream)
+        });
+    }
+}
+
+#[test]
+fn what_says_that_it_has_no_end() {
+    let config = json!({"deny_words": ["badword"], "replace_roles": [{"regex": r"\d{6}", "value": "*"}]});
+    for text in ["{\"messages\":[{\"content\":\"123456\"}]}\n", "{\"a\":[[[[\"]]\\\"\"]]]]}", " \n"] {
+        grows(&format!("{text:?} as gRPC"), &config, 4 << 10, |size| {
+            let (request, upstream) = sends(&filled(text, size));
+            let headers = vec![("content-type".into(), "application/grpc".into())];
+            (Request { headers, chunks: Some(Chunks::Each(Each { each: 16 })), ..request }, upstream)
+        });
+    }
+}
+
+#[test]
+fn answers_of_many_lines_and_arguments() {
+    let config = json!({"deny_words": ["badword"], "replace_roles": [{"regex": r"\d{6}", "value": "*"}]});
+    let answer = |kind: &str, body: String| {
+        let headers = vec![("content-type".into(), kind.into())];
+        let (request, upstream) = asks("hi");
+        (
+            request,
+            Upstream {
+                headers,
+                body: body.as_str().into(),
+                chunks: Some(Chunks::Each(Each { each: 100 })),
+                ..upstream
+            },
+        )
+    };
+    grows("lines", &config, 16 << 10, |size| {
+        answer(
+            "application/x-ndjson",
+            filled("{\"choices\":[{\"message\":{\"content\":\"123456\"}}]}\n", size),
+        )
+    });
+    grows("no JSON", &config, 16 << 10, |size| answer("text/plain", filled("[1, 2] 123456 badwor ", size)));
+    grows("arguments", &config, 200, |events| {
+        let event = |piece: &str| {
+            let call = json!({"index": 0, "function": {"arguments": piece}});
+            format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}))
+        };
+        let pieces = ["\"12345", "6\\u00", "31\", 12", "3456,"];
+        let body: String = pieces.iter().cycle().take(events).map(|piece| event(piece)).collect();
+        answer("text/event-stream", event("[") + &body)
+    });
+    grows("a large event of many choices", &config, 16 << 10, |size| {
+        let choices: Vec<_> =
+            (0..100).map(|index| json!({"index": index, "delta": {"content": "a badwor"}})).collect();
+        let event = json!({"choices": choices, "x": "y".repeat(size)});
+        answer("text/event-stream", format!("data: {event}\n\n"))
+    });
+}

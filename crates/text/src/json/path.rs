@@ -6,16 +6,39 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::ops::Range;
 
-/// The longest path, in segments: how far it has been followed is a bit for each.
+/// The longest path, in segments.
 const MOST_SEGMENTS: usize = 63;
 
-/// Paths that are followed together.
+/// Paths that are followed together, as one automaton: what two paths begin with is followed once.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    nodes: Vec<Node>,
+    count: usize,
+}
+
+/// How far paths have come.
 #[derive(Debug, Clone, Default)]
-pub struct Paths(Vec<Vec<Segment>>);
+struct Node {
+    /// The paths that name the value at which this is reached.
+    ends: Vec<usize>,
+    edges: Vec<Edge>,
+    /// Whether it holds at every depth below, too (`..`).
+    stays: bool,
+    /// The node of that kind that is reached with this one.
+    deeper: Option<usize>,
+}
+
+/// A step from a node to the next one.
+#[derive(Debug, Clone)]
+struct Edge {
+    selectors: Vec<Selector>,
+    to: usize,
+}
 
 /// One step of a path.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Segment {
     /// Whether it holds at any depth (`..`).
     descendant: bool,
@@ -53,6 +76,12 @@ impl Selector {
     }
 }
 
+impl Default for Paths {
+    fn default() -> Self {
+        Self { nodes: vec![Node::default()], count: 0 }
+    }
+}
+
 impl Paths {
     /// Reads paths: `$.messages[*].content`, `$['a b'][0]`, `$..text`.
     ///
@@ -60,49 +89,99 @@ impl Paths {
     ///
     /// The first path that is none, or that needs more of JSONPath than there is here.
     pub fn new<S: AsRef<str>>(paths: &[S]) -> Result<Self, PathError> {
-        paths.iter().map(|path| read(path.as_ref())).collect::<Result<_, _>>().map(Self)
+        let mut all = Self::default();
+        for path in paths {
+            all.add(read(path.as_ref())?);
+        }
+        Ok(all)
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.count
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.count == 0
     }
 
-    /// How far each path has come at the document's own value: a bit for each number of segments.
-    pub(super) fn start(&self) -> impl Iterator<Item = u64> {
-        self.0.iter().map(|_| 1)
-    }
-
-    /// How far a path comes by a step.
-    pub(super) fn step(&self, path: usize, state: u64, step: Step<'_>) -> u64 {
-        if state == 0 {
-            return 0;
-        }
-        let mut next = 0;
-        for (place, segment) in self.0.get(path).into_iter().flatten().enumerate() {
-            if state & (1 << place) == 0 {
-                continue;
-            }
+    fn add(&mut self, segments: Vec<Segment>) {
+        let mut at = 0;
+        for segment in segments {
             if segment.descendant {
-                next |= 1 << place;
+                at = match self.nodes.get(at).and_then(|node| node.deeper) {
+                    Some(deeper) => deeper,
+                    None => {
+                        let deeper = self.push(Node { stays: true, ..Node::default() });
+                        if let Some(node) = self.nodes.get_mut(at) {
+                            node.deeper = Some(deeper);
+                        }
+                        deeper
+                    }
+                };
             }
-            if segment.selectors.iter().any(|selector| selector.takes(step)) {
-                next |= 1 << (place + 1);
-            }
+            let known = self.nodes.get(at).and_then(|node| {
+                node.edges.iter().find(|edge| edge.selectors == segment.selectors).map(|edge| edge.to)
+            });
+            at = known.unwrap_or_else(|| {
+                let to = self.push(Node::default());
+                if let Some(node) = self.nodes.get_mut(at) {
+                    node.edges.push(Edge { selectors: segment.selectors, to });
+                }
+                to
+            });
         }
-        next
+        let path = self.count;
+        self.count += 1;
+        if let Some(node) = self.nodes.get_mut(at) {
+            node.ends.push(path);
+        }
     }
 
-    /// Whether a path names the value at which it has come so far.
-    pub(super) fn is_end(&self, path: usize, state: u64) -> bool {
-        self.0.get(path).is_some_and(|segments| state & (1 << segments.len()) != 0)
+    fn push(&mut self, node: Node) -> usize {
+        self.nodes.push(node);
+        self.nodes.len() - 1
+    }
+
+    /// Appends the nodes at the document's own value.
+    pub(super) fn start(&self, into: &mut Vec<usize>) {
+        self.reach(0, 0, into);
+    }
+
+    /// Appends the nodes that a step leads to from those in `from`, each once: there are never more than nodes,
+    /// however deep the value is.
+    pub(super) fn step(&self, from: Range<usize>, step: Step<'_>, into: &mut Vec<usize>) {
+        let new = into.len();
+        for place in from {
+            let Some(at) = into.get(place).copied() else { return };
+            let Some(node) = self.nodes.get(at) else { continue };
+            if node.stays {
+                self.reach(at, new, into);
+            }
+            for edge in &node.edges {
+                if edge.selectors.iter().any(|selector| selector.takes(step)) {
+                    self.reach(edge.to, new, into);
+                }
+            }
+        }
+    }
+
+    /// Appends a node, and the one that stays from there on, unless they are behind `new` already.
+    fn reach(&self, node: usize, new: usize, into: &mut Vec<usize>) {
+        let deeper = self.nodes.get(node).and_then(|node| node.deeper);
+        for node in std::iter::once(node).chain(deeper) {
+            if !into.get(new..).is_some_and(|reached| reached.contains(&node)) {
+                into.push(node);
+            }
+        }
+    }
+
+    /// The paths that name the value at which a node is reached.
+    pub(super) fn ends(&self, node: usize) -> &[usize] {
+        self.nodes.get(node).map_or(&[], |node| &node.ends)
     }
 }
 

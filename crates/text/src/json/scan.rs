@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 use super::literal::decode;
 use super::path::{Paths, Step};
@@ -13,13 +13,40 @@ pub const MOST_LEVELS: usize = 16_384;
 /// How many array indexes of a value are told.
 const MOST_INDEXES: usize = 4;
 
+/// The indexes of the arrays on the way to a value, from the outermost on; the first four.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Indexes {
+    indexes: [usize; MOST_INDEXES],
+    count: usize,
+}
+
+impl Deref for Indexes {
+    type Target = [usize];
+
+    fn deref(&self) -> &[usize] {
+        self.indexes.get(..self.count).unwrap_or(&self.indexes)
+    }
+}
+
+impl FromIterator<usize> for Indexes {
+    /// The first four.
+    fn from_iter<I: IntoIterator<Item = usize>>(all: I) -> Self {
+        let mut indexes = Self::default();
+        for (place, index) in indexes.indexes.iter_mut().zip(all) {
+            *place = index;
+            indexes.count += 1;
+        }
+        indexes
+    }
+}
+
 /// A value that a path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// Which of the paths. A value that several paths name is found once for each.
     pub path: usize,
-    /// The indexes of the arrays on the way to it, from the outermost on; the first four.
-    pub indexes: Vec<usize>,
+    /// Where it is in the arrays around it.
+    pub indexes: Indexes,
     /// Its bytes in the document: those of a string with its quotes.
     pub span: Range<usize>,
     /// What it is.
@@ -31,7 +58,7 @@ pub struct Found {
 pub enum Kind {
     /// A string; [`decode`] gives its text.
     String,
-    /// A number, as it is written.
+    /// A number, as it is written; `NaN`, `Infinity` and `-Infinity` too, which JSON has not and Python writes.
     Number,
     /// `true` or `false`.
     Bool,
@@ -60,6 +87,15 @@ impl fmt::Display for JsonError {
 
 impl Error for JsonError {}
 
+/// A string or a number, wherever it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Literal {
+    /// Its bytes in the document: those of a string with its quotes.
+    pub span: Range<usize>,
+    /// Whether it is a string, a key among them.
+    pub is_string: bool,
+}
+
 /// The values that paths name, in the order in which they begin. All of them where an object has a key twice, because
 /// readers differ in which they take.
 ///
@@ -67,19 +103,38 @@ impl Error for JsonError {}
 ///
 /// The document is no JSON, no UTF-8, or nested more deeply than [`MOST_LEVELS`].
 pub fn find(document: &[u8], paths: &Paths) -> Result<Vec<Found>, JsonError> {
-    if let Err(error) = std::str::from_utf8(document) {
-        return Err(JsonError { offset: error.valid_up_to(), what: "is not UTF-8" });
-    }
-    let mut scan = Scan {
-        document,
-        at: 0,
-        paths,
-        levels: Vec::new(),
-        states: paths.start().collect(),
-        found: Vec::new(),
-    };
-    scan.run()?;
+    let mut scan = Scan::new(text(document)?, 0, paths, None);
+    scan.run(true)?;
     Ok(scan.found)
+}
+
+/// The values that paths name in the document of a text that begins at `from`, and where that document ends: another
+/// one may follow.
+///
+/// # Errors
+///
+/// As those of [`find`].
+pub fn find_at(text: &str, from: usize, paths: &Paths) -> Result<(Vec<Found>, usize), JsonError> {
+    let mut scan = Scan::new(text, from, paths, None);
+    scan.run(false)?;
+    Ok((scan.found, scan.at))
+}
+
+/// Every string and number of the document of a text that begins at `from`, in order, and where that document ends.
+///
+/// # Errors
+///
+/// As those of [`find`].
+pub fn literals_at(text: &str, from: usize) -> Result<(Vec<Literal>, usize), JsonError> {
+    let paths = Paths::default();
+    let mut scan = Scan::new(text, from, &paths, Some(Vec::new()));
+    scan.run(false)?;
+    Ok((scan.literals.unwrap_or_default(), scan.at))
+}
+
+fn text(document: &[u8]) -> Result<&str, JsonError> {
+    std::str::from_utf8(document)
+        .map_err(|error| JsonError { offset: error.valid_up_to(), what: "is not UTF-8" })
 }
 
 /// An array or an object that is open.
@@ -89,6 +144,8 @@ struct Level {
     index: usize,
     /// What was found of it itself, whose end is not known yet.
     found: Range<usize>,
+    /// How far the paths have come at it.
+    reached: Range<usize>,
 }
 
 struct Scan<'a> {
@@ -96,10 +153,16 @@ struct Scan<'a> {
     at: usize,
     paths: &'a Paths,
     levels: Vec<Level>,
-    /// How far each path has come, for the value at hand and for each level around it: as many as there are paths for
-    /// each.
-    states: Vec<u64>,
+    /// How far the paths have come: the nodes of each level that is open, and behind them those of the value at hand.
+    nodes: Vec<usize>,
+    /// Where those of the value at hand begin.
+    here: usize,
+    /// How many arrays are open, and where the outer ones are.
+    arrays: usize,
+    indexes: [usize; MOST_INDEXES],
     found: Vec<Found>,
+    /// Where each string and number is noted, if that is asked for.
+    literals: Option<Vec<Literal>>,
 }
 
 /// What must come next.
@@ -114,10 +177,31 @@ enum Next {
     CommaOrEnd,
 }
 
-impl Scan<'_> {
-    fn run(&mut self) -> Result<(), JsonError> {
+impl<'a> Scan<'a> {
+    fn new(text: &'a str, from: usize, paths: &'a Paths, literals: Option<Vec<Literal>>) -> Self {
+        let mut nodes = Vec::new();
+        paths.start(&mut nodes);
+        Self {
+            document: text.as_bytes(),
+            at: from,
+            paths,
+            levels: Vec::new(),
+            nodes,
+            here: 0,
+            arrays: 0,
+            indexes: [0; MOST_INDEXES],
+            found: Vec::new(),
+            literals,
+        }
+    }
+
+    /// Reads a document's value, behind which nothing but space may stand if it is `alone`.
+    fn run(&mut self, alone: bool) -> Result<(), JsonError> {
         let mut next = Next::Value;
         loop {
+            if !alone && self.levels.is_empty() && matches!(next, Next::CommaOrEnd) {
+                return Ok(());
+            }
             self.skip_space();
             next = match (next, self.peek()) {
                 (Next::FirstValue, Some(b']')) | (Next::FirstKey, Some(b'}')) => self.close(),
@@ -136,6 +220,9 @@ impl Scan<'_> {
                     (Some(level), Some(b',')) if level.kind == Kind::Array => {
                         level.index += 1;
                         let index = level.index;
+                        if let Some(outer) = self.indexes.get_mut(self.arrays - 1) {
+                            *outer = index;
+                        }
                         self.at += 1;
                         self.step(Step::Index(index));
                         Next::Value
@@ -165,14 +252,14 @@ impl Scan<'_> {
             Some(b't') => self.word(b"true", Kind::Bool)?,
             Some(b'f') => self.word(b"false", Kind::Bool)?,
             Some(b'n') => self.word(b"null", Kind::Null)?,
-            Some(b'-' | b'0'..=b'9') => {
+            Some(b'-' | b'0'..=b'9' | b'N' | b'I') => {
                 self.number()?;
+                self.note_literal(start, false);
                 Kind::Number
             }
             _ => return self.error("expected a value"),
         };
         self.note(start, kind);
-        self.states.truncate(self.states.len() - self.paths.len());
         Ok(Next::CommaOrEnd)
     }
 
@@ -182,7 +269,14 @@ impl Scan<'_> {
         }
         let before = self.found.len();
         self.note(self.at, kind);
-        self.levels.push(Level { kind, index: 0, found: before..self.found.len() });
+        if kind == Kind::Array {
+            if let Some(index) = self.indexes.get_mut(self.arrays) {
+                *index = 0;
+            }
+            self.arrays += 1;
+        }
+        let reached = self.here..self.nodes.len();
+        self.levels.push(Level { kind, index: 0, found: before..self.found.len(), reached });
         self.at += 1;
         Ok(if kind == Kind::Array { Next::FirstValue } else { Next::FirstKey })
     }
@@ -193,8 +287,8 @@ impl Scan<'_> {
             for found in self.found.get_mut(level.found).unwrap_or_default() {
                 found.span.end = self.at;
             }
+            self.arrays -= usize::from(level.kind == Kind::Array);
         }
-        self.states.truncate(self.states.len() - self.paths.len());
         Next::CommaOrEnd
     }
 
@@ -207,7 +301,7 @@ impl Scan<'_> {
         self.string()?;
         let literal = self.document.get(start..self.at).unwrap_or_default();
         // Where no path leads on, no key needs to be read.
-        if self.is_alive() {
+        if self.levels.last().is_some_and(|level| !level.reached.is_empty()) {
             let name = decode(literal).unwrap_or_default();
             self.step(Step::Name(&name));
         } else {
@@ -222,42 +316,41 @@ impl Scan<'_> {
         Ok(())
     }
 
-    /// Follows the paths from the level at hand to one of its values.
+    /// Follows the paths from the innermost level to one of its values.
     fn step(&mut self, step: Step<'_>) {
-        let from = self.states.len() - self.paths.len();
-        for path in 0..self.paths.len() {
-            let state = self.states.get(from + path).copied().unwrap_or_default();
-            self.states.push(self.paths.step(path, state, step));
-        }
-    }
-
-    fn here(&self) -> &[u64] {
-        self.states.get(self.states.len() - self.paths.len()..).unwrap_or_default()
-    }
-
-    fn is_alive(&self) -> bool {
-        self.here().iter().any(|state| *state != 0)
+        let Some(level) = self.levels.last() else { return };
+        let from = level.reached.clone();
+        self.nodes.truncate(from.end);
+        self.here = from.end;
+        self.paths.step(from, step, &mut self.nodes);
     }
 
     /// Notes the value that begins at `start`, and that has been read if it is no array and no object.
     fn note(&mut self, start: usize, kind: Kind) {
-        for path in 0..self.paths.len() {
-            let state = self.here().get(path).copied().unwrap_or_default();
-            if self.paths.is_end(path, state) {
-                let arrays = self.levels.iter().filter(|level| level.kind == Kind::Array);
-                let indexes = arrays.take(MOST_INDEXES).map(|level| level.index).collect();
-                self.found.push(Found { path, indexes, span: start..self.at, kind });
+        for node in self.nodes.get(self.here..).unwrap_or_default() {
+            for path in self.paths.ends(*node) {
+                let indexes = Indexes { indexes: self.indexes, count: self.arrays.min(MOST_INDEXES) };
+                self.found.push(Found { path: *path, indexes, span: start..self.at, kind });
             }
         }
     }
 
+    fn note_literal(&mut self, start: usize, is_string: bool) {
+        let span = start..self.at;
+        if let Some(literals) = &mut self.literals {
+            literals.push(Literal { span, is_string });
+        }
+    }
+
     fn string(&mut self) -> Result<(), JsonError> {
+        let start = self.at;
         self.at += 1;
         loop {
             self.at += plain(self.document.get(self.at..).unwrap_or_default());
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
+                    self.note_literal(start, true);
                     return Ok(());
                 }
                 Some(b'\\') => self.escape()?,
@@ -285,7 +378,13 @@ impl Scan<'_> {
     }
 
     fn number(&mut self) -> Result<(), JsonError> {
+        if self.peek() == Some(b'N') {
+            return self.word(b"NaN", Kind::Number).map(drop);
+        }
         self.skip_byte(b'-');
+        if self.peek() == Some(b'I') {
+            return self.word(b"Infinity", Kind::Number).map(drop);
+        }
         if !self.skip_byte(b'0') {
             self.digits()?;
         }

@@ -90,3 +90,16 @@ fn many_events_in_one_piece_cost_no_more_than_one_by_one() {
     let stream = b"\n".repeat(100_000);
     assert_eq!(events(&[&stream]).len(), 100_000);
 }
+
+#[test]
+fn an_event_has_the_kind_that_its_last_field_names() {
+    for (stream, name) in [
+        ("event: a\ndata: x\n\n", Some("a")),
+        ("event:a\r\nevent: b c\r\n\r\n", Some("b c")),
+        ("data: event: a\n\n", None),
+    ] {
+        let [event] = events(&[stream.as_bytes()]).try_into().unwrap();
+        assert_eq!(event.name(), name.map(str::as_bytes), "{stream:?}");
+    }
+    assert_eq!(named_event(Some(b"a"), b"x"), b"event: a\ndata: x\n\n");
+}
