@@ -125,7 +125,7 @@
 //!
 //! | key | meaning |
 //! |---|---|
-//! | `upgrade` | `websocket`: the request asks for it. Headers that ask for it over HTTP/1.1 do the same: what follows the headers has no end then, whatever else they say |
+//! | `upgrade` | `websocket`: the request asks for it. Headers that ask for it over HTTP/1.1 do the same: what follows the headers has no end then, whatever else they say, and reaches the upstream only if it accepts the upgrade |
 //! | `talk` | a list of steps: `{ send: …, receive: … }`, one of the two, or `end`. Each `send` is one piece. After `end` the client waits for the end of the answer; a talk without it ends when the client goes away, or, with `cut_off`, when the answer breaks off |
 //! | `upstream.echo` | the upstream answers as soon as it has the headers, 101 where they ask for an upgrade, and sends back each piece; its answer ends, with its `trailers`, when the request does |
 //! | `upstream.open` | the upstream's answer does not end after its `body` |

@@ -13,6 +13,7 @@
 //!
 //! Bytes come from a coverage-guided fuzzer, or from a seed ([`seeded`]). `cargo xtask fuzz` runs both.
 
+mod against;
 mod finding;
 pub mod guided;
 mod material;
@@ -24,6 +25,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
+pub use self::against::{Compared, against};
 pub use self::finding::Finding;
 use self::material::Material;
 use self::scenario::Scenario;

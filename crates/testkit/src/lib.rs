@@ -47,6 +47,7 @@ pub use bytes::ByteString;
 pub use changes::{Changes, Declare, texts, values};
 pub use check::{Mismatch, check, check_refused};
 pub use engine::{Engine, EngineName, Load, Loaded};
+pub use host::differences;
 pub use runner::{run, wasm as interpreter};
 pub use serde_json::Value;
 

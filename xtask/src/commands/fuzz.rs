@@ -29,6 +29,8 @@ Examples:
   cargo xtask fuzz request-block --engine wasm --runs 1000 --seed 1
                                                      the same thousand scenarios in every run, in the module
   cargo xtask fuzz --all --engine wasm --runs 500    every plug-in
+  cargo xtask fuzz request-block --against envoy --runs 20000
+                                                     the mock gateway, compared with Envoy
   cargo xtask fuzz request-block --replay target/fuzz/findings/request-block/<file>
                                                      one scenario again
 
@@ -56,6 +58,10 @@ pub(crate) struct Args {
     /// Natively: do not look at the code that is reached, only at the seed.
     #[arg(long)]
     seeded: bool,
+    /// Compare the mock gateway with a real one, request by request, instead: what the client, the upstream and the
+    /// services saw. --runs counts compared requests.
+    #[arg(long, value_enum, conflicts_with = "replay")]
+    against: Option<Against>,
     /// Run one scenario again.
     #[arg(long, value_name = "FILE")]
     replay: Option<PathBuf>,
@@ -68,6 +74,13 @@ enum Engine {
     Native,
     /// The release module in an interpreter, against the same mock gateway.
     Wasm,
+}
+
+/// What the mock gateway is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Against {
+    /// Envoy, with the release module.
+    Envoy,
 }
 
 /// How long a run goes on, and what it begins with.
@@ -94,7 +107,8 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     }
     let time = args.time.or_else(|| args.runs.is_none().then_some(MINUTE));
     let bounds = Bounds { time, runs: args.runs, seed: args.seed.unwrap_or_else(any_seed) };
-    let guided = args.engine == Engine::Native && !args.seeded && args.replay.is_none();
+    let guided =
+        args.engine == Engine::Native && !args.seeded && args.replay.is_none() && args.against.is_none();
     let guided = guided && guided::is_possible();
     let mut bad = Vec::new();
     for plugin in plugins {
@@ -121,12 +135,12 @@ fn seeded(workspace: &Workspace, plugin: &Plugin, args: &Args, bounds: &Bounds) 
         format!("{} has no cases to begin from: write tests/cases.rs and tests/cases.yaml", plugin.name)
     })?;
     let mut command = cases.command(workspace, &wasm::host_libraries(workspace)?);
+    if args.engine == Engine::Wasm || args.against.is_some() {
+        command.env("PORTCULLIS_WASM", Builder::new(workspace)?.build(plugin, Profile::Release)?);
+    }
     let engine = match args.engine {
         Engine::Native => "native",
-        Engine::Wasm => {
-            command.env("PORTCULLIS_WASM", Builder::new(workspace)?.build(plugin, Profile::Release)?);
-            "wasm"
-        }
+        Engine::Wasm => "wasm",
     };
     let replay = args.replay.as_ref().map(std::path::absolute).transpose()?;
     let order = json!({
@@ -136,8 +150,10 @@ fn seeded(workspace: &Workspace, plugin: &Plugin, args: &Args, bounds: &Bounds) 
         "seconds": bounds.time.map(|time| time.as_secs().max(1)),
         "findings": findings(workspace, plugin),
         "replay": replay,
+        "against": args.against.map(|Against::Envoy| "envoy"),
     });
-    output::step(format_args!("{} {engine}, seed {}", plugin.name, bounds.seed));
+    let against = args.against.map_or("", |Against::Envoy| " against Envoy");
+    output::step(format_args!("{} {engine}{against}, seed {}", plugin.name, bounds.seed));
     let status = command.env("PORTCULLIS_FUZZ", order.to_string()).status();
     Ok(status.context("the test program cannot be started")?.success())
 }

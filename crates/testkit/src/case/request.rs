@@ -105,6 +105,13 @@ impl Time {
     }
 }
 
+impl Time {
+    /// The time that is so long after the beginning of 1970.
+    pub(crate) fn since_1970(since: std::time::Duration) -> Self {
+        Self(since.as_secs_f64() - std::time::Duration::from_nanos(crate::host::START).as_secs_f64())
+    }
+}
+
 impl TryFrom<f64> for Time {
     type Error = &'static str;
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::bail;
 
 use crate::ByteString;
+use crate::EngineName;
 use crate::case::{self, Request, Setup, Then, Upstream};
 
 /// A case that serves requests.
@@ -14,6 +15,8 @@ pub(super) struct Served {
     pub(super) setup: Setup,
     pub(super) upstream: Upstream,
     pub(super) requests: Vec<Request>,
+    /// Whether Envoy can run it too.
+    pub(super) in_envoy: bool,
 }
 
 /// All that scenarios begin from.
@@ -63,10 +66,15 @@ impl Material {
                 words.extend(request.body.iter().map(|body| body.to_vec()));
             }
             // The clock of a case is part of what it says, and of nothing that is looked at here.
-            let requests = requests.into_iter().map(super::unexpecting).map(shortened).collect();
+            let in_envoy = !case.skip.contains_key(&EngineName::Envoy);
+            // What stays open has no end that could be looked at.
+            let requests =
+                requests.into_iter().filter(|request| request.talk.is_empty() && !request.is_upgrade());
+            let requests = requests.map(super::unexpecting).map(shortened).collect();
             let mut upstream = case.upstream;
             shorten(&mut upstream.body);
-            cases.push(Served { name: case.name, setup: case.setup, upstream, requests });
+            (upstream.echo, upstream.open) = (false, false);
+            cases.push(Served { name: case.name, setup: case.setup, upstream, requests, in_envoy });
         }
         if cases.is_empty() {
             bail!("{}: no case has requests: write one", path.display());
@@ -74,6 +82,13 @@ impl Material {
         // Long ones would be most of what is sent.
         words.retain(|word| word.len() <= 200);
         Ok(Self { cases, words: words.into_iter().collect() })
+    }
+
+    /// The cases that Envoy can run, each with all the words.
+    pub(super) fn one_by_one(self) -> Vec<Self> {
+        let Self { cases, words } = self;
+        let in_envoy = cases.into_iter().filter(|case| case.in_envoy);
+        in_envoy.map(|case| Self { cases: vec![case], words: words.clone() }).collect()
     }
 }
 

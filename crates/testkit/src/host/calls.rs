@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sdk::Status;
 use sdk::native::{Answer, OutgoingGrpc, OutgoingHttp};
 
-use super::maps::Map;
+use super::maps::{Kind, Map};
 use crate::case::{Service, ServiceAnswer, ServiceCluster, ServiceProtocol, Upstream, of_cluster};
 use crate::outcome::{Call, UpstreamRequest};
 
@@ -175,7 +175,7 @@ impl Calls {
 
     pub(super) fn http(&mut self, owner: u32, services: &[Service], call: &OutgoingHttp<'_>) -> Answer<u32> {
         let cluster = self.cluster(services, call.cluster, None).ok_or(Status::BAD_ARGUMENT)?;
-        let headers = Map::parse(call.headers).ok_or(Status::BAD_ARGUMENT)?;
+        let headers = Map::parse(call.headers).ok_or(Status::BAD_ARGUMENT)?.into_kind(Kind::Request);
         let trailers = Map::parse(call.trailers).ok_or(Status::BAD_ARGUMENT)?;
         if [":method", ":path", ":authority"].iter().any(|name| headers.get(name.as_bytes()).is_none()) {
             return Err(Status::BAD_ARGUMENT);

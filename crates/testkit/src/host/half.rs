@@ -2,6 +2,7 @@
 
 use super::Plugin;
 use super::context::Body;
+use super::differences::{Difference, has};
 use super::maps::Map;
 use super::mock::{REQUEST_HEADERS, REQUEST_TRAILERS, RESPONSE_HEADERS, RESPONSE_TRAILERS};
 use super::reply::LocalReply;
@@ -34,6 +35,8 @@ pub(super) struct Half {
     limit: usize,
     /// The headers have not gone on.
     headers_held: bool,
+    /// The headers have gone on.
+    begun: bool,
     /// Nothing that follows the headers reaches the plug-in until it lets them go on; then it comes in one piece.
     stopped: Option<Backlog>,
     /// The plug-in holds what it was shown last.
@@ -61,8 +64,18 @@ impl Half {
     }
 
     /// A response that is to come.
-    pub(super) fn response() -> Self {
-        Self::new(RESPONSE, usize::MAX)
+    pub(super) fn response(limit: usize) -> Self {
+        Self::new(RESPONSE, if has(Difference::HeldResponses) { usize::MAX } else { limit })
+    }
+
+    /// Whether the headers have gone on.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// What has gone on of the body and was not taken.
+    pub(super) fn through(&self) -> &[u8] {
+        &self.through
     }
 
     fn new(direction: Direction, limit: usize) -> Self {
@@ -70,6 +83,7 @@ impl Half {
             direction,
             limit: limit.max(1),
             headers_held: false,
+            begun: false,
             stopped: None,
             waits: false,
             ended: false,
@@ -81,6 +95,11 @@ impl Half {
     /// Whether all of the message has gone on.
     pub(super) fn is_done(&self) -> bool {
         self.done
+    }
+
+    /// Whether the plug-in was shown the end.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
     }
 
     /// What has gone on of the body.
@@ -120,7 +139,9 @@ impl Half {
             backlog.ends |= ends;
             return;
         }
-        let mut reads: Vec<&[u8]> = piece.chunks(self.limit).collect();
+        // A response is read by the limit of the upstream's connection, which is Envoy's own.
+        let most = if self.direction.stream == REQUEST.stream { self.limit } else { usize::MAX };
+        let mut reads: Vec<&[u8]> = piece.chunks(most).collect();
         if reads.is_empty() {
             reads.push(&[]);
         }
@@ -144,7 +165,7 @@ impl Half {
         let size = held.len();
         let too_large = size > self.limit;
         if self.waits && too_large {
-            return plugin.context(|context| context.reply = Some(LocalReply::payload_too_large()));
+            return plugin.context(|context| context.reply = Some(self.too_large()));
         }
         self.ended = ends;
         plugin.context(|context| context.body_arrives(body, held));
@@ -161,7 +182,16 @@ impl Half {
         if !self.waits {
             self.let_body_go(plugin);
         } else if too_large {
-            plugin.context(|context| context.reply = Some(LocalReply::payload_too_large()));
+            plugin.context(|context| context.reply = Some(self.too_large()));
+        }
+    }
+
+    /// What the gateway says of a message that is larger than it holds.
+    fn too_large(&self) -> LocalReply {
+        if self.direction.stream == REQUEST.stream {
+            LocalReply::payload_too_large()
+        } else {
+            LocalReply::response_too_large()
         }
     }
 
@@ -226,6 +256,7 @@ impl Half {
 
     fn release_headers(&mut self, plugin: &Plugin<'_>) {
         self.headers_held = false;
+        self.begun = true;
         plugin.context(|context| context.release(self.direction.headers));
     }
 

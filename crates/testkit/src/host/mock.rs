@@ -84,7 +84,7 @@ pub(super) struct Usage {
 
 /// When every case begins: 2026-01-01T00:00:00Z, in nanoseconds since 1970. A plug-in under test sees the same
 /// time in every run.
-const START: u64 = 1_767_225_600_000_000_000;
+pub(crate) const START: u64 = 1_767_225_600_000_000_000;
 
 /// Foreign functions that Envoy has and this host does not.
 const ENVOYS_ALONE: [&[u8]; 8] = [
@@ -312,7 +312,8 @@ impl Host for MockHost {
 
     fn set_header_pairs(&mut self, map: u32, pairs: &[u8]) -> Answer<()> {
         self.count("proxy_set_header_map_pairs")?;
-        *self.map(map)? = Map::parse(pairs).ok_or(Status::BAD_ARGUMENT)?;
+        let map = self.map(map)?;
+        *map = Map::parse(pairs).ok_or(Status::BAD_ARGUMENT)?.into_kind(map.kind());
         Ok(())
     }
 

@@ -5,19 +5,22 @@
 
 mod calls;
 mod context;
+pub mod differences;
 mod half;
 mod here;
 mod interleave;
 mod maps;
 mod mock;
 mod reply;
+mod sanitized;
 mod shared;
 mod stream;
+mod talk;
 mod vm;
 mod worker;
 
 pub(crate) use here::{Common, without_plugin};
-pub(crate) use mock::MockHost;
+pub(crate) use mock::{MockHost, START};
 pub(crate) use worker::{VmHost, load};
 
 use self::context::Context;

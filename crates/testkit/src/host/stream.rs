@@ -2,9 +2,10 @@
 
 use super::Plugin;
 use super::half::Half;
-use super::maps::Map;
+use super::maps::{Kind, Map};
 use super::mock::{REQUEST_HEADERS, REQUEST_TRAILERS, RESPONSE_HEADERS, RESPONSE_TRAILERS};
 use super::reply::{LocalReply, is_head};
+use super::sanitized::{is_token, request_map};
 use crate::ByteString;
 use crate::case::{Protocol, Request, Upstream};
 use crate::outcome::{Answer, Outcome, UpstreamRequest};
@@ -25,6 +26,8 @@ pub(super) struct Stream<'a> {
     up: Half,
     down: Half,
     phase: Phase,
+    /// The answer is the gateway's own.
+    replied: bool,
     outcome: Outcome,
 }
 
@@ -57,8 +60,9 @@ impl<'a> Stream<'a> {
             request,
             upstream,
             up: Half::request(limit),
-            down: Half::response(),
+            down: Half::response(limit),
             phase: Phase::Request,
+            replied: false,
             outcome: Outcome::default(),
         }
     }
@@ -78,29 +82,33 @@ impl<'a> Stream<'a> {
     /// The headers of the request.
     pub(super) fn request_headers(&mut self) {
         let request = self.request;
-        let mut headers = Map::default();
-        for (name, value) in [
-            (":authority", &*request.host),
-            (":path", &*request.path),
-            (":method", &*request.method),
-            (":scheme", b"http"),
-        ] {
-            headers.add(name.as_bytes(), value);
+        if request.is_upgrade()
+            && request.upgrade_type().is_some_and(|to| !to.eq_ignore_ascii_case(b"websocket"))
+        {
+            // Before any plug-in sees it.
+            let reply = LocalReply::upgrade_failed();
+            self.outcome.details = reply.details();
+            self.outcome.answer = Some(reply.answer(request));
+            self.phase = Phase::Done;
+            return;
         }
-        headers.extend(&request.headers);
-        if let Some((name, value)) = request.framing_header() {
-            headers.add(name.as_bytes(), value.as_bytes());
-        }
-        // Envoy's own additions, which a plug-in sees too.
-        headers.add(b"x-forwarded-proto", b"http");
-        headers.add(b"x-request-id", b"00000000-0000-4000-8000-000000000000");
+        let headers = request_map(request);
         self.up.headers(&self.plugin, headers, request.ends_with_headers());
         self.settle();
     }
 
+    /// Whether the rest of the request still goes through the plug-in: the upstream may have begun to answer.
+    fn takes_request(&self) -> bool {
+        match self.phase {
+            Phase::Request => true,
+            Phase::Upstream | Phase::Response => !self.replied && !self.up.is_done(),
+            Phase::Done => false,
+        }
+    }
+
     /// A piece of the request's body, unless the request was answered before.
     pub(super) fn request_piece(&mut self, piece: &[u8], ends: bool) {
-        if self.phase == Phase::Request {
+        if self.takes_request() {
             self.up.data(&self.plugin, piece, ends);
             self.settle();
         }
@@ -108,7 +116,7 @@ impl<'a> Stream<'a> {
 
     /// The end of the request, apart from its last piece.
     pub(super) fn request_end(&mut self) {
-        if self.phase == Phase::Request {
+        if self.takes_request() {
             match &*self.request.trailers {
                 [] => self.up.data(&self.plugin, &[], true),
                 trailers => self.up.trailers(&self.plugin, Map::from(trailers)),
@@ -148,15 +156,47 @@ impl<'a> Stream<'a> {
     /// The headers of the upstream's answer.
     pub(super) fn response_headers(&mut self) {
         let upstream = self.upstream;
-        let mut headers = Map::default();
-        headers.add(b":status", upstream.status.to_string().as_bytes());
-        headers.extend(&upstream.headers);
-        if upstream.is_chunked() {
-            headers.add(b"transfer-encoding", b"chunked");
-        } else {
-            headers.add(b"content-length", upstream.body.len().to_string().as_bytes());
+        let http2 = self.plugin.host.borrow().gateway().upstream_protocol == Protocol::Http2;
+        let to_head = is_head(self.request);
+        let mut headers = Map::of(Kind::Response);
+        let mut ends = to_head || upstream.ends_with_headers();
+        let upgrade = self.request.upgrade_type().filter(|_| self.request.is_upgrade());
+        match upgrade {
+            Some(to) if upstream.echo => {
+                headers.add(b":status", b"101");
+                headers.extend(&upstream.headers);
+                headers.add(b"upgrade", to);
+                headers.add(b"connection", if http2 { b"upgrade" } else { b"Upgrade" });
+                ends = false;
+            }
+            Some(_) if (200..300).contains(&upstream.status) && !http2 => {
+                // Envoy drops an answer that accepts the request and not the upgrade.
+                headers.add(b":status", upstream.status.to_string().as_bytes());
+                headers.extend(&upstream.headers);
+                headers.remove(b"content-length");
+                self.outcome.details = Some("websocket_handshake_unsuccessful".into());
+                ends = true;
+            }
+            _ => {
+                headers.add(b":status", upstream.status.to_string().as_bytes());
+                headers.extend(&upstream.headers);
+                let without_body = to_head || matches!(upstream.status, 204 | 304);
+                let declared = headers.get(b"content-length").is_some();
+                if !without_body && upstream.is_chunked() {
+                    if !http2 {
+                        headers.add(b"transfer-encoding", b"chunked");
+                    }
+                } else if !without_body && !declared {
+                    headers.add(b"content-length", upstream.body.len().to_string().as_bytes());
+                }
+                ends |= without_body;
+            }
         }
-        let ends = is_head(self.request) || upstream.ends_with_headers();
+        headers.remove(b"keep-alive");
+        if self.up.is_done() {
+            // Of a request that has ended, Envoy tells how long the upstream has taken.
+            headers.set(b"x-envoy-upstream-service-time", b"0");
+        }
         self.phase = Phase::Response;
         self.down.headers(&self.plugin, headers, ends);
         self.settle();
@@ -185,18 +225,19 @@ impl<'a> Stream<'a> {
     pub(super) fn whole_response(&mut self) {
         let upstream = self.upstream;
         self.response_headers();
-        if is_head(self.request) {
+        if self.down.has_ended() {
             return;
         }
         let pieces = upstream.pieces();
         let last = pieces.len();
-        let apart = upstream.is_chunked();
+        // What is no WebSocket after all ends apart too.
+        let apart = upstream.is_chunked() || self.request.is_upgrade();
         for (index, piece) in pieces.into_iter().enumerate() {
             self.response_piece(piece, !apart && index + 1 == last);
         }
         if upstream.reset_after.is_some() {
             self.upstream_goes_away();
-        } else if apart {
+        } else if apart && !upstream.open {
             self.response_end();
         }
     }
@@ -222,13 +263,29 @@ impl<'a> Stream<'a> {
                     _ => self.outcome.details = Some(CLOSED.into()),
                 }
                 self.phase = Phase::Done;
+            } else if self.phase == Phase::Request && self.answers_early() && self.up.has_begun() {
+                if !self.refuse_headers() {
+                    self.outcome.details = Some("via_upstream".into());
+                    self.phase = Phase::Upstream;
+                }
             } else if self.up.is_done() && self.phase == Phase::Request {
+                if self.refuse_headers() {
+                    continue;
+                }
                 self.outcome.upstream = Some(self.seen_upstream());
                 self.outcome.details = Some("via_upstream".into());
                 self.phase = Phase::Upstream;
             } else if self.down.is_done() {
                 let body = self.down.take_through().into();
-                self.outcome.answer = Some(Answer { body, ..self.answer_so_far() });
+                let answer = self.answer_so_far();
+                self.outcome.answer = Some(match answer.status {
+                    0 => {
+                        let reply = LocalReply::without("response", 502, "missing required header: :status");
+                        self.outcome.details = reply.details();
+                        reply.answer(self.request)
+                    }
+                    _ => Answer { body, ..answer },
+                });
                 self.phase = Phase::Done;
             } else if !self.up.resume(&self.plugin) && !self.down.resume(&self.plugin) {
                 return;
@@ -236,29 +293,58 @@ impl<'a> Stream<'a> {
         }
     }
 
+    /// Whether the upstream answers as soon as it has the headers.
+    fn answers_early(&self) -> bool {
+        self.upstream.echo || self.request.is_upgrade()
+    }
+
+    /// Answers instead of sending on headers from which the plug-in has removed what every request needs, or to which it
+    /// has added what no request can have; whether it did.
+    fn refuse_headers(&mut self) -> bool {
+        let refused = self.plugin.context(|context| {
+            let headers = context.gone(REQUEST_HEADERS);
+            if headers.get(b":path").is_none() {
+                return Some(LocalReply::no_route());
+            }
+            let method = headers.get(b":method").is_none();
+            let method = method.then(|| "missing required header: :method".to_owned());
+            let wrong = method.or_else(|| {
+                let names = headers.regular().into_iter().map(|(name, _)| name);
+                let wrong = names.into_iter().find(|name| !is_token(name))?;
+                Some(format!("invalid header name: {}", String::from_utf8_lossy(&wrong)))
+            });
+            wrong.map(|wrong| LocalReply::without("request", 503, &wrong))
+        });
+        let Some(reply) = refused else { return false };
+        self.reply(&reply);
+        true
+    }
+
     /// An answer of the gateway's side also goes through the response callbacks.
     fn reply(&mut self, reply: &LocalReply) {
-        let answer = reply.answer(self.request);
         if self.phase == Phase::Response {
             // The headers have gone to the client, so all that is left is to end the stream.
             let begun = self.answer_so_far();
             self.outcome.answer = Some(if begun.status != 0 {
-                Answer { cut_off: Some("answered after the headers had gone".into()), ..begun }
+                let body = self.down.take_through().into();
+                Answer { body, cut_off: Some("answered after the headers had gone".into()), ..begun }
             } else {
                 self.outcome.details = reply.details();
-                answer
+                reply.answer(self.request)
             });
             self.phase = Phase::Done;
             return;
         }
+        self.replied = true;
         self.outcome.details = reply.details();
-        let mut headers = Map::default();
-        headers.add(b":status", answer.status.to_string().as_bytes());
-        headers.extend(&answer.headers);
+        let message = reply.message(self.request);
+        let mut headers = Map::of(Kind::Response);
+        headers.add(b":status", message.status.to_string().as_bytes());
+        headers.extend(&message.headers);
         self.phase = Phase::Response;
-        self.down.headers(&self.plugin, headers, answer.body.is_empty());
-        if !answer.body.is_empty() && !self.plugin.context(|context| context.is_over()) {
-            self.down.data(&self.plugin, &answer.body, true);
+        self.down.headers(&self.plugin, headers, message.body.is_empty());
+        if !message.body.is_empty() && !self.plugin.context(|context| context.is_over()) {
+            self.down.data(&self.plugin, &message.body, true);
         }
     }
 
@@ -288,7 +374,9 @@ impl<'a> Stream<'a> {
     /// The request that has gone on to the upstream.
     fn seen_upstream(&mut self) -> UpstreamRequest {
         let body = self.up.take_through().into();
-        self.plugin.context(|context| {
+        let http2 = self.plugin.host.borrow().gateway().upstream_protocol == Protocol::Http2;
+        let connects = http2 && self.request.is_upgrade();
+        let request = self.plugin.context(|context| {
             let headers = context.gone(REQUEST_HEADERS);
             let pseudo = |name: &str| ByteString::from(headers.get(name.as_bytes()).unwrap_or_default());
             UpstreamRequest {
@@ -299,14 +387,67 @@ impl<'a> Stream<'a> {
                 body,
                 trailers: context.gone(REQUEST_TRAILERS).regular(),
             }
-        })
+        });
+        if !connects {
+            return request;
+        }
+        let mut request = UpstreamRequest { method: "CONNECT".into(), ..request };
+        request.headers.retain(|(name, _)| **name != *b"upgrade" && **name != *b"connection");
+        request
+    }
+
+    /// What has come to the upstream and was not taken.
+    pub(super) fn take_arrived(&mut self) -> Vec<u8> {
+        self.up.take_through()
+    }
+
+    /// Whether the upstream has all of the request.
+    pub(super) fn has_arrived(&self) -> bool {
+        self.up.is_done()
+    }
+
+    /// The body that the client has so far.
+    pub(super) fn received(&self) -> &[u8] {
+        match &self.outcome.answer {
+            Some(answer) => &answer.body,
+            None => self.down.through(),
+        }
+    }
+
+    /// Whether the client has the headers of an answer.
+    pub(super) fn has_answer(&self) -> bool {
+        self.outcome.answer.is_some() || self.down.has_begun()
+    }
+
+    /// The client leaves an open stream, with what it has.
+    pub(super) fn leave(&mut self) {
+        if self.phase != Phase::Done {
+            let body = self.down.take_through().into();
+            let begun = self.answer_so_far();
+            self.outcome.answer = (begun.status != 0).then_some(Answer { body, ..begun });
+            self.outcome.details = None;
+            self.phase = Phase::Done;
+        }
+    }
+
+    /// What became of the stream so far.
+    pub(super) fn outcome(&mut self) -> &mut Outcome {
+        &mut self.outcome
+    }
+
+    /// Notes what the upstream has seen of a stream without an end, whose body it was given piece by piece.
+    pub(super) fn note_upstream(&mut self, body: Vec<u8>) {
+        if self.up.has_begun() && !self.replied {
+            let request = self.seen_upstream();
+            self.outcome.upstream = Some(UpstreamRequest { body: body.into(), ..request });
+        }
     }
 
     /// Ends the stream's context, and gives what is known of the stream itself.
     pub(super) fn finish(self) -> Outcome {
         let Self { plugin, request, mut outcome, .. } = self;
-        if let (b"HEAD", Some(answer)) = (&*request.method, &mut outcome.answer) {
-            answer.body = ByteString::default();
+        if let Some(answer) = &mut outcome.answer {
+            encode(answer, request);
         }
         if let Some(on_done) = plugin.enter().on_done {
             on_done(plugin.id);
@@ -317,6 +458,26 @@ impl<'a> Stream<'a> {
         outcome.host_calls = Some(context.calls);
         outcome.instructions = Some(context.instructions);
         outcome
+    }
+}
+
+/// What the codec makes of an answer for the client.
+fn encode(answer: &mut Answer, request: &Request) {
+    let is = |wanted: &'static str| move |(name, _): &(ByteString, ByteString)| **name == *wanted.as_bytes();
+    if is_head(request) {
+        answer.body = ByteString::default();
+    } else if request.protocol == Protocol::Http1
+        && answer.body.is_empty()
+        && answer.cut_off.is_none()
+        && !matches!(answer.status, 101 | 204 | 304)
+        && !answer.headers.iter().any(is("content-length"))
+        && !answer.headers.iter().any(is("transfer-encoding"))
+    {
+        answer.headers.push(("content-length".into(), "0".into()));
+    }
+    if request.protocol == Protocol::Http2 && request.is_upgrade() && answer.status == 101 {
+        answer.status = 200;
+        answer.headers.retain(|field| !is("upgrade")(field) && !is("connection")(field));
     }
 }
 

@@ -104,7 +104,12 @@ impl Vm {
         let before = self.begin(BTreeSet::new());
         self.before_request(request);
         let mut stream = Stream::new(plugin, self.root.get(), request, upstream);
-        stream.whole_request();
+        let talks = !request.talk.is_empty() || request.is_upgrade() || upstream.echo;
+        if talks && request.reset_after.is_none() && request.reset_when_called.is_none() {
+            self.talk(&mut stream, request, upstream);
+        } else {
+            stream.whole_request();
+        }
         loop {
             match stream.phase() {
                 Phase::Done => break,

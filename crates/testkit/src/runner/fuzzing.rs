@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
-use crate::fuzz::{Bounds, Fuzzer, seeded};
+use crate::fuzz::{Bounds, Fuzzer, against, seeded};
 use crate::{Declare, Engine, EngineName};
 
 /// What to do, in JSON; without it the program runs tests.
@@ -25,19 +25,23 @@ struct Order {
     findings: PathBuf,
     /// One scenario to run again, instead.
     replay: Option<PathBuf>,
+    /// The engine to compare with: Envoy, with the module that `PORTCULLIS_WASM` names.
+    #[serde(default)]
+    against: Option<EngineName>,
 }
 
 /// Does what is asked for; nothing when nothing is.
 pub(super) fn run(
     directory: &Path,
+    plugin: &str,
     changes: Declare,
     native: impl Engine + 'static,
     wasm: impl Engine + 'static,
 ) -> Option<anyhow::Result<ExitCode>> {
     let order = std::env::var(FUZZ).ok()?;
     Some(match serde_json::from_str::<Order>(&order).context(FUZZ) {
-        Ok(order) if order.engine == EngineName::Native => obey(&order, directory, changes, native),
-        Ok(order) if order.engine == EngineName::Wasm => obey(&order, directory, changes, wasm),
+        Ok(order) if order.engine == EngineName::Native => obey(&order, directory, plugin, changes, native),
+        Ok(order) if order.engine == EngineName::Wasm => obey(&order, directory, plugin, changes, wasm),
         Ok(_) => Err(anyhow::anyhow!("{FUZZ}: engine: write native or wasm")),
         Err(error) => Err(error),
     })
@@ -46,6 +50,7 @@ pub(super) fn run(
 fn obey(
     order: &Order,
     directory: &Path,
+    plugin: &str,
     changes: Declare,
     engine: impl Engine + 'static,
 ) -> anyhow::Result<ExitCode> {
@@ -58,6 +63,14 @@ fn obey(
         return Ok(ExitCode::SUCCESS);
     }
     let bounds = Bounds { runs: order.runs, time: order.seconds.map(Duration::from_secs) };
+    if order.against == Some(EngineName::Envoy) {
+        let module =
+            std::env::var_os(super::MODULE).with_context(|| format!("{} names no module", super::MODULE))?;
+        let compared =
+            against(directory, plugin, &engine, Path::new(&module), order.seed, bounds, &order.findings)?;
+        println!("seed {}: {compared}", order.seed);
+        return Ok(if compared.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     let ran = seeded(directory, engine, changes, order.seed, bounds, &order.findings)?;
     println!("seed {}: {ran}", order.seed);
     Ok(if ran.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -83,11 +83,7 @@ pub(super) async fn serve(
         headers.push(("connection".into(), "Upgrade".into()));
         writer.write_all(&wire::head(&[b"HTTP/1.1 101 Switching Protocols"], &headers)).await?;
     } else {
-        // As a server that knows of no upgrades: the body that is declared, and then an answer.
-        let mut pieces = Pieces::new(framing);
-        while let Part::Data(data) = pieces.next(reader).await? {
-            growing.add_data(&data);
-        }
+        // As a server that knows of no upgrades. It does not wait for a body: Envoy sends none before there is a 101.
         writer.write_all(&encode(&answer, false).concat()).await?;
     }
     let mut pieces = Pieces::new(Framing::Close);

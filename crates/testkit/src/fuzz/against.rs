@@ -1,0 +1,292 @@
+//! The mock host against Envoy: the same requests go through both, and what the client, the upstream and the services
+//! saw must be the same.
+//!
+//! Requests are those of the [scenarios](super::Scenario), in blocks of one configuration each: a block has a VM and an
+//! Envoy of its own, so that what a plug-in remembers is the same in both. A difference counts if it is there again when
+//! the block is repeated: in Envoy time passes.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, anyhow, bail};
+
+use super::material::Material;
+use super::scenario::Scenario;
+use super::{Bounds, Finding};
+use crate::bytes::Shown;
+use crate::case::{Header, Request, Setup, Time, Upstream};
+use crate::cuts::Random;
+use crate::envoy::EnvoyEngine;
+use crate::outcome::{Answer, Outcome, UpstreamRequest};
+use crate::{Engine, Load, Loaded};
+
+/// How many scenarios have one configuration.
+const BLOCK: usize = 100;
+
+/// The longest input, in bytes.
+const LONGEST: usize = 600;
+
+/// How often progress is reported.
+const REPORTED: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Stops looking after so many differences.
+const ENOUGH: usize = 10;
+
+/// What a comparison came to.
+#[derive(Debug, Default)]
+pub struct Compared {
+    /// Requests of which both outcomes were compared.
+    pub requests: u64,
+    /// Requests that Envoy's codec refused before any filter, or that a client cannot send.
+    pub not_compared: u64,
+    /// Differences that were not there again.
+    pub not_repeated: u64,
+    /// Where the differences are written down.
+    pub findings: Vec<PathBuf>,
+}
+
+impl fmt::Display for Compared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { requests, not_compared, not_repeated, findings } = self;
+        write!(f, "{requests} requests compared with Envoy, {} differences", findings.len())?;
+        write!(f, " ({not_compared} refused before any plug-in, {not_repeated} differences not repeated)")
+    }
+}
+
+/// Compares the engine `mock` with Envoy, both with the plug-in of this name: in Envoy with `module`. `bounds.runs` are
+/// requests.
+///
+/// # Errors
+///
+/// The cases cannot be read, Envoy does not start, or a difference cannot be written down.
+pub fn against(
+    directory: &Path,
+    plugin: &str,
+    mock: &dyn Engine,
+    module: &Path,
+    seed: u64,
+    bounds: Bounds,
+    findings: &Path,
+) -> anyhow::Result<Compared> {
+    let materials = Material::read(&directory.join("tests/cases.yaml"))?.one_by_one();
+    if materials.is_empty() {
+        bail!("no case of {plugin} runs in Envoy: write one");
+    }
+    let mut random = Random::new(seed);
+    let mut compared = Compared::default();
+    let (start, mut reported) = (Instant::now(), Instant::now());
+    let mut turn = 0;
+    loop {
+        let material = materials.get(turn % materials.len()).context("there is a case")?;
+        turn += 1;
+        let mut block = Block { plugin, mock, module, material, sent: Vec::new() };
+        let Some(mut pair) = block.start()? else { continue };
+        for _ in 0..BLOCK {
+            let goes_on = bounds.runs.is_none_or(|runs| compared.requests < runs)
+                && bounds.time.is_none_or(|time| start.elapsed() < time)
+                && compared.findings.len() < ENOUGH;
+            if !goes_on {
+                return Ok(compared);
+            }
+            let size = random.below(LONGEST);
+            let bytes = random.bytes(size);
+            match block.scenario(&mut pair, &bytes, &mut compared)? {
+                None => {}
+                Some(difference) if block.repeats()? => {
+                    let scenario = Scenario::read(&bytes, material);
+                    let finding = Finding::new(&bytes, &scenario, material, &anyhow!(difference));
+                    let file = finding.save(findings)?;
+                    eprintln!("found {}: {finding}", file.display());
+                    compared.findings.push(file);
+                    break;
+                }
+                Some(_) => {
+                    compared.not_repeated += 1;
+                    break;
+                }
+            }
+            if reported.elapsed() > REPORTED {
+                reported = Instant::now();
+                eprintln!("{:.0} s: {compared}", start.elapsed().as_secs_f64());
+            }
+        }
+    }
+}
+
+/// The requests of one configuration.
+struct Block<'b> {
+    plugin: &'b str,
+    mock: &'b dyn Engine,
+    module: &'b Path,
+    material: &'b Material,
+    /// What was sent so far, to repeat it.
+    sent: Vec<(Request, Upstream)>,
+}
+
+/// The same plug-in with the same configuration, twice.
+struct Pair {
+    mock: Box<dyn Loaded>,
+    envoy: Box<dyn Loaded>,
+    /// Envoy ends with it.
+    _engine: EnvoyEngine,
+}
+
+impl Block<'_> {
+    fn setup(&self) -> anyhow::Result<&Setup> {
+        Ok(&self.material.cases.first().context("there is a case")?.setup)
+    }
+
+    /// Both, unless both refuse the configuration.
+    fn start(&self) -> anyhow::Result<Option<Pair>> {
+        let setup = self.setup()?;
+        let engine = EnvoyEngine::new(self.plugin, self.module.into());
+        match (self.mock.load(setup)?, engine.load(setup)?) {
+            (Load::Loaded(mock), Load::Loaded(envoy)) => Ok(Some(Pair { mock, envoy, _engine: engine })),
+            (Load::Refused { .. }, Load::Refused { .. }) => Ok(None),
+            _ => bail!("the mock host and Envoy do not agree on a configuration: {:?}", setup.configuration),
+        }
+    }
+
+    /// Sends the requests of a scenario through both, up to one that comes out otherwise.
+    fn scenario(
+        &mut self,
+        pair: &mut Pair,
+        bytes: &[u8],
+        compared: &mut Compared,
+    ) -> anyhow::Result<Option<String>> {
+        let scenario = Scenario::read(bytes, self.material);
+        if scenario.own_configuration {
+            return Ok(None);
+        }
+        for request in scenario.requests.into_iter().flat_map(|pair| [pair.whole, pair.cut]) {
+            // Nobody can tell how much of what a client sends is read when it goes away.
+            if request.reset_after.is_some() || request.reset_when_called.is_some() {
+                continue;
+            }
+            let upstream = request.upstream.clone().unwrap_or_else(|| scenario.upstream.clone());
+            self.sent.push((request.clone(), upstream.clone()));
+            match pair.exchange(&request, &upstream)? {
+                None => compared.not_compared += 1,
+                Some(Ok(())) => compared.requests += 1,
+                Some(Err(message)) => {
+                    compared.requests += 1;
+                    let method = String::from_utf8_lossy(&request.method).into_owned();
+                    return Ok(Some(format!("{method} {}: {message}", Shown(&request.path))));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the last request comes out otherwise again, after all that went before.
+    fn repeats(&self) -> anyhow::Result<bool> {
+        let Some(mut pair) = self.start()? else { return Ok(false) };
+        let mut last = None;
+        for (request, upstream) in &self.sent {
+            last = pair.exchange(request, upstream)?;
+        }
+        Ok(matches!(last, Some(Err(_))))
+    }
+}
+
+impl Pair {
+    /// Sends a request through both: nothing where no filter of Envoy's saw it, or else what is different.
+    fn exchange(
+        &mut self,
+        request: &Request,
+        upstream: &Upstream,
+    ) -> anyhow::Result<Option<Result<(), String>>> {
+        // What no client can send is no request.
+        let time = now();
+        let Ok(envoy) = self.envoy.exchange(request, upstream) else { return Ok(None) };
+        if is_refused_early(&envoy) {
+            return Ok(None);
+        }
+        let request = Request { time, ..request.clone() };
+        let mock = self.mock.exchange(&request, upstream)?;
+        Ok(Some(same(&request, &mock, &envoy)))
+    }
+}
+
+/// The time, on the mock host's clock.
+fn now() -> Option<Time> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    Some(Time::since_1970(since))
+}
+
+/// Whether Envoy has answered before its filters: what its codecs refuse, and what its connection manager does.
+fn is_refused_early(outcome: &Outcome) -> bool {
+    const EARLY: [&str; 7] = [
+        "http1.",
+        "http2.",
+        "path_normalization_failed",
+        "missing_host_header",
+        "missing_path_rejected",
+        "request_headers_too_large",
+        "low_version",
+    ];
+    let details = outcome.details.as_deref().unwrap_or_default();
+    let refused = outcome.answer.as_ref().is_none_or(|answer| matches!(answer.status, 400 | 431 | 501));
+    EARLY.iter().any(|early| details.starts_with(early)) || (details.is_empty() && refused)
+}
+
+/// What must be the same in both.
+fn same(request: &Request, mock: &Outcome, envoy: &Outcome) -> Result<(), String> {
+    let pairs = [
+        ("the answer", answer(mock.answer.as_ref()), answer(envoy.answer.as_ref())),
+        (
+            "the upstream's request",
+            upstream(mock.upstream.as_ref(), request),
+            upstream(envoy.upstream.as_ref(), request),
+        ),
+        ("the details", format!("{:?}", mock.details), format!("{:?}", envoy.details)),
+        ("the calls", calls(mock, request), calls(envoy, request)),
+        ("the counters", format!("{:?}", counted(mock)), format!("{:?}", counted(envoy))),
+    ];
+    let mut differences = String::new();
+    for (what, mock, envoy) in pairs.iter().filter(|(_, mock, envoy)| mock != envoy) {
+        differences += &format!("{what} differs\n  mock  {mock}\n  Envoy {envoy}\n");
+    }
+    if differences.is_empty() { Ok(()) } else { Err(differences) }
+}
+
+fn counted(outcome: &Outcome) -> Vec<(&String, &u64)> {
+    outcome.counters.iter().filter(|(_, value)| **value > 0).collect()
+}
+
+fn answer(answer: Option<&Answer>) -> String {
+    /// What the codec writes for the client, and what is another in each request.
+    const OWN: [&str; 4] = ["connection", "date", "server", "x-envoy-upstream-service-time"];
+    let Some(Answer { status, headers, body, trailers, cut_off }) = answer else { return "none".into() };
+    let cut = cut_off.is_some();
+    // Envoy drops what it has not written when a stream breaks off.
+    let body = if cut { String::new() } else { format!("{body:?}") };
+    format!("{status} {:?} {body} {trailers:?} cut off {cut}", fields(headers, &OWN))
+}
+
+fn upstream(seen: Option<&UpstreamRequest>, request: &Request) -> String {
+    const OWN: [&str; 1] = ["x-request-id"];
+    let Some(UpstreamRequest { method, path, host, headers, body, trailers }) = seen else {
+        return "none".into();
+    };
+    // Its own of a client that sends none.
+    let own: &[&str] =
+        match request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"x-request-id")) {
+            true => &[],
+            false => &OWN,
+        };
+    format!("{method:?} {path:?} {host:?} {:?} {body:?} {trailers:?}", fields(headers, own))
+}
+
+fn calls(outcome: &Outcome, request: &Request) -> String {
+    let call =
+        |call: &crate::outcome::Call| format!("{} {}", call.cluster, upstream(Some(&call.request), request));
+    outcome.calls.iter().map(call).collect::<Vec<_>>().join("\n    ")
+}
+
+/// Headers without those that frame a body, which are the codec's, and without these.
+fn fields<'h>(headers: &'h [Header], without: &[&str]) -> Vec<&'h Header> {
+    let named = |name: &[u8]| without.iter().any(|other| other.as_bytes() == name);
+    headers.iter().filter(|(name, _)| !crate::cuts::frames(name) && !named(name)).collect()
+}
