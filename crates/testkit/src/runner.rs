@@ -41,8 +41,7 @@ const LARGEST_INTERPRETED: usize = 1024 * 1024;
 pub fn run(directory: &str, plugin: &str, native: impl Engine + 'static, changes: Declare) -> ExitCode {
     let native = Arc::new(native);
     let wasm = Arc::new(wasm(directory, plugin));
-    let fuzzed =
-        fuzzing::run(Path::new(directory), plugin, changes, Arc::clone(&native), Arc::clone(&wasm));
+    let fuzzed = fuzzing::run(Path::new(directory), plugin, changes, Arc::clone(&native), Arc::clone(&wasm));
     if let Some(done) = fuzzed {
         return done.unwrap_or_else(|error| {
             eprintln!("error: {error:#}");

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use http_body_util::{BodyExt, Empty};
-use hyper::body::{Bytes, Frame};
-use hyper::{HeaderMap, Method, Request, Uri, Version};
+use hyper::body::{Bytes, Frame, Incoming};
+use hyper::{HeaderMap, Method, Request, Response, Uri, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
@@ -30,6 +30,8 @@ pub struct Sent {
     pub trailers: HeaderMap,
     /// Whether HTTP/2 is spoken.
     pub http2: bool,
+    /// Whether a WebSocket is to be opened, as [`websocket`](crate::websocket) does.
+    pub websocket: bool,
     /// How long the answer may take.
     pub patience: Duration,
 }
@@ -67,9 +69,9 @@ pub async fn send(to: SocketAddr, sent: &Sent) -> Result<Option<Answer>> {
     }
 }
 
-type Pieces = http_body_util::combinators::BoxBody<Bytes, Infallible>;
+pub(crate) type Pieces = http_body_util::combinators::BoxBody<Bytes, Infallible>;
 
-fn request(sent: &Sent) -> Result<Request<Pieces>> {
+pub(crate) fn request(sent: &Sent) -> Result<Request<Pieces>> {
     let uri = if sent.http2 { format!("http://{}{}", sent.host, sent.path) } else { sent.path.clone() };
     let uri: Uri =
         uri.parse().with_context(|| format!("`{}` is no path: escape what stands in it", sent.path))?;
@@ -125,16 +127,13 @@ async fn exchange(io: TokioIo<TcpStream>, request: Request<Pieces>, http2: bool)
         tokio::spawn(connection);
         sender.send_request(request).await
     };
-    let (head, mut body) =
-        response.context("the connection broke off before there was an answer")?.into_parts();
-    let mut answer = Answer {
-        version: head.version,
-        status: head.status.as_u16(),
-        headers: head.headers,
-        body: Vec::new(),
-        trailers: HeaderMap::new(),
-        broken: None,
-    };
+    receive(response.context("the connection broke off before there was an answer")?).await
+}
+
+/// Reads the whole of an answer.
+pub(crate) async fn receive(response: Response<Incoming>) -> Result<Answer> {
+    let mut answer = Answer::without_body(&response);
+    let mut body = response.into_body();
     while let Some(frame) = body.frame().await {
         match frame.map(Frame::into_data) {
             Ok(Ok(data)) => answer.body.extend_from_slice(&data),
@@ -146,4 +145,18 @@ async fn exchange(io: TokioIo<TcpStream>, request: Request<Pieces>, http2: bool)
         }
     }
     Ok(answer)
+}
+
+impl Answer {
+    /// The version, the status and the headers of a response.
+    pub(crate) fn without_body<T>(response: &Response<T>) -> Self {
+        Self {
+            version: response.version(),
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: Vec::new(),
+            trailers: HeaderMap::new(),
+            broken: None,
+        }
+    }
 }

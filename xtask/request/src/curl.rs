@@ -15,7 +15,8 @@ use crate::client::Sent;
 /// What is sent, in curl's words.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// A URL, whose host the request is for, or a path. The gateway is the one of the folder in any case.
+    /// A URL, whose host the request is for, or a path. The gateway is the one of the folder in any case. `ws://` opens a
+    /// WebSocket: the lines of the standard input are sent as text messages, and the messages that come are printed.
     #[arg(default_value = "/")]
     pub target: String,
     /// The method: GET, or POST with a body.
@@ -53,6 +54,14 @@ impl Args {
     pub fn request(&self) -> Result<Sent> {
         let mut headers = fields(&self.headers)?;
         let trailers = fields(&self.trailer)?;
+        let websocket = self.target.starts_with("ws://");
+        if websocket && (self.method.is_some() || self.has_body()) {
+            bail!(Usage(format!(
+                "`{}` opens a WebSocket, which has neither a method nor a body: remove -X, -d, --data-binary, --chunk and \
+                 --trailer, and write messages to the standard input",
+                self.target
+            )));
+        }
         let (mut host, path) = target(&self.target)?;
         if let Some(own) = headers.remove("host") {
             host = Some(own.to_str().context("the host is no ASCII")?.to_owned());
@@ -82,8 +91,16 @@ impl Args {
             body,
             trailers,
             http2: self.http2,
+            websocket,
             patience: Duration::from_secs(self.max_time),
         })
+    }
+
+    fn has_body(&self) -> bool {
+        !self.data.is_empty()
+            || self.data_binary.is_some()
+            || self.chunk.is_some()
+            || !self.trailer.is_empty()
     }
 
     fn body(&self) -> Result<Option<Vec<u8>>> {
@@ -119,10 +136,12 @@ fn target(target: &str) -> Result<(Option<String>, String)> {
     if target.starts_with('/') {
         return Ok((None, target.into()));
     }
-    if target.starts_with("https://") {
-        bail!(Usage(format!("`{target}`: the gateway here speaks no TLS, write http://")));
+    for (secure, plain) in [("https://", "http://"), ("wss://", "ws://")] {
+        if target.starts_with(secure) {
+            bail!(Usage(format!("`{target}`: the gateway here speaks no TLS, write {plain}")));
+        }
     }
-    let rest = target.strip_prefix("http://").unwrap_or(target);
+    let rest = target.strip_prefix("http://").or_else(|| target.strip_prefix("ws://")).unwrap_or(target);
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (host, path) = rest.split_at(end);
     if host.is_empty() {
@@ -175,11 +194,15 @@ mod tests {
             ("a.com", "a.com", "/"),
             ("a.com?x", "a.com", "/?x"),
             ("/x", "localhost", "/x"),
+            ("ws://a.com/chat?x", "a.com", "/chat?x"),
         ] {
             let sent = request(&[target]).unwrap();
             assert_eq!((sent.host.as_str(), sent.path.as_str(), sent.method.as_str()), (host, path, "GET"));
         }
         assert_eq!(request(&["/", "-H", "Host: b.com"]).unwrap().host, "b.com");
+        assert!(
+            request(&["ws://a.com"]).unwrap().websocket && !request(&["http://a.com"]).unwrap().websocket
+        );
     }
 
     #[test]
@@ -201,6 +224,10 @@ mod tests {
         for (args, expected) in [
             (&["https://a.com"][..], "write http://"),
             (&["http:///x"], "has no host"),
+            (&["wss://a.com"], "write ws://"),
+            (&["ws:///x"], "has no host"),
+            (&["ws://a.com", "-d", "x"], "write messages to the standard input"),
+            (&["ws://a.com", "-X", "POST"], "remove -X"),
             (&["/", "-H", "nothing"], "write `Name: value`"),
             (&["/", "-H", "a b: c"], "no name of a header"),
             (&["/", "-X", "G T"], "is no method"),

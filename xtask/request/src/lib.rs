@@ -10,3 +10,4 @@ pub mod client;
 pub mod curl;
 pub mod explain;
 pub mod trace;
+pub mod websocket;

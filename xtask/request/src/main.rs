@@ -1,5 +1,6 @@
 //! `cargo xtask request` and `cargo xtask explain`: the command lines.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,8 +10,9 @@ use clap::{Parser, Subcommand};
 use gateway::explain::Request;
 use gateway::folder::StageOrder;
 use gateway::{Envoy, StartError};
-use request::client::{self, Answer};
-use request::trace::{Story, Traced, json, run, show};
+use request::client::{self, Answer, Sent};
+use request::trace::{Story, Traced, json, run_with, show};
+use request::websocket::{self, Received};
 use request::{curl, explain};
 use serving::modules::Modules;
 use serving::plan::Planner;
@@ -56,8 +58,10 @@ Examples:
   cargo xtask request /login -d user=me -H 'x-a: b' -i
   cargo xtask request /login -d @body.json --trace        who answered, and why
   cargo xtask request /upload --data-binary @file --chunk 4096 --http2 --trace --json
+  echo hello | cargo xtask request ws://foo.example.com/chat
+                                                          a WebSocket: lines go out, messages come in
 
-Exit codes: 0 there was an answer, 1 there was none, or the folder is wrong, 2 the command was wrong.")]
+Exit codes: 0 there was an answer, 1 there was none, it broke off, or the folder is wrong, 2 the command was wrong.")]
 struct RequestArgs {
     #[command(flatten)]
     curl: curl::Args,
@@ -176,8 +180,8 @@ fn send(args: &RequestArgs, workspace: Workspace) -> Result<bool> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let serves = state::read(folder);
     if let (false, Some(state)) = (args.trace, &serves) {
-        let answer = runtime.block_on(client::send(state.address, &sent))?;
-        return print(args, answer.as_ref());
+        let answer = runtime.block_on(exchange(args, state.address, &sent))?;
+        return finish(args, &sent, answer.as_ref());
     }
     let order = match (args.gateway.stage_order, &serves) {
         (Some(order), _) => order.into(),
@@ -205,7 +209,8 @@ fn send(args: &RequestArgs, workspace: Workspace) -> Result<bool> {
     let traced: Traced = runtime
         .block_on(async {
             let echo = echo::start().await.context("starting the echo")?;
-            run(&envoy, &plan, echo, &sent, args.trace).await
+            let exchange = async |address| exchange(args, address, &sent).await;
+            run_with(&envoy, &plan, echo, args.trace, exchange).await
         })
         .map_err(|error| match error.downcast_ref::<StartError>() {
             // Which one does not start, and in its own words.
@@ -226,7 +231,44 @@ fn send(args: &RequestArgs, workspace: Workspace) -> Result<bool> {
         }
         anstream::print!("{}\n", show(&story, &traced));
     }
-    print(args, traced.answer.as_ref())
+    finish(args, &sent, traced.answer.as_ref())
+}
+
+/// Sends the request, or opens the WebSocket and prints what comes.
+async fn exchange(args: &RequestArgs, address: SocketAddr, sent: &Sent) -> Result<Option<Answer>> {
+    if !sent.websocket {
+        return client::send(address, sent).await;
+    }
+    use std::io::Write as _;
+    // The trace as JSON is all that a script wants to read.
+    let shown = !args.json;
+    let opened = |answer: &Answer| {
+        if shown && (!args.silent || args.include) {
+            writeln!(std::io::stdout(), "{}", websocket::head(answer))?;
+        }
+        Ok(())
+    };
+    let received = |message: &Received| {
+        match message {
+            Received::Closed(_) if args.silent => {}
+            Received::Closed(_) => anstream::eprintln!("{message}"),
+            Received::Text(_) | Received::Binary(_) if shown => writeln!(std::io::stdout(), "{message}")?,
+            Received::Text(_) | Received::Binary(_) => {}
+        }
+        Ok(())
+    };
+    websocket::talk(address, sent, websocket::lines_of_stdin(), opened, received).await
+}
+
+/// Prints what is left to print of an answer; whether there was one, and all of it came.
+fn finish(args: &RequestArgs, sent: &Sent, answer: Option<&Answer>) -> Result<bool> {
+    let Some(answer) = answer.filter(|_| sent.websocket) else { return print(args, answer) };
+    use std::io::Write as _;
+    std::io::stdout().write_all(&answer.body)?;
+    if let Some(broken) = &answer.broken {
+        anstream::eprintln!("the WebSocket broke off: {broken}");
+    }
+    Ok(answer.broken.is_none())
 }
 
 /// The answer, as curl prints it.

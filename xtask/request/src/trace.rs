@@ -54,6 +54,21 @@ pub async fn run(
     sent: &Sent,
     probes: bool,
 ) -> Result<Traced> {
+    run_with(envoy, plan, echo, probes, async |address| client::send(address, sent).await).await
+}
+
+/// Does with the gateway whatever `exchange` does, which is to be one request, and traces it.
+///
+/// # Errors
+///
+/// Envoy does not start, or the exchange fails.
+pub async fn run_with(
+    envoy: &gateway::Envoy,
+    plan: &Plan,
+    echo: SocketAddr,
+    probes: bool,
+    exchange: impl AsyncFnOnce(SocketAddr) -> Result<Option<Answer>>,
+) -> Result<Traced> {
     let folder = tempfile::tempdir()?;
     let module = folder.path().join("probe.wasm");
     std::fs::write(&module, wat::parse_str(PROBE).context("assembling the probe")?)?;
@@ -76,7 +91,7 @@ pub async fn run(
         }
     }
     let (log, access) = (process.log_mark()?, process.access_mark()?);
-    let answer = client::send(process.address(), sent).await?;
+    let answer = exchange(process.address()).await?;
     let deadline = Instant::now() + PATIENCE;
     let access = loop {
         let (lines, _) = process.access_since(access)?;

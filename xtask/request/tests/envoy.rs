@@ -8,7 +8,8 @@ use clap::Parser;
 use gateway::folder::StageOrder;
 use gateway::{Envoy, target_dir};
 use request::client::{Answer, Sent};
-use request::trace::{Answerer, Story, Traced, Way, json, run, show};
+use request::trace::{Answerer, Story, Traced, Way, json, run, run_with, show};
+use request::websocket::{Received, talk};
 use serde_json::Value;
 use serving::modules::Modules;
 use serving::plan::{Plan, Planner};
@@ -305,4 +306,73 @@ fn bodies_that_are_changed_are_shown_before_and_after_and_changed_without_probes
     assert!(text(&hop.response.1).contains("write to me@example.com"), "{hop:?}");
     let shown = show(&story, &traced);
     assert!(shown.contains(r#"+ body of 34 bytes: {\"a\": \"write to ****@example.com\"}"#), "{shown}");
+}
+
+/// Opens a WebSocket in an Envoy with probes, sends the lines, and gives the story and what came.
+fn chat(gateway: &Gateway, args: &[&str], lines: &[&str]) -> (Story, Traced, Vec<Received>) {
+    let sent = sent(args);
+    let (sender, receiver) = tokio::sync::mpsc::channel(8);
+    lines.iter().for_each(|line| sender.try_send((*line).to_owned()).unwrap());
+    drop(sender);
+    let mut came = Vec::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let traced = runtime.block_on(async {
+        let echo = serving::echo::start().await.unwrap();
+        let exchange = async |address| {
+            let mut opened = 0;
+            let answer = talk(
+                address,
+                &sent,
+                receiver,
+                |_| {
+                    opened += 1;
+                    Ok(())
+                },
+                |message| {
+                    came.push(message.clone());
+                    Ok(())
+                },
+            );
+            let answer = answer.await;
+            assert_eq!(opened, 1, "the response is shown once");
+            answer
+        };
+        run_with(&gateway.envoy, &gateway.plan, echo, true, exchange).await.unwrap()
+    });
+    let names: Vec<&str> = gateway.plan.plugins.iter().map(|planned| planned.wasm.name.as_str()).collect();
+    (Story::of(&traced, &names), traced, came)
+}
+
+#[test]
+#[ignore = "in Envoy: cargo xtask test"]
+fn a_websocket_is_traced_and_closed_over_both_versions_of_http() {
+    let gateway = Gateway::new();
+    for (args, status) in [(&["ws://h/chat"][..], 101), (&["ws://h/chat", "--http2"], 200)] {
+        let (story, traced, came) = chat(&gateway, args, &["one", "two"]);
+        let answer = traced.answer.as_ref().unwrap();
+        assert_eq!((answer.status, answer.broken.as_ref()), (status, None), "{args:?}");
+        let [Received::Text(one), Received::Text(two), Received::Closed(_)] = came.as_slice() else {
+            panic!("{args:?}: {came:?}")
+        };
+        assert_eq!((one.as_str(), two.as_str()), ("one", "two"), "{args:?}");
+        assert_eq!(story.answerer, Answerer::Upstream, "{args:?}: {}", story.details);
+        // Every plug-in was passed by the frames of both.
+        for hop in &story.hops {
+            let [sent, back] = [&hop.request.1, &hop.response.1].map(|message| message.as_ref().unwrap());
+            assert!(sent.length > 10 && back.length > 10, "{args:?}: {hop:?}");
+        }
+        assert!(show(&story, &traced).starts_with(&format!("the upstream answered {status}")), "{args:?}");
+    }
+}
+
+#[test]
+#[ignore = "in Envoy: cargo xtask test"]
+fn a_websocket_that_a_plug_in_refuses_is_an_answer() {
+    let gateway = Gateway::new();
+    for args in [&["ws://h/swagger.html"][..], &["ws://h/swagger.html", "--http2"]] {
+        let (story, traced, came) = chat(&gateway, args, &["never sent"]);
+        let answer = traced.answer.as_ref().unwrap();
+        assert_eq!((answer.status, answer.body.as_slice()), (403, b"not here".as_slice()), "{args:?}");
+        assert_eq!((story.answerer, came.len()), (Answerer::Plugin(1), 0), "{args:?}");
+    }
 }

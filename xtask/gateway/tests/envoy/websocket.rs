@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::served::{Folder, Served};
+use crate::served::{Folder, Served, asked};
 
 /// A message that does not come back within this time is one that is held.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -38,7 +38,9 @@ async fn over_http2(served: &Served, host: &str) {
     let (sender, connection) = h2::client::handshake(stream).await.unwrap();
     tokio::spawn(connection);
     let mut sender = sender.ready().await.unwrap();
-    assert!(sender.is_extended_connect_protocol_enabled());
+    while !sender.is_extended_connect_protocol_enabled() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let request = Request::builder().method(Method::CONNECT).uri(format!("http://{host}/chat"));
     let request = request.extension(Protocol::from_static("websocket")).header("sec-websocket-version", "13");
     let (response, mut body) = sender.send_request(request.body(()).unwrap(), false).unwrap();
@@ -77,6 +79,11 @@ fn websockets_are_echoed_before_and_after_a_change() {
         })
     };
     assert_eq!(both(&served), ["a"]);
+    // The standard input ends at once, and with it the WebSocket.
+    let (code, said) = asked(folder.path(), &["request", "ws://one/chat", "--folder"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.starts_with("HTTP/1.1 101") && said.contains("x-stamps-back: a"), "{said}");
+    assert!(said.contains("closed by the other side"), "{said}");
     // Another listener, and then another configuration in place.
     folder.stamp("b", "AUTHZ", 10, "b");
     served.wait_for("the pipeline is changed");

@@ -211,7 +211,10 @@ fn answerer(traced: &Traced, hops: &[Hop], details: &str) -> Answerer {
         return Answerer::Plugin(plugin);
     }
     match details {
-        "via_upstream" => Answerer::Upstream,
+        // What is said of a WebSocket that the client has closed, or that the upstream did not accept as it should.
+        "via_upstream" | "downstream_remote_disconnect" | "websocket_handshake_unsuccessful" => {
+            Answerer::Upstream
+        }
         // Envoy's own: the plug-in could not be asked, the body was too long, no route, no upstream.
         _ if OWN.iter().any(|own| details.starts_with(own)) => Answerer::Gateway,
         _ => holds.map_or(Answerer::Gateway, Answerer::Plugin),
@@ -219,7 +222,8 @@ fn answerer(traced: &Traced, hops: &[Hop], details: &str) -> Answerer {
 }
 
 /// How Envoy's own response-code details begin.
-const OWN: [&str; 8] = [
+const OWN: [&str; 9] = [
+    "upgrade_failed",
     "route_not_found",
     "cluster_not_found",
     "no_healthy_upstream",
