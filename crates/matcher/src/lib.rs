@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`host`] | do two spellings of a host mean the same, and is it one of these | the host's length |
 //! | [`rules`] | which rule is the first to hold for a request | the request's length |
+//! | [`path`] | may, or must, a server read a path so that it meets a condition | the path's length |
 //! | [`ip`] | is an address in one of these networks | the logarithm of their number |
 //! | [`exact`] | is a text one of these strings | the text's length |
 //! | [`literal`] | does a text, whole or in chunks, contain one of these keywords | the text's length |
@@ -64,6 +65,7 @@ pub mod host;
 mod identity;
 pub mod ip;
 pub mod literal;
+pub mod path;
 pub mod regexes;
 pub mod replace;
 pub mod rules;

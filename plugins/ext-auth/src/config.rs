@@ -1,13 +1,20 @@
 //! The configuration, checked, with its patterns compiled.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use config::{Configuration, FieldError, HeaderName, HeaderValue, StatusCode};
+use config::{Configuration, FieldError, HeaderName, HeaderValue, NonEmptyString, StatusCode};
+use matcher::case::Case;
 use matcher::host::HostPattern;
+use matcher::path::RequestPath;
 use sdk::call::Cluster;
 
-use crate::fields::{Endpoint, EndpointMode, Fields, HttpService, MatchRule, MatchType};
-use crate::pattern::{HeaderNames, Pattern};
+use crate::fields::{Endpoint, EndpointMode, Fields, HttpService, MatchRule, MatchRuleType, MatchType};
+use crate::pattern::{HeaderNames, Pattern, is_copied};
+use crate::statuses::Statuses;
+
+/// The largest body that goes along unless the configuration has another limit: Higress's.
+const MAX_BODY: u32 = 10 * 1024 * 1024;
 
 /// The configuration.
 pub struct Config {
@@ -21,6 +28,10 @@ pub struct Config {
     pub allowed_headers: HeaderNames,
     /// Headers that are set on the way to the service.
     pub headers_to_add: Vec<(HeaderName, HeaderValue)>,
+    /// The largest body that goes along; without, none does.
+    pub max_body: Option<u32>,
+    /// Statuses of the answer that let the request through.
+    pub allowed_statuses: Statuses,
     /// Headers of the answer that are set on the request.
     pub allowed_upstream_headers: HeaderNames,
     /// Headers of a refusal that the client gets; without, all.
@@ -31,6 +42,8 @@ pub struct Config {
     pub rules: Vec<Rule>,
     /// What becomes of requests that the service gives no verdict on.
     pub without_verdict: WithoutVerdict,
+    /// The status of an answer that is not the service's.
+    pub status_on_error: StatusCode,
     /// Let every request pass all the same.
     pub dry_run: bool,
 }
@@ -48,8 +61,8 @@ pub enum Target {
 pub enum WithoutVerdict {
     /// They pass, with or without a header that tells.
     Pass { tell: bool },
-    /// They are answered with this status.
-    Answer(StatusCode),
+    /// They are answered with `status_on_error`.
+    Answer,
 }
 
 /// Requests by host, method and path. What is absent holds for every request.
@@ -65,15 +78,26 @@ impl Configuration for Config {
     fn check(fields: Fields) -> Result<Self, FieldError> {
         let HttpService { endpoint_mode, endpoint, timeout, authorization_request, authorization_response } =
             fields.http_service;
-        if authorization_request.with_request_body {
+        let request = authorization_request;
+        let max_body = request.max_request_body_bytes.map_or(MAX_BODY, NonZeroU32::get);
+        let max_body = request.with_request_body.then_some(max_body);
+        if max_body.is_some() {
             return Err(FieldError::new(
                 "http_service.authorization_request.with_request_body",
-                "is not supported: a gateway such as Istio's sends a request's headers on before its body can be \
-                 read, and the upstream would act on them before the service has decided. Write false, or remove it",
+                "is not supported without `hold_headers: true`: a gateway such as Istio's sends a request's headers on \
+                 before its body can be read, and the upstream would act on them before the service has decided. Write \
+                 false or, where the gateway holds headers, `hold_headers: true` beside `http_service`",
             ));
         }
-        let headers_to_add = authorization_request.headers_to_add.into_iter().map(|(name, value)| {
+        let headers_to_add = request.headers_to_add.into_iter().map(|(name, value)| {
             let field = format!("http_service.authorization_request.headers_to_add.{}", &*name);
+            if !is_copied(name.as_ref()) {
+                return Err(FieldError::new(
+                    field,
+                    "is a header that the gateway sets itself: remove it. The `Host` of the service is \
+                     `http_service.endpoint.service_host`",
+                ));
+            }
             let value = HeaderValue::try_from(String::from(value))
                 .map_err(|message| FieldError::new(field, message))?;
             Ok((name, value))
@@ -86,9 +110,14 @@ impl Configuration for Config {
             timeout: Duration::from_millis(timeout.get().into()),
             allowed_headers: HeaderNames::new(
                 "http_service.authorization_request.allowed_headers",
-                &authorization_request.allowed_headers,
+                &request.allowed_headers,
             )?,
             headers_to_add,
+            max_body,
+            allowed_statuses: match authorization_response.allowed_statuses {
+                Some(list) => Statuses::new(&format!("{response}.allowed_statuses"), list)?,
+                None => Statuses::default_of(endpoint_mode),
+            },
             allowed_upstream_headers: HeaderNames::new(
                 &format!("{response}.allowed_upstream_headers"),
                 &authorization_response.allowed_upstream_headers,
@@ -101,8 +130,9 @@ impl Configuration for Config {
             rules: rules(fields.match_type, fields.match_list)?,
             without_verdict: match fields.failure_mode_allow {
                 true => WithoutVerdict::Pass { tell: fields.failure_mode_allow_header_add },
-                false => WithoutVerdict::Answer(fields.status_on_error),
+                false => WithoutVerdict::Answer,
             },
+            status_on_error: fields.status_on_error,
             dry_run: fields.dry_run,
         })
     }
@@ -175,9 +205,9 @@ fn rules(kind: MatchType, list: Vec<MatchRule>) -> Result<Vec<Rule>, FieldError>
         let host = rule.match_rule_domain.as_deref().map(HostPattern::parse).transpose();
         let path = match (rule.match_rule_type, &rule.match_rule_path) {
             (None, None) => None,
-            (Some(kind), Some(path)) => {
-                Some(Pattern::path(kind, path).map_err(|message| inside("match_rule_path", message))?)
-            }
+            (Some(compared), Some(path)) => Some(
+                path_pattern(kind, compared, path).map_err(|message| inside("match_rule_path", message))?,
+            ),
             _ => {
                 return Err(error("has one of `match_rule_path` and `match_rule_type`: write both, or none"));
             }
@@ -187,11 +217,52 @@ fn rules(kind: MatchType, list: Vec<MatchRule>) -> Result<Vec<Rule>, FieldError>
                 "has no condition: write `match_rule_domain`, `match_rule_method`, or `match_rule_path` with `match_rule_type`",
             ));
         }
+        let method = |(at, method): (usize, &NonEmptyString)| {
+            // The name of a method and that of a header are both tokens (RFC 9110, sections 5.6.2 and 9.1).
+            match HeaderName::try_from(String::from(method.clone())) {
+                Ok(_) => Ok(method.to_ascii_uppercase()),
+                Err(_) => Err(FieldError::in_list(
+                    &format!("match_list[{index}].match_rule_method"),
+                    at,
+                    "is not a method: write one in each entry, for example GET",
+                )),
+            }
+        };
         Ok(Rule {
             host: host.map_err(|problem| inside("match_rule_domain", problem.to_string()))?,
-            methods: rule.match_rule_method.iter().map(|method| method.to_ascii_uppercase()).collect(),
+            methods: rule.match_rule_method.iter().enumerate().map(method).collect::<Result<_, _>>()?,
             path,
         })
     };
     list.into_iter().enumerate().map(rule).collect()
+}
+
+/// Compiles what a path is compared with, unless no path could ever meet it.
+///
+/// Case counts in what excuses requests. In what has them asked about it does not, because many servers ignore it.
+fn path_pattern(kind: MatchType, compared: MatchRuleType, text: &str) -> Result<Pattern, String> {
+    let begins = matches!(compared, MatchRuleType::Exact | MatchRuleType::Prefix);
+    if compared != MatchRuleType::Regex {
+        if begins && !text.starts_with('/') && text != "*" {
+            return Err("never holds, because every path begins with `/`: write for example /public".into());
+        }
+        if text.contains(['?', '#']) {
+            return Err(
+                "never holds, because a path is compared without its query: write the part before it".into(),
+            );
+        }
+    }
+    let is_ambiguous = match compared {
+        MatchRuleType::Exact => RequestPath::new(text.as_bytes()).is_ambiguous(),
+        MatchRuleType::Regex => false,
+        _ => [";", "\\", "//", "/./", "/../"].iter().any(|part| text.contains(part)),
+    };
+    match kind {
+        MatchType::Whitelist if is_ambiguous => Err("never excuses a request, because servers differ on what such a \
+                                                     path means: write it without `;`, `//`, `.`, `..`, `\\` and what \
+                                                     needs no percent-encoding"
+            .into()),
+        MatchType::Whitelist => Pattern::new(compared, text, Case::Sensitive),
+        MatchType::Blacklist => Pattern::new(compared, text, Case::Insensitive),
+    }
 }

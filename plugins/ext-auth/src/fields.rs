@@ -32,6 +32,10 @@ pub struct Fields {
     /// zh: 不放行时应答的状态码
     #[serde(default = "forbidden")]
     pub status_on_error: StatusCode,
+    /// Hold the headers of a request until its body has been read. Only where the gateway can, see [Bodies](#bodies).
+    /// zh: 在读完请求体之前保留请求头，仅在网关支持时可用，见[请求体](#请求体)
+    #[serde(default)]
+    pub hold_headers: bool,
     /// Ask, log and count, but let every request pass.
     /// zh: 询问、记录日志并计数，但放行所有请求
     #[serde(default)]
@@ -138,23 +142,27 @@ pub struct AuthorizationRequest {
     /// Headers that go to the service in place of the client's.
     /// zh: 发给鉴权服务的头，替换客户端的同名头
     #[serde(default)]
-    pub headers_to_add: BTreeMap<HeaderName, Secret>,
-    /// Must be false, see [Bodies](#bodies).
-    /// zh: 必须为 false，见[请求体](#请求体)
+use config::{HeaderName, NonEmptyString, Secret, ServiceName, StatusCode, Text};
     #[serde(default)]
     pub with_request_body: bool,
-    /// Has no effect, since no body is sent.
-    /// zh: 不发送请求体，因此不起作用
-    #[serde(default, rename = "max_request_body_bytes")]
-    _max_request_body_bytes: Option<u32>,
+    /// With `with_request_body`: the largest body that is sent, in bytes; 10485760 (10 MiB) if absent. A larger body
+    /// is answered 413.
+    /// zh: `with_request_body` 为 true 时发送的请求体上限，字节；不写则为 10485760（10 MiB）。更大的请求体返回 413
+    #[serde(default)]
+    pub max_request_body_bytes: Option<NonZeroU32>,
 }
 
 /// What becomes of the service's answer.
 #[configuration]
 #[derive(Default)]
 pub struct AuthorizationResponse {
-    /// Headers of a 200 that are set on the request.
-    /// zh: 200 应答中设置到请求上的头
+    /// Statuses that let the request through: `202`, `200-204`, `2xx`. Without, `200` in mode `envoy` and `2xx` in
+    /// mode `forward_auth`.
+    /// zh: 放行请求的状态码：`202`、`200-204`、`2xx`；不写则 `envoy` 模式为 `200`，`forward_auth` 模式为 `2xx`
+    #[serde(default)]
+    pub allowed_statuses: Option<Vec<Text>>,
+    /// Headers of an answer that lets the request through that are set on the request.
+    /// zh: 放行的应答中设置到请求上的头
     #[serde(default)]
     pub allowed_upstream_headers: Vec<StringMatcher>,
     /// Headers of a refusal that the client gets; without, all.
@@ -212,8 +220,8 @@ pub struct MatchRule {
     /// zh: 方法，须为其中之一
     #[serde(default)]
     pub match_rule_method: Vec<NonEmptyString>,
-    /// What the path is compared with, without its query.
-    /// zh: 与路径比较的内容，不含查询参数
+    /// What the path is compared with, without its query, see [Which requests](#which-requests).
+    /// zh: 与路径比较的内容，不含查询参数，见[哪些请求](#哪些请求)
     pub match_rule_path: Option<NonEmptyString>,
     /// How it is compared; `regex` is found in it.
     /// zh: 比较的方式；`regex` 在任意位置找到即可
@@ -222,7 +230,7 @@ pub struct MatchRule {
 
 /// How a path is compared.
 #[configuration]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum MatchRuleType {
     Exact,

@@ -8,59 +8,85 @@ mod config;
 mod fields;
 mod pattern;
 mod rules;
+mod statuses;
 
 use crate::config::{Config, WithoutVerdict};
-use crate::rules::{FAILURE_ALLOWED, Request, Verdict};
+use crate::rules::{FAILURE_ALLOWED, Question, Request, Verdict};
 
 /// Requests that passed because the service gave no verdict.
 static FAILURE_MODE_ALLOWED: Counter = Counter::new("ext-auth.failure_mode_allowed");
 
+/// A request while the service is asked.
+type Waiting = WaitingRequest<State>;
+
 struct ExtAuth;
+
+/// What one request keeps.
+#[derive(Default)]
+struct State {
+    /// What goes to the service once the body is there.
+    question: Option<Question>,
+}
 
 #[plugin(call_outs)]
 impl Plugin for ExtAuth {
     type Config = Config;
+    type State = State;
 
-    fn on_request_headers(request: &mut RequestHeaders, config: &Config) -> Flow {
+    fn on_request_headers(request: &mut RequestHeaders<State>, config: &Config) -> Flow {
         let headers = request.all();
         let seen = Request::new(headers.iter());
-        let question = rules::is_asked(config, &seen).then(|| rules::question(config, &seen, headers.iter()));
+        let question = rules::is_asked(config, &seen, || headers.iter())
+            .then(|| rules::question(config, &seen, headers.iter(), false));
         // Whether or not the service is asked: what the upstream finds under these names is the service's word.
         remove_services_own(request, &headers, config);
         let Some(question) = question else { return Flow::Continue };
         request.wait(config, async |request, config| {
-            let mut call = HttpCall::new(question.method, config.service.clone(), question.path);
-            for (name, value) in question.headers {
-                call = call.header(name, value);
-            }
-            decide(request, &config, call.timeout(config.timeout).send().await)
+            decide(request, &config, ask(&config, question, Vec::new()).await)
         })
     }
 }
 
-fn remove_services_own(request: &RequestHeaders, headers: &Headers, config: &Config) {
+/// Asks the service.
+async fn ask(config: &Config, question: Question, body: Vec<u8>) -> Result<HttpResponse, CallError> {
+    let mut call = HttpCall::new(question.method, config.service.clone(), question.path).body(body);
+    for (name, value) in question.headers {
+        call = call.header(name, value);
+    }
+    call.timeout(config.timeout).send().await
+}
+
+fn remove_services_own(request: &RequestHeaders<State>, headers: &Headers, config: &Config) {
     for (name, _) in headers.iter().filter(|(name, _)| rules::is_services_own(config, name)) {
         request.remove(name);
     }
 }
 
-fn decide(request: &WaitingRequest, config: &Config, answer: Result<HttpResponse, CallError>) -> Flow {
+fn decide(request: &Waiting, config: &Config, answer: Result<HttpResponse, CallError>) -> Flow {
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => return without_verdict(request, config, &error.to_string()),
     };
-    match rules::verdict(answer.status()) {
+    match rules::verdict(&config.allowed_statuses, answer.status()) {
         Verdict::Allowed => {
             allow(request, config, &answer.headers);
             Flow::Continue
         }
         Verdict::Refused(status) => refuse(config, status, answer),
+        Verdict::RefusedAsSuccess => {
+            warn!(
+                "ext-auth: the authorization service answers {}, which is not one of `allowed_statuses`: the request is \
+                 refused",
+                answer.status()
+            );
+            Flow::Reply(refusal(config, config.status_on_error))
+        }
         Verdict::None => without_verdict(request, config, &format!("status {}", answer.status())),
     }
 }
 
 /// Sets the chosen headers of the answer on the request, with all their values.
-fn allow(request: &WaitingRequest, config: &Config, headers: &Headers) {
+fn allow(request: &Waiting, config: &Config, headers: &Headers) {
     let chosen = || headers.iter().filter(|(name, _)| config.allowed_upstream_headers.matches(name));
     for (name, value) in chosen() {
         // The client's copies are gone, so that the first added is the first there.
@@ -72,18 +98,21 @@ fn refuse(config: &Config, status: u16, answer: HttpResponse) -> Flow {
     let Ok(status) = ::config::StatusCode::try_from(u32::from(status)) else {
         return Failure::Closed.flow("ext-auth.unauthorized");
     };
-    let mut reply = Reply::new(status)
-        .details("ext-auth.unauthorized")
-        .cause("the answer of http_service")
-        .dry_run(config.dry_run)
-        .body(answer.body);
+    let mut reply = refusal(config, status).body(answer.body);
     for (name, value) in answer.headers.iter().filter(|(name, _)| rules::is_relayed(config, name)) {
         reply = reply.header(String::from_utf8_lossy(name), value);
     }
     Flow::Reply(reply)
 }
 
-fn without_verdict(request: &WaitingRequest, config: &Config, why: &str) -> Flow {
+fn refusal(config: &Config, status: ::config::StatusCode) -> Reply {
+    Reply::new(status)
+        .details("ext-auth.unauthorized")
+        .cause("the answer of http_service")
+        .dry_run(config.dry_run)
+}
+
+fn without_verdict(request: &Waiting, config: &Config, why: &str) -> Flow {
     match config.without_verdict {
         WithoutVerdict::Pass { tell } => {
             warn!("ext-auth: the authorization service gives no verdict: {why}: the request passes");
@@ -93,9 +122,9 @@ fn without_verdict(request: &WaitingRequest, config: &Config, why: &str) -> Flow
             }
             Flow::Continue
         }
-        WithoutVerdict::Answer(status) => {
+        WithoutVerdict::Answer => {
             warn!("ext-auth: the authorization service gives no verdict: {why}");
-            let reply = Reply::new(status)
+            let reply = Reply::new(config.status_on_error)
                 .details("ext-auth.no_verdict")
                 .cause("http_service")
                 .dry_run(config.dry_run);

@@ -1,6 +1,6 @@
 //! Patterns for names of headers and for paths.
 
-use config::FieldError;
+use config::{FieldError, HeaderName};
 use matcher::case::Case;
 use matcher::literal::Literals;
 use matcher::regexes::Regexes;
@@ -17,7 +17,7 @@ pub enum Pattern {
 }
 
 impl Pattern {
-    /// Whether it meets a text; the name of a header comes in lower case.
+    /// Whether it meets a text; one for a pattern without case comes in lower case.
     pub fn matches(&self, text: &[u8]) -> bool {
         match self {
             Pattern::Exact(whole) => text == whole,
@@ -28,12 +28,8 @@ impl Pattern {
         }
     }
 
-    /// A pattern for paths, whose case counts.
-    pub fn path(kind: MatchRuleType, text: &str) -> Result<Self, String> {
-        Self::new(kind, text, Case::Sensitive)
-    }
-
-    fn new(kind: MatchRuleType, text: &str, case: Case) -> Result<Self, String> {
+    /// Compiles a pattern.
+    pub fn new(kind: MatchRuleType, text: &str, case: Case) -> Result<Self, String> {
         let bytes = || match case {
             Case::Sensitive => text.as_bytes().to_vec(),
             Case::Insensitive => text.to_ascii_lowercase().into_bytes(),
@@ -70,7 +66,10 @@ impl HeaderNames {
             ];
             let mut written = kinds.into_iter().filter_map(|(kind, text)| Some((kind, text.as_ref()?)));
             match (written.next(), written.next()) {
-                (Some((kind, text)), None) => Pattern::new(kind, text, Case::Insensitive).map_err(error),
+                (Some((kind, text)), None) => {
+                    check_name(kind, text).map_err(error)?;
+                    Pattern::new(kind, text, Case::Insensitive).map_err(error)
+                }
                 _ => Err(error(
                     "must be one pattern: write exactly one of `exact`, `prefix`, `suffix`, `contains` and `regex`"
                         .into(),
@@ -84,6 +83,20 @@ impl HeaderNames {
     /// message or belongs to a connection (RFC 9110, section 7.6.1): those are not anybody's to copy.
     pub fn matches(&self, name: &[u8]) -> bool {
         is_copied(name) && self.0.iter().any(|pattern| pattern.matches(name))
+    }
+}
+
+/// Refuses what no name of a header that is copied could meet.
+fn check_name(kind: MatchRuleType, text: &str) -> Result<(), String> {
+    if kind == MatchRuleType::Regex {
+        return Ok(());
+    }
+    let name = HeaderName::try_from(String::from(text))?;
+    match kind == MatchRuleType::Exact && !is_copied(name.as_ref()) {
+        true => {
+            Err("is never copied, because it belongs to one message or connection: remove the entry".into())
+        }
+        false => Ok(()),
     }
 }
 

@@ -1,10 +1,14 @@
 //! The decisions: pure functions over bytes.
 
+use std::cell::LazyCell;
+
 use matcher::host;
+use matcher::path::RequestPath;
 
 use crate::config::{Config, Rule, Target};
 use crate::fields::MatchType;
 use crate::pattern::is_copied;
+use crate::statuses::Statuses;
 
 /// A name and a value.
 pub type Header<'a> = (&'a [u8], &'a [u8]);
@@ -36,51 +40,53 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Whether the service is asked about a request.
-pub fn is_asked(config: &Config, request: &Request<'_>) -> bool {
+/// Returns true if the service is asked about a request, whose headers are `headers`.
+///
+/// What servers may read in several ways never excuses a request, and never keeps a listed one from being asked about:
+/// ambiguous paths (see [`matcher::path`]), and methods that their case or a header turns into others.
+pub fn is_asked<'a, H: Iterator<Item = Header<'a>>>(
+    config: &Config,
+    request: &Request<'_>,
+    headers: impl Fn() -> H,
+) -> bool {
+    let excuses = config.match_type == MatchType::Whitelist;
+    if config.rules.is_empty() {
+        return excuses;
+    }
     let host = host::normalise(request.authority);
-    let path = request.path.split(|byte| *byte == b'?').next().unwrap_or_default();
-    // A path that an upstream may read as another one proves nothing: it is asked about, either way.
-    let unclear = is_unclear(path);
-    let holds = |rule: &Rule, path_holds: &dyn Fn(&Rule) -> bool| {
-        rule.host.as_ref().is_none_or(|pattern| pattern.matches(&host))
-            && (rule.methods.is_empty()
-                || rule.methods.iter().any(|method| method.as_bytes() == request.method))
-            && path_holds(rule)
+    let path = RequestPath::new(request.path);
+    let is_overridden = LazyCell::new(|| headers().any(|header| overrides_method(request.method, header)));
+    let method_meets = |rule: &Rule| match excuses {
+        _ if rule.methods.is_empty() => true,
+        true => rule.methods.iter().any(|method| method.as_bytes() == request.method) && !*is_overridden,
+        false => {
+            rule.methods.iter().any(|method| is_served_as(method.as_bytes(), request.method))
+                || *is_overridden
+        }
     };
-    let same = |rule: &Rule| rule.path.as_ref().is_none_or(|pattern| pattern.matches(path));
-    match config.match_type {
-        MatchType::Whitelist => !config
-            .rules
-            .iter()
-            .any(|rule| holds(rule, &|rule| same(rule) && !(unclear && rule.path.is_some()))),
-        MatchType::Blacklist => config.rules.iter().any(|rule| holds(rule, &|rule| same(rule) || unclear)),
-    }
+    let path_meets = |rule: &Rule| match &rule.path {
+        None => true,
+        Some(pattern) if excuses => path.certainly_meets(|path| pattern.matches(path)),
+        Some(pattern) => path.possibly_meets(|path| pattern.matches(path)),
+    };
+    let is_listed = config.rules.iter().any(|rule| {
+        rule.host.as_ref().is_none_or(|pattern| pattern.matches(&host))
+            && method_meets(rule)
+            && path_meets(rule)
+    });
+    is_listed != excuses
 }
 
-/// Whether servers differ on what a path means: `.` and `..` as segments, `//`, `\`, and percent-encoded
-/// characters that need not be (RFC 3986, sections 2.3 and 6.2.2) or that would separate segments.
-fn is_unclear(path: &[u8]) -> bool {
-    if path.contains(&b'\\') || path.windows(2).any(|pair| pair == b"//") {
-        return true;
-    }
-    if path.split(|byte| *byte == b'/').any(|segment| segment == b"." || segment == b"..") {
-        return true;
-    }
-    path.windows(3).any(|escape| match escape {
-        [b'%', high, low] => match (hexadecimal(*high), hexadecimal(*low)) {
-            (Some(high), Some(low)) => {
-                let byte = high * 16 + low;
-                byte.is_ascii_alphanumeric() || b"-._~/\\%".contains(&byte)
-            }
-            _ => true,
-        },
-        _ => false,
-    })
+/// Returns true if a server may run what it has for `method`: some ignore case, and nearly all answer a `HEAD` with
+/// what they have for `GET`.
+fn is_served_as(method: &[u8], requested: &[u8]) -> bool {
+    requested.eq_ignore_ascii_case(method) || (method == b"GET" && requested.eq_ignore_ascii_case(b"HEAD"))
 }
 
-fn hexadecimal(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+/// Returns true for a header by which frameworks take another method than the request's own.
+fn overrides_method(method: &[u8], (name, value): Header<'_>) -> bool {
+    const NAMES: [&[u8]; 3] = [b"x-http-method-override", b"x-http-method", b"x-method-override"];
+    NAMES.contains(&name) && value != method
 }
 
 /// What goes to the service.
@@ -90,13 +96,23 @@ pub struct Question {
     pub headers: Vec<(String, Vec<u8>)>,
 }
 
-/// Puts a request to the service.
+/// Tells the service, where it gets bodies, of a request whose body it does not get.
+const PARTIAL_BODY: &str = "x-envoy-auth-partial-body";
+
+/// Puts a request to the service. With `streams`, it has a body that does not go along.
 pub fn question<'a>(
     config: &Config,
     request: &Request<'_>,
     headers: impl Iterator<Item = Header<'a>>,
+    streams: bool,
 ) -> Question {
-    let goes_along = |name: &[u8]| name == b"authorization" || config.allowed_headers.matches(name);
+    let sends_bodies = config.max_body.is_some();
+    let goes_along = |name: &[u8]| match name {
+        b"authorization" => true,
+        // A body cannot be read without them.
+        b"content-type" | b"content-encoding" if sends_bodies => true,
+        _ => config.allowed_headers.matches(name),
+    };
     let mut out: Vec<(String, Vec<u8>)> = headers
         .filter(|(name, _)| goes_along(name))
         // The gateway takes no other names.
@@ -108,6 +124,9 @@ pub fn question<'a>(
     };
     for (name, value) in &config.headers_to_add {
         set(name, value.as_ref());
+    }
+    if sends_bodies {
+        set(PARTIAL_BODY, if streams { b"true" } else { b"false" });
     }
     let (method, path) = match &config.target {
         Target::Envoy { prefix } => {
@@ -140,15 +159,18 @@ pub enum Verdict {
     Allowed,
     /// The client gets this status, and the answer's body and headers.
     Refused(u16),
+    /// A 2xx that does not let the request through. The client must not take it for success.
+    RefusedAsSuccess,
     /// Nothing that could be relied on.
     None,
 }
 
 /// Reads the status of an answer.
-pub fn verdict(status: u16) -> Verdict {
+pub fn verdict(allowed: &Statuses, status: u16) -> Verdict {
     match status {
-        200 => Verdict::Allowed,
-        201..=499 => Verdict::Refused(status),
+        status if allowed.allow(status) => Verdict::Allowed,
+        200..=299 => Verdict::RefusedAsSuccess,
+        300..=499 => Verdict::Refused(status),
         _ => Verdict::None,
     }
 }
@@ -169,37 +191,34 @@ pub fn is_services_own(config: &Config, name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fields::EndpointMode;
 
     #[test]
-    fn a_path_is_unclear_when_servers_differ_on_it() {
-        for path in [
-            "/a/../b",
-            "/a/..",
-            "/./a",
-            "/a//b",
-            "/a\\b",
-            "/%61",
-            "/a%2fb",
-            "/%2E%2e/a",
-            "/%5c",
-            "/%25",
-            "/%zz",
-        ] {
-            assert!(is_unclear(path.as_bytes()), "{path}");
+    fn a_status_allows_refuses_or_decides_nothing() {
+        let (envoy, forward_auth) =
+            (Statuses::default_of(EndpointMode::Envoy), Statuses::default_of(EndpointMode::ForwardAuth));
+        assert_eq!(verdict(&envoy, 200), Verdict::Allowed);
+        for status in [201, 204, 299] {
+            assert_eq!(verdict(&envoy, status), Verdict::RefusedAsSuccess);
+            assert_eq!(verdict(&forward_auth, status), Verdict::Allowed);
         }
-        for path in ["/", "/a.b/..c/d..", "/a%20b", "/%e4%bd%a0", "/a/...", "/a;b", "/%", "/%4"] {
-            assert!(!is_unclear(path.as_bytes()), "{path}");
+        for status in [302, 401, 403, 499] {
+            assert_eq!(verdict(&envoy, status), Verdict::Refused(status));
+        }
+        for status in [0, 100, 199, 500, 503, 599, 999] {
+            assert_eq!(verdict(&forward_auth, status), Verdict::None);
         }
     }
 
     #[test]
-    fn only_a_200_allows() {
-        assert_eq!(verdict(200), Verdict::Allowed);
-        for status in [201, 204, 302, 401, 403, 499] {
-            assert_eq!(verdict(status), Verdict::Refused(status));
+    fn servers_serve_methods_in_any_case_and_head_as_get() {
+        for (method, requested) in [("GET", "GET"), ("GET", "HEAD"), ("GET", "get"), ("DELETE", "Delete")] {
+            assert!(is_served_as(method.as_bytes(), requested.as_bytes()), "{method} {requested}");
         }
-        for status in [0, 100, 199, 500, 503, 599, 999] {
-            assert_eq!(verdict(status), Verdict::None);
-        }
+        assert!(!is_served_as(b"HEAD", b"GET"));
+        assert!(!is_served_as(b"POST", b"HEAD"));
+        assert!(overrides_method(b"POST", (b"x-http-method-override", b"DELETE")));
+        assert!(!overrides_method(b"POST", (b"x-http-method-override", b"POST")));
+        assert!(!overrides_method(b"POST", (b"x-method", b"DELETE")));
     }
 }

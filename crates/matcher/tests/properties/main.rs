@@ -6,6 +6,7 @@ mod exact;
 mod host;
 mod ip;
 mod literal;
+mod path;
 mod regexes;
 mod rules;
 mod texts;
