@@ -126,6 +126,8 @@ impl StatusCode {
     pub const OK: StatusCode = StatusCode(200);
     /// 403.
     pub const FORBIDDEN: StatusCode = StatusCode(403);
+    /// 413.
+    pub const PAYLOAD_TOO_LARGE: StatusCode = StatusCode(413);
     /// 429.
     pub const TOO_MANY_REQUESTS: StatusCode = StatusCode(429);
     /// 503.

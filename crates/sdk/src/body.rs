@@ -153,8 +153,8 @@ impl Body {
         self.changeable
     }
 
-    /// Bytes in the gateway's buffer now.
-    pub(crate) fn size(&self) -> usize {
+    /// How many bytes [`all`](Self::all) returns now. No host call.
+    pub fn size(&self) -> usize {
         self.size.get()
     }
 

@@ -43,7 +43,7 @@
 //! | `upstream_protocol` | what the upstream speaks: `http1` (the default), or `http2`, as gRPC services do |
 //! | `buffer_limit` | how many bytes of a body the gateway holds (1048576). Over HTTP/2 Envoy 1.40 holds the stream's window instead, 16 MiB |
 //! | `names` | `stock`, or `higress` for the short property names, which stock Envoy does not have: skip it |
-//! | `hold_headers` | whether headers can be held while the body comes (false) |
+//! | `hold_headers` | whether headers can be held while the body comes (false). With `names: higress` the engine `wasm` runs the module as `cargo xtask build --gateway higress` makes it |
 //! | `fails` | `{ proxy_get_property: 10 }`: host calls that fail with a status of the ABI; Envoy's do not: skip it |
 //! | `workers` | how many workers the gateway has, each with a VM of its own (1); requests go to them in turn |
 //! | `log_level` | `trace`, `debug`, `info` (the default), `warn`, `error` or `critical` |

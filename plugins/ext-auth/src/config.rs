@@ -29,7 +29,7 @@ pub struct Config {
     /// Headers that are set on the way to the service.
     pub headers_to_add: Vec<(HeaderName, HeaderValue)>,
     /// The largest body that goes along; without, none does.
-    pub max_body: Option<u32>,
+    pub max_body: Option<usize>,
     /// Statuses of the answer that let the request through.
     pub allowed_statuses: Statuses,
     /// Headers of the answer that are set on the request.
@@ -80,8 +80,8 @@ impl Configuration for Config {
             fields.http_service;
         let request = authorization_request;
         let max_body = request.max_request_body_bytes.map_or(MAX_BODY, NonZeroU32::get);
-        let max_body = request.with_request_body.then_some(max_body);
-        if max_body.is_some() {
+        let max_body = request.with_request_body.then(|| usize::try_from(max_body).unwrap_or(usize::MAX));
+        if max_body.is_some() && !fields.hold_headers {
             return Err(FieldError::new(
                 "http_service.authorization_request.with_request_body",
                 "is not supported without `hold_headers: true`: a gateway such as Istio's sends a request's headers on \

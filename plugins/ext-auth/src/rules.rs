@@ -152,6 +152,17 @@ pub fn question<'a>(
     Question { method, path, headers: out }
 }
 
+/// Returns true if a request says that its body has more bytes than `max`.
+pub fn declares_more<'a>(max: usize, mut lengths: impl Iterator<Item = &'a [u8]>) -> bool {
+    lengths.any(|length| {
+        let digits = !length.is_empty() && length.iter().all(u8::is_ascii_digit);
+        // More digits than a number has room for are more bytes, too.
+        digits
+            && std::str::from_utf8(length)
+                .is_ok_and(|length| length.parse().map_or(true, |size: usize| size > max))
+    })
+}
+
 /// What the service says.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -220,5 +231,15 @@ mod tests {
         assert!(overrides_method(b"POST", (b"x-http-method-override", b"DELETE")));
         assert!(!overrides_method(b"POST", (b"x-http-method-override", b"POST")));
         assert!(!overrides_method(b"POST", (b"x-method", b"DELETE")));
+    }
+
+    #[test]
+    fn a_length_is_more_than_the_limit_or_not() {
+        let more = |length: &str| declares_more(10, [length.as_bytes()].into_iter());
+        assert!(more("11") && more("99999999999999999999999999") && more("0011"));
+        for length in ["", "0", "10", "010", "-11", "+11", "11 ", "x"] {
+            assert!(!more(length), "{length}");
+        }
+        assert!(declares_more(10, [b"1".as_slice(), b"11"].into_iter()));
     }
 }

@@ -28,18 +28,22 @@ pub struct WasmEngine {
     find: Box<dyn Fn() -> anyhow::Result<PathBuf> + Send + Sync>,
     /// Found, read and compiled at the first case.
     module: OnceLock<Result<wasmi::Module, String>>,
+    /// The module as `cargo xtask build --gateway higress` makes it.
+    for_higress: OnceLock<Result<wasmi::Module, String>>,
 }
 
 impl WasmEngine {
     /// An engine for the plug-in in the file that `find` names, when the first case asks for it.
     #[must_use]
     pub fn new(find: impl Fn() -> anyhow::Result<PathBuf> + Send + Sync + 'static) -> Self {
-        Self { find: Box::new(find), module: OnceLock::new() }
+        Self { find: Box::new(find), module: OnceLock::new(), for_higress: OnceLock::new() }
     }
 
-    fn module(&self) -> anyhow::Result<wasmi::Module> {
-        let module = self.module.get_or_init(|| {
-            (self.find)().and_then(|file| compile(&file)).map_err(|error| format!("{error:#}"))
+    fn module(&self, for_higress: bool) -> anyhow::Result<wasmi::Module> {
+        let module = if for_higress { &self.for_higress } else { &self.module };
+        let module = module.get_or_init(|| {
+            let module = (self.find)().and_then(|file| compile(&file, for_higress));
+            module.map_err(|error| format!("{error:#}"))
         });
         module.clone().map_err(|error| anyhow!(error))
     }
@@ -51,9 +55,10 @@ impl Engine for WasmEngine {
     }
 
     fn load(&self, setup: &Setup) -> anyhow::Result<Load> {
-        let module = self.module()?;
+        let for_higress = setup.gateway.hold_headers && setup.gateway.names == PropertyNames::Higress;
+        let module = self.module(for_higress)?;
         let mut setup = setup.clone();
-        if abi(&module).is_some_and(|abi| abi == HIGRESS) {
+        if version(&module).is_some_and(|version| version == HIGRESS) {
             if setup.gateway.names != PropertyNames::Higress {
                 bail!(
                     "the module exports {HIGRESS}, which Higress takes and Envoy does not: `names: higress`"
@@ -72,7 +77,7 @@ const VERSIONS: [&str; 4] =
 const HIGRESS: &str = "proxy_abi_version_0_2_100";
 
 /// The version that a module exports.
-fn abi(module: &wasmi::Module) -> Option<&'static str> {
+fn version(module: &wasmi::Module) -> Option<&'static str> {
     let exported = |version: &&&str| {
         let kind = module.get_export(version);
         matches!(kind, Some(ExternType::Func(_)))
@@ -80,15 +85,21 @@ fn abi(module: &wasmi::Module) -> Option<&'static str> {
     VERSIONS.iter().find(exported).copied()
 }
 
-fn compile(file: &Path) -> anyhow::Result<wasmi::Module> {
+fn compile(file: &Path, for_higress: bool) -> anyhow::Result<wasmi::Module> {
     let shown = file.display();
-    let bytes = std::fs::read(file).with_context(|| format!("{shown} cannot be read"))?;
+    let mut bytes = std::fs::read(file).with_context(|| format!("{shown} cannot be read"))?;
+    if for_higress {
+        let declared = abi::declare(&bytes, abi::Abi::Higress);
+        if let Some(other) = declared.map_err(|error| anyhow!("{shown} is no module: {error}"))? {
+            bytes = other;
+        }
+    }
     let mut config = Config::default();
     // Translated at first use, a function would cost its first caller more.
     config.consume_fuel(true).compilation_mode(CompilationMode::Eager);
     let module = wasmi::Module::new(&Interpreter::new(&config), &bytes)
         .with_context(|| format!("{shown} is no module"))?;
-    if abi(&module).is_none() {
+    if version(&module).is_none() {
         bail!("{shown} exports none of {}: no gateway loads it", VERSIONS.join(", "));
     }
     Ok(module)
