@@ -23,8 +23,12 @@ impl Plugin for RequestBlock {
                 let path = headers.values(":path").next().unwrap_or_default();
                 rules::url(config, path).or_else(|| rules::headers(patterns, headers.bytes(), headers.iter()))
             }
-            None if config.looks_at_urls => request.with(":path", |path| rules::url(config, path)),
-            None => None,
+            None if !config.looks_at_urls => None,
+            // The SDK has read them already, to see whether the body may be held.
+            None if Self::holds_request_body(config) && !request.end_of_stream() => {
+                rules::url(config, request.all().values(":path").next().unwrap_or_default())
+            }
+            None => request.with(":path", |path| rules::url(config, path)),
         };
         match found {
             Some(found) => Flow::Reply(blocked(config, found)),
@@ -45,9 +49,14 @@ impl Plugin for RequestBlock {
             return BodyFlow::Reply(blocked(config, Match::Body(index)));
         }
         match config.body_mode {
-            BodyMode::Hold => BodyFlow::Hold,
-            BodyMode::Stream => BodyFlow::Continue,
+            // What has no end goes on piece by piece, each looked at: its peers wait for one another.
+            BodyMode::Hold if !body.kind().is_open_ended() => BodyFlow::Hold,
+            BodyMode::Hold | BodyMode::Stream => BodyFlow::Continue,
         }
+    }
+
+    fn holds_request_body(config: &Config) -> bool {
+        config.bodies.is_some() && matches!(config.body_mode, BodyMode::Hold)
     }
 }
 
