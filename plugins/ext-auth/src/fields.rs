@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::{NonZeroU16, NonZeroU32};
 
-use config::{HeaderName, NonEmptyString, Secret, ServiceName, StatusCode};
+use config::{HeaderName, NonEmptyString, Secret, ServiceName, StatusCode, Text};
 use sdk::configuration;
 
 /// The fields of a configuration.
@@ -142,7 +142,9 @@ pub struct AuthorizationRequest {
     /// Headers that go to the service in place of the client's.
     /// zh: 发给鉴权服务的头，替换客户端的同名头
     #[serde(default)]
-use config::{HeaderName, NonEmptyString, Secret, ServiceName, StatusCode, Text};
+    pub headers_to_add: BTreeMap<HeaderName, Secret>,
+    /// Send the request's body too. Needs `hold_headers`, see [Bodies](#bodies).
+    /// zh: 同时发送请求体；需要 `hold_headers`，见[请求体](#请求体)
     #[serde(default)]
     pub with_request_body: bool,
     /// With `with_request_body`: the largest body that is sent, in bytes; 10485760 (10 MiB) if absent. A larger body

@@ -36,10 +36,6 @@ impl Plugin for RequestBlock {
         }
     }
 
-    fn holds_request_body(config: &Config) -> bool {
-        config.bodies.is_some() && matches!(config.body_mode, BodyMode::Hold)
-    }
-
     fn on_request_body(body: &mut RequestBody<Self::State>, config: &Config) -> BodyFlow {
         let Some(patterns) = &config.bodies else {
             return BodyFlow::Continue;
