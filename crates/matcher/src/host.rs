@@ -41,6 +41,16 @@ pub fn normalise(authority: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
+/// Returns true for an authority that servers may read as another host than [`normalise`] does: it has user information,
+/// several ports, or a character that no host has. A rule that lets a request through by its host must not hold for it;
+/// one that stops a request holds for what [`normalise`] makes of it.
+#[must_use]
+pub fn is_ambiguous(authority: &[u8]) -> bool {
+    let outside = authority.iter().rposition(|&byte| byte == b']').map_or(0, |at| at + 1);
+    let colons = authority.iter().skip(outside).filter(|&&byte| byte == b':').count();
+    colons > 1 || !authority.iter().all(|&byte| byte.is_ascii_alphanumeric() || b"-._~:[]*".contains(&byte))
+}
+
 fn without_trailing_dots(mut host: &[u8]) -> &[u8] {
     while let Some(rest) = host.strip_suffix(b".") {
         host = rest;
@@ -127,6 +137,36 @@ mod tests {
         }
         assert_eq!(normal("[2001:DB8::A]:1"), "[2001:0db8:0000:0000:0000:0000:0000:000a]");
         assert_eq!(normal("[::FFFF:192.0.2.1]"), "[0000:0000:0000:0000:0000:ffff:c000:0201]");
+    }
+
+    #[test]
+    fn what_servers_may_take_for_another_host_is_ambiguous() {
+        for authority in [
+            "a@b",
+            "a:80@b",
+            "@b",
+            "b:1:2",
+            "b:80:",
+            "a,b",
+            "a b",
+            "a/b",
+            "a\\b",
+            "a?b",
+            "a#b",
+            "a;b",
+            "a%2eb",
+            "\u{e4}",
+            "a\0",
+            "::1",
+            "[::1]:1:2",
+        ] {
+            assert!(is_ambiguous(authority.as_bytes()), "{authority}");
+        }
+        for authority in
+            ["", "b", "B.example.com.:443", "b:", "[::1]", "[::1]:80", "x_y-z.example.com", "192.0.2.1:1"]
+        {
+            assert!(!is_ambiguous(authority.as_bytes()), "{authority}");
+        }
     }
 
     #[test]

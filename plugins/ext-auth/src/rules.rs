@@ -43,7 +43,7 @@ impl<'a> Request<'a> {
 /// Returns true if the service is asked about a request, whose headers are `headers`.
 ///
 /// What servers may read in several ways never excuses a request, and never keeps a listed one from being asked about:
-/// ambiguous paths (see [`matcher::path`]), and methods that their case or a header turns into others.
+/// ambiguous paths (see [`matcher::path`]) and hosts, and methods that their case or a header turns into others.
 pub fn is_asked<'a, H: Iterator<Item = Header<'a>>>(
     config: &Config,
     request: &Request<'_>,
@@ -53,9 +53,16 @@ pub fn is_asked<'a, H: Iterator<Item = Header<'a>>>(
     if config.rules.is_empty() {
         return excuses;
     }
-    let host = host::normalise(request.authority);
-    let path = RequestPath::new(request.path);
+    let host = LazyCell::new(|| host::normalise(request.authority));
+    let host_is_ambiguous = LazyCell::new(|| host::is_ambiguous(request.authority));
+    let path = LazyCell::new(|| RequestPath::new(request.path));
     let is_overridden = LazyCell::new(|| headers().any(|header| overrides_method(request.method, header)));
+    let host_meets = |rule: &Rule| match &rule.host {
+        None => true,
+        Some(pattern) if pattern.is_any() => true,
+        Some(_) if *host_is_ambiguous => !excuses,
+        Some(pattern) => pattern.matches(&host),
+    };
     let method_meets = |rule: &Rule| match excuses {
         _ if rule.methods.is_empty() => true,
         true => rule.methods.iter().any(|method| method.as_bytes() == request.method) && !*is_overridden,
@@ -69,11 +76,8 @@ pub fn is_asked<'a, H: Iterator<Item = Header<'a>>>(
         Some(pattern) if excuses => path.certainly_meets(|path| pattern.matches(path)),
         Some(pattern) => path.possibly_meets(|path| pattern.matches(path)),
     };
-    let is_listed = config.rules.iter().any(|rule| {
-        rule.host.as_ref().is_none_or(|pattern| pattern.matches(&host))
-            && method_meets(rule)
-            && path_meets(rule)
-    });
+    let is_listed =
+        config.rules.iter().any(|rule| host_meets(rule) && method_meets(rule) && path_meets(rule));
     is_listed != excuses
 }
 
