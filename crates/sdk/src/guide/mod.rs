@@ -8,6 +8,7 @@
 //! | [`call_outs`] | How to ask another service while the request waits |
 //! | [`state`] | What lives how long: per request, per VM, per gateway |
 //! | [`testing`] | How to say what a plug-in must do, once for every engine |
+//! | [`cases`] | Every key of a file of cases |
 //! | [`from_the_classic_style`] | The same plug-in with `HttpContext` and with [`Plugin`](crate::Plugin) |
 //! | [`coming_from_higress`] | Every call of Higress's Rust and Go SDKs, and what it is here |
 //!
@@ -32,6 +33,9 @@ pub mod state {}
 
 #[doc = include_str!("testing.md")]
 pub mod testing {}
+
+#[doc = include_str!("cases.md")]
+pub mod cases {}
 
 pub mod from_the_classic_style;
 
