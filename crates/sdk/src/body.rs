@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::rc::Rc;
 
 use crate::abi::{BufferType, MapType};
+use crate::call::CallOuts;
 use crate::wait::{self, Waits};
 use crate::{BodyFlow, StreamKind, WaitingRequest, WaitingResponse, host};
 
@@ -13,20 +14,19 @@ pub struct RequestBody<'a, S = ()> {
     /// What this request keeps from callback to callback.
     pub state: &'a mut S,
     pub(crate) body: Body,
-    pub(crate) waits: Option<Waits<S>>,
+    pub(crate) waits: Waits,
 }
 
 impl<S: Default + 'static> RequestBody<'_, S> {
     /// Lets the request wait, as [`RequestHeaders::wait`](crate::RequestHeaders::wait) does: what has
     /// arrived of the body, and what arrives meanwhile, is held.
-    pub fn wait<C: 'static>(
+    pub fn wait<C: CallOuts<P> + 'static, P>(
         &mut self,
         config: &C,
         work: impl AsyncFnOnce(&mut WaitingRequest<S>, Rc<C>) -> BodyFlow + 'static,
     ) -> BodyFlow {
         let _ = config; // Its type is what is wanted: the stream has it counted.
-        let state = std::mem::take(self.state);
-        BodyFlow::Wait(wait::begin(self.waits.as_ref(), state, MapType::RequestHeaders, work))
+        BodyFlow::Wait(wait::begin(&self.waits, Option::unwrap_or_default, MapType::RequestHeaders, work))
     }
 }
 
@@ -43,19 +43,18 @@ pub struct ResponseBody<'a, S = ()> {
     /// What the request kept; absent when this plug-in never saw the request.
     pub state: Option<&'a mut S>,
     pub(crate) body: Body,
-    pub(crate) waits: Option<Waits<S>>,
+    pub(crate) waits: Waits,
 }
 
 impl<S: Default + 'static> ResponseBody<'_, S> {
     /// Lets the response wait, as [`RequestBody::wait`] does a request.
-    pub fn wait<C: 'static>(
+    pub fn wait<C: CallOuts<P> + 'static, P>(
         &mut self,
         config: &C,
         work: impl AsyncFnOnce(&mut WaitingResponse<S>, Rc<C>) -> BodyFlow + 'static,
     ) -> BodyFlow {
         let _ = config; // Its type is what is wanted: the stream has it counted.
-        let state = self.state.as_deref_mut().map(std::mem::take);
-        BodyFlow::Wait(wait::begin(self.waits.as_ref(), state, MapType::ResponseHeaders, work))
+        BodyFlow::Wait(wait::begin(&self.waits, |state| state, MapType::ResponseHeaders, work))
     }
 }
 

@@ -10,17 +10,23 @@ macro_rules! __export {
                 const { ::core::cell::RefCell::new($crate::__private::Vm::empty()) };
         }
 
-        /// Runs `call` on this VM's table. A host never enters a VM that it is already in; one that did
-        /// would be answered as if nothing was to be done.
+        /// Runs `call` on this VM's table, or says `otherwise` to a host that enters a VM that it is already in, and to
+        /// one that enters it when its thread ends.
         fn __with<__T>(
-            otherwise: __T,
+            otherwise: impl FnOnce() -> __T,
             call: impl FnOnce(&mut $crate::__private::Vm<$plugin>) -> __T,
         ) -> __T {
-            __VM.with(|vm| match vm.try_borrow_mut() {
-                ::core::result::Result::Ok(mut vm) => call(&mut vm),
-                ::core::result::Result::Err(_) => otherwise,
-            })
+            let entered = __VM.try_with(|vm| match vm.try_borrow_mut() {
+                ::core::result::Result::Ok(mut vm) => ::core::option::Option::Some(call(&mut vm)),
+                ::core::result::Result::Err(_) => ::core::option::Option::None,
+            });
+            match entered {
+                ::core::result::Result::Ok(::core::option::Option::Some(answer)) => answer,
+                _ => otherwise(),
+            }
         }
+
+        type __Vm = $crate::__private::Vm<$plugin>;
 
         #[cfg(target_family = "wasm")]
         $crate::__one_style!();
@@ -48,17 +54,17 @@ macro_rules! __export {
 
             #[unsafe(no_mangle)]
             extern "C" fn proxy_on_context_create(context: u32, root: u32) {
-                super::__with((), |vm| vm.on_context_create(context, root))
+                super::__with(|| (), |vm| vm.on_context_create(context, root))
             }
 
             #[unsafe(no_mangle)]
             extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
-                super::__with(0, |vm| u32::from(vm.on_configure(root, size)))
+                super::__with(|| 0, |vm| u32::from(vm.on_configure(root, size)))
             }
 
             #[unsafe(no_mangle)]
             extern "C" fn proxy_on_delete(context: u32) {
-                super::__with((), |vm| vm.on_delete(context))
+                super::__with(|| (), |vm| vm.on_delete(context))
             }
 
             $($crate::__export_callback!($callback);)*
@@ -71,11 +77,11 @@ macro_rules! __export {
             #[allow(unused_mut, reason = "a plug-in may have no callback")]
             let mut entry = $crate::native::Entry::new(
                 <$plugin as $crate::Plugin>::NAME,
-                |context, root| __with((), |vm| vm.on_context_create(context, root)),
-                |root, size| __with(false, |vm| vm.on_configure(root, size)),
-                |context| __with((), |vm| vm.on_delete(context)),
+                |context, root| __with(|| (), |vm| vm.on_context_create(context, root)),
+                |root, size| __with(|| false, |vm| vm.on_configure(root, size)),
+                |context| __with(|| (), |vm| vm.on_delete(context)),
             );
-            entry.live = ::core::option::Option::Some(|| __with(0, |vm| vm.live()));
+            entry.live = ::core::option::Option::Some(|| __with(|| 0, |vm| vm.live()));
             $($crate::__native_callback!(entry, $callback);)*
             entry
         }
@@ -98,49 +104,53 @@ macro_rules! __export_callback {
     (on_request_headers) => {
         #[unsafe(no_mangle)]
         extern "C" fn proxy_on_request_headers(context: u32, _: u32, end_of_stream: u32) -> u32 {
-            super::__with(0, |vm| vm.on_request_headers(context, end_of_stream != 0))
+            super::__with(super::__Vm::refuse_request, |vm| {
+                vm.on_request_headers(context, end_of_stream != 0)
+            })
         }
     };
     (on_request_body) => {
         #[unsafe(no_mangle)]
         extern "C" fn proxy_on_request_body(context: u32, size: usize, last: u32) -> u32 {
-            super::__with(0, |vm| vm.on_request_body(context, size, last != 0))
+            super::__with(super::__Vm::refuse_request, |vm| vm.on_request_body(context, size, last != 0))
         }
     };
     (on_request_trailers) => {
         #[unsafe(no_mangle)]
         extern "C" fn proxy_on_request_trailers(context: u32, _: u32) -> u32 {
-            super::__with(0, |vm| vm.on_request_trailers(context))
+            super::__with(super::__Vm::refuse_request, |vm| vm.on_request_trailers(context))
         }
     };
     (on_response_headers) => {
         #[unsafe(no_mangle)]
         extern "C" fn proxy_on_response_headers(context: u32, _: u32, end_of_stream: u32) -> u32 {
-            super::__with(0, |vm| vm.on_response_headers(context, end_of_stream != 0))
+            super::__with(super::__Vm::refuse_response, |vm| {
+                vm.on_response_headers(context, end_of_stream != 0)
+            })
         }
     };
     (on_response_body) => {
         #[unsafe(no_mangle)]
         extern "C" fn proxy_on_response_body(context: u32, size: usize, last: u32) -> u32 {
-            super::__with(0, |vm| vm.on_response_body(context, size, last != 0))
+            super::__with(super::__Vm::refuse_response, |vm| vm.on_response_body(context, size, last != 0))
         }
     };
     (on_response_trailers) => {
         #[unsafe(no_mangle)]
         extern "C" fn proxy_on_response_trailers(context: u32, _: u32) -> u32 {
-            super::__with(0, |vm| vm.on_response_trailers(context))
+            super::__with(super::__Vm::refuse_response, |vm| vm.on_response_trailers(context))
         }
     };
     (on_tick) => {
         #[unsafe(no_mangle)]
         extern "C" fn proxy_on_tick(root: u32) {
-            super::__with((), |vm| vm.on_tick(root))
+            super::__with(|| (), |vm| vm.on_tick(root))
         }
     };
     (on_queue_ready) => {
         #[unsafe(no_mangle)]
         extern "C" fn proxy_on_queue_ready(root: u32, queue: u32) {
-            super::__with((), |vm| vm.on_queue_ready(root, queue))
+            super::__with(|| (), |vm| vm.on_queue_ready(root, queue))
         }
     };
     (call_outs) => {
@@ -152,17 +162,17 @@ macro_rules! __export_callback {
             body: usize,
             trailers: usize,
         ) {
-            super::__with((), |vm| vm.on_http_call_response(context, token, headers, body, trailers))
+            super::__with(|| (), |vm| vm.on_http_call_response(context, token, headers, body, trailers))
         }
 
         #[unsafe(no_mangle)]
         extern "C" fn proxy_on_grpc_receive(context: u32, token: u32, size: usize) {
-            super::__with((), |vm| vm.on_grpc_receive(context, token, size))
+            super::__with(|| (), |vm| vm.on_grpc_receive(context, token, size))
         }
 
         #[unsafe(no_mangle)]
         extern "C" fn proxy_on_grpc_close(context: u32, token: u32, status: u32) {
-            super::__with((), |vm| vm.on_grpc_close(context, token, status))
+            super::__with(|| (), |vm| vm.on_grpc_close(context, token, status))
         }
     };
 }
@@ -174,40 +184,44 @@ macro_rules! __export_callback {
 macro_rules! __native_callback {
     ($entry:ident, on_request_headers) => {
         $entry.on_request_headers =
-            Some(|context, _, end| __with(0, |vm| vm.on_request_headers(context, end)));
+            Some(|context, _, end| __with(__Vm::refuse_request, |vm| vm.on_request_headers(context, end)));
     };
     ($entry:ident, on_request_body) => {
-        $entry.on_request_body =
-            Some(|context, size, end| __with(0, |vm| vm.on_request_body(context, size, end)));
+        $entry.on_request_body = Some(|context, size, end| {
+            __with(__Vm::refuse_request, |vm| vm.on_request_body(context, size, end))
+        });
     };
     ($entry:ident, on_request_trailers) => {
-        $entry.on_request_trailers = Some(|context, _| __with(0, |vm| vm.on_request_trailers(context)));
+        $entry.on_request_trailers =
+            Some(|context, _| __with(__Vm::refuse_request, |vm| vm.on_request_trailers(context)));
     };
     ($entry:ident, on_response_headers) => {
         $entry.on_response_headers =
-            Some(|context, _, end| __with(0, |vm| vm.on_response_headers(context, end)));
+            Some(|context, _, end| __with(__Vm::refuse_response, |vm| vm.on_response_headers(context, end)));
     };
     ($entry:ident, on_response_body) => {
-        $entry.on_response_body =
-            Some(|context, size, end| __with(0, |vm| vm.on_response_body(context, size, end)));
+        $entry.on_response_body = Some(|context, size, end| {
+            __with(__Vm::refuse_response, |vm| vm.on_response_body(context, size, end))
+        });
     };
     ($entry:ident, on_response_trailers) => {
-        $entry.on_response_trailers = Some(|context, _| __with(0, |vm| vm.on_response_trailers(context)));
+        $entry.on_response_trailers =
+            Some(|context, _| __with(__Vm::refuse_response, |vm| vm.on_response_trailers(context)));
     };
     ($entry:ident, on_tick) => {
-        $entry.on_tick = Some(|root| __with((), |vm| vm.on_tick(root)));
+        $entry.on_tick = Some(|root| __with(|| (), |vm| vm.on_tick(root)));
     };
     ($entry:ident, on_queue_ready) => {
-        $entry.on_queue_ready = Some(|root, queue| __with((), |vm| vm.on_queue_ready(root, queue)));
+        $entry.on_queue_ready = Some(|root, queue| __with(|| (), |vm| vm.on_queue_ready(root, queue)));
     };
     ($entry:ident, call_outs) => {
         $entry.on_http_call_response = Some(|context, token, headers, body, trailers| {
-            __with((), |vm| vm.on_http_call_response(context, token, headers, body, trailers))
+            __with(|| (), |vm| vm.on_http_call_response(context, token, headers, body, trailers))
         });
         $entry.on_grpc_receive =
-            Some(|context, token, size| __with((), |vm| vm.on_grpc_receive(context, token, size)));
+            Some(|context, token, size| __with(|| (), |vm| vm.on_grpc_receive(context, token, size)));
         $entry.on_grpc_close =
-            Some(|context, token, status| __with((), |vm| vm.on_grpc_close(context, token, status)));
+            Some(|context, token, status| __with(|| (), |vm| vm.on_grpc_close(context, token, status)));
     };
 }
 

@@ -1,8 +1,10 @@
 //! What a callback decides.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 
 use config::StatusCode;
 
@@ -58,7 +60,11 @@ pub(crate) enum Outcome {
 }
 
 /// Work that a callback leaves behind; [`RequestHeaders::wait`](crate::RequestHeaders::wait) makes it.
-pub struct Work(pub(crate) Pin<Box<dyn Future<Output = Outcome>>>);
+pub struct Work {
+    pub(crate) future: Pin<Box<dyn Future<Output = Outcome>>>,
+    /// A [`Parked`](crate::wait::Parked) state, of a type that only the plug-in knows.
+    pub(crate) parked: Rc<dyn Any>,
+}
 
 impl fmt::Debug for Work {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

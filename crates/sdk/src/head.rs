@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::rc::Rc;
 
 use crate::abi::MapType;
+use crate::call::CallOuts;
 use crate::headers::{HeaderMap, status};
 use crate::wait::{self, WaitingRequest, WaitingResponse, Waits};
 use crate::{Flow, StreamKind};
@@ -18,7 +19,7 @@ pub struct RequestHeaders<'a, S = ()> {
     pub(crate) map: HeaderMap,
     pub(crate) end_of_stream: bool,
     pub(crate) kind: Option<StreamKind>,
-    pub(crate) waits: Option<Waits<S>>,
+    pub(crate) waits: Waits,
 }
 
 impl<S> RequestHeaders<'_, S> {
@@ -57,14 +58,13 @@ impl<S> RequestHeaders<'_, S> {
 impl<S: Default + 'static> RequestHeaders<'_, S> {
     /// Lets the request wait for work that [calls other services](crate::call). `config` is the callback's
     /// own; the work gets the request, with its state, and the configuration to keep.
-    pub fn wait<C: 'static>(
+    pub fn wait<C: CallOuts<P> + 'static, P>(
         &mut self,
         config: &C,
         work: impl AsyncFnOnce(&mut WaitingRequest<S>, Rc<C>) -> Flow + 'static,
     ) -> Flow {
         let _ = config; // Its type is what is wanted: the stream has it counted.
-        let state = std::mem::take(self.state);
-        Flow::Wait(wait::begin(self.waits.as_ref(), state, MapType::RequestHeaders, work))
+        Flow::Wait(wait::begin(&self.waits, Option::unwrap_or_default, MapType::RequestHeaders, work))
     }
 }
 
@@ -85,7 +85,7 @@ pub struct ResponseHeaders<'a, S = ()> {
     /// The kind of the request; an ordinary message where this plug-in never saw it.
     pub(crate) request: StreamKind,
     pub(crate) kind: Option<StreamKind>,
-    pub(crate) waits: Option<Waits<S>>,
+    pub(crate) waits: Waits,
 }
 
 impl<S> ResponseHeaders<'_, S> {
@@ -112,14 +112,13 @@ impl<S> ResponseHeaders<'_, S> {
 
 impl<S: Default + 'static> ResponseHeaders<'_, S> {
     /// Lets the response wait, as [`RequestHeaders::wait`] does a request.
-    pub fn wait<C: 'static>(
+    pub fn wait<C: CallOuts<P> + 'static, P>(
         &mut self,
         config: &C,
         work: impl AsyncFnOnce(&mut WaitingResponse<S>, Rc<C>) -> Flow + 'static,
     ) -> Flow {
         let _ = config; // Its type is what is wanted: the stream has it counted.
-        let state = self.state.as_deref_mut().map(std::mem::take);
-        Flow::Wait(wait::begin(self.waits.as_ref(), state, MapType::ResponseHeaders, work))
+        Flow::Wait(wait::begin(&self.waits, |state| state, MapType::ResponseHeaders, work))
     }
 }
 

@@ -4,14 +4,15 @@ use std::cell::Cell;
 use std::fmt;
 
 use crate::abi::{MapType, Status};
-use crate::host;
+use crate::{host, names};
 
 /// A `:status` as a number, or 0.
 pub(crate) fn status(status: Option<&[u8]>) -> u16 {
     status.and_then(|status| str::from_utf8(status).ok()?.parse().ok()).unwrap_or_default()
 }
 
-/// The headers of one message. Names are lower-case, values are bytes.
+/// The headers of one message. Names are compared without case, values are bytes. In a request `host` and `:authority`
+/// are one header: see [`names`](crate::names).
 pub struct HeaderMap {
     kind: MapType,
     failed: Cell<bool>,
@@ -127,9 +128,18 @@ impl Headers {
         self.0.get(4 + count * 8..).unwrap_or_default()
     }
 
-    /// Every value of a header, in order. Gateways store names in lower case.
+    /// Every value of a header, in order. As in a [`HeaderMap`], names are compared without case, and `host` is
+    /// `:authority`.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter().filter(move |(other, _)| *other == name.as_bytes()).map(|(_, value)| value)
+        let name = name.as_bytes();
+        let alias = names::alias(name);
+        let is_it = move |other: &[u8]| other.eq_ignore_ascii_case(name) || Some(other) == alias;
+        self.iter().filter(move |(other, _)| is_it(other)).map(|(_, value)| value)
+    }
+
+    /// The first value of a header, as [`HeaderMap::get`] finds it.
+    pub fn get<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
+        self.values(name).next()
     }
 }
 
@@ -175,10 +185,23 @@ mod tests {
             headers.iter().map(|(name, value)| (name.clone().into_bytes(), value.clone())).collect();
         assert_eq!(pairs, expected);
         assert_eq!(map.values("a").collect::<Vec<_>>(), [b"1".as_slice(), b"\xff\0"]);
+        assert_eq!(map.get("A"), Some(&b"1"[..]), "names have no case");
         assert_eq!(map.bytes(), b"a\x001\0\0\0a\0\xff\0\0");
         assert_eq!(Headers::default().bytes(), b"");
         assert_eq!(Headers::default().iter().count(), 0);
         assert_eq!(Headers(vec![0; 4]).iter().count(), 0);
+    }
+
+    #[test]
+    fn host_and_authority_are_one() {
+        let map =
+            Headers(serialise(&[(":authority".into(), b"a.com".to_vec()), ("hosts".into(), Vec::new())]));
+        for name in ["host", "Host", ":authority"] {
+            assert_eq!(map.values(name).collect::<Vec<_>>(), [b"a.com"], "{name}");
+        }
+        let map = Headers(serialise(&[("host".into(), b"b.com".to_vec())]));
+        assert_eq!(map.get(":authority"), Some(&b"b.com"[..]));
+        assert_eq!(map.get("hosts"), None);
     }
 
     #[test]

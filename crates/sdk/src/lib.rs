@@ -26,7 +26,8 @@
 //! ```
 //!
 //! The [`guide`] has a page on each of [pausing](guide::pausing), [bodies](guide::bodies),
-//! [rules](guide::rules), [call-outs](guide::call_outs), [state](guide::state) and [testing](guide::testing),
+//! [rules](guide::rules), [configurations](guide::configuration), [call-outs](guide::call_outs),
+//! [background work](guide::background), [state](guide::state), [recipes](guide::recipes) and [testing](guide::testing),
 //! and one each for code that comes [from the classic style](guide::from_the_classic_style) and
 //! [from Higress's SDKs](guide::coming_from_higress).
 //!
@@ -50,12 +51,14 @@
 //!
 //! # Waiting
 //!
-//! A request that needs an answer from another service waits for it, top to bottom: see [`call`].
+//! A request that needs an answer from another service waits for it, top to bottom: see [`call`]. Work that no request
+//! waits for is [`background`] work.
 //!
 //! # Failing
 //!
 //! A host call that fails where it should not (which no current gateway does) ends the callback as
-//! [`Plugin::ON_FAILURE`] says: answered 503, or let through. It never stops the VM.
+//! [`Plugin::ON_FAILURE`] says: answered 503, or let through. It never stops the VM. A gateway that enters a VM which
+//! it is already in is answered in the same way.
 //!
 //! # The classic style
 //!
@@ -72,6 +75,7 @@
 extern crate self as sdk;
 
 mod abi;
+pub mod background;
 mod body;
 pub mod call;
 #[cfg(feature = "classic")]
@@ -89,6 +93,7 @@ mod host;
 mod kind;
 pub mod log;
 pub mod metric;
+pub mod names;
 #[cfg(not(target_family = "wasm"))]
 pub mod native;
 mod plugin;
@@ -110,7 +115,10 @@ pub use headers::{HeaderMap, Headers};
 pub use kind::StreamKind;
 pub use metric::{Counter, Gauge, Histogram};
 pub use plugin::{Failure, Plugin};
-pub use sdk_macros::{configuration, plugin};
+/// The guide has a [page](guide::configuration) on it.
+pub use sdk_macros::configuration;
+/// The trait is [`Plugin`]; what it can do is in the [`guide`].
+pub use sdk_macros::plugin;
 pub use trailers::{RequestTrailers, ResponseTrailers};
 pub use wait::{Waiting, WaitingRequest, WaitingResponse};
 
@@ -121,10 +129,10 @@ pub use classic::{Log, RuleMatcher, SharedRuleMatcher, on_configure};
 pub mod prelude {
     pub use crate::{
         BodyFlow, Counter, Failure, Flow, Plugin, Reply, RequestBody, RequestHeaders, RequestTrailers,
-        ResponseBody, ResponseHeaders, ResponseTrailers, StreamKind, configuration, debug, error, info,
-        plugin, property, trace, warn,
+        ResponseBody, ResponseHeaders, ResponseTrailers, StreamKind, WaitingRequest, WaitingResponse,
+        configuration, debug, error, info, plugin, property, trace, warn,
     };
-    pub use config::{self, Configuration, FieldError};
+    pub use config::{self, Configuration, FieldError, StatusCode};
     pub use serde::Deserialize;
 }
 

@@ -126,11 +126,13 @@ fn value(kind: MetricType, name: &str) -> Option<u64> {
 
 /// The host's number of a metric, which it is asked for once.
 fn id(kind: MetricType, name: &str) -> Option<u32> {
-    let known = DEFINED.with_borrow(|defined| {
+    // A thread that ends, as those of tests do, may drop this list before what counts in its `Drop`.
+    let known = DEFINED.try_with(|defined| {
+        let defined = defined.borrow();
         defined.iter().find(|(of, other, _)| *of == kind && other == name).map(|(_, _, id)| *id)
     });
-    if known.is_some() {
-        return known;
+    if let Some(id) = known.ok()? {
+        return Some(id);
     }
     let id = host::define_metric(kind, name).ok()?;
     DEFINED.with_borrow_mut(|defined| defined.push((kind, name.to_string(), id)));

@@ -263,7 +263,8 @@ pub fn install(host: Rc<RefCell<dyn Host>>) {
 
 /// Calls the installed host.
 fn ask<T>(call: impl FnOnce(&mut dyn Host) -> Answer<T>) -> Answer<T> {
-    let host = HOST.with_borrow(Clone::clone).ok_or(Status::UNIMPLEMENTED)?;
+    // A thread that ends drops what it has in any order, and what is dropped may call the host.
+    let host = HOST.try_with(|host| host.borrow().clone()).ok().flatten().ok_or(Status::UNIMPLEMENTED)?;
     let mut host = host.try_borrow_mut().map_err(|_| Status::INTERNAL_FAILURE)?;
     call(&mut *host)
 }

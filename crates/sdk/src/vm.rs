@@ -3,12 +3,12 @@
 //! A host makes one root context for each configuration of the plug-in in this VM, several at once while
 //! a new one takes over, and one context for each stream, bound to the root it was made under.
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
 mod answer;
+mod decision;
 mod task;
 
 use crate::abi::{BufferType, CONTINUE, MapType, PAUSE, Status};
@@ -18,12 +18,13 @@ use crate::headers::HeaderMap;
 use crate::host::StreamType;
 use crate::queue::Queue;
 use crate::rules::{Choice, Loaded, Phase};
-use crate::wait::{Parked, Waits};
+use crate::wait::Waits;
 use crate::{
-    BodyFlow, Flow, Plugin, RequestBody, RequestHeaders, RequestTrailers, ResponseBody, ResponseHeaders,
-    ResponseTrailers, StreamKind, host, log,
+    Flow, Plugin, RequestBody, RequestHeaders, RequestTrailers, ResponseBody, ResponseHeaders,
+    ResponseTrailers, StreamKind, background, call, host, log,
 };
-use answer::{answer, fail};
+use answer::{HOST_FAILURE, fail};
+use decision::{Point, resolve};
 use task::Task;
 
 /// Everything that one VM knows.
@@ -63,11 +64,10 @@ impl Hasher for IdHasher {
 struct Stream<P: Plugin> {
     root: u32,
     config: Config<P::Config>,
+    /// Absent before the first callback of a request, and while work has it.
     state: Option<P::State>,
-    request: Progress,
-    response: Progress,
-    /// Work that the stream waits for. Boxed, because most streams never have any.
-    task: Option<Box<Task<P>>>,
+    request: Progress<P::State>,
+    response: Progress<P::State>,
 }
 
 /// Which configuration a stream has.
@@ -79,19 +79,25 @@ enum Config<C> {
     Chosen(Choice<C>),
 }
 
-/// How far a body has come.
+/// How far one half of a stream has come.
 #[derive(Default)]
-struct Progress {
+struct Progress<S> {
     /// Bytes that the gateway holds because the plug-in said so.
     held: usize,
-    /// Decided, or at its end: the plug-in is not called again.
-    done: bool,
+    /// The plug-in has seen the end of the body.
+    ended: bool,
+    /// Answered or reset: the plug-in is not called again.
+    decided: bool,
     /// Trailers have arrived that nobody has looked at.
     trailers: bool,
     /// What the head says of the stream, where the plug-in may hold it.
     kind: StreamKind,
     /// An open-ended stream was to be held, and the log says so.
     warned: bool,
+    /// Work that it waits for. Boxed, because most streams never have any.
+    task: Option<Box<Task<S>>>,
+    /// Bytes that the gateway holds and nobody has looked at because of work, and whether they are the last.
+    unseen: Option<(usize, bool)>,
 }
 
 /// Which half of a stream a callback is about.
@@ -138,7 +144,6 @@ impl<P: Plugin> Vm<P> {
                 state: None,
                 request: Progress::default(),
                 response: Progress::default(),
-                task: None,
             },
         );
     }
@@ -153,23 +158,33 @@ impl<P: Plugin> Vm<P> {
                 return false;
             }
         };
-        match Loaded::from_json(&text) {
-            Ok(loaded) => {
-                self.roots.retain(|(id, _)| *id != root);
-                let configurations = loaded.all();
-                self.roots.push((root, Rc::new(loaded)));
-                P::on_configured(&configurations);
-                let period = configurations.iter().map(|config| P::tick_period(config)).min();
-                match period {
-                    Some(period) if P::TICKS => host::set_tick_period(period).is_ok(),
-                    _ => true,
-                }
-            }
+        let loaded = match Loaded::from_json(&text) {
+            Ok(loaded) => loaded,
             Err(error) => {
                 crate::error!("{}: configuration refused: {error}", P::NAME);
-                false
+                return false;
             }
+        };
+        let configurations = loaded.all();
+        let period = configurations.iter().map(|config| P::tick_period(config)).min();
+        if let (true, Some(period)) = (P::TICKS, period)
+            && let Err(Status(status)) = host::set_tick_period(period)
+        {
+            crate::error!(
+                "{}: configuration refused: the gateway does not call every {period:?}: host status {status}",
+                P::NAME
+            );
+            return false;
         }
+        // Nothing can fail any more: from here on the new one is in force.
+        if P::CALL_OUTS {
+            background::cancel(root);
+        }
+        self.roots.retain(|(id, _)| *id != root);
+        self.roots.push((root, Rc::new(loaded)));
+        enter::<P>(root);
+        P::on_configured(&configurations);
+        true
     }
 
     /// `proxy_on_delete`.
@@ -177,17 +192,22 @@ impl<P: Plugin> Vm<P> {
         if self.streams.remove(&context).is_none() {
             self.roots.retain(|(id, _)| *id != context);
         }
+        if P::CALL_OUTS {
+            background::cancel(context);
+            self.lose_calls(context);
+        }
     }
 
     /// Streams that are not deleted yet, and calls that nobody has answered.
     #[cfg(not(target_family = "wasm"))]
     pub fn live(&self) -> usize {
-        self.streams.len() + crate::call::open()
+        self.streams.len() + call::open()
     }
 
     /// `proxy_on_tick`.
     pub fn on_tick(&mut self, root: u32) {
         if let Some((_, loaded)) = self.roots.iter().find(|(id, _)| *id == root) {
+            enter::<P>(root);
             P::on_tick(&loaded.all());
         }
     }
@@ -195,6 +215,7 @@ impl<P: Plugin> Vm<P> {
     /// `proxy_on_queue_ready`.
     pub fn on_queue_ready(&mut self, root: u32, queue: u32) {
         if let Some((_, loaded)) = self.roots.iter().find(|(id, _)| *id == root) {
+            enter::<P>(root);
             P::on_queue_ready(Queue::from_id(queue), &loaded.all());
         }
     }
@@ -208,14 +229,15 @@ impl<P: Plugin> Vm<P> {
             let may_hold = (P::REQUEST_BODY && P::holds_request_body(&choice.config))
                 || (P::RESPONSE_BODY && P::holds_response_body(&choice.config));
             let kind = (may_hold && !end_of_stream).then(|| map.read_ahead(StreamKind::of_request));
-            let mut view = RequestHeaders { state, map, end_of_stream, kind, waits: waits::<P>(choice) };
+            let waits = waits::<P>(choice);
+            let mut view = RequestHeaders { state, map, end_of_stream, kind, waits };
             let flow = P::on_request_headers(&mut view, &choice.config);
             if let Flow::Hold = flow {
                 view.kind = Some(view.kind());
             }
             stream.request.kind = view.kind.unwrap_or_default();
-            let outcome = stream.request.of_head::<P>(flow, end_of_stream);
-            settle(outcome, view.map.failed(), view.waits)
+            let outcome = if view.map.failed() { Outcome::Failed } else { flow.into() };
+            resolve(context, stream, REQUEST, choice, Point::Head { end_of_stream }, outcome)
         })
     }
 
@@ -223,26 +245,27 @@ impl<P: Plugin> Vm<P> {
     pub fn on_response_headers(&mut self, context: u32, end_of_stream: bool) -> u32 {
         self.visit(context, RESPONSE, |stream, choice| {
             let map = HeaderMap::new(RESPONSE.headers);
-            let waits = waits::<P>(choice);
             let request = stream.request.kind;
             let may_hold = P::RESPONSE_BODY && P::holds_response_body(&choice.config);
             let kind = (may_hold && !end_of_stream)
                 .then(|| map.read_ahead(|headers| StreamKind::of_response(headers, request)));
-            let state = stream.state.as_mut();
+            let (state, waits) = (stream.state.as_mut(), waits::<P>(choice));
             let mut view = ResponseHeaders { state, map, end_of_stream, request, kind, waits };
             let flow = P::on_response_headers(&mut view, &choice.config);
             if let Flow::Hold = flow {
                 view.kind = Some(view.kind());
             }
             stream.response.kind = view.kind.unwrap_or_default();
-            let outcome = stream.response.of_head::<P>(flow, end_of_stream);
-            settle(outcome, view.map.failed(), view.waits)
+            let outcome = if view.map.failed() { Outcome::Failed } else { flow.into() };
+            resolve(context, stream, RESPONSE, choice, Point::Head { end_of_stream }, outcome)
         })
     }
 
     /// `proxy_on_request_body`.
     pub fn on_request_body(&mut self, context: u32, size: usize, last: bool) -> u32 {
-        self.visit(context, REQUEST, |stream, choice| look_at_body(stream, REQUEST, choice, size, last))
+        self.visit(context, REQUEST, |stream, choice| {
+            run_body_callback(context, stream, REQUEST, choice, size, last)
+        })
     }
 
     /// `proxy_on_request_trailers`: a body that ends with trailers ends here, without `end_of_stream`.
@@ -252,7 +275,9 @@ impl<P: Plugin> Vm<P> {
 
     /// `proxy_on_response_body`.
     pub fn on_response_body(&mut self, context: u32, size: usize, last: bool) -> u32 {
-        self.visit(context, RESPONSE, |stream, choice| look_at_body(stream, RESPONSE, choice, size, last))
+        self.visit(context, RESPONSE, |stream, choice| {
+            run_body_callback(context, stream, RESPONSE, choice, size, last)
+        })
     }
 
     /// `proxy_on_response_trailers`.
@@ -266,92 +291,68 @@ impl<P: Plugin> Vm<P> {
             let progress = stream.progress(half.phase);
             progress.trailers = true;
             let held = progress.held;
-            let called = look_at_body(stream, half, choice, held, true);
-            then_trailers(stream, half, choice, called)
+            let action = run_body_callback(context, stream, half, choice, held, true);
+            run_trailers_callback(context, stream, half, choice, action)
         })
     }
 
-    /// Finds the stream and its configuration, calls the plug-in, and does what it decided.
+    /// Finds the stream and its configuration, and runs a callback.
     fn visit(
         &mut self,
         context: u32,
         half: Half,
-        call: impl FnOnce(&mut Stream<P>, &Choice<P::Config>) -> Called<P::State>,
+        run: impl FnOnce(&mut Stream<P>, &Choice<P::Config>) -> u32,
     ) -> u32 {
+        enter::<P>(context);
         let Some(stream) = self.streams.get_mut(&context) else {
-            return fail::<P>(half.stream);
+            return fail::<P>(half.stream, HOST_FAILURE);
         };
         if let Config::Undecided = stream.config {
             let Some(loaded) = loaded::<P>(&mut self.roots, stream.root) else {
-                return fail::<P>(half.stream);
+                return fail::<P>(half.stream, HOST_FAILURE);
             };
             stream.config = match loaded.choose(half.phase) {
                 Ok(Some(choice)) => Config::Chosen(choice),
                 Ok(None) => Config::Untouched,
-                Err(_) => return fail::<P>(half.stream),
+                Err(_) => return fail::<P>(half.stream, HOST_FAILURE),
             };
         }
         let Config::Chosen(choice) = &stream.config else {
             return CONTINUE;
         };
         let choice = choice.clone();
-        let called = call(stream, &choice);
-        carry_out(context, stream, half, &choice, called)
+        let action = run(stream, &choice);
+        if action == CONTINUE {
+            stream.progress(half.phase).held = 0;
+        }
+        action
+    }
+
+    /// The answer to a host that enters a VM which it is already in, about a request.
+    pub fn refuse_request() -> u32 {
+        fail::<P>(StreamType::Request, "the gateway entered the plug-in while it ran")
+    }
+
+    /// The same about a response.
+    pub fn refuse_response() -> u32 {
+        fail::<P>(StreamType::Response, "the gateway entered the plug-in while it ran")
     }
 }
 
-/// What a callback came to, and where work that it began leaves the state.
-struct Called<S> {
-    outcome: Outcome,
-    parked: Option<Rc<Parked<S>>>,
-}
-
-/// A host call that failed outweighs what the plug-in made of it.
-fn settle<S>(outcome: Outcome, failed: bool, waits: Option<Waits<S>>) -> Called<S> {
-    let outcome = if failed { Outcome::Failed } else { outcome };
-    Called { outcome, parked: waits.and_then(|waits| waits.parked.into_inner()) }
+/// Calls that are made now belong to this context. Only plug-ins with call-outs pay for it.
+fn enter<P: Plugin>(context: u32) {
+    if P::CALL_OUTS {
+        call::enter(context);
+    }
 }
 
 /// What a view needs to wait. Only plug-ins with call-outs pay for it.
-fn waits<P: Plugin>(choice: &Choice<P::Config>) -> Option<Waits<P::State>> {
-    P::CALL_OUTS.then(|| Waits { config: choice.config.clone(), parked: OnceCell::new() })
-}
-
-/// Does what a callback decided, and answers the host.
-fn carry_out<P: Plugin>(
-    context: u32,
-    stream: &mut Stream<P>,
-    half: Half,
-    choice: &Choice<P::Config>,
-    called: Called<P::State>,
-) -> u32 {
-    match called.outcome {
-        Outcome::Continue => CONTINUE,
-        Outcome::Hold => PAUSE,
-        Outcome::Failed => fail::<P>(half.stream),
-        Outcome::Reply(reply) => {
-            stream.progress(half.phase).done = true;
-            answer::<P>(&reply, choice.rule, half.stream)
-        }
-        Outcome::Reset => {
-            stream.progress(half.phase).done = true;
-            match host::close_stream(half.stream) {
-                Ok(()) => PAUSE,
-                Err(_) => fail::<P>(half.stream),
-            }
-        }
-        Outcome::Wait(work) => match called.parked {
-            Some(parked) if P::CALL_OUTS => task::begin(context, stream, half, choice, work, parked),
-            _ => {
-                crate::error!("{}: a request cannot wait: write `#[plugin(call_outs)]`", P::NAME);
-                fail::<P>(half.stream)
-            }
-        },
-    }
+fn waits<P: Plugin>(choice: &Choice<P::Config>) -> Waits {
+    if P::CALL_OUTS { Some(choice.config.clone()) } else { None }
 }
 
 impl<P: Plugin> Stream<P> {
-    fn progress(&mut self, phase: Phase) -> &mut Progress {
+    fn progress(&mut self, phase: Phase) -> &mut Progress<P::State> {
         match phase {
             Phase::Request => &mut self.request,
             Phase::Response => &mut self.response,
@@ -360,47 +361,52 @@ impl<P: Plugin> Stream<P> {
 }
 
 /// Shows the plug-in what it has not seen of a body.
-fn look_at_body<P: Plugin>(
+fn run_body_callback<P: Plugin>(
+    context: u32,
     stream: &mut Stream<P>,
     half: Half,
     choice: &Choice<P::Config>,
     size: usize,
     last: bool,
-) -> Called<P::State> {
-    if P::CALL_OUTS && task::holds(stream, half, size, last) {
-        return Called { outcome: Outcome::Hold, parked: None };
+) -> u32 {
+    if P::CALL_OUTS && stream.is_busy(half) {
+        let unseen = &mut stream.progress(half.phase).unseen;
+        // At the trailers there is no size; what was there before is still there.
+        *unseen = Some((unseen.map_or(size, |(before, _)| before.max(size)), last));
+        return PAUSE;
     }
     let progress = stream.progress(half.phase);
-    if progress.done {
-        return Called { outcome: Outcome::Continue, parked: None };
+    if progress.ended || progress.decided {
+        return CONTINUE;
     }
     let changeable = !progress.trailers || progress.held > 0;
     let body = Body::new(half.body, progress.held, size, last, changeable, progress.kind);
     let waits = waits::<P>(choice);
-    let (flow, failed, size, waits) = match half.phase {
+    let (flow, failed, size) = match half.phase {
         Phase::Request => {
             let mut view = RequestBody { state: stream.state.get_or_insert_default(), body, waits };
-            (P::on_request_body(&mut view, &choice.config), view.body.failed(), view.body.size(), view.waits)
+            (P::on_request_body(&mut view, &choice.config), view.body.failed(), view.body.size())
         }
         Phase::Response => {
             let mut view = ResponseBody { state: stream.state.as_mut(), body, waits };
-            (P::on_response_body(&mut view, &choice.config), view.body.failed(), view.body.size(), view.waits)
+            (P::on_response_body(&mut view, &choice.config), view.body.failed(), view.body.size())
         }
     };
-    let outcome = stream.progress(half.phase).after::<P>(flow, size, last);
-    settle(outcome, failed, waits)
+    let outcome = if failed { Outcome::Failed } else { flow.into() };
+    resolve(context, stream, half, choice, Point::Body { size, last }, outcome)
 }
 
 /// Shows the plug-in the trailers, once the body before them has gone on.
-fn then_trailers<P: Plugin>(
+fn run_trailers_callback<P: Plugin>(
+    context: u32,
     stream: &mut Stream<P>,
     half: Half,
     choice: &Choice<P::Config>,
-    called: Called<P::State>,
-) -> Called<P::State> {
+    action: u32,
+) -> u32 {
     let progress = stream.progress(half.phase);
-    if !(matches!(called.outcome, Outcome::Continue) && std::mem::take(&mut progress.trailers)) {
-        return called;
+    if action != CONTINUE || progress.decided || !std::mem::take(&mut progress.trailers) {
+        return action;
     }
     let map = HeaderMap::new(half.trailers);
     let (flow, failed) = match half.phase {
@@ -413,55 +419,27 @@ fn then_trailers<P: Plugin>(
             (P::on_response_trailers(&mut view, &choice.config), view.map.failed())
         }
     };
-    let outcome = stream.progress(half.phase).of_head::<P>(flow, true);
-    settle(outcome, failed, None)
+    let outcome = if failed { Outcome::Failed } else { flow.into() };
+    resolve(context, stream, half, choice, Point::Trailers, outcome)
 }
 
-impl Progress {
-    /// Behind a head that ends its message no body comes that could let go of it.
-    fn of_head<P: Plugin>(&mut self, flow: Flow, end_of_stream: bool) -> Outcome {
-        match flow {
-            Flow::Hold if end_of_stream || self.goes_on::<P>() => Outcome::Continue,
-            flow => flow.into(),
-        }
+/// Goes on after work that came to `action`, with what has arrived of the message meanwhile.
+fn catch_up<P: Plugin>(
+    context: u32,
+    stream: &mut Stream<P>,
+    half: Half,
+    choice: &Choice<P::Config>,
+    mut action: u32,
+) -> u32 {
+    let busy = stream.is_busy(half);
+    let progress = stream.progress(half.phase);
+    if busy || progress.decided {
+        return action;
     }
-
-    /// Whether what was to be held goes on, because its sender may wait for what comes of it; the log says so.
-    fn goes_on<P: Plugin>(&mut self) -> bool {
-        if !self.kind.is_open_ended() {
-            return false;
-        }
-        if !std::mem::replace(&mut self.warned, true) {
-            crate::warn!(
-                "{}: {} is not held, it has no end to wait for: what arrives goes on",
-                P::NAME,
-                self.kind
-            );
-        }
-        true
+    if let Some((size, last)) = progress.unseen.take() {
+        action = run_body_callback(context, stream, half, choice, size, last);
     }
-
-    /// Notes what a callback decided about a body.
-    fn after<P: Plugin>(&mut self, flow: BodyFlow, size: usize, last: bool) -> Outcome {
-        self.done |= last;
-        match flow {
-            // Nothing comes after the last call that could let go of what is held.
-            BodyFlow::Hold if last => Outcome::Continue,
-            BodyFlow::Hold if self.goes_on::<P>() => {
-                self.held = 0;
-                Outcome::Continue
-            }
-            BodyFlow::Continue => {
-                self.held = 0;
-                Outcome::Continue
-            }
-            BodyFlow::Hold | BodyFlow::Wait(_) => {
-                self.held = size;
-                flow.into()
-            }
-            BodyFlow::Reply(_) | BodyFlow::Reset => flow.into(),
-        }
-    }
+    run_trailers_callback(context, stream, half, choice, action)
 }
 
 /// The configuration of a root. A gateway that has none to deliver may not call `proxy_on_configure`.

@@ -1,7 +1,7 @@
 //! A request or response that waits: what its work may use, and how the state comes back.
 
 use std::any::Any;
-use std::cell::{Cell, OnceCell};
+use std::cell::Cell;
 use std::ops::Deref;
 use std::rc::Rc;
 
@@ -9,16 +9,12 @@ use crate::abi::MapType;
 use crate::flow::{Outcome, Work};
 use crate::headers::HeaderMap;
 
-/// What a view needs so that its stream can wait: only plug-ins with call-outs have it.
-pub(crate) struct Waits<S> {
-    /// The configuration of the stream.
-    pub(crate) config: Rc<dyn Any>,
-    /// Where the work leaves the state; nowhere until something waits.
-    pub(crate) parked: OnceCell<Rc<Parked<S>>>,
-}
+/// The configuration of a stream that can wait; nothing in a plug-in without call-outs.
+pub(crate) type Waits = Option<Rc<dyn Any>>;
 
-/// What work gives back when it ends.
+/// What a stream and its work hand to each other.
 pub(crate) struct Parked<S> {
+    /// The state: the stream puts it here when the work begins, and finds it here when the work is done or given up.
     pub(crate) state: Cell<Option<S>>,
     /// Whether a host call failed that should not have.
     pub(crate) failed: Cell<bool>,
@@ -52,26 +48,38 @@ impl<T> Deref for Waiting<T> {
     }
 }
 
-/// Begins work on a message whose state is `state`.
-pub(crate) fn begin<S, T, C, W, D>(waits: Option<&Waits<S>>, state: T, map: MapType, work: W) -> Work
+/// Gives the state back, also when the work is dropped before its end.
+struct Lent<S, T: Default + Into<Option<S>>> {
+    waiting: Waiting<T>,
+    parked: Rc<Parked<S>>,
+}
+
+impl<S, T: Default + Into<Option<S>>> Drop for Lent<S, T> {
+    fn drop(&mut self) {
+        self.parked.failed.set(self.waiting.map.failed());
+        self.parked.state.set(std::mem::take(&mut self.waiting.state).into());
+    }
+}
+
+/// Work on a message. It begins when the callback returns it, and `lend` makes of the stream's state what the work
+/// sees: a work that is dropped instead has taken nothing.
+pub(crate) fn begin<S, T, C, W, D>(waits: &Waits, lend: fn(Option<S>) -> T, map: MapType, work: W) -> Work
 where
     S: 'static,
-    T: Into<Option<S>> + 'static,
+    T: Default + Into<Option<S>> + 'static,
     C: 'static,
     W: AsyncFnOnce(&mut Waiting<T>, Rc<C>) -> D + 'static,
     D: Into<Outcome>,
 {
-    let prepared = waits.and_then(|waits| {
-        let config = waits.config.clone().downcast::<C>().ok()?;
-        Some((config, waits.parked.get_or_init(Rc::default).clone()))
-    });
-    Work(Box::pin(async move {
+    let parked = Rc::<Parked<S>>::default();
+    let home = parked.clone();
+    let config = waits.as_ref().and_then(|config| config.clone().downcast::<C>().ok());
+    let future = Box::pin(async move {
         // Another configuration than the callback's own, which no call of the VM has.
-        let Some((config, parked)) = prepared else { return Outcome::Failed };
-        let mut waiting = Waiting { state, map: HeaderMap::new(map) };
-        let decision = work(&mut waiting, config).await;
-        parked.failed.set(waiting.map.failed());
-        parked.state.set(waiting.state.into());
-        decision.into()
-    }))
+        let Some(config) = config else { return Outcome::Failed };
+        let waiting = Waiting { state: lend(home.state.take()), map: HeaderMap::new(map) };
+        let mut lent = Lent { waiting, parked: home };
+        work(&mut lent.waiting, config).await.into()
+    });
+    Work { future, parked }
 }

@@ -21,7 +21,7 @@ struct Described {
     patterns: Vec<config::NonEmptyString>,
     /// The status.
     #[serde(default = "forbidden")]
-    status: Option<config::StatusCode>,
+    status: Option<StatusCode>,
     /// How.
     /// zh: 方式。
     #[serde(default)]
@@ -55,8 +55,8 @@ struct Service {
     name: String,
 }
 
-fn forbidden() -> Option<config::StatusCode> {
-    Some(config::StatusCode::FORBIDDEN)
+fn forbidden() -> Option<StatusCode> {
+    Some(StatusCode::FORBIDDEN)
 }
 
 #[test]

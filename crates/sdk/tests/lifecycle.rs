@@ -43,9 +43,7 @@ mod events {
         fn on_request_trailers(trailers: &mut RequestTrailers, _: &Config) -> Flow {
             match trailers.get("verdict").as_deref() {
                 Some(b"reset") => Flow::Reset,
-                Some(b"deny") => {
-                    Flow::Reply(Reply::new(config::StatusCode::FORBIDDEN).details("events.denied"))
-                }
+                Some(b"deny") => Flow::Reply(Reply::new(StatusCode::FORBIDDEN).details("events.denied")),
                 _ => {
                     trailers.set("seen", "yes");
                     Flow::Continue

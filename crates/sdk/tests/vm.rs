@@ -76,7 +76,7 @@ mod bodies {
             }
             info!("{} {}", String::from_utf8_lossy(&chunk), body.is_last());
             if body.is_last() && body.state.ends_with(b"!") {
-                return BodyFlow::Reply(Reply::new(config::StatusCode::FORBIDDEN).details("bodies.shouted"));
+                return BodyFlow::Reply(Reply::new(StatusCode::FORBIDDEN).details("bodies.shouted"));
             }
             if config.hold { BodyFlow::Hold } else { BodyFlow::Continue }
         }

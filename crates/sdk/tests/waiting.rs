@@ -89,7 +89,7 @@ mod asks {
                     Flow::Continue
                 }),
                 _ => request.wait(config, async |_, config| match call(&config, "/deny").send().await {
-                    Ok(_) => Flow::Reply(Reply::new(config::StatusCode::FORBIDDEN).details("asks.denied")),
+                    Ok(_) => Flow::Reply(Reply::new(StatusCode::FORBIDDEN).details("asks.denied")),
                     Err(_) => Failure::Open.flow("asks.no_answer"),
                 }),
             }
@@ -107,7 +107,7 @@ mod asks {
                 });
             }
             if body.state.body.ends_with(b"!") {
-                return BodyFlow::Reply(Reply::new(config::StatusCode::FORBIDDEN).details("asks.shouted"));
+                return BodyFlow::Reply(Reply::new(StatusCode::FORBIDDEN).details("asks.shouted"));
             }
             BodyFlow::Continue
         }
@@ -359,7 +359,7 @@ mod heads_only {
         fn on_request_headers(request: &mut RequestHeaders, config: &Config) -> Flow {
             request.wait(config, async |_, _| {
                 let _ = HttpCall::get(Cluster::named("s", "host"), "/").send().await;
-                Flow::Reply(Reply::new(config::StatusCode::FORBIDDEN).details("heads-only.denied"))
+                Flow::Reply(Reply::new(StatusCode::FORBIDDEN).details("heads-only.denied"))
             })
         }
     }

@@ -25,6 +25,6 @@ impl Plugin for SayHello {
 
     fn on_request_headers(_: &mut RequestHeaders, config: &Config) -> Flow {
         let greeting = format!("Hello, {}!", config.name);
-        Flow::Reply(Reply::new(config::StatusCode::OK).details("say-hello.greeted").body(greeting))
+        Flow::Reply(Reply::new(StatusCode::OK).details("say-hello.greeted").body(greeting))
     }
 }

@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
 
-use super::{CallError, Cluster, Delivery, GrpcError, Kind, forget, grpc, register};
+use super::{CallError, Cluster, Delivery, GrpcError, Kind, adopt, forget, grpc, register};
 use crate::{headers, host};
 
 /// A gRPC stream: messages go out and come in until either side ends it. Dropped, it is cancelled.
@@ -29,6 +29,9 @@ pub struct GrpcStream {
     token: u32,
     inbox: Rc<RefCell<Inbox>>,
 }
+
+/// gRPC's status for a service that is not there.
+const UNAVAILABLE: u32 = 14;
 
 #[derive(Default)]
 struct Inbox {
@@ -59,6 +62,7 @@ impl GrpcStream {
             let Ok(mut inbox) = place.try_borrow_mut() else { return };
             match delivery {
                 Delivery::GrpcStatus(status) => inbox.closed = Some(status),
+                Delivery::Lost => inbox.closed = Some(UNAVAILABLE),
                 message => inbox.messages.push_back(grpc::read(message)),
             }
         });
@@ -87,7 +91,10 @@ impl GrpcStream {
                 (Some(message), _) => Poll::Ready(message.map(Some)),
                 (None, Some(0)) => Poll::Ready(Ok(None)),
                 (None, Some(status)) => Poll::Ready(Err(GrpcError::Status(status))),
-                (None, None) => Poll::Pending,
+                (None, None) => {
+                    adopt(Kind::Grpc, self.token);
+                    Poll::Pending
+                }
             }
         })
         .await

@@ -6,7 +6,10 @@
 //! | [`bodies`] | How bodies arrive, how to look at every byte, where they end |
 //! | [`rules`] | Which configuration a request gets, and how one is checked |
 //! | [`call_outs`] | How to ask another service while the request waits |
+//! | [`background`] | How to call services on a timer, and in one worker only |
 //! | [`state`] | What lives how long: per request, per VM, per gateway |
+//! | [`configuration`] | How a configuration's types are written, and what `#[configuration]` derives |
+//! | [`recipes`] | Awaited work in functions, a cache that workers share |
 //! | [`testing`] | How to say what a plug-in must do, once for every engine |
 //! | [`cases`] | Every key of a file of cases |
 //! | [`from_the_classic_style`] | The same plug-in with `HttpContext` and with [`Plugin`](crate::Plugin) |
@@ -27,6 +30,15 @@ pub mod rules {}
 
 #[doc = include_str!("call_outs.md")]
 pub mod call_outs {}
+
+#[doc = include_str!("background.md")]
+pub mod background {}
+
+#[doc = include_str!("configuration.md")]
+pub mod configuration {}
+
+#[doc = include_str!("recipes.md")]
+pub mod recipes {}
 
 #[doc = include_str!("state.md")]
 pub mod state {}

@@ -28,7 +28,7 @@ pub(super) fn answer<P: Plugin>(reply: &Reply, rule: Option<usize>, stream: Stre
     }
     let headers = headers::serialise(&reply.headers);
     if host::send_local_response(status, reply.details, &reply.body, &headers).is_err() {
-        return fail::<P>(stream);
+        return fail::<P>(stream, HOST_FAILURE);
     }
     PAUSE
 }
@@ -53,11 +53,14 @@ impl fmt::Display for Decision<'_> {
     }
 }
 
+/// The usual reason why a request cannot be looked at.
+pub(super) const HOST_FAILURE: &str = "a host call failed";
+
 /// Ends a callback whose request the plug-in cannot look at.
-pub(super) fn fail<P: Plugin>(stream: StreamType) -> u32 {
+pub(super) fn fail<P: Plugin>(stream: StreamType, why: &str) -> u32 {
     const SERVICE_UNAVAILABLE: u16 = 503;
     crate::error!(
-        "{}: a host call failed: the request {}",
+        "{}: {why}: the request {}",
         P::NAME,
         match P::ON_FAILURE {
             Failure::Open => "passes",

@@ -4,21 +4,23 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use super::{Called, Choice, Config, Half, Stream, Vm, carry_out, look_at_body, settle, then_trailers};
+use super::decision::{Point, resolve};
+use super::{Choice, Config, Half, REQUEST, RESPONSE, Stream, Vm, catch_up};
 use crate::Plugin;
 use crate::abi::{CONTINUE, PAUSE};
-use crate::call::{self, Delivery, Kind};
+use crate::call::{self, Delivery, Kind, Owner};
 use crate::flow::{Outcome, Work};
 use crate::host;
 use crate::wait::Parked;
 
-/// Work under way, and what has come of the message meanwhile.
-pub(super) struct Task<P: Plugin> {
-    work: Pin<Box<dyn Future<Output = Outcome>>>,
-    parked: Rc<Parked<P::State>>,
-    half: Half,
-    /// Bytes of the body that the gateway holds and nobody has looked at, and whether they are the last.
-    unseen: Option<(usize, bool)>,
+/// Work under way on one half of a stream.
+pub(super) struct Task<S> {
+    future: Pin<Box<dyn Future<Output = Outcome>>>,
+    parked: Rc<Parked<S>>,
+    /// Where the callback that began it stood.
+    point: Point,
+    /// Whether it has the stream's state.
+    has_state: bool,
 }
 
 /// Begins work for a stream; what can be decided at once is.
@@ -27,54 +29,57 @@ pub(super) fn begin<P: Plugin>(
     stream: &mut Stream<P>,
     half: Half,
     choice: &Choice<P::Config>,
+    point: Point,
     work: Work,
-    parked: Rc<Parked<P::State>>,
 ) -> u32 {
-    stream.task = Some(Box::new(Task { work: work.0, parked, half, unseen: None }));
-    match advance(context, stream) {
+    let Ok(parked) = work.parked.downcast::<Parked<P::State>>() else {
+        return resolve(context, stream, half, choice, point, Outcome::Failed);
+    };
+    let state = stream.state.take();
+    let has_state = state.is_some();
+    parked.state.set(state);
+    let task = Task { future: work.future, parked, point, has_state };
+    stream.progress(half.phase).task = Some(Box::new(task));
+    match advance(context, stream, half) {
         None => PAUSE,
-        Some((task, outcome)) => {
-            // Nothing has arrived since: the callback has not returned yet.
-            let called = Called { outcome, parked: Some(task.parked) };
-            carry_out(context, stream, half, choice, called)
+        Some((point, outcome)) => resolve(context, stream, half, choice, point, outcome),
+    }
+}
+
+impl<P: Plugin> Stream<P> {
+    /// Whether a callback of this half has to wait: its own work is under way, or that of the response has the
+    /// state, without which no callback of a request runs.
+    pub(super) fn is_busy(&self, half: Half) -> bool {
+        let response_has_state = || self.response.task.as_ref().is_some_and(|task| task.has_state);
+        match half.phase {
+            super::Phase::Request => self.request.task.is_some() || response_has_state(),
+            super::Phase::Response => self.response.task.is_some(),
         }
     }
 }
 
-/// Holds a body back while its message waits.
-pub(super) fn holds<P: Plugin>(stream: &mut Stream<P>, half: Half, size: usize, last: bool) -> bool {
-    match &mut stream.task {
-        Some(task) if task.half.phase == half.phase => {
-            // At the trailers there is no size; what was there before is still there.
-            let size = task.unseen.map_or(size, |(before, _)| before.max(size));
-            task.unseen = Some((size, last));
-            true
-        }
-        _ => false,
-    }
-}
-
-/// Polls the work: nothing while it waits, and when it is done what it came to.
-fn advance<P: Plugin>(context: u32, stream: &mut Stream<P>) -> Option<(Box<Task<P>>, Outcome)> {
-    let mut task = stream.task.take()?;
-    match call::poll(context, &mut task.work) {
-        Poll::Pending if call::any_open(context) => {
-            stream.task = Some(task);
-            None
+/// Polls the work of one half: nothing while it waits or where there is none, and when it is done what it came to.
+fn advance<P: Plugin>(context: u32, stream: &mut Stream<P>, half: Half) -> Option<(Point, Outcome)> {
+    let mut task = stream.progress(half.phase).task.take()?;
+    let owner = Owner::Stream(context);
+    let outcome = match call::poll(owner, context, &mut task.future) {
+        Poll::Pending if call::any_open(owner) => {
+            stream.progress(half.phase).task = Some(task);
+            return None;
         }
         Poll::Pending => {
             crate::error!("{}: work waits for nothing that could come: it is given up", P::NAME);
-            Some((task, Outcome::Failed))
+            Outcome::Failed
         }
-        Poll::Ready(outcome) => {
-            if let Some(state) = task.parked.state.take() {
-                stream.state = Some(state);
-            }
-            let failed = task.parked.failed.take();
-            let settled = settle::<P::State>(outcome, failed, None);
-            Some((task, settled.outcome))
-        }
+        Poll::Ready(outcome) => outcome,
+    };
+    let Task { future, parked, point, has_state } = *task;
+    drop(future); // Work that is given up gives the state back now.
+    if has_state {
+        stream.state = parked.state.take();
     }
+    let failed = parked.failed.take();
+    Some((point, if failed { Outcome::Failed } else { outcome }))
 }
 
 impl<P: Plugin> Vm<P> {
@@ -87,60 +92,71 @@ impl<P: Plugin> Vm<P> {
         body: usize,
         trailers: usize,
     ) {
-        self.delivered(context, Kind::Http, token, Delivery::Http { headers, body, trailers });
+        self.deliver(context, Kind::Http, token, Delivery::Http { headers, body, trailers });
     }
 
     /// `proxy_on_grpc_receive`.
     pub fn on_grpc_receive(&mut self, context: u32, token: u32, size: usize) {
-        self.delivered(context, Kind::Grpc, token, Delivery::GrpcMessage { size });
+        self.deliver(context, Kind::Grpc, token, Delivery::GrpcMessage { size });
     }
 
     /// `proxy_on_grpc_close`.
     pub fn on_grpc_close(&mut self, context: u32, token: u32, status: u32) {
-        self.delivered(context, Kind::Grpc, token, Delivery::GrpcStatus(status));
+        self.deliver(context, Kind::Grpc, token, Delivery::GrpcStatus(status));
     }
 
-    /// An answer has arrived: the stream that waits for it goes on.
-    fn delivered(&mut self, context: u32, kind: Kind, token: u32, delivery: Delivery) {
-        let Some(waiting) = call::deliver(kind, token, delivery) else { return };
+    /// An answer has arrived: who waits for it goes on.
+    fn deliver(&mut self, context: u32, kind: Kind, token: u32, delivery: Delivery) {
+        if let Some(owner) = call::deliver(kind, token, delivery) {
+            self.wake(context, owner);
+        }
+    }
+
+    /// A context has ended, and with it the gateway has ended the calls that were made under it: who still waits
+    /// for one of them goes on without an answer.
+    pub(super) fn lose_calls(&mut self, context: u32) {
+        while let Some(owner) = call::lose(context) {
+            self.wake(context, owner);
+        }
+    }
+
+    /// Polls what waits for a call that came back while the host was in `context`.
+    fn wake(&mut self, context: u32, owner: Owner) {
+        let waiting = match owner {
+            Owner::Stream(waiting) => waiting,
+            Owner::Background { id, wake } => return wake(context, id),
+        };
         let Some(stream) = self.streams.get_mut(&waiting) else { return };
         if waiting != context {
-            // Some hosts report to the root that a call was made under.
+            // Some hosts report to the root that a call was made under, and calls may be handed on.
             host::set_effective_context(waiting);
         }
         let Config::Chosen(choice) = &stream.config else { return };
         let choice = choice.clone();
-        if let Some((task, outcome)) = advance(waiting, stream) {
-            resume(waiting, stream, &choice, *task, outcome);
+        for half in [REQUEST, RESPONSE] {
+            if let Some((point, outcome)) = advance(waiting, stream, half) {
+                let action = resolve(waiting, stream, half, &choice, point, outcome);
+                let action = catch_up(waiting, stream, half, &choice, action);
+                go_on(stream, half, action);
+            }
+        }
+        // What of the request waited for the state that the response's work had.
+        if stream.request.unseen.is_some() && !stream.is_busy(REQUEST) {
+            let action = catch_up(waiting, stream, REQUEST, &choice, PAUSE);
+            go_on(stream, REQUEST, action);
         }
     }
 }
 
-/// Goes on after the work: with the decision, or with what has arrived of the body meanwhile.
-fn resume<P: Plugin>(
-    context: u32,
-    stream: &mut Stream<P>,
-    choice: &Choice<P::Config>,
-    task: Task<P>,
-    outcome: Outcome,
-) {
-    let Task { parked, half, unseen, .. } = task;
-    let called = match (outcome, unseen) {
-        (Outcome::Continue | Outcome::Hold, Some((size, last))) => {
-            look_at_body(stream, half, choice, size, last)
-        }
-        (Outcome::Hold, None) if stream.progress(half.phase).goes_on::<P>() => {
-            Called { outcome: Outcome::Continue, parked: Some(parked) }
-        }
-        (outcome, _) => Called { outcome, parked: Some(parked) },
-    };
-    let called = then_trailers(stream, half, choice, called);
-    // The host waits since the callback that began this: what a callback would return is now a call.
-    if carry_out(context, stream, half, choice, called) == CONTINUE {
-        stream.progress(half.phase).held = 0;
-        if host::continue_stream(half.stream).is_err() {
-            crate::error!("{}: the gateway does not let the stream go on: it is closed", P::NAME);
-            let _ = host::close_stream(half.stream);
-        }
+/// The host waits since the callback that began the work: what a callback would return is now a call.
+fn go_on<P: Plugin>(stream: &mut Stream<P>, half: Half, action: u32) {
+    if action != CONTINUE {
+        return;
+    }
+    stream.progress(half.phase).held = 0;
+    if host::continue_stream(half.stream).is_err() {
+        crate::error!("{}: the gateway does not let the stream go on: it is closed", P::NAME);
+        stream.progress(half.phase).decided = true;
+        let _ = host::close_stream(half.stream);
     }
 }

@@ -33,6 +33,12 @@ pub struct TestHost {
     pub cancelled: Vec<u32>,
     pub closed: Vec<u32>,
     pub periods: Vec<u32>,
+    /// Nanoseconds.
+    pub clock: u64,
+    /// Shared data with versions.
+    pub shared: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
+    /// Runs when a header is asked for, inside the plug-in's callback.
+    pub entered_by_headers: Option<Box<dyn FnOnce()>>,
 }
 
 /// Installs a host on this thread.
@@ -84,7 +90,7 @@ impl Host for TestHost {
 
     fn time(&mut self) -> Answer<u64> {
         self.called("time")?;
-        Ok(0)
+        Ok(self.clock)
     }
 
     fn buffer(&mut self, buffer: u32, start: usize, size: usize) -> Answer<Vec<u8>> {
@@ -111,6 +117,9 @@ impl Host for TestHost {
     }
 
     fn header(&mut self, _: u32, name: &[u8]) -> Answer<Vec<u8>> {
+        if let Some(enter) = self.entered_by_headers.take() {
+            enter();
+        }
         self.called("header")?;
         self.headers.get(text(name).as_str()).map(|value| value.as_bytes().to_vec()).ok_or(Status::NOT_FOUND)
     }
@@ -120,7 +129,25 @@ impl Host for TestHost {
         self.called("add_header")
     }
 
+    fn shared_data(&mut self, key: &[u8]) -> Answer<(Vec<u8>, u32)> {
+        self.called("shared_data")?;
+        self.shared.get(key).cloned().ok_or(Status::NOT_FOUND)
+    }
+
+    fn set_shared_data(&mut self, key: &[u8], value: &[u8], version: u32) -> Answer<()> {
+        self.called("set_shared_data")?;
+        let old = self.shared.get(key).map_or(0, |(_, version)| *version);
+        if version != 0 && old != 0 && version != old {
+            return Err(Status::CAS_MISMATCH);
+        }
+        self.shared.insert(key.to_vec(), (value.to_vec(), old + 1));
+        Ok(())
+    }
+
     fn replace_header(&mut self, _: u32, name: &[u8], value: &[u8]) -> Answer<()> {
+        if let Some(enter) = self.entered_by_headers.take() {
+            enter();
+        }
         self.set.push((text(name), text(value)));
         self.called("replace_header")
     }

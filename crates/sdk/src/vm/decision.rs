@@ -1,0 +1,99 @@
+//! The one place that decides what becomes of a stream after a callback, or after the work that it left behind.
+
+use super::answer::{HOST_FAILURE, answer, fail};
+use super::{Choice, Half, Progress, Stream, task};
+use crate::abi::{CONTINUE, PAUSE};
+use crate::flow::Outcome;
+use crate::{Plugin, host};
+
+/// Where in its half of a stream a decision falls.
+#[derive(Clone, Copy)]
+pub(super) enum Point {
+    Head {
+        end_of_stream: bool,
+    },
+    /// `size` bytes are in the gateway's buffer, and the plug-in has seen them.
+    Body {
+        size: usize,
+        last: bool,
+    },
+    Trailers,
+}
+
+impl Point {
+    /// Whether nothing comes behind it that could let go of what is held here.
+    fn is_end(self) -> bool {
+        match self {
+            Point::Head { end_of_stream } => end_of_stream,
+            Point::Body { last, .. } => last,
+            Point::Trailers => true,
+        }
+    }
+}
+
+/// Does what was decided, notes what the gateway holds then, and gives the action that tells the host. Nothing goes
+/// on before the host has it: what was held is forgotten by who hands it over.
+pub(super) fn resolve<P: Plugin>(
+    context: u32,
+    stream: &mut Stream<P>,
+    half: Half,
+    choice: &Choice<P::Config>,
+    point: Point,
+    outcome: Outcome,
+) -> u32 {
+    let progress = stream.progress(half.phase);
+    if let Point::Body { last: true, .. } = point {
+        progress.ended = true;
+    }
+    let action = match outcome {
+        Outcome::Continue => CONTINUE,
+        Outcome::Hold if point.is_end() || progress.goes_on::<P>() => CONTINUE,
+        Outcome::Hold => PAUSE,
+        Outcome::Failed => fail::<P>(half.stream, HOST_FAILURE),
+        Outcome::Reply(reply) => {
+            progress.decided = true;
+            answer::<P>(&reply, choice.rule, half.stream)
+        }
+        Outcome::Reset => {
+            progress.decided = true;
+            match host::close_stream(half.stream) {
+                Ok(()) => PAUSE,
+                Err(_) => fail::<P>(half.stream, HOST_FAILURE),
+            }
+        }
+        Outcome::Wait(work) if P::CALL_OUTS => {
+            progress.hold(point);
+            return task::begin(context, stream, half, choice, point, work);
+        }
+        // Without call-outs no work can be made.
+        Outcome::Wait(_) => fail::<P>(half.stream, HOST_FAILURE),
+    };
+    if action == PAUSE {
+        stream.progress(half.phase).hold(point);
+    }
+    action
+}
+
+impl<S> Progress<S> {
+    /// Notes what the gateway holds of the body and the plug-in has seen, until the stream goes on.
+    fn hold(&mut self, point: Point) {
+        if let Point::Body { size, .. } = point {
+            self.held = size;
+        }
+    }
+
+    /// Whether what was to be held goes on, because its sender may wait for what comes of it; the log says so.
+    fn goes_on<P: Plugin>(&mut self) -> bool {
+        if !self.kind.is_open_ended() {
+            return false;
+        }
+        if !std::mem::replace(&mut self.warned, true) {
+            crate::warn!(
+                "{}: {} is not held, it has no end to wait for: what arrives goes on",
+                P::NAME,
+                self.kind
+            );
+        }
+        true
+    }
+}
