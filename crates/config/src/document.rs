@@ -5,10 +5,11 @@ use std::cell::RefCell;
 use serde::Deserialize;
 
 use crate::inherit::{Fields, Kept, Lent, Overlay};
+use crate::names::{self, Kind};
 use crate::path::Path;
 use crate::source::{self, Found, Object, Receive};
 use crate::strict::{Context, Strict};
-use crate::{ConfigError, Configuration, FieldError, NonEmptyString, names, suggest};
+use crate::{ConfigError, Configuration, FieldError, NonEmptyString, suggest};
 
 /// The key of the rules, in the document only.
 const RULES: &str = "_rules_";
@@ -172,12 +173,12 @@ fn read_rule<C: Configuration>(
         if !is_condition(key) {
             return Ok(false);
         }
-        let names = match key {
-            "_match_route_" => &mut conditions.routes,
-            "_match_domain_" => &mut conditions.domains,
-            "_match_service_" => &mut conditions.services,
-            "_match_route_prefix_" => &mut conditions.route_prefixes,
-            "_match_consumer_" => &mut conditions.consumers,
+        let (names, kind) = match key {
+            "_match_route_" => (&mut conditions.routes, Kind::Route),
+            "_match_domain_" => (&mut conditions.domains, Kind::Host),
+            "_match_service_" => (&mut conditions.services, Kind::Service),
+            "_match_route_prefix_" => (&mut conditions.route_prefixes, Kind::RoutePrefix),
+            "_match_consumer_" => (&mut conditions.consumers, Kind::Consumer),
             _ => return Err(key_error(key, unknown_condition(key))),
         };
         if !names.is_empty() {
@@ -185,7 +186,7 @@ fn read_rule<C: Configuration>(
         }
         *names = list(object, &Path::Key(path, key), |found, _| match found {
             Found::Str("") => Err(key_error("", NonEmptyString::EMPTY)),
-            Found::Str(name) => match names::problem(key, name) {
+            Found::Str(name) => match names::problem(kind, name) {
                 Some(message) => Err(key_error("", message)),
                 None => Ok(name.to_string()),
             },

@@ -23,6 +23,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use config::ServiceName;
 use config::yaml::{self, Node, Position, Span};
 use serde::Deserialize;
 
@@ -177,8 +178,8 @@ impl Routes {
         let mut clusters = HashSet::new();
         for (index, service) in self.services.iter().enumerate() {
             let place = format!("services[{index}]");
-            if service.name.is_empty() {
-                fault(format!("{place}.name"), "is empty: write the service's fully qualified name".into());
+            if let Err(message) = ServiceName::try_from(service.name.clone()) {
+                fault(format!("{place}.name"), message);
             } else if !clusters.insert(service.cluster()) {
                 let message = "is there before with the same port: remove one".to_owned();
                 fault(format!("{place}.name"), message);
@@ -198,9 +199,18 @@ impl Routes {
             for (at, path) in ingress.paths.iter().enumerate().filter(|(_, path)| !path.starts_with('/')) {
                 fault(format!("{place}.paths[{at}]"), format!("must begin with a slash: write `/{path}`"));
             }
+            for (at, path) in
+                ingress.paths.iter().enumerate().filter(|(_, path)| path.contains(['?', '#', ' ']))
+            {
+                let path = path.split(['?', '#', ' ']).next().unwrap_or_default();
+                let message =
+                    format!("is compared with paths, which have no query, `#` or space: write `{path}`");
+                fault(format!("{place}.paths[{at}]"), message);
+            }
             for (at, domain) in ingress.domains.iter().enumerate() {
                 let rest = domain.strip_prefix("*.").unwrap_or(domain);
-                if domain != "*" && (rest.is_empty() || rest.contains(['*', ':', '/', ' '])) {
+                let is_of_host = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+                if domain != "*" && (rest.is_empty() || !rest.chars().all(is_of_host)) {
                     let message = "must be a host name without a port, `*.example.com`, or `*`".to_owned();
                     fault(format!("{place}.domains[{at}]"), message);
                 }

@@ -14,6 +14,7 @@ use crate::identity::Identity;
 
 mod engine;
 mod group;
+mod impossible;
 mod re2;
 #[cfg(test)]
 mod tests;
@@ -141,7 +142,7 @@ pub(crate) fn parse(pattern: &str, case: Case) -> Result<Hir, String> {
         );
     }
     let translated = re2::translate(pattern)?;
-    ParserBuilder::new()
+    let hir = ParserBuilder::new()
         .utf8(false)
         .case_insensitive(case == Case::Insensitive)
         .nest_limit(MAX_DEPTH)
@@ -151,7 +152,23 @@ pub(crate) fn parse(pattern: &str, case: Case) -> Result<Hir, String> {
             regex_syntax::Error::Parse(error) => error.kind().to_string(),
             regex_syntax::Error::Translate(error) => error.kind().to_string(),
             error => error.to_string(),
-        })
+        })?;
+    if impossible::is_impossible(&hir) {
+        return Err("it never matches: write `^` only where a text begins and `$` only where it ends, `\\^` and `\\$` for \
+                    these characters, and no empty class"
+            .to_owned());
+    }
+    Ok(hir)
+}
+
+/// Whether an expression is found in no text that begins with `first`, as its first characters tell: `^admin` is in
+/// no path. Other expressions are not looked into.
+pub fn begins_otherwise(pattern: &str, first: char) -> bool {
+    let mut characters = pattern.chars();
+    let anchor = characters.next() == Some('^');
+    let other = characters.next().is_some_and(|letter| letter.is_alphanumeric() && letter != first);
+    let optional = matches!(characters.next(), Some('*' | '?' | '{'));
+    anchor && other && !optional && !pattern.contains('|')
 }
 
 fn compile(hirs: &[&Hir]) -> Result<NFA, String> {

@@ -7,7 +7,7 @@
 //!
 //! #[derive(Deserialize)]
 //! struct Config {
-//!     header_name: config::HeaderName,
+//!     header_name: config::SettableHeaderName,
 //!     header_value: config::HeaderValue,
 //! }
 //!

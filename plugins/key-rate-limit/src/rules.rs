@@ -144,12 +144,11 @@ fn limit_of<'c>(keys: &'c Keys, spelling: Spelling<'_>) -> Option<Found<'c>> {
     }
 }
 
-/// A header's value. Spellings of a host are one key, and a query, in which clients write what they like, makes no
-/// other key of a path.
+/// A header's value. Spellings of a host or a path are one key, or clients would have a limit for each of them.
 fn spelling<'a>(name: &str, value: &'a [u8]) -> Spelling<'a> {
     let key = match name {
         RequestHeaderName::AUTHORITY => normalise(value),
-        RequestHeaderName::PATH => value.split(|byte| *byte == b'?').next().unwrap_or_default().into(),
+        RequestHeaderName::PATH => path_key(value),
         _ => value.into(),
     };
     Spelling { sent: value.into(), key }
@@ -193,6 +192,11 @@ fn cookies<'a>(header: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8
 fn halves(pair: &[u8]) -> (&[u8], &[u8]) {
     let mut halves = pair.splitn(2, |byte| *byte == b'=');
     (halves.next().unwrap_or_default(), halves.next().unwrap_or_default())
+}
+
+/// What all spellings of a path have in common: servers decode it, and its query is no part of it.
+pub fn path_key(path: &[u8]) -> Cow<'_, [u8]> {
+    decoded(path.split(|byte| *byte == b'?').next().unwrap_or_default(), b'+')
 }
 
 /// What all spellings of a cookie's value have in common: servers take quotation marks off, and decode it.
@@ -251,6 +255,13 @@ mod tests {
         let path = b"/a?x=1;k=2&k=3;y=4";
         assert_eq!(all(params(path, b"k", b"&")), ["3;y=4"]);
         assert_eq!(all(params(path, b"k", b"&;")), ["2", "3"]);
+    }
+
+    #[test]
+    fn spellings_of_a_path_are_one_key() {
+        for path in ["/a b+c", "/%61%20b+c", "/a b%2Bc?x=1", "/a b+c?"] {
+            assert_eq!(&*path_key(path.as_bytes()), b"/a b+c", "{path}");
+        }
     }
 
     #[test]

@@ -67,18 +67,18 @@ const LIMITS: &str = r#"{
 fn a_flood_of_keys_starves_no_other_limit_and_takes_bounded_memory() {
     let mut gateway = Gateway::new(LIMITS);
     let flood = |gateway: &mut Gateway, from: u32| {
-        for key in from..from + 100_000 {
+        for key in from..from + 60_000 {
             assert!(gateway.passes(&[("x-attack", key.to_string())]), "{key}");
         }
     };
     flood(&mut gateway, 0);
     let before = gateway.shared();
-    flood(&mut gateway, 100_000);
+    flood(&mut gateway, 60_000);
     let (names, bytes) = gateway.shared();
     // The seed beside.
     assert!(names <= 16_384 + 1, "{names}");
-    assert!(names - before.0 < 200 && bytes < 4_000_000, "{before:?} {names} {bytes}");
-    // Three quarters of the rows are full. The keys of others have all that is theirs.
+    assert!(names - before.0 < 1_000 && bytes < 4_000_000, "{before:?} {names} {bytes}");
+    // A third of the rows has no place left. The keys of others have all that is theirs.
     for (name, limit) in [("x-named", 3), ("x-user", 3), ("x-other", 3)] {
         for key in 0..if name == "x-named" { 1 } else { 100 } {
             let key = if name == "x-named" { "gold".into() } else { format!("a{key}") };
@@ -96,11 +96,11 @@ fn keys_beyond_the_places_of_their_own_limit_are_counted_together() {
         r#"{ "rule_items": [{ "limit_by_per_header": "x-user", "limit_keys": [{ "key": "*", "query_per_day": 2 }] }] }"#,
     );
     let mut passed = 0;
-    for key in 0..200_000 {
+    for key in 0..120_000 {
         passed += u32::from(gateway.passes(&[("x-user", key.to_string())]));
     }
     // Eight places in each row, and two requests of all others in it together.
-    assert!((120_000..=16_384 * (8 + 2)).contains(&passed), "{passed}");
+    assert!((100_000..120_000).contains(&passed), "{passed}");
     let (names, bytes) = gateway.shared();
     assert!(names <= 16_384 + 1 && bytes < 4_000_000, "{names} {bytes}");
     // Who came early keeps its own count.

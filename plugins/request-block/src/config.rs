@@ -4,7 +4,7 @@ use config::{Configuration, FieldError, NonEmptyString, StatusCode};
 use matcher::case::Case;
 use matcher::exact::ExactSet;
 use matcher::literal::Literals;
-use matcher::regexes::Regexes;
+use matcher::regexes::{Regexes, begins_otherwise};
 use sdk::configuration;
 
 /// The fields as they are written.
@@ -144,11 +144,9 @@ impl Configuration for Config {
         let url_lists = [&fields.block_urls, &fields.block_exact_urls, &fields.block_regexp_urls];
         Ok(Config {
             looks_at_urls: url_lists.iter().any(|list| !list.is_empty()),
-            exact_urls: ExactSet::new(&fields.block_exact_urls, case)
-                .map_err(|error| FieldError::in_list("block_exact_urls", error.index, error.to_string()))?,
+            exact_urls: exact_urls(&fields.block_exact_urls, case)?,
             urls: literals("block_urls", &fields.block_urls, case)?,
-            regexp_urls: Regexes::new(&fields.block_regexp_urls, case)
-                .map_err(|error| FieldError::in_list("block_regexp_urls", error.index, error.message))?,
+            regexp_urls: regexp_urls(&fields.block_regexp_urls, case)?,
             headers,
             bodies,
             blocked_code: fields.blocked_code,
@@ -157,4 +155,37 @@ impl Configuration for Config {
             dry_run: fields.dry_run,
         })
     }
+}
+
+/// URLs that are compared as a whole, as requests have them: a path, with its query.
+fn exact_urls(urls: &[NonEmptyString], case: Case) -> Result<ExactSet, FieldError> {
+    let error = |index, message: String| FieldError::in_list("block_exact_urls", index, message);
+    for (index, url) in urls.iter().enumerate() {
+        if !url.starts_with('/') && &**url != "*" {
+            return Err(error(
+                index,
+                "never matches, because a URL is compared from the `/` on with which its path begins: write for example \
+                 /admin"
+                    .into(),
+            ));
+        }
+        if url.contains(['#', ' ']) {
+            let message = "never matches, because `#` and spaces are encoded in URLs: write `%23` or `%20`";
+            return Err(error(index, message.into()));
+        }
+    }
+    ExactSet::new(urls, case).map_err(|problem| error(problem.index, problem.to_string()))
+}
+
+/// Expressions that are found in URLs.
+fn regexp_urls(patterns: &[NonEmptyString], case: Case) -> Result<Regexes, FieldError> {
+    if let Some(index) = patterns.iter().position(|pattern| begins_otherwise(pattern, '/')) {
+        return Err(FieldError::in_list(
+            "block_regexp_urls",
+            index,
+            "never matches, because every URL begins with the `/` of its path: write `^/`",
+        ));
+    }
+    Regexes::new(patterns, case)
+        .map_err(|error| FieldError::in_list("block_regexp_urls", error.index, error.message))
 }

@@ -1,6 +1,7 @@
 //! `config`: what a plug-in or a cluster would say to a configuration, without either.
 
 mod subject;
+mod texts;
 mod verdict;
 
 use std::collections::HashMap;

@@ -63,6 +63,18 @@ fn each_mistake_names_file_line_field_and_remedy() {
             "routes.yaml:3:11: routes[0].paths[0]: must begin with a slash",
         ),
         (
+            "services: [{ name: 'http://a.svc', port: 80 }]\n",
+            "routes.yaml:1:14: services[0].name: contains a scheme: write `a.svc`",
+        ),
+        (
+            "routes:\n- ingress: a\n  domains: ['~^a.com']\n",
+            "routes.yaml:3:13: routes[0].domains[0]: must be a host",
+        ),
+        (
+            "routes:\n- ingress: a\n  paths: ['/a?b']\n",
+            "routes[0].paths[0]: is compared with paths, which have no query, `#` or space: write `/a`",
+        ),
+        (
             "routes:\n- ingress: a\n  domains: ['a:80']\n",
             "routes.yaml:3:13: routes[0].domains[0]: must be a host",
         ),

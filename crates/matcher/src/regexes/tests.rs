@@ -105,3 +105,27 @@ fn a_scanner_fed_with_another_set_starts_afresh() {
     assert_eq!(scanner.feed(&one, b"b"), None);
     assert_eq!(scanner.feed(&one, b"ab"), Some(0));
 }
+
+#[test]
+fn what_never_matches_is_refused() {
+    for pattern in ["$a", "a^", "a$b", "(a|b)^c", "x(^a|^b)", "(a$)(b)", "(?:a^)+", r"[^\s\S]", "a^|$b"] {
+        let refused = check(pattern).expect_err(pattern);
+        assert!(refused.contains("never matches"), "{pattern}: {refused}");
+    }
+    for pattern in
+        ["$^", "^$", "a*^b", "(?m)a$\nb", "(?m:^)a", "(a^)*", "(a^)?b", "a^|b", r"\$a", r"a\^", "a$", "^^a"]
+    {
+        assert_eq!(check(pattern), Ok(()), "{pattern}");
+    }
+}
+
+#[test]
+fn what_begins_otherwise_is_in_no_path() {
+    for pattern in ["^admin", "^https?://", "^a+"] {
+        assert!(begins_otherwise(pattern, '/'), "{pattern}");
+    }
+    for pattern in ["^/admin", "admin", "^a?/", "^a*", "^a{0,2}/", "^a|/b", "^", "^[a/]", "^.", "^(?i)x", ""]
+    {
+        assert!(!begins_otherwise(pattern, '/'), "{pattern}");
+    }
+}

@@ -17,7 +17,7 @@
 //!
 //! #[derive(Deserialize)]
 //! struct Config {
-//!     header_name: config::HeaderName,
+//!     header_name: config::SettableHeaderName,
 //!     header_value: config::HeaderValue,
 //! }
 //!
@@ -60,7 +60,7 @@
 //!   that fail, and then the gateway answers 503 until it is configured anew. Write for untrusted traffic with
 //!   [`Plugin`].
 //! - **Values are bytes**, and names and values of a configuration are checked when it loads: `String` became
-//!   [`config::HeaderName`] and [`config::HeaderValue`].
+//!   [`config::SettableHeaderName`] and [`config::HeaderValue`].
 //! - **Only the callbacks that are written are exported**, so a gateway does not enter the VM for others.
 //! - **The end of a body** is told in one place, trailers or not: see [`bodies`](super::bodies).
 //! - **Configurations need no `Default`.** An empty document is refused when a field is missing that has none;

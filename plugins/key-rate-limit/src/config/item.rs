@@ -7,11 +7,11 @@ use matcher::case::Case;
 use matcher::exact::ExactSet;
 use matcher::host::{HostPattern, normalise};
 use matcher::ip::{IpRange, IpSet};
-use matcher::regexes::Regexes;
+use matcher::regexes::{Regexes, begins_otherwise};
 use sdk::configuration;
 
 use super::key::{KeyFields, Limit};
-use crate::rules::cookie_key;
+use crate::rules::{cookie_key, path_key};
 
 /// An entry of `rule_items`, as it is written.
 #[configuration]
@@ -208,7 +208,7 @@ impl Item {
         }
         let keys = match (kind, &source) {
             (_, Source::Address(_)) => Keys::ranges(entries)?,
-            (Kind::Per, _) => Keys::patterns(name, entries)?,
+            (Kind::Per, _) => Keys::patterns(name, &source, entries)?,
             (Kind::Exact, _) => Keys::exact(name, &source, entries)?,
         };
         Ok(Item { source, keys })
@@ -274,6 +274,10 @@ impl Source {
             RequestHeaderName::PATH if key.contains(['#', ' ']) => {
                 Err("contains `#` or a space, which paths have encoded: write `%23` or `%20`".into())
             }
+            // With a query it is for the path with just that one, as it is sent.
+            RequestHeaderName::PATH if !key.contains('?') => {
+                Ok(String::from_utf8(path_key(key.as_bytes()).into_owned()).unwrap_or(key))
+            }
             RequestHeaderName::METHOD if METHODS.contains(&key.to_ascii_uppercase().as_str()) => {
                 let method = key.to_ascii_uppercase();
                 if method == key {
@@ -324,7 +328,8 @@ impl Keys {
         Ok(Keys::Exact(Box::new(set), limits))
     }
 
-    fn patterns(field: &str, entries: Vec<(String, Limit)>) -> Result<Self, FieldError> {
+    fn patterns(field: &str, source: &Source, entries: Vec<(String, Limit)>) -> Result<Self, FieldError> {
+        let of_path = matches!(source, Source::Header(name) if &**name == RequestHeaderName::PATH);
         let mut patterns: Vec<(Pattern, Limit)> = Vec::new();
         for (key, limit) in entries {
             if let Some((Pattern::Any, _)) = patterns.last() {
@@ -335,6 +340,12 @@ impl Keys {
             }
             let pattern = match (key.as_str(), key.strip_prefix(REGEXP)) {
                 ("*", _) => Pattern::Any,
+                (_, Some(regexp)) if of_path && begins_otherwise(regexp, '/') => {
+                    return Err(wrong(
+                        &limit,
+                        "never matches, because every path begins with `/`: write `regexp:^/`",
+                    ));
+                }
                 (_, Some(regexp)) => Pattern::Regexp(
                     Regexes::new(&[regexp], Case::Sensitive).map_err(|error| wrong(&limit, error.message))?,
                 ),

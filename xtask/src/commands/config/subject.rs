@@ -9,8 +9,8 @@ use config::yaml::{self, Fault, Node, Span};
 use gateway::folder::annotation;
 use serde_json::{Value, json};
 
-use super::Checker;
 use super::verdict::{Report, Verdict};
+use super::{Checker, texts};
 use crate::helper::Helper;
 use crate::names::canonical;
 use crate::workspace::{Plugin, Workspace};
@@ -134,13 +134,14 @@ impl Checker<'_> {
         };
         let configuration = node.to_json();
         let errors = self.check(plugin, &configuration)?;
+        let remarks = self.texts(source, node, plugin, &configuration, str::to_owned)?;
         let verdict = match errors.is_empty() {
             true => accepted(self.helper(plugin)?, configuration)?,
             false => Verdict::refused(
                 errors.iter().map(|error| Fault::refused(source.text, node, error)).collect(),
             ),
         };
-        Ok(source.report(line(node), Some(plugin), verdict))
+        Ok(Report { remarks, ..source.report(line(node), Some(plugin), verdict) })
     }
 
     /// A plug-in that a resource deploys, with what is wrong with the resource itself.
@@ -218,6 +219,7 @@ impl Checker<'_> {
             }
         };
         let mut verdict = Verdict::NotDeployed { reason: NOT_DEPLOYED };
+        let mut texts = Vec::new();
         if let Deployment::Document(fields) = deployment {
             let configuration = Value::Object(fields);
             let refused = self
@@ -228,6 +230,8 @@ impl Checker<'_> {
             let follows =
                 |path: &str| !errors.is_empty() && (path == "spec" || path == resource.configuration_field());
             all.extend(refused.filter(|error| !follows(error.path())));
+            let place = |path: &str| found.path(&resource.origin(path));
+            texts = self.texts(source, document, plugin, &configuration, place)?;
             if all.is_empty() {
                 verdict = accepted(self.helper(plugin)?, configuration)?;
             }
@@ -239,6 +243,7 @@ impl Checker<'_> {
         let remarks = resource.remarks().into_iter();
         report.remarks = remarks
             .map(|remark| Fault::at(source.text, document, found.path(&remark.path), remark.message))
+            .chain(texts)
             .collect();
         Ok(report)
     }
@@ -254,6 +259,20 @@ impl Checker<'_> {
             .iter()
             .map(|error| Fault::at(source.text, document, found.path(error.path()), error.message()))
             .collect()
+    }
+
+    /// What is said of texts that do not read as they are written; `place` says where a field stands in the document.
+    fn texts(
+        &mut self,
+        source: &Source<'_>,
+        document: &Node,
+        plugin: &Plugin,
+        configuration: &Value,
+        place: impl Fn(&str) -> String,
+    ) -> Result<Vec<Fault>> {
+        // Without a schema no field is known to be a text.
+        let schema = self.helper(plugin)?.schema().unwrap_or_default();
+        Ok(texts::remarks(source.text, document, configuration, &schema, place))
     }
 
     /// Everything that the plug-in says to a document, with a hint where a field is another plug-in's.

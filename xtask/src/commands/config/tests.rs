@@ -385,6 +385,75 @@ fn hints_lead_to_what_was_meant_and_all_mistakes_are_told_at_once() {
 }
 
 #[test]
+fn what_can_never_match_is_refused_and_what_reads_otherwise_is_remarked() {
+    let workspace = Workspace::load().unwrap();
+    let mut checker = checker(&workspace);
+    let service = |name: &str| {
+        format!("http_service:\n  endpoint:\n    service_name: {name}\n    path_prefix: /auth\n")
+    };
+    for (plugin, text, at, path, words) in [
+        (
+            "ext-auth",
+            service("https://auth.example.com"),
+            3,
+            "http_service.endpoint.service_name",
+            "contains a scheme",
+        ),
+        (
+            "ext-auth",
+            service("auth.dns:8080"),
+            3,
+            "http_service.endpoint.service_name",
+            "`auth.dns` and `service_port: 8080`",
+        ),
+        (
+            "ext-auth",
+            service("\"outbound|8080||auth.dns\""),
+            3,
+            "http_service.endpoint.service_name",
+            "`service_port: 8080`",
+        ),
+        (
+            "request-block",
+            "block_urls: [a]\n_rules_:\n- _match_domain_: [\"~^a.*\"]\n  block_urls: [b]\n".into(),
+            3,
+            "_rules_[0]._match_domain_[0]",
+            "is not a host",
+        ),
+    ] {
+        checker.plugin = Some(workspace.plugin(plugin).unwrap());
+        let (line, place, message) = refusal(&mut checker, &text);
+        assert_eq!((line, place.as_str()), (at, path), "{message}");
+        assert!(message.contains(words), "{message}");
+    }
+
+    let keys = "limit_by_header: x\nlimit_keys:\n- key: 64e5\n  query_per_minute: 2\n- key: 010\n  query_per_minute: 0x10\n";
+    let indented = keys.lines().map(|line| format!("    {line}\n")).collect::<String>();
+    let resource = format!("{HEAD}spec:\n  pluginName: key-rate-limit\n  defaultConfig:\n{indented}");
+    for (plugin, text, outer, line) in
+        [("key-rate-limit", keys.to_owned(), "", 3), ("key-rate-limit", resource, "spec.defaultConfig.", 8)]
+    {
+        checker.plugin = Some(workspace.plugin(plugin).unwrap());
+        let reports = checker.file(Path::new("f.yaml"), &text).unwrap();
+        let [report] = reports.as_slice() else { panic!("{reports:?}") };
+        assert!(report.is_good(), "{report:?}");
+        let remarks: Vec<_> = report
+            .remarks
+            .iter()
+            .map(|fault| (fault.path.clone(), fault.line, fault.message.clone()))
+            .collect();
+        let words = |read, written| {
+            format!("is the text `{read}`, not what is written here: put it in quotes, '{written}'")
+        };
+        let expected = [
+            (format!("{outer}limit_keys[0].key"), line, words("6400000", "64e5")),
+            (format!("{outer}limit_keys[1].key"), line + 2, words("8", "010")),
+        ];
+        assert_eq!(remarks, expected);
+    }
+}
+
+#[test]
 fn an_empty_file_is_a_configuration_of_defaults() {
     let workspace = Workspace::load().unwrap();
     let mut checker = checker(&workspace);
