@@ -67,7 +67,7 @@ macro_rules! blocker {
                     body.state.extend_from_slice(&chunk);
                     let word = config.word.as_bytes();
                     if body.state.windows(word.len().max(1)).any(|window| window == word) {
-                        let reply = Reply::new(config::StatusCode::FORBIDDEN);
+                        let reply = Reply::new(StatusCode::FORBIDDEN);
                         return BodyFlow::Reply(with(reply, &body.state, $reply));
                     }
                     let kept: usize = word.len().saturating_sub($shorter);
