@@ -5,9 +5,10 @@
 
 use std::collections::HashSet;
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::ConfigError;
+use crate::{ConfigError, strict};
 
 /// How many errors are collected.
 pub const MAX_ERRORS: usize = 50;
@@ -40,6 +41,13 @@ impl Every {
             }
         }
         every
+    }
+
+    /// Reads a value into a type that refuses what it does not know: all that is wrong, and the value without it.
+    #[must_use]
+    pub fn read<T: DeserializeOwned>(value: &Value) -> (Option<T>, Self) {
+        let every = Self::of(value, None, false, |value| strict::from_json::<T>(value).map(drop));
+        (strict::from_json(&every.rest()).ok().flatten(), every)
     }
 
     /// What is wrong, each error once, with its place in the value as it was.

@@ -2,7 +2,7 @@
 //!
 //! `kubectl` turns a resource into JSON by the rules of YAML 1.1 (`on` is true, `0777` is 511), refuses a key
 //! that stands there twice, and an error in the resource comes back without a line. This reader follows the
-//! same rules and knows where each value stands, so that the path of a [`ConfigError`] is
+//! same rules and knows where each value stands, so that the path of a [`ConfigError`](crate::ConfigError) is
 //! found in the text:
 //!
 //! ```
@@ -26,14 +26,11 @@ mod write;
 
 use std::fmt;
 
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub use fault::Fault;
 pub use read::read;
 pub use write::{write, write_inline};
-
-use crate::{ConfigError, strict};
 
 /// A place in a text: line and column, both from 1, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,15 +105,6 @@ impl Node {
                 entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect::<Map<_, _>>(),
             ),
         }
-    }
-
-    /// The value as a type that refuses what it does not know; nothing where nothing is written.
-    ///
-    /// # Errors
-    ///
-    /// The first thing that is wrong, with its path, for [`find`](Self::find).
-    pub fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, ConfigError> {
-        strict::from_json(&self.to_json())
     }
 
     /// The value of a key, where this is an object that has it.

@@ -91,6 +91,27 @@ fn a_place_in_the_document_is_found_in_the_resource() {
 }
 
 #[test]
+fn a_text_of_the_plug_in_names_places_as_the_file_does() {
+    let rules = higress("{matchRules: [{domain: [d], configDisable: true}, {ingress: [i], config: {a: 1}}]}");
+    for (text, expected) in [
+        ("answers 403 (x.y) by _rules_[0]: a[0]", "answers 403 (x.y) by spec.matchRules[1]: a[0]"),
+        (
+            "_rules_[0].a[2]: is wrong, as _rules_[0].",
+            "spec.matchRules[1].config.a[2]: is wrong, as spec.matchRules[1].",
+        ),
+        ("no rule", "no rule"),
+        ("_rules_[", "spec.matchRules"),
+        ("_rules_[9]", "spec.matchRules"),
+    ] {
+        assert_eq!(rules.with_origins(text), expected);
+    }
+    assert_eq!(
+        higress("{pluginConfig: {_rules_: []}}").with_origins("_rules_[1]"),
+        "spec.pluginConfig._rules_[1]"
+    );
+}
+
+#[test]
 fn what_has_no_effect_is_remarked() {
     for (spec, places) in [
         ("{defaultConfig: {a: 1}, matchRules: [{domain: [d]}]}", &[] as &[&str]),
@@ -227,6 +248,13 @@ fn lists_of_lists_and_json_are_read_and_other_kinds_are_not() {
             deployed(&text).into_iter().map(|(_, document)| document["n"].clone()).collect();
         assert_eq!(names, ["a", "b", "c"], "{text}");
     }
+    let bare = one("d")
+        .replace("\"apiVersion\": \"extensions.higress.io/v1alpha1\", \"kind\": \"WasmPlugin\", ", "");
+    let [(_, document)] = &deployed(&list("WasmPluginList", "extensions.higress.io/v1alpha1", &[bare]))[..]
+    else {
+        panic!()
+    };
+    assert_eq!(*document, json!({ "n": "d" }), "the list's API is that of its entries");
     let documents = config::yaml::read(&text).unwrap();
     let places: Vec<String> =
         resource::read(&documents[0]).iter().map(|found| found.path("spec.url")).collect();

@@ -1,6 +1,7 @@
 //! Where requests and call-outs go.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
@@ -15,13 +16,52 @@ pub struct Cluster {
     pub port: u16,
     /// Whether it speaks HTTP/2 (gRPC does), not HTTP/1.1.
     pub http2: bool,
+    /// How it is spoken to over TLS; without where nothing is here.
+    pub tls: Option<Tls>,
+}
+
+/// TLS to a service, whose certificate is verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The name that the service is asked for (SNI) and that its certificate must have.
+    pub name: String,
+    /// The file of certificates of the authorities that are trusted.
+    pub authorities: PathBuf,
+}
+
+impl Tls {
+    fn to_json(&self, http2: bool) -> Value {
+        let is_address = self.name.parse::<IpAddr>().is_ok();
+        let kind = if is_address { "IP_ADDRESS" } else { "DNS" };
+        let mut context = json!({
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+            "common_tls_context": {
+                "alpn_protocols": [if http2 { "h2" } else { "http/1.1" }],
+                "validation_context": {
+                    "trusted_ca": { "filename": self.authorities },
+                    "match_typed_subject_alt_names": [{ "san_type": kind, "matcher": { "exact": self.name } }],
+                },
+            },
+        });
+        // An address is no name that TLS could send.
+        if let Some(context) = context.as_object_mut().filter(|_| !is_address) {
+            context.insert("sni".into(), self.name.as_str().into());
+        }
+        json!({ "name": "envoy.transport_sockets.tls", "typed_config": context })
+    }
 }
 
 impl Cluster {
     /// A cluster at an address, which speaks HTTP/1.1.
     #[must_use]
     pub fn at(name: &str, address: SocketAddr) -> Self {
-        Self { name: name.into(), host: address.ip().to_string(), port: address.port(), http2: false }
+        Self {
+            name: name.into(),
+            host: address.ip().to_string(),
+            port: address.port(),
+            http2: false,
+            tls: None,
+        }
     }
 
     /// The name that Istio and Higress give to the cluster of a service.
@@ -38,7 +78,7 @@ impl Cluster {
             false => json!({ "http_protocol_options": { "enable_trailers": true } }),
         };
         let kind = if self.host.parse::<IpAddr>().is_ok() { "STATIC" } else { "STRICT_DNS" };
-        json!({
+        let mut cluster = json!({
             "name": self.name,
             "type": kind,
             "load_assignment": {
@@ -60,6 +100,10 @@ impl Cluster {
                     "explicit_http_config": protocol,
                 },
             },
-        })
+        });
+        if let (Some(tls), Some(cluster)) = (&self.tls, cluster.as_object_mut()) {
+            cluster.insert("transport_socket".into(), tls.to_json(self.http2));
+        }
+        cluster
     }
 }

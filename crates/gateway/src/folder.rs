@@ -122,6 +122,12 @@ pub fn read(folder: &Path, order: StageOrder) -> Folder {
     files::read(folder, order)
 }
 
+/// The folders in a folder that hold plug-ins, for somebody who named one too high.
+#[must_use]
+pub fn below(folder: &Path) -> Vec<PathBuf> {
+    files::below(folder)
+}
+
 impl Entry {
     /// The place in its document of a place in its resource.
     #[must_use]

@@ -35,7 +35,7 @@ pub mod routes;
 mod wasm;
 
 pub use bootstrap::Bootstrap;
-pub use cluster::Cluster;
+pub use cluster::{Cluster, Tls};
 pub use envoy::{Envoy, EnvoyError, target_dir};
 pub use live::{ChangeError, Changed, Live};
 pub use log::{AccessLine, LogLevel, LogLine, Mark};

@@ -1,4 +1,5 @@
-//! `routes.yaml`: the ingresses and services that a cluster would have, for a gateway without a cluster.
+//! `routes.yaml`: the ingresses and services that a cluster would have, for a gateway without a cluster. Its reference is
+//! `docs/routes.md`.
 //!
 //! ```yaml
 //! services:
@@ -6,6 +7,9 @@
 //!   port: 80                                  # 80 if nothing is written
 //!   address: 127.0.0.1:8000                   # where its requests go; an echo if nothing is written
 //!   protocol: http1                           # or http2, which gRPC needs
+//! - name: api.dns
+//!   port: 443
+//!   address: https://api.example.com          # over TLS, with the certificate verified
 //! routes:
 //! - ingress: foo                              # `ingress: [default/foo]` of a match rule
 //!   namespace: default                        # the system namespace, `higress-system`, if nothing is written
@@ -21,14 +25,14 @@ use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use config::ServiceName;
+use config::{Every, ServiceName};
 use config::yaml::{self, Node, Position, Span};
 use serde::Deserialize;
 
 use crate::folder::{Fault, ROUTES};
-use crate::{Cluster, Route};
+use crate::{Cluster, Route, Tls};
 
 /// The namespace whose ingresses are known by their names alone.
 pub const SYSTEM_NAMESPACE: &str = "higress-system";
@@ -54,9 +58,15 @@ pub struct Service {
     /// Its port.
     #[serde(default = "Service::usual_port")]
     pub port: u16,
-    /// Where its requests go, `host:port`; an echo when absent.
+    /// Where its requests go: `host:port`, `http://host` or `https://host`; an echo when absent.
     #[serde(default)]
     pub address: Option<String>,
+    /// The name that a service over TLS is asked for and that its certificate must have; the host of the address when absent.
+    #[serde(default)]
+    pub sni: Option<String>,
+    /// The file of certificates of the authorities that a service over TLS is trusted by; those of this machine when absent.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
     /// What it speaks.
     #[serde(default)]
     pub protocol: Protocol,
@@ -163,9 +173,19 @@ impl Routes {
             let message = "is a second document: write one, with `services` and `routes`";
             return Err(vec![wrong(yaml::Fault::at(text, &second, "", message))]);
         }
-        let read = node.read::<Self>();
-        let read = read.map_err(|error| vec![wrong(yaml::Fault::refused(text, &node, &error))])?;
-        let routes = read.unwrap_or_default();
+        let (read, every) = Every::read::<Self>(&node.to_json());
+        if !every.errors().is_empty() {
+            let fault = |error| wrong(yaml::Fault::refused(text, &node, error));
+            return Err(every.errors().iter().map(fault).collect());
+        }
+        let mut routes = read.unwrap_or_default();
+        for service in &mut routes.services {
+            // From this file on, and whole: Envoy may run elsewhere.
+            if let Some(ca) = &mut service.ca {
+                let found = file.parent().unwrap_or(Path::new("")).join(&*ca);
+                *ca = found.canonicalize().unwrap_or(found);
+            }
+        }
         let faults = routes.check(&node, text);
         if faults.is_empty() { Ok(routes) } else { Err(faults.into_iter().map(wrong).collect()) }
     }
@@ -184,8 +204,27 @@ impl Routes {
                 let message = "is there before with the same port: remove one".to_owned();
                 fault(format!("{place}.name"), message);
             }
-            if service.address.as_deref().is_some_and(|address| host_and_port(address).is_none()) {
-                let message = "is no address: write host:port, as 127.0.0.1:8000".to_owned();
+            let upstream = match service.address.as_deref().map(Upstream::parse) {
+                Some(Err(message)) => {
+                    fault(format!("{place}.address"), message);
+                    continue;
+                }
+                Some(Ok(upstream)) => Some(upstream),
+                None => None,
+            };
+            if !upstream.is_some_and(|upstream| upstream.tls) {
+                for (field, written) in [("sni", service.sni.is_some()), ("ca", service.ca.is_some())] {
+                    if written {
+                        let message = "is for TLS: write `address: https://…`, or remove it".to_owned();
+                        fault(format!("{place}.{field}"), message);
+                    }
+                }
+            } else if let Some(ca) = service.ca.as_ref().filter(|ca| !ca.is_file()) {
+                let message = format!("{} is not a file: name one of certificates in PEM", ca.display());
+                fault(format!("{place}.ca"), message);
+            } else if service.ca.is_none() && authorities().is_none() {
+                let message =
+                    "this machine has no file of trusted certificates: name one with `ca`".to_owned();
                 fault(format!("{place}.address"), message);
             }
         }
@@ -252,13 +291,17 @@ impl Routes {
             .services
             .iter()
             .map(|service| {
-                let (host, port) = service
-                    .address
-                    .as_deref()
-                    .and_then(host_and_port)
-                    .unwrap_or_else(|| (echo.ip().to_string(), echo.port()));
+                let upstream = service.address.as_deref().and_then(|address| Upstream::parse(address).ok());
                 let http2 = service.protocol == Protocol::Http2;
-                Cluster { name: service.cluster(), host, port, http2 }
+                let Some(Upstream { host, port, tls }) = upstream else {
+                    return Cluster { http2, ..Cluster::at(&service.cluster(), echo) };
+                };
+                let tls = tls.then(|| Tls {
+                    name: service.sni.clone().unwrap_or_else(|| host.clone()),
+                    // The file has been looked for when the routes were read.
+                    authorities: service.ca.clone().or_else(authorities).unwrap_or_default(),
+                });
+                Cluster { name: service.cluster(), host, port, http2, tls }
             })
             .collect();
         let mut routes = Vec::new();
@@ -281,6 +324,56 @@ impl Routes {
         }
         (routes, clusters)
     }
+}
+
+/// Where the requests of a service go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Upstream {
+    host: String,
+    port: u16,
+    tls: bool,
+}
+
+impl Upstream {
+    /// Reads `host:port`, or `http://` or `https://` with a host and perhaps a port behind it.
+    fn parse(address: &str) -> Result<Self, String> {
+        let refused =
+            || "is not an address: write host:port, as 127.0.0.1:8000, or https://api.example.com".to_owned();
+        let lower = address.to_ascii_lowercase();
+        let (tls, rest, usual) = match (lower.strip_prefix("https://"), lower.strip_prefix("http://")) {
+            (Some(rest), _) => (true, rest, Some(443)),
+            (None, Some(rest)) => (false, rest, Some(80)),
+            (None, None) => (false, lower.as_str(), None),
+        };
+        if usual.is_some() && rest.trim_end_matches('/').contains('/') {
+            return Err("has a path, and a service has none: write it into `paths` of a route".into());
+        }
+        let rest = rest.trim_end_matches('/');
+        let (host, port) = match (host_and_port(rest), usual) {
+            (Some(found), _) => found,
+            (None, Some(usual)) => host_and_port(&format!("{rest}:{usual}")).ok_or_else(refused)?,
+            (None, None) => return Err(refused()),
+        };
+        if usual.is_none() && port == 443 {
+            return Err(format!(
+                "does not say whether port 443 speaks TLS: write https://{host}, or http://{rest} if it does not"
+            ));
+        }
+        Ok(Self { host, port, tls })
+    }
+}
+
+/// The file of certificates that this machine trusts.
+fn authorities() -> Option<PathBuf> {
+    [
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/ca-bundle.pem",
+        "/etc/ssl/cert.pem",
+    ]
+    .into_iter()
+    .map(PathBuf::from)
+    .find(|file| file.is_file())
 }
 
 /// `127.0.0.1:80`, `[::1]:80` or `example.com:80`.

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use config::resource::{Deployment, FailStrategy};
 use config::yaml;
 use gateway::folder::{self, Entry, Fault, StageOrder};
+use gateway::routes::Service;
 use gateway::{Bootstrap, Environment, Envoy, FailurePolicy, LogLevel, LogLine, Routes, StartError, Wasm};
 use serde_json::{Map, Value};
 
@@ -244,6 +245,32 @@ fn at(entry: &Entry, path: &str, message: &str) -> Fault {
     Fault { file: entry.file.clone(), fault }
 }
 
+/// The services that a configuration names for calls of the plug-in, each with its place and port.
+fn services(value: &Value, path: &str, found: &mut Vec<(String, String, Option<u64>)>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, port) in [("service_name", "service_port"), ("serviceName", "servicePort")] {
+                if let Some(service) = fields.get(name).and_then(Value::as_str) {
+                    let dot = if path.is_empty() { "" } else { "." };
+                    // The usual default of plug-ins that do not say.
+                    let port = fields.get(port).and_then(Value::as_u64).or(Some(80));
+                    found.push((format!("{path}{dot}{name}"), service.to_owned(), port));
+                }
+            }
+            for (name, inner) in fields {
+                let dot = if path.is_empty() { "" } else { "." };
+                services(inner, &format!("{path}{dot}{name}"), found);
+            }
+        }
+        Value::Array(entries) => {
+            for (index, entry) in entries.iter().enumerate() {
+                services(entry, &format!("{path}[{index}]"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// What the resources say in vain.
 fn remarks(plan: &Plan, folder: &folder::Folder) -> Vec<Fault> {
     let mut remarks = Vec::new();
@@ -281,6 +308,24 @@ fn remarks(plan: &Plan, folder: &folder::Folder) -> Vec<Fault> {
                         &format!("matches nothing here: {} has no service `{name}`", folder::ROUTES),
                     );
                 }
+            }
+        }
+    }
+    for Planned { entry, .. } in &plan.plugins {
+        let Ok(Deployment::Document(document)) = entry.resource.deployment() else { continue };
+        let mut called = Vec::new();
+        services(&Value::Object(document), "", &mut called);
+        for (path, name, port) in called {
+            let is_there = |service: &Service| {
+                service.name == name && port.is_none_or(|port| u64::from(service.port) == port)
+            };
+            if !plan.routes.services.iter().any(is_there) {
+                let port = port.map(|port| format!(", port: {port}")).unwrap_or_default();
+                let message = format!(
+                    "is not a service of {}, and calls to it fail: add `- {{ name: {name}{port}, address: … }}` to its `services`",
+                    folder::ROUTES
+                );
+                remarks.push(at(entry, &entry.resource.origin(&path), &message));
             }
         }
     }

@@ -4,7 +4,7 @@ mod server;
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
@@ -85,6 +85,7 @@ pub fn run(options: Options, workspace: Workspace) -> Result<bool> {
     let mut watch = Watch::new(move |files| changes.send(Event::Changed(files)).is_ok())?;
     watch.set(BTreeSet::from([folder.clone()]))?;
     let mut planner = Planner::new(shown.clone(), options.order, modules, envoy.clone());
+    one_too_high(&shown)?;
     let (plan, faults) = planner.plan(None, &[]);
     if !faults.is_empty() {
         faults.iter().for_each(show::fault);
@@ -112,6 +113,29 @@ pub fn run(options: Options, workspace: Workspace) -> Result<bool> {
     watch.set(server.sources(&folder))?;
     server.run(&events, &jobs, &mut watch, &folder, &state)?;
     Ok(true)
+}
+
+/// Refuses a folder without anything of its own whose folders hold plug-ins.
+///
+/// # Errors
+///
+/// The folders that may be meant.
+pub fn one_too_high(folder: &Path) -> Result<()> {
+    let own = gateway::folder::read(folder, StageOrder::Mse);
+    let is_empty =
+        own.plugins.is_empty() && own.faults.is_empty() && !folder.join(gateway::folder::ROUTES).exists();
+    let below = if is_empty { gateway::folder::below(folder) } else { Vec::new() };
+    if !below.is_empty() {
+        let mut names: Vec<String> =
+            below.iter().take(5).map(|folder| folder.display().to_string()).collect();
+        let last = names.pop().unwrap_or_default();
+        let list = if names.is_empty() { last } else { format!("{} or {last}", names.join(", ")) };
+        bail!(Usage(format!(
+            "no resource of a plug-in was found in {}: did you mean {list}?",
+            folder.display()
+        )));
+    }
+    Ok(())
 }
 
 /// The echo, and the signals that end the program, on a thread of their own.

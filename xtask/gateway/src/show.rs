@@ -1,6 +1,7 @@
 //! What a person sees: the pipeline, faults, the access log and the plug-ins' logs; coloured on a terminal only.
 
 use std::fmt::Display;
+use std::time::SystemTime;
 
 use anstyle::{AnsiColor, Style};
 use config::resource::FailStrategy;
@@ -68,7 +69,10 @@ pub fn pipeline(plan: &Plan, order: StageOrder) {
     let stages: Vec<&str> = order.stages().into_iter().map(stage_name).collect();
     anstream::println!("stages in the order of {}: {}", order_name(order), stages.join(", "));
     if plan.plugins.is_empty() {
-        note("no plug-in is enabled: every request passes as it is");
+        note(
+            "no plug-in is enabled: every request passes as it is; `cargo xtask plugin add request-block --folder <folder>` \
+             adds one",
+        );
         return;
     }
     let rows: Vec<Vec<String>> = plan.plugins.iter().map(row).collect();
@@ -125,6 +129,24 @@ fn table(headings: &[&str], rows: &[Vec<String>]) {
     }
 }
 
+/// What the columns of the log are.
+pub fn legend() {
+    anstream::println!(
+        "{}",
+        styled(
+            DIM,
+            "log: time (UTC), status, method, host and path, route, duration, and who answered if not the upstream"
+        )
+    );
+}
+
+/// The time of day, as logs of other programs have it.
+fn now() -> String {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let (hours, minutes, seconds) = (since / 3600 % 24, since / 60 % 60, since % 60);
+    styled(DIM, format_args!("{hours:02}:{minutes:02}:{seconds:02}"))
+}
+
 /// A request that is over.
 pub fn access(line: &AccessLine) {
     let style = match line.status {
@@ -137,7 +159,8 @@ pub fn access(line: &AccessLine) {
         details => format!("  {}", styled(BOLD, details)),
     };
     anstream::println!(
-        "{} {} {}{} {}{who}",
+        "{} {} {} {}{} {}{who}",
+        now(),
         styled(style, line.status),
         line.method,
         line.host,
@@ -166,5 +189,5 @@ pub fn log(line: &LogLine) {
         Some((_, message)) => ("plug-in", message),
         None => ("envoy", line.message.as_str()),
     };
-    anstream::println!("  {} {} {message}", styled(NAME, name), styled(level, line.level));
+    anstream::println!("{} {} {} {message}", now(), styled(NAME, name), styled(level, line.level));
 }

@@ -9,6 +9,8 @@ use gateway::folder::{self, Entry, Fault, StageOrder};
 use serde_json::Value;
 use serving::workspace::Workspace;
 
+use crate::layout::{WIDTH, below, fold};
+
 /// Explains a request; the faults of the folder are an error.
 ///
 /// # Errors
@@ -59,22 +61,28 @@ pub fn in_words(explanation: &Explanation) -> String {
     }
     let widest = explanation.plugins.iter().map(|met| met.name.chars().count()).max().unwrap_or_default();
     for (number, met) in explanation.plugins.iter().enumerate() {
-        let applies = match &met.applies {
-            Applies::Rule { field, configuration, inherited, .. } => {
-                let own = format!("{field}: {}", Value::Object(configuration.clone()));
+        let (applies, configuration) = match &met.applies {
+            Applies::Rule { field, configuration, inherited, .. } => (
                 match inherited.as_slice() {
-                    [] => own,
-                    names => format!("{own}, with {} of the global fields", names.join(", ")),
-                }
-            }
-            Applies::Default { configuration } => {
-                format!("default: {}", Value::Object(configuration.clone()))
-            }
-            Applies::Nothing => "nothing: no rule matches, and there is no default".into(),
-            Applies::Disabled => "disabled".into(),
+                    [] => format!("{field}:"),
+                    names => format!("{field}, with {} of the global fields:", names.join(", ")),
+                },
+                Some(configuration),
+            ),
+            Applies::Default { configuration } => ("default:".into(), Some(configuration)),
+            Applies::Nothing => ("nothing: no rule matches, and there is no default".into(), None),
+            Applies::Disabled => ("disabled".into(), None),
         };
         let (name, stage, priority) = (&met.name, met.stage, met.priority);
-        line(format!("{:>2}  {name:<widest$}  {stage:<7} {priority:>5}  {applies}", number + 1));
+        let heading = format!("{:>2}  {name:<widest$}  {stage:<7} {priority:>5}  {applies}", number + 1);
+        match configuration {
+            None => fold(&heading, WIDTH, "      ").into_iter().for_each(&mut line),
+            Some(configuration) => {
+                let configuration = Value::Object(configuration.clone());
+                let lines = below(&heading, &configuration.to_string(), Some(&configuration), WIDTH);
+                lines.into_iter().for_each(&mut line);
+            }
+        }
     }
     if explanation.plugins.is_empty() {
         line("the folder has no plug-in".into());

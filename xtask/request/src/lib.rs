@@ -9,5 +9,6 @@
 pub mod client;
 pub mod curl;
 pub mod explain;
+pub mod layout;
 pub mod trace;
 pub mod websocket;

@@ -152,7 +152,7 @@ fn is_there(folder: &Path) -> Result<()> {
     if !folder.is_dir() {
         bail!(Usage(format!("{} is no folder: name one of WasmPlugin resources", folder.display())));
     }
-    Ok(())
+    serving::serve::one_too_high(folder)
 }
 
 fn explained(args: &ExplainArgs, workspace: &Workspace) -> Result<bool> {
@@ -224,7 +224,8 @@ fn send(args: &RequestArgs, workspace: Workspace) -> Result<bool> {
         })?;
     if args.trace {
         let names: Vec<&str> = plan.plugins.iter().map(|planned| planned.wasm.name.as_str()).collect();
-        let story = Story::of(&traced, &names);
+        let mut story = Story::of(&traced, &names);
+        story.name_rules(&plan);
         if args.json {
             anstream::println!("{}", serde_json::to_string_pretty(&json(&story, &traced))?);
             return Ok(traced.answer.is_some());

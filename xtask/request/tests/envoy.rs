@@ -71,6 +71,11 @@ spec: { url: 'file://foreign.wasm' }
     ),
 ];
 
+/// A text without its colours.
+fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
+
 /// What every test has: the folder, what it comes to, and an Envoy.
 struct Gateway {
     _folder: TempDir,
@@ -128,7 +133,9 @@ impl Gateway {
     fn story(&self, sent: &Sent) -> (Story, Traced) {
         let traced = self.run(sent, true);
         let names: Vec<&str> = self.plan.plugins.iter().map(|planned| planned.wasm.name.as_str()).collect();
-        (Story::of(&traced, &names), traced)
+        let mut story = Story::of(&traced, &names);
+        story.name_rules(&self.plan);
+        (story, traced)
     }
 
     /// Sends a request with probes and without, and compares what comes of it.
@@ -194,6 +201,9 @@ fn a_trace_tells_what_each_plug_in_did_on_both_ways() {
     let [auth, block, stamp, foreign] = story.hops.as_slice() else { panic!("{story:?}") };
     let rules: Vec<Option<&str>> = story.hops.iter().map(|hop| hop.rule.as_deref()).collect();
     assert_eq!(rules, [Some("_rules_[0]"), Some("global"), Some("global"), None]);
+    let fields: Vec<Option<&str>> = story.hops.iter().map(|hop| hop.field.as_deref()).collect();
+    let default = Some("spec.defaultConfig");
+    assert_eq!(fields, [Some("spec.matchRules[0]"), default, default, None]);
     let [call] = auth.calls.as_slice() else { panic!("{auth:?}") };
     assert_eq!((call.way, call.path.as_str()), (Way::Request, "/check"));
     assert_eq!(call.cluster, "outbound|80||auth.static");
@@ -213,14 +223,14 @@ fn a_trace_tells_what_each_plug_in_did_on_both_ways() {
         assert!(message.whole);
         assert_eq!((message.body.as_slice(), message.length, message.trailers.len()), (&b"good"[..], 4, 1));
     }
-    let shown = show(&story, &traced);
+    let shown = plain(&show(&story, &traced));
     for expected in [
         "the upstream answered 200",
         ":path: /p",
         "body of 4 bytes: good",
         "+ x-stamps: s",
-        "foreign",
-        "not reported",
+        "auth (by spec.matchRules[0])",
+        "foreign (rule not reported)",
         "asked for /check of outbound|80||auth.static: 200 after ",
         "Times go from one probe to the next",
     ] {
@@ -236,17 +246,20 @@ fn who_answered_and_why_comes_first() {
     for (args, first) in [
         (
             &["http://h/swagger.html"][..],
-            "block answered 403 (request-block.url_blocked) by the global configuration: block_urls[0]",
+            "block answered 403 (request-block.url_blocked) by spec.defaultConfig:\n  block_urls[0]\n",
         ),
         (
             &["http://h/p", "-d", "a secret, cut", "--chunk", "4"],
-            "block answered 403 (request-block.body_blocked) by the global configuration: block_bodies[0]",
+            "block answered 403 (request-block.body_blocked) by spec.defaultConfig:\n  block_bodies[0]\n",
         ),
     ] {
         let (story, traced) = gateway.story(&sent(args));
         assert_eq!(story.answerer, Answerer::Plugin(1), "{story:?}");
-        let shown = show(&story, &traced);
+        let shown = plain(&show(&story, &traced));
         assert!(shown.contains(first), "{first} in\n{shown}");
+        assert_eq!(shown.matches("request-block.").count(), 1, "said once:\n{shown}");
+        let longest = shown.lines().map(request::layout::columns).max();
+        assert!(longest <= Some(request::layout::WIDTH), "{longest:?} columns:\n{shown}");
         assert_eq!(json(&story, &traced)["answeredBy"]["plugin"], "block");
     }
 }
@@ -305,7 +318,7 @@ fn bodies_that_are_changed_are_shown_before_and_after_and_changed_without_probes
     assert!(text(&hop.response.0).contains("****@example.com"), "{hop:?}");
     assert!(text(&hop.response.1).contains("write to me@example.com"), "{hop:?}");
     let shown = show(&story, &traced);
-    assert!(shown.contains(r#"+ body of 34 bytes: {\"a\": \"write to ****@example.com\"}"#), "{shown}");
+    assert!(shown.contains(r#"+ body of 34 bytes: {"a": "write to ****@example.com"}"#), "{shown}");
 }
 
 /// Opens a WebSocket in an Envoy with probes, sends the lines, and gives the story and what came.

@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{EnvVar, FailStrategy, Object, Phase, PullPolicy, Spec, VmConfig, WasmPlugin, hints};
+use crate::ConfigError;
 use crate::every::Every;
-use crate::{ConfigError, strict};
 
 /// Whose resource deploys a plug-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,8 +219,7 @@ fn every<S: DeserializeOwned>(
     resource: &Value,
     plugins: impl FnOnce(Resource<S>) -> Vec<WasmPlugin>,
 ) -> (Vec<WasmPlugin>, Vec<ConfigError>) {
-    let every = Every::of(resource, None, false, |value| strict::from_json::<Resource<S>>(value).map(drop));
-    let read = strict::from_json(&every.rest()).ok().flatten();
+    let (read, every) = Every::read::<Resource<S>>(resource);
     let mut plugins = read.map(plugins).unwrap_or_default();
     if !every.errors().is_empty() {
         // Where they were before something was left out.

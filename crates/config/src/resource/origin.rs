@@ -78,6 +78,27 @@ impl WasmPlugin {
         format!("spec.wasm[{wasm}].{inside}")
     }
 
+    /// A text of the plug-in in which the places of its document are those of the resource: `_rules_[0]` is
+    /// `spec.matchRules[1]`, if the first match rule is disabled.
+    #[must_use]
+    pub fn with_origins(&self, text: &str) -> String {
+        let (mut written, mut rest) = (String::new(), text);
+        while let Some(at) = rest.find("_rules_[") {
+            let (before, place) = rest.split_at(at);
+            let is_path = |c: char| c.is_alphanumeric() || "_-.[]".contains(c);
+            let end = place.find(|c| !is_path(c)).unwrap_or(place.len());
+            let (path, behind) = place.split_at(end);
+            // A full stop behind it is that of a sentence.
+            let path_alone = path.trim_end_matches('.');
+            written.push_str(before);
+            written.push_str(&self.origin(path_alone));
+            written.push_str(path.get(path_alone.len()..).unwrap_or_default());
+            rest = behind;
+        }
+        written.push_str(rest);
+        written
+    }
+
     /// What the resource says in vain.
     #[must_use]
     pub fn remarks(&self) -> Vec<Remark> {

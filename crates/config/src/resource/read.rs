@@ -54,14 +54,21 @@ impl Found<'_> {
 pub fn read(document: &Node) -> Vec<Found<'_>> {
     let mut found = Vec::new();
     if !document.to_json().is_null() {
-        collect(document, "", &[], &mut found);
+        collect(document, "", &[], None, &mut found);
     }
     found
 }
 
-fn collect<'n>(node: &'n Node, place: &str, items: &[usize], found: &mut Vec<Found<'n>>) {
-    let text =
+/// `of` is the API of a list whose entries need not repeat it.
+fn collect<'n>(node: &'n Node, place: &str, items: &[usize], of: Option<Api>, found: &mut Vec<Found<'n>>) {
+    let written =
         |key: &str| node.get(key).map(Node::to_json).and_then(|value| value.as_str().map(str::to_owned));
+    let of = of.filter(|_| node.get("kind").is_none() && node.get("apiVersion").is_none());
+    let text = |key: &str| match (key, of) {
+        ("kind", Some(api)) => Some(api.kind().to_owned()),
+        ("apiVersion", Some(api)) => Some(api.version().to_owned()),
+        _ => written(key),
+    };
     let is_list = text("kind").is_some_and(|kind| {
         kind == "List" || Api::ALL.into_iter().any(|api| kind.strip_suffix("List") == Some(api.kind()))
     });
@@ -69,7 +76,11 @@ fn collect<'n>(node: &'n Node, place: &str, items: &[usize], found: &mut Vec<Fou
         let dot = if place.is_empty() { "" } else { "." };
         for (index, entry) in list.entries().iter().enumerate() {
             let items = [items, &[index]].concat();
-            collect(entry, &format!("{place}{dot}items[{index}]"), &items, found);
+            let of = Api::ALL.into_iter().find(|api| {
+                text("apiVersion").as_deref() == Some(api.version())
+                    && text("kind").is_some_and(|kind| kind.strip_suffix("List") == Some(api.kind()))
+            });
+            collect(entry, &format!("{place}{dot}items[{index}]"), &items, of, found);
         }
         return;
     }
@@ -79,7 +90,12 @@ fn collect<'n>(node: &'n Node, place: &str, items: &[usize], found: &mut Vec<Fou
         }
         // An entry of a list is a resource whatever it looks like.
         _ if is_resource(node) || !items.is_empty() => {
-            let (plugins, errors) = api::plugins(&node.to_json());
+            let mut resource = node.to_json();
+            if let (Some(api), Some(fields)) = (of, resource.as_object_mut()) {
+                fields.insert("apiVersion".into(), api.version().into());
+                fields.insert("kind".into(), api.kind().into());
+            }
+            let (plugins, errors) = api::plugins(&resource);
             (Content::Plugins(plugins), errors)
         }
         _ => (Content::Fields, Vec::new()),

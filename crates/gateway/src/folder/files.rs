@@ -24,6 +24,36 @@ pub(super) fn read(folder: &Path, order: StageOrder) -> Folder {
     found
 }
 
+/// How many folders are looked into for plug-ins, and how deep.
+const MAX_FOLDERS: usize = 200;
+const MAX_DEPTH: usize = 2;
+
+pub(super) fn below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut todo = vec![(folder.to_path_buf(), 0)];
+    let mut at = 0;
+    while let Some((folder, depth)) = todo.get(at).cloned() {
+        at += 1;
+        if depth > 0 && !read(&folder, StageOrder::Mse).plugins.is_empty() {
+            found.push(folder);
+            continue;
+        }
+        let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+        let mut inner: Vec<PathBuf> = entries
+            .map(|entry| entry.path())
+            .filter(|path| {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                depth < MAX_DEPTH && path.is_dir() && !name.starts_with('.') && name != "target"
+            })
+            .collect();
+        inner.sort();
+        todo.extend(
+            inner.into_iter().map(|path| (path, depth + 1)).take(MAX_FOLDERS.saturating_sub(todo.len())),
+        );
+    }
+    found
+}
+
 /// The files that may hold resources, by name.
 fn names(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();

@@ -140,6 +140,19 @@ fn each_mistake_names_file_line_column_field_and_remedy_and_the_others_are_still
 }
 
 #[test]
+fn plug_ins_in_folders_below_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in
+        [("a/p.yaml", resource("p", "")), ("b/c/q.yaml", resource("q", "")), ("d/x.yaml", "a: 1".into())]
+    {
+        let file = folder.path().join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+    assert_eq!(below(folder.path()), [folder.path().join("a"), folder.path().join("b/c")]);
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_a_fault() {
     let read = read(Path::new("/nonexistent"), StageOrder::Mse);
     assert!(read.faults[0].to_string().starts_with("/nonexistent:1:1: cannot be read: "), "{read:?}");

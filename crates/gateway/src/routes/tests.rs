@@ -15,7 +15,7 @@ fn names_are_those_of_the_control_plane() {
         "
 services:
 - { name: httpbin.default.svc.cluster.local, address: '127.0.0.1:8000' }
-- { name: auth.dns, port: 443, address: 'auth.example.com:443', protocol: http2 }
+- { name: auth.dns, port: 443, address: 'https://auth.example.com', protocol: http2, ca: Cargo.toml }
 routes:
 - { ingress: foo, namespace: default, domains: [foo.com], paths: [/a, /b], service: httpbin.default.svc.cluster.local }
 - { ingress: bar }
@@ -30,7 +30,11 @@ routes:
         "outbound|80||echo.static",
     ];
     assert_eq!(names, expected);
-    assert_eq!((clusters[1].host.as_str(), clusters[1].http2), ("auth.example.com", true));
+    assert_eq!(
+        (clusters[1].host.as_str(), clusters[1].port, clusters[1].http2),
+        ("auth.example.com", 443, true)
+    );
+    assert_eq!(clusters[1].tls.as_ref().unwrap().name, "auth.example.com");
     let routes: Vec<_> = routes
         .iter()
         .map(|route| (route.name.as_str(), route.prefix.as_str(), route.cluster.as_str()))
@@ -38,6 +42,62 @@ routes:
     let expected =
         [("default/foo", "/a", expected[0]), ("default/foo", "/b", expected[0]), ("bar", "/", expected[2])];
     assert_eq!(routes, expected);
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let text = "services:\n- { name: a, prot: 1 }\n- { name: b, port: x }\nroutes:\n- { ingress: a, domian: [a.com] }\n";
+    let faults = parse(text).unwrap_err();
+    let places: Vec<&str> = faults.iter().map(|fault| fault.split(": ").nth(1).unwrap()).collect();
+    assert_eq!(places, ["services[0].prot", "services[1].port", "routes[0].domian"]);
+}
+
+#[test]
+fn an_address_says_whether_it_speaks_tls() {
+    for (address, host, port, tls) in [
+        ("127.0.0.1:8000", "127.0.0.1", 8000, false),
+        ("http://a.com", "a.com", 80, false),
+        ("HTTP://a.com:443/", "a.com", 443, false),
+        ("https://a.com", "a.com", 443, true),
+        ("https://a.com:8443/", "a.com", 8443, true),
+        ("https://[::1]:8443", "::1", 8443, true),
+    ] {
+        assert_eq!(Upstream::parse(address), Ok(Upstream { host: host.into(), port, tls }), "{address}");
+    }
+    for (address, words) in [
+        ("a.com", "write host:port"),
+        ("ftp://a.com", "write host:port"),
+        ("https://", "write host:port"),
+        ("a.com:443", "write https://a.com, or http://a.com:443 if it does not"),
+        ("https://a.com/api", "has a path"),
+        ("https://me@a.com", "write host:port"),
+    ] {
+        let error = Upstream::parse(address).unwrap_err();
+        assert!(error.contains(words), "{address}: {error}");
+    }
+}
+
+#[test]
+fn tls_asks_for_the_name_that_is_written() {
+    let text =
+        "services: [{ name: a.dns, address: 'https://10.0.0.1:8443', sni: a.example.com, ca: Cargo.toml }]\n";
+    let (_, clusters) = parse(text).unwrap().for_envoy(ECHO_ADDRESS.into());
+    let socket = &clusters[0].to_json()["transport_socket"]["typed_config"];
+    assert_eq!(socket["sni"], "a.example.com");
+    let validation = &socket["common_tls_context"]["validation_context"];
+    assert_eq!(validation["match_typed_subject_alt_names"][0]["matcher"]["exact"], "a.example.com");
+    let file = validation["trusted_ca"]["filename"].as_str().unwrap();
+    assert!(Path::new(file).is_absolute() && file.ends_with("/Cargo.toml"), "{file}");
+    for (text, expected) in [
+        ("services: [{ name: a, address: 'a.com:80', sni: a.com }]", "services[0].sni: is for TLS"),
+        (
+            "services: [{ name: a, address: 'https://a.com', ca: nowhere.pem }]",
+            "services[0].ca: nowhere.pem is not a file",
+        ),
+    ] {
+        let faults = parse(text).unwrap_err();
+        assert!(faults.len() == 1 && faults[0].contains(expected), "{faults:?}");
+    }
 }
 
 #[test]
@@ -86,7 +146,10 @@ fn each_mistake_names_file_line_field_and_remedy() {
             "routes:\n- ingress: a\n- ingress: b\n",
             "routes.yaml:3:3: routes[1]: has the domain and path of another",
         ),
-        ("services:\n- name: a\n  address: here\n", "routes.yaml:3:3: services[0].address: is no address"),
+        (
+            "services:\n- name: a\n  address: here\n",
+            "routes.yaml:3:3: services[0].address: is not an address",
+        ),
         ("services:\n- name: a\n- name: a\n", "routes.yaml:3:3: services[1].name: is there before"),
         (
             "services:\n- { name: a, protocol: grpc }\n",

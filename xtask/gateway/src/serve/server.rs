@@ -11,7 +11,7 @@ use gateway::folder::Fault;
 use gateway::{Bootstrap, Changed, Envoy, Live, LogLine};
 
 use super::{Event, Job, Options};
-use crate::plan::Plan;
+use crate::plan::{Plan, Planned};
 use crate::show;
 use crate::state::{State, StateFile};
 use crate::watch::Watch;
@@ -49,6 +49,8 @@ pub(super) struct Server {
     unmeasured: bool,
     /// Remarks that have been made.
     remarked: HashSet<String>,
+    /// Whether the last plan left something out that was wrong.
+    faulty: bool,
     /// That Envoy has ended.
     down: Option<Down>,
     /// What is to be put in force when it is back.
@@ -85,6 +87,7 @@ impl Server {
             measured: Instant::now(),
             unmeasured: false,
             remarked: HashSet::new(),
+            faulty: false,
             down: None,
             waiting: None,
         })
@@ -104,6 +107,7 @@ impl Server {
             address = self.address
         ));
         show::step("changes in the folder take effect at once; Ctrl-C ends everything");
+        show::legend();
         Ok(())
     }
 
@@ -169,8 +173,10 @@ impl Server {
     /// Tells Envoy of a plan; `sound` says that nothing has been left out of it.
     fn put_in_force(&mut self, plan: Plan, sound: bool, since: Instant) {
         let wanted = bootstrap(&plan, self.address, self.echo);
+        let before = self.plan.plugins.clone();
         let result = self.live.change(&wanted);
         self.adopt(plan);
+        let repaired = std::mem::replace(&mut self.faulty, !sound) && sound;
         self.remarks();
         match result {
             Err(error) => {
@@ -180,10 +186,24 @@ impl Server {
             Ok(changed) => {
                 let took = format!("{} ms", since.elapsed().as_millis());
                 if changed == Changed::default() && sound {
-                    show::step("what has changed makes no difference to requests");
+                    show::step(match repaired {
+                        true => "repaired: the folder says again what is running",
+                        false => "what has changed makes no difference to requests",
+                    });
                 }
                 if changed.swapped > 0 {
-                    show::step(format_args!("{} swapped in, in {took}", plural(changed.swapped)));
+                    let names: Vec<&str> = self
+                        .plan
+                        .plugins
+                        .iter()
+                        .filter(|planned| {
+                            let same_place = |old: &&Planned| old.entry.name == planned.entry.name;
+                            before.iter().find(same_place).is_some_and(|old| old.wasm != planned.wasm)
+                        })
+                        .map(|planned| planned.entry.name.as_str())
+                        .collect();
+                    let names = names.join(", ");
+                    show::step(format_args!("{} swapped in, in {took}: {names}", plural(changed.swapped)));
                 }
                 if changed.reordered {
                     show::pipeline(&self.plan, self.options.order);
@@ -238,7 +258,16 @@ impl Server {
                 None => true,
             };
             if shown {
-                show::log(&line);
+                let planned =
+                    self.plan.plugins.iter().find(|planned| of == Some(planned.entry.name.as_str()));
+                match planned {
+                    // Rules are called as in the file.
+                    Some(planned) => {
+                        let message = planned.entry.resource.with_origins(&line.message);
+                        show::log(&LogLine { message, ..line.clone() });
+                    }
+                    None => show::log(&line),
+                }
             }
             if self.last.len() == LAST_LINES {
                 self.last.pop_front();

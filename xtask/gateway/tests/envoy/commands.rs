@@ -19,7 +19,7 @@ fn requests_go_to_the_gateway_that_serves_and_traces_to_one_of_their_own() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.starts_with("the upstream answered 200"), "{said}");
     let place = |text: &str| said.find(text).unwrap_or_else(|| panic!("{text} in {said}"));
-    assert!(place(" 1 a (rule: global)") < place(" 2 b (rule: global)"), "{said}");
+    assert!(place(" 1 a (by spec.defaultConfig)") < place(" 2 b (by spec.defaultConfig)"), "{said}");
     assert_eq!(served.get("h", "/last").status, 200);
     served.wait_for("GET h/last");
     assert!(!served.output().contains("h/traced"), "{}", served.output());
@@ -35,7 +35,11 @@ fn explain_shows_what_a_rule_has_from_the_global_fields_as_the_gateway_does_it()
     let served = Served::start(folder.path(), &[]);
     for (host, stamp, said) in [
         ("own.com", "own", r#"spec.matchRules[0]: {"stamp":"own"}"#),
-        ("h.com", "global", r#"spec.matchRules[1]: {"stamp":"global"}, with stamp of the global fields"#),
+        (
+            "h.com",
+            "global",
+            "spec.matchRules[1], with stamp of the global fields:\n  {\n    \"stamp\": \"global\"\n  }\n",
+        ),
         ("h", "global", r#"default: {"stamp":"global"}"#),
     ] {
         assert_eq!(served.get(host, "/").values("x-stamps-back"), [stamp], "{host}");

@@ -126,13 +126,31 @@ impl Served {
         Self::start_with(folder, args, &[])
     }
 
+    /// From within the folder, which is named so; an empty name is none.
+    pub(crate) fn start_in(folder: &Path, name: &str) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let root = root();
+        let mut all = vec!["--root", root.to_str().unwrap(), "--port", "0"];
+        all.extend(Some(name).filter(|name| !name.is_empty()));
+        let output = File::create(place.path().join("output")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask-gateway"));
+        command.args(all).arg("--target").arg(gateway::target_dir().unwrap()).current_dir(folder);
+        command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
+        Self::serving(folder, command, place)
+    }
+
     /// The same with environment variables.
     pub(crate) fn start_with(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let place = tempfile::tempdir().unwrap();
         let mut all = vec!["--port", "0"];
         all.extend(args);
         let mut command = command(folder, &all, &place.path().join("output"));
-        let mut child = command.envs(variables.iter().copied()).spawn().unwrap();
+        command.envs(variables.iter().copied());
+        Self::serving(folder, command, place)
+    }
+
+    fn serving(folder: &Path, mut command: Command, place: TempDir) -> Self {
+        let mut child = command.spawn().unwrap();
         let deadline = Instant::now() + PATIENCE;
         let output = || fs::read_to_string(place.path().join("output")).unwrap();
         while !output().contains("Ctrl-C ends everything") {

@@ -1,7 +1,5 @@
 //! A story for people and for scripts.
 
-use std::fmt::Write as _;
-
 use anstyle::{AnsiColor, Style};
 use hyper::body::Bytes;
 use serde_json::{Value, json};
@@ -9,6 +7,7 @@ use serde_json::{Value, json};
 use super::Traced;
 use super::events::Way;
 use super::story::{Answerer, Call, Hop, Message, Story};
+use crate::layout::{WIDTH, below, fold, printable};
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
@@ -26,16 +25,20 @@ pub fn show(story: &Story, traced: &Traced) -> String {
         text.push_str(&words);
         text.push('\n');
     };
-    line(format!("{BOLD}{}{BOLD:#}", headline(story, traced)));
+    for words in fold(&headline(story, traced), WIDTH, "  ") {
+        line(format!("{BOLD}{words}{BOLD:#}"));
+    }
     line(format!("\n{BOLD}request{BOLD:#}"));
     whole(&mut line, story.hops.first().and_then(|hop| hop.request.0.as_ref()));
     for (number, hop) in story.hops.iter().enumerate() {
-        part(&mut line, number, hop, Way::Request);
+        // What the first line says is not said again.
+        let is_told = story.answerer == Answerer::Plugin(number);
+        part(&mut line, number, hop, Way::Request, is_told);
     }
     line(format!("\n{BOLD}response{BOLD:#}"));
     whole(&mut line, story.hops.last().and_then(|hop| hop.response.0.as_ref()));
     for (number, hop) in story.hops.iter().enumerate().rev() {
-        part(&mut line, number, hop, Way::Response);
+        part(&mut line, number, hop, Way::Response, true);
     }
     if !traced.metrics.is_empty() {
         line(format!("\n{BOLD}counters and gauges{BOLD:#}"));
@@ -44,11 +47,15 @@ pub fn show(story: &Story, traced: &Traced) -> String {
         }
     }
     if let Some(probe) = story.probe {
-        line(format!(
-            "\n{DIM}Times go from one probe to the next, in one request to an Envoy that has just started; with nothing \
-             between them, the first two were {} µs apart.{DIM:#}",
+        line(String::new());
+        let note = format!(
+            "Times go from one probe to the next, in one request to an Envoy that has just started; with nothing between \
+             them, the first two were {} µs apart.",
             probe / 1000
-        ));
+        );
+        for words in fold(&note, WIDTH, "") {
+            line(format!("{DIM}{words}{DIM:#}"));
+        }
     }
     text
 }
@@ -57,13 +64,13 @@ pub fn show(story: &Story, traced: &Traced) -> String {
 fn whole(line: &mut impl FnMut(String), message: Option<&Message>) {
     let Some(message) = message else { return };
     for field in &message.headers {
-        line(format!("     {}", in_words(field)));
+        indented(line, "     ", &fold(&in_words(field), ROOM, "  "));
     }
     if message.length > 0 {
-        line(format!("     {}", body(message)));
+        indented(line, "     ", &body(message));
     }
     for field in &message.trailers {
-        line(format!("     {} (trailer)", in_words(field)));
+        indented(line, "     ", &fold(&format!("{} (trailer)", in_words(field)), ROOM, "  "));
     }
 }
 
@@ -91,7 +98,7 @@ fn headline(story: &Story, traced: &Traced) -> String {
 }
 
 /// One plug-in's part of one way.
-fn part(line: &mut impl FnMut(String), number: usize, hop: &Hop, way: Way) {
+fn part(line: &mut impl FnMut(String), number: usize, hop: &Hop, way: Way, is_told: bool) {
     let passage = match way {
         Way::Request => &hop.request,
         Way::Response => &hop.response,
@@ -99,8 +106,13 @@ fn part(line: &mut impl FnMut(String), number: usize, hop: &Hop, way: Way) {
     if let (None, None) = passage {
         return line(format!("{DIM}{:>2} {}: not reached{DIM:#}", number + 1, hop.name));
     }
-    let rule = hop.rule.as_deref().unwrap_or("not reported");
-    let rule = if way == Way::Request { format!(" (rule: {rule})") } else { String::new() };
+    let rule = match (hop.field.as_deref(), hop.rule.as_deref()) {
+        (Some(field), _) => format!("by {field}"),
+        (None, Some("none")) => "no rule".into(),
+        (None, Some(rule)) => format!("by {rule}"),
+        (None, None) => "rule not reported".into(),
+    };
+    let rule = if way == Way::Request { format!(" ({rule})") } else { String::new() };
     line(format!("{:>2} {BOLD}{}{BOLD:#}{rule}{}", number + 1, hop.name, time(hop, way)));
     match passage {
         (Some(before), Some(after)) => changes(before, after).into_iter().for_each(&mut *line),
@@ -112,14 +124,24 @@ fn part(line: &mut impl FnMut(String), number: usize, hop: &Hop, way: Way) {
         (None, None) => {}
     }
     for asked in hop.calls.iter().filter(|call| call.way == way) {
-        line(format!("     {}", call(asked)));
+        indented(line, "     ", &fold(&call(asked), ROOM, "  "));
     }
-    for (_, said) in hop.log.iter().filter(|(on, _)| *on == way) {
-        line(format!("     {DIM}{said}{DIM:#}"));
+    let is_decision = |said: &str| hop.decision.as_deref().is_some_and(|decision| said.contains(decision));
+    for (_, said) in hop.log.iter().filter(|(on, said)| *on == way && !is_decision(said)) {
+        for words in fold(said, ROOM, "  ") {
+            line(format!("     {DIM}{words}{DIM:#}"));
+        }
     }
-    if let (Way::Request, Some(decision)) = (way, &hop.decision) {
-        line(format!("     {decision}"));
+    if let (Way::Request, Some(decision), false) = (way, &hop.decision, is_told) {
+        indented(line, "     ", &fold(decision, ROOM, "  "));
     }
+}
+
+/// What is left of a line behind its indent and the sign of a difference.
+const ROOM: usize = WIDTH - 7;
+
+fn indented(line: &mut impl FnMut(String), indent: &str, lines: &[String]) {
+    lines.iter().for_each(|words| line(format!("{indent}{words}")));
 }
 
 /// How long a message was with a plug-in: its headers, and its end where that is another time.
@@ -161,20 +183,27 @@ fn call(call: &Call) -> String {
 
 /// What is different behind a plug-in, as a diff.
 fn changes(before: &Message, after: &Message) -> Vec<String> {
-    let minus = |text: &str| format!("     {BAD}- {text}{BAD:#}");
-    let plus = |text: &str| format!("     {GOOD}+ {text}{GOOD:#}");
+    let signed = |style: Style, sign: char, lines: Vec<String>| {
+        let lines = lines.into_iter().enumerate();
+        lines
+            .map(|(at, text)| format!("     {style}{} {text}{style:#}", if at == 0 { sign } else { ' ' }))
+            .collect::<Vec<_>>()
+    };
+    let minus = |text: Vec<String>| signed(BAD, '-', text);
+    let plus = |text: Vec<String>| signed(GOOD, '+', text);
+    let field = |field: &Field| fold(&in_words(field), ROOM, "  ");
     let mut lines = Vec::new();
     for (old, new) in [(&before.headers, &after.headers), (&before.trailers, &after.trailers)] {
         let (gone, come) = difference(old, new);
-        lines.extend(gone.iter().map(|field| minus(&in_words(field))));
-        lines.extend(come.iter().map(|field| plus(&in_words(field))));
+        lines.extend(gone.iter().flat_map(|gone| minus(field(gone))));
+        lines.extend(come.iter().flat_map(|come| plus(field(come))));
     }
     if (&before.body, before.length) != (&after.body, after.length) {
         if before.length > 0 {
-            lines.push(minus(&body(before)));
+            lines.extend(minus(body(before)));
         }
         if after.length > 0 {
-            lines.push(plus(&body(after)));
+            lines.extend(plus(body(after)));
         }
     }
     if before.whole && !after.whole {
@@ -205,17 +234,17 @@ fn difference<'m>(old: &'m [Field], new: &'m [Field]) -> (Vec<&'m Field>, Vec<&'
 type Field = (Bytes, Bytes);
 
 fn in_words((name, value): &Field) -> String {
-    format!("{}: {}", name.escape_ascii(), String::from_utf8_lossy(value).escape_debug())
+    format!("{}: {}", name.escape_ascii(), printable(&String::from_utf8_lossy(value)))
 }
 
-fn body(message: &Message) -> String {
+/// The body in lines, JSON laid out.
+fn body(message: &Message) -> Vec<String> {
     let shown = message.body.get(..SHOWN).unwrap_or(&message.body);
-    let mut text =
-        format!("body of {} bytes: {}", message.length, String::from_utf8_lossy(shown).escape_debug());
-    if shown.len() < message.length {
-        let _ = write!(text, " …");
-    }
-    text
+    let is_whole = shown.len() == message.length;
+    let json = if is_whole { serde_json::from_slice::<Value>(shown).ok() } else { None };
+    let more = if is_whole { "" } else { " …" };
+    let text = format!("{}{more}", String::from_utf8_lossy(shown));
+    below(&format!("body of {} bytes:", message.length), &text, json.as_ref(), ROOM)
 }
 
 /// For scripts.
@@ -238,6 +267,7 @@ pub fn json(story: &Story, traced: &Traced) -> Value {
             json!({
                 "plugin": hop.name,
                 "rule": hop.rule,
+                "field": hop.field,
                 "decision": hop.decision,
                 "request": { "before": message(hop.request.0.as_ref()), "after": message(hop.request.1.as_ref()) },
                 "response": { "before": message(hop.response.0.as_ref()), "after": message(hop.response.1.as_ref()) },

@@ -2,6 +2,8 @@
 
 use hyper::body::Bytes;
 
+use serving::plan::Plan;
+
 use super::Traced;
 use super::events::{Event, Seen, Step, Way};
 
@@ -31,6 +33,8 @@ pub struct Hop {
     pub name: String,
     /// The rule that it chose, in its own words; nothing where it does not tell.
     pub rule: Option<String>,
+    /// Where what it chose stands in its resource, `spec.matchRules[1]`; nothing where it does not tell.
+    pub field: Option<String>,
     /// What it decided, in its own words.
     pub decision: Option<String>,
     /// The request before it, and behind it.
@@ -172,6 +176,30 @@ impl Story {
         let details = traced.access.as_ref().map(|line| line.details.clone()).unwrap_or_default();
         let answerer = answerer(traced, &hops, &details);
         Self { hops, answerer, details, probe }
+    }
+}
+
+impl Story {
+    /// Calls rules as the files do, in which they are written: `_rules_[0]` is `spec.matchRules[1]`, if the first match rule
+    /// is disabled.
+    pub fn name_rules(&mut self, plan: &Plan) {
+        for (hop, planned) in self.hops.iter_mut().zip(&plan.plugins) {
+            let resource = &planned.entry.resource;
+            let default = resource.configuration_field();
+            hop.field = hop.rule.as_deref().and_then(|rule| match rule {
+                "global" => Some(default.clone()),
+                "none" => None,
+                rule => Some(resource.origin(rule)),
+            });
+            let named = |text: &str| {
+                let text = resource.with_origins(text);
+                text.replacen("by the global configuration", &format!("by {default}"), 1)
+            };
+            hop.decision = hop.decision.as_deref().map(named);
+            for (_, line) in &mut hop.log {
+                *line = named(line);
+            }
+        }
     }
 }
 
