@@ -32,7 +32,7 @@ impl Configuration for Checked {
     type Fields = Fields;
 
     fn check(fields: Fields) -> Result<Self, FieldError> {
-        for (index, url) in fields.urls.iter().enumerate().filter(|(_, url)| url.contains('(')) {
+        if let Some((index, url)) = fields.urls.iter().enumerate().find(|(_, url)| url.contains('(')) {
             return Err(FieldError::in_list(
                 "urls",
                 index,

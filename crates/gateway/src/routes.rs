@@ -27,8 +27,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use config::{Every, ServiceName};
 use config::yaml::{self, Node, Position, Span};
+use config::{Every, ServiceName};
 use serde::Deserialize;
 
 use crate::folder::{Fault, ROUTES};

@@ -226,10 +226,17 @@ impl Checker<'_> {
                 .check(plugin, &configuration)?
                 .into_iter()
                 .map(|error| ConfigError::new(resource.origin(error.path()), error.message()));
-            // That there is no configuration follows from where it was written.
-            let follows =
-                |path: &str| !errors.is_empty() && (path == "spec" || path == resource.configuration_field());
-            all.extend(refused.filter(|error| !follows(error.path())));
+            // What is missing follows from where it was written.
+            let is_elsewhere = |message: &str| {
+                errors.iter().any(|error| {
+                    let key = error.path().rsplit('.').next().unwrap_or_default();
+                    message.contains(&format!("`{key}` is missing"))
+                })
+            };
+            let follows = |error: &ConfigError| {
+                !errors.is_empty() && (error.path() == "spec" || is_elsewhere(error.message()))
+            };
+            all.extend(refused.filter(|error| !follows(error)));
             let place = |path: &str| found.path(&resource.origin(path));
             texts = self.texts(source, document, plugin, &configuration, place)?;
             if all.is_empty() {

@@ -244,11 +244,10 @@ fn what_kubectl_prints_and_other_control_planes_take_is_checked() {
     let left_out = (None, "left out".to_owned());
     let errors =
         "19:items[1].spec.defaultConfig.header_name 19:items[1].spec.defaultConfig.header_vale".to_owned();
-    let istio = format!(
-        "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {{ name: x }}\nspec:\n  targetRefs: [{{ kind: \
-         Gateway, name: w }}]\n  match: [{{ mode: CLIENT, ports: [{{ number: 443 }}] }}]\n  type: HTTP\n  pluginConfig: {{}}\n  \
-         pluginName: say-hello\n  url: quay.io/me/x:latest\n"
-    );
+    let istio =
+        "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: { name: x }\nspec:\n  targetRefs: [{ kind: \
+         Gateway, name: w }]\n  match: [{ mode: CLIENT, ports: [{ number: 443 }] }]\n  type: HTTP\n  pluginConfig: {}\n  \
+         pluginName: say-hello\n  url: quay.io/me/x:latest\n".to_owned();
     let policy = "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: EnvoyExtensionPolicy\nmetadata: { name: p }\nspec:\n  targetRefs: []\n  \
                   wasm:\n  - { name: say-hello, code: { type: Image, image: { url: a.com/x } } }\n  \
                   - { name: z, code: { type: Image, image: { url: 'a.com/p/add-header@sha256:00' } }, config: { header_name: a } }\n";
