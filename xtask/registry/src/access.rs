@@ -1,5 +1,6 @@
 //! Access to a registry: protocol, credentials, bounded reads, and errors that name the remedy.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,7 +31,10 @@ pub(crate) struct Registry {
     pub(crate) client: Client,
     http: reqwest::Client,
     auth: RegistryAuth,
-    token: Option<String>,
+    /// What it was signed in for.
+    reference: Reference,
+    operation: RegistryOperation,
+    token: RefCell<Option<String>>,
     name: String,
     /// The address before `/v2/`.
     base: String,
@@ -83,12 +87,19 @@ impl Registry {
             }
             None => "is the name right? A registry without TLS needs --plain-http".into(),
         };
-        let mut registry = Self { client, http: http(local)?, auth, token: None, name, base, remedy };
+        let (http, reference) = (http(local)?, reference.clone());
+        let token = RefCell::default();
+        let registry = Self { client, http, auth, reference, operation, token, name, base, remedy };
         registry.check_realm().await?;
         // Not tried again: what cannot be reached at all is a wrong name more often than not.
-        let opened = registry.client.auth(reference, &registry.auth, operation).await;
-        registry.token = opened.map_err(|error| registry.explain(error))?;
+        registry.sign_in().await.map_err(|error| registry.explain(error))?;
         Ok(registry)
+    }
+
+    async fn sign_in(&self) -> Result<(), OciDistributionError> {
+        let token = self.client.auth(&self.reference, &self.auth, self.operation).await?;
+        self.token.replace(token);
+        Ok(())
     }
 
     /// Refuses to sign in where the registry names a place for it that is neither encrypted nor on this machine.
@@ -120,16 +131,12 @@ impl Registry {
         limit: u64,
     ) -> Result<Content, OciDistributionError> {
         let url = format!("{}/v2/{path}", self.base);
-        let mut request = self.http.get(&url);
-        if !accepted.is_empty() {
-            request = request.header(ACCEPT, accepted.join(", "));
+        let mut response = self.send(&url, accepted).await?;
+        if response.status() == StatusCode::UNAUTHORIZED && self.token.borrow().is_some() {
+            // Tokens last for minutes, and large images take longer.
+            self.sign_in().await?;
+            response = self.send(&url, accepted).await?;
         }
-        request = match (&self.token, &self.auth) {
-            (Some(token), _) => request.bearer_auth(token),
-            (None, RegistryAuth::Basic(name, password)) => request.basic_auth(name, Some(password)),
-            (None, _) => request,
-        };
-        let mut response = request.send().await?;
         let status = response.status();
         if status == StatusCode::UNAUTHORIZED {
             return Err(OciDistributionError::UnauthorizedError { url });
@@ -151,6 +158,19 @@ impl Registry {
             return Err(OciDistributionError::ServerError { code: status.as_u16(), url, message });
         }
         Ok(Content { media_type, bytes })
+    }
+
+    async fn send(&self, url: &str, accepted: &[&str]) -> Result<reqwest::Response, OciDistributionError> {
+        let mut request = self.http.get(url);
+        if !accepted.is_empty() {
+            request = request.header(ACCEPT, accepted.join(", "));
+        }
+        request = match (self.token.borrow().as_ref(), &self.auth) {
+            (Some(token), _) => request.bearer_auth(token),
+            (None, RegistryAuth::Basic(name, password)) => request.basic_auth(name, Some(password)),
+            (None, _) => request,
+        };
+        Ok(request.send().await?)
     }
 
     /// What a person can do about an error.

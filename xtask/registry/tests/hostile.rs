@@ -27,6 +27,8 @@ enum Answer {
     Whole(&'static str, String, Vec<u8>),
     /// A body without an end.
     Endless,
+    /// A body, when somebody has signed in twice.
+    WithNewToken(Vec<u8>),
 }
 
 fn content(media_type: &str, body: impl Into<Vec<u8>>) -> Answer {
@@ -36,6 +38,7 @@ fn content(media_type: &str, body: impl Into<Vec<u8>>) -> Answer {
 /// A registry that answers as it is told, and keeps the headers of its requests.
 struct Fake {
     address: String,
+    answers: Arc<Mutex<HashMap<String, Answer>>>,
     heads: Arc<Mutex<Vec<String>>>,
 }
 
@@ -44,14 +47,16 @@ impl Fake {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let heads = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&heads);
+        let answers = Arc::new(Mutex::new(answers));
+        let shared = (Arc::clone(&answers), Arc::clone(&heads));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (answers, kept) = (answers.clone(), Arc::clone(&kept));
-                std::thread::spawn(move || serve(stream.unwrap(), &answers, &kept));
+                let (answers, heads) = shared.clone();
+                let answers = answers.lock().unwrap().clone();
+                std::thread::spawn(move || serve(stream.unwrap(), &answers, &heads));
             }
         });
-        Self { address, heads }
+        Self { address, answers, heads }
     }
 
     fn image(&self) -> String {
@@ -66,19 +71,25 @@ fn serve(stream: TcpStream, answers: &HashMap<String, Answer>, heads: &Mutex<Vec
     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
     heads.lock().unwrap().push(head);
     let stream = stream.get_mut();
-    match answers.get(&path) {
+    let signed_in = heads.lock().unwrap().iter().filter(|head| head.contains("/token?")).count();
+    let answer = match answers.get(&path) {
+        Some(Answer::WithNewToken(body)) if signed_in > 1 => Some(content("", body.clone())),
+        Some(Answer::WithNewToken(_)) => Some(Answer::Whole("401 Unauthorized", String::new(), Vec::new())),
+        other => other.cloned(),
+    };
+    match answer {
         Some(Answer::Whole(status, headers, body)) => {
             let head = format!(
                 "HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n",
                 body.len()
             );
-            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
+            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
         }
         Some(Answer::Endless) => {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
             while stream.write_all(&[b"4000\r\n".as_slice(), &[b' '; 0x4000], b"\r\n"].concat()).is_ok() {}
         }
-        None => {
+        Some(Answer::WithNewToken(_)) | None => {
             let _ = stream
                 .write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}");
         }
@@ -211,4 +222,24 @@ fn a_redirect_to_another_host_does_not_get_the_credentials() {
     assert!(fake.heads.lock().unwrap().iter().filter(has_credentials).count() >= 2);
     let heads = elsewhere.heads.lock().unwrap();
     assert_eq!((heads.len(), heads.iter().filter(has_credentials).count()), (1, 0), "{heads:?}");
+}
+
+#[test]
+fn a_token_that_has_expired_is_renewed() {
+    let folder = tempfile::tempdir().unwrap();
+    let layer = b"a layer";
+    let fake = Fake::start(HashMap::new());
+    // The address is part of the answers.
+    let challenge = |address: &str| {
+        format!("www-authenticate: Bearer realm=\"http://{address}/token\",service=\"x\"\r\n")
+    };
+    let mut answers = image(layer, json!(7), None);
+    answers.insert("/v2/".into(), Answer::Whole("401 Unauthorized", challenge(&fake.address), Vec::new()));
+    answers.insert(format!("/v2/p/demo/blobs/{}", digest(layer)), Answer::WithNewToken(layer.to_vec()));
+    let tokens = content("application/json", r#"{"token":"t"}"#);
+    answers.insert("/token?scope=repository%3Ap%2Fdemo%3Apull&service=x".into(), tokens);
+    *fake.answers.lock().unwrap() = answers;
+    pull(&fake.image(), &folder.path().join("image")).succeeded();
+    let signed_in = fake.heads.lock().unwrap().iter().filter(|head| head.contains("/token?")).count();
+    assert_eq!(signed_in, 2);
 }

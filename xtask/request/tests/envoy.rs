@@ -389,3 +389,18 @@ fn a_websocket_that_a_plug_in_refuses_is_an_answer() {
         assert_eq!((story.answerer, came.len()), (Answerer::Plugin(1), 0), "{args:?}");
     }
 }
+
+#[test]
+fn usage_lines_show_what_a_person_gives() {
+    for (args, usage) in [
+        (["request", "--help"], "Usage: cargo xtask request [OPTIONS] "),
+        (["request", "--no-such-option"], "Usage: cargo xtask request [OPTIONS] "),
+        (["explain", "--help"], "Usage: cargo xtask explain [OPTIONS] --host <HOST> [FOLDER]"),
+        (["explain", "--no-such-option"], "Usage: cargo xtask explain [OPTIONS] --host <HOST> [FOLDER]"),
+    ] {
+        let output =
+            std::process::Command::new(env!("CARGO_BIN_EXE_xtask-request")).args(args).output().unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(said.contains(usage) && !said.contains("--root"), "{said}");
+    }
+}

@@ -16,6 +16,7 @@ mod foreign;
 mod held;
 mod life;
 mod order;
+mod own;
 mod registry;
 mod served;
 mod websocket;
