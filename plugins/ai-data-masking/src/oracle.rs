@@ -378,6 +378,16 @@ fn a_stream_of_more_texts_than_a_model_sends_is_broken_off() {
         assert_eq!(output.broken, index > 128, "{index}");
     }
     assert!(broken > 0);
+    let mut blocks = Stream::default();
+    for index in 0..1_000 {
+        let delta = json!({"type": "content_block_delta", "index": index, "delta": {"text": "badwor"}});
+        let stop = json!({"type": "content_block_stop", "index": index});
+        for data in [delta, stop] {
+            let output =
+                blocks.push(&config, &Masks::default(), &sse::event(data.to_string().as_bytes()), false);
+            assert!(!output.broken, "{index}");
+        }
+    }
     let choices: Vec<Value> =
         (0..200).map(|index| json!({"index": index, "delta": {"content": "x"}})).collect();
     let at_once = sse::event(json!({"choices": choices}).to_string().as_bytes());

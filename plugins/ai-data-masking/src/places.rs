@@ -180,7 +180,8 @@ impl Places {
             match what {
                 What::Stream => contents.stream |= literal == b"true",
                 What::Once => contents.once.push(value.span.clone()),
-                What::Finish if value.kind != Kind::Null => {
+                // Some models say `""` where a choice goes on.
+                What::Finish if value.kind != Kind::Null && literal != b"\"\"" => {
                     contents.finished.insert(beside.choice(value));
                     contents.once.push(value.span.clone());
                 }

@@ -1,5 +1,6 @@
 //! Requests: what they are is decided by their first bytes, since their headers are the client's word alone.
 
+use ::config::StatusCode;
 use sdk::prelude::*;
 
 use crate::config::Config;
@@ -45,16 +46,23 @@ pub fn headers(request: &mut RequestHeaders<State>, config: &Config) -> Flow {
     if request.end_of_stream() {
         return Flow::Continue;
     }
-    let encoded = headers.values("content-encoding").any(is_encoded);
-    if encoded {
+    // In a dry run nothing depends on it.
+    let kind = if config.only_looks() { StreamKind::Message } else { request.kind() };
+    let unreadable = if headers.values("content-encoding").any(is_encoded) {
+        Some((StatusCode::SERVICE_UNAVAILABLE, "content-encoding"))
+    } else if matches!(kind, StreamKind::Upgrade | StreamKind::Connect)
+        && first(&headers, "transfer-encoding").is_some()
+    {
+        // The body comes with the framing of its chunks, which an upstream that does not upgrade undoes.
+        Some((bad_request(), "transfer-encoding"))
+    } else {
+        None
+    };
+    if let Some((status, cause)) = unreadable {
         request.state.answered = !config.rules.dry_run;
         request.state.request = Reading::Passes;
-        return Flow::Reply(
-            Reply::new(::config::StatusCode::SERVICE_UNAVAILABLE)
-                .details(REQUEST_UNREADABLE)
-                .cause("content-encoding")
-                .dry_run(config.rules.dry_run),
-        );
+        let reply = Reply::new(status).details(REQUEST_UNREADABLE).cause(cause);
+        return Flow::Reply(reply.dry_run(config.rules.dry_run));
     }
     request.state.api = api(path, first(&headers, "anthropic-version").is_some());
     if config.rules.roles.is_some() && first(&headers, "content-length").is_some() {
@@ -64,7 +72,7 @@ pub fn headers(request: &mut RequestHeaders<State>, config: &Config) -> Flow {
     if config.only_looks() {
         return Flow::Continue;
     }
-    if request.kind().is_open_ended() {
+    if kind.is_open_ended() {
         request.state.request = Reading::Values(Box::new(Values::of_request()));
         return Flow::Continue;
     }
@@ -180,8 +188,11 @@ fn denied(body: &mut RequestBody<State>, config: &Config, denial: crate::Denial)
 fn unreadable(body: &mut RequestBody<State>, config: &Config) -> BodyFlow {
     body.state.answered = !config.rules.dry_run;
     body.state.request = Reading::Passes;
-    let status = ::config::StatusCode::try_from(400).unwrap_or(::config::StatusCode::FORBIDDEN);
-    BodyFlow::Reply(Reply::new(status).details(REQUEST_UNREADABLE).dry_run(config.rules.dry_run))
+    BodyFlow::Reply(Reply::new(bad_request()).details(REQUEST_UNREADABLE).dry_run(config.rules.dry_run))
+}
+
+fn bad_request() -> StatusCode {
+    StatusCode::try_from(400).unwrap_or(StatusCode::FORBIDDEN)
 }
 
 /// Whose API is at a path.

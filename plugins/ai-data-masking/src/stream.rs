@@ -207,6 +207,8 @@ impl Stream {
         if ended.iter().any(|key| self.flush_one(config, masks, key, output)) {
             return true;
         }
+        // A message may have any number of blocks, of which few are open at once.
+        self.texts.retain(|text| !contents.finishes(&text.key));
         match edits.is_empty() {
             true => self.pass(config, false, event.raw(), output),
             false => {
