@@ -46,23 +46,15 @@ pub fn headers(request: &mut RequestHeaders<State>, config: &Config) -> Flow {
     if request.end_of_stream() {
         return Flow::Continue;
     }
-    // In a dry run nothing depends on it.
-    let kind = if config.only_looks() { StreamKind::Message } else { request.kind() };
-    let unreadable = if headers.values("content-encoding").any(is_encoded) {
-        Some((StatusCode::SERVICE_UNAVAILABLE, "content-encoding"))
-    } else if matches!(kind, StreamKind::Upgrade | StreamKind::Connect)
-        && first(&headers, "transfer-encoding").is_some()
-    {
-        // The body comes with the framing of its chunks, which an upstream that does not upgrade undoes.
-        Some((bad_request(), "transfer-encoding"))
-    } else {
-        None
-    };
-    if let Some((status, cause)) = unreadable {
+    if headers.values("content-encoding").any(is_encoded) {
         request.state.answered = !config.rules.dry_run;
         request.state.request = Reading::Passes;
-        let reply = Reply::new(status).details(REQUEST_UNREADABLE).cause(cause);
-        return Flow::Reply(reply.dry_run(config.rules.dry_run));
+        return Flow::Reply(
+            Reply::new(StatusCode::SERVICE_UNAVAILABLE)
+                .details(REQUEST_UNREADABLE)
+                .cause("content-encoding")
+                .dry_run(config.rules.dry_run),
+        );
     }
     request.state.api = api(path, first(&headers, "anthropic-version").is_some());
     if config.rules.roles.is_some() && first(&headers, "content-length").is_some() {
@@ -72,7 +64,7 @@ pub fn headers(request: &mut RequestHeaders<State>, config: &Config) -> Flow {
     if config.only_looks() {
         return Flow::Continue;
     }
-    if kind.is_open_ended() {
+    if request.kind().is_open_ended() {
         request.state.request = Reading::Values(Box::new(Values::of_request()));
         return Flow::Continue;
     }
@@ -188,11 +180,8 @@ fn denied(body: &mut RequestBody<State>, config: &Config, denial: crate::Denial)
 fn unreadable(body: &mut RequestBody<State>, config: &Config) -> BodyFlow {
     body.state.answered = !config.rules.dry_run;
     body.state.request = Reading::Passes;
-    BodyFlow::Reply(Reply::new(bad_request()).details(REQUEST_UNREADABLE).dry_run(config.rules.dry_run))
-}
-
-fn bad_request() -> StatusCode {
-    StatusCode::try_from(400).unwrap_or(StatusCode::FORBIDDEN)
+    let status = StatusCode::try_from(400).unwrap_or(StatusCode::FORBIDDEN);
+    BodyFlow::Reply(Reply::new(status).details(REQUEST_UNREADABLE).dry_run(config.rules.dry_run))
 }
 
 /// Whose API is at a path.
