@@ -34,7 +34,12 @@ pub(super) fn request_map(request: &Request) -> Map {
         (Some(_), Protocol::Http2) => b"GET",
         _ => &request.method,
     };
-    let (authority, path): (&[u8], &[u8]) = (&request.host, &request.path);
+    let path: &[u8] = match request.protocol {
+        // In the request line it ends with the last byte before the spaces.
+        Protocol::Http1 => request.path.trim_ascii_end(),
+        Protocol::Http2 => &request.path,
+    };
+    let authority = trimmed(&request.host);
     // In the order in which the client sends them; over HTTP/1.1 Envoy's own.
     let pseudo: [(&[u8], &[u8]); 4] = match request.protocol {
         Protocol::Http1 => {
@@ -47,12 +52,18 @@ pub(super) fn request_map(request: &Request) -> Map {
     pseudo.iter().for_each(|(name, value)| headers.add(name, value));
     let mut fields = request.headers.clone();
     fields.extend(request.upgrade_headers());
+    let mut cookie = Vec::new();
     if request.protocol == Protocol::Http2 {
-        fields = as_http2(fields);
+        (fields, cookie) = as_http2(fields);
     }
-    headers.extend(&fields);
+    for (name, value) in &fields {
+        headers.add(name, trimmed(value));
+    }
     if let Some((name, value)) = request.framing_header() {
         headers.add(name.as_bytes(), value.as_bytes());
+    }
+    if !cookie.is_empty() {
+        headers.add(b"cookie", &cookie);
     }
     if let (Some(to), Protocol::Http2) = (&request.upgrade, request.protocol) {
         headers.add(b"upgrade", to.as_bytes());
@@ -65,8 +76,14 @@ pub(super) fn request_map(request: &Request) -> Map {
         headers.remove(b"connection");
         headers.remove(b"upgrade");
     }
-    if headers.get(b"te").is_some_and(|te| !te.eq_ignore_ascii_case(b"trailers")) {
-        headers.remove(b"te");
+    let te = headers.get(b"te").unwrap_or_default();
+    if !te.is_empty() {
+        // Of what it lists only this may go on.
+        let mut tokens = te.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        match tokens.any(|token| token.eq_ignore_ascii_case(b"trailers")) {
+            true => headers.set(b"te", b"trailers"),
+            false => headers.remove(b"te"),
+        }
     }
     for (name, value) in
         [("x-forwarded-proto", "http"), ("x-request-id", "00000000-0000-4000-8000-000000000000")]
@@ -78,23 +95,52 @@ pub(super) fn request_map(request: &Request) -> Map {
     headers
 }
 
-/// Headers as an HTTP/2 client sends them, those of one name together, and Envoy joins cookies (RFC 9113, section
-/// 8.2.3).
-fn as_http2(fields: Vec<Header>) -> Vec<Header> {
+/// A value as the codecs take it, without the spaces around it.
+pub(super) fn trimmed(value: &[u8]) -> &[u8] {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = value.iter().position(|byte| !is_space(byte)).unwrap_or(value.len());
+    let end = value.iter().rposition(|byte| !is_space(byte)).map_or(start, |last| last + 1);
+    value.get(start..end).unwrap_or_default()
+}
+
+/// Headers as an HTTP/2 client sends them, those of one name together, and the cookies that Envoy joins and puts behind
+/// them (RFC 9113, section 8.2.3).
+fn as_http2(fields: Vec<Header>) -> (Vec<Header>, Vec<u8>) {
+    let (cookies, others): (Vec<_>, Vec<_>) =
+        fields.into_iter().partition(|(name, _)| name.eq_ignore_ascii_case(b"cookie"));
+    let joined = cookies.iter().fold(Vec::new(), |mut joined, (_, cookie)| {
+        if !joined.is_empty() {
+            joined.extend_from_slice(b"; ");
+        }
+        joined.extend_from_slice(trimmed(cookie));
+        joined
+    });
+    (grouped(others), joined)
+}
+
+/// Fields with those of one name together.
+fn grouped(fields: Vec<Header>) -> Vec<Header> {
     let mut together: Vec<Header> = Vec::new();
     for (name, value) in fields {
-        let last = together.iter().rposition(|(other, _)| other.eq_ignore_ascii_case(&name));
-        match last {
-            Some(last) if name.eq_ignore_ascii_case(b"cookie") => {
-                if let Some((_, cookie)) = together.get_mut(last) {
-                    *cookie = [&**cookie, b"; ", &value].concat().into();
-                }
-            }
+        match together.iter().rposition(|(other, _)| other.eq_ignore_ascii_case(&name)) {
             Some(last) => together.insert(last + 1, (name, value)),
             None => together.push((name, value)),
         }
     }
     together
+}
+
+/// The trailers of a request, as the first filter gets them.
+pub(super) fn trailer_map(request: &Request) -> Map {
+    let mut trailers = Map::new();
+    let fields = match request.protocol {
+        Protocol::Http1 => request.trailers.clone(),
+        Protocol::Http2 => grouped(request.trailers.clone()),
+    };
+    for (name, value) in &fields {
+        trailers.add(name, trimmed(value));
+    }
+    trailers
 }
 
 /// Whether a name can be a header's (RFC 9110, section 5.6.2).

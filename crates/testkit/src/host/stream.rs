@@ -5,7 +5,7 @@ use super::half::Half;
 use super::maps::{Kind, Map};
 use super::mock::{REQUEST_HEADERS, REQUEST_TRAILERS, RESPONSE_HEADERS, RESPONSE_TRAILERS};
 use super::reply::{LocalReply, is_head};
-use super::sanitized::{is_token, request_map};
+use super::sanitized::{is_token, request_map, trailer_map};
 use crate::ByteString;
 use crate::case::{Protocol, Request, Upstream};
 use crate::outcome::{Answer, Outcome, UpstreamRequest};
@@ -119,7 +119,7 @@ impl<'a> Stream<'a> {
         if self.takes_request() {
             match &*self.request.trailers {
                 [] => self.up.data(&self.plugin, &[], true),
-                trailers => self.up.trailers(&self.plugin, Map::from(trailers)),
+                _ => self.up.trailers(&self.plugin, trailer_map(self.request)),
             }
             self.settle();
         }
@@ -323,13 +323,13 @@ impl<'a> Stream<'a> {
     /// An answer of the gateway's side also goes through the response callbacks.
     fn reply(&mut self, reply: &LocalReply) {
         if self.phase == Phase::Response {
-            // The headers have gone to the client, so all that is left is to end the stream.
+            self.outcome.details = reply.details();
             let begun = self.answer_so_far();
+            // Where the headers have gone to the client, all that is left is to end the stream.
             self.outcome.answer = Some(if begun.status != 0 {
                 let body = self.down.take_through().into();
                 Answer { body, cut_off: Some("answered after the headers had gone".into()), ..begun }
             } else {
-                self.outcome.details = reply.details();
                 reply.answer(self.request)
             });
             self.phase = Phase::Done;

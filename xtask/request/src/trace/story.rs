@@ -239,15 +239,21 @@ fn answerer(traced: &Traced, hops: &[Hop], details: &str) -> Answerer {
         return Answerer::Plugin(plugin);
     }
     match details {
-        // What is said of a WebSocket that the client has closed, or that the upstream did not accept as it should.
-        "via_upstream" | "downstream_remote_disconnect" | "websocket_handshake_unsuccessful" => {
-            Answerer::Upstream
-        }
+        "via_upstream" => Answerer::Upstream,
+        // What is said of a WebSocket that either side has closed, or that the upstream did not accept as it should.
+        _ if UPGRADED.iter().any(|upgraded| details.starts_with(upgraded)) => Answerer::Upstream,
         // Envoy's own: the plug-in could not be asked, the body was too long, no route, no upstream.
         _ if OWN.iter().any(|own| details.starts_with(own)) => Answerer::Gateway,
         _ => holds.map_or(Answerer::Gateway, Answerer::Plugin),
     }
 }
+
+/// How the details of a response begin that the upstream has opened a stream without an end with.
+const UPGRADED: [&str; 3] = [
+    "downstream_remote_disconnect",
+    "upstream_reset_after_response_started",
+    "websocket_handshake_unsuccessful",
+];
 
 /// How Envoy's own response-code details begin.
 const OWN: [&str; 9] = [

@@ -22,6 +22,7 @@ pub(super) async fn exchange(
     head_came: &(dyn Fn() + Sync),
 ) -> anyhow::Result<Option<Answer>> {
     let head = head(request).context("cannot be sent over HTTP/2: write `protocol: http1`")?;
+    let trailers = trailers(request).context("cannot be sent over HTTP/2: write `protocol: http1`")?;
     let (mut sender, connection) = h2::client::Builder::new().handshake::<_, Cursor<Vec<u8>>>(stream).await?;
     let connection = Abort(tokio::spawn(async move {
         // How a connection ends is seen on its one stream.
@@ -43,7 +44,7 @@ pub(super) async fn exchange(
         if ends && count == 0 {
             body.send_data(Cursor::new(Vec::new()), true)?;
         } else if request.reset_after.is_none() && !request.trailers.is_empty() {
-            body.send_trailers(fields(&request.trailers)?)?;
+            body.send_trailers(trailers)?;
         }
         Ok(())
     };
@@ -186,11 +187,28 @@ async fn read(answer: h2::client::ResponseFuture, head_came: &(dyn Fn() + Sync))
     })
 }
 
+/// The trailers of a request. What the library refuses would leave the request without an end.
+fn trailers(request: &Request) -> anyhow::Result<http::HeaderMap> {
+    const OF_CONNECTIONS: [&str; 6] =
+        ["connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"];
+    let trailers = fields(&request.trailers)?;
+    if let Some(name) = OF_CONNECTIONS.iter().find(|name| trailers.contains_key(**name)) {
+        anyhow::bail!("trailers: `{name}` belongs to a connection of HTTP/1.1");
+    }
+    Ok(trailers)
+}
+
 fn head(request: &Request) -> anyhow::Result<http::Request<()>> {
     let uri = [b"http://".as_slice(), &request.host, &request.path].concat();
     let mut head = http::Request::new(());
     *head.method_mut() = http::Method::from_bytes(&request.method)?;
-    *head.uri_mut() = Uri::from_maybe_shared(uri)?;
+    let uri = Uri::from_maybe_shared(uri)?;
+    let authority = uri.authority().map(|authority| authority.as_str().as_bytes());
+    let path = uri.path_and_query().map(|path| path.as_str().as_bytes());
+    if authority != Some(&*request.host) || path != Some(&*request.path) {
+        anyhow::bail!("the host and the path cannot be told apart in a URI");
+    }
+    *head.uri_mut() = uri;
     *head.version_mut() = http::Version::HTTP_2;
     if let Some(to) = &request.upgrade {
         *head.method_mut() = http::Method::CONNECT;
