@@ -133,7 +133,9 @@ impl Server {
         let mut planning: Option<Instant> = None;
         loop {
             match events.recv_timeout(TICK) {
-                Ok(Event::Changed(files)) => changed.extend(files),
+                Ok(Event::Changed(files)) => {
+                    changed.extend(files.into_iter().filter(|file| self.matters(file, folder)));
+                }
                 Ok(Event::Planned { plan, faults }) => {
                     let since = planning.take().unwrap_or_else(Instant::now);
                     self.apply(plan, &faults, since);
@@ -236,6 +238,18 @@ impl Server {
                 show::remark(remark);
             }
         }
+    }
+
+    /// Whether a change of a file can make a difference. Other files may lie in the folder, the log of this command among
+    /// them, which would otherwise never come to rest.
+    fn matters(&self, file: &Path, folder: &Path) -> bool {
+        let kind = file.extension().unwrap_or_default();
+        let is_ours = ["yaml", "yml", "json", "wasm"].into_iter().any(|known| kind == known);
+        let mut modules = self.plan.plugins.iter().flat_map(|planned| &planned.module.sources);
+        let is_source = |source: &PathBuf| {
+            file.starts_with(source) || source.canonicalize().is_ok_and(|source| file.starts_with(source))
+        };
+        is_ours || !file.starts_with(folder) || modules.any(is_source)
     }
 
     /// The files and folders whose changes matter.

@@ -70,11 +70,14 @@ fn a_folder_is_served_from_within_by_every_name_of_it() {
         served.wait_for("1 plug-in swapped in, in ");
         served.wait_for(" ms: mine");
         assert_eq!(served.get("h", "/").values("x-stamps-back"), ["two"], "{name}");
+        // A log that is written into the folder changes all the time.
+        let before = served.output().len();
+        folder.put("serve.log", "x");
         folder.put("a.yaml", &resource("two").replace("spec", "spce"));
         served.wait_for("refused; what ran before serves on");
         folder.put("a.yaml", &resource("two"));
         served.wait_for("repaired: ");
-        assert!(!served.output().contains("makes no difference"), "{}", served.output());
+        assert!(!served.output()[before..].contains("makes no difference"), "{}", served.output());
     }
 }
 
