@@ -93,7 +93,7 @@ blocker!(index_by_header, 1, |request| {
 blocker!(duplicated, 1, |request| if let Some(accept) = request.get("accept") {
     request.add("accept", accept);
 });
-blocker!(dropped, 1, |request| if request.get("te").is_some() {
+blocker!(dropped, 1, |request| if request.get("cookie").is_some() {
     request.remove("x-level");
 });
 blocker!(leaked, 1, |_request| (), |reply, seen| match seen.starts_with(b"a") {

@@ -17,8 +17,10 @@ use crate::{Usage, wasm};
 /// Look for configurations and requests that stop a plug-in or get round it
 ///
 /// Bytes become a configuration and requests, made from the plug-in's cases and the words in them. Each request goes
-/// through the plug-in twice, its body whole and in pieces. Nothing may stop the VM, every request is answered, and
-/// the answer, the upstream's request and the counters are the same both times.
+/// through the plug-in twice, its body whole and in pieces, and in one half of the scenarios the requests in pieces are
+/// open at once. Nothing may stop the VM, every request is answered, and the answer, the upstream's request and the
+/// counters are the same both times. Every header is the same as without the plug-in, but for those that its
+/// tests/changes/mod.rs declares.
 ///
 /// Natively libFuzzer chooses the bytes by the code that they reach. In the module, and where there is no C++ compiler
 /// for libFuzzer, they follow from a seed.

@@ -173,7 +173,12 @@ impl Calls {
         self.last_status = status;
     }
 
-    pub(super) fn http(&mut self, owner: u32, services: &[Service], call: &OutgoingHttp<'_>) -> Answer<u32> {
+    pub(super) fn http(
+        &mut self,
+        owner: u32,
+        services: Option<&[Service]>,
+        call: &OutgoingHttp<'_>,
+    ) -> Answer<u32> {
         let cluster = self.cluster(services, call.cluster, None).ok_or(Status::BAD_ARGUMENT)?;
         let headers = Map::parse(call.headers).ok_or(Status::BAD_ARGUMENT)?.into_kind(Kind::Request);
         let trailers = Map::parse(call.trailers).ok_or(Status::BAD_ARGUMENT)?;
@@ -188,7 +193,12 @@ impl Calls {
         Ok(token)
     }
 
-    pub(super) fn grpc(&mut self, owner: u32, services: &[Service], call: &OutgoingGrpc<'_>) -> Answer<u32> {
+    pub(super) fn grpc(
+        &mut self,
+        owner: u32,
+        services: Option<&[Service]>,
+        call: &OutgoingGrpc<'_>,
+    ) -> Answer<u32> {
         let call = self.outgoing_grpc(owner, services, call)?;
         let token = call.token;
         self.route(services, call);
@@ -199,7 +209,7 @@ impl Calls {
     fn outgoing_grpc(
         &mut self,
         owner: u32,
-        services: &[Service],
+        services: Option<&[Service]>,
         call: &OutgoingGrpc<'_>,
     ) -> Answer<Outgoing> {
         let cluster = grpc_cluster(call.service)
@@ -218,25 +228,29 @@ impl Calls {
     /// The name of a cluster that there is: among these services or, for what belongs to no request, at all.
     fn cluster(
         &self,
-        services: &[Service],
+        services: Option<&[Service]>,
         name: &[u8],
         protocol: Option<ServiceProtocol>,
     ) -> Option<String> {
         let speaks = |found: ServiceProtocol| protocol.is_none_or(|wanted| wanted == found);
-        if let Some(service) = of_cluster(services, name) {
+        if let Some(service) = of_cluster(services.unwrap_or_default(), name) {
             return Some(service.cluster.clone()).filter(|_| speaks(service.protocol));
         }
         let there = self.clusters.iter().find(|cluster| cluster.name.as_bytes() == name)?;
         Some(there.name.clone()).filter(|_| speaks(there.protocol))
     }
 
-    /// Sends a call to its service: one of the request's or, where there is no request, of the request before.
-    fn route(&mut self, services: &[Service], call: Outgoing) {
-        let cluster = call.cluster.as_bytes();
-        let known = self.services.as_deref().unwrap_or_default();
-        match of_cluster(services, cluster).or_else(|| of_cluster(known, cluster)).cloned() {
+    /// What the service of a cluster does for a request or, where there is none, for the request that began last.
+    fn service(&self, services: Option<&[Service]>, cluster: &str) -> Option<Service> {
+        let services = services.or(self.services.as_deref())?;
+        of_cluster(services, cluster.as_bytes()).cloned()
+    }
+
+    /// Sends a call to its service. Before the first request nobody knows what that does.
+    fn route(&mut self, services: Option<&[Service]>, call: Outgoing) {
+        match self.service(services, &call.cluster) {
             Some(service) => self.send(&service, call),
-            None if self.services.is_none() => self.early.push(call),
+            None if services.is_none() && self.services.is_none() => self.early.push(call),
             None => self.send(&closed(&call), call),
         }
     }
@@ -282,14 +296,11 @@ impl Calls {
     pub(super) fn grpc_stream(
         &mut self,
         owner: u32,
-        services: &[Service],
+        services: Option<&[Service]>,
         call: &OutgoingGrpc<'_>,
     ) -> Answer<u32> {
         let call = self.outgoing_grpc(owner, services, call)?;
-        let known = self.services.as_deref().unwrap_or_default();
-        let cluster = call.cluster.as_bytes();
-        let service = of_cluster(services, cluster).or_else(|| of_cluster(known, cluster)).cloned();
-        let service = service.unwrap_or_else(|| closed(&call));
+        let service = self.service(services, &call.cluster).unwrap_or_else(|| closed(&call));
         let token = call.token;
         if service.answer == ServiceAnswer::Closed {
             let arrival = Arrival::GrpcStatus { token, status: UNAVAILABLE };

@@ -32,8 +32,8 @@ pub(super) struct Context {
     pub(super) closed: bool,
     /// Which halves of the stream the plug-in lets go on; the ABI's numbers.
     pub(super) continued: [bool; 2],
-    /// What the services do with the calls of this stream.
-    pub(super) services: Vec<Service>,
+    /// What the services do with the calls of this stream; a root's calls belong to no request.
+    pub(super) services: Option<Vec<Service>>,
     /// The host calls that were made in its callbacks.
     pub(super) calls: u64,
     /// The instructions of its callbacks.

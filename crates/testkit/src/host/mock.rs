@@ -164,7 +164,7 @@ impl MockHost {
     /// Begins a stream.
     pub(super) fn open_stream(&mut self, context: u32, request: &Request, protocol: &str) {
         let properties = self.properties(&request.host, protocol);
-        let services = request.services.clone();
+        let services = Some(request.services.clone());
         *self.context(context) = Context { properties, services, ..Context::default() };
     }
 
@@ -176,7 +176,7 @@ impl MockHost {
     }
 
     /// The context that makes a call, and what the services do with it.
-    fn caller(&mut self) -> (u32, Vec<Service>) {
+    fn caller(&mut self) -> (u32, Option<Vec<Service>>) {
         (self.effective.unwrap_or(self.entered), self.here().services.clone())
     }
 
@@ -452,13 +452,13 @@ impl Host for MockHost {
     fn http_call(&mut self, call: OutgoingHttp<'_>) -> Answer<u32> {
         self.count("proxy_http_call")?;
         let (owner, services) = self.caller();
-        self.outgoing.http(owner, &services, &call)
+        self.outgoing.http(owner, services.as_deref(), &call)
     }
 
     fn grpc_call(&mut self, call: OutgoingGrpc<'_>) -> Answer<u32> {
         self.count("proxy_grpc_call")?;
         let (owner, services) = self.caller();
-        self.outgoing.grpc(owner, &services, &call)
+        self.outgoing.grpc(owner, services.as_deref(), &call)
     }
 
     fn grpc_cancel(&mut self, token: u32) -> Answer<()> {
@@ -469,7 +469,7 @@ impl Host for MockHost {
     fn grpc_stream(&mut self, stream: OutgoingGrpc<'_>) -> Answer<u32> {
         self.count("proxy_grpc_stream")?;
         let (owner, services) = self.caller();
-        self.outgoing.grpc_stream(owner, &services, &stream)
+        self.outgoing.grpc_stream(owner, services.as_deref(), &stream)
     }
 
     fn grpc_send(&mut self, token: u32, message: &[u8], last: bool) -> Answer<()> {
