@@ -51,7 +51,10 @@ pub fn form(body: &[u8], ended: bool) -> Form {
 
 /// The first unit that is no white space.
 fn first(body: &[u8], width: usize, big: bool) -> Unit {
-    for (index, bytes) in body.chunks(width).enumerate() {
+    // Of bytes there may be many.
+    let is_space = |byte: &u8| SPACE.contains(&u32::from(*byte));
+    let spaces = if width == 1 { body.iter().take_while(|byte| is_space(byte)).count() } else { 0 };
+    for (index, bytes) in body.chunks(width).enumerate().skip(spaces) {
         match unit(bytes, width, big, index == 0) {
             Unit::Space => {}
             // UTF-32 begins `{` with three bytes of zeros beside it, and so does much that is binary.
