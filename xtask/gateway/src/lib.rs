@@ -11,6 +11,7 @@
 pub mod echo;
 pub mod modules;
 pub mod plan;
+pub mod secret;
 pub mod serve;
 pub mod show;
 pub mod state;

@@ -9,6 +9,7 @@ use gateway::folder::{Fault, StageOrder, stage_name};
 use gateway::{AccessLine, LogLevel, LogLine};
 
 use crate::plan::{Plan, Planned};
+use crate::secret::Hider;
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -164,7 +165,7 @@ pub fn access(line: &AccessLine) {
         styled(style, line.status),
         line.method,
         line.host,
-        line.path,
+        Hider::default().header(b":path", line.path.as_bytes()),
         styled(DIM, format_args!("{} {} ms", line.route, line.duration)),
     );
 }

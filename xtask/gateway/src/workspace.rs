@@ -145,6 +145,25 @@ impl Workspace {
         Ok(self.reports(plugin, document)?.iter().any(|report| report.rules_start_from_global))
     }
 
+    /// The schema of the plug-in's fields, OpenAPI v3; nothing for one of the classic style.
+    ///
+    /// # Errors
+    ///
+    /// The plug-in cannot be asked.
+    pub fn schema(&self, plugin: &Plugin) -> Result<Option<Value>> {
+        let output =
+            self.xtask(["schema", &plugin.name, "--json"]).output().context("cargo cannot be started")?;
+        if output.stdout.is_empty() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            if said.contains("is of the classic style") {
+                return Ok(None);
+            }
+            bail!("{} cannot be asked for its schema: {}", plugin.name, said.trim());
+        }
+        let schema: Value = serde_json::from_slice(&output.stdout).context("reading the plug-in's schema")?;
+        Ok(schema.pointer("/configSchema/openAPIV3Schema").cloned())
+    }
+
     /// What the plug-in's own code says; nothing for one of the classic style.
     fn reports(&self, plugin: &Plugin, document: &Value) -> Result<Vec<Report>> {
         let mut child = self

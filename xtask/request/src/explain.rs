@@ -7,11 +7,12 @@ use gateway::Routes;
 use gateway::explain::{Applies, Explanation, Request};
 use gateway::folder::{self, Entry, Fault, StageOrder};
 use serde_json::Value;
+use serving::secret::Hider;
 use serving::workspace::Workspace;
 
 use crate::layout::{WIDTH, below, fold};
 
-/// Explains a request; the faults of the folder are an error.
+/// Explains a request, with the secrets of configurations hidden; the faults of the folder are an error.
 ///
 /// # Errors
 ///
@@ -21,6 +22,7 @@ pub fn explain(
     order: StageOrder,
     request: &Request,
     workspace: &Workspace,
+    hider: &Hider,
 ) -> Result<Explanation> {
     let in_words = |faults: Vec<Fault>| {
         let lines: Vec<String> = faults.iter().map(Fault::to_string).collect();
@@ -41,8 +43,27 @@ pub fn explain(
             None
         }) == Some(true)
     };
-    let explanation = gateway::explain::explain(&plugins, &routes, request, &mut inherits)?;
-    failed.map_or(Ok(explanation), Err)
+    let mut explanation = gateway::explain::explain(&plugins, &routes, request, &mut inherits)?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    if hider.shows() {
+        return Ok(explanation);
+    }
+    for (met, entry) in explanation.plugins.iter_mut().zip(&plugins.plugins) {
+        let (Applies::Rule { configuration, .. } | Applies::Default { configuration }) = &mut met.applies
+        else {
+            continue;
+        };
+        if configuration.is_empty() {
+            continue;
+        }
+        // Which fields of a foreign plug-in are secret their names alone can tell.
+        let plugin = entry.source.as_deref().and_then(|name| workspace.plugin(name));
+        let schema = plugin.map(|plugin| workspace.schema(&plugin)).transpose()?.flatten();
+        hider.configuration(configuration, schema.as_ref());
+    }
+    Ok(explanation)
 }
 
 /// For people.

@@ -11,11 +11,12 @@ use gateway::explain::Request;
 use gateway::folder::StageOrder;
 use gateway::{Envoy, StartError};
 use request::client::{self, Answer, Sent};
-use request::trace::{Story, Traced, json, run_with, show};
+use request::trace::{Story, Traced, hidden, hider, hider_of, json, run_with, show};
 use request::websocket::{self, Received};
 use request::{curl, explain};
 use serving::modules::Modules;
 use serving::plan::Planner;
+use serving::secret::Hider;
 use serving::workspace::Workspace;
 use serving::{Order, Usage, echo, state};
 
@@ -77,6 +78,9 @@ struct RequestArgs {
     /// Print the trace as JSON.
     #[arg(long, requires = "trace")]
     json: bool,
+    /// Show what a trace hides: credentials in headers, parameters, cookies and configurations, wherever they turn up.
+    #[arg(long, requires = "trace")]
+    show_secrets: bool,
     /// Build images of plug-ins of this workspace from source instead of pulling them.
     #[arg(long)]
     from_source: bool,
@@ -117,6 +121,9 @@ struct ExplainArgs {
     /// Print it as JSON.
     #[arg(long)]
     json: bool,
+    /// Show the credentials in configurations.
+    #[arg(long)]
+    show_secrets: bool,
 }
 
 #[derive(clap::Args)]
@@ -164,7 +171,8 @@ fn explained(args: &ExplainArgs, workspace: &Workspace) -> Result<bool> {
         service: args.service.clone(),
         consumer: args.consumer.clone(),
     };
-    let explanation = explain::explain(&args.folder, args.stage_order.into(), &request, workspace)?;
+    let hider = if args.show_secrets { Hider::shows_all() } else { Hider::default() };
+    let explanation = explain::explain(&args.folder, args.stage_order.into(), &request, workspace, &hider)?;
     if args.json {
         anstream::println!("{}", serde_json::to_string_pretty(&explanation)?);
     } else {
@@ -181,7 +189,7 @@ fn send(args: &RequestArgs, workspace: Workspace) -> Result<bool> {
     let serves = state::read(folder);
     if let (false, Some(state)) = (args.trace, &serves) {
         let answer = runtime.block_on(exchange(args, state.address, &sent))?;
-        return finish(args, &sent, answer.as_ref());
+        return finish(args, &sent, answer.as_ref(), &Hider::shows_all());
     }
     let order = match (args.gateway.stage_order, &serves) {
         (Some(order), _) => order.into(),
@@ -222,17 +230,20 @@ fn send(args: &RequestArgs, workspace: Workspace) -> Result<bool> {
             },
             None => error,
         })?;
-    if args.trace {
-        let names: Vec<&str> = plan.plugins.iter().map(|planned| planned.wasm.name.as_str()).collect();
-        let mut story = Story::of(&traced, &names);
-        story.name_rules(&plan);
-        if args.json {
-            anstream::println!("{}", serde_json::to_string_pretty(&json(&story, &traced))?);
-            return Ok(traced.answer.is_some());
-        }
-        anstream::print!("{}\n", show(&story, &traced));
+    if !args.trace {
+        return finish(args, &sent, traced.answer.as_ref(), &Hider::shows_all());
     }
-    finish(args, &sent, traced.answer.as_ref())
+    let names: Vec<&str> = plan.plugins.iter().map(|planned| planned.wasm.name.as_str()).collect();
+    let mut story = Story::of(&traced, &names);
+    story.name_rules(&plan);
+    let hider = if args.show_secrets { Hider::shows_all() } else { hider(&sent, &traced, &story) };
+    let story = hidden(&story, &hider);
+    if args.json {
+        anstream::println!("{}", serde_json::to_string_pretty(&json(&story, &traced))?);
+        return Ok(traced.answer.is_some());
+    }
+    anstream::print!("{}\n", show(&story, &traced));
+    finish(args, &sent, traced.answer.as_ref(), &hider)
 }
 
 /// Sends the request, or opens the WebSocket and prints what comes.
@@ -243,9 +254,14 @@ async fn exchange(args: &RequestArgs, address: SocketAddr, sent: &Sent) -> Resul
     use std::io::Write as _;
     // The trace as JSON is all that a script wants to read.
     let shown = !args.json;
+    // Before there is a trace, what was sent tells what is secret.
+    let hider = match args.trace && !args.show_secrets {
+        true => hider_of(sent),
+        false => Hider::shows_all(),
+    };
     let opened = |answer: &Answer| {
         if shown && (!args.silent || args.include) {
-            writeln!(std::io::stdout(), "{}", websocket::head(answer))?;
+            writeln!(std::io::stdout(), "{}", hider.text(&websocket::head(answer)))?;
         }
         Ok(())
     };
@@ -253,7 +269,9 @@ async fn exchange(args: &RequestArgs, address: SocketAddr, sent: &Sent) -> Resul
         match message {
             Received::Closed(_) if args.silent => {}
             Received::Closed(_) => anstream::eprintln!("{message}"),
-            Received::Text(_) | Received::Binary(_) if shown => writeln!(std::io::stdout(), "{message}")?,
+            Received::Text(_) | Received::Binary(_) if shown => {
+                writeln!(std::io::stdout(), "{}", hider.text(&message.to_string()))?;
+            }
             Received::Text(_) | Received::Binary(_) => {}
         }
         Ok(())
@@ -262,18 +280,18 @@ async fn exchange(args: &RequestArgs, address: SocketAddr, sent: &Sent) -> Resul
 }
 
 /// Prints what is left to print of an answer; whether there was one, and all of it came.
-fn finish(args: &RequestArgs, sent: &Sent, answer: Option<&Answer>) -> Result<bool> {
-    let Some(answer) = answer.filter(|_| sent.websocket) else { return print(args, answer) };
+fn finish(args: &RequestArgs, sent: &Sent, answer: Option<&Answer>, hider: &Hider) -> Result<bool> {
+    let Some(answer) = answer.filter(|_| sent.websocket) else { return print(args, answer, hider) };
     use std::io::Write as _;
-    std::io::stdout().write_all(&answer.body)?;
+    std::io::stdout().write_all(&hider.bytes(&answer.body))?;
     if let Some(broken) = &answer.broken {
         anstream::eprintln!("the WebSocket broke off: {broken}");
     }
     Ok(answer.broken.is_none())
 }
 
-/// The answer, as curl prints it.
-fn print(args: &RequestArgs, answer: Option<&Answer>) -> Result<bool> {
+/// The answer, as curl prints it; behind a trace with its secrets hidden.
+fn print(args: &RequestArgs, answer: Option<&Answer>, hider: &Hider) -> Result<bool> {
     use std::io::Write as _;
     let Some(answer) = answer else {
         if !args.silent {
@@ -285,14 +303,14 @@ fn print(args: &RequestArgs, answer: Option<&Answer>) -> Result<bool> {
     if args.include {
         writeln!(out, "{:?} {}", answer.version, answer.status)?;
         for (name, value) in &answer.headers {
-            writeln!(out, "{name}: {}", String::from_utf8_lossy(value.as_bytes()))?;
+            writeln!(out, "{name}: {}", hider.header(name.as_str().as_bytes(), value.as_bytes()))?;
         }
         writeln!(out)?;
     }
-    out.write_all(&answer.body)?;
+    out.write_all(&hider.bytes(&answer.body))?;
     if args.include {
         for (name, value) in &answer.trailers {
-            writeln!(out, "{name}: {}", String::from_utf8_lossy(value.as_bytes()))?;
+            writeln!(out, "{name}: {}", hider.header(name.as_str().as_bytes(), value.as_bytes()))?;
         }
     }
     if let Some(broken) = &answer.broken {

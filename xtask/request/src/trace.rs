@@ -5,6 +5,7 @@
 //! "continue" and never writes, so neither buffering nor pauses of the plug-ins change.
 
 mod events;
+mod hide;
 mod show;
 mod story;
 
@@ -14,9 +15,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use gateway::{AccessLine, Bootstrap, LogLevel, Process, Wasm};
 use serving::plan::Plan;
+use serving::secret::Hider;
 
 use crate::client::{self, Answer, Sent};
 pub use events::{Event, Way};
+pub use hide::hidden;
 pub use show::{json, show};
 pub use story::{Answerer, Call, CallEnd, Hop, Message, Story};
 
@@ -40,6 +43,40 @@ pub struct Traced {
     pub events: Vec<Event>,
     /// The counters and gauges of the plug-ins afterwards.
     pub metrics: Vec<(String, u64)>,
+}
+
+/// What hides the secrets of a request.
+#[must_use]
+pub fn hider_of(sent: &Sent) -> Hider {
+    let mut hider = Hider::default();
+    hider.learn(b":path", sent.path.as_bytes());
+    for (name, value) in sent.headers.iter().chain(&sent.trailers) {
+        hider.learn(name.as_str().as_bytes(), value.as_bytes());
+    }
+    hider
+}
+
+/// What hides the secrets of a request and of everything that was seen of it.
+#[must_use]
+pub fn hider(sent: &Sent, traced: &Traced, story: &Story) -> Hider {
+    let mut hider = hider_of(sent);
+    let answer = traced.answer.iter().flat_map(|answer| [&answer.headers, &answer.trailers]);
+    for (name, value) in answer.flatten() {
+        hider.learn(name.as_str().as_bytes(), value.as_bytes());
+    }
+    for hop in &story.hops {
+        for message in
+            [&hop.request.0, &hop.request.1, &hop.response.0, &hop.response.1].into_iter().flatten()
+        {
+            message
+                .headers
+                .iter()
+                .chain(&message.trailers)
+                .for_each(|(name, value)| hider.learn(name, value));
+        }
+        hop.calls.iter().for_each(|call| hider.learn(b":path", call.path.as_bytes()));
+    }
+    hider
 }
 
 /// Sends a request through the plug-ins of a plan, with probes or without.

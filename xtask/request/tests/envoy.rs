@@ -8,11 +8,12 @@ use clap::Parser;
 use gateway::folder::StageOrder;
 use gateway::{Envoy, target_dir};
 use request::client::{Answer, Sent};
-use request::trace::{Answerer, Story, Traced, Way, json, run, run_with, show};
+use request::trace::{Answerer, Story, Traced, Way, hidden, hider, json, run, run_with, show};
 use request::websocket::{Received, talk};
 use serde_json::Value;
 use serving::modules::Modules;
 use serving::plan::{Plan, Planner};
+use serving::secret::Hider;
 use serving::workspace::Workspace;
 use tempfile::TempDir;
 
@@ -403,4 +404,37 @@ fn usage_lines_show_what_a_person_gives() {
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(said.contains(usage) && !said.contains("--root"), "{said}");
     }
+}
+
+#[test]
+#[ignore = "in Envoy: cargo xtask test"]
+fn a_trace_hides_credentials_wherever_they_turn_up() {
+    let gateway = Gateway::new();
+    let secrets = ["abcdef-bearer", "abcdef-session", "abcdef-key", "abcdef-form", "abcdef-ca"];
+    let sent = sent(&[
+        "/x?user=me&api_key=abcdef-key",
+        "-H",
+        "authorization: Bearer abcdef-bearer",
+        "-H",
+        "cookie: theme=dark; session=abcdef-session",
+        "-H",
+        "x-ca-signature: abcdef-ca",
+        "-H",
+        "x-copy: abcdef-session",
+        "-d",
+        "name=me&password=abcdef-form",
+    ]);
+    let (story, traced) = gateway.story(&sent);
+    let hiding = hidden(&story, &hider(&sent, &traced, &story));
+    // The echo's answer holds the whole request.
+    let told = json(&hiding, &traced).to_string();
+    assert!(told.contains("user=me") && told.contains("name=me"), "{told}");
+    for text in [show(&hiding, &traced), told] {
+        for secret in secrets {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+        assert!(text.contains("<hidden>"), "{text}");
+    }
+    let shown = json(&hidden(&story, &Hider::shows_all()), &traced).to_string();
+    assert!(secrets.iter().all(|secret| shown.contains(secret)), "{shown}");
 }
