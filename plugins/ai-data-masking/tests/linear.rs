@@ -196,7 +196,7 @@ fn documents_of_any_depth() {
             let (small, deep) = (cost(96 << 10, 8), cost(96 << 10, 5_000));
             let ratio = deep as f64 / small as f64;
             println!("{name}: 5000 levels cost {deep}, 8 {small}: {ratio:.3}");
-            // A level means more for its bytes than a value does; each match told each level before, which is hundreds.
+            // A level costs more for its bytes than a value; walking the levels for each match would cost hundreds of times.
             assert!(
                 ratio <= 2.0,
                 "{name}: 5000 levels cost {deep}, and 8 of the same size {small}: {ratio:.3}"
