@@ -25,7 +25,7 @@ use crate::{
 };
 use answer::{HOST_FAILURE, fail};
 use decision::{Point, resolve};
-use task::Task;
+use task::Waiting;
 
 /// Everything that one VM knows.
 pub struct Vm<P: Plugin> {
@@ -66,8 +66,12 @@ struct Stream<P: Plugin> {
     config: Config<P::Config>,
     /// Absent before the first callback of a request, and while work has it.
     state: Option<P::State>,
-    request: Progress<P::State>,
-    response: Progress<P::State>,
+    request: Progress,
+    response: Progress,
+    /// An open-ended stream was to be held, and the log says so.
+    warned: bool,
+    /// Work that it waits for. Boxed, because most streams never have any, and each is moved about.
+    waiting: Option<Box<Waiting<P::State>>>,
 }
 
 /// Which configuration a stream has.
@@ -81,7 +85,7 @@ enum Config<C> {
 
 /// How far one half of a stream has come.
 #[derive(Default)]
-struct Progress<S> {
+struct Progress {
     /// Bytes that the gateway holds because the plug-in said so.
     held: usize,
     /// The plug-in has seen the end of the body.
@@ -92,12 +96,6 @@ struct Progress<S> {
     trailers: bool,
     /// What the head says of the stream, where the plug-in may hold it.
     kind: StreamKind,
-    /// An open-ended stream was to be held, and the log says so.
-    warned: bool,
-    /// Work that it waits for. Boxed, because most streams never have any.
-    task: Option<Box<Task<S>>>,
-    /// Bytes that the gateway holds and nobody has looked at because of work, and whether they are the last.
-    unseen: Option<(usize, bool)>,
 }
 
 /// Which half of a stream a callback is about.
@@ -144,6 +142,8 @@ impl<P: Plugin> Vm<P> {
                 state: None,
                 request: Progress::default(),
                 response: Progress::default(),
+                warned: false,
+                waiting: None,
             },
         );
     }
@@ -352,7 +352,7 @@ fn waits<P: Plugin>(choice: &Choice<P::Config>) -> Waits {
 }
 
 impl<P: Plugin> Stream<P> {
-    fn progress(&mut self, phase: Phase) -> &mut Progress<P::State> {
+    fn progress(&mut self, phase: Phase) -> &mut Progress {
         match phase {
             Phase::Request => &mut self.request,
             Phase::Response => &mut self.response,
@@ -370,9 +370,10 @@ fn run_body_callback<P: Plugin>(
     last: bool,
 ) -> u32 {
     if P::CALL_OUTS && stream.is_busy(half) {
-        let unseen = &mut stream.progress(half.phase).unseen;
-        // At the trailers there is no size; what was there before is still there.
-        *unseen = Some((unseen.map_or(size, |(before, _)| before.max(size)), last));
+        if let Some(pause) = stream.pause(half) {
+            // At the trailers there is no size; what was there before is still there.
+            pause.unseen = Some((pause.unseen.map_or(size, |(before, _)| before.max(size)), last));
+        }
         return PAUSE;
     }
     let progress = stream.progress(half.phase);
@@ -431,12 +432,10 @@ fn catch_up<P: Plugin>(
     choice: &Choice<P::Config>,
     mut action: u32,
 ) -> u32 {
-    let busy = stream.is_busy(half);
-    let progress = stream.progress(half.phase);
-    if busy || progress.decided {
+    if stream.is_busy(half) || stream.progress(half.phase).decided {
         return action;
     }
-    if let Some((size, last)) = progress.unseen.take() {
+    if let Some((size, last)) = stream.pause(half).and_then(|pause| pause.unseen.take()) {
         action = run_body_callback(context, stream, half, choice, size, last);
     }
     run_trailers_callback(context, stream, half, choice, action)

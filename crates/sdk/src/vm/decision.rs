@@ -41,28 +41,27 @@ pub(super) fn resolve<P: Plugin>(
     point: Point,
     outcome: Outcome,
 ) -> u32 {
-    let progress = stream.progress(half.phase);
     if let Point::Body { last: true, .. } = point {
-        progress.ended = true;
+        stream.progress(half.phase).ended = true;
     }
     let action = match outcome {
         Outcome::Continue => CONTINUE,
-        Outcome::Hold if point.is_end() || progress.goes_on::<P>() => CONTINUE,
+        Outcome::Hold if point.is_end() || stream.goes_on(half) => CONTINUE,
         Outcome::Hold => PAUSE,
         Outcome::Failed => fail::<P>(half.stream, HOST_FAILURE),
         Outcome::Reply(reply) => {
-            progress.decided = true;
+            stream.progress(half.phase).decided = true;
             answer::<P>(&reply, choice.rule, half.stream)
         }
         Outcome::Reset => {
-            progress.decided = true;
+            stream.progress(half.phase).decided = true;
             match host::close_stream(half.stream) {
                 Ok(()) => PAUSE,
                 Err(_) => fail::<P>(half.stream, HOST_FAILURE),
             }
         }
         Outcome::Wait(work) if P::CALL_OUTS => {
-            progress.hold(point);
+            stream.progress(half.phase).hold(point);
             return task::begin(context, stream, half, choice, point, work);
         }
         // Without call-outs no work can be made.
@@ -74,25 +73,24 @@ pub(super) fn resolve<P: Plugin>(
     action
 }
 
-impl<S> Progress<S> {
+impl Progress {
     /// Notes what the gateway holds of the body and the plug-in has seen, until the stream goes on.
     fn hold(&mut self, point: Point) {
         if let Point::Body { size, .. } = point {
             self.held = size;
         }
     }
+}
 
+impl<P: Plugin> Stream<P> {
     /// Whether what was to be held goes on, because its sender may wait for what comes of it; the log says so.
-    fn goes_on<P: Plugin>(&mut self) -> bool {
-        if !self.kind.is_open_ended() {
+    fn goes_on(&mut self, half: Half) -> bool {
+        let kind = self.progress(half.phase).kind;
+        if !kind.is_open_ended() {
             return false;
         }
         if !std::mem::replace(&mut self.warned, true) {
-            crate::warn!(
-                "{}: {} is not held, it has no end to wait for: what arrives goes on",
-                P::NAME,
-                self.kind
-            );
+            crate::warn!("{}: {kind} is not held, it has no end to wait for: what arrives goes on", P::NAME);
         }
         true
     }

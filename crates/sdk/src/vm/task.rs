@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use super::decision::{Point, resolve};
-use super::{Choice, Config, Half, REQUEST, RESPONSE, Stream, Vm, catch_up};
+use super::{Choice, Config, Half, Phase, REQUEST, RESPONSE, Stream, Vm, catch_up};
 use crate::Plugin;
 use crate::abi::{CONTINUE, PAUSE};
 use crate::call::{self, Delivery, Kind, Owner};
@@ -13,8 +13,23 @@ use crate::flow::{Outcome, Work};
 use crate::host;
 use crate::wait::Parked;
 
+/// What a stream waits for.
+#[derive(Default)]
+pub(super) struct Waiting<S> {
+    request: Pause<S>,
+    response: Pause<S>,
+}
+
+/// What one half of a stream waits for.
+#[derive(Default)]
+pub(super) struct Pause<S> {
+    task: Option<Task<S>>,
+    /// Bytes that the gateway holds and nobody has looked at because of work, and whether they are the last.
+    pub(super) unseen: Option<(usize, bool)>,
+}
+
 /// Work under way on one half of a stream.
-pub(super) struct Task<S> {
+struct Task<S> {
     future: Pin<Box<dyn Future<Output = Outcome>>>,
     parked: Rc<Parked<S>>,
     /// Where the callback that began it stood.
@@ -39,7 +54,10 @@ pub(super) fn begin<P: Plugin>(
     let has_state = state.is_some();
     parked.state.set(state);
     let task = Task { future: work.future, parked, point, has_state };
-    stream.progress(half.phase).task = Some(Box::new(task));
+    stream.waiting.get_or_insert_default();
+    if let Some(pause) = stream.pause(half) {
+        pause.task = Some(task);
+    }
     match advance(context, stream, half) {
         None => PAUSE,
         Some((point, outcome)) => resolve(context, stream, half, choice, point, outcome),
@@ -50,21 +68,33 @@ impl<P: Plugin> Stream<P> {
     /// Whether a callback of this half has to wait: its own work is under way, or that of the response has the
     /// state, without which no callback of a request runs.
     pub(super) fn is_busy(&self, half: Half) -> bool {
-        let response_has_state = || self.response.task.as_ref().is_some_and(|task| task.has_state);
+        let Some(waiting) = &self.waiting else { return false };
         match half.phase {
-            super::Phase::Request => self.request.task.is_some() || response_has_state(),
-            super::Phase::Response => self.response.task.is_some(),
+            Phase::Request => {
+                let response_has_state = waiting.response.task.as_ref().is_some_and(|task| task.has_state);
+                waiting.request.task.is_some() || response_has_state
+            }
+            Phase::Response => waiting.response.task.is_some(),
         }
+    }
+
+    /// What one half waits for, if the stream has ever waited.
+    pub(super) fn pause(&mut self, half: Half) -> Option<&mut Pause<P::State>> {
+        let waiting = self.waiting.as_deref_mut()?;
+        Some(match half.phase {
+            Phase::Request => &mut waiting.request,
+            Phase::Response => &mut waiting.response,
+        })
     }
 }
 
 /// Polls the work of one half: nothing while it waits or where there is none, and when it is done what it came to.
 fn advance<P: Plugin>(context: u32, stream: &mut Stream<P>, half: Half) -> Option<(Point, Outcome)> {
-    let mut task = stream.progress(half.phase).task.take()?;
+    let mut task = stream.pause(half)?.task.take()?;
     let owner = Owner::Stream(context);
     let outcome = match call::poll(owner, context, &mut task.future) {
         Poll::Pending if call::any_open(owner) => {
-            stream.progress(half.phase).task = Some(task);
+            stream.pause(half)?.task = Some(task);
             return None;
         }
         Poll::Pending => {
@@ -73,7 +103,7 @@ fn advance<P: Plugin>(context: u32, stream: &mut Stream<P>, half: Half) -> Optio
         }
         Poll::Ready(outcome) => outcome,
     };
-    let Task { future, parked, point, has_state } = *task;
+    let Task { future, parked, point, has_state } = task;
     drop(future); // Work that is given up gives the state back now.
     if has_state {
         stream.state = parked.state.take();
@@ -141,7 +171,8 @@ impl<P: Plugin> Vm<P> {
             }
         }
         // What of the request waited for the state that the response's work had.
-        if stream.request.unseen.is_some() && !stream.is_busy(REQUEST) {
+        let has_unseen = stream.pause(REQUEST).is_some_and(|pause| pause.unseen.is_some());
+        if has_unseen && !stream.is_busy(REQUEST) {
             let action = catch_up(waiting, stream, REQUEST, &choice, PAUSE);
             go_on(stream, REQUEST, action);
         }
