@@ -27,6 +27,7 @@ mod session;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use commands::Kind;
 use markdown::{Block, blocks};
@@ -125,14 +126,14 @@ fn examples_of_help_exist() {
     }
 }
 
-#[test]
-#[ignore = "builds plug-ins and starts Envoy: `cargo xtask test` runs it"]
-fn documents_do_what_they_say() {
+/// Goes through the documents that are chosen, one after another: they make the same folders, and take a port each.
+fn follow(chosen: impl Fn(&Path) -> bool) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _alone = ONE_AT_A_TIME.lock();
     let mut failures = Vec::new();
-    for (file, plugin) in documents() {
+    for (file, plugin) in documents().into_iter().filter(|(file, _)| chosen(file)) {
         let mut session = Session::new(&plugin);
         for block in blocks_of(&file) {
-            let here = place(&file, block.line);
             let done = match (block.language.as_str(), block.attributes.as_str()) {
                 ("console", _) => console(&mut session, &file, &block),
                 ("yaml", "") => session.yaml(&block.text),
@@ -141,11 +142,36 @@ fn documents_do_what_they_say() {
                 _ => Ok(()),
             };
             if let Err(why) = done {
-                failures.push(format!("{here}: {why}"));
+                let failure = format!("{}: {why}", place(&file, block.line));
+                // At once: the rest takes minutes.
+                eprintln!("{failure}\n");
+                failures.push(failure);
             }
         }
     }
-    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    assert!(failures.is_empty(), "{} failures: see above", failures.len());
+}
+
+fn is_of_a_plug_in(file: &Path) -> bool {
+    file.starts_with(root().join("plugins"))
+}
+
+#[test]
+#[ignore = "builds plug-ins and starts Envoy: `cargo xtask test` runs it"]
+fn the_readme_does_what_it_says() {
+    follow(|file| file == root().join("README.md"));
+}
+
+#[test]
+#[ignore = "builds plug-ins and starts Envoy: `cargo xtask test` runs it"]
+fn readmes_of_plug_ins_do_what_they_say() {
+    follow(is_of_a_plug_in);
+}
+
+#[test]
+#[ignore = "builds plug-ins and starts Envoy: `cargo xtask test` runs it"]
+fn other_documents_do_what_they_say() {
+    follow(|file| file != root().join("README.md") && !is_of_a_plug_in(file));
 }
 
 fn console(session: &mut Session, file: &Path, block: &Block) -> Result<(), String> {

@@ -163,7 +163,8 @@ impl Session {
         shell.env("PATH", std::env::join_paths(path).unwrap()).env("NO_COLOR", "1");
         shell.env("APPLIED", self.folder.path().join("applied.yaml")).env("DOCKER_CONFIG", "/nonexistent");
         let output = shell.output().unwrap();
-        let said = [output.stdout, output.stderr].concat();
+        // The end of a body need not be that of a line.
+        let said = [output.stdout, b"\n".to_vec(), output.stderr].concat();
         (output.status.code(), String::from_utf8_lossy(&said).into_owned())
     }
 
