@@ -8,6 +8,7 @@ const FILES: &[(&str, &str)] = &[
     ("src/lib.rs", include_str!("../templates/src/lib.rs.template")),
     ("src/config.rs", include_str!("../templates/src/config.rs.template")),
     ("tests/cases.rs", include_str!("../templates/tests/cases.rs.template")),
+    ("tests/changes/mod.rs", include_str!("../templates/tests/changes/mod.rs.template")),
     ("tests/cases.yaml", include_str!("../templates/tests/cases.yaml.template")),
 ];
 
