@@ -68,7 +68,8 @@ proptest! {
             Ok(regexes) => regexes,
             Err(error) => {
                 prop_assert!(error.message.contains("never matches"), "{}", error);
-                return Ok(prop_assert!(!theirs[error.index].is_match(&text)));
+                prop_assert!(!theirs[error.index].is_match(&text));
+                return Ok(());
             }
         };
         let expected = theirs.iter().any(|regex| regex.is_match(&text));
