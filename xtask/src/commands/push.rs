@@ -10,7 +10,7 @@ use crate::commands::build::Flavour;
 use crate::commands::package;
 use crate::destination::{Destination, check_tag};
 use crate::git::listed;
-use crate::image::verdicts;
+use crate::image::{Consumer, verdicts};
 use crate::output::warning;
 use crate::package::{DIRTY, Tree};
 use crate::registry::{self, Access};
@@ -81,7 +81,8 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let top = layout.top()?;
     let manifest = Reader::Any.image(&layout, top)?.manifest;
     let verdicts = verdicts(&layout, top, false);
-    if !verdicts.iter().any(|verdict| verdict.takes) {
+    // What `docker load` accepts need not have a module at all.
+    if !verdicts.iter().any(|verdict| verdict.takes && verdict.consumer != Consumer::Docker) {
         let reasons = verdicts.first().into_iter().flat_map(|verdict| &verdict.rules).filter(|rule| !rule.ok);
         let reasons: Vec<String> = reasons.map(|rule| format!("{}: {}", rule.rule, rule.detail)).collect();
         bail!(
