@@ -91,10 +91,13 @@ fn handshake(request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
         is_websocket(protocol.as_ref())?;
     } else {
         is_websocket(request.headers().get(UPGRADE)?.as_bytes())?;
-        let accept = derive_accept_key(request.headers().get(SEC_WEBSOCKET_KEY)?.as_bytes());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
-        headers.insert(SEC_WEBSOCKET_ACCEPT, HeaderValue::from_str(&accept).ok()?);
+        // What was an extended CONNECT before the gateway has no key.
+        if let Some(key) = request.headers().get(SEC_WEBSOCKET_KEY) {
+            let accept = derive_accept_key(key.as_bytes());
+            headers.insert(SEC_WEBSOCKET_ACCEPT, HeaderValue::from_str(&accept).ok()?);
+        }
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     }

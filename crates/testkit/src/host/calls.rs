@@ -180,12 +180,15 @@ impl Calls {
         call: &OutgoingHttp<'_>,
     ) -> Answer<u32> {
         let cluster = self.cluster(services, call.cluster, None).ok_or(Status::BAD_ARGUMENT)?;
-        let headers = Map::parse(call.headers).ok_or(Status::BAD_ARGUMENT)?.into_kind(Kind::Request);
+        let mut headers = Map::parse(call.headers).ok_or(Status::BAD_ARGUMENT)?.into_kind(Kind::Request);
         let trailers = Map::parse(call.trailers).ok_or(Status::BAD_ARGUMENT)?;
         if [":method", ":path", ":authority"].iter().any(|name| headers.get(name.as_bytes()).is_none()) {
             return Err(Status::BAD_ARGUMENT);
         }
         self.http_token += 1;
+        // Envoy tells the service that the call is its own, and how long it waits.
+        headers.add(b"x-envoy-internal", b"true");
+        headers.add(b"x-envoy-expected-rq-timeout-ms", call.timeout.to_string().as_bytes());
         let request = UpstreamRequest { body: call.body.into(), ..seen(&headers, &trailers) };
         let (token, timeout) = (self.http_token, call.timeout);
         let protocol = ServiceProtocol::Http1;

@@ -47,8 +47,9 @@ async fn over_http2(served: &Served, host: &str) {
     let response = response.await.unwrap();
     assert_eq!(response.status(), 200);
     let mut answered = response.into_body();
-    for _ in 0..2 {
-        body.send_data(Bytes::from_static(FROM_CLIENT), false).unwrap();
+    for message in 0..2 {
+        let sent = body.send_data(Bytes::from_static(FROM_CLIENT), false);
+        sent.unwrap_or_else(|error| panic!("{host}, message {message}: {error}"));
         assert_eq!(answered.data().await.unwrap().unwrap(), FROM_SERVER);
     }
 }
