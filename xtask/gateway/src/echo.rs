@@ -93,13 +93,14 @@ fn handshake(request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
         is_websocket(request.headers().get(UPGRADE)?.as_bytes())?;
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
-        // What was an extended CONNECT before the gateway has no key.
-        if let Some(key) = request.headers().get(SEC_WEBSOCKET_KEY) {
-            let accept = derive_accept_key(key.as_bytes());
-            headers.insert(SEC_WEBSOCKET_ACCEPT, HeaderValue::from_str(&accept).ok()?);
-        }
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    }
+    // Versions of HTTP may change on the way: an extended CONNECT may have the key of a client of HTTP/1.1, and an
+    // upgrade none where the client has sent a CONNECT.
+    if let Some(key) = request.headers().get(SEC_WEBSOCKET_KEY) {
+        let accept = derive_accept_key(key.as_bytes());
+        response.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, HeaderValue::from_str(&accept).ok()?);
     }
     response.headers_mut().insert("x-upstream", HeaderValue::from_static("echo"));
     Some(response)
