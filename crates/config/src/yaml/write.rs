@@ -30,7 +30,7 @@ pub fn write(value: &Value) -> Result<String, YamlError> {
 ///
 /// # Errors
 ///
-/// As [`write`].
+/// As [`write()`].
 pub fn write_inline(value: &Value) -> Result<String, YamlError> {
     let value = canonical(value);
     read_back(inline(&value), &value)

@@ -45,8 +45,8 @@ fn collect(value: &Value, schema: &Value, path: &str, found: &mut Vec<(String, S
         }
         Value::Object(fields) => {
             for (name, field) in fields {
-                let own = &schema["properties"][name];
-                let schema = if own.is_null() { &schema["additionalProperties"] } else { own };
+                let own = schema["properties"].get(name);
+                let schema = own.unwrap_or(&schema["additionalProperties"]);
                 let dot = if path.is_empty() { "" } else { "." };
                 collect(field, schema, &format!("{path}{dot}{name}"), found);
             }
