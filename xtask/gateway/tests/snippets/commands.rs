@@ -17,7 +17,7 @@ pub(crate) const MAPPED: &[(&str, &str)] = &[
 ];
 
 /// Programs that are run.
-const PROGRAMS: &[&str] = &["cargo", "curl", "mkdir"];
+const PROGRAMS: &[&str] = &["cargo", "curl", "echo", "mkdir"];
 
 /// A command.
 #[derive(Debug)]

@@ -1,14 +1,14 @@
 //! A reader of one document: what they have made, and what runs.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
 use super::commands::Command;
 use super::printed::missing;
 use super::server::Server;
-use super::{root, schema};
+use super::{debian, root, schema};
 
 /// Plug-ins are built while a gateway starts.
 const TIMEOUT: Duration = Duration::from_secs(900);
@@ -17,7 +17,7 @@ const TIMEOUT: Duration = Duration::from_secs(900);
 const REGISTRY: &str = "registry.example.com";
 
 /// The plug-in that the documents start, and the folder that git ignores.
-const NEW: &str = "plugins/my-plugin";
+pub(crate) const NEW: &str = "plugins/my-plugin";
 const SANDBOX: &str = "sandbox";
 
 pub(crate) struct Session {
@@ -52,10 +52,7 @@ impl Drop for Serving {
 impl Drop for Session {
     fn drop(&mut self) {
         self.serving = None;
-        if let Some(lock) = self.lock.take() {
-            let _ = fs::remove_dir_all(root().join(NEW));
-            let _ = fs::write(root().join("Cargo.lock"), lock);
-        }
+        self.put_back();
         let _ = fs::remove_dir_all(root().join(SANDBOX));
     }
 }
@@ -86,8 +83,17 @@ impl Session {
         if let Some(folder) = text.strip_prefix("cargo xtask serve ") {
             return self.serve(Path::new(folder));
         }
-        if text.starts_with("curl ") && self.serving.is_none() {
-            self.serve_configuration()?;
+        if text.starts_with("curl ") {
+            if !debian::on_path("curl") {
+                return Err("there is no curl: install it, as in `sudo apt-get install curl`".into());
+            }
+            if self.serving.is_none() {
+                self.serve_configuration()?;
+            }
+        }
+        if ["cargo xtask package ", "cargo xtask push "].iter().any(|start| text.starts_with(start)) {
+            // What is shipped is of a commit: a reader has committed what they made, or is elsewhere.
+            self.put_back();
         }
         if text.starts_with("cargo xtask new ") {
             if root().join(NEW).exists() {
@@ -95,15 +101,19 @@ impl Session {
             }
             self.lock = Some(fs::read(root().join("Cargo.lock")).unwrap());
         }
+        let limited = command.printed.iter().any(|line| line.contains(" 429 "));
+        let text = match text.strip_prefix("curl -i ").filter(|_| limited) {
+            // A limit is met by the request after the last one that is let through, in the same second.
+            Some(rest) => {
+                format!("curl --silent --output /dev/null {rest}'?[1-200]' --next --silent -i {rest}")
+            }
+            None => text.clone(),
+        };
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            let (code, said) = self.shell(text);
-            let why = self.wrong(command, code, &said);
-            // A limit is met by the request after the last one that is let through.
-            let again =
-                text.starts_with("curl ") && command.printed.iter().any(|line| line.contains(" 429 "));
-            match why {
-                Some(_) if again && Instant::now() < deadline => {}
+            let (code, said) = self.shell(&text);
+            match self.wrong(command, code, &said) {
+                Some(_) if limited && Instant::now() < deadline => {}
                 Some(why) => return Err(why),
                 None => return self.applied(),
             }
@@ -116,8 +126,8 @@ impl Session {
         if (code == Some(0)) == fails {
             return Some(format!("exit code {code:?}:\n{said}"));
         }
-        if let Some(line) = missing(&command.printed, said) {
-            return Some(format!("does not print\n{line}\nbut\n{said}"));
+        if let Some(lines) = missing(&command.printed, said) {
+            return Some(format!("does not print\n{lines}\nbut\n{said}"));
         }
         // `# 403: the shop's rule`
         let status = command.comment.split(|c: char| !c.is_ascii_digit()).find(|digits| digits.len() == 3);
@@ -142,9 +152,18 @@ impl Session {
                 text.push_str(" --allow-dirty");
             }
         }
-        if text.contains(" --dry-run") && is_dirty() {
-            // A release is of a commit alone.
-            return (Some(0), String::new());
+        let mut folder = root();
+        if let Some(args) = text.strip_prefix("cargo xtask release ") {
+            // A release is of a commit alone, whatever is in the works here.
+            folder = match self.clone_of_root() {
+                Ok(folder) => folder,
+                Err(why) => return (None, why),
+            };
+            let manifest = root().join("Cargo.toml");
+            text = format!(
+                "cargo run --quiet --package xtask --manifest-path '{}' -- release {args}",
+                manifest.display()
+            );
         }
         if let Some(serving) = &self.serving {
             for host in ["127.0.0.1:8080", "localhost:8080", "//gateway"] {
@@ -158,14 +177,39 @@ impl Session {
         }
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = std::iter::once(self.folder.path().to_path_buf()).chain(std::env::split_paths(&path));
+        // In the order in which a terminal shows it, without the progress that curl shows where there is none.
+        let text = format!("exec 2>&1\n{}", text.replace("curl -i ", "curl --silent --show-error -i "));
         let mut shell = Process::new("sh");
-        shell.current_dir(root()).args(["-c", &text]).stdin(Stdio::null());
+        shell.current_dir(folder).args(["-c", &text]).stdin(Stdio::null());
         shell.env("PATH", std::env::join_paths(path).unwrap()).env("NO_COLOR", "1");
         shell.env("APPLIED", self.folder.path().join("applied.yaml")).env("DOCKER_CONFIG", "/nonexistent");
         let output = shell.output().unwrap();
-        // The end of a body need not be that of a line.
-        let said = [output.stdout, b"\n".to_vec(), output.stderr].concat();
-        (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Takes away the plug-in that was started.
+    fn put_back(&mut self) {
+        if let Some(lock) = self.lock.take() {
+            let _ = fs::remove_dir_all(root().join(NEW));
+            let _ = fs::remove_dir_all(root().join("dist/my-plugin"));
+            let _ = fs::write(root().join("Cargo.lock"), lock);
+        }
+    }
+
+    /// The last commit in a folder of its own, in which the plug-in has something to release.
+    fn clone_of_root(&self) -> Result<PathBuf, String> {
+        let clone = self.folder.path().join("clone");
+        let url = format!("file://{}", root().display());
+        git(Process::new("git").args(["clone", "--quiet", "--depth", "1", &url]).arg(&clone))?;
+        let changelog = clone.join("CHANGELOG.md");
+        let text = fs::read_to_string(&changelog).map_err(|error| error.to_string())?;
+        let open = "## Unreleased\n\n";
+        let text = text.replacen(open, &format!("{open}- `{}`: of this test.\n", self.plugin), 1);
+        fs::write(&changelog, text).map_err(|error| error.to_string())?;
+        let commit =
+            ["-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "--quiet", "-am", "test"];
+        git(Process::new("git").current_dir(&clone).args(commit).args(["--no-verify", "--no-gpg-sign"]))?;
+        Ok(clone)
     }
 
     /// Checks what was given to `kubectl apply` against the schema of its kind.
@@ -279,8 +323,7 @@ fn json(text: &str) -> Result<serde_json::Value, String> {
     }
 }
 
-/// Whether files are new or changed.
-fn is_dirty() -> bool {
-    let output = Process::new("git").current_dir(root()).args(["status", "--porcelain"]).output().unwrap();
-    !output.stdout.is_empty()
+fn git(command: &mut Process) -> Result<(), String> {
+    let output = command.output().map_err(|error| format!("git cannot be started: {error}"))?;
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }

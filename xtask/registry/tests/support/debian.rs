@@ -27,7 +27,8 @@ pub(crate) fn program(name: &str) -> Command {
     command
 }
 
-fn on_path(name: &str) -> bool {
+/// Whether a program is on the `PATH`.
+pub(crate) fn on_path(name: &str) -> bool {
     env::split_paths(&env::var_os("PATH").unwrap_or_default()).any(|folder| folder.join(name).is_file())
 }
 
