@@ -328,7 +328,10 @@ impl<'a> Stream<'a> {
             // Where the headers have gone to the client, all that is left is to end the stream.
             self.outcome.answer = Some(if begun.status != 0 {
                 let body = self.down.take_through().into();
-                Answer { body, cut_off: Some("answered after the headers had gone".into()), ..begun }
+                // Over HTTP/1.1 nothing behind a 101 but the end of the connection says that the body ends.
+                let is_framed = begun.status != 101 || self.request.protocol == Protocol::Http2;
+                let cut_off = is_framed.then(|| "answered after the headers had gone".into());
+                Answer { body, cut_off, ..begun }
             } else {
                 reply.answer(self.request)
             });
