@@ -26,7 +26,7 @@ enum Unit {
 }
 
 /// The units of Unicode's encodings: how many bytes each has, and whether the first of them is the highest.
-const ENCODINGS: [(usize, bool); 5] = [(1, true), (2, true), (2, false), (4, true), (4, false)];
+const ENCODINGS: &[(usize, bool)] = &[(1, true), (2, true), (2, false), (4, true), (4, false)];
 const SPACE: &[u32] = &[0x20, 0x09, 0x0a, 0x0b, 0x0c, 0x0d];
 const MARK: &[u32] = &[0xfeff];
 const BEGIN: &[u32] = &[0x7b, 0x5b];
@@ -34,9 +34,14 @@ const UTF8_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
 
 /// What a body is that begins so, and has no more bytes if it has `ended`.
 pub fn form(body: &[u8], ended: bool) -> Form {
+    let encodings = match body {
+        // In no wider one a text begins with two characters of ASCII.
+        [1..=0x7f, second, ..] if *second != 0 => ENCODINGS.get(..1).unwrap_or(ENCODINGS),
+        _ => ENCODINGS,
+    };
     let rest = body.strip_prefix(UTF8_MARK);
     let mut open = rest.is_none() && UTF8_MARK.starts_with(body);
-    for (index, (width, big)) in ENCODINGS.into_iter().enumerate() {
+    for (index, &(width, big)) in encodings.iter().enumerate() {
         let marked = index == 0 && rest.is_some();
         let from = if marked { rest.unwrap_or_default() } else { body };
         match first(from, width, big) {
@@ -106,7 +111,7 @@ mod tests {
 
     #[test]
     fn json_is_known_in_every_encoding_and_in_any_pieces() {
-        for encoding in ENCODINGS {
+        for &encoding in ENCODINGS {
             for text in ["{}", "[1]", " \r\n\t{\"a\":1}", "\u{feff}{\"a\":1}", "\u{feff}\n[]"] {
                 if encoding.0 == 1 && text.starts_with('\u{feff}') {
                     continue;

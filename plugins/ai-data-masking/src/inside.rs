@@ -58,7 +58,10 @@ pub fn spliced(literal: &str, edits: &[Edit]) -> Option<String> {
 
 /// Reads documents of which each begins on a line of its own: one, or lines of JSON. `each` reads the one at a place,
 /// and says where it ends.
-pub fn documents<E>(text: &str, mut each: impl FnMut(usize) -> Result<usize, E>) -> Result<bool, E> {
+pub fn documents(
+    text: &str,
+    each: &mut dyn FnMut(usize) -> Result<usize, JsonError>,
+) -> Result<bool, JsonError> {
     let space = |from: usize| {
         let rest = text.get(from..).unwrap_or_default();
         rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len()

@@ -1,7 +1,7 @@
 //! Where the texts of a document are.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use config::{FieldError, NonEmptyString};
@@ -96,7 +96,7 @@ pub struct Contents {
     /// Whether the answer is to be a stream.
     pub stream: bool,
     /// The choices that end with this event, by their `index`.
-    finished: BTreeSet<usize>,
+    finished: Numbers,
     /// Whether all of them end.
     ends: bool,
     /// See [`What::Once`].
@@ -111,9 +111,27 @@ impl Key {
 }
 
 impl Contents {
+    /// Adds a text. They are found in their order, and what two paths name is one text: an API's rather than a named one.
+    fn push(&mut self, text: Text) {
+        match self.texts.last_mut() {
+            Some(last) if last.span.start == text.span.start => {
+                if last.api.is_none() && text.api.is_some() {
+                    *last = text;
+                }
+            }
+            _ => self.texts.push(text),
+        }
+    }
+
+    /// A choice ends.
+    fn finish(&mut self, choice: usize) {
+        *self.finished.at(List::Choices, Indexes::from_iter([choice])) = choice;
+    }
+
     /// Whether nothing follows of this text.
     pub fn finishes(&self, key: &Key) -> bool {
-        self.ends || key.choice.is_some_and(|choice| self.finished.contains(&choice))
+        let is_finished = |choice| self.finished.get(List::Choices, Indexes::from_iter([choice])).is_some();
+        self.ends || key.choice.is_some_and(is_finished)
     }
 }
 
@@ -167,46 +185,43 @@ impl Places {
         let beside = self.beside(document, found);
         let mut contents = Contents { ends: beside.ends, ..Contents::default() };
         if beside.finishes {
-            contents.finished.insert(beside.number(List::Top, &[], 0));
+            contents.finish(beside.number(List::Top, Indexes::default(), 0));
         }
         for value in found {
             let literal = document.get(value.span.clone()).unwrap_or_default();
             let Some(what) = self.what.get(value.path).copied() else { continue };
-            let is_string = value.kind == Kind::String;
-            let mut push = |key: Key, api: Option<Api>, goes_on: bool| {
-                let is_json = matches!(key.place, Place::Api(field) if field.is_json());
-                contents.texts.push(Text { span: value.span.clone(), key, api, goes_on, is_json });
-            };
-            match what {
-                What::Stream => contents.stream |= literal == b"true",
-                What::Once => contents.once.push(value.span.clone()),
+            let text = match what {
+                What::Stream => {
+                    contents.stream |= literal == b"true";
+                    continue;
+                }
+                What::Once => {
+                    contents.once.push(value.span.clone());
+                    continue;
+                }
                 // Some models say `""` where a choice goes on.
                 What::Finish if value.kind != Kind::Null && literal != b"\"\"" => {
-                    contents.finished.insert(beside.choice(value));
+                    contents.finish(beside.choice(value));
                     contents.once.push(value.span.clone());
+                    continue;
                 }
-                What::Text(field, api) if is_string => push(beside.key(field, api, value), Some(api), true),
-                What::Part(list, api) if is_string && beside.is_text(list, value) => {
-                    push(beside.key(Field::Content, api, value), Some(api), true);
+                _ if value.kind != Kind::String => continue,
+                What::Text(field, api) => (Place::Api(field), Some(api), true),
+                What::Part(list, api) if beside.is_text(list, value) => {
+                    (Place::Api(Field::Content), Some(api), true)
                 }
-                What::Deltas if is_string && beside.responses && !beside.is_binary => {
+                What::Deltas if beside.responses && !beside.is_binary => {
                     let field = if beside.is_json { Field::Arguments } else { Field::Content };
-                    push(beside.key(field, Api::Responses, value), Some(Api::Responses), true);
+                    (Place::Api(field), Some(Api::Responses), true)
                 }
-                What::Whole(_, Api::Responses) if !beside.responses => {}
-                What::Whole(field, api) if is_string => {
-                    push(beside.key(field, api, value), Some(api), false);
-                }
-                What::Inside(api) if is_string => {
-                    push(beside.key(Field::Content, api, value), Some(api), false);
-                }
-                What::Named(index) if is_string => push(beside.named(index, value), None, true),
-                _ => {}
-            }
+                What::Whole(_, Api::Responses) if !beside.responses => continue,
+                What::Whole(field, api) => (Place::Api(field), Some(api), false),
+                What::Inside(api) => (Place::Api(Field::Content), Some(api), false),
+                What::Named(index) => (Place::Named(index), None, true),
+                _ => continue,
+            };
+            contents.push(beside.text(text, value));
         }
-        // What two paths name is one text, and an API's before a named one.
-        contents.texts.sort_by_key(|text| (text.span.start, text.api.is_none()));
-        contents.texts.dedup_by_key(|text| text.span.start);
         contents
     }
 
@@ -215,16 +230,17 @@ impl Places {
         let mut beside = Beside::default();
         for value in found {
             let literal = document.get(value.span.clone()).unwrap_or_default();
-            let number = || std::str::from_utf8(literal).ok().and_then(|number| number.parse().ok());
             match self.what.get(value.path) {
                 Some(What::Choice) => beside.choices.push(value.span.clone()),
                 Some(What::Number(list)) => {
-                    beside.numbers.extend(number().map(|number| ((*list, value.indexes), number)));
+                    if let Some(number) = number(literal) {
+                        *beside.numbers.at(*list, value.indexes) = number;
+                    }
                 }
-                Some(What::ContentIndex) => beside.content = number().unwrap_or_default(),
+                Some(What::ContentIndex) => beside.content = number(literal).unwrap_or_default(),
                 Some(What::PartType(list)) => {
                     let is_text = json::decode(literal).is_none_or(|kind| !NO_TEXT.contains(&&*kind));
-                    *beside.parts.entry((*list, value.indexes)).or_default() |= is_text;
+                    *beside.numbers.at(*list, value.indexes) |= usize::from(is_text);
                 }
                 Some(What::Ends) => beside.event(&json::decode(literal).unwrap_or_default()),
                 _ => {}
@@ -239,12 +255,10 @@ impl Places {
 struct Beside {
     /// Where choices are, in order.
     choices: Vec<Range<usize>>,
-    /// The numbers of choices, items and calls, by their place.
-    numbers: BTreeMap<(List, Indexes), usize>,
+    /// The numbers of choices, items and calls, and whether a part may be a text: 1, or 0.
+    numbers: Numbers,
     /// The number of the text in its item.
     content: usize,
-    /// Whether a part may be a text, by its place.
-    parts: BTreeMap<(List, Indexes), bool>,
     /// Whether it is an event of OpenAI's responses; whether its piece is one of JSON, or of what is no text.
     responses: bool,
     is_json: bool,
@@ -252,6 +266,26 @@ struct Beside {
     /// Whether the event ends its item, or all of them.
     finishes: bool,
     ends: bool,
+}
+
+/// Numbers by their place. All that is looked up in a document is one, so that there is one map's code in the module.
+#[derive(Debug, Default)]
+struct Numbers(BTreeMap<(List, Indexes), usize>);
+
+impl Numbers {
+    /// The one at a place, to be set: 0 where there is none.
+    fn at(&mut self, list: List, place: Indexes) -> &mut usize {
+        self.0.entry((list, place)).or_default()
+    }
+
+    fn get(&self, list: List, place: Indexes) -> Option<usize> {
+        self.0.get(&(list, place)).copied()
+    }
+}
+
+/// A number as it is written.
+fn number(literal: &[u8]) -> Option<usize> {
+    std::str::from_utf8(literal).ok()?.parse().ok()
 }
 
 impl Beside {
@@ -271,15 +305,24 @@ impl Beside {
         );
     }
 
-    fn number(&self, list: List, place: &[usize], otherwise: usize) -> usize {
-        let known = Indexes::from_iter(place.iter().copied());
-        self.numbers.get(&(list, known)).copied().unwrap_or(otherwise)
+    fn number(&self, list: List, place: Indexes, otherwise: usize) -> usize {
+        self.numbers.get(list, place).unwrap_or(otherwise)
     }
 
     /// The `index` of the choice that a value is in, or its place where it has none.
     fn choice(&self, value: &Found) -> usize {
         let place = value.indexes.first().copied().unwrap_or_default();
-        self.number(List::Choices, &[place], place)
+        self.number(List::Choices, Indexes::from_iter([place]), place)
+    }
+
+    /// The text that a value is.
+    fn text(&self, (place, api, goes_on): (Place, Option<Api>, bool), value: &Found) -> Text {
+        let key = match place {
+            Place::Api(field) => self.key(field, api.unwrap_or_default(), value),
+            Place::Named(path) => self.named(path, value),
+        };
+        let is_json = matches!(place, Place::Api(field) if field.is_json());
+        Text { span: value.span.clone(), key, api, goes_on, is_json }
     }
 
     /// The text of an API that a value belongs to.
@@ -287,11 +330,13 @@ impl Beside {
         let second = || value.indexes.get(1).copied().unwrap_or_default();
         let (choice, within) = match (api, field) {
             (Api::Chat, Field::Arguments) => {
-                (self.choice(value), self.number(List::Tools, &value.indexes, second()))
+                (self.choice(value), self.number(List::Tools, value.indexes, second()))
             }
             (Api::Chat, Field::Details | Field::Summaries) => (self.choice(value), second()),
             (Api::Chat, _) => (self.choice(value), 0),
-            (Api::Messages | Api::Responses, _) => (self.number(List::Top, &[], 0), self.content),
+            (Api::Messages | Api::Responses, _) => {
+                (self.number(List::Top, Indexes::default(), 0), self.content)
+            }
         };
         Key { place: Place::Api(field), choice: Some(choice), indexes: vec![within] }
     }
@@ -311,7 +356,7 @@ impl Beside {
 
     /// Whether a part does not say that it is something else than a text.
     fn is_text(&self, list: List, part: &Found) -> bool {
-        self.parts.get(&(list, part.indexes)).copied().unwrap_or(true)
+        self.numbers.get(list, part.indexes) != Some(0)
     }
 }
 

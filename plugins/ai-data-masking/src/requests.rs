@@ -35,9 +35,20 @@ pub enum Reading {
 /// The head of a request.
 pub fn headers(request: &mut RequestHeaders<State>, config: &Config) -> Flow {
     let headers = request.all();
-    let path = first(&headers, ":path").unwrap_or_default();
+    let (mut path, mut length, mut codings) = (&b""[..], false, false);
+    let (mut encoded, mut anthropic) = (false, false);
+    for (name, value) in headers.iter() {
+        match name {
+            b":path" => path = value,
+            b"accept-encoding" => codings = true,
+            b"content-encoding" => encoded |= is_encoded(value),
+            b"content-length" => length = true,
+            b"anthropic-version" => anthropic = true,
+            _ => {}
+        }
+    }
     let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
-    if first(&headers, "accept-encoding").is_some() {
+    if codings {
         let is_other = is_other(path, first(&headers, "sec-fetch-dest"), first(&headers, "accept"));
         if config.raw || !is_other {
             request.set("accept-encoding", "identity");
@@ -46,7 +57,7 @@ pub fn headers(request: &mut RequestHeaders<State>, config: &Config) -> Flow {
     if request.end_of_stream() {
         return Flow::Continue;
     }
-    if headers.values("content-encoding").any(is_encoded) {
+    if encoded {
         request.state.answered = !config.rules.dry_run;
         request.state.request = Reading::Passes;
         return Flow::Reply(
@@ -56,8 +67,8 @@ pub fn headers(request: &mut RequestHeaders<State>, config: &Config) -> Flow {
                 .dry_run(config.rules.dry_run),
         );
     }
-    request.state.api = api(path, first(&headers, "anthropic-version").is_some());
-    if config.rules.roles.is_some() && first(&headers, "content-length").is_some() {
+    request.state.api = api(path, anthropic);
+    if config.rules.roles.is_some() && length {
         // The body may become another.
         request.remove("content-length");
     }

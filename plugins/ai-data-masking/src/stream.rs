@@ -349,16 +349,20 @@ impl EventShape {
             let next = texts.partition_point(|text| text.span.start < range.start);
             texts.get(next).is_some_and(|text| text.span.start < range.end)
         };
-        let once = contents.once.iter().filter(|range| !has_text(range));
-        let mut blanks: Vec<(Range<usize>, &[u8])> = texts
-            .iter()
-            .map(|text| (text.span.clone(), &b"\"\""[..]))
-            .chain(once.map(|range| (range.clone(), &b"null"[..])))
-            .collect();
-        blanks.sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
+        let mut once = contents.once.iter().filter(|range| !has_text(range)).peekable();
+        let mut texts = texts.iter().map(|text| &text.span).peekable();
         let mut shape = Self { name: event.name().map(<[u8]>::to_vec), data: Vec::with_capacity(data.len()) };
         let (mut places, mut from) = (Vec::new(), 0);
-        for (range, blank) in blanks {
+        // Both are in order.
+        loop {
+            let next = texts.peek().map_or(usize::MAX, |text| text.start);
+            let (range, blank): (_, &[u8]) = match once.next_if(|range| range.start < next) {
+                Some(range) => (range, b"null"),
+                None => match texts.next() {
+                    Some(text) => (text, b"\"\""),
+                    None => break,
+                },
+            };
             // What is inside of what is not said again.
             if range.start < from {
                 continue;

@@ -86,10 +86,10 @@ pub fn mistake(places: &Places, body: &[u8]) -> Option<usize> {
         Err(error) => std::str::from_utf8(body.get(..error.valid_up_to())?).ok()?,
     };
     let mut at = 0;
-    let read = documents(text, |from| {
+    let read = documents(text, &mut |from| {
         let (_, end) = places.read_at(text, from)?;
         at = end;
-        Ok::<_, json::JsonError>(end)
+        Ok(end)
     });
     match read {
         Ok(true) => None,
@@ -115,12 +115,12 @@ pub fn words(rules: &Rules, bytes: &[u8], is_json: bool) -> Option<&'static str>
     let escaped = |text: &str| text.contains('\\');
     let text = std::str::from_utf8(bytes).ok()?;
     let mut cause = None;
-    let read = documents(text, |at| {
+    let read = documents(text, &mut |at| {
         let (literals, end) = json::literals_at(text, at)?;
         let spans = literals.into_iter().filter_map(|literal| text.get(literal.span));
         let mut words = spans.filter(|span| escaped(span)).filter_map(|span| json::decode(span.as_bytes()));
         cause = cause.or_else(|| words.find_map(|text| rules.denied.cause(&text)));
-        Ok::<_, json::JsonError>(end)
+        Ok(end)
     });
     read.ok().and(cause)
 }
@@ -187,10 +187,10 @@ impl Reading<'_> {
     /// The texts that places name, in a body that is to be JSON.
     fn named(&self, body: &[u8], look: &mut Look<'_>, progress: &mut Progress) -> Result<(), Unreadable> {
         let text = std::str::from_utf8(body).map_err(|_| Unreadable)?;
-        let all = documents(text, |at| {
+        let all = documents(text, &mut |at| {
             let (contents, end) = self.places.read_at(text, at)?;
             self.texts(body, &contents, look, progress);
-            Ok::<_, json::JsonError>(end)
+            Ok(end)
         });
         // A denied body is not read on, and has been looked at as far as it is JSON.
         if all.unwrap_or(false) || progress.done { Ok(()) } else { Err(Unreadable) }
@@ -230,11 +230,11 @@ impl Reading<'_> {
         if !self.config.raw {
             return false;
         }
-        let read = documents(text, |at| {
+        let read = documents(text, &mut |at| {
             let (seen, end) = look_at(text, at, look)?;
             self.deny(progress, seen.cause, Shape::Raw);
             progress.edits.extend(seen.edits.into_iter().map(|edit| (edit.range, edit.text.into_bytes())));
-            Ok::<_, json::JsonError>(end)
+            Ok(end)
         });
         read.unwrap_or(false)
     }

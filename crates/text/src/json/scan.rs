@@ -149,6 +149,8 @@ struct Level {
 }
 
 struct Scan<'a> {
+    text: &'a str,
+    /// Its bytes.
     document: &'a [u8],
     at: usize,
     paths: &'a Paths,
@@ -182,6 +184,7 @@ impl<'a> Scan<'a> {
         let mut nodes = Vec::new();
         paths.start(&mut nodes);
         Self {
+            text,
             document: text.as_bytes(),
             at: from,
             paths,
@@ -298,14 +301,15 @@ impl<'a> Scan<'a> {
         if self.peek() != Some(b'"') {
             return self.error("expected a key in quotes");
         }
-        self.string()?;
-        let literal = self.document.get(start..self.at).unwrap_or_default();
+        let escaped = self.string()?;
         // Where no path leads on, no key needs to be read.
-        if self.levels.last().is_some_and(|level| !level.reached.is_empty()) {
-            let name = decode(literal).unwrap_or_default();
-            self.step(Step::Name(&name));
+        let is_read = self.levels.last().is_some_and(|level| !level.reached.is_empty());
+        if is_read && escaped {
+            let literal = self.document.get(start..self.at).unwrap_or_default();
+            self.step(Step::Name(&decode(literal).unwrap_or_default()));
         } else {
-            self.step(Step::Name(""));
+            let written = self.text.get(start + 1..self.at - 1).filter(|_| is_read);
+            self.step(Step::Name(written.unwrap_or_default()));
         }
         self.skip_space();
         if self.peek() != Some(b':') {
@@ -342,8 +346,10 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn string(&mut self) -> Result<(), JsonError> {
+    /// Whether it has an escape.
+    fn string(&mut self) -> Result<bool, JsonError> {
         let start = self.at;
+        let mut escaped = false;
         self.at += 1;
         loop {
             self.at += plain(self.document.get(self.at..).unwrap_or_default());
@@ -351,9 +357,12 @@ impl<'a> Scan<'a> {
                 Some(b'"') => {
                     self.at += 1;
                     self.note_literal(start, true);
-                    return Ok(());
+                    return Ok(escaped);
                 }
-                Some(b'\\') => self.escape()?,
+                Some(b'\\') => {
+                    self.escape()?;
+                    escaped = true;
+                }
                 Some(0..0x20) => return self.error("a control character in a string must be escaped"),
                 Some(_) => self.at += 1,
                 None => return self.error("the string has no end"),
