@@ -16,7 +16,8 @@ use crate::names::{self, nearest};
 const REQUIRED: &[&str] =
     &["name", "title", "description", "category", "version", "stage", "priority", "failStrategy", "example"];
 
-/// The largest priority that consoles accept.
+/// The largest priority that Higress's console accepts. Custom plug-ins of MSE's have a multiple of 10 in addition,
+/// which `plugin add` checks: the product's own, as ai-data-masking with 991, need not.
 const MAX_PRIORITY: i32 = 1000;
 
 /// What a plug-in's folder says about it.
@@ -239,7 +240,10 @@ impl Manifest {
         if !(0..=MAX_PRIORITY).contains(&self.priority) {
             mistakes.push((
                 "priority",
-                format!("is {}, and consoles accept 0 to {MAX_PRIORITY}: write one of these", self.priority),
+                format!(
+                    "is {}, and Higress's console takes none over {MAX_PRIORITY}: write 0 to {MAX_PRIORITY}",
+                    self.priority
+                ),
             ));
         }
         if self.budget.size == 0 {
@@ -402,6 +406,21 @@ example: { block_urls: [swagger.html] }
         );
         assert!(lines[2].starts_with("plugins/x/plugin.yaml:8:1: priority: is 5000"), "{error}");
         assert_eq!(lines.len(), 3);
+    }
+
+    #[test]
+    fn priorities_are_those_of_the_console() {
+        for (priority, is_good) in
+            [("0", true), ("991", true), ("1000", true), ("1001", false), ("5000", false), ("-10", false)]
+        {
+            let text = GOOD.replace("priority: 320", &format!("priority: {priority}"));
+            match parse(&text) {
+                Ok(_) => assert!(is_good, "{priority}"),
+                Err(error) => {
+                    assert!(!is_good && error.contains("write 0 to 1000"), "{priority}: {error}");
+                }
+            }
+        }
     }
 
     #[test]
