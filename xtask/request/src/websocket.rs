@@ -153,6 +153,7 @@ async fn converse(
     received: &mut impl FnMut(&Received) -> Result<()>,
 ) -> Result<Option<String>> {
     let mut closing = None;
+    let mut closed = false;
     loop {
         let message = tokio::select! {
             line = lines.recv(), if closing.is_none() => {
@@ -180,12 +181,15 @@ async fn converse(
             Some(Ok(Message::Close(close))) => {
                 let close = close.map(|close| (u16::from(close.code), close.reason.to_string()));
                 received(&Received::Closed(close))?;
+                closed = true;
                 // The library answers it while it is asked for more.
                 closing.get_or_insert_with(|| tokio::time::Instant::now() + patience);
             }
             // Pings are answered by the library.
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
             Some(Err(Error::ConnectionClosed)) | None => return Ok(None),
+            // Envoy ends an HTTP/2 stream with a reset when the upstream closes its connection, as it does after this.
+            Some(Err(Error::Io(_))) if closed => return Ok(None),
             Some(Err(error)) => return Ok(Some(error.to_string())),
         }
     }
