@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// Envoy's log levels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -96,29 +96,34 @@ pub struct AccessLine {
     /// The client's address and port, which tell requests on connections of their own apart.
     pub client: String,
     /// The request's method.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     pub method: String,
     /// Its host.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     pub host: String,
     /// Its path, with the query.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     pub path: String,
     /// The route that it took.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     pub route: String,
     /// How long it took, in milliseconds.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     pub duration: u64,
     /// The status of the answer; 0 where none was begun.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     pub status: u16,
     /// The response-code details.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     pub details: String,
     /// Envoy's response flags, as `DC` for a client that went away; `-` for none.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     pub flags: String,
+}
+
+/// Envoy writes `null` for what a request does not have: a `CONNECT` has no path, and a malformed request no method.
+fn or_none<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// A place in a log; lines are read from there on.
@@ -227,6 +232,18 @@ mod tests {
         ] {
             assert_eq!(LogLine::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn what_a_request_does_not_have_is_empty() {
+        let line =
+            r#"{"client":"127.0.0.1:1","method":"OPTIONS","host":"h","path":null,"route":null,"status":404}"#;
+        let line: AccessLine = serde_json::from_str(line).unwrap();
+        assert_eq!((line.method.as_str(), line.path.as_str(), line.status), ("OPTIONS", "", 404));
+        let line = r#"{"client":"127.0.0.1:1","method":null,"host":null,"path":null,"route":null,"status":null,
+            "details":null,"flags":null,"duration":null,"protocol":null}"#;
+        let line: AccessLine = serde_json::from_str(line).unwrap();
+        assert_eq!((line.method.as_str(), line.status, line.duration), ("", 0, 0));
     }
 
     #[test]
