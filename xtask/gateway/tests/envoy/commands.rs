@@ -50,6 +50,31 @@ fn explain_shows_what_a_rule_has_from_the_global_fields_as_the_gateway_does_it()
 }
 
 #[test]
+#[ignore = "compiles a plug-in for its schema: cargo xtask test"]
+fn explain_hides_what_the_schema_of_a_plug_in_calls_secret() {
+    let folder = Folder::new();
+    let config = "{ http_service: { endpoint: { service_name: auth.static, service_port: 80, path_prefix: /auth }, \
+                  authorization_request: { headers_to_add: { x-caller: abcdef-caller } } } }";
+    let spec = |more: &str| head("a") + &format!("spec: {{ url: 'workspace:ext-auth', {more} }}\n");
+    for (more, host) in [
+        (format!("defaultConfig: {config}"), "h"),
+        (format!("matchRules: [{{ domain: [own.com], config: {config} }}]"), "own.com"),
+    ] {
+        folder.put("a.yaml", &spec(&more));
+        // Neither the name of the field nor that of the header tells that it is secret.
+        for shape in [&["explain", "--host", host][..], &["explain", "--host", host, "--json"]] {
+            let (code, said) = asked(folder.path(), shape);
+            assert_eq!(code, Some(0), "{said}");
+            assert!(said.contains("x-caller") && said.contains("<hidden>"), "{shape:?}: {said}");
+            assert!(said.contains("/auth") && !said.contains("abcdef"), "{shape:?}: {said}");
+        }
+        let (code, said) = asked(folder.path(), &["explain", "--host", host, "--show-secrets"]);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("abcdef-caller"), "{said}");
+    }
+}
+
+#[test]
 #[ignore = "in Envoy: cargo xtask test"]
 fn the_marketplaces_commands_work_while_it_serves() {
     let folder = Folder::new();

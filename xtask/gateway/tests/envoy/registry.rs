@@ -138,6 +138,14 @@ fn an_index_is_resolved_as_in_a_cluster() {
     let served = Served::start(folder.path(), &[]);
     assert_eq!(served.get("h", "/").values("x-stamps-back"), ["pulled"]);
     drop(served);
+    // Without a scheme `oci://` is meant.
+    let schemeless = resource(&server, ":index", &pinned).replace("oci://", "");
+    assert!(schemeless.contains(&format!("url: {}/", server.address)), "{schemeless}");
+    folder.put("a.yaml", &schemeless);
+    assert_eq!(Served::start(folder.path(), &[]).get("h", "/").values("x-stamps-back"), ["pulled"]);
+    let (code, said) = asked(folder.path(), &["request", "/", "-i", "--folder"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("x-stamps-back: pulled"), "{said}");
     for (name, expected) in [
         (":arm".to_owned(), "without an image for linux/amd64".to_owned()),
         (format!("@{index}"), format!("write {}", image.digest)),
