@@ -12,7 +12,7 @@ use std::ops::Deref;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
-pub use header::{HeaderName, HeaderValue, RequestHeaderName, SettableHeaderName, why_not_settable};
+pub use header::{HeaderName, HeaderValue, RequestHeaderName, SettableHeaderName};
 pub use service::ServiceName;
 
 /// A string with at least one character. An empty pattern would match everything.

@@ -44,6 +44,7 @@ mod error;
 mod inherit;
 mod names;
 mod path;
+pub mod reserved;
 mod source;
 mod strict;
 mod suggest;
@@ -61,7 +62,7 @@ pub mod yaml;
 
 pub use checked::{
     HeaderName, HeaderValue, NonEmptyString, RequestHeaderName, Secret, ServiceName, SettableHeaderName,
-    StatusCode, Text, why_not_settable,
+    StatusCode, Text,
 };
 pub use configuration::Configuration;
 pub use document::{Conditions, Document, Rule};

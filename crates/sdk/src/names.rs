@@ -13,76 +13,26 @@
 //! assert!(names::check_response("Content-Length").is_err());
 //! ```
 
-/// Returns true for a pseudo-header such as `:path`: a part of the request line or the status line.
-pub fn is_pseudo(name: impl AsRef<[u8]>) -> bool {
-    name.as_ref().first() == Some(&b':')
-}
-
-/// Returns true for `host` and `:authority`, which are one and the same in the headers of a request.
-pub fn is_authority(name: impl AsRef<[u8]>) -> bool {
-    let name = name.as_ref();
-    name.eq_ignore_ascii_case(b"host") || name.eq_ignore_ascii_case(b":authority")
-}
-
-/// Returns true for headers that say where a body ends: `content-length` and `transfer-encoding`.
-pub fn is_framing(name: impl AsRef<[u8]>) -> bool {
-    is_one_of(name.as_ref(), &["content-length", "transfer-encoding"])
-}
-
-/// Returns true for headers of one connection, which are not passed on (RFC 9110, section 7.6.1; RFC 9113, section
-/// 8.2.2): `connection` and those that go with it.
-pub fn is_hop_by_hop(name: impl AsRef<[u8]>) -> bool {
-    const NAMES: [&str; 8] = [
-        "connection",
-        "http2-settings",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ];
-    is_one_of(name.as_ref(), &NAMES)
-}
+use config::reserved::why_not_settable;
+pub use config::reserved::{is_authority, is_framing, is_hop_by_hop, is_pseudo};
 
 /// Checks that a plug-in may add, set or remove a header of this name in a request, whatever its operator writes.
 ///
 /// # Errors
 ///
-/// The reason why not, to follow the name: `Host: is kept as …`.
+/// The reason why not, to follow the name: `Host: is the host of …`.
 pub fn check_request(name: impl AsRef<[u8]>) -> Result<(), &'static str> {
-    let name = name.as_ref();
-    if is_authority(name) {
-        return Err(
-            "is kept as `:authority` by the gateway, which would add a value to the one that is there: \
-                    rewrite the host in the route",
-        );
-    }
-    check(name)
+    why_not_settable(name).map_or(Ok(()), Err)
 }
 
-/// Checks the same for a response.
+/// Checks the same for a response, where `host` is a header like any other.
 ///
 /// # Errors
 ///
 /// The reason why not, to follow the name.
 pub fn check_response(name: impl AsRef<[u8]>) -> Result<(), &'static str> {
-    check(name.as_ref())
-}
-
-fn check(name: &[u8]) -> Result<(), &'static str> {
-    if is_pseudo(name) {
-        Err("is a pseudo-header, a part of the request or status line: write the name of a header")
-    } else if is_framing(name) {
-        Err(
-            "says where the body ends, which the gateway decides: a message with another value is cut off or never \
-             ends. Remove it",
-        )
-    } else if is_hop_by_hop(name) {
-        Err("belongs to one connection, and the gateway writes its own for the next: remove it")
-    } else {
-        Ok(())
-    }
+    let name = name.as_ref();
+    if name.eq_ignore_ascii_case(b"host") { Ok(()) } else { check_request(name) }
 }
 
 /// The other name by which a header of a request goes, if it has one.
@@ -91,10 +41,6 @@ pub(crate) fn alias(name: &[u8]) -> Option<&'static [u8]> {
         return None;
     }
     Some(if is_pseudo(name) { b"host" } else { b":authority" })
-}
-
-fn is_one_of(name: &[u8], names: &[&str]) -> bool {
-    names.iter().any(|other| name.eq_ignore_ascii_case(other.as_bytes()))
 }
 
 #[cfg(test)]

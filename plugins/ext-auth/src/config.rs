@@ -3,14 +3,16 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use config::reserved::{is_authority, why_not_settable};
 use config::{Configuration, FieldError, HeaderName, HeaderValue, NonEmptyString, StatusCode};
 use matcher::case::Case;
 use matcher::host::HostPattern;
 use matcher::path::RequestPath;
+use matcher::regexes;
 use sdk::call::Cluster;
 
 use crate::fields::{Endpoint, EndpointMode, Fields, HttpService, MatchRule, MatchRuleType, MatchType};
-use crate::pattern::{HeaderNames, Pattern, is_copied};
+use crate::pattern::{HeaderNames, Pattern};
 use crate::statuses::Statuses;
 
 /// The largest body that goes along unless the configuration has another limit: Higress's.
@@ -91,12 +93,10 @@ impl Configuration for Config {
         }
         let headers_to_add = request.headers_to_add.into_iter().map(|(name, value)| {
             let field = format!("http_service.authorization_request.headers_to_add.{}", &*name);
-            if !is_copied(name.as_ref()) {
-                return Err(FieldError::new(
-                    field,
-                    "is a header that the gateway sets itself: remove it. The `Host` of the service is \
-                     `http_service.endpoint.service_host`",
-                ));
+            if let Some(reason) = why_not_settable(&name) {
+                let of_service =
+                    "is the host of the service: write it as `http_service.endpoint.service_host` instead";
+                return Err(FieldError::new(field, if is_authority(&name) { of_service } else { reason }));
             }
             let value = HeaderValue::try_from(String::from(value))
                 .map_err(|message| FieldError::new(field, message))?;
@@ -241,11 +241,16 @@ fn rules(kind: MatchType, list: Vec<MatchRule>) -> Result<Vec<Rule>, FieldError>
 ///
 /// Case counts in what excuses requests. In what has them asked about it does not, because many servers ignore it.
 fn path_pattern(kind: MatchType, compared: MatchRuleType, text: &str) -> Result<Pattern, String> {
-    let begins = matches!(compared, MatchRuleType::Exact | MatchRuleType::Prefix);
+    let begins_otherwise = match compared {
+        MatchRuleType::Exact | MatchRuleType::Prefix => !text.starts_with('/') && text != "*",
+        MatchRuleType::Regex => regexes::begins_otherwise(text, '/'),
+        MatchRuleType::Suffix | MatchRuleType::Contains => false,
+    };
+    if begins_otherwise {
+        let example = if compared == MatchRuleType::Regex { "^/public" } else { "/public" };
+        return Err(format!("never holds, because every path begins with `/`: write for example {example}"));
+    }
     if compared != MatchRuleType::Regex {
-        if begins && !text.starts_with('/') && text != "*" {
-            return Err("never holds, because every path begins with `/`: write for example /public".into());
-        }
         if text.contains(['?', '#']) {
             return Err(
                 "never holds, because a path is compared without its query: write the part before it".into(),

@@ -1,5 +1,6 @@
 //! Patterns for names of headers and for paths.
 
+use config::reserved::why_not_settable;
 use config::{FieldError, HeaderName};
 use matcher::case::Case;
 use matcher::literal::Literals;
@@ -82,7 +83,7 @@ impl HeaderNames {
     /// Whether one of them meets the name of a header, which is never a pseudo-header nor one that frames a
     /// message or belongs to a connection (RFC 9110, section 7.6.1): those are not anybody's to copy.
     pub fn matches(&self, name: &[u8]) -> bool {
-        is_copied(name) && self.0.iter().any(|pattern| pattern.matches(name))
+        self.0.iter().any(|pattern| pattern.matches(name)) && is_copied(name)
     }
 }
 
@@ -102,20 +103,11 @@ fn check_name(kind: MatchRuleType, text: &str) -> Result<(), String> {
 
 /// Whether a header of one message can be copied into another.
 pub fn is_copied(name: &[u8]) -> bool {
-    const NEVER: [&[u8]; 11] = [
-        b"connection",
-        b"content-length",
-        b"host",
-        b"keep-alive",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
+    const NEVER: [&[u8]; 2] = [
         // The gateway's own measure of a call.
         b"x-envoy-upstream-service-time",
         // The gateway's own decision, which this plug-in takes too.
         b"x-envoy-auth-failure-mode-allowed",
     ];
-    !name.starts_with(b":") && !NEVER.contains(&name)
+    why_not_settable(name).is_none() && !NEVER.contains(&name)
 }

@@ -4,6 +4,8 @@ use std::ops::Deref;
 
 use serde::Deserialize;
 
+use crate::reserved::why_not_settable;
+
 /// The name of a header field: a token (RFC 9110, section 5.1) in lower case, which is how gateways store
 /// it. Pseudo-headers such as `:path` are not among them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -31,7 +33,7 @@ fn is_token(byte: u8) -> bool {
 }
 
 /// The name of a header field that a plug-in may set on a message: not one that the gateway itself writes from
-/// what it knows of the message and the connection ([`why_not_settable`]).
+/// what it knows of the message and the connection ([`why_not_settable`](crate::reserved::why_not_settable)).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct SettableHeaderName(pub(super) HeaderName);
@@ -42,29 +44,6 @@ impl TryFrom<String> for SettableHeaderName {
     fn try_from(name: String) -> Result<Self, &'static str> {
         let name = HeaderName::try_from(name)?;
         why_not_settable(&name).map_or(Ok(SettableHeaderName(name)), Err)
-    }
-}
-
-/// Why a plug-in must not set a header of this name, which is in lower case; nothing when it may.
-///
-/// The framing of a message and what belongs to one connection (RFC 9110, section 7.6.1) are the gateway's own.
-/// Envoy 1.40 takes them from a plug-in all the same and sends what no upstream can read: with `content-length` a
-/// request with a body is answered 503, with `transfer-encoding` there is no answer at all; in HTTP/2 a request with
-/// `connection` is malformed (RFC 9113, section 8.2.2). It stores `host` as `:authority` and adds to that:
-/// `example.com,other.example.com`. Headers that it adds to (`x-forwarded-proto`) or reads itself
-/// (`x-envoy-upstream-rq-timeout-ms`) may be set: no request breaks.
-#[must_use]
-pub fn why_not_settable(name: &str) -> Option<&'static str> {
-    match name {
-        "host" => {
-            Some("is the host of the request, which a gateway only adds to: set it in the route instead")
-        }
-        "content-length" | "transfer-encoding" | "trailer" | "te" | "connection" | "keep-alive"
-        | "proxy-connection" | "upgrade" | "http2-settings" => {
-            Some("is of the gateway's own connection to the upstream: write another name, for example x-from")
-        }
-        _ if name.starts_with(':') => Some("is a pseudo-header: write the name of a header"),
-        _ => None,
     }
 }
 
