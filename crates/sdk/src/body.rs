@@ -14,7 +14,7 @@ pub struct RequestBody<'a, S = ()> {
     /// What this request keeps from callback to callback.
     pub state: &'a mut S,
     pub(crate) body: Body,
-    pub(crate) waits: Waits,
+    pub(crate) waits: Waits<'a>,
 }
 
 impl<S: Default + 'static> RequestBody<'_, S> {
@@ -26,7 +26,7 @@ impl<S: Default + 'static> RequestBody<'_, S> {
         work: impl AsyncFnOnce(&mut WaitingRequest<S>, Rc<C>) -> BodyFlow + 'static,
     ) -> BodyFlow {
         let _ = config; // Its type is what is wanted: the stream has it counted.
-        BodyFlow::Wait(wait::begin(&self.waits, Option::unwrap_or_default, MapType::RequestHeaders, work))
+        BodyFlow::Wait(wait::begin(self.waits, Option::unwrap_or_default, MapType::RequestHeaders, work))
     }
 }
 
@@ -43,7 +43,7 @@ pub struct ResponseBody<'a, S = ()> {
     /// What the request kept; absent when this plug-in never saw the request.
     pub state: Option<&'a mut S>,
     pub(crate) body: Body,
-    pub(crate) waits: Waits,
+    pub(crate) waits: Waits<'a>,
 }
 
 impl<S: Default + 'static> ResponseBody<'_, S> {
@@ -54,7 +54,7 @@ impl<S: Default + 'static> ResponseBody<'_, S> {
         work: impl AsyncFnOnce(&mut WaitingResponse<S>, Rc<C>) -> BodyFlow + 'static,
     ) -> BodyFlow {
         let _ = config; // Its type is what is wanted: the stream has it counted.
-        BodyFlow::Wait(wait::begin(&self.waits, |state| state, MapType::ResponseHeaders, work))
+        BodyFlow::Wait(wait::begin(self.waits, |state| state, MapType::ResponseHeaders, work))
     }
 }
 

@@ -59,6 +59,24 @@ pub(crate) enum Outcome {
     Failed,
 }
 
+/// What a callback decided, of which most only say that the message goes on.
+pub(crate) trait Decided: Into<Outcome> {
+    /// Whether it goes on.
+    fn goes_on(&self) -> bool;
+}
+
+impl Decided for Flow {
+    fn goes_on(&self) -> bool {
+        matches!(self, Flow::Continue)
+    }
+}
+
+impl Decided for BodyFlow {
+    fn goes_on(&self) -> bool {
+        matches!(self, BodyFlow::Continue)
+    }
+}
+
 /// Work that a callback leaves behind; [`RequestHeaders::wait`](crate::RequestHeaders::wait) makes it.
 pub struct Work {
     pub(crate) future: Pin<Box<dyn Future<Output = Outcome>>>,

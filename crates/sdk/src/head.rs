@@ -19,7 +19,7 @@ pub struct RequestHeaders<'a, S = ()> {
     pub(crate) map: HeaderMap,
     pub(crate) end_of_stream: bool,
     pub(crate) kind: Option<StreamKind>,
-    pub(crate) waits: Waits,
+    pub(crate) waits: Waits<'a>,
 }
 
 impl<S> RequestHeaders<'_, S> {
@@ -35,7 +35,7 @@ impl<S> RequestHeaders<'_, S> {
         match self.kind {
             Some(kind) => kind,
             None if self.end_of_stream => StreamKind::Message,
-            None => self.map.read_ahead(StreamKind::of_request),
+            None => self.map.request_kind(),
         }
     }
 
@@ -64,7 +64,7 @@ impl<S: Default + 'static> RequestHeaders<'_, S> {
         work: impl AsyncFnOnce(&mut WaitingRequest<S>, Rc<C>) -> Flow + 'static,
     ) -> Flow {
         let _ = config; // Its type is what is wanted: the stream has it counted.
-        Flow::Wait(wait::begin(&self.waits, Option::unwrap_or_default, MapType::RequestHeaders, work))
+        Flow::Wait(wait::begin(self.waits, Option::unwrap_or_default, MapType::RequestHeaders, work))
     }
 }
 
@@ -85,7 +85,7 @@ pub struct ResponseHeaders<'a, S = ()> {
     /// The kind of the request; an ordinary message where this plug-in never saw it.
     pub(crate) request: StreamKind,
     pub(crate) kind: Option<StreamKind>,
-    pub(crate) waits: Waits,
+    pub(crate) waits: Waits<'a>,
 }
 
 impl<S> ResponseHeaders<'_, S> {
@@ -100,7 +100,7 @@ impl<S> ResponseHeaders<'_, S> {
         match self.kind {
             Some(kind) => kind,
             None if self.end_of_stream => StreamKind::Message,
-            None => self.map.read_ahead(|headers| StreamKind::of_response(headers, self.request)),
+            None => self.map.response_kind(self.request),
         }
     }
 
@@ -118,7 +118,7 @@ impl<S: Default + 'static> ResponseHeaders<'_, S> {
         work: impl AsyncFnOnce(&mut WaitingResponse<S>, Rc<C>) -> Flow + 'static,
     ) -> Flow {
         let _ = config; // Its type is what is wanted: the stream has it counted.
-        Flow::Wait(wait::begin(&self.waits, |state| state, MapType::ResponseHeaders, work))
+        Flow::Wait(wait::begin(self.waits, |state| state, MapType::ResponseHeaders, work))
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 
 use crate::abi::{MapType, Status};
-use crate::{host, names};
+use crate::{StreamKind, host, names};
 
 /// A `:status` as a number, or 0.
 pub(crate) fn status(status: Option<&[u8]>) -> u16 {
@@ -43,8 +43,19 @@ impl HeaderMap {
         })
     }
 
-    /// Reads all headers ahead, and looks at them.
-    pub(crate) fn read_ahead<T>(&self, look: impl FnOnce(&Headers) -> T) -> T {
+    /// Reads all headers ahead, for the kind of a request. Apart, because most messages have no need of it.
+    #[inline(never)]
+    pub(crate) fn request_kind(&self) -> StreamKind {
+        self.read_ahead(StreamKind::of_request)
+    }
+
+    /// The same for the kind of a response to a request of kind `request`.
+    #[inline(never)]
+    pub(crate) fn response_kind(&self, request: StreamKind) -> StreamKind {
+        self.read_ahead(|headers| StreamKind::of_response(headers, request))
+    }
+
+    fn read_ahead<T>(&self, look: impl FnOnce(&Headers) -> T) -> T {
         let headers = self.all();
         let seen = look(&headers);
         self.read.set(Some(headers));
@@ -52,6 +63,7 @@ impl HeaderMap {
     }
 
     /// A result of a change: what was read before no longer holds.
+    #[inline]
     fn change(&self, result: Result<(), Status>) {
         self.read.set(None);
         self.note(result);
@@ -133,7 +145,11 @@ impl Headers {
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         let name = name.as_bytes();
         let alias = names::alias(name);
-        let is_it = move |other: &[u8]| other.eq_ignore_ascii_case(name) || Some(other) == alias;
+        // Of nearly every header the length tells that it is another one.
+        let is_it = move |other: &[u8]| {
+            (other.len() == name.len() && other.eq_ignore_ascii_case(name))
+                || alias.is_some_and(|alias| other == alias)
+        };
         self.iter().filter(move |(other, _)| is_it(other)).map(|(_, value)| value)
     }
 

@@ -107,6 +107,7 @@ pub(crate) fn with_header<R>(
     }
 }
 
+#[inline]
 pub(crate) fn add_header(map: MapType, name: &[u8], value: &[u8]) -> Result<(), Status> {
     // SAFETY: pointers and lengths of live slices.
     done(unsafe {
@@ -114,6 +115,7 @@ pub(crate) fn add_header(map: MapType, name: &[u8], value: &[u8]) -> Result<(), 
     })
 }
 
+#[inline]
 pub(crate) fn replace_header(map: MapType, name: &[u8], value: &[u8]) -> Result<(), Status> {
     // SAFETY: pointers and lengths of live slices.
     done(unsafe {
@@ -127,6 +129,7 @@ pub(crate) fn replace_header(map: MapType, name: &[u8], value: &[u8]) -> Result<
     })
 }
 
+#[inline]
 pub(crate) fn remove_header(map: MapType, name: &[u8]) -> Result<(), Status> {
     // SAFETY: pointer and length of a live slice.
     done(unsafe { abi::proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })

@@ -71,12 +71,6 @@ pub(crate) struct Choice<C> {
     pub(crate) rule: Option<usize>,
 }
 
-impl<C> Clone for Choice<C> {
-    fn clone(&self) -> Self {
-        Choice { config: self.config.clone(), rule: self.rule }
-    }
-}
-
 impl<C> Loaded<C> {
     /// All configurations: those of the rules in order, then the global one.
     pub(crate) fn all(&self) -> Vec<Rc<C>> {
@@ -104,21 +98,23 @@ impl<C> Loaded<C> {
     }
 
     fn select(&self, phase: Phase) -> Result<Option<Choice<C>>, Status> {
-        let rule = if self.index.is_empty() {
-            None
-        } else {
-            let mut attributes = HostAttributes { phase, failure: None };
-            let rule = self.index.select(&mut attributes);
-            if let Some(status) = attributes.failure {
-                return Err(status);
-            }
-            rule
-        };
+        let rule = if self.index.is_empty() { None } else { self.matching_rule(phase)? };
         let config = match rule {
             Some(index) => self.rules.get(index),
             None => self.global.as_ref(),
         };
         Ok(config.map(|config| Choice { config: config.clone(), rule }))
+    }
+
+    /// Apart, so that a configuration without rules pays nothing for them.
+    #[inline(never)]
+    fn matching_rule(&self, phase: Phase) -> Result<Option<usize>, Status> {
+        let mut attributes = HostAttributes { phase, failure: None };
+        let rule = self.index.select(&mut attributes);
+        match attributes.failure {
+            Some(status) => Err(status),
+            None => Ok(rule),
+        }
     }
 }
 

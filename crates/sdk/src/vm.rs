@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::rc::Rc;
 
 mod answer;
 mod decision;
@@ -13,7 +12,6 @@ mod task;
 
 use crate::abi::{BufferType, CONTINUE, MapType, PAUSE, Status};
 use crate::body::Body;
-use crate::flow::Outcome;
 use crate::headers::HeaderMap;
 use crate::host::StreamType;
 use crate::queue::Queue;
@@ -24,17 +22,17 @@ use crate::{
     ResponseTrailers, StreamKind, background, call, host, log,
 };
 use answer::{HOST_FAILURE, fail};
-use decision::{Point, resolve};
+use decision::{Point, conclude};
 use task::Waiting;
 
 /// Everything that one VM knows.
 pub struct Vm<P: Plugin> {
     /// By id. There are few, so a list is searched.
     roots: Roots<P::Config>,
-    streams: Contexts<Stream<P>>,
+    streams: Contexts<Context<P>>,
 }
 
-type Roots<C> = Vec<(u32, Rc<Loaded<C>>)>;
+type Roots<C> = Vec<(u32, Loaded<C>)>;
 
 /// Context ids count up from 1, so a multiplication spreads them as well as a slow hash would.
 type Contexts<T> = HashMap<u32, T, BuildHasherDefault<IdHasher>>;
@@ -60,10 +58,14 @@ impl Hasher for IdHasher {
     }
 }
 
+/// A stream and its configuration, which stays in its place while the stream changes.
+struct Context<P: Plugin> {
+    config: Config<P::Config>,
+    stream: Stream<P>,
+}
+
 /// One request and its response.
 struct Stream<P: Plugin> {
-    root: u32,
-    config: Config<P::Config>,
     /// Absent before the first callback of a request, and while work has it.
     state: Option<P::State>,
     request: Progress,
@@ -76,8 +78,10 @@ struct Stream<P: Plugin> {
 
 /// Which configuration a stream has.
 enum Config<C> {
-    /// Nobody has asked yet.
-    Undecided,
+    /// Nobody has asked the root that it is bound to yet.
+    Undecided {
+        root: u32,
+    },
     /// None: the plug-in has nothing to do with this request.
     Untouched,
     Chosen(Choice<C>),
@@ -136,14 +140,15 @@ impl<P: Plugin> Vm<P> {
         }
         self.streams.insert(
             context,
-            Stream {
-                root,
-                config: Config::Undecided,
-                state: None,
-                request: Progress::default(),
-                response: Progress::default(),
-                warned: false,
-                waiting: None,
+            Context {
+                config: Config::Undecided { root },
+                stream: Stream {
+                    state: None,
+                    request: Progress::default(),
+                    response: Progress::default(),
+                    warned: false,
+                    waiting: None,
+                },
             },
         );
     }
@@ -180,8 +185,8 @@ impl<P: Plugin> Vm<P> {
         if P::CALL_OUTS {
             background::cancel(root);
         }
-        self.roots.retain(|(id, _)| *id != root);
-        self.roots.push((root, Rc::new(loaded)));
+        self.forget_root(root);
+        self.roots.push((root, loaded));
         enter::<P>(root);
         P::on_configured(&configurations);
         true
@@ -190,12 +195,17 @@ impl<P: Plugin> Vm<P> {
     /// `proxy_on_delete`.
     pub fn on_delete(&mut self, context: u32) {
         if self.streams.remove(&context).is_none() {
-            self.roots.retain(|(id, _)| *id != context);
+            self.forget_root(context);
         }
         if P::CALL_OUTS {
             background::cancel(context);
             self.lose_calls(context);
         }
+    }
+
+    #[inline(never)]
+    fn forget_root(&mut self, root: u32) {
+        self.roots.retain(|(id, _)| *id != root);
     }
 
     /// Streams that are not deleted yet, and calls that nobody has answered.
@@ -228,16 +238,13 @@ impl<P: Plugin> Vm<P> {
             // The request's kind is needed for its response's, too.
             let may_hold = (P::REQUEST_BODY && P::holds_request_body(&choice.config))
                 || (P::RESPONSE_BODY && P::holds_response_body(&choice.config));
-            let kind = (may_hold && !end_of_stream).then(|| map.read_ahead(StreamKind::of_request));
+            let kind = (may_hold && !end_of_stream).then(|| map.request_kind());
             let waits = waits::<P>(choice);
             let mut view = RequestHeaders { state, map, end_of_stream, kind, waits };
             let flow = P::on_request_headers(&mut view, &choice.config);
-            if let Flow::Hold = flow {
-                view.kind = Some(view.kind());
-            }
-            stream.request.kind = view.kind.unwrap_or_default();
-            let outcome = if view.map.failed() { Outcome::Failed } else { flow.into() };
-            resolve(context, stream, REQUEST, choice, Point::Head { end_of_stream }, outcome)
+            stream.request.kind = if let Flow::Hold = flow { view.kind() } else { kind.unwrap_or_default() };
+            let failed = view.map.failed();
+            conclude(context, stream, REQUEST, choice, Point::Head { end_of_stream }, flow, failed)
         })
     }
 
@@ -247,17 +254,13 @@ impl<P: Plugin> Vm<P> {
             let map = HeaderMap::new(RESPONSE.headers);
             let request = stream.request.kind;
             let may_hold = P::RESPONSE_BODY && P::holds_response_body(&choice.config);
-            let kind = (may_hold && !end_of_stream)
-                .then(|| map.read_ahead(|headers| StreamKind::of_response(headers, request)));
+            let kind = (may_hold && !end_of_stream).then(|| map.response_kind(request));
             let (state, waits) = (stream.state.as_mut(), waits::<P>(choice));
             let mut view = ResponseHeaders { state, map, end_of_stream, request, kind, waits };
             let flow = P::on_response_headers(&mut view, &choice.config);
-            if let Flow::Hold = flow {
-                view.kind = Some(view.kind());
-            }
-            stream.response.kind = view.kind.unwrap_or_default();
-            let outcome = if view.map.failed() { Outcome::Failed } else { flow.into() };
-            resolve(context, stream, RESPONSE, choice, Point::Head { end_of_stream }, outcome)
+            stream.response.kind = if let Flow::Hold = flow { view.kind() } else { kind.unwrap_or_default() };
+            let failed = view.map.failed();
+            conclude(context, stream, RESPONSE, choice, Point::Head { end_of_stream }, flow, failed)
         })
     }
 
@@ -304,24 +307,18 @@ impl<P: Plugin> Vm<P> {
         run: impl FnOnce(&mut Stream<P>, &Choice<P::Config>) -> u32,
     ) -> u32 {
         enter::<P>(context);
-        let Some(stream) = self.streams.get_mut(&context) else {
+        let Some(Context { config, stream }) = self.streams.get_mut(&context) else {
             return fail::<P>(half.stream, HOST_FAILURE);
         };
-        if let Config::Undecided = stream.config {
-            let Some(loaded) = loaded::<P>(&mut self.roots, stream.root) else {
-                return fail::<P>(half.stream, HOST_FAILURE);
-            };
-            stream.config = match loaded.choose(half.phase) {
-                Ok(Some(choice)) => Config::Chosen(choice),
-                Ok(None) => Config::Untouched,
-                Err(_) => return fail::<P>(half.stream, HOST_FAILURE),
-            };
+        if let Config::Undecided { root } = *config
+            && !choose::<P>(&mut self.roots, root, half.phase, config)
+        {
+            return fail::<P>(half.stream, HOST_FAILURE);
         }
-        let Config::Chosen(choice) = &stream.config else {
+        let Config::Chosen(choice) = config else {
             return CONTINUE;
         };
-        let choice = choice.clone();
-        let action = run(stream, &choice);
+        let action = run(stream, choice);
         if action == CONTINUE {
             stream.progress(half.phase).held = 0;
         }
@@ -347,8 +344,8 @@ fn enter<P: Plugin>(context: u32) {
 }
 
 /// What a view needs to wait. Only plug-ins with call-outs pay for it.
-fn waits<P: Plugin>(choice: &Choice<P::Config>) -> Waits {
-    if P::CALL_OUTS { Some(choice.config.clone()) } else { None }
+fn waits<P: Plugin>(choice: &Choice<P::Config>) -> Waits<'_> {
+    if P::CALL_OUTS { Some(&choice.config) } else { None }
 }
 
 impl<P: Plugin> Stream<P> {
@@ -393,8 +390,7 @@ fn run_body_callback<P: Plugin>(
             (P::on_response_body(&mut view, &choice.config), view.body.failed(), view.body.size())
         }
     };
-    let outcome = if failed { Outcome::Failed } else { flow.into() };
-    resolve(context, stream, half, choice, Point::Body { size, last }, outcome)
+    conclude(context, stream, half, choice, Point::Body { size, last }, flow, failed)
 }
 
 /// Shows the plug-in the trailers, once the body before them has gone on.
@@ -420,8 +416,7 @@ fn run_trailers_callback<P: Plugin>(
             (P::on_response_trailers(&mut view, &choice.config), view.map.failed())
         }
     };
-    let outcome = if failed { Outcome::Failed } else { flow.into() };
-    resolve(context, stream, half, choice, Point::Trailers, outcome)
+    conclude(context, stream, half, choice, Point::Trailers, flow, failed)
 }
 
 /// Goes on after work that came to `action`, with what has arrived of the message meanwhile.
@@ -441,16 +436,37 @@ fn catch_up<P: Plugin>(
     run_trailers_callback(context, stream, half, choice, action)
 }
 
-/// The configuration of a root. A gateway that has none to deliver may not call `proxy_on_configure`.
-fn loaded<P: Plugin>(roots: &mut Roots<P::Config>, root: u32) -> Option<Rc<Loaded<P::Config>>> {
-    if let Some((_, loaded)) = roots.iter().find(|(id, _)| *id == root) {
-        return Some(loaded.clone());
-    }
+/// Chooses the configuration of a stream, or says that it cannot. Apart, because it comes once in a stream.
+#[inline(never)]
+fn choose<P: Plugin>(
+    roots: &mut Roots<P::Config>,
+    root: u32,
+    phase: Phase,
+    config: &mut Config<P::Config>,
+) -> bool {
+    let loaded = match roots.iter().find(|(id, _)| *id == root) {
+        Some((_, loaded)) => loaded,
+        None => match undelivered::<P>(roots, root) {
+            Some(loaded) => loaded,
+            None => return false,
+        },
+    };
+    *config = match loaded.choose(phase) {
+        Ok(Some(choice)) => Config::Chosen(choice),
+        Ok(None) => Config::Untouched,
+        Err(_) => return false,
+    };
+    true
+}
+
+/// The configuration of a root that got none: a gateway that has none to deliver may not call `proxy_on_configure`.
+#[cold]
+#[inline(never)]
+fn undelivered<P: Plugin>(roots: &mut Roots<P::Config>, root: u32) -> Option<&Loaded<P::Config>> {
     match Loaded::from_json(b"") {
         Ok(loaded) => {
-            let loaded = Rc::new(loaded);
-            roots.push((root, loaded.clone()));
-            Some(loaded)
+            roots.push((root, loaded));
+            roots.last().map(|(_, loaded)| loaded)
         }
         Err(error) => {
             crate::error!("{}: there is no configuration: {error}", P::NAME);

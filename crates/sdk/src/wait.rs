@@ -9,8 +9,9 @@ use crate::abi::MapType;
 use crate::flow::{Outcome, Work};
 use crate::headers::HeaderMap;
 
-/// The configuration of a stream that can wait; nothing in a plug-in without call-outs.
-pub(crate) type Waits = Option<Rc<dyn Any>>;
+/// The configuration of a stream that can wait, an `Rc` of a type that only the plug-in knows; nothing in a plug-in
+/// without call-outs.
+pub(crate) type Waits<'a> = Option<&'a dyn Any>;
 
 /// What a stream and its work hand to each other.
 pub(crate) struct Parked<S> {
@@ -63,7 +64,7 @@ impl<S, T: Default + Into<Option<S>>> Drop for Lent<S, T> {
 
 /// Work on a message. It begins when the callback returns it, and `lend` makes of the stream's state what the work
 /// sees: a work that is dropped instead has taken nothing.
-pub(crate) fn begin<S, T, C, W, D>(waits: &Waits, lend: fn(Option<S>) -> T, map: MapType, work: W) -> Work
+pub(crate) fn begin<S, T, C, W, D>(waits: Waits<'_>, lend: fn(Option<S>) -> T, map: MapType, work: W) -> Work
 where
     S: 'static,
     T: Default + Into<Option<S>> + 'static,
@@ -73,7 +74,7 @@ where
 {
     let parked = Rc::<Parked<S>>::default();
     let home = parked.clone();
-    let config = waits.as_ref().and_then(|config| config.clone().downcast::<C>().ok());
+    let config = waits.and_then(|config| config.downcast_ref::<Rc<C>>()).cloned();
     let future = Box::pin(async move {
         // Another configuration than the callback's own, which no call of the VM has.
         let Some(config) = config else { return Outcome::Failed };

@@ -40,7 +40,8 @@ impl Row {
 
     /// The row's bytes. The time has come to the same moment for all of its windows.
     pub fn write(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
+        // Enough for a few counts in each window.
+        let mut bytes = Vec::with_capacity(8 + self.windows.len() * 32);
         if let Some((_, window)) = self.windows.first() {
             bytes.extend(window.part().to_le_bytes());
         }

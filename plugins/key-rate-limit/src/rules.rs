@@ -69,32 +69,12 @@ pub fn find<'c>(config: &'c Config, headers: &Headers, address: Option<IpAddr>) 
 fn in_item<'c>(item: &'c Item, headers: &Headers, address: Option<IpAddr>) -> Limits<'c> {
     let mut keys = KeysOfRequest { keys: &item.keys, found: Vec::new() };
     let many = match &item.source {
-        Source::Header(name) => keys.add_all(headers.values(name).map(|value| spelling(name, value))),
+        Source::Header(name) => keys.add_header(headers, name),
         Source::Consumer => keys.add_all(headers.values(CONSUMER).map(Spelling::plain)),
-        Source::Param(name) => {
-            let path = headers.values(":path").next().unwrap_or_default();
-            let values = |separators| params(path, name.as_bytes(), separators).map(Spelling::plain);
-            keys.add_all(values(b"&")).or_else(|| {
-                // Some servers take `;` for a separator too.
-                let other = path.contains(&b';').then(|| values(b"&;"));
-                keys.add_all(other.into_iter().flatten())
-            })
-        }
-        Source::Cookie(name) => {
-            let cookies = headers.values("cookie").flat_map(|value| cookies(value, name.as_bytes()));
-            keys.add_all(cookies.map(|value| Spelling { sent: value.into(), key: cookie_key(value) }))
-        }
+        Source::Param(name) => keys.add_params(headers, name),
+        Source::Cookie(name) => keys.add_cookies(headers, name),
         Source::Address(source) => {
-            let address = match source {
-                AddressSource::Connection => address,
-                // Who sends no address, or none that is one, does not get around the limit.
-                AddressSource::Header(name, hops) => forwarded(headers, name, *hops).or(address),
-            };
-            if let (Some(address), Keys::Ranges(ranges, limits)) = (address, &item.keys)
-                && let Some(limit) = ranges.find(address).and_then(|index| limits.get(index))
-            {
-                keys.found.push(Found { limit, key: Some(address.to_string().into_bytes()) });
-            }
+            keys.add_address(headers, source, address);
             None
         }
     };
@@ -108,6 +88,42 @@ struct KeysOfRequest<'c> {
 }
 
 impl<'c> KeysOfRequest<'c> {
+    #[inline(never)]
+    fn add_header(&mut self, headers: &Headers, name: &str) -> Option<&'c Limit> {
+        self.add_all(headers.values(name).map(|value| spelling(name, value)))
+    }
+
+    #[inline(never)]
+    fn add_params(&mut self, headers: &Headers, name: &str) -> Option<&'c Limit> {
+        let path = headers.get(":path").unwrap_or_default();
+        let values = |separators| params(path, name.as_bytes(), separators).map(Spelling::plain);
+        self.add_all(values(b"&")).or_else(|| {
+            // Some servers take `;` for a separator too.
+            let other = path.contains(&b';').then(|| values(b"&;"));
+            self.add_all(other.into_iter().flatten())
+        })
+    }
+
+    #[inline(never)]
+    fn add_cookies(&mut self, headers: &Headers, name: &str) -> Option<&'c Limit> {
+        let cookies = headers.values("cookie").flat_map(|value| cookies(value, name.as_bytes()));
+        self.add_all(cookies.map(|value| Spelling { sent: value.into(), key: cookie_key(value) }))
+    }
+
+    #[inline(never)]
+    fn add_address(&mut self, headers: &Headers, source: &AddressSource, connection: Option<IpAddr>) {
+        let address = match source {
+            AddressSource::Connection => connection,
+            // Who sends no address, or none that is one, does not get around the limit.
+            AddressSource::Header(name, hops) => forwarded(headers, name, *hops).or(connection),
+        };
+        if let (Some(address), Keys::Ranges(ranges, limits)) = (address, self.keys)
+            && let Some(limit) = ranges.find(address).and_then(|index| limits.get(index))
+        {
+            self.found.push(Found { limit, key: Some(address.to_string().into_bytes()) });
+        }
+    }
+
     /// Adds keys that have a limit. The limit of one that is too much.
     fn add_all<'a>(&mut self, keys: impl Iterator<Item = Spelling<'a>>) -> Option<&'c Limit> {
         for spelling in keys {

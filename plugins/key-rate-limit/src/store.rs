@@ -55,10 +55,7 @@ pub fn count<'c>(found: &[Found<'c>]) -> Result<Option<(&'c Limit, Verdict)>, St
 fn judge(found: &Found<'_>, counts: bool) -> Result<Verdict, Status> {
     let seed = seed()?;
     let limit = found.limit;
-    let name = limit.name.get_or_init(|| {
-        let kind = if found.key.is_some() { "table" } else { "count" };
-        format!("key-rate-limit.{kind}.{:016x}", hash(seed, &limit.identity))
-    });
+    let name = limit.name.get_or_init(|| name(seed, found));
     let (id, row);
     let key = match &found.key {
         None => {
@@ -67,7 +64,7 @@ fn judge(found: &Found<'_>, counts: bool) -> Result<Verdict, Status> {
         }
         Some(key) => {
             id = hash(seed, key);
-            row = format!("{name}.{}", id % ROWS);
+            row = [name, ".", &(id % ROWS).to_string()].concat();
             &row
         }
     };
@@ -89,6 +86,15 @@ fn judge(found: &Found<'_>, counts: bool) -> Result<Verdict, Status> {
     })?
 }
 
+/// The name of a limit's value or table, made once.
+#[cold]
+#[inline(never)]
+fn name(seed: Seed, found: &Found<'_>) -> String {
+    let kind = if found.key.is_some() { "table" } else { "count" };
+    format!("key-rate-limit.{kind}.{:016x}", hash(seed, &found.limit.identity))
+}
+
+#[inline(never)]
 fn hash(seed: Seed, what: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     (seed, what).hash(&mut hasher);
@@ -106,7 +112,16 @@ fn seed() -> Result<Seed, Status> {
     if let Some(seed) = SEED.get() {
         return Ok(seed);
     }
-    let seed = shared::update("key-rate-limit.seed", ATTEMPTS, |old| {
+    let seed = agree()?;
+    SEED.set(Some(seed));
+    Ok(seed)
+}
+
+/// The number that all workers use, whoever was first.
+#[cold]
+#[inline(never)]
+fn agree() -> Result<Seed, Status> {
+    shared::update("key-rate-limit.seed", ATTEMPTS, |old| {
         match old.and_then(|bytes| Seed::try_from(bytes).ok()) {
             Some(seed) => (None, seed),
             None => {
@@ -116,7 +131,5 @@ fn seed() -> Result<Seed, Status> {
                 (Some(seed.into()), seed)
             }
         }
-    })?;
-    SEED.set(Some(seed));
-    Ok(seed)
+    })
 }

@@ -82,6 +82,9 @@ impl Window {
     /// somebody has set the clock back. Then it is as if no time had passed.
     pub fn advance(&mut self, now: u64) -> bool {
         let part = now / self.period.part();
+        if part == self.part {
+            return false;
+        }
         let set_back = part < self.part;
         match usize::try_from(part.saturating_sub(self.part)) {
             Ok(passed @ 0..=PARTS) => {
@@ -133,11 +136,11 @@ impl Window {
 
     /// Appends its counts that are not 0, each after its age. Its period and its part are written by whoever keeps it.
     pub fn write(&self, bytes: &mut Vec<u8>) {
-        let counts = || (0..).zip(self.counts).filter(|(_, count)| *count > 0);
+        let counts = || (0..).zip(&self.counts).filter(|(_, count)| **count > 0);
         bytes.push(counts().count() as u8);
         for (age, count) in counts() {
             bytes.push(age);
-            write_number(count, bytes);
+            write_number(*count, bytes);
         }
     }
 

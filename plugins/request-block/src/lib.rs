@@ -1,5 +1,6 @@
 //! Blocks requests by URL, header and body.
 
+use sdk::Headers;
 use sdk::prelude::*;
 
 mod config;
@@ -20,13 +21,13 @@ impl Plugin for RequestBlock {
         let found = match &config.headers {
             Some(patterns) => {
                 let headers = request.all();
-                let path = headers.values(":path").next().unwrap_or_default();
-                rules::url(config, path).or_else(|| rules::headers(patterns, headers.bytes(), headers.iter()))
+                in_path(config, &headers)
+                    .or_else(|| rules::headers(patterns, headers.bytes(), headers.iter()))
             }
             None if !config.looks_at_urls => None,
             // The SDK has read them already, to see whether the body may be held.
             None if Self::holds_request_body(config) && !request.end_of_stream() => {
-                rules::url(config, request.all().values(":path").next().unwrap_or_default())
+                in_path(config, &request.all())
             }
             None => request.with(":path", |path| rules::url(config, path)),
         };
@@ -54,6 +55,11 @@ impl Plugin for RequestBlock {
     fn holds_request_body(config: &Config) -> bool {
         config.bodies.is_some() && matches!(config.body_mode, BodyMode::Hold)
     }
+}
+
+#[inline(never)]
+fn in_path(config: &Config, headers: &Headers) -> Option<Match> {
+    rules::url(config, headers.get(":path").unwrap_or_default())
 }
 
 fn blocked(config: &Config, found: Match) -> Reply {

@@ -44,6 +44,7 @@ impl fmt::Display for Match {
 }
 
 /// Looks at a URL: path and query, as they came.
+#[inline(never)]
 pub fn url(config: &Config, url: &[u8]) -> Option<Match> {
     let exact = || config.exact_urls.find(url).map(Match::ExactUrl);
     let keyword = || config.urls.find(url).map(Match::Url);

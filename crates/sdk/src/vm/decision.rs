@@ -3,7 +3,7 @@
 use super::answer::{HOST_FAILURE, answer, fail};
 use super::{Choice, Half, Progress, Stream, task};
 use crate::abi::{CONTINUE, PAUSE};
-use crate::flow::Outcome;
+use crate::flow::{Decided, Outcome};
 use crate::{Plugin, host};
 
 /// Where in its half of a stream a decision falls.
@@ -31,6 +31,39 @@ impl Point {
     }
 }
 
+/// Ends a callback, in which a host call may have `failed`. Nearly every message goes on, and what else it may come to
+/// is kept apart from that.
+#[inline]
+pub(super) fn conclude<P: Plugin>(
+    context: u32,
+    stream: &mut Stream<P>,
+    half: Half,
+    choice: &Choice<P::Config>,
+    point: Point,
+    decided: impl Decided,
+    failed: bool,
+) -> u32 {
+    if decided.goes_on() && !failed {
+        stream.note_end(half, point);
+        return CONTINUE;
+    }
+    conclude_otherwise(context, stream, half, choice, point, decided, failed)
+}
+
+#[inline(never)]
+fn conclude_otherwise<P: Plugin>(
+    context: u32,
+    stream: &mut Stream<P>,
+    half: Half,
+    choice: &Choice<P::Config>,
+    point: Point,
+    decided: impl Decided,
+    failed: bool,
+) -> u32 {
+    let outcome = if failed { Outcome::Failed } else { decided.into() };
+    resolve(context, stream, half, choice, point, outcome)
+}
+
 /// Does what was decided, notes what the gateway holds then, and gives the action that tells the host. Nothing goes
 /// on before the host has it: what was held is forgotten by who hands it over.
 pub(super) fn resolve<P: Plugin>(
@@ -41,9 +74,7 @@ pub(super) fn resolve<P: Plugin>(
     point: Point,
     outcome: Outcome,
 ) -> u32 {
-    if let Point::Body { last: true, .. } = point {
-        stream.progress(half.phase).ended = true;
-    }
+    stream.note_end(half, point);
     let action = match outcome {
         Outcome::Continue => CONTINUE,
         Outcome::Hold if point.is_end() || stream.goes_on(half) => CONTINUE,
@@ -83,6 +114,13 @@ impl Progress {
 }
 
 impl<P: Plugin> Stream<P> {
+    /// Notes that the plug-in has seen the end of a body.
+    fn note_end(&mut self, half: Half, point: Point) {
+        if let Point::Body { last: true, .. } = point {
+            self.progress(half.phase).ended = true;
+        }
+    }
+
     /// Whether what was to be held goes on, because its sender may wait for what comes of it; the log says so.
     fn goes_on(&mut self, half: Half) -> bool {
         let kind = self.progress(half.phase).kind;

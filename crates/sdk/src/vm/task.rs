@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use super::decision::{Point, resolve};
-use super::{Choice, Config, Half, Phase, REQUEST, RESPONSE, Stream, Vm, catch_up};
+use super::{Choice, Config, Context, Half, Phase, REQUEST, RESPONSE, Stream, Vm, catch_up};
 use crate::Plugin;
 use crate::abi::{CONTINUE, PAUSE};
 use crate::call::{self, Delivery, Kind, Owner};
@@ -156,24 +156,23 @@ impl<P: Plugin> Vm<P> {
             Owner::Stream(waiting) => waiting,
             Owner::Background { id, wake } => return wake(context, id),
         };
-        let Some(stream) = self.streams.get_mut(&waiting) else { return };
+        let Some(Context { config, stream }) = self.streams.get_mut(&waiting) else { return };
         if waiting != context {
             // Some hosts report to the root that a call was made under, and calls may be handed on.
             host::set_effective_context(waiting);
         }
-        let Config::Chosen(choice) = &stream.config else { return };
-        let choice = choice.clone();
+        let Config::Chosen(choice) = config else { return };
         for half in [REQUEST, RESPONSE] {
             if let Some((point, outcome)) = advance(waiting, stream, half) {
-                let action = resolve(waiting, stream, half, &choice, point, outcome);
-                let action = catch_up(waiting, stream, half, &choice, action);
+                let action = resolve(waiting, stream, half, choice, point, outcome);
+                let action = catch_up(waiting, stream, half, choice, action);
                 go_on(stream, half, action);
             }
         }
         // What of the request waited for the state that the response's work had.
         let has_unseen = stream.pause(REQUEST).is_some_and(|pause| pause.unseen.is_some());
         if has_unseen && !stream.is_busy(REQUEST) {
-            let action = catch_up(waiting, stream, REQUEST, &choice, PAUSE);
+            let action = catch_up(waiting, stream, REQUEST, choice, PAUSE);
             go_on(stream, REQUEST, action);
         }
     }
