@@ -170,7 +170,8 @@ pub(crate) fn serialise(headers: &[(String, Vec<u8>)]) -> Vec<u8> {
     if headers.is_empty() {
         return Vec::new();
     }
-    let mut bytes = Vec::new();
+    let size = |(name, value): &(String, Vec<u8>)| 8 + name.len() + 1 + value.len() + 1;
+    let mut bytes = Vec::with_capacity(4 + headers.iter().map(size).sum::<usize>());
     // No message has 2^32 headers or bytes: a VM has not that much memory.
     let mut push = |size: usize| bytes.extend_from_slice(&(size as u32).to_le_bytes());
     push(headers.len());

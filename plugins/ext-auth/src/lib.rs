@@ -43,26 +43,7 @@ impl Plugin for ExtAuth {
         let is_asked = rules::is_asked(config, &seen, || headers.iter());
         // Whether or not the service is asked: what the upstream finds under these names is the service's word.
         remove_services_own(request, &headers, config);
-        if !is_asked {
-            return Flow::Continue;
-        }
-        let max_body = config.max_body.filter(|_| !request.end_of_stream());
-        let streams = max_body.is_some() && request.kind().is_open_ended();
-        let question = rules::question(config, &seen, headers.iter(), streams);
-        match max_body {
-            Some(max) if !streams => {
-                if rules::declares_more(max, headers.values("content-length")) {
-                    return Flow::Reply(too_large(config));
-                }
-                // Higress holds 32 KiB unless a plug-in says more; to other gateways this means nothing.
-                let _ = BUFFER_LIMIT.set(max.to_string());
-                request.state.question = Some(question);
-                Flow::Hold
-            }
-            _ => request.wait(config, async |request, config| {
-                decide(request, &config, ask(&config, question, Vec::new()).await).into()
-            }),
-        }
+        if is_asked { ask_about(request, config, &seen, &headers) } else { Flow::Continue }
     }
 
     fn on_request_body(body: &mut RequestBody<State>, config: &Config) -> BodyFlow {
@@ -85,6 +66,43 @@ impl Plugin for ExtAuth {
     fn holds_request_body(config: &Config) -> bool {
         config.max_body.is_some()
     }
+}
+
+/// Asks the service about a request, or holds its head until the body that goes along is there.
+#[inline(never)]
+fn ask_about(
+    request: &mut RequestHeaders<State>,
+    config: &Config,
+    seen: &Request<'_>,
+    headers: &Headers,
+) -> Flow {
+    let max_body = config.max_body.filter(|_| !request.end_of_stream());
+    let streams = max_body.is_some() && request.kind().is_open_ended();
+    let question = rules::question(config, seen, headers.iter(), streams);
+    match max_body {
+        Some(max) if !streams => hold(request, config, headers, question, max),
+        _ => request.wait(config, async |request, config| {
+            decide(request, &config, ask(&config, question, Vec::new()).await).into()
+        }),
+    }
+}
+
+/// Holds the head of a request, unless it says that its body is too large.
+#[inline(never)]
+fn hold(
+    request: &mut RequestHeaders<State>,
+    config: &Config,
+    headers: &Headers,
+    question: Question,
+    max: usize,
+) -> Flow {
+    if rules::declares_more(max, headers.values("content-length")) {
+        return Flow::Reply(too_large(config));
+    }
+    // Higress holds 32 KiB unless a plug-in says more; to other gateways this means nothing.
+    let _ = BUFFER_LIMIT.set(max.to_string());
+    request.state.question = Some(question);
+    Flow::Hold
 }
 
 /// What becomes of a request that the service was asked about.
@@ -158,6 +176,7 @@ fn allow(request: &Waiting, config: &Config, headers: &Headers) {
     }
 }
 
+#[inline(never)]
 fn refuse(config: &Config, status: u16, answer: HttpResponse) -> Decision {
     let status = ::config::StatusCode::try_from(u32::from(status)).unwrap_or(config.status_on_error);
     let mut reply = refusal(config, status).body(answer.body);
@@ -167,6 +186,7 @@ fn refuse(config: &Config, status: u16, answer: HttpResponse) -> Decision {
     Decision::Reply(reply)
 }
 
+#[inline(never)]
 fn refusal(config: &Config, status: ::config::StatusCode) -> Reply {
     Reply::new(status)
         .details("ext-auth.unauthorized")
@@ -182,6 +202,7 @@ fn too_large(config: &Config) -> Reply {
         .dry_run(config.dry_run)
 }
 
+#[inline(never)]
 fn without_verdict(request: &Waiting, config: &Config, why: &str) -> Decision {
     match config.without_verdict {
         WithoutVerdict::Pass { tell } => {

@@ -64,7 +64,7 @@ fn judge(found: &Found<'_>, counts: bool) -> Result<Verdict, Status> {
         }
         Some(key) => {
             id = hash(seed, key);
-            row = [name, ".", &(id % ROWS).to_string()].concat();
+            row = row_name(name, id % ROWS);
             &row
         }
     };
@@ -92,6 +92,16 @@ fn judge(found: &Found<'_>, counts: bool) -> Result<Verdict, Status> {
 fn name(seed: Seed, found: &Found<'_>) -> String {
     let kind = if found.key.is_some() { "table" } else { "count" };
     format!("key-rate-limit.{kind}.{:016x}", hash(seed, &found.limit.identity))
+}
+
+/// The name of a row of a table: the row in hexadecimal digits, which take no more memory than the name.
+fn row_name(table: &str, row: u64) -> String {
+    let mut name = String::with_capacity(table.len() + 5);
+    name.push_str(table);
+    name.push('.');
+    let digit = |shift: u32| char::from_digit((row >> shift) as u32 & 0xf, 16);
+    name.extend([12, 8, 4, 0].into_iter().filter_map(digit));
+    name
 }
 
 #[inline(never)]
