@@ -250,12 +250,10 @@ fn path_pattern(kind: MatchType, compared: MatchRuleType, text: &str) -> Result<
         let example = if compared == MatchRuleType::Regex { "^/public" } else { "/public" };
         return Err(format!("never holds, because every path begins with `/`: write for example {example}"));
     }
-    if compared != MatchRuleType::Regex {
-        if text.contains(['?', '#']) {
-            return Err(
-                "never holds, because a path is compared without its query: write the part before it".into(),
-            );
-        }
+    if compared != MatchRuleType::Regex && text.contains(['?', '#']) {
+        return Err(
+            "never holds, because a path is compared without its query: write the part before it".into()
+        );
     }
     let is_ambiguous = match compared {
         MatchRuleType::Exact => RequestPath::new(text.as_bytes()).is_ambiguous(),
