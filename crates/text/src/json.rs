@@ -9,5 +9,5 @@ mod path;
 mod scan;
 
 pub use literal::{decode, encode, splice};
-pub use path::{PathError, Paths};
+pub use path::{Names, PathError, Paths};
 pub use scan::{Found, Indexes, JsonError, Kind, Literal, MOST_LEVELS, find, find_at, literals_at};

@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use serde_json::Value;
-use text::json::{self, Kind, MOST_LEVELS, Paths};
+use text::json::{self, Kind, MOST_LEVELS, Names, Paths};
 
 fn find(document: &str, paths: &[&str]) -> Vec<(usize, String)> {
     let found = json::find(document.as_bytes(), &Paths::new(paths).unwrap()).unwrap();
@@ -192,6 +192,45 @@ fn what_a_path_names_comes_with_its_place() {
             (0, &[1], Kind::Null, "null"),
         ]
     );
+}
+
+#[test]
+fn names_are_exact_or_in_any_case() {
+    let paths = Paths::new(&["$.task"]).unwrap().with(&["$.Task", "$[*]['other','task']"], Names::AnyCase);
+    let paths = paths.unwrap();
+    let found = |key: &str| {
+        let document = format!("{{\"{key}\":{{\"{key}\":1}}}}");
+        json::find(document.as_bytes(), &paths)
+            .unwrap()
+            .into_iter()
+            .map(|found| found.path)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(found("task"), [0, 1, 2]);
+    for key in ["Task", "TASK", "ta\u{17f}k", "tas\u{212a}", "TA\u{17f}\u{212a}", r"\u0054a\u017f\u212a"] {
+        assert_eq!(found(key), [1, 2], "{key}");
+    }
+    for key in [
+        "tas",
+        "tasks",
+        "t\u{e5}sk",
+        "task\u{307}",
+        "\u{ff54}ask",
+        "ta\u{17f}s",
+        "\u{17f}\u{17f}\u{17f}\u{17f}",
+        "",
+    ] {
+        assert_eq!(found(key), [0; 0], "{key}");
+    }
+}
+
+#[test]
+fn values_of_one_object_are_within_it() {
+    let document = r#"{"a":[{"b":1,"c":[2]}],"a":[{"b":3}]}"#;
+    let paths = Paths::new(&["$", "$.a[*]", "$.a[*].b", "$.a[*].c[0]"]).unwrap();
+    let found = json::find(document.as_bytes(), &paths).unwrap();
+    let within: Vec<_> = found.iter().map(|found| (found.path, found.within)).collect();
+    assert_eq!(within, [(0, 0), (1, 5), (2, 6), (3, 17), (1, 27), (2, 28)]);
 }
 
 #[test]

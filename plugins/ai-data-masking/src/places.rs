@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use config::{FieldError, NonEmptyString};
-use text::json::{self, Found, Indexes, JsonError, Kind, Paths};
+use text::json::{self, Found, Indexes, JsonError, Kind, Names, Paths};
 
 use crate::shapes::{AROUND, Api, EVENT, Field, List, NO_TEXT, REQUEST, RESPONSE};
 
@@ -33,8 +33,8 @@ pub enum What {
     /// A text of an API; the same text goes on in the next event.
     Text(Field, Api),
     /// A text of an API in a list of parts, with its `type` beside it.
-    Part(List, Api),
-    PartType(List),
+    Part(Api),
+    PartType,
     /// A text that is whole in an event.
     Whole(Field, Api),
     /// What is inside of the input of a tool, the strings of which are texts.
@@ -153,14 +153,14 @@ impl Places {
             _ => &[],
         };
         let fixed = || fixed.iter().chain(around);
-        let mut paths: Vec<&str> = fixed().map(|(path, _)| *path).collect();
+        let paths: Vec<&str> = fixed().map(|(path, _)| *path).collect();
         let mut what: Vec<What> = fixed().map(|(_, what)| *what).collect();
-        for (index, path) in named.iter().enumerate() {
-            paths.push(path);
-            what.push(What::Named(index));
-        }
-        let paths =
-            Paths::new(&paths).map_err(|error| FieldError::new("deny_jsonpath", error.to_string()))?;
+        what.extend((0..named.len()).map(What::Named));
+        let named: Vec<&str> = named.iter().map(|path| &**path).collect();
+        let paths = Paths::default()
+            .with(&paths, Names::AnyCase)
+            .and_then(|paths| paths.with(&named, Names::Exact))
+            .map_err(|error| FieldError::new("deny_jsonpath", error.to_string()))?;
         Ok(Self { paths, what })
     }
 
@@ -207,10 +207,8 @@ impl Places {
                 }
                 _ if value.kind != Kind::String => continue,
                 What::Text(field, api) => (Place::Api(field), Some(api), true),
-                What::Part(list, api) if beside.is_text(list, value) => {
-                    (Place::Api(Field::Content), Some(api), true)
-                }
-                What::Deltas if beside.responses && !beside.is_binary => {
+                What::Part(api) if beside.is_text(value) => (Place::Api(Field::Content), Some(api), true),
+                What::Deltas if beside.responses && beside.is_text_event => {
                     let field = if beside.is_json { Field::Arguments } else { Field::Content };
                     (Place::Api(field), Some(Api::Responses), true)
                 }
@@ -238,12 +236,19 @@ impl Places {
                     }
                 }
                 Some(What::ContentIndex) => beside.content = number(literal).unwrap_or_default(),
-                Some(What::PartType(list)) => {
-                    let is_text = json::decode(literal).is_none_or(|kind| !NO_TEXT.contains(&&*kind));
-                    *beside.numbers.at(*list, value.indexes) |= usize::from(is_text);
+                Some(What::PartType) if !says_text(document, value) => {
+                    beside.others = true;
+                    *beside.numbers.at(List::Parts, within(value)) = 0;
                 }
                 Some(What::Ends) => beside.event(&json::decode(literal).unwrap_or_default()),
                 _ => {}
+            }
+        }
+        // Most documents have only texts, and need nothing noted of them.
+        if beside.others {
+            let is_type = |value: &&Found| self.what.get(value.path) == Some(&What::PartType);
+            for value in found.iter().filter(is_type).filter(|value| says_text(document, value)) {
+                *beside.numbers.at(List::Parts, within(value)) = 1;
             }
         }
         beside
@@ -257,12 +262,14 @@ struct Beside {
     choices: Vec<Range<usize>>,
     /// The numbers of choices, items and calls, and whether a part may be a text: 1, or 0.
     numbers: Numbers,
+    /// Whether any part says that it is something else.
+    others: bool,
     /// The number of the text in its item.
     content: usize,
-    /// Whether it is an event of OpenAI's responses; whether its piece is one of JSON, or of what is no text.
+    /// Whether it is an event of OpenAI's responses; whether its piece is one of JSON, or not one of sound.
     responses: bool,
     is_json: bool,
-    is_binary: bool,
+    is_text_event: bool,
     /// Whether the event ends its item, or all of them.
     finishes: bool,
     ends: bool,
@@ -283,6 +290,23 @@ impl Numbers {
     }
 }
 
+/// The place of the object that a value is in. Indexes would not tell a part from that of a list with the same name.
+fn within(value: &Found) -> Indexes {
+    Indexes::from_iter([value.within])
+}
+
+/// Whether the `type` of a part does not say that it is something else than a text.
+fn says_text(document: &[u8], value: &Found) -> bool {
+    let kind = document.get(value.span.clone()).and_then(json::decode);
+    if kind.is_none_or(|kind| !NO_TEXT.contains(&&*kind)) {
+        return true;
+    }
+    // A server that compares names exactly does not see `Type`, and may take the part for a text.
+    let before = document.get(..value.span.start).unwrap_or_default().trim_ascii_end();
+    let name = before.strip_suffix(b":").map(<[u8]>::trim_ascii_end);
+    !name.is_some_and(|name| name.ends_with(b"\"type\""))
+}
+
 /// A number as it is written.
 fn number(literal: &[u8]) -> Option<usize> {
     std::str::from_utf8(literal).ok()?.parse().ok()
@@ -293,7 +317,7 @@ impl Beside {
     fn event(&mut self, kind: &str) {
         self.responses |= kind.starts_with("response.");
         self.is_json |= kind.contains("arguments");
-        self.is_binary |= kind.contains("audio.delta");
+        self.is_text_event |= !kind.contains("audio.delta");
         self.finishes |= kind == "content_block_stop" || kind.ends_with(".done");
         self.ends |= matches!(
             kind,
@@ -355,8 +379,8 @@ impl Beside {
     }
 
     /// Whether a part does not say that it is something else than a text.
-    fn is_text(&self, list: List, part: &Found) -> bool {
-        self.numbers.get(list, part.indexes) != Some(0)
+    fn is_text(&self, part: &Found) -> bool {
+        !self.others || self.numbers.get(List::Parts, within(part)) != Some(0)
     }
 }
 

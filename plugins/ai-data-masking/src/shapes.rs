@@ -1,4 +1,5 @@
-//! Where the APIs of models have their texts: OpenAI's chat and responses, and Anthropic's messages.
+//! Where the APIs of models have their texts: OpenAI's chat and responses, and Anthropic's messages. Names count in any
+//! case, because servers written in Go read them so.
 
 use crate::places::What::{
     self, ContentIndex, Deltas, Ends, Finish, Inside, Number, Once, Part, PartType, Stream, Text, Whole,
@@ -38,16 +39,11 @@ impl Field {
     }
 }
 
-/// Which list of parts: the types of one list tell nothing about another.
+/// What is numbered: the numbers of one list tell nothing about another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum List {
-    Content,
-    Source,
-    Result,
-    System,
-    Input,
-    Output,
-    Item,
+    /// Parts by where they begin, with what their types say.
+    Parts,
     Tools,
     Choices,
     Top,
@@ -74,8 +70,8 @@ use Field::{Arguments, Content, Details, Function, Reasoning, ReasoningContent, 
 
 pub const REQUEST: &[(&str, What)] = &[
     ("$.messages[*].content", Text(Content, Chat)),
-    ("$.messages[*].content[*].text", Part(List::Content, Chat)),
-    ("$.messages[*].content[*].type", PartType(List::Content)),
+    ("$.messages[*].content[*].text", Part(Chat)),
+    ("$.messages[*].content[*].type", PartType),
     ("$.messages[*].reasoning_content", Text(ReasoningContent, Chat)),
     ("$.messages[*].reasoning", Text(Reasoning, Chat)),
     ("$.messages[*].reasoning_details[*]['text','summary']", Text(Details, Chat)),
@@ -84,19 +80,19 @@ pub const REQUEST: &[(&str, What)] = &[
     ("$.messages[*].content[*].thinking", Text(Thinking, Messages)),
     ("$.messages[*].content[*].input..*", Inside(Messages)),
     ("$.messages[*].content[*].content", Text(Content, Messages)),
-    ("$.messages[*].content[*].content[*].text", Part(List::Result, Messages)),
-    ("$.messages[*].content[*].content[*].type", PartType(List::Result)),
-    ("$.messages[*].content[*].source.data", Part(List::Source, Messages)),
-    ("$.messages[*].content[*].source.type", PartType(List::Source)),
+    ("$.messages[*].content[*].content[*].text", Part(Messages)),
+    ("$.messages[*].content[*].content[*].type", PartType),
+    ("$.messages[*].content[*].source.data", Part(Messages)),
+    ("$.messages[*].content[*].source.type", PartType),
     ("$.system", Text(Content, Messages)),
-    ("$.system[*].text", Part(List::System, Messages)),
-    ("$.system[*].type", PartType(List::System)),
+    ("$.system[*].text", Part(Messages)),
+    ("$.system[*].type", PartType),
     ("$['input','instructions']", Text(Content, Responses)),
     ("$.input[*]['content','output']", Text(Content, Responses)),
-    ("$.input[*].content[*].text", Part(List::Input, Responses)),
-    ("$.input[*].content[*].type", PartType(List::Input)),
-    ("$.input[*].output[*].text", Part(List::Output, Responses)),
-    ("$.input[*].output[*].type", PartType(List::Output)),
+    ("$.input[*].content[*].text", Part(Responses)),
+    ("$.input[*].content[*].type", PartType),
+    ("$.input[*].output[*].text", Part(Responses)),
+    ("$.input[*].output[*].type", PartType),
     ("$.input[*].summary[*].text", Text(Summaries, Responses)),
     ("$.input[*]['arguments','input']", Text(Arguments, Responses)),
     ("$.prompt.variables..*", Inside(Responses)),
@@ -105,27 +101,27 @@ pub const REQUEST: &[(&str, What)] = &[
 
 pub const RESPONSE: &[(&str, What)] = &[
     ("$.choices[*].message.content", Text(Content, Chat)),
-    ("$.choices[*].message.content[*].text", Part(List::Content, Chat)),
-    ("$.choices[*].message.content[*].type", PartType(List::Content)),
+    ("$.choices[*].message.content[*].text", Part(Chat)),
+    ("$.choices[*].message.content[*].type", PartType),
     ("$.choices[*].message.reasoning_content", Text(ReasoningContent, Chat)),
     ("$.choices[*].message.reasoning", Text(Reasoning, Chat)),
     ("$.choices[*].message.reasoning_details[*]['text','summary']", Text(Details, Chat)),
     ("$.choices[*].message.tool_calls[*].function.arguments", Text(Arguments, Chat)),
     ("$.choices[*].message.function_call.arguments", Text(Function, Chat)),
-    ("$.content[*].text", Part(List::Item, Messages)),
-    ("$.content[*].type", PartType(List::Item)),
+    ("$.content[*].text", Part(Messages)),
+    ("$.content[*].type", PartType),
     ("$.content[*].thinking", Text(Thinking, Messages)),
     ("$.content[*].input..*", Inside(Messages)),
-    ("$.output[*].content[*].text", Part(List::Output, Responses)),
-    ("$.output[*].content[*].type", PartType(List::Output)),
+    ("$.output[*].content[*].text", Part(Responses)),
+    ("$.output[*].content[*].type", PartType),
     ("$.output[*].summary[*].text", Text(Summaries, Responses)),
     ("$.output[*]['arguments','input']", Text(Arguments, Responses)),
 ];
 
 pub const EVENT: &[(&str, What)] = &[
     ("$.choices[*].delta.content", Text(Content, Chat)),
-    ("$.choices[*].delta.content[*].text", Part(List::Content, Chat)),
-    ("$.choices[*].delta.content[*].type", PartType(List::Content)),
+    ("$.choices[*].delta.content[*].text", Part(Chat)),
+    ("$.choices[*].delta.content[*].type", PartType),
     ("$.choices[*].delta.reasoning_content", Text(ReasoningContent, Chat)),
     ("$.choices[*].delta.reasoning", Text(Reasoning, Chat)),
     ("$.choices[*].delta.reasoning_details[*].text", Text(Details, Chat)),

@@ -45,9 +45,20 @@ struct Segment {
     selectors: Vec<Selector>,
 }
 
+/// How the names of a path are compared with those of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// Byte for byte, as JSONPath does.
+    Exact,
+    /// Without case, as `encoding/json` of Go does: `ſ` (U+017F) is an `s` too, and the sign for kelvin (U+212A) a `k`.
+    AnyCase,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Selector {
     Name(String),
+    /// A name in any case, which is written in lower case here.
+    AnyCase(String),
     Any,
     Index(usize),
     /// From, up to but not including, and every how many.
@@ -66,6 +77,7 @@ impl Selector {
         match (self, step) {
             (Self::Any, _) => true,
             (Self::Name(name), Step::Name(key)) => name == key,
+            (Self::AnyCase(name), Step::Name(key)) => is_in_any_case(name, key),
             (Self::Index(wanted), Step::Index(index)) => *wanted == index,
             (Self::Slice(from, to, every), Step::Index(index)) => {
                 let offset = index.checked_sub(*from);
@@ -73,6 +85,41 @@ impl Selector {
             }
             _ => false,
         }
+    }
+
+    /// The same one, with its name in any case.
+    fn in_any_case(self) -> Self {
+        match self {
+            Self::Name(name) => Self::AnyCase(name.chars().map(lower).collect()),
+            other => other,
+        }
+    }
+}
+
+/// Whether a key is a name that is written in lower case.
+fn is_in_any_case(name: &str, key: &str) -> bool {
+    if key.len() < name.len() {
+        return false;
+    }
+    let mut rest = key.as_bytes();
+    for letter in name.bytes() {
+        rest = match rest {
+            [first, rest @ ..] if first.to_ascii_lowercase() == letter => rest,
+            // U+017F, and U+212A.
+            [0xc5, 0xbf, rest @ ..] if letter == b's' => rest,
+            [0xe2, 0x84, 0xaa, rest @ ..] if letter == b'k' => rest,
+            _ => return false,
+        };
+    }
+    rest.is_empty()
+}
+
+/// A character in lower case, if that is one of ASCII.
+fn lower(character: char) -> char {
+    match character {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        other => other.to_ascii_lowercase(),
     }
 }
 
@@ -89,11 +136,26 @@ impl Paths {
     ///
     /// The first path that is none, or that needs more of JSONPath than there is here.
     pub fn new<S: AsRef<str>>(paths: &[S]) -> Result<Self, PathError> {
-        let mut all = Self::default();
+        Self::default().with(paths, Names::Exact)
+    }
+
+    /// These and further ones, which count on from them.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Paths::new`].
+    pub fn with<S: AsRef<str>>(mut self, paths: &[S], names: Names) -> Result<Self, PathError> {
         for path in paths {
-            all.add(read(path.as_ref())?);
+            let mut segments = read(path.as_ref())?;
+            if names == Names::AnyCase {
+                for segment in &mut segments {
+                    let selectors = std::mem::take(&mut segment.selectors);
+                    segment.selectors = selectors.into_iter().map(Selector::in_any_case).collect();
+                }
+            }
+            self.add(segments);
         }
-        Ok(all)
+        Ok(self)
     }
 
     /// How many there are.

@@ -47,6 +47,8 @@ pub struct Found {
     pub path: usize,
     /// Where it is in the arrays around it.
     pub indexes: Indexes,
+    /// Where the array or object that it is in begins: that tells an object from another one under the same key.
+    pub within: usize,
     /// Its bytes in the document: those of a string with its quotes.
     pub span: Range<usize>,
     /// What it is.
@@ -140,6 +142,7 @@ fn text(document: &[u8]) -> Result<&str, JsonError> {
 /// An array or an object that is open.
 struct Level {
     kind: Kind,
+    start: usize,
     /// The index of the value that an array is at.
     index: usize,
     /// What was found of it itself, whose end is not known yet.
@@ -279,7 +282,7 @@ impl<'a> Scan<'a> {
             self.arrays += 1;
         }
         let reached = self.here..self.nodes.len();
-        self.levels.push(Level { kind, index: 0, found: before..self.found.len(), reached });
+        self.levels.push(Level { kind, start: self.at, index: 0, found: before..self.found.len(), reached });
         self.at += 1;
         Ok(if kind == Kind::Array { Next::FirstValue } else { Next::FirstKey })
     }
@@ -334,7 +337,8 @@ impl<'a> Scan<'a> {
         for node in self.nodes.get(self.here..).unwrap_or_default() {
             for path in self.paths.ends(*node) {
                 let indexes = Indexes { indexes: self.indexes, count: self.arrays.min(MOST_INDEXES) };
-                self.found.push(Found { path: *path, indexes, span: start..self.at, kind });
+                let within = self.levels.last().map_or(0, |level| level.start);
+                self.found.push(Found { path: *path, indexes, within, span: start..self.at, kind });
             }
         }
     }
