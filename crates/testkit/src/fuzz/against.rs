@@ -217,9 +217,10 @@ fn now() -> Option<Time> {
 
 /// Whether Envoy has answered before its filters: what its codecs refuse, and what its connection manager does.
 fn is_refused_early(outcome: &Outcome) -> bool {
-    const EARLY: [&str; 7] = [
+    const EARLY: [&str; 8] = [
         "http1.",
         "http2.",
+        "http.invalid_authority",
         "path_normalization_failed",
         "missing_host_header",
         "missing_path_rejected",
