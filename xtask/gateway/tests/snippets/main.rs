@@ -108,7 +108,7 @@ fn every_command_is_run_or_mapped() {
 
 #[test]
 fn examples_of_help_exist() {
-    for folder in ["xtask/src", "xtask/gateway/src", "xtask/request/src"] {
+    for folder in ["crates/cli/src", "xtask/gateway/src", "xtask/request/src"] {
         let mut folders = vec![root().join(folder)];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).unwrap() {

@@ -223,7 +223,7 @@ impl Session {
             "extensions.istio.io/v1alpha1" => "istio",
             _ => "envoy-gateway",
         };
-        let schema = root().join(format!("xtask/src/deploy/schemas/{api}.yaml"));
+        let schema = root().join(format!("crates/cli/src/deploy/schemas/{api}.yaml"));
         let schema = json(&fs::read_to_string(schema).unwrap())?;
         schema::check(&schema, &resource, "").map_err(|(place, why)| format!("{place} {why}:\n{text}"))
     }

@@ -4,6 +4,8 @@ use std::fmt::Display;
 
 use anstyle::{AnsiColor, Style};
 
+use crate::program;
+
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const DIM: Style = Style::new().dimmed();
@@ -21,19 +23,20 @@ pub(crate) fn mark(ok: bool) -> String {
 
 /// What is being done, on stderr, so that stdout keeps to results.
 pub(crate) fn step(what: impl Display) {
-    anstream::eprintln!("{} {what}", styled(GOOD, "xtask:"));
+    anstream::eprintln!("{} {}", styled(GOOD, "portcullis:"), program::text(&what.to_string()));
 }
 
 /// Something to know that stops nothing.
 pub(crate) fn warning(what: impl Display) {
-    anstream::eprintln!("{} {what}", styled(AnsiColor::Yellow.on_default().bold(), "warning:"));
+    let style = AnsiColor::Yellow.on_default().bold();
+    anstream::eprintln!("{} {}", styled(style, "warning:"), program::text(&what.to_string()));
 }
 
 /// Why the command could not be done.
 pub(crate) fn error(error: &anyhow::Error) {
-    anstream::eprintln!("{} {error}", styled(BAD, "error:"));
+    anstream::eprintln!("{} {}", styled(BAD, "error:"), program::text(&error.to_string()));
     for cause in error.chain().skip(1) {
-        anstream::eprintln!("  because: {cause}");
+        anstream::eprintln!("  because: {}", program::text(&cause.to_string()));
     }
 }
 

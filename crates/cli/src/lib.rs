@@ -1,0 +1,134 @@
+//! The commands of `portcullis`, one file per command.
+//!
+//! `cargo xtask` runs the same commands, without what is slow to compile. Commands that need more run
+//! `portcullis` itself, built when it is first wanted.
+
+mod commands;
+mod deploy;
+mod destination;
+mod generated;
+mod git;
+mod helper;
+mod image;
+mod manifest;
+mod markdown;
+mod module;
+mod names;
+mod output;
+mod package;
+mod program;
+mod registry;
+mod release;
+mod reproduce;
+mod schema;
+mod template;
+mod wasm;
+mod workspace;
+
+use std::fmt;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+pub use crate::program::Program;
+
+/// Build, check, test, lint and configure proxy-wasm plug-ins.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "\
+First steps:
+  cargo xtask build request-block   a module in dist/request-block/plugin.wasm
+  cargo xtask test request-block    its cases, natively and in a real Envoy
+  cargo xtask serve examples/block  a gateway with plug-ins, on http://127.0.0.1:8080
+  cargo xtask config my.yaml --plugin request-block
+                                    what the plug-in says to a configuration
+  cargo xtask new my-plugin         a plug-in of your own in plugins/my-plugin
+
+`cargo xtask <command> --help` has more examples.
+Exit codes: 0 it worked, 1 it failed, 2 the command was wrong."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Build(commands::build::Args),
+    Check(commands::check::Args),
+    Test(commands::test::Args),
+    Fuzz(commands::fuzz::Args),
+    Lint(commands::lint::Args),
+    Config(commands::config::Args),
+    Schema(commands::schema::Args),
+    Docs(commands::docs::Args),
+    New(commands::new::Args),
+    Serve(commands::serve::Args),
+    Request(commands::request::RequestArgs),
+    Explain(commands::request::ExplainArgs),
+    Bench(commands::bench::Args),
+    #[command(subcommand)]
+    Plugin(commands::plugin::Command),
+    Package(commands::package::Args),
+    Verify(commands::verify::Args),
+    Push(commands::push::Args),
+    Pull(commands::pull::Args),
+    Manifest(commands::manifest::Args),
+    Release(commands::release::Args),
+    Changed(commands::changed::Args),
+}
+
+/// The command itself was wrong: an unknown plug-in, a missing file, a bad name.
+#[derive(Debug)]
+struct Usage(String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// Runs the command of this process's arguments.
+#[must_use]
+pub fn main(program: Program) -> ExitCode {
+    program.set();
+    let command = program.named(Cli::command());
+    let cli = Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
+    let result = match cli.command {
+        Command::Build(args) => commands::build::run(&args),
+        Command::Check(args) => commands::check::run(&args),
+        Command::Test(args) => commands::test::run(&args),
+        Command::Fuzz(args) => commands::fuzz::run(&args),
+        Command::Lint(args) => commands::lint::run(&args),
+        Command::Config(args) => commands::config::run(&args),
+        Command::Schema(args) => commands::schema::run(&args),
+        Command::Docs(args) => commands::docs::run(&args),
+        Command::New(args) => commands::new::run(&args),
+        Command::Serve(args) => commands::serve::run(&args),
+        Command::Request(args) => commands::request::request(&args),
+        Command::Explain(args) => commands::request::explain(&args),
+        Command::Bench(args) => commands::bench::run(&args),
+        Command::Plugin(command) => commands::plugin::run(&command),
+        Command::Package(args) => commands::package::run(&args),
+        Command::Verify(args) => commands::verify::run(&args),
+        Command::Push(args) => commands::push::run(&args),
+        Command::Pull(args) => commands::pull::run(&args),
+        Command::Manifest(args) => commands::manifest::run(&args),
+        Command::Release(args) => commands::release::run(&args),
+        Command::Changed(args) => commands::changed::run(&args),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            output::error(&error);
+            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The name that the program was called by: `portcullis` anywhere, `cargo xtask` in this repository.
+//!
+//! Help and messages are written with `cargo xtask`, as the documents of this repository are, and shown with the name that
+//! the reader can type.
+
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
+use clap::Command;
+use clap::builder::StyledStr;
+
+/// Which program this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// `portcullis`, installed.
+    Portcullis,
+    /// `cargo xtask`.
+    Xtask,
+}
+
+static PROGRAM: OnceLock<Program> = OnceLock::new();
+
+/// How commands are written in the sources.
+const WRITTEN: &str = "cargo xtask";
+
+impl Program {
+    /// What a reader types.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portcullis => "portcullis",
+            Self::Xtask => WRITTEN,
+        }
+    }
+
+    /// Makes this the program of the process; the first call counts.
+    pub(crate) fn set(self) {
+        let _ = PROGRAM.set(self);
+    }
+
+    /// The command with its help under this program's name.
+    pub(crate) fn named(self, command: Command) -> Command {
+        if self == Self::Xtask {
+            return command;
+        }
+        rename(command.name(self.name()).bin_name(self.name()))
+    }
+}
+
+/// The text with the name that the reader can type.
+pub(crate) fn text(text: &str) -> Cow<'_, str> {
+    match PROGRAM.get() {
+        Some(Program::Portcullis) if text.contains(WRITTEN) => {
+            Cow::Owned(text.replace(WRITTEN, Program::Portcullis.name()))
+        }
+        _ => Cow::Borrowed(text),
+    }
+}
+
+fn rename(mut command: Command) -> Command {
+    let renamed = |styled: Option<&StyledStr>| {
+        styled.map(|styled| StyledStr::from(text(&styled.to_string()).into_owned()))
+    };
+    if let Some(about) = renamed(command.get_about()) {
+        command = command.about(about);
+    }
+    if let Some(about) = renamed(command.get_long_about()) {
+        command = command.long_about(about);
+    }
+    if let Some(help) = renamed(command.get_after_help()) {
+        command = command.after_help(help);
+    }
+    if let Some(help) = renamed(command.get_after_long_help()) {
+        command = command.after_long_help(help);
+    }
+    command = command.mut_args(|arg| {
+        let (help, long) = (renamed(arg.get_help()), renamed(arg.get_long_help()));
+        let arg = if let Some(help) = help { arg.help(help) } else { arg };
+        if let Some(long) = long { arg.long_help(long) } else { arg }
+    });
+    command.mut_subcommands(rename)
+}
