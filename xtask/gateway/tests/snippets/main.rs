@@ -15,7 +15,7 @@
 mod commands;
 #[path = "../../../registry/tests/support/debian.rs"]
 mod debian;
-#[path = "../../../src/markdown.rs"]
+#[path = "../../../../crates/cli/src/markdown.rs"]
 mod markdown;
 mod printed;
 #[path = "../../../src/deploy/schema.rs"]
