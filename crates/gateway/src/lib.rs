@@ -19,20 +19,47 @@
 //! - Everything listens on 127.0.0.1, on ports that the system chose where nobody has named one.
 //! - An Envoy ends with its [`Process`], and also when the program that started it is killed.
 //! - Envoy is fetched whole, with the hash that is written here, or not at all.
+//! - What serves is never touched by what is wrong: a plug-in, the routes or the folder is taken whole or not at all.
+//! - A module's file never changes; another module is another file.
+//! - What is traced is what would happen: probes change nothing, and the rest is what `serve` runs.
 
 pub mod admin;
 mod bootstrap;
+#[cfg(feature = "serve")]
+pub mod client;
 mod cluster;
+#[cfg(feature = "serve")]
+pub mod echo;
 mod envoy;
 #[cfg(feature = "explain")]
 pub mod explain;
 pub mod folder;
 mod live;
 mod log;
+#[cfg(feature = "serve")]
+pub mod modules;
+#[cfg(feature = "serve")]
+pub mod plan;
 mod process;
 mod route;
 pub mod routes;
+#[cfg(feature = "serve")]
+pub mod secret;
+#[cfg(feature = "serve")]
+pub mod serve;
+#[cfg(feature = "serve")]
+pub mod show;
+#[cfg(feature = "serve")]
+pub mod state;
+#[cfg(feature = "serve")]
+pub mod trace;
 mod wasm;
+#[cfg(feature = "serve")]
+mod watch;
+#[cfg(feature = "serve")]
+pub mod websocket;
+#[cfg(feature = "serve")]
+pub mod workspace;
 
 pub use bootstrap::Bootstrap;
 pub use cluster::{Cluster, Tls};
@@ -43,3 +70,18 @@ pub use process::{Memory, Process, StartError, validate};
 pub use route::Route;
 pub use routes::Routes;
 pub use wasm::{Environment, FailurePolicy, Wasm};
+
+/// The command itself was wrong: no such folder, a port in use.
+#[cfg(feature = "serve")]
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+#[cfg(feature = "serve")]
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(feature = "serve")]
+impl std::error::Error for Usage {}

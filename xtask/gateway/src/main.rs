@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anstyle::AnsiColor;
 use clap::Parser;
-use gateway::LogLevel;
-use serving::serve::{Options, run};
-use serving::workspace::Workspace;
-use serving::{Order, Usage};
+use gateway::folder::StageOrder;
+use gateway::serve::{Options, run};
+use gateway::workspace::Workspace;
+use gateway::{LogLevel, Usage};
 
 /// Serve a folder of WasmPlugin resources with a real Envoy
 ///
@@ -74,6 +74,15 @@ struct Cli {
     xtask: Option<PathBuf>,
 }
 
+/// The order of stages, as the command takes it.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Order {
+    /// authz, authn, stats, default.
+    Mse,
+    /// authn, authz, stats, default.
+    Istio,
+}
+
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Level {
     Trace,
@@ -98,7 +107,10 @@ fn main() -> ExitCode {
     let options = Options {
         folder: cli.folder,
         address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), cli.port),
-        order: cli.stage_order.into(),
+        order: match cli.stage_order {
+            Order::Mse => StageOrder::Mse,
+            Order::Istio => StageOrder::Istio,
+        },
         drain: cli.drain,
         log: cli.log,
         log_level: match cli.log_level {

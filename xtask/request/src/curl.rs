@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use gateway::Usage;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{HeaderMap, Method};
-use serving::Usage;
 
-use crate::client::Sent;
+use gateway::client::Sent;
 
 /// What is sent, in curl's words.
 #[derive(Debug, Clone, clap::Args)]

@@ -6,9 +6,9 @@ use anyhow::{Result, anyhow};
 use gateway::Routes;
 use gateway::explain::{Applies, Explanation, Request};
 use gateway::folder::{self, Entry, Fault, StageOrder};
+use gateway::secret::Hider;
+use gateway::workspace::Workspace;
 use serde_json::Value;
-use serving::secret::Hider;
-use serving::workspace::Workspace;
 
 use crate::layout::{WIDTH, below, fold};
 

@@ -7,18 +7,19 @@ use std::process::ExitCode;
 use anstyle::AnsiColor;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Parser, Subcommand};
+use gateway::client::{self, Answer, Sent};
 use gateway::explain::Request;
 use gateway::folder::StageOrder;
+use gateway::modules::Modules;
+use gateway::plan::Planner;
+use gateway::secret::Hider;
+use gateway::trace::{Story, Traced, hidden, hider, hider_of, json, run_with};
+use gateway::websocket::{self, Received};
+use gateway::workspace::Workspace;
 use gateway::{Envoy, StartError};
-use request::client::{self, Answer, Sent};
-use request::trace::{Story, Traced, hidden, hider, hider_of, json, run_with, show};
-use request::websocket::{self, Received};
+use gateway::{Usage, echo, state};
+use request::show::show;
 use request::{curl, explain};
-use serving::modules::Modules;
-use serving::plan::Planner;
-use serving::secret::Hider;
-use serving::workspace::Workspace;
-use serving::{Order, Usage, echo, state};
 
 /// What becomes of a request in a gateway.
 #[derive(Parser)]
@@ -126,6 +127,24 @@ struct ExplainArgs {
     show_secrets: bool,
 }
 
+/// The order of stages, as a command takes it.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Order {
+    /// authz, authn, stats, default.
+    Mse,
+    /// authn, authz, stats, default.
+    Istio,
+}
+
+impl From<Order> for StageOrder {
+    fn from(order: Order) -> Self {
+        match order {
+            Order::Mse => Self::Mse,
+            Order::Istio => Self::Istio,
+        }
+    }
+}
+
 #[derive(clap::Args)]
 struct Gateway {
     /// The folder of the gateway.
@@ -159,7 +178,7 @@ fn is_there(folder: &Path) -> Result<()> {
     if !folder.is_dir() {
         bail!(Usage(format!("{} is no folder: name one of WasmPlugin resources", folder.display())));
     }
-    serving::serve::one_too_high(folder)
+    gateway::serve::one_too_high(folder)
 }
 
 fn explained(args: &ExplainArgs, workspace: &Workspace) -> Result<bool> {
@@ -212,7 +231,7 @@ fn send(args: &RequestArgs, workspace: Workspace) -> Result<bool> {
         return Err(anyhow!("{}", faults.join("\n")));
     }
     if !args.silent {
-        plan.remarks.iter().for_each(serving::show::remark);
+        plan.remarks.iter().for_each(gateway::show::remark);
     }
     let traced: Traced = runtime
         .block_on(async {

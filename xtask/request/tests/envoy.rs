@@ -5,16 +5,17 @@ use std::fs;
 use std::path::Path;
 
 use clap::Parser;
+use gateway::client::{Answer, Sent};
 use gateway::folder::StageOrder;
+use gateway::modules::Modules;
+use gateway::plan::{Plan, Planner};
+use gateway::secret::Hider;
+use gateway::trace::{Answerer, Story, Traced, Way, hidden, hider, json, run, run_with};
+use gateway::websocket::{Received, talk};
+use gateway::workspace::Workspace;
 use gateway::{Envoy, target_dir};
-use request::client::{Answer, Sent};
-use request::trace::{Answerer, Story, Traced, Way, hidden, hider, json, run, run_with, show};
-use request::websocket::{Received, talk};
+use request::show::show;
 use serde_json::Value;
-use serving::modules::Modules;
-use serving::plan::{Plan, Planner};
-use serving::secret::Hider;
-use serving::workspace::Workspace;
 use tempfile::TempDir;
 
 /// A plug-in of nobody's SDK, which lets everything pass.
@@ -126,7 +127,7 @@ impl Gateway {
     fn run(&self, sent: &Sent, probes: bool) -> Traced {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let echo = serving::echo::start().await.unwrap();
+            let echo = gateway::echo::start().await.unwrap();
             run(&self.envoy, &self.plan, echo, sent, probes).await.unwrap()
         })
     }
@@ -214,7 +215,7 @@ fn a_trace_tells_what_each_plug_in_did_on_both_ways() {
     // Each line on the way on which it was logged.
     let ways: Vec<Way> = stamp.log.iter().map(|(way, _)| *way).collect();
     assert_eq!(ways.first(), Some(&Way::Request), "{stamp:?}");
-    let has = |message: &Option<request::trace::Message>, name: &str| {
+    let has = |message: &Option<gateway::trace::Message>, name: &str| {
         message.as_ref().unwrap().headers.iter().any(|(field, _)| field == name)
     };
     assert!(!has(&stamp.request.0, "x-stamps") && has(&stamp.request.1, "x-stamps"));
@@ -312,7 +313,7 @@ fn bodies_that_are_changed_are_shown_before_and_after_and_changed_without_probes
     }
     let (story, traced) = gateway.story(&sent(&["http://h/p", "-d", mail, "-H", json]));
     assert_eq!(story.answerer, Answerer::Upstream);
-    let text = |message: &Option<request::trace::Message>| {
+    let text = |message: &Option<gateway::trace::Message>| {
         String::from_utf8(message.as_ref().unwrap().body.clone()).unwrap()
     };
     let [hop] = story.hops.as_slice() else { panic!("{story:?}") };
@@ -333,7 +334,7 @@ fn chat(gateway: &Gateway, args: &[&str], lines: &[&str]) -> (Story, Traced, Vec
     let mut came = Vec::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let traced = runtime.block_on(async {
-        let echo = serving::echo::start().await.unwrap();
+        let echo = gateway::echo::start().await.unwrap();
         let exchange = async |address| {
             let mut opened = 0;
             let answer = talk(

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serving::state;
+use gateway::state;
 use tempfile::TempDir;
 
 /// Plug-ins are built while a gateway starts.

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use crate::folder::Fault;
+use crate::{Bootstrap, Changed, Envoy, Live, LogLine};
 use anyhow::{Context, Result};
-use gateway::folder::Fault;
-use gateway::{Bootstrap, Changed, Envoy, Live, LogLine};
 
 use super::{Event, Job, Options};
 use crate::plan::{Plan, Planned};
@@ -225,7 +225,7 @@ impl Server {
         let before = std::mem::take(&mut self.plan.plugins);
         let all: Vec<_> = plan.plugins.iter().chain(&before).collect();
         let current = &self.live.current().plugins;
-        let in_force = |wasm: &gateway::Wasm| {
+        let in_force = |wasm: &crate::Wasm| {
             all.iter().find(|planned| planned.wasm == *wasm).map(|&planned| planned.clone())
         };
         self.plan = Plan { plugins: current.iter().filter_map(in_force).collect(), ..plan };

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
+use crate::folder::{Fault, StageOrder};
+use crate::{Envoy, LogLevel};
 use anyhow::{Context, Result, bail};
-use gateway::folder::{Fault, StageOrder};
-use gateway::{Envoy, LogLevel};
 
 use crate::modules::Modules;
 use crate::plan::{Plan, Planner};
@@ -121,10 +121,10 @@ pub fn run(options: Options, workspace: Workspace) -> Result<bool> {
 ///
 /// The folders that may be meant.
 pub fn one_too_high(folder: &Path) -> Result<()> {
-    let own = gateway::folder::read(folder, StageOrder::Mse);
+    let own = crate::folder::read(folder, StageOrder::Mse);
     let is_empty =
-        own.plugins.is_empty() && own.faults.is_empty() && !folder.join(gateway::folder::ROUTES).exists();
-    let below = if is_empty { gateway::folder::below(folder) } else { Vec::new() };
+        own.plugins.is_empty() && own.faults.is_empty() && !folder.join(crate::folder::ROUTES).exists();
+    let below = if is_empty { crate::folder::below(folder) } else { Vec::new() };
     if !below.is_empty() {
         let mut names: Vec<String> =
             below.iter().take(5).map(|folder| folder.display().to_string()).collect();

@@ -1,12 +1,10 @@
-//! A story for people and for scripts.
+//! A traced request for people.
 
 use anstyle::{AnsiColor, Style};
+use gateway::trace::{Answerer, Call, Hop, Message, Story, Traced, Way};
 use hyper::body::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::Traced;
-use super::events::Way;
-use super::story::{Answerer, Call, Hop, Message, Story};
 use crate::layout::{WIDTH, below, fold, printable};
 
 const GOOD: Style = AnsiColor::Green.on_default();
@@ -245,77 +243,4 @@ fn body(message: &Message) -> Vec<String> {
     let more = if is_whole { "" } else { " …" };
     let text = format!("{}{more}", String::from_utf8_lossy(shown));
     below(&format!("body of {} bytes:", message.length), &text, json.as_ref(), ROOM)
-}
-
-/// For scripts.
-#[must_use]
-pub fn json(story: &Story, traced: &Traced) -> Value {
-    let answerer = match &story.answerer {
-        Answerer::Upstream => json!({ "kind": "upstream" }),
-        Answerer::Gateway => json!({ "kind": "gateway" }),
-        Answerer::Plugin(plugin) => {
-            json!({ "kind": "plugin", "plugin": story.hops.get(*plugin).map(|hop| &hop.name) })
-        }
-        Answerer::Nobody(plugin) => {
-            json!({ "kind": "nobody", "plugin": plugin.and_then(|plugin| story.hops.get(plugin)).map(|hop| &hop.name) })
-        }
-    };
-    let hops: Vec<Value> = story
-        .hops
-        .iter()
-        .map(|hop| {
-            json!({
-                "plugin": hop.name,
-                "rule": hop.rule,
-                "field": hop.field,
-                "decision": hop.decision,
-                "request": { "before": message(hop.request.0.as_ref()), "after": message(hop.request.1.as_ref()) },
-                "response": { "before": message(hop.response.0.as_ref()), "after": message(hop.response.1.as_ref()) },
-                "log": hop.log.iter().map(|(way, line)| json!({ "way": named(*way), "line": line })).collect::<Vec<_>>(),
-                "calls": hop.calls.iter().map(|call| json!({
-                    "way": named(call.way),
-                    "cluster": call.cluster,
-                    "path": call.path,
-                    "status": call.end.as_ref().map(|end| end.status),
-                    "failure": call.end.as_ref().and_then(|end| end.failure.as_ref()),
-                    "tookMicroseconds": call.end.as_ref().map(|end| end.took),
-                })).collect::<Vec<_>>(),
-            })
-        })
-        .collect();
-    json!({
-        "status": traced.answer.as_ref().map(|answer| answer.status),
-        "details": story.details,
-        "answeredBy": answerer,
-        "probeNanoseconds": story.probe,
-        "metrics": traced.metrics.iter().map(|(name, value)| (name.clone(), Value::from(*value))).collect::<serde_json::Map<_, _>>(),
-        "plugins": hops,
-    })
-}
-
-fn named(way: Way) -> &'static str {
-    match way {
-        Way::Request => "request",
-        Way::Response => "response",
-    }
-}
-
-fn message(message: Option<&Message>) -> Value {
-    let fields = |fields: &[Field]| -> Value {
-        fields
-            .iter()
-            .map(|(name, value)| json!([String::from_utf8_lossy(name), String::from_utf8_lossy(value)]))
-            .collect()
-    };
-    message.map_or(Value::Null, |message| {
-        json!({
-            "headers": fields(&message.headers),
-            "body": String::from_utf8_lossy(&message.body),
-            "length": message.length,
-            "trailers": fields(&message.trailers),
-            "whole": message.whole,
-            "beganNanoseconds": message.began,
-            "endedNanoseconds": message.ended,
-        })
-    })
 }

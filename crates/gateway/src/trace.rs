@@ -6,21 +6,21 @@
 
 mod events;
 mod hide;
-mod show;
+mod json;
 mod story;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::plan::Plan;
+use crate::secret::Hider;
+use crate::{AccessLine, Bootstrap, LogLevel, Process, Wasm};
 use anyhow::{Context, Result};
-use gateway::{AccessLine, Bootstrap, LogLevel, Process, Wasm};
-use serving::plan::Plan;
-use serving::secret::Hider;
 
 use crate::client::{self, Answer, Sent};
 pub use events::{Event, Way};
 pub use hide::hidden;
-pub use show::{json, show};
+pub use json::json;
 pub use story::{Answerer, Call, CallEnd, Hop, Message, Story};
 
 /// The probe's module.
@@ -85,7 +85,7 @@ pub fn hider(sent: &Sent, traced: &Traced, story: &Story) -> Hider {
 ///
 /// Envoy does not start, or the request cannot be sent.
 pub async fn run(
-    envoy: &gateway::Envoy,
+    envoy: &crate::Envoy,
     plan: &Plan,
     echo: SocketAddr,
     sent: &Sent,
@@ -100,7 +100,7 @@ pub async fn run(
 ///
 /// Envoy does not start, or the exchange fails.
 pub async fn run_with(
-    envoy: &gateway::Envoy,
+    envoy: &crate::Envoy,
     plan: &Plan,
     echo: SocketAddr,
     probes: bool,
@@ -124,7 +124,7 @@ pub async fn run_with(
     if probes {
         // Call-outs are seen where they leave, and where their answers come.
         for component in ["router", "http"] {
-            gateway::admin::post(process.admin(), &format!("/logging?{component}=debug"))?;
+            crate::admin::post(process.admin(), &format!("/logging?{component}=debug"))?;
         }
     }
     let (log, access) = (process.log_mark()?, process.access_mark()?);

@@ -7,11 +7,11 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::folder::Entry;
+use crate::folder::annotation::WORKSPACE;
 use abi::Abi;
 use anyhow::{Context, Result, anyhow, bail};
 use config::resource::Spec;
-use gateway::folder::Entry;
-use gateway::folder::annotation::WORKSPACE;
 use sha2::{Digest, Sha256};
 use wasmparser::{Parser, Payload};
 

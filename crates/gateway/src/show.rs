@@ -3,10 +3,10 @@
 use std::fmt::Display;
 use std::time::SystemTime;
 
+use crate::folder::{Fault, StageOrder, stage_name};
+use crate::{AccessLine, LogLevel, LogLine};
 use anstyle::{AnsiColor, Style};
 use config::resource::FailStrategy;
-use gateway::folder::{Fault, StageOrder, stage_name};
-use gateway::{AccessLine, LogLevel, LogLine};
 
 use crate::plan::{Plan, Planned};
 use crate::secret::Hider;

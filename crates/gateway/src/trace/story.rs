@@ -2,7 +2,7 @@
 
 use hyper::body::Bytes;
 
-use serving::plan::Plan;
+use crate::plan::Plan;
 
 use super::Traced;
 use super::events::{Event, Seen, Step, Way};

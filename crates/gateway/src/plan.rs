@@ -8,11 +8,11 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::folder::{self, Entry, Fault, StageOrder};
+use crate::routes::Service;
+use crate::{Bootstrap, Environment, Envoy, FailurePolicy, LogLevel, LogLine, Routes, StartError, Wasm};
 use config::resource::{Deployment, FailStrategy};
 use config::yaml;
-use gateway::folder::{self, Entry, Fault, StageOrder};
-use gateway::routes::Service;
-use gateway::{Bootstrap, Environment, Envoy, FailurePolicy, LogLevel, LogLine, Routes, StartError, Wasm};
 use serde_json::{Map, Value};
 
 use crate::modules::{Module, Modules};
@@ -185,7 +185,7 @@ impl Planner {
     /// Has another Envoy load the plug-in, so that the one that serves never waits for one that does not work.
     fn ask_envoy(&self, entry: &Entry, wasm: &Wasm) -> Result<(), Vec<Fault>> {
         let bootstrap = Bootstrap::single(wasm.clone(), ([127, 0, 0, 1], 1).into());
-        match gateway::validate(&self.envoy, &bootstrap, LogLevel::Info) {
+        match crate::validate(&self.envoy, &bootstrap, LogLevel::Info) {
             Ok(()) => Ok(()),
             Err(StartError::Refused { log } | StartError::Ended { log, .. }) => {
                 let (path, message) = refusal(&wasm.name, &log);
@@ -274,8 +274,7 @@ fn services(value: &Value, path: &str, found: &mut Vec<(String, String, Option<u
 /// What the resources say in vain.
 fn remarks(plan: &Plan, folder: &folder::Folder) -> Vec<Fault> {
     let mut remarks = Vec::new();
-    let routes: HashSet<String> =
-        plan.routes.routes.iter().map(gateway::routes::Ingress::route_name).collect();
+    let routes: HashSet<String> = plan.routes.routes.iter().map(crate::routes::Ingress::route_name).collect();
     for Planned { entry, .. } in &plan.plugins {
         let mut remark = |path: &str, message: &str| remarks.push(at(entry, path, message));
         for said in entry.resource.remarks() {

@@ -1,6 +1,6 @@
 //! From Envoy's log to what happened, in order.
 
-use gateway::{LogLevel, LogLine};
+use crate::{LogLevel, LogLine};
 use hyper::body::Bytes;
 
 use super::NAME;

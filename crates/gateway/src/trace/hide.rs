@@ -1,7 +1,7 @@
 //! A story without the secrets of its request.
 
+use crate::secret::Hider;
 use hyper::body::Bytes;
-use serving::secret::Hider;
 
 use super::story::{Message, Story};
 
