@@ -31,7 +31,7 @@ pub(crate) enum Profile {
 impl Profile {
     fn cargo(self) -> &'static str {
         match self {
-            Self::Release => "release",
+            Self::Release => "wasm",
             Self::WasmDev => "wasm-dev",
         }
     }
