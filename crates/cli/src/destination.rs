@@ -2,9 +2,9 @@
 //! It is checked before anything is built.
 
 use anyhow::{Result, bail};
+use resource::deploy::SCHEME;
 
 use crate::Usage;
-use crate::registry::SCHEME;
 
 const EXAMPLE: &str = "oci://registry.example.com/plugins/my-plugin:1.0.0";
 

@@ -4,16 +4,13 @@
 //! `portcullis` itself, built when it is first wanted.
 
 mod commands;
-mod deploy;
 mod destination;
 mod generated;
 mod git;
 mod helper;
 mod image;
-mod manifest;
 mod markdown;
 mod module;
-mod names;
 mod output;
 mod package;
 mod program;

@@ -9,9 +9,6 @@ use oci::Layout;
 use crate::output;
 use crate::workspace::Workspace;
 
-/// How a reference to an image in a registry begins.
-pub(crate) const SCHEME: &str = "oci://";
-
 /// How a registry is reached.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct Access {

@@ -2,9 +2,8 @@
 
 mod table;
 
+use resource::Manifest;
 use serde_json::{Map, Value};
-
-use crate::manifest::Manifest;
 
 pub(crate) use table::{Language, table};
 

@@ -37,7 +37,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::manifest::Manifest;
+    use resource::Manifest;
 
     #[test]
     fn every_name_is_filled_in() {

@@ -5,13 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
+use resource::names::{canonical, nearest};
+use resource::{MANIFEST, Manifest};
 
 use crate::Usage;
-use crate::manifest::Manifest;
-use crate::names::{canonical, nearest};
-
-/// The manifest's file name.
-pub(crate) const MANIFEST: &str = "plugin.yaml";
 
 /// The folder, in that of its plug-in in `dist`, of a module for Higress and MSE alone.
 pub(crate) const HIGRESS: &str = "higress";

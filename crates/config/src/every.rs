@@ -43,10 +43,11 @@ impl Every {
         every
     }
 
-    /// Reads a value into a type that refuses what it does not know: all that is wrong, and the value without it.
+    /// Reads a value into a type and refuses unknown fields: all that is wrong, and the value without it. `schema` as for
+    /// [`of`](Self::of).
     #[must_use]
-    pub fn read<T: DeserializeOwned>(value: &Value) -> (Option<T>, Self) {
-        let every = Self::of(value, None, false, |value| strict::from_json::<T>(value).map(drop));
+    pub fn read<T: DeserializeOwned>(value: &Value, schema: Option<&Value>) -> (Option<T>, Self) {
+        let every = Self::of(value, schema, false, |value| strict::from_json::<T>(value).map(drop));
         (strict::from_json(&every.rest()).ok().flatten(), every)
     }
 

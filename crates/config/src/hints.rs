@@ -40,17 +40,19 @@ pub fn better(error: ConfigError, document: &Value, schema: &Value) -> ConfigErr
 }
 
 /// Whether an error is about a key that is not known.
-pub(crate) fn is_unknown(message: &str) -> bool {
+#[must_use]
+pub fn is_unknown(message: &str) -> bool {
     message.starts_with("is not a known field")
 }
 
 /// The names in backticks.
-pub(crate) fn names_in(text: &str) -> impl Iterator<Item = &str> {
+pub fn names_in(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
 /// Whether two names are one but for case, dashes and underscores.
-pub(crate) fn same(a: &str, b: &str) -> bool {
+#[must_use]
+pub fn same(a: &str, b: &str) -> bool {
     let plain = |name: &str| {
         name.chars().filter(|c| !"_- ".contains(*c)).flat_map(char::to_lowercase).collect::<String>()
     };
@@ -58,7 +60,8 @@ pub(crate) fn same(a: &str, b: &str) -> bool {
 }
 
 /// The value at a path.
-pub(crate) fn value_at<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
+#[must_use]
+pub fn value_at<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
     keys(path).try_fold(value, |value, key| match key.strip_prefix('[') {
         Some(index) => value.get(index.parse::<usize>().ok()?),
         None => value.get(key),

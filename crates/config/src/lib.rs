@@ -53,12 +53,8 @@ mod suggest;
 mod every;
 #[cfg(not(target_family = "wasm"))]
 pub mod hints;
-#[cfg(not(target_family = "wasm"))]
-pub mod resource;
 #[cfg(all(feature = "schema", not(target_family = "wasm")))]
 pub mod schema;
-#[cfg(not(target_family = "wasm"))]
-pub mod yaml;
 
 pub use checked::{
     HeaderName, HeaderValue, NonEmptyString, RequestHeaderName, Secret, ServiceName, SettableHeaderName,

@@ -8,14 +8,14 @@ mod tests;
 
 use std::net::SocketAddr;
 
-use config::resource::Deployment;
 use config::{ConfigError, Document};
 use matcher::host::HostPattern;
 use matcher::rules::{Attributes, Conditions, RuleIndex};
+use resource::Deployment;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::folder::{Entry, Folder, stage_name};
+use crate::folder::{Entry, Folder};
 use crate::{Cluster, Routes};
 
 /// A request, as far as rules look at it.
@@ -118,7 +118,7 @@ pub fn explain(
         Ok(Met {
             name: entry.name.clone(),
             namespace: entry.namespace.clone(),
-            stage: stage_name(entry.stage),
+            stage: entry.stage.name(),
             priority: entry.priority,
             applies,
         })

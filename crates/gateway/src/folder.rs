@@ -20,7 +20,6 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
-pub mod annotation;
 pub mod edit;
 mod files;
 mod order;
@@ -30,10 +29,9 @@ mod tests;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use config::resource::{Phase, WasmPlugin};
-use config::yaml;
+use resource::{Stage, WasmPlugin, yaml};
 
-pub use order::{StageOrder, stage_name};
+pub use order::StageOrder;
 
 /// The file of the folder that says which requests go where, and is no `WasmPlugin`.
 pub const ROUTES: &str = "routes.yaml";
@@ -72,7 +70,7 @@ pub struct Entry {
     /// Whether a cluster would run it.
     pub enabled: bool,
     /// The stage that it runs in.
-    pub stage: Phase,
+    pub stage: Stage,
     /// Its place in the stage: a larger one runs first.
     pub priority: i32,
     /// The name for people.

@@ -8,17 +8,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::folder::Entry;
-use crate::folder::annotation::WORKSPACE;
 use abi::Abi;
 use anyhow::{Context, Result, anyhow, bail};
-use config::resource::Spec;
+use resource::annotation::WORKSPACE;
+use resource::{CONSOLE_LIMIT, Spec};
 use sha2::{Digest, Sha256};
 use wasmparser::{Parser, Payload};
 
 use crate::workspace::{Plugin, Workspace};
-
-/// The largest module that the console takes.
-const LARGEST: usize = 50_000_000;
 
 /// A module that Envoy can load.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,8 +158,8 @@ impl Modules {
 
     /// Puts a module where Envoy finds it, adapted if need be.
     fn keep(&self, bytes: &[u8], version: String, sources: Vec<PathBuf>) -> Result<Module> {
-        if bytes.len() > LARGEST {
-            bail!("the module has {} bytes, and consoles take {LARGEST} at most", bytes.len());
+        if bytes.len() as u64 > CONSOLE_LIMIT {
+            bail!("the module has {} bytes, and consoles take {CONSOLE_LIMIT} at most", bytes.len());
         }
         if !bytes.starts_with(b"\0asm") {
             bail!("is no WebAssembly module: name a .wasm file, or an image that holds one");

@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::folder::{self, Entry, Fault, StageOrder};
 use crate::routes::Service;
 use crate::{Bootstrap, Environment, Envoy, FailurePolicy, LogLevel, LogLine, Routes, StartError, Wasm};
-use config::resource::{Deployment, FailStrategy};
-use config::yaml;
+use resource::{Deployment, FailStrategy, yaml};
 use serde_json::{Map, Value};
 
 use crate::modules::{Module, Modules};

@@ -27,8 +27,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use config::yaml::{self, Node, Position, Span};
 use config::{Every, ServiceName};
+use resource::yaml::{self, Node, Position, Span};
 use serde::Deserialize;
 
 use crate::folder::{Fault, ROUTES};
@@ -173,7 +173,7 @@ impl Routes {
             let message = "is a second document: write one, with `services` and `routes`";
             return Err(vec![wrong(yaml::Fault::at(text, &second, "", message))]);
         }
-        let (read, every) = Every::read::<Self>(&node.to_json());
+        let (read, every) = Every::read::<Self>(&node.to_json(), None);
         if !every.errors().is_empty() {
             let fault = |error| wrong(yaml::Fault::refused(text, &node, error));
             return Err(every.errors().iter().map(fault).collect());

@@ -3,10 +3,10 @@
 use std::fmt::Display;
 use std::time::SystemTime;
 
-use crate::folder::{Fault, StageOrder, stage_name};
+use crate::folder::{Fault, StageOrder};
 use crate::{AccessLine, LogLevel, LogLine};
 use anstyle::{AnsiColor, Style};
-use config::resource::FailStrategy;
+use resource::{FailStrategy, Stage};
 
 use crate::plan::{Plan, Planned};
 use crate::secret::Hider;
@@ -67,7 +67,7 @@ pub fn order_name(order: StageOrder) -> &'static str {
 
 /// The pipeline, for requests and, reversed, for responses.
 pub fn pipeline(plan: &Plan, order: StageOrder) {
-    let stages: Vec<&str> = order.stages().into_iter().map(stage_name).collect();
+    let stages: Vec<&str> = order.stages().into_iter().map(Stage::name).collect();
     anstream::println!("stages in the order of {}: {}", order_name(order), stages.join(", "));
     if plan.plugins.is_empty() {
         note(
@@ -104,7 +104,7 @@ fn row(planned: &Planned) -> Vec<String> {
         FailStrategy::Open => "requests pass",
     };
     vec![
-        stage_name(entry.stage).to_owned(),
+        entry.stage.name().to_owned(),
         entry.priority.to_string(),
         entry.name.clone(),
         planned.module.version.clone(),

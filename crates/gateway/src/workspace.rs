@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use config::yaml;
+use resource::yaml;
 use serde::Deserialize;
 use serde_json::Value;
 

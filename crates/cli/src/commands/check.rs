@@ -5,12 +5,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use resource::names::canonical;
+use resource::{CONSOLE_LIMIT, Manifest};
 use serde::Serialize;
 
 use crate::Usage;
-use crate::manifest::Manifest;
-use crate::module::{CONSOLE_LIMIT, Gateway, Report, Subject, check};
-use crate::names::canonical;
+use crate::module::{Gateway, Report, Subject, check};
 use crate::output::{BOLD, DIM, mark, styled};
 use crate::workspace::{HIGRESS, Workspace};
 

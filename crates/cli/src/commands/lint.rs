@@ -7,7 +7,8 @@ use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use config::yaml::Fault;
+use resource::MANIFEST;
+use resource::yaml::Fault;
 use serde_json::Value;
 
 use crate::commands::config::print;
@@ -15,7 +16,7 @@ use crate::commands::docs;
 use crate::helper::Helper;
 use crate::output::{self, BAD, mark, styled};
 use crate::wasm::TARGET;
-use crate::workspace::{MANIFEST, Plugin, Workspace};
+use crate::workspace::{Plugin, Workspace};
 
 /// Check format, lints, documentation, manifests and tables of fields
 ///
@@ -157,7 +158,7 @@ fn takes_example(plugin: &Plugin, helper: &Helper) -> Result<bool> {
     let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
     let path =
         if refusal.path.is_empty() { "example".to_owned() } else { format!("example.{}", refusal.path) };
-    let documents = config::yaml::read(&text)?;
+    let documents = resource::yaml::read(&text)?;
     if let Some(document) = documents.first() {
         let fault = Fault::at(&text, document, path, refusal.message);
         print(&fault, &styled(BAD, "error:"), &plugin.shown.join(MANIFEST).display().to_string());

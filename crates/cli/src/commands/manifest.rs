@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use resource::deploy::{ControlPlane, Order, Pinned, Selector, Target, check_name};
+use resource::{Manifest, Object, Stage, yaml};
 use serde_json::Value;
 
 use crate::Usage;
 use crate::commands::config;
-use crate::deploy::{ControlPlane, Object, Order, Pinned, Selector, Target, check_name, to_yaml};
 use crate::helper::Helper;
-use crate::manifest::{Manifest, Stage};
 use crate::output::{self, BAD, styled};
 use crate::workspace::{Plugin, Workspace};
 
@@ -75,7 +75,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<bool> {
     let workspace = Workspace::load()?;
     let plugin = workspace.plugin(&args.plugin)?;
-    let image = Pinned::parse(&args.image)?;
+    let image = Pinned::parse(&args.image).map_err(|error| Usage(error.to_string()))?;
     args.fits()?;
     if let Some(other) = workspace.plugins.iter().find(|other| other.name == image.last_word())
         && other.name != plugin.name
@@ -104,7 +104,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     remark(args.plane, &manifest);
     match args.json {
         true => anstream::println!("{resource:#}"),
-        false => anstream::print!("{}", to_yaml(&resource)?),
+        false => anstream::print!("{}", yaml::write(&resource)?),
     }
     Ok(true)
 }
@@ -206,7 +206,7 @@ fn remark(plane: ControlPlane, manifest: &Manifest) {
             "Envoy Gateway has no stages or priorities: where several plug-ins are in force, put them into one \
              policy's `wasm` list, in the order in which they are to run ({} is of stage {}, priority {})",
             manifest.name,
-            serde_json::to_value(manifest.stage).unwrap_or_default().as_str().unwrap_or_default(),
+            manifest.stage.name(),
             manifest.priority
         ));
     }

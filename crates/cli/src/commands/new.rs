@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     if workspace.packages.iter().any(|package| package == name) {
         bail!(Usage(format!("there is a package `{name}` in this workspace already: choose another name")));
     }
-    names::validate(name, &workspace.crates).map_err(Usage)?;
+    resource::names::validate(name, &workspace.crates).map_err(Usage)?;
     let folder = workspace.root.join("plugins").join(name);
     if folder.exists() {
         bail!(Usage(format!("plugins/{name} is there already: choose another name, or remove the folder")));

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use oci::Shape;
+use resource::names::canonical;
 use serde::Serialize;
 
 use crate::Usage;
 use crate::commands::build::{self, Flavour, Options};
 use crate::commands::check::{print_failures, report_file};
 use crate::destination::check_tag;
-use crate::names::canonical;
 use crate::output;
 use crate::package::{Package, Source};
 use crate::wasm::{Builder, Profile};

@@ -14,9 +14,9 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use gateway::folder::StageOrder;
+use resource::Stage;
 
 use crate::Usage;
-use crate::manifest::Stage;
 
 /// Add, list, enable, disable, edit and delete the plug-ins of a gateway's folder
 ///
@@ -106,16 +106,6 @@ pub(crate) fn run(command: &Command) -> Result<bool> {
         Command::Delete(args) => change::delete(args),
         Command::List(args) => show::list(args),
         Command::Show(args) => show::show(args),
-    }
-}
-
-/// The stage as the resource names it.
-fn phase(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Authn => "AUTHN",
-        Stage::Authz => "AUTHZ",
-        Stage::Stats => "STATS",
-        Stage::Default => "UNSPECIFIED_PHASE",
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     if args.json {
         anstream::println!("{schema:#}");
     } else {
-        anstream::print!("{}", config::yaml::write(&schema)?);
+        anstream::print!("{}", resource::yaml::write(&schema)?);
     }
     Ok(true)
 }

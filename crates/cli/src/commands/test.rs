@@ -10,13 +10,13 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use resource::Cost;
+use suite::{Counts, Suite};
 
 use crate::Usage;
-use crate::manifest::Cost;
 use crate::output::{self, BAD, styled};
 use crate::wasm::{Builder, Profile};
 use crate::workspace::{Plugin, Workspace};
-use suite::{Counts, Suite};
 
 /// Run the tests: the crates' own, and each plug-in's cases natively, as a module, and in a real Envoy
 ///

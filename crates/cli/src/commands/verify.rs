@@ -56,7 +56,7 @@ struct Found {
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    let layout = match args.image.starts_with(registry::SCHEME) {
+    let layout = match args.image.starts_with(resource::deploy::SCHEME) {
         true => registry::fetch(&Workspace::load()?, &args.image, &args.access)?,
         false => Layout::read(Path::new(&args.image)).map_err(|error| not_a_layout(&args.image, error))?,
     };

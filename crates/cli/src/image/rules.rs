@@ -1,10 +1,10 @@
 //! The rules, each with where it comes from.
 
 use oci::{Fetched, Form, Manifest, Reader, media};
+use resource::CONSOLE_LIMIT;
 use serde_yaml::Value;
 
 use super::{Consumer, Image, Ruling};
-use crate::module::CONSOLE_LIMIT;
 
 /// What was found, or why it is refused.
 type Found = Result<String, String>;

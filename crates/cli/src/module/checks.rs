@@ -5,13 +5,13 @@
 
 use std::path::PathBuf;
 
-use super::CONSOLE_LIMIT;
+use resource::{CONSOLE_LIMIT, Manifest};
+
 use super::contents::{Refusals, abi_version, exports, imports, names};
 use super::gateways::{Gateway, Verdict};
 use super::host::{Abi, Host};
 use super::inspect::inspect;
 use super::report::{Check, Report, failed, passed};
-use crate::manifest::Manifest;
 
 /// What is to be checked.
 pub(crate) struct Subject<'a> {

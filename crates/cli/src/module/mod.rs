@@ -11,10 +11,5 @@ pub(crate) use checks::{Subject, check};
 pub(crate) use gateways::Gateway;
 pub(crate) use report::Report;
 
-/// The largest file that the MSE console takes, in bytes.
-///
-/// Its page says "cannot exceed 50 MB" without saying which megabyte: 50,000,000 bytes pass in both readings.
-pub(crate) const CONSOLE_LIMIT: u64 = 50_000_000;
-
 #[cfg(test)]
 mod tests;

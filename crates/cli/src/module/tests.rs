@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{CONSOLE_LIMIT, Gateway, Report, Subject, check};
-use crate::manifest::Manifest;
+use resource::{CONSOLE_LIMIT, Manifest};
+
+use super::{Gateway, Report, Subject, check};
 
 /// What every good module has.
 const SOUND: &str = r#"

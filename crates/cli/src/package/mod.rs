@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use oci::{Annotations, Descriptor, Document, Image, Layout, Shape, media};
+use resource::Manifest;
 use serde_json::Value;
 
 use crate::git::listed;
 use crate::helper::Helper;
-use crate::manifest::Manifest;
 use crate::output;
 use crate::schema::for_consoles;
 use crate::workspace::{Plugin, Workspace};
@@ -136,7 +136,7 @@ fn schema_of(workspace: &Workspace, plugin: &Plugin, manifest: &Manifest) -> Res
     if let Some(refusal) = helper.check(&Value::Object(manifest.example.clone()))?.into_iter().next() {
         bail!(
             "{}: example: the plug-in refuses it: {}: {}",
-            plugin.shown.join(crate::workspace::MANIFEST).display(),
+            plugin.shown.join(resource::MANIFEST).display(),
             refusal.path,
             refusal.message
         );

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use resource::Manifest;
 use serde_json::{Value, json};
 
-use crate::manifest::Manifest;
 use crate::wasm::{TARGET, cargo};
 use crate::workspace::{Plugin, Workspace};
 

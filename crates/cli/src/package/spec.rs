@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use resource::{Category, Manifest};
 use serde::Serialize;
 use serde_json::{Value, json};
-
-use crate::manifest::{Category, Manifest, Stage};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -58,21 +57,11 @@ pub(super) fn of(manifest: &Manifest, schema: Option<&Value>) -> Result<String> 
             version: &manifest.version,
         },
         spec: Deployed {
-            phase: phase(manifest.stage),
+            phase: manifest.stage.phase(),
             priority: manifest.priority,
             config_schema: ConfigSchema { schema: schema.unwrap_or(&any) },
         },
     };
     let spec = serde_json::to_value(&spec).context("writing spec.yaml")?;
-    config::yaml::write(&spec).context("writing spec.yaml")
-}
-
-/// A stage, as resources and consoles name it.
-pub(crate) fn phase(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Authn => "AUTHN",
-        Stage::Authz => "AUTHZ",
-        Stage::Stats => "STATS",
-        Stage::Default => "UNSPECIFIED_PHASE",
-    }
+    resource::yaml::write(&spec).context("writing spec.yaml")
 }

@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use cargo_metadata::semver::Version;
+use resource::MANIFEST;
 
 use crate::Usage;
 use crate::git::{changed, git, listed};
-use crate::workspace::{MANIFEST, Plugin, Workspace};
+use crate::workspace::{Plugin, Workspace};
 
 pub(crate) use tag::Tag;
 

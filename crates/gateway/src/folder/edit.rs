@@ -12,12 +12,12 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use config::yaml::{Node, YamlError};
+use resource::annotation::DISABLED;
+use resource::yaml::{Node, YamlError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Entry;
-use super::annotation::DISABLED;
 pub use remove::remove;
 use text::Text;
 

@@ -4,11 +4,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use config::resource::{self, Content, Deployment, WasmPlugin};
-use config::yaml::{self, Node, Position, Span};
-use config::{ConfigError, yaml::Fault as Place};
+use config::ConfigError;
+use resource::annotation::{self, DISABLED};
+use resource::yaml::{self, Fault as Place, Node, Position, Span};
+use resource::{Content, Deployment, WasmPlugin};
 
-use super::annotation::{self, DISABLED};
 use super::{Entry, Fault, Folder, Other, ROUTES, StageOrder};
 
 pub(super) fn read(folder: &Path, order: StageOrder) -> Folder {

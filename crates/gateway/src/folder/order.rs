@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use config::resource::Phase;
+use resource::Stage;
 
 use super::Entry;
 
@@ -19,30 +19,19 @@ pub enum StageOrder {
 impl StageOrder {
     /// The stages, the first one first.
     #[must_use]
-    pub fn stages(self) -> [Phase; 4] {
+    pub fn stages(self) -> [Stage; 4] {
         match self {
-            Self::Mse => [Phase::Authz, Phase::Authn, Phase::Stats, Phase::Unspecified],
-            Self::Istio => [Phase::Authn, Phase::Authz, Phase::Stats, Phase::Unspecified],
+            Self::Mse => [Stage::Authz, Stage::Authn, Stage::Stats, Stage::Default],
+            Self::Istio => [Stage::Authn, Stage::Authz, Stage::Stats, Stage::Default],
         }
     }
 
     /// Puts plug-ins in order: by stage, then a larger priority first, then by name and namespace.
     pub(super) fn sort(self, plugins: &mut [Entry]) {
-        let rank = |stage: Phase| self.stages().into_iter().position(|other| other == stage);
+        let rank = |stage: Stage| self.stages().into_iter().position(|other| other == stage);
         plugins.sort_by(|a, b| {
             let key = |entry: &Entry| (rank(entry.stage), Reverse(entry.priority));
             key(a).cmp(&key(b)).then_with(|| (&a.name, &a.namespace).cmp(&(&b.name, &b.namespace)))
         });
-    }
-}
-
-/// A stage as consoles and `plugin.yaml` call it.
-#[must_use]
-pub fn stage_name(stage: Phase) -> &'static str {
-    match stage {
-        Phase::Authn => "authn",
-        Phase::Authz => "authz",
-        Phase::Stats => "stats",
-        Phase::Unspecified => "default",
     }
 }

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use config::resource::{PullPolicy, Spec};
 use oci::{Fetched, Layout, Reader};
+use resource::{PullPolicy, Spec};
 use sha2::{Digest, Sha256};
 
 use super::{Module, ModuleError, Modules, hex, image_name, short, wanted, wrong_digest};

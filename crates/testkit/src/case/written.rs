@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use config::resource::{Deployment, WasmPlugin};
+use resource::{Deployment, WasmPlugin};
 use serde::Deserialize;
 
 use super::expect::one_or_more;

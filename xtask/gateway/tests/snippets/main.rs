@@ -18,8 +18,6 @@ mod debian;
 #[path = "../../../../crates/cli/src/markdown.rs"]
 mod markdown;
 mod printed;
-#[path = "../../../../crates/cli/src/deploy/schema.rs"]
-mod schema;
 #[path = "../../../registry/tests/support/server.rs"]
 #[expect(dead_code, reason = "the tests of pushes also shut its door")]
 mod server;

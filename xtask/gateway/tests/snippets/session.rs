@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::commands::Command;
 use super::printed::missing;
 use super::server::Server;
-use super::{debian, root, schema};
+use super::{debian, root};
 
 /// Plug-ins are built while a gateway starts.
 const TIMEOUT: Duration = Duration::from_secs(900);
@@ -223,9 +223,10 @@ impl Session {
             "extensions.istio.io/v1alpha1" => "istio",
             _ => "envoy-gateway",
         };
-        let schema = root().join(format!("crates/cli/src/deploy/schemas/{api}.yaml"));
+        let schema = root().join(format!("crates/resource/src/deploy/schemas/{api}.yaml"));
         let schema = json(&fs::read_to_string(schema).unwrap())?;
-        schema::check(&schema, &resource, "").map_err(|(place, why)| format!("{place} {why}:\n{text}"))
+        resource::deploy::schema::check(&schema, &resource, "")
+            .map_err(|(place, why)| format!("{place} {why}:\n{text}"))
     }
 
     /// A whole configuration, or cases of the plug-in that was started.
@@ -316,7 +317,7 @@ impl Session {
 
 /// The one document of a text in YAML.
 fn json(text: &str) -> Result<serde_json::Value, String> {
-    let documents = config::yaml::read(text).map_err(|error| error.to_string())?;
+    let documents = resource::yaml::read(text).map_err(|error| error.to_string())?;
     match documents.as_slice() {
         [document] => Ok(document.to_json()),
         documents => Err(format!("{} documents:\n{text}", documents.len())),

@@ -4,15 +4,15 @@ use std::path::Path;
 
 use anyhow::Result;
 use config::ConfigError;
-use config::resource::{self, Content, Deployment, Found, WasmPlugin, plugin_field};
-use config::yaml::{self, Fault, Node, Span};
-use gateway::folder::annotation;
+use resource::annotation;
+use resource::names::canonical;
+use resource::yaml::{self, Fault, Node, Span};
+use resource::{Content, Deployment, Found, WasmPlugin, plugin_field};
 use serde_json::{Value, json};
 
 use super::verdict::{Report, Verdict};
 use super::{Checker, texts};
 use crate::helper::Helper;
-use crate::names::canonical;
 use crate::workspace::{Plugin, Workspace};
 
 const NOT_DEPLOYED: &str = "`defaultConfigDisable` is set, and no match rule is in force";

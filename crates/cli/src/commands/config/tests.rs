@@ -94,7 +94,7 @@ fn written(plugin: &Plugin, configuration: &Value) -> [(String, &'static str); 2
         "metadata": { "name": plugin.name },
         "spec": { "matchRules": [disabled, rule] },
     });
-    let yaml = |value: &Value| format!("# written by hand\n{}", ::config::yaml::write(value).unwrap());
+    let yaml = |value: &Value| format!("# written by hand\n{}", resource::yaml::write(value).unwrap());
     [(yaml(configuration), ""), (yaml(&resource), "spec.matchRules[1].config.")]
 }
 
@@ -283,7 +283,8 @@ fn what_kubectl_prints_and_other_control_planes_take_is_checked() {
 
 #[test]
 fn what_manifest_writes_for_each_control_plane_is_read() {
-    use crate::deploy::{ControlPlane, Order, Pinned, to_yaml};
+    use resource::deploy::{ControlPlane, Order, Pinned};
+    use resource::yaml;
 
     let workspace = Workspace::load().unwrap();
     let mut checker = checker(&workspace);
@@ -308,7 +309,7 @@ fn what_manifest_writes_for_each_control_plane_is_read() {
                 selector: &[],
             })
             .unwrap();
-        for text in [to_yaml(&resource).unwrap(), resource.to_string()] {
+        for text in [yaml::write(&resource).unwrap(), resource.to_string()] {
             let reports = checker.file(Path::new("f.yaml"), &text).unwrap();
             let [Report { verdict: Verdict::Accepted { configuration: read, .. }, .. }] = reports.as_slice()
             else {

@@ -1,6 +1,6 @@
 //! Texts that are written as numbers and read as other ones: `64e5` is the text `6400000` to a cluster, and `010` is `8`.
 
-use config::yaml::{Fault, Node};
+use resource::yaml::{Fault, Node};
 use serde_json::Value;
 
 /// What is said of each text of a configuration that does not read as it is written. `place` says where a field of the
@@ -78,7 +78,7 @@ _rules_:
             "map": { "additionalProperties": { "type": "string" } },
             "number": { "type": "integer" },
         } });
-        let documents = config::yaml::read(text).unwrap();
+        let documents = resource::yaml::read(text).unwrap();
         let node = documents.first().unwrap();
         let remarks = remarks(text, node, &node.to_json(), &schema, str::to_owned);
         let found: Vec<_> =

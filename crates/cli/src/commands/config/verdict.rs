@@ -1,7 +1,7 @@
 //! What came of a document, for people and for scripts.
 
 use anstyle::AnsiColor;
-use config::yaml::{Fault, Position, Span};
+use resource::yaml::{Fault, Position, Span};
 use serde::Serialize;
 use serde_json::Value;
 

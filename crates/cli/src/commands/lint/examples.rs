@@ -6,7 +6,7 @@
 use std::fs;
 
 use anyhow::{Context, Result};
-use config::yaml::{self, Fault};
+use resource::yaml::{self, Fault};
 use serde_json::{Map, Value};
 
 use crate::commands::config::print;

@@ -3,17 +3,17 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use config::yaml;
-use gateway::folder::annotation::{DESCRIPTION, LANGUAGE, SOURCE, TITLE, WORKSPACE};
 use gateway::folder::{StageOrder, edit};
+use resource::Stage;
+use resource::annotation::{DESCRIPTION, LANGUAGE, SOURCE, TITLE, WORKSPACE};
+use resource::deploy::split;
+use resource::names::nearest;
+use resource::yaml;
 use serde_json::{Map, Value, json};
 
 use super::shelf::{Shelf, configuration, module, put_module};
-use super::{Card, Where, check_priority, phase};
+use super::{Card, Where, check_priority};
 use crate::Usage;
-use crate::deploy::split;
-use crate::manifest::{FailStrategy, Stage};
-use crate::names::nearest;
 use crate::output::{mark, warning};
 use crate::workspace::{Plugin, Workspace};
 
@@ -125,19 +125,15 @@ fn of_workspace(args: &Args, workspace: &Workspace, plugin: &Plugin) -> Result<O
         }
         None => format!("{WORKSPACE}{}", plugin.name),
     };
-    let fail = match manifest.fail_strategy {
-        FailStrategy::FailOpen => "FAIL_OPEN",
-        FailStrategy::FailClose => "FAIL_CLOSE",
-    };
     let mut resource = json!({
         "apiVersion": "extensions.higress.io/v1alpha1",
         "kind": "WasmPlugin",
         "metadata": { "name": plugin.name, "namespace": NAMESPACE, "annotations": annotations },
         "spec": {
             "url": url,
-            "phase": phase(args.card.stage.unwrap_or(manifest.stage)),
+            "phase": args.card.stage.unwrap_or(manifest.stage),
             "priority": args.card.priority.unwrap_or(manifest.priority),
-            "failStrategy": fail,
+            "failStrategy": manifest.fail_strategy,
         },
     });
     configure(&mut resource, &config);
@@ -188,7 +184,7 @@ fn custom(args: &Args, workspace: &Workspace, shelf: &Shelf) -> Result<Option<Va
         "metadata": { "name": name, "namespace": NAMESPACE, "annotations": annotations },
         "spec": {
             "url": url,
-            "phase": phase(args.card.stage.unwrap_or(Stage::Default)),
+            "phase": args.card.stage.unwrap_or(Stage::Default),
             "priority": args.card.priority.unwrap_or_default(),
         },
     });

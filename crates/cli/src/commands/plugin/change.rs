@@ -4,15 +4,15 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use config::resource::Api;
-use gateway::folder::annotation::{DESCRIPTION, LANGUAGE, SOURCE, TITLE};
 use gateway::folder::edit::{self, EditError};
 use gateway::folder::{Entry, StageOrder};
+use resource::Api;
+use resource::annotation::{DESCRIPTION, LANGUAGE, SOURCE, TITLE};
 use serde_json::Value;
 
 use super::add::check_url;
 use super::shelf::{MODULES, Shelf, change, configuration, module, put_module};
-use super::{Card, Where, check_priority, phase};
+use super::{Card, Where, check_priority};
 use crate::Usage;
 use crate::output::{mark, warning};
 use crate::workspace::Workspace;
@@ -146,7 +146,7 @@ pub(super) fn edit(args: &EditArgs) -> Result<bool> {
             fields.push((path, text.as_str().into()));
         }
     }
-    fields.extend(args.card.stage.map(|stage| (&["spec", "phase"][..], phase(stage).into())));
+    fields.extend(args.card.stage.map(|stage| (&["spec", "phase"][..], stage.phase().into())));
     fields.extend(args.card.priority.map(|priority| (&["spec", "priority"][..], priority.into())));
     if let Some(url) = &args.card.url {
         check_url(url)?;

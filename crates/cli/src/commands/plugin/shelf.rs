@@ -4,17 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use config::resource::{self, Content, Deployment, Found};
-use config::yaml::Fault;
 use gateway::folder::edit::{self, EditError, Place};
 use gateway::folder::{self, Entry, Folder, StageOrder};
+use resource::names::nearest;
+use resource::yaml::Fault;
+use resource::{Content, Deployment, Found};
 use serde_json::{Map, Value};
 
 use super::Where;
 use crate::Usage;
 use crate::commands::check::{print_failures, report_file};
 use crate::commands::config::print;
-use crate::names::nearest;
 use crate::output::{BAD, styled};
 use crate::workspace::{Plugin, Workspace};
 
@@ -126,7 +126,7 @@ pub(super) fn configuration(
     }
     let text = crate::commands::config::read(file)?;
     let documents =
-        config::yaml::read(&text).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
+        resource::yaml::read(&text).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
     let found: Vec<Found<'_>> = documents.iter().flat_map(resource::read).collect();
     let of_interest: Vec<&Found<'_>> =
         found.iter().filter(|found| !matches!(found.content, Content::Other { .. })).collect();

@@ -1,8 +1,8 @@
 //! `plugin list` and `plugin show`.
 
 use anyhow::Result;
-use config::resource::{Deployment, FailStrategy};
-use gateway::folder::{Entry, stage_name};
+use gateway::folder::Entry;
+use resource::Deployment;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -67,12 +67,9 @@ impl<'e> From<&'e Entry> for Told<'e> {
             language: entry.language.as_deref(),
             built_in: entry.source.is_some(),
             enabled: entry.enabled,
-            stage: stage_name(entry.stage),
+            stage: entry.stage.name(),
             priority: entry.priority,
-            fail_strategy: match spec.fail_strategy {
-                FailStrategy::Close => "FAIL_CLOSE",
-                FailStrategy::Open => "FAIL_OPEN",
-            },
+            fail_strategy: spec.fail_strategy.name(),
             url: &spec.url,
             rules: spec.match_rules.len(),
             file: entry.file.display().to_string(),

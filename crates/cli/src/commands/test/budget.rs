@@ -5,10 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
+use resource::Cost;
 use serde::Deserialize;
 
 use super::suite::Counts;
-use crate::manifest::Cost;
 use crate::output::{self, thousands};
 use crate::workspace::Plugin;
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use config::yaml::{self, Node};
+use resource::yaml::{self, Node};
 use serde_json::Value;
 
 use super::text::{self, Text};

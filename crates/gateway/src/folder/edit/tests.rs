@@ -1,6 +1,6 @@
 //! Disabled and enabled again, a text has the same bytes; in between, a cluster would not run it.
 
-use config::resource::{Deployment, WasmPlugin};
+use resource::{Deployment, WasmPlugin};
 use serde_json::json;
 
 use super::*;
@@ -187,7 +187,7 @@ fn texts_that_a_cluster_would_take_for_something_else_are_written_in_quotes() {
             let inside =
                 set(text, Place::default(), &[(&["spec", "defaultConfig", "header_value"], word.into())]);
             for after in [after, inside.unwrap()] {
-                let quoted = config::yaml::write_inline(&word.into()).unwrap();
+                let quoted = resource::yaml::write_inline(&word.into()).unwrap();
                 assert!(after.contains(&quoted), "{word:?} is not {quoted} in\n{after}");
             }
         }

@@ -4,7 +4,7 @@
 //! What comes of it is read again and compared with what was meant, so that a text whose style is not understood
 //! here is refused instead of damaged.
 
-use config::yaml::{self, Node, Position};
+use resource::yaml::{self, Node, Position};
 use serde_json::{Map, Value};
 
 use super::{EditError, Place};

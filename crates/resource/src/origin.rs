@@ -1,6 +1,6 @@
 //! Back from the document to the resource: where a field was written, and what was written in vain.
 
-use super::{Api, Object, WasmPlugin};
+use crate::{Api, Object, WasmPlugin};
 
 /// Something in a resource that has no effect, or another one than it seems to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl WasmPlugin {
         }
     }
 
-    /// Where a field of [`Spec`](super::Spec) stands in the resource, by its name in Higress's.
+    /// Where a field of [`Spec`](crate::Spec) stands in the resource, by its name in Higress's.
     #[must_use]
     pub fn field(&self, name: &str) -> String {
         let Api::EnvoyGateway { wasm } = self.api else { return format!("spec.{name}") };

@@ -1,8 +1,9 @@
 //! Finds the resources in what a file holds: alone, and in lists as `kubectl get -o yaml` prints them.
 
-use super::{Api, WasmPlugin, api};
-use crate::ConfigError;
+use config::{ConfigError, nearest};
+
 use crate::yaml::Node;
+use crate::{Api, WasmPlugin, api};
 
 /// How deep lists may stand in lists.
 const MAX_DEPTH: usize = 16;
@@ -119,7 +120,7 @@ fn is_foreign(kind: &str, version: Option<&str>) -> bool {
         return false;
     }
     // `gateway.envoyproxy.io` has other kinds too: one that is a slip of the pen is meant as ours.
-    let slip = Api::ALL.into_iter().any(|api| crate::nearest(kind, &[api.kind()]).is_some());
-    let near_group = Api::ALL.into_iter().any(|api| crate::nearest(group, &[of(api).0]).is_some());
+    let slip = Api::ALL.into_iter().any(|api| nearest(kind, &[api.kind()]).is_some());
+    let near_group = Api::ALL.into_iter().any(|api| nearest(group, &[of(api).0]).is_some());
     !(slip && (known_group || near_group))
 }

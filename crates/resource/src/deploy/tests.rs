@@ -1,9 +1,9 @@
 //! Resources of every control plane: held against their schemas, read back, and what a cluster makes of them.
 
-use config::resource::{Deployment, WasmPlugin};
 use serde_json::json;
 
 use super::*;
+use crate::{Deployment, WasmPlugin, yaml};
 
 const HEX: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -16,7 +16,7 @@ fn plugin(more: &str) -> Manifest {
 }
 
 /// The resource for a document, attached where its API wants it.
-fn resource(plane: ControlPlane, manifest: &Manifest, document: &Value) -> Result<Value> {
+fn resource(plane: ControlPlane, manifest: &Manifest, document: &Value) -> Result<Value, DeployError> {
     let image =
         Pinned::parse(&format!("oci://r.example.com/plugins/request-block:1.0.0@sha256:{HEX}")).unwrap();
     let targets = match plane {
@@ -57,10 +57,10 @@ fn every_resource_fits_its_schema_and_reads_back() {
     for plane in ControlPlane::ALL {
         for document in documents() {
             let resource = resource(plane, &plugin(""), &document).unwrap();
-            let yaml = to_yaml(&resource).unwrap();
+            let yaml = yaml::write(&resource).unwrap();
             let read: Value = serde_yaml::from_str(&yaml).unwrap();
             assert_eq!(read, resource, "{yaml}");
-            assert_eq!(schema::check(&plane.schema().unwrap(), &read, ""), Ok(()));
+            assert_eq!(schema::check(&plane.schema(), &read, ""), Ok(()));
         }
     }
 }
@@ -68,7 +68,7 @@ fn every_resource_fits_its_schema_and_reads_back() {
 #[test]
 fn higress_makes_the_same_document_of_it() {
     for document in documents() {
-        let yaml = to_yaml(&resource(ControlPlane::Higress, &plugin(""), &document).unwrap()).unwrap();
+        let yaml = yaml::write(&resource(ControlPlane::Higress, &plugin(""), &document).unwrap()).unwrap();
         let read = WasmPlugin::from_yaml(&yaml).unwrap();
         let Deployment::Document(deployed) = read.deployment().unwrap() else { panic!("{yaml}") };
         assert_eq!(Value::Object(deployed), document, "{yaml}");
@@ -91,7 +91,7 @@ fn rules_become_match_rules_where_a_resource_has_words_for_them() {
 #[test]
 fn higress_gets_fields_in_a_fixed_order() {
     let document = json!({ "z": "on", "a": 1, "_rules_": [{ "b": 2, "_match_domain_": ["a.com"] }] });
-    let yaml = to_yaml(&resource(ControlPlane::Higress, &plugin(""), &document).unwrap()).unwrap();
+    let yaml = yaml::write(&resource(ControlPlane::Higress, &plugin(""), &document).unwrap()).unwrap();
     let expected = format!(
         "apiVersion: extensions.higress.io/v1alpha1
 kind: WasmPlugin
@@ -169,7 +169,7 @@ fn a_field_that_an_api_does_not_have_is_found() {
             Some((outer, inner)) => bad[outer][inner] = value,
             None => bad[place] = value,
         }
-        let (found, message) = schema::check(&plane.schema().unwrap(), &bad, "").unwrap_err();
+        let (found, message) = schema::check(&plane.schema(), &bad, "").unwrap_err();
         assert_eq!(found, place, "{plane:?}: {message}");
     }
 }

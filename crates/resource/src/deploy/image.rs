@@ -1,69 +1,87 @@
 //! An image that cannot change: named by its digest.
 
-use anyhow::{Result, bail};
+use std::fmt;
 
-use crate::Usage;
-use crate::registry::SCHEME;
+/// The scheme of a reference to an image in a registry.
+pub const SCHEME: &str = "oci://";
 
 /// Digits of a SHA-256 digest in hexadecimal.
 const DIGITS: usize = 64;
 
 /// An image in a registry, by its digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pinned {
+pub struct Pinned {
     /// Registry and repository: `registry.example.com/plugins/request-block`.
-    pub(crate) repository: String,
+    pub repository: String,
     /// The manifest's digest, its digits alone.
-    pub(crate) sha256: String,
+    pub sha256: String,
 }
+
+/// Why a text does not name an image by its digest; it ends with what to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PinnedError(String);
+
+impl fmt::Display for PinnedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for PinnedError {}
 
 impl Pinned {
     /// Reads `oci://HOST/REPOSITORY[:TAG]@sha256:…`. A tag is left out: beside a digest it means nothing.
-    pub(crate) fn parse(text: &str) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// The part that is missing or wrong.
+    pub fn parse(text: &str) -> Result<Self, PinnedError> {
         let refuse = |what: &str| {
-            Usage(format!(
+            PinnedError(format!(
                 "{text}: {what}, as in oci://registry.example.com/plugins/request-block@sha256:… (`cargo xtask push` \
                  prints it, and `cargo xtask verify` the digest of any image)"
             ))
         };
-        let Some(bare) = text.strip_prefix(SCHEME) else { bail!(refuse("write it with oci://")) };
+        let Some(bare) = text.strip_prefix(SCHEME) else { return Err(refuse("write it with oci://")) };
         let Some((name, digest)) = bare.split_once('@') else {
-            bail!(refuse("is not pinned, and a tag can mean another image tomorrow: add @ and the digest"))
+            return Err(refuse(
+                "is not pinned, and a tag can mean another image tomorrow: add @ and the digest",
+            ));
         };
         let Some(sha256) = digest.strip_prefix("sha256:") else {
-            bail!(refuse("the digest does not begin with `sha256:`: write it"))
+            return Err(refuse("the digest does not begin with `sha256:`: write it"));
         };
         if sha256.len() != DIGITS || !sha256.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-            bail!(refuse(&format!(
+            return Err(refuse(&format!(
                 "the digest has {} characters: write the {DIGITS} digits and letters from a to f",
                 sha256.chars().count()
-            )))
+            )));
         }
         let (host, path) = name.split_once('/').unwrap_or((name, ""));
         // The last colon begins a tag, unless it belongs to the host's port.
         let path = path.split(':').next().unwrap_or_default();
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-/".contains(c);
         if path.is_empty() || !path.chars().all(allowed) || path.split('/').any(str::is_empty) {
-            bail!(refuse("names no repository of lower-case words behind its host: write one"))
+            return Err(refuse("names no repository of lower-case words behind its host: write one"));
         }
         if !(host.contains(['.', ':']) || host == "localhost") {
-            bail!(refuse("names no registry: write its host first"))
+            return Err(refuse("names no registry: write its host first"));
         }
         Ok(Self { repository: format!("{host}/{path}"), sha256: sha256.to_owned() })
     }
 
     /// As Envoy Gateway wants it: without a scheme.
-    pub(crate) fn reference(&self) -> String {
+    pub fn reference(&self) -> String {
         format!("{}@sha256:{}", self.repository, self.sha256)
     }
 
     /// As the WasmPlugin resources want it.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("{SCHEME}{}", self.reference())
     }
 
     /// The last word of the repository's name, which usually is the plug-in's.
-    pub(crate) fn last_word(&self) -> &str {
+    pub fn last_word(&self) -> &str {
         self.repository.rsplit('/').next().unwrap_or_default()
     }
 }
@@ -104,7 +122,7 @@ mod tests {
             (format!("oci://r.example.com/A@sha256:{HEX}"), "lower-case"),
         ] {
             let error = Pinned::parse(&text).unwrap_err();
-            assert!(error.is::<Usage>() && error.to_string().contains(words), "{text} gave {error}");
+            assert!(error.to_string().contains(words), "{text} gave {error}");
         }
     }
 }

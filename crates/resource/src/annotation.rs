@@ -1,8 +1,9 @@
 //! What a `WasmPlugin` has no field for stands in its annotations: under Higress's own keys where its console has one,
 //! under `portcullis.io/` otherwise.
 
-use config::resource::WasmPlugin;
 use serde_json::Value;
+
+use crate::WasmPlugin;
 
 /// The name for people. Higress's console shows it.
 pub const TITLE: &str = "higress.io/wasm-plugin-title";
@@ -12,7 +13,7 @@ pub const DESCRIPTION: &str = "higress.io/wasm-plugin-description";
 pub const LANGUAGE: &str = "portcullis.io/language";
 /// The plug-in of this workspace that the resource is of, where its `url` is one for clusters.
 pub const SOURCE: &str = "portcullis.io/source";
-/// That the plug-in was disabled, and what stood in its place; see [`edit::disable`](super::edit::disable).
+/// Set on a disabled plug-in: the values that disabling it has replaced.
 pub const DISABLED: &str = "portcullis.io/disabled";
 
 /// How a `url` begins that names a plug-in of this workspace.
@@ -26,11 +27,13 @@ pub fn get<'r>(resource: &'r WasmPlugin, key: &str) -> Option<&'r str> {
 }
 
 /// The plug-in of this workspace that a resource is of.
-pub(super) fn source(resource: &WasmPlugin) -> Option<&str> {
+#[must_use]
+pub fn source(resource: &WasmPlugin) -> Option<&str> {
     resource.spec.url.strip_prefix(WORKSPACE).or_else(|| get(resource, SOURCE))
 }
 
 /// A text of `metadata`.
-pub(super) fn metadata<'r>(resource: &'r WasmPlugin, key: &str) -> &'r str {
+#[must_use]
+pub fn metadata<'r>(resource: &'r WasmPlugin, key: &str) -> &'r str {
     resource.metadata.get(key).and_then(Value::as_str).unwrap_or_default()
 }

@@ -2,17 +2,17 @@
 //!
 //! `kubectl` turns a resource into JSON by the rules of YAML 1.1 (`on` is true, `0777` is 511), refuses a key
 //! that stands there twice, and an error in the resource comes back without a line. This reader follows the
-//! same rules and knows where each value stands, so that the path of a [`ConfigError`](crate::ConfigError) is
+//! same rules and knows where each value stands, so that the path of a [`ConfigError`](config::ConfigError) is
 //! found in the text:
 //!
 //! ```
 //! let text = "block_urls:\n- swagger.html\n- ''\n";
-//! let documents = config::yaml::read(text)?;
+//! let documents = resource::yaml::read(text)?;
 //! assert_eq!(documents[0].to_json()["block_urls"][0], "swagger.html");
 //!
 //! let place = documents[0].find("block_urls[1]");
 //! assert_eq!((place.start.line, place.start.column), (3, 3));
-//! # Ok::<(), config::yaml::YamlError>(())
+//! # Ok::<(), resource::yaml::YamlError>(())
 //! ```
 //!
 //! [`write()`] is the one writer of YAML of this project: texts that some reader would take for true or a number are in

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Object;
+use crate::Object;
 
 const RULES: &str = "_rules_";
 
@@ -10,11 +10,12 @@ const RULES: &str = "_rules_";
 const CONDITIONS: [(&str, &str); 3] =
     [("_match_route_", "ingress"), ("_match_service_", "service"), ("_match_domain_", "domain")];
 
-/// What applies to requests that no rule matches, and the match rules.
+/// Splits a document into the fields for requests that no rule matches and the match rules.
 ///
 /// A resource has no words for some conditions (`_match_consumer_`). The order of rules counts, so they stay where they
 /// are then, all of them: the controller leaves `_rules_` alone where there are no match rules.
-pub(crate) fn split(document: &Object) -> (Object, Vec<Value>) {
+#[must_use]
+pub fn split(document: &Object) -> (Object, Vec<Value>) {
     let mut base = document.clone();
     let rules = document.get(RULES).and_then(Value::as_array);
     match rules.and_then(|rules| rules.iter().map(match_rule).collect::<Option<Vec<Value>>>()) {

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
+use config::ConfigError;
 use serde::Serialize;
 
 use super::excerpt::excerpt;
 use super::{Node, Position, Span, YamlError};
-use crate::ConfigError;
 
 /// Something about a place in a file, mostly what is wrong there.
 ///

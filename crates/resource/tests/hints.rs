@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails may stop")]
 
-use config::resource::{self, Content};
-use config::{ConfigError, hints, yaml};
+use config::{ConfigError, hints};
+use resource::{Content, yaml};
 use serde_json::{Value, json};
 
 fn schema() -> Value {

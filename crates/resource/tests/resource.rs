@@ -2,7 +2,7 @@
 
 #![allow(clippy::panic, clippy::expect_used, clippy::indexing_slicing, reason = "a test that fails may stop")]
 
-use config::resource::{self, Api, Content, Deployment, FailStrategy, Phase, WasmPlugin};
+use resource::{Api, Content, Deployment, FailStrategy, Stage, WasmPlugin};
 use serde_json::json;
 
 fn higress(spec: &str) -> WasmPlugin {
@@ -141,7 +141,7 @@ fn what_a_cluster_has_added_is_taken() {
 #[test]
 fn stage_and_failure_are_read() {
     let spec = higress("{phase: AUTHN, priority: 320, failStrategy: FAIL_OPEN}").spec;
-    assert_eq!((spec.phase, spec.priority, spec.fail_strategy), (Phase::Authn, 320, FailStrategy::Open));
+    assert_eq!((spec.phase, spec.priority, spec.fail_strategy), (Stage::Authn, 320, FailStrategy::Open));
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn mistakes_name_the_field() {
 
 /// Everything that deploys a plug-in in a text, with the document that each gets.
 fn deployed(text: &str) -> Vec<(WasmPlugin, serde_json::Value)> {
-    let documents = config::yaml::read(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let documents = resource::yaml::read(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let found: Vec<_> = documents.iter().flat_map(resource::read).collect();
     let plugins = found.iter().flat_map(|found| {
         assert!(found.errors.is_empty(), "{found:?}");
@@ -199,7 +199,7 @@ fn the_resources_of_every_control_plane_are_read() {
         match: [{ mode: CLIENT, ports: [{ number: 443 }] }]\n  failStrategy: FAIL_RELOAD\n  pluginConfig: { a: 1, b: null, _rules_: [{ _match_domain_: [x] }] }\n  \
         url: oci://a.com/b\n  vmConfig: { env: [{ name: A, value: b }, { name: P, valueFrom: HOST }] }\nstatus: {}\n";
     let [(plugin, document)] = &deployed(istio)[..] else { panic!() };
-    assert_eq!((plugin.api, plugin.spec.phase), (Api::Istio, Phase::Authn));
+    assert_eq!((plugin.api, plugin.spec.phase), (Api::Istio, Stage::Authn));
     assert_eq!(*document, json!({ "a": 1, "b": null, "_rules_": [{ "_match_domain_": ["x"] }] }));
     assert_eq!(plugin.origin("a"), "spec.pluginConfig.a");
     assert_eq!(plugin.field("url"), "spec.url");
@@ -255,7 +255,7 @@ fn lists_of_lists_and_json_are_read_and_other_kinds_are_not() {
         panic!()
     };
     assert_eq!(*document, json!({ "n": "d" }), "the list's API is that of its entries");
-    let documents = config::yaml::read(&text).unwrap();
+    let documents = resource::yaml::read(&text).unwrap();
     let places: Vec<String> =
         resource::read(&documents[0]).iter().map(|found| found.path("spec.url")).collect();
     assert_eq!(

@@ -1,12 +1,11 @@
 //! What was meant by a field that a resource does not have: first whether the very name is known at another level or in
 //! another API, then the nearest letters.
 
+use config::hints::{is_unknown, names_in, same, value_at};
+use config::{ConfigError, nearest};
 use serde_json::Value;
 
-use super::Api;
-use crate::ConfigError;
-use crate::hints::{is_unknown, names_in, same, value_at};
-use crate::suggest::nearest;
+use crate::Api;
 
 /// A level of a resource.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,13 +47,21 @@ const OF_HIGRESS: [&str; 15] = [
 const OF_RULE: [&str; 6] = ["ingress", "domain", "service", "routeType", "config", "configDisable"];
 
 /// The error with a hint that leads to what was meant.
-pub(super) fn better(error: ConfigError, resource: &Value, api: Api) -> ConfigError {
+pub(crate) fn better(error: ConfigError, resource: &Value, api: Api) -> ConfigError {
     let message = if is_unknown(error.message()) {
         unknown(error.path(), api)
     } else {
-        word(error.message(), value_at(resource, error.path()))
+        meant_word(error.message(), value_at(resource, error.path()))
     };
     message.map_or_else(|| error.clone(), |message| ConfigError::new(error.path(), message))
+}
+
+/// The error with the nearest word, where it is about a value that must be one of a list of words.
+pub(crate) fn word(error: ConfigError, value: &Value) -> ConfigError {
+    match meant_word(error.message(), value_at(value, error.path())) {
+        Some(message) => ConfigError::new(error.path(), message),
+        None => error,
+    }
 }
 
 /// What is said of a plug-in's own field that stands beside `url` or beside a rule's conditions.
@@ -223,7 +230,7 @@ fn unknown(path: &str, api: Api) -> Option<String> {
 }
 
 /// `phase: authn` is meant for `AUTHN`: what names a word of a list, but for its case or a letter.
-fn word(message: &str, value: Option<&Value>) -> Option<String> {
+fn meant_word(message: &str, value: Option<&Value>) -> Option<String> {
     let list = message.strip_prefix("must be one of ")?;
     let known: Vec<&str> = names_in(list).collect();
     let written = value?.as_str()?;
@@ -236,7 +243,7 @@ fn word(message: &str, value: Option<&Value>) -> Option<String> {
 }
 
 /// What is wrong with a group and kind that deploy no plug-in, and come near one that does.
-pub(super) fn api(version: &str, kind: &str) -> ConfigError {
+pub(crate) fn api(version: &str, kind: &str) -> ConfigError {
     let apis = |kind: &str| -> Vec<&'static str> {
         Api::ALL.into_iter().filter(|api| api.kind() == kind).map(Api::version).collect()
     };

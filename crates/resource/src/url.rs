@@ -1,6 +1,6 @@
 //! Where a module is: a `url` with its scheme.
 
-use super::Spec;
+use crate::Spec;
 
 /// The schemes that have a host or a path behind them.
 const SCHEMES: [&str; 4] = ["oci", "http", "https", "file"];

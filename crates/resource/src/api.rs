@@ -1,12 +1,12 @@
 //! The resources of the three APIs as they are written, turned into plug-ins.
 
+use config::{ConfigError, Every};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{EnvVar, FailStrategy, Object, Phase, PullPolicy, Spec, VmConfig, WasmPlugin, hints};
-use crate::ConfigError;
-use crate::every::Every;
+use crate::hints;
+use crate::{EnvVar, FailStrategy, MatchRule, Object, PullPolicy, Spec, Stage, VmConfig, WasmPlugin};
 
 /// Whose resource deploys a plug-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Api {
         }
     }
 
-    pub(super) const ALL: [Self; 3] = [Self::Higress, Self::Istio, Self::EnvoyGateway { wasm: 0 }];
+    pub(crate) const ALL: [Self; 3] = [Self::Higress, Self::Istio, Self::EnvoyGateway { wasm: 0 }];
 }
 
 /// What stands around a `spec`.
@@ -86,7 +86,7 @@ struct IstioSpec {
     verification_key: String,
     plugin_config: Option<Object>,
     plugin_name: String,
-    phase: Phase,
+    phase: Stage,
     priority: i32,
     fail_strategy: IstioFailStrategy,
     vm_config: VmConfig,
@@ -198,7 +198,7 @@ struct Environment {
 }
 
 /// The plug-ins of a resource, and everything that is wrong with it. What is wrong is left out of the plug-ins.
-pub(super) fn plugins(resource: &Value) -> (Vec<WasmPlugin>, Vec<ConfigError>) {
+pub(crate) fn plugins(resource: &Value) -> (Vec<WasmPlugin>, Vec<ConfigError>) {
     let api = match api(resource) {
         Ok(api) => api,
         Err(error) => return (Vec::new(), vec![error]),
@@ -219,7 +219,7 @@ fn every<S: DeserializeOwned>(
     resource: &Value,
     plugins: impl FnOnce(Resource<S>) -> Vec<WasmPlugin>,
 ) -> (Vec<WasmPlugin>, Vec<ConfigError>) {
-    let (read, every) = Every::read::<Resource<S>>(resource);
+    let (read, every) = Every::read::<Resource<S>>(resource, None);
     let mut plugins = read.map(plugins).unwrap_or_default();
     if !every.errors().is_empty() {
         // Where they were before something was left out.
@@ -238,9 +238,7 @@ impl WasmPlugin {
             let written = every.original(&format!("spec.matchRules[{index}]"));
             let at = written.rsplit_once('[').and_then(|(_, at)| at.trim_end_matches(']').parse().ok());
             while at.is_some_and(|at: usize| self.spec.match_rules.len() < at) {
-                self.spec
-                    .match_rules
-                    .push(super::MatchRule { config_disable: true, ..super::MatchRule::default() });
+                self.spec.match_rules.push(MatchRule { config_disable: true, ..MatchRule::default() });
             }
             self.spec.match_rules.push(rule);
         }

@@ -4,9 +4,11 @@ use std::str::FromStr;
 
 /// What a policy is attached to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Target {
-    pub(crate) kind: &'static str,
-    pub(crate) name: String,
+pub struct Target {
+    /// The kind, as `Gateway`.
+    pub kind: &'static str,
+    /// The name.
+    pub name: String,
 }
 
 /// Kinds that can be a target, with their API groups.
@@ -21,7 +23,8 @@ const KINDS: [(&str, &str); 6] = [
 
 impl Target {
     /// The API group of its kind.
-    pub(crate) fn group(&self) -> &'static str {
+    #[must_use]
+    pub fn group(&self) -> &'static str {
         KINDS.iter().find(|(kind, _)| *kind == self.kind).map_or("", |(_, group)| group)
     }
 }
@@ -43,9 +46,11 @@ impl FromStr for Target {
 
 /// A label of pods.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Selector {
-    pub(crate) key: String,
-    pub(crate) value: String,
+pub struct Selector {
+    /// The label.
+    pub key: String,
+    /// The value of the label.
+    pub value: String,
 }
 
 impl FromStr for Selector {
@@ -61,8 +66,12 @@ impl FromStr for Selector {
     }
 }
 
-/// A name that Kubernetes takes (RFC 1123): of resources, secrets and namespaces.
-pub(crate) fn check_name(name: &str) -> Result<String, String> {
+/// Checks a name of a resource, secret or namespace (RFC 1123).
+///
+/// # Errors
+///
+/// The form that Kubernetes accepts.
+pub fn check_name(name: &str) -> Result<String, String> {
     let end = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let good = |label: &str| {
         label.starts_with(end) && label.ends_with(end) && label.chars().all(|c| end(c) || c == '-')

@@ -6,14 +6,14 @@
 use serde_json::{Map, Value};
 
 /// What is wrong with a value: where it stands, and why.
-pub(crate) type Fault = (String, String);
+pub type Fault = (String, String);
 
 /// The first thing that the schema does not allow.
 ///
 /// # Errors
 ///
 /// Its place, from `path` on, and what the schema wants there.
-pub(crate) fn check(schema: &Value, value: &Value, path: &str) -> Result<(), Fault> {
+pub fn check(schema: &Value, value: &Value, path: &str) -> Result<(), Fault> {
     let fault = |message: String| Err((path.to_owned(), message));
     if let Some(wanted) = schema.get("type").and_then(Value::as_str)
         && !is_a(value, wanted)

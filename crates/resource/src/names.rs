@@ -75,7 +75,7 @@ const RESERVED: &[&str] = &[
 const LONGEST: usize = 63;
 
 /// How a plug-in is known, from any spelling: `Request_Block` is `request-block`.
-pub(crate) fn canonical(name: &str) -> String {
+pub fn canonical(name: &str) -> String {
     name.trim().to_lowercase().replace('_', "-")
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn canonical(name: &str) -> String {
 /// # Errors
 ///
 /// Says what is wrong with it and what to write instead.
-pub(crate) fn validate(name: &str, crates: &BTreeSet<String>) -> Result<(), String> {
+pub fn validate(name: &str, crates: &BTreeSet<String>) -> Result<(), String> {
     check_form(name)?;
     if RESERVED.contains(&name) {
         return Err(format!("`{name}` is a name that Rust or Cargo uses: choose another"));
@@ -103,7 +103,7 @@ pub(crate) fn validate(name: &str, crates: &BTreeSet<String>) -> Result<(), Stri
 /// # Errors
 ///
 /// Says what is wrong with it and what to write instead.
-pub(crate) fn check_form(name: &str) -> Result<(), String> {
+pub fn check_form(name: &str) -> Result<(), String> {
     let kebab = suggestion(name);
     let instead = if kebab.is_empty() || kebab == name {
         "write lower-case words with dashes, such as `my-plugin`".to_owned()
@@ -145,7 +145,7 @@ fn suggestion(name: &str) -> String {
 }
 
 /// The known name nearest to `name`, where one is near enough to be what was meant.
-pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let known: Vec<&str> = known.into_iter().collect();
     let name = canonical(name);
     let begins_so = |candidate: &&str| name.len() >= 3 && canonical(candidate).starts_with(&name);

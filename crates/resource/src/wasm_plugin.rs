@@ -1,49 +1,13 @@
-//! The resources that deploy a plug-in, and what the control plane makes of them.
-//!
-//! An operator writes a resource; the plug-in sees a [document](crate::Document). Between them stands a controller: that of
-//! Higress turns `defaultConfig` and `matchRules` into the document, which is repeated here step by step so that tools and
-//! tests show what a cluster would do; those of Istio and of Envoy Gateway hand over `pluginConfig` and `config` as they
-//! are. [`read`] finds the resources of all three in a file, in lists too.
-//!
-//! ```
-//! use config::resource::{Deployment, WasmPlugin};
-//!
-//! let resource = WasmPlugin::from_yaml(
-//!     "
-//! apiVersion: extensions.higress.io/v1alpha1
-//! kind: WasmPlugin
-//! metadata: { name: request-block }
-//! spec:
-//!   url: oci://registry.example.com/request-block:1.0.0
-//!   defaultConfig: { block_urls: [swagger.html] }
-//!   matchRules:
-//!   - ingress: [default/foo]
-//!     config: { block_bodies: [foo] }
-//! ",
-//! )?;
-//! let Deployment::Document(document) = resource.deployment()? else { panic!("is deployed") };
-//! assert_eq!(document["_rules_"][0]["_match_route_"][0], "default/foo");
-//! # Ok::<(), config::ConfigError>(())
-//! ```
+//! What a resource says about a plug-in, and the document that comes of it.
 
-mod api;
-mod hints;
-mod origin;
-mod read;
-mod url;
-
-use serde::Deserialize;
+use config::ConfigError;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use api::Api;
-pub use hints::plugin_field;
-pub use origin::Remark;
-pub use read::{Content, Found, read};
-
-use crate::{ConfigError, yaml};
+use crate::{Api, Stage, api, yaml};
 
 /// A JSON object, as a configuration is.
-type Object = Map<String, Value>;
+pub type Object = Map<String, Value>;
 
 /// A plug-in that a resource deploys, in Higress's words whoever's resource it is.
 #[derive(Debug, Clone)]
@@ -80,7 +44,7 @@ pub struct Spec {
     /// The plug-in's name in the gateway.
     pub plugin_name: String,
     /// The stage that it runs in.
-    pub phase: Phase,
+    pub phase: Stage,
     /// Its place in the stage: a larger one runs first.
     pub priority: i32,
     /// What happens to requests when the module does not work.
@@ -106,31 +70,27 @@ pub enum PullPolicy {
     Always,
 }
 
-/// `phase`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[expect(missing_docs, reason = "the names of the published API, which are all there is to say")]
-pub enum Phase {
-    #[default]
-    #[serde(rename = "UNSPECIFIED_PHASE")]
-    Unspecified,
-    #[serde(rename = "AUTHN")]
-    Authn,
-    #[serde(rename = "AUTHZ")]
-    Authz,
-    #[serde(rename = "STATS")]
-    Stats,
-}
-
-/// `failStrategy`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+/// The effect of a module that fails to load or traps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum FailStrategy {
-    /// A request that the plug-in cannot look at is answered 503.
+    /// Requests get a 503 response.
     #[default]
     #[serde(rename = "FAIL_CLOSE")]
     Close,
-    /// It passes unfiltered.
+    /// Requests pass without the plug-in.
     #[serde(rename = "FAIL_OPEN")]
     Open,
+}
+
+impl FailStrategy {
+    /// The value of `failStrategy` in a resource and in `plugin.yaml`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Close => "FAIL_CLOSE",
+            Self::Open => "FAIL_OPEN",
+        }
+    }
 }
 
 /// `vmConfig`.
