@@ -5,7 +5,7 @@ use config::hints::{is_unknown, names_in, same, value_at};
 use config::{ConfigError, nearest};
 use serde_json::Value;
 
-use crate::Api;
+use crate::ControlPlane;
 
 /// A level of a resource.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,9 +47,9 @@ const OF_HIGRESS: [&str; 15] = [
 const OF_RULE: [&str; 6] = ["ingress", "domain", "service", "routeType", "config", "configDisable"];
 
 /// The error with a hint that leads to what was meant.
-pub(crate) fn better(error: ConfigError, resource: &Value, api: Api) -> ConfigError {
+pub(crate) fn better(error: ConfigError, resource: &Value, plane: ControlPlane) -> ConfigError {
     let message = if is_unknown(error.message()) {
-        unknown(error.path(), api)
+        unknown(error.path(), plane)
     } else {
         meant_word(error.message(), value_at(resource, error.path()))
     };
@@ -66,12 +66,12 @@ pub(crate) fn word(error: ConfigError, value: &Value) -> ConfigError {
 
 /// What is said of a plug-in's own field that stands beside `url` or beside a rule's conditions.
 #[must_use]
-pub fn plugin_field(path: &str, api: Api) -> Option<String> {
-    let place = match (level(path).0, api) {
+pub fn plugin_field(path: &str, plane: ControlPlane) -> Option<String> {
+    let place = match (level(path).0, plane) {
         (Level::MatchRule | Level::Extension, _) => "under `config`",
-        (Level::Spec | Level::Resource, Api::Higress) => "under `spec.defaultConfig`",
-        (Level::Spec | Level::Resource, Api::Istio) => "under `spec.pluginConfig`",
-        (Level::Spec | Level::Resource, Api::EnvoyGateway { .. }) => {
+        (Level::Spec | Level::Resource, ControlPlane::Higress) => "under `spec.defaultConfig`",
+        (Level::Spec | Level::Resource, ControlPlane::Istio) => "under `spec.pluginConfig`",
+        (Level::Spec | Level::Resource, ControlPlane::EnvoyGateway) => {
             "under `config` of an entry of `spec.wasm`"
         }
         (Level::Other, _) => return None,
@@ -96,16 +96,16 @@ fn level(path: &str) -> (Level, &str) {
 }
 
 /// What was meant by a key that is not known where it stands.
-fn unknown(path: &str, api: Api) -> Option<String> {
+fn unknown(path: &str, plane: ControlPlane) -> Option<String> {
     let (level, key) = level(path);
     let one_of = |names: &[&str]| names.iter().any(|name| same(name, key));
-    let not_here = |instead: &str| Some(format!("is not a field of {}'s resource: {instead}", api.title()));
-    let configuration = match api {
-        Api::Higress => "defaultConfig",
-        Api::Istio => "pluginConfig",
-        Api::EnvoyGateway { .. } => "config",
+    let not_here = |instead: &str| Some(format!("is not a field of {}'s resource: {instead}", plane.title()));
+    let configuration = match plane {
+        ControlPlane::Higress => "defaultConfig",
+        ControlPlane::Istio => "pluginConfig",
+        ControlPlane::EnvoyGateway => "config",
     };
-    match (level, api) {
+    match (level, plane) {
         (Level::Resource, _) => {
             if one_of(&METADATA) {
                 return Some("belongs under `metadata`: move it there".into());
@@ -114,7 +114,7 @@ fn unknown(path: &str, api: Api) -> Option<String> {
                 return Some("belongs under `spec`: move it there".into());
             }
         }
-        (Level::Spec, Api::Higress) => {
+        (Level::Spec, ControlPlane::Higress) => {
             if one_of(&OF_HIGRESS) {
                 return None;
             }
@@ -135,7 +135,7 @@ fn unknown(path: &str, api: Api) -> Option<String> {
                 return not_here("that of Istio (extensions.istio.io/v1alpha1) has it, remove it here");
             }
         }
-        (Level::Spec, Api::Istio) => {
+        (Level::Spec, ControlPlane::Istio) => {
             if one_of(&["defaultConfig", "config", "configuration"]) {
                 return Some(format!("is not a field of Istio's resource: did you mean `{configuration}`?"));
             }
@@ -146,7 +146,7 @@ fn unknown(path: &str, api: Api) -> Option<String> {
                 return not_here("that of Higress (extensions.higress.io/v1alpha1) has it, remove it here");
             }
         }
-        (Level::Spec, Api::EnvoyGateway { .. }) => {
+        (Level::Spec, ControlPlane::EnvoyGateway) => {
             if one_of(&["defaultConfig", "pluginConfig", "config"]) {
                 return Some("is not a known field: write it as `config` of an entry of `wasm`".into());
             }
@@ -220,13 +220,13 @@ fn unknown(path: &str, api: Api) -> Option<String> {
         (Level::Other, _) => return None,
     }
     // The resources' fields are in camel case, and plug-ins' with underscores.
-    let known: &[&str] = match (level, api) {
+    let known: &[&str] = match (level, plane) {
         (Level::Spec, _) => &OF_HIGRESS,
         (Level::MatchRule, _) => &OF_RULE,
         _ => &[],
     };
     let is_snake_case = key.contains('_') && !key.starts_with('_') && key == key.to_ascii_lowercase();
-    if is_snake_case && !known.iter().any(|name| same(name, key)) { plugin_field(path, api) } else { None }
+    if is_snake_case && !known.iter().any(|name| same(name, key)) { plugin_field(path, plane) } else { None }
 }
 
 /// `phase: authn` is meant for `AUTHN`: what names a word of a list, but for its case or a letter.
@@ -245,7 +245,11 @@ fn meant_word(message: &str, value: Option<&Value>) -> Option<String> {
 /// What is wrong with a group and kind that deploy no plug-in, and come near one that does.
 pub(crate) fn api(version: &str, kind: &str) -> ConfigError {
     let apis = |kind: &str| -> Vec<&'static str> {
-        Api::ALL.into_iter().filter(|api| api.kind() == kind).map(Api::version).collect()
+        ControlPlane::ALL
+            .into_iter()
+            .filter(|plane| plane.kind() == kind)
+            .map(ControlPlane::api_version)
+            .collect()
     };
     let of_kind = apis(kind);
     if of_kind.is_empty() {

@@ -33,8 +33,8 @@
 //! - Nothing here panics on any input.
 
 pub mod annotation;
-mod api;
 mod category;
+mod control_plane;
 pub mod deploy;
 mod hints;
 mod manifest;
@@ -46,13 +46,13 @@ mod url;
 mod wasm_plugin;
 pub mod yaml;
 
-pub use api::Api;
 pub use category::Category;
+pub use control_plane::ControlPlane;
 pub use hints::plugin_field;
 pub use manifest::{Budget, CONSOLE_LIMIT, Cost, MANIFEST, Manifest, ManifestError};
 pub use origin::Remark;
 pub use read::{Content, Found, read};
 pub use stage::Stage;
 pub use wasm_plugin::{
-    Deployment, EnvVar, FailStrategy, MatchRule, Object, PullPolicy, Spec, VmConfig, WasmPlugin,
+    Deployment, EnvVar, FailStrategy, MatchRule, Object, PolicyEntry, PullPolicy, Spec, VmConfig, WasmPlugin,
 };

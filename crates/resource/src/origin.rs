@@ -1,6 +1,6 @@
 //! Back from the document to the resource: where a field was written, and what was written in vain.
 
-use crate::{Api, Object, WasmPlugin};
+use crate::{ControlPlane, Object, WasmPlugin};
 
 /// Something in a resource that has no effect, or another one than it seems to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,18 +51,21 @@ impl WasmPlugin {
     /// Where the configuration for requests that no rule matches stands, or would stand.
     #[must_use]
     pub fn configuration_field(&self) -> String {
-        match self.api {
-            Api::EnvoyGateway { wasm } => format!("spec.wasm[{wasm}].config"),
-            Api::Istio => "spec.pluginConfig".into(),
-            Api::Higress if self.spec.plugin_config.is_some() => "spec.pluginConfig".into(),
-            Api::Higress => "spec.defaultConfig".into(),
+        match self.control_plane {
+            ControlPlane::EnvoyGateway => format!("spec.wasm[{}].config", self.extension.index),
+            ControlPlane::Istio => "spec.pluginConfig".into(),
+            ControlPlane::Higress if self.spec.plugin_config.is_some() => "spec.pluginConfig".into(),
+            ControlPlane::Higress => "spec.defaultConfig".into(),
         }
     }
 
     /// Where a field of [`Spec`](crate::Spec) stands in the resource, by its name in Higress's.
     #[must_use]
     pub fn field(&self, name: &str) -> String {
-        let Api::EnvoyGateway { wasm } = self.api else { return format!("spec.{name}") };
+        if self.control_plane != ControlPlane::EnvoyGateway {
+            return format!("spec.{name}");
+        }
+        let wasm = self.extension.index;
         let inside = match name {
             "url" | "sha256" => {
                 let kind = if self.spec.location().starts_with("oci://") { "image" } else { "http" };

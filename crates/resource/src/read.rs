@@ -3,7 +3,7 @@
 use config::{ConfigError, nearest};
 
 use crate::yaml::Node;
-use crate::{Api, WasmPlugin, api};
+use crate::{ControlPlane, WasmPlugin, control_plane};
 
 /// How deep lists may stand in lists.
 const MAX_DEPTH: usize = 16;
@@ -61,25 +61,32 @@ pub fn read(document: &Node) -> Vec<Found<'_>> {
 }
 
 /// `of` is the API of a list whose entries need not repeat it.
-fn collect<'n>(node: &'n Node, place: &str, items: &[usize], of: Option<Api>, found: &mut Vec<Found<'n>>) {
+fn collect<'n>(
+    node: &'n Node,
+    place: &str,
+    items: &[usize],
+    of: Option<ControlPlane>,
+    found: &mut Vec<Found<'n>>,
+) {
     let written =
         |key: &str| node.get(key).map(Node::to_json).and_then(|value| value.as_str().map(str::to_owned));
     let of = of.filter(|_| node.get("kind").is_none() && node.get("apiVersion").is_none());
     let text = |key: &str| match (key, of) {
-        ("kind", Some(api)) => Some(api.kind().to_owned()),
-        ("apiVersion", Some(api)) => Some(api.version().to_owned()),
+        ("kind", Some(plane)) => Some(plane.kind().to_owned()),
+        ("apiVersion", Some(plane)) => Some(plane.api_version().to_owned()),
         _ => written(key),
     };
     let is_list = text("kind").is_some_and(|kind| {
-        kind == "List" || Api::ALL.into_iter().any(|api| kind.strip_suffix("List") == Some(api.kind()))
+        kind == "List"
+            || ControlPlane::ALL.into_iter().any(|plane| kind.strip_suffix("List") == Some(plane.kind()))
     });
     if let Some(list) = node.get("items").filter(|_| is_list && items.len() < MAX_DEPTH) {
         let dot = if place.is_empty() { "" } else { "." };
         for (index, entry) in list.entries().iter().enumerate() {
             let items = [items, &[index]].concat();
-            let of = Api::ALL.into_iter().find(|api| {
-                text("apiVersion").as_deref() == Some(api.version())
-                    && text("kind").is_some_and(|kind| kind.strip_suffix("List") == Some(api.kind()))
+            let of = ControlPlane::ALL.into_iter().find(|plane| {
+                text("apiVersion").as_deref() == Some(plane.api_version())
+                    && text("kind").is_some_and(|kind| kind.strip_suffix("List") == Some(plane.kind()))
             });
             collect(entry, &format!("{place}{dot}items[{index}]"), &items, of, found);
         }
@@ -92,11 +99,11 @@ fn collect<'n>(node: &'n Node, place: &str, items: &[usize], of: Option<Api>, fo
         // An entry of a list is a resource whatever it looks like.
         _ if is_resource(node) || !items.is_empty() => {
             let mut resource = node.to_json();
-            if let (Some(api), Some(fields)) = (of, resource.as_object_mut()) {
-                fields.insert("apiVersion".into(), api.version().into());
-                fields.insert("kind".into(), api.kind().into());
+            if let (Some(plane), Some(fields)) = (of, resource.as_object_mut()) {
+                fields.insert("apiVersion".into(), plane.api_version().into());
+                fields.insert("kind".into(), plane.kind().into());
             }
-            let (plugins, errors) = api::plugins(&resource);
+            let (plugins, errors) = control_plane::plugins(&resource);
             (Content::Plugins(plugins), errors)
         }
         _ => (Content::Fields, Vec::new()),
@@ -113,14 +120,14 @@ fn is_resource(node: &Node) -> bool {
 /// Whether it is a resource of another kind, and no misspelt plug-in.
 fn is_foreign(kind: &str, version: Option<&str>) -> bool {
     let Some(version) = version else { return false };
-    let of = |api: Api| (api.version().split('/').next().unwrap_or_default(), api.kind());
+    let of = |plane: ControlPlane| (plane.api_version().split('/').next().unwrap_or_default(), plane.kind());
     let group = version.split('/').next().unwrap_or_default();
-    let known_group = Api::ALL.into_iter().any(|api| of(api).0 == group);
-    if Api::ALL.into_iter().any(|api| api.kind() == kind) {
+    let known_group = ControlPlane::ALL.into_iter().any(|plane| of(plane).0 == group);
+    if ControlPlane::ALL.into_iter().any(|plane| plane.kind() == kind) {
         return false;
     }
     // `gateway.envoyproxy.io` has other kinds too: one that is a slip of the pen is meant as ours.
-    let slip = Api::ALL.into_iter().any(|api| nearest(kind, &[api.kind()]).is_some());
-    let near_group = Api::ALL.into_iter().any(|api| nearest(group, &[of(api).0]).is_some());
+    let slip = ControlPlane::ALL.into_iter().any(|plane| nearest(kind, &[plane.kind()]).is_some());
+    let near_group = ControlPlane::ALL.into_iter().any(|plane| nearest(group, &[of(plane).0]).is_some());
     !(slip && (known_group || near_group))
 }

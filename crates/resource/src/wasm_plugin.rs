@@ -4,63 +4,89 @@ use config::ConfigError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Api, Stage, api, yaml};
+use crate::{ControlPlane, Stage, control_plane, yaml};
 
 /// A JSON object, as a configuration is.
 pub type Object = Map<String, Value>;
 
-/// A plug-in that a resource deploys, in Higress's words whoever's resource it is.
-#[derive(Debug, Clone)]
+/// A plug-in that a resource deploys, in the words of Higress's resource whatever the control plane.
+#[derive(Debug, Clone, Default)]
 pub struct WasmPlugin {
-    /// Whose resource it is.
-    pub api: Api,
+    /// The control plane that the resource is for.
+    pub control_plane: ControlPlane,
     /// Name, namespace, labels and annotations of the resource. Of a policy that has several plug-ins, the name is that
     /// of the plug-in.
     pub metadata: Object,
-    /// What is deployed, and how.
+    /// The module, its place in the chain, and its configuration.
     pub spec: Spec,
-    /// The name of the plug-in in a policy of Envoy Gateway; empty elsewhere.
-    pub extension: String,
+    /// The Gateways and routes that the resource is attached to; Higress has none.
+    pub targets: Vec<Object>,
+    /// The entry of an Envoy Gateway policy.
+    pub extension: PolicyEntry,
+}
+
+/// An entry of the `wasm` list of an EnvoyExtensionPolicy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PolicyEntry {
+    /// The index in the list.
+    pub index: usize,
+    /// The entry's name.
+    pub name: String,
 }
 
 /// The `spec` of the resource, with the names and defaults of the published API.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Spec {
-    /// Which workloads it is for (labels); all gateways when absent.
+    /// Labels of the gateways that it is for; all gateways when absent.
+    #[serde(skip_serializing_if = "Object::is_empty")]
     pub selector: Object,
     /// Where the module is, as it is written; see [`location`](Self::location).
     pub url: String,
     /// The digest of the module, or of the manifest for `oci://`, in hex.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub sha256: String,
     /// When to fetch again.
+    #[serde(skip_serializing_if = "is_default")]
     pub image_pull_policy: PullPolicy,
     /// The secret that holds the credentials of the registry.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub image_pull_secret: String,
     /// Part of the API, not implemented by the control plane.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub verification_key: String,
-    /// Wins over everything below when present.
-    pub plugin_config: Option<Object>,
     /// The plug-in's name in the gateway.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub plugin_name: String,
     /// The stage that it runs in.
     pub phase: Stage,
     /// Its place in the stage: a larger one runs first.
     pub priority: i32,
-    /// What happens to requests when the module does not work.
+    /// The effect of a module that fails.
     pub fail_strategy: FailStrategy,
     /// The environment of its VM.
+    #[serde(skip_serializing_if = "is_default")]
     pub vm_config: VmConfig,
-    /// What applies to requests that no rule matches.
+    /// Overrides everything below when present.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plugin_config: Option<Object>,
+    /// The configuration for requests that no rule matches.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub default_config: Option<Object>,
     /// Leaves `default_config` out.
+    #[serde(skip_serializing_if = "is_default")]
     pub default_config_disable: bool,
     /// Configurations for some requests, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub match_rules: Vec<MatchRule>,
 }
 
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// `imagePullPolicy`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[expect(missing_docs, reason = "the names of the published API, which are all there is to say")]
 pub enum PullPolicy {
     #[default]
@@ -94,7 +120,7 @@ impl FailStrategy {
 }
 
 /// `vmConfig`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct VmConfig {
     /// Environment variables.
@@ -102,34 +128,40 @@ pub struct VmConfig {
 }
 
 /// One environment variable of a plug-in's VM.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EnvVar {
     /// Its name.
     pub name: String,
     /// `INLINE` or `HOST`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub value_from: String,
     /// Its value, for `INLINE`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub value: String,
 }
 
 /// One of `matchRules`: which requests, and their configuration.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MatchRule {
     /// Names of ingresses (routes).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ingress: Vec<String>,
     /// Host names, with a `*` at either end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub domain: Vec<String>,
     /// Fully qualified names of services, with or without a port.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub service: Vec<String>,
     /// `HTTP` or `GRPC`.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub route_type: String,
     /// The rule's fields; none is the same as `{}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<Object>,
     /// Leaves the rule out: its requests fall through to later ones.
+    #[serde(skip_serializing_if = "is_default")]
     pub config_disable: bool,
 }
 
@@ -166,7 +198,7 @@ impl WasmPlugin {
         if resource.is_null() {
             return Err(ConfigError::new("", "is empty: write a WasmPlugin resource"));
         }
-        let (plugins, errors) = api::plugins(resource);
+        let (plugins, errors) = control_plane::plugins(resource);
         if let Some(error) = errors.into_iter().next() {
             return Err(error);
         }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::panic, clippy::expect_used, clippy::indexing_slicing, reason = "a test that fails may stop")]
 
-use resource::{Api, Content, Deployment, FailStrategy, Stage, WasmPlugin};
+use resource::{Content, ControlPlane, Deployment, FailStrategy, Stage, WasmPlugin};
 use serde_json::json;
 
 fn higress(spec: &str) -> WasmPlugin {
@@ -199,7 +199,7 @@ fn the_resources_of_every_control_plane_are_read() {
         match: [{ mode: CLIENT, ports: [{ number: 443 }] }]\n  failStrategy: FAIL_RELOAD\n  pluginConfig: { a: 1, b: null, _rules_: [{ _match_domain_: [x] }] }\n  \
         url: oci://a.com/b\n  vmConfig: { env: [{ name: A, value: b }, { name: P, valueFrom: HOST }] }\nstatus: {}\n";
     let [(plugin, document)] = &deployed(istio)[..] else { panic!() };
-    assert_eq!((plugin.api, plugin.spec.phase), (Api::Istio, Stage::Authn));
+    assert_eq!((plugin.control_plane, plugin.spec.phase), (ControlPlane::Istio, Stage::Authn));
     assert_eq!(*document, json!({ "a": 1, "b": null, "_rules_": [{ "_match_domain_": ["x"] }] }));
     assert_eq!(plugin.origin("a"), "spec.pluginConfig.a");
     assert_eq!(plugin.field("url"), "spec.url");

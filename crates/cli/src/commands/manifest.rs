@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use resource::deploy::{ControlPlane, Order, Pinned, Selector, Target, check_name};
-use resource::{Manifest, Object, Stage, yaml};
+use resource::deploy::{Order, Pinned, Selector, Target, check_name, check_namespace};
+use resource::{ControlPlane, Manifest, Object, Stage, yaml};
 use serde_json::Value;
 
 use crate::Usage;
@@ -56,7 +56,7 @@ pub(crate) struct Args {
     #[arg(long, value_parser = check_name)]
     name: Option<String>,
     /// The resource's namespace: `higress-system` for Higress, none for the others, if nothing else is said.
-    #[arg(long, short, value_parser = check_name)]
+    #[arg(long, short, value_parser = check_namespace)]
     namespace: Option<String>,
     /// What it applies to: a Gateway's name, or KIND/NAME. Envoy Gateway needs one; Higress has none.
     #[arg(long = "target", value_name = "[KIND/]NAME")]
@@ -91,16 +91,15 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         ControlPlane::Higress => args.namespace.as_deref().or(Some("higress-system")),
         ControlPlane::Istio | ControlPlane::EnvoyGateway => args.namespace.as_deref(),
     };
-    let resource = args.plane.resource(&Order {
-        plugin: &manifest,
-        image: &image,
-        configuration: &configuration,
+    let order = Order {
         name: args.name.as_deref().unwrap_or(&plugin.name),
         namespace,
         pull_secret: args.pull_secret.as_deref(),
         targets: &args.targets,
         selector: &args.selector,
-    })?;
+        ..Order::new(&manifest, &image, &configuration)
+    };
+    let resource = serde_json::to_value(order.resource(args.plane)?)?;
     remark(args.plane, &manifest);
     match args.json {
         true => anstream::println!("{resource:#}"),

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-/// What a policy is attached to.
+/// A Gateway, route or service that a policy is attached to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The kind, as `Gateway`.
@@ -82,6 +82,18 @@ pub fn check_name(name: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
+/// Checks the name of a namespace: a name without dots, of at most 63 characters.
+///
+/// # Errors
+///
+/// The form that Kubernetes accepts.
+pub fn check_namespace(name: &str) -> Result<String, String> {
+    match check_name(name) {
+        Ok(name) if name.len() <= 63 && !name.contains('.') => Ok(name),
+        _ => Err("write at most 63 lower-case letters, digits and `-`, as in higress-system".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +123,10 @@ mod tests {
         }
         for name in ["", "A", "-a", "a-", "a..b", "a_b", "ä", &"a".repeat(254)] {
             assert!(check_name(name).is_err(), "{name}");
+        }
+        assert!(check_namespace("higress-system").is_ok());
+        for name in ["a.b", "A", &"a".repeat(64)] {
+            assert!(check_namespace(name).is_err(), "{name}");
         }
         assert!("a=b".parse::<Selector>().is_ok());
         for text in ["a", "=b", "a="] {

@@ -18,6 +18,8 @@ mod debian;
 #[path = "../../../../crates/cli/src/markdown.rs"]
 mod markdown;
 mod printed;
+#[path = "../../../../crates/resource/tests/deploy/schema.rs"]
+mod schema;
 #[path = "../../../registry/tests/support/server.rs"]
 #[expect(dead_code, reason = "the tests of pushes also shut its door")]
 mod server;

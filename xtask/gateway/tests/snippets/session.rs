@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::commands::Command;
 use super::printed::missing;
 use super::server::Server;
-use super::{debian, root};
+use super::{debian, root, schema};
 
 /// Plug-ins are built while a gateway starts.
 const TIMEOUT: Duration = Duration::from_secs(900);
@@ -223,10 +223,9 @@ impl Session {
             "extensions.istio.io/v1alpha1" => "istio",
             _ => "envoy-gateway",
         };
-        let schema = root().join(format!("crates/resource/src/deploy/schemas/{api}.yaml"));
+        let schema = root().join(format!("crates/resource/tests/deploy/schemas/{api}.yaml"));
         let schema = json(&fs::read_to_string(schema).unwrap())?;
-        resource::deploy::schema::check(&schema, &resource, "")
-            .map_err(|(place, why)| format!("{place} {why}:\n{text}"))
+        schema::check(&schema, &resource).map_err(|error| format!("{error}:\n{text}"))
     }
 
     /// A whole configuration, or cases of the plug-in that was started.

@@ -189,7 +189,7 @@ impl Checker<'_> {
                 // Known to be a field of the plug-in, whatever it looks like.
                 let key = error.path().rsplit('.').next().unwrap_or_default();
                 let is_own = schema.get("properties").and_then(|own| own.get(key)).is_some();
-                if let Some(message) = plugin_field(error.path(), resource.api)
+                if let Some(message) = plugin_field(error.path(), resource.control_plane)
                     .filter(|_| is_own && error.message().starts_with("is not"))
                 {
                     *error = ConfigError::new(error.path(), message);
@@ -318,7 +318,7 @@ fn named<'w>(resource: &WasmPlugin, workspace: &'w Workspace) -> Option<&'w Plug
         annotation::get(resource, annotation::SOURCE).unwrap_or_default(),
         url.strip_prefix(annotation::WORKSPACE).unwrap_or_default(),
         resource.spec.plugin_name.as_str(),
-        resource.extension.as_str(),
+        resource.extension.name.as_str(),
         image,
         image.trim_end_matches(".wasm"),
         // `…/request-block/plugin.wasm`, and `…/request-block/1.0.0/plugin.wasm`.

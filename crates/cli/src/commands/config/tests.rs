@@ -283,8 +283,8 @@ fn what_kubectl_prints_and_other_control_planes_take_is_checked() {
 
 #[test]
 fn what_manifest_writes_for_each_control_plane_is_read() {
-    use resource::deploy::{ControlPlane, Order, Pinned};
-    use resource::yaml;
+    use resource::deploy::{Order, Pinned};
+    use resource::{ControlPlane, yaml};
 
     let workspace = Workspace::load().unwrap();
     let mut checker = checker(&workspace);
@@ -297,18 +297,13 @@ fn what_manifest_writes_for_each_control_plane_is_read() {
     ] });
     let targets = ["gw".parse().unwrap()];
     for plane in ControlPlane::ALL {
-        let resource = plane
-            .resource(&Order {
-                plugin: &manifest,
-                image: &image,
-                configuration: configuration.as_object().unwrap(),
-                name: "mine",
-                namespace: None,
-                pull_secret: Some("secret"),
-                targets: if plane == ControlPlane::Higress { &[] } else { &targets },
-                selector: &[],
-            })
-            .unwrap();
+        let order = Order {
+            name: "mine",
+            pull_secret: Some("secret"),
+            targets: if plane == ControlPlane::Higress { &[] } else { &targets },
+            ..Order::new(&manifest, &image, configuration.as_object().unwrap())
+        };
+        let resource = serde_json::to_value(order.resource(plane).unwrap()).unwrap();
         for text in [yaml::write(&resource).unwrap(), resource.to_string()] {
             let reports = checker.file(Path::new("f.yaml"), &text).unwrap();
             let [Report { verdict: Verdict::Accepted { configuration: read, .. }, .. }] = reports.as_slice()

@@ -4,12 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use gateway::folder::{StageOrder, edit};
-use resource::Stage;
 use resource::annotation::{DESCRIPTION, LANGUAGE, SOURCE, TITLE, WORKSPACE};
-use resource::deploy::split;
 use resource::names::nearest;
-use resource::yaml;
-use serde_json::{Map, Value, json};
+use resource::{Object, Spec, WasmPlugin, yaml};
 
 use super::shelf::{Shelf, configuration, module, put_module};
 use super::{Card, Where, check_priority};
@@ -65,6 +62,7 @@ pub(super) fn run(args: &Args) -> Result<bool> {
         None => custom(args, &workspace, &shelf)?,
     };
     let Some(resource) = resource else { return Ok(false) };
+    let resource = serde_json::to_value(resource).context("writing the resource")?;
     let mut text = yaml::write(&resource).context("writing the resource")?;
     if args.disabled {
         text = edit::disable(&text, edit::Place::default())?;
@@ -91,7 +89,7 @@ pub(super) fn run(args: &Args) -> Result<bool> {
 }
 
 /// A plug-in of this workspace.
-fn of_workspace(args: &Args, workspace: &Workspace, plugin: &Plugin) -> Result<Option<Value>> {
+fn of_workspace(args: &Args, workspace: &Workspace, plugin: &Plugin) -> Result<Option<WasmPlugin>> {
     if args.card.wasm.is_some() {
         bail!(Usage(format!(
             "`{}` is a plug-in of this workspace: choose another name for the module",
@@ -113,7 +111,7 @@ fn of_workspace(args: &Args, workspace: &Workspace, plugin: &Plugin) -> Result<O
         None => Some(manifest.example.clone()),
     };
     let Some(config) = config else { return Ok(None) };
-    let mut annotations = Map::new();
+    let mut annotations = Object::new();
     annotations.insert(TITLE.into(), manifest.title.as_str().into());
     annotations.insert(DESCRIPTION.into(), manifest.description.as_str().into());
     annotations.insert(LANGUAGE.into(), "Rust".into());
@@ -125,23 +123,18 @@ fn of_workspace(args: &Args, workspace: &Workspace, plugin: &Plugin) -> Result<O
         }
         None => format!("{WORKSPACE}{}", plugin.name),
     };
-    let mut resource = json!({
-        "apiVersion": "extensions.higress.io/v1alpha1",
-        "kind": "WasmPlugin",
-        "metadata": { "name": plugin.name, "namespace": NAMESPACE, "annotations": annotations },
-        "spec": {
-            "url": url,
-            "phase": args.card.stage.unwrap_or(manifest.stage),
-            "priority": args.card.priority.unwrap_or(manifest.priority),
-            "failStrategy": manifest.fail_strategy,
-        },
-    });
-    configure(&mut resource, &config);
-    Ok(Some(resource))
+    let spec = Spec {
+        url,
+        phase: args.card.stage.unwrap_or(manifest.stage),
+        priority: args.card.priority.unwrap_or(manifest.priority),
+        fail_strategy: manifest.fail_strategy,
+        ..Spec::default()
+    };
+    Ok(Some(resource(&plugin.name, annotations, spec, &config)))
 }
 
 /// Somebody's own module.
-fn custom(args: &Args, workspace: &Workspace, shelf: &Shelf) -> Result<Option<Value>> {
+fn custom(args: &Args, workspace: &Workspace, shelf: &Shelf) -> Result<Option<WasmPlugin>> {
     let name = &args.name;
     if args.card.wasm.is_none() && args.card.url.is_none() {
         let known: Vec<&str> = workspace.plugins.iter().map(|plugin| plugin.name.as_str()).collect();
@@ -160,7 +153,7 @@ fn custom(args: &Args, workspace: &Workspace, shelf: &Shelf) -> Result<Option<Va
     let language = needed(&args.card.language, "--language Go")?;
     let config = match &args.config {
         Some(file) => configuration(workspace, None, file)?,
-        None => Some(Map::new()),
+        None => Some(Object::new()),
     };
     let Some(config) = config else { return Ok(None) };
     let url = match (&args.card.wasm, &args.card.url) {
@@ -174,35 +167,32 @@ fn custom(args: &Args, workspace: &Workspace, shelf: &Shelf) -> Result<Option<Va
             url
         }
     };
-    let mut annotations = Map::new();
+    let mut annotations = Object::new();
     annotations.insert(TITLE.into(), args.card.title.as_ref().unwrap_or(name).as_str().into());
     annotations.insert(DESCRIPTION.into(), description.into());
     annotations.insert(LANGUAGE.into(), language.into());
-    let mut resource = json!({
-        "apiVersion": "extensions.higress.io/v1alpha1",
-        "kind": "WasmPlugin",
-        "metadata": { "name": name, "namespace": NAMESPACE, "annotations": annotations },
-        "spec": {
-            "url": url,
-            "phase": args.card.stage.unwrap_or(Stage::Default),
-            "priority": args.card.priority.unwrap_or_default(),
-        },
-    });
-    configure(&mut resource, &config);
-    Ok(Some(resource))
+    let spec = Spec {
+        url,
+        phase: args.card.stage.unwrap_or_default(),
+        priority: args.card.priority.unwrap_or_default(),
+        ..Spec::default()
+    };
+    Ok(Some(resource(name, annotations, spec, &config)))
 }
 
-/// Writes a document into a resource, its rules as match rules where those have fields for their conditions.
-fn configure(resource: &mut Value, document: &Map<String, Value>) {
-    let (base, rules) = split(document);
-    if let Some(spec) = resource.get_mut("spec").and_then(Value::as_object_mut) {
-        if !base.is_empty() || rules.is_empty() {
-            spec.insert("defaultConfig".into(), Value::Object(base));
-        }
-        if !rules.is_empty() {
-            spec.insert("matchRules".into(), Value::Array(rules));
-        }
+/// The resource, with a default even where that is empty, so that the file shows where fields go.
+fn resource(name: &str, annotations: Object, spec: Spec, document: &Object) -> WasmPlugin {
+    let metadata = [
+        ("name".to_owned(), name.into()),
+        ("namespace".to_owned(), NAMESPACE.into()),
+        ("annotations".to_owned(), annotations.into()),
+    ];
+    let mut resource = WasmPlugin { metadata: metadata.into_iter().collect(), spec, ..WasmPlugin::default() };
+    resource.configure(document);
+    if resource.spec.match_rules.is_empty() {
+        resource.spec.default_config.get_or_insert_default();
     }
+    resource
 }
 
 /// A name that a cluster takes for a resource.

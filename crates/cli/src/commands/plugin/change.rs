@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use gateway::folder::edit::{self, EditError};
 use gateway::folder::{Entry, StageOrder};
-use resource::Api;
+use resource::ControlPlane;
 use resource::annotation::{DESCRIPTION, LANGUAGE, SOURCE, TITLE};
 use serde_json::Value;
 
@@ -63,12 +63,12 @@ pub(crate) struct DeleteArgs {
 
 /// Refuses to change fields that only Higress's resource has, and what stands where no command can tell it from the rest.
 fn has_fields(entry: &Entry, what: &str) -> Result<()> {
-    if entry.resource.api != Api::Higress {
+    if entry.resource.control_plane != ControlPlane::Higress {
         bail!(
             "{} is in {}'s {} ({}:{}), which has no field for that, and cannot be {what}: change the file",
             entry.name,
-            entry.resource.api.title(),
-            entry.resource.api.kind(),
+            entry.resource.control_plane.title(),
+            entry.resource.control_plane.kind(),
             entry.file.display(),
             entry.line
         );
@@ -237,7 +237,7 @@ pub(super) fn delete(args: &DeleteArgs) -> Result<bool> {
     let shelf = Shelf::open(&args.place, StageOrder::Mse)?;
     let entry = shelf.find(&args.name)?;
     is_alone(entry, "deleted")?;
-    if entry.resource.api == Api::Higress {
+    if entry.resource.control_plane == ControlPlane::Higress {
         is_disabled(entry, "deleted")?;
     }
     let file = entry.file.display();
