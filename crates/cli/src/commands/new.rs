@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::output::{self, BOLD, mark, styled};
 use crate::workspace::Workspace;
-use crate::{Usage, names, template};
+use crate::{Usage, template};
 
 /// Start a plug-in in `plugins/<name>`
 ///
