@@ -1,12 +1,19 @@
 //! The commands of `portcullis`, one file per command.
 //!
-//! `cargo xtask` runs the same commands, without what is slow to compile. Commands that need more run
-//! `portcullis` itself, built when it is first wanted.
+//! `cargo xtask` runs the same commands, built without what is slow to compile. For a command that needs it, `cargo xtask`
+//! replaces itself with `portcullis`.
+
+#![cfg_attr(
+    not(feature = "full"),
+    allow(dead_code, reason = "arguments of commands that only the full program runs, see `heavy`")
+)]
 
 mod commands;
 mod destination;
 mod generated;
 mod git;
+#[cfg(not(feature = "full"))]
+mod heavy;
 mod helper;
 mod image;
 mod markdown;
@@ -94,6 +101,7 @@ impl std::error::Error for Usage {}
 /// Runs the command of this process's arguments.
 #[must_use]
 pub fn main(program: Program) -> ExitCode {
+    let program = program.typed();
     program.set();
     let command = program.named(Cli::command());
     let cli = Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());

@@ -20,6 +20,9 @@ pub enum Program {
 
 static PROGRAM: OnceLock<Program> = OnceLock::new();
 
+/// The variable with the name that the reader typed, where `cargo xtask` has replaced itself with `portcullis`.
+pub(crate) const RUN_AS: &str = "PORTCULLIS_RUN_AS";
+
 /// How commands are written in the sources.
 const WRITTEN: &str = "cargo xtask";
 
@@ -30,6 +33,14 @@ impl Program {
         match self {
             Self::Portcullis => "portcullis",
             Self::Xtask => WRITTEN,
+        }
+    }
+
+    /// The program that the reader typed.
+    pub(crate) fn typed(self) -> Self {
+        match std::env::var(RUN_AS) {
+            Ok(name) if name == WRITTEN => Self::Xtask,
+            _ => self,
         }
     }
 

@@ -1,0 +1,69 @@
+//! Commands whose dependencies are slow to compile: HTTP and TLS, the embedded engine, the test kit.
+//!
+//! Each group of them is a feature of this crate, and all are on by default. `cargo xtask` is built without, so that a
+//! newcomer's first build stays short. Where it meets a command that needs a group, it replaces itself with `portcullis`,
+//! which has them all, and passes the arguments on unchanged. Nothing may be printed or read from stdin before that. The full
+//! program does not have this module.
+//!
+//! Arguments are declared in every build, so that `--help` is the same everywhere. What runs them is not:
+//!
+//! ```ignore
+//! #[cfg(feature = "registry")]
+//! mod run;
+//! #[cfg(feature = "registry")]
+//! pub(crate) use run::run;
+//! #[cfg(not(feature = "registry"))]
+//! pub(crate) use crate::heavy::run;
+//! ```
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::output;
+use crate::program::{self, Program};
+
+/// The package of this crate and its program.
+const PACKAGE: &str = "portcullis-cli";
+
+/// Runs the command of this process in the full program. `args` are not used: the process's own arguments are passed on.
+pub(crate) fn run<A>(_args: &A) -> Result<bool> {
+    replace()
+}
+
+/// Replaces this process with the full program, which is built first where needed. Returns only if that fails.
+pub(crate) fn replace<T>() -> Result<T> {
+    let mut command = command();
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt as _;
+        Err(command.exec()).context("starting cargo")
+    }
+    #[cfg(not(unix))]
+    {
+        let status = command.status().context("starting cargo")?;
+        std::process::exit(status.code().unwrap_or(1))
+    }
+}
+
+fn command() -> Command {
+    let mut cargo = crate::wasm::cargo();
+    cargo.args(["run", "--locked", "--package", PACKAGE, "--manifest-path"]);
+    cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+    if full_program().is_some_and(|program| program.is_file()) {
+        cargo.arg("--quiet");
+    } else {
+        output::step("building the full program, which takes a few minutes the first time");
+    }
+    cargo.arg("--").args(env::args_os().skip(1));
+    cargo.env(program::RUN_AS, Program::Xtask.name());
+    cargo
+}
+
+/// The place where cargo puts the program: beside this one.
+fn full_program() -> Option<PathBuf> {
+    let file = format!("{}{}", Program::Portcullis.name(), env::consts::EXE_SUFFIX);
+    Some(env::current_exe().ok()?.with_file_name(file))
+}
