@@ -9,7 +9,6 @@
 )]
 
 mod commands;
-mod destination;
 mod generated;
 mod git;
 #[cfg(not(feature = "full"))]
@@ -97,6 +96,12 @@ impl fmt::Display for Usage {
 }
 
 impl std::error::Error for Usage {}
+
+impl From<oci::ReferenceError> for Usage {
+    fn from(error: oci::ReferenceError) -> Self {
+        Self(error.to_string())
+    }
+}
 
 /// Runs the command of this process's arguments.
 #[must_use]

@@ -1,49 +1,74 @@
-//! Images in registries, through the program that speaks with them: `xtask/registry`, which is built when it is first
-//! wanted, because its HTTP and TLS take longer to compile than everything that a newcomer's first build needs.
+//! Images in registries: the options of the commands that access one, and their errors.
+//!
+//! Until `serve`, `request`, `explain` and `bench` are commands of this crate, it also starts the programs that they are.
 
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use oci::Layout;
+pub(crate) use oci::SCHEME;
 
 use crate::output;
 use crate::workspace::Workspace;
 
-/// How a registry is reached.
+/// How a registry is accessed.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct Access {
-    /// Reach the registry over HTTP, as one on this machine.
+    /// Access the registry over HTTP, such as one on this machine.
     #[arg(long)]
     plain_http: bool,
 }
 
-impl Access {
-    /// As the program takes it.
-    pub(crate) fn arguments(&self) -> impl Iterator<Item = String> + use<> {
-        self.plain_http.then(|| "--plain-http".to_owned()).into_iter()
-    }
+/// Pulls an image, with what is attached to it.
+#[cfg(not(feature = "registry"))]
+pub(crate) fn fetch(_reference: &str, _access: &Access) -> Result<Layout> {
+    crate::heavy::replace()
 }
 
-/// Fetches an image, with what is attached to it.
-pub(crate) fn fetch(workspace: &Workspace, reference: &str, access: &Access) -> Result<Layout> {
-    let folder = workspace.target.join("registry").join(std::process::id().to_string());
-    let mut args = vec!["pull".to_owned(), reference.to_owned(), folder.display().to_string()];
-    args.extend(access.arguments());
-    args.push("--quiet".into());
-    let fetched = match run(workspace, &args) {
-        Ok(true) => Layout::read(&folder),
-        Ok(false) => Err(anyhow::anyhow!("{reference} could not be fetched: see above")),
-        Err(error) => Err(error),
-    };
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
-    }
-    fetched
-}
+#[cfg(feature = "registry")]
+pub(crate) use full::{explain, fetch, progress};
 
-/// Runs the program with its own arguments.
-pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<bool> {
-    program(workspace, "xtask-registry", args)
+#[cfg(feature = "registry")]
+mod full {
+    use anyhow::{Error, Result};
+    use oci::registry::{self, Event};
+    use oci::{Layout, Reference};
+
+    use super::Access;
+    use crate::{Usage, output};
+
+    impl Access {
+        pub(crate) fn library(&self) -> registry::Access {
+            registry::Access { plain_http: self.plain_http }
+        }
+    }
+
+    /// Pulls an image, with what is attached to it.
+    pub(crate) fn fetch(reference: &str, access: &Access) -> Result<Layout> {
+        let reference = Reference::parse(reference).map_err(Usage::from)?;
+        let pulled = registry::pull(&reference, access.library(), &|_| {});
+        Ok(pulled.map_err(|error| explain(error, access))?.layout)
+    }
+
+    /// Shows what is being done.
+    pub(crate) fn progress(event: &Event<'_>) {
+        output::step(event);
+    }
+
+    /// The error with the options that may help.
+    pub(crate) fn explain(error: registry::Error, access: &Access) -> Error {
+        match error {
+            registry::Error::Reference(_) | registry::Error::NoTag(_) => Usage(error.to_string()).into(),
+            registry::Error::Unreachable { server, source } => {
+                let remedy = match access.plain_http {
+                    true => "A registry with TLS is accessed without --plain-http",
+                    false => "A registry without TLS needs --plain-http",
+                };
+                Error::new(source).context(format!("cannot reach {server}: is the name right? {remedy}"))
+            }
+            error => error.into(),
+        }
+    }
 }
 
 /// Builds and runs a program of this workspace that is too heavy to be a part of xtask.
@@ -54,7 +79,7 @@ pub(crate) fn program(workspace: &Workspace, package: &str, args: &[String]) -> 
         Some(1) => Ok(false),
         // clap's and the program's own code for a command that was wrong.
         Some(2) => std::process::exit(2),
-        _ => bail!("{package} broke off with {status}: see above"),
+        _ => bail!("{package} exited with {status}: see above"),
     }
 }
 
@@ -77,7 +102,7 @@ fn command(workspace: &Workspace, package: &str, args: &[String]) -> Command {
     if program.with_extension(std::env::consts::EXE_EXTENSION).is_file() {
         cargo.arg("--quiet");
     } else {
-        output::step(format_args!("building {package}, which the first such command needs: a minute or two"));
+        output::step(format_args!("building {package}, which takes a minute or two the first time"));
     }
     cargo.arg("--").args(args);
     cargo

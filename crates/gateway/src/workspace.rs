@@ -1,6 +1,5 @@
 //! The workspace around the gateway: its plug-ins, and `cargo xtask`, which builds them and asks them.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -187,22 +186,6 @@ impl Workspace {
             bail!("{} cannot be asked about its configuration: {}", plugin.name, said.trim());
         }
         serde_json::from_slice(&output.stdout).context("reading the plug-in's answer")
-    }
-
-    /// Runs the program that speaks with registries and servers.
-    ///
-    /// # Errors
-    ///
-    /// What it said.
-    pub fn fetch<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<()> {
-        let mut command = self.cargo();
-        command.args(["run", "--quiet", "--locked", "--package", "xtask-registry", "--"]).args(args);
-        let output = command.output().context("cargo cannot be started")?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            bail!("{}", said.trim().trim_start_matches("error: "));
-        }
-        Ok(())
     }
 
     fn xtask<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {

@@ -8,6 +8,9 @@ mod layout;
 pub mod limits;
 mod loopback;
 pub mod media;
+mod reference;
+#[cfg(feature = "registry")]
+pub mod registry;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +21,7 @@ pub use fetch::{Candidate, Fetched, Form, Reader};
 pub use image::{Document, Image, Shape};
 pub use layout::Layout;
 pub use loopback::is_loopback;
+pub use reference::{Reference, ReferenceError, SCHEME, check_tag};
 
 /// Annotations of a manifest or a descriptor.
 pub type Annotations = BTreeMap<String, String>;

@@ -12,6 +12,10 @@ pub const MAX_BLOB: u64 = 256 * 1024 * 1024;
 /// manifests").
 pub const MAX_MANIFEST: u64 = 4 * 1024 * 1024;
 
+/// The largest response of a server for tokens.
+#[cfg(feature = "registry")]
+pub(crate) const MAX_TOKEN: u64 = 64 * 1024;
+
 /// The largest image with everything attached to it.
 pub const MAX_LAYOUT: u64 = 512 * 1024 * 1024;
 

@@ -11,7 +11,6 @@ use serde::Serialize;
 use crate::Usage;
 use crate::commands::build::{self, Flavour, Options};
 use crate::commands::check::{print_failures, report_file};
-use crate::destination::check_tag;
 use crate::output;
 use crate::package::{Package, Source};
 use crate::wasm::{Builder, Profile};
@@ -98,7 +97,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         bail!(Usage("--image is the name for `docker load`, which takes only `--shape plain`".into()));
     }
     if let Some(tag) = &args.tag {
-        check_tag(tag)?;
+        oci::check_tag(tag).map_err(Usage::from)?;
     }
     let workspace = Workspace::load()?;
     let mut made = Vec::new();
@@ -188,7 +187,7 @@ impl Args {
 fn put(workspace: &Workspace, wanted: Wanted<'_>, source: &Source, folder: &Path) -> Result<Made> {
     let manifest = &source.manifest;
     let Wanted { shape, tag, image } = wanted;
-    check_tag(tag)?;
+    oci::check_tag(tag).map_err(Usage::from)?;
     output::step(format_args!("packaging {} {tag}", manifest.name));
     let package = source.package(shape, tag)?;
     let name = image.map_or_else(|| format!("{}:{tag}", manifest.name), ToOwned::to_owned);

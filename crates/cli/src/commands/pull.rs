@@ -1,43 +1,37 @@
 //! `pull`: an image from a registry.
 
+#[cfg(feature = "registry")]
+mod run;
+
 use std::path::PathBuf;
 
-use anyhow::Result;
+use crate::registry::Access;
 
-use crate::registry::{self, Access};
-use crate::workspace::Workspace;
+#[cfg(not(feature = "registry"))]
+pub(crate) use crate::heavy::run;
+#[cfg(feature = "registry")]
+pub(crate) use run::run;
 
 /// Pull an image from a registry into an OCI layout
 ///
-/// With what is attached to it, such as its bill of materials. Every byte is compared with the digest that it was asked
-/// for by. Credentials are those of `docker login` or `podman login`.
+/// Artifacts attached to the image, such as its bill of materials, are pulled too. Everything is compared with its digest.
+/// Credentials are those of `docker login` or `podman login`.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   cargo xtask pull oci://registry.example.com/plugins/request-block:1.0.0
   cargo xtask pull oci://registry.example.com/plugins/request-block@sha256:… image
-  cargo xtask verify image                         who takes it")]
+  cargo xtask verify image                         which gateways accept it")]
 pub(crate) struct Args {
     /// The image: oci://HOST/REPOSITORY:TAG, or …@sha256:….
     #[arg(value_name = "oci://…")]
     image: String,
-    /// The folder to write the layout into; the repository's last name, if nothing else is said.
+    /// The folder to write the layout to. [default: the last component of the repository]
     #[arg(value_name = "LAYOUT")]
     layout: Option<PathBuf>,
-    /// Leave the module beside it too.
+    /// Write the module to this file too.
     #[arg(long, value_name = "FILE.wasm")]
     module: Option<PathBuf>,
     #[command(flatten)]
     access: Access,
-}
-
-pub(crate) fn run(args: &Args) -> Result<bool> {
-    let workspace = Workspace::load()?;
-    let mut command = vec!["pull".to_owned(), args.image.clone()];
-    command.extend(args.layout.iter().map(|layout| layout.display().to_string()));
-    if let Some(module) = &args.module {
-        command.extend(["--module".to_owned(), module.display().to_string()]);
-    }
-    command.extend(args.access.arguments());
-    registry::run(&workspace, &command)
 }

@@ -90,8 +90,8 @@ const IN_ENVOY: &str = "envoy";
 /// The test target that runs what documents show, in Envoy too.
 const SNIPPETS: &str = "snippets";
 
-/// The package with a test that takes a module from a registry to Envoy, which plain `cargo test` ignores.
-const REGISTRY: &str = "xtask-registry";
+/// The test target with a test that pulls a module from a registry for Envoy, which plain `cargo test` ignores.
+const REGISTRY: &str = "registry";
 
 /// One line of the summary.
 struct Row {
@@ -142,7 +142,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     if native {
         let of_plugin = |suite: &&Suite| plugins.iter().any(|plugin| plugin.name == suite.package);
         for suite in suites.iter().filter(|suite| !of_plugin(suite) && !in_envoy(suite)) {
-            let with_envoy = suite.package == REGISTRY && args.engine.contains(&Engine::Envoy);
+            let with_envoy = suite.target == REGISTRY && args.engine.contains(&Engine::Envoy);
             let all: &[&str] = if with_envoy { &["--include-ignored"] } else { &[] };
             run.suite(suite, "", all, &[])?;
         }

@@ -10,7 +10,6 @@ use crate::Usage;
 use crate::image::{Consumer, Verdict, verdicts};
 use crate::output::{self, BOLD, DIM, mark, styled};
 use crate::registry;
-use crate::workspace::Workspace;
 
 /// Say which gateways and tools take an image
 ///
@@ -56,8 +55,8 @@ struct Found {
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    let layout = match args.image.starts_with(resource::deploy::SCHEME) {
-        true => registry::fetch(&Workspace::load()?, &args.image, &args.access)?,
+    let layout = match args.image.starts_with(registry::SCHEME) {
+        true => registry::fetch(&args.image, &args.access)?,
         false => Layout::read(Path::new(&args.image)).map_err(|error| not_a_layout(&args.image, error))?,
     };
     let descriptor = layout.top()?;

@@ -1,11 +1,11 @@
 //! Modules that are somewhere else: on a web server or in a registry, and in a cache once they have come.
 
-use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow};
-use oci::{Fetched, Layout, Reader};
+use oci::registry::{self, Access};
+use oci::{Fetched, Layout, Reader, Reference};
 use resource::{PullPolicy, Spec};
 use sha2::{Digest, Sha256};
 
@@ -22,7 +22,11 @@ impl Modules {
             kept.as_ref().is_some_and(|bytes| wanted(spec).as_ref() == Some(&hex(&Sha256::digest(bytes))));
         let fetched = kept.is_some() && wanted(spec).is_none() && self.pulled.contains(url);
         if !right && !fetched {
-            self.workspace.fetch(["download".as_ref(), url.as_ref(), file.as_os_str()])?;
+            let bytes = oci::registry::download(url)?;
+            let unfinished = file.with_extension("new");
+            fs::write(&unfinished, bytes)
+                .and_then(|()| fs::rename(&unfinished, &file))
+                .with_context(|| format!("writing {}", file.display()))?;
             self.pulled.insert(url.to_owned());
         }
         Ok((fs::read(&file).with_context(|| format!("reading {}", file.display()))?, Vec::new()))
@@ -55,26 +59,10 @@ impl Modules {
             Some(layout) => layout,
             None => {
                 // The one that is kept goes only when another one has come.
-                let coming = folder.with_extension("new");
-                clear(&coming).map_err(at_url)?;
-                let mut args: Vec<&OsStr> = vec!["pull".as_ref(), url.as_ref(), coming.as_os_str()];
-                // As docker does: a registry on this machine has no certificate.
-                if oci::is_loopback(url.trim_start_matches("oci://").split('/').next().unwrap_or_default()) {
-                    args.push("--plain-http".as_ref());
-                }
-                // The options of the other commands are not those of this one.
-                let remedy = match self.workspace.plugin(image_name(url)) {
-                    Some(_) => "with `--from-source`, this workspace's plug-in is built instead",
-                    None => "is the name right?",
-                };
-                args.extend(["--remedy".as_ref(), remedy.as_ref()] as [&OsStr; 2]);
-                self.workspace.fetch(args).map_err(at_url)?;
-                clear(&folder).map_err(at_url)?;
-                fs::rename(&coming, &folder)
-                    .with_context(|| format!("writing {}", folder.display()))
-                    .map_err(at_url)?;
+                let layout = self.pull_layout(url).map_err(at_url)?;
+                layout.write_folder(&folder).map_err(at_url)?;
                 self.pulled.insert(url.to_owned());
-                Layout::read(&folder).map_err(at_url)?
+                layout
             }
         };
         let fetched = fetch(&layout).map_err(at_url)?;
@@ -93,20 +81,29 @@ impl Modules {
         self.keep(&bytes, version, Vec::new()).map_err(at_url)
     }
 
+    fn pull_layout(&self, url: &str) -> Result<Layout> {
+        let reference = Reference::parse(url)?;
+        // As docker does: a registry on this machine has no certificate.
+        let access = Access { plain_http: reference.is_loopback() };
+        match registry::pull(&reference, access, &|_| {}) {
+            Ok(pulled) => Ok(pulled.layout),
+            Err(registry::Error::Unreachable { server, source }) => {
+                let remedy = match self.workspace.plugin(image_name(url)) {
+                    Some(_) => "with `--from-source`, this workspace's plug-in is built instead",
+                    None => "is the name right?",
+                };
+                Err(anyhow::Error::new(source).context(format!("cannot reach {server}: {remedy}")))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The folder in the cache for a URL.
     fn folder(&self, kind: &str, url: &str) -> Result<PathBuf> {
         let folder = self.workspace.target.join("serve").join(kind).join(hex(&Sha256::digest(url)));
         fs::create_dir_all(&folder).with_context(|| format!("making the folder {}", folder.display()))?;
         Ok(folder)
     }
-}
-
-/// Removes a folder that is there.
-fn clear(folder: &Path) -> Result<()> {
-    if folder.exists() {
-        fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;
-    }
-    Ok(())
 }
 
 /// The digest of an image's manifest without its algorithm, as resources pin it.

@@ -1,12 +1,12 @@
 //! Modules in a registry, a real one: pulled, compared with the digest that the resource pins, and kept.
 
-#[path = "../../../registry/tests/support/debian.rs"]
+#[path = "../../../../crates/cli/tests/registry/support/debian.rs"]
 mod debian;
-#[path = "../../../registry/tests/support/server.rs"]
+#[path = "../../../../crates/cli/tests/registry/support/server.rs"]
 #[expect(dead_code, reason = "the tests of the registry's own program also shut its door")]
 mod server;
 
-#[path = "../../../registry/tests/support/upload.rs"]
+#[path = "../../../../crates/cli/tests/registry/support/upload.rs"]
 mod upload;
 
 use std::fs;
@@ -43,7 +43,7 @@ fn push(server: &Server, tag: &str, variable: (&str, &str)) -> String {
     layout.write_folder(&folder).unwrap();
     let there = format!("{}:{tag}", repository(server));
     let args = ["push", folder.to_str().unwrap(), &there, "--plain-http"];
-    let (code, said) = run("xtask-registry", &args, &[variable]);
+    let (code, said) = run("portcullis-cli", &args, &[variable]);
     assert_eq!(code, Some(0), "{said}");
     digest.trim_start_matches("sha256:").to_owned()
 }

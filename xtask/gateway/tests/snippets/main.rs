@@ -13,14 +13,14 @@
 )]
 
 mod commands;
-#[path = "../../../registry/tests/support/debian.rs"]
+#[path = "../../../../crates/cli/tests/registry/support/debian.rs"]
 mod debian;
 #[path = "../../../../crates/cli/src/markdown.rs"]
 mod markdown;
 mod printed;
 #[path = "../../../../crates/resource/tests/deploy/schema.rs"]
 mod schema;
-#[path = "../../../registry/tests/support/server.rs"]
+#[path = "../../../../crates/cli/tests/registry/support/server.rs"]
 #[expect(dead_code, reason = "the tests of pushes also shut its door")]
 mod server;
 mod session;

@@ -1,24 +1,14 @@
 //! Registries that send what they should not: without an end, of another size or content, or with places to send
 //! credentials to.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "what the tests share is of no test, and may fail like one"
-)]
-
-#[allow(dead_code, reason = "the other tests use the rest")]
-mod support;
-
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use crate::support::{Outcome, docker_config, program, pull};
 use oci::{Descriptor, digest, media};
 use serde_json::{Value, json};
-use support::{Outcome, docker_config, program, pull};
 
 /// What answers a path.
 #[derive(Clone)]
@@ -146,19 +136,27 @@ fn what_has_no_end_or_another_size_or_content_is_refused() {
     };
     for (what, answers, expected) in [
         ("an image", image(layer, json!(7), None), ""),
-        ("a manifest without an end", manifest(Answer::Endless), "more than the 4194304 bytes"),
+        ("a manifest without an end", manifest(Answer::Endless), "more than the allowed 4194304 bytes"),
         (
             "a large manifest",
             manifest(content(media::MANIFEST, vec![b' '; 4 << 20 | 1])),
-            "more than the 4194304 bytes",
+            "more than the allowed 4194304 bytes",
         ),
         ("a manifest of no sense", manifest(content(media::MANIFEST, "[]")), "is not a manifest"),
         ("nested JSON", manifest(content("", "[".repeat(100_000))), "is not valid JSON"),
-        ("a layer without an end", image(layer, json!(7), Some(Answer::Endless)), "more than the 7 bytes"),
-        ("a longer layer", image(layer, json!(7), blob(b"a layer and more")), "more than the 7 bytes"),
+        (
+            "a layer without an end",
+            image(layer, json!(7), Some(Answer::Endless)),
+            "more than the allowed 7 bytes",
+        ),
+        (
+            "a longer layer",
+            image(layer, json!(7), blob(b"a layer and more")),
+            "more than the allowed 7 bytes",
+        ),
         ("a shorter layer", image(layer, json!(8), None), "has 7 bytes, and a manifest declares 8"),
-        ("another layer", image(layer, json!(7), blob(b"a liar!")), "when it is asked for"),
-        ("a large layer", image(layer, json!(1_u64 << 40), None), "are the most that a gateway accepts"),
+        ("another layer", image(layer, json!(7), blob(b"a liar!")), "to a request for"),
+        ("a large layer", image(layer, json!(1_u64 << 40), None), "gateways accept at most"),
         ("a negative layer", image(layer, json!(-1), None), "is not a manifest"),
         ("indexes in indexes", deep, "nested more than 4 deep"),
     ] {
@@ -198,10 +196,8 @@ fn credentials_do_not_cross_a_network_unencrypted() {
     as_user(folder.path(), &fake.address, &["pull", &fake.image(), layout, "--plain-http"])
         .refused(1, &["would cross the network unencrypted", "http://127.0.0.1.example.com/token"]);
     // The same in a URL.
-    let file = folder.path().join("m.wasm");
-    let url = "http://p:secret@127.0.0.1.example.com/m.wasm";
-    Outcome::of(&mut program(&["download", url, file.to_str().unwrap()]))
-        .refused(1, &["would cross the network unencrypted"]);
+    let error = oci::registry::download("http://p:secret@127.0.0.1.example.com/m.wasm").unwrap_err();
+    assert!(error.to_string().contains("would cross the network unencrypted"), "{error}");
 }
 
 #[test]
@@ -242,4 +238,16 @@ fn a_token_that_has_expired_is_renewed() {
     pull(&fake.image(), &folder.path().join("image")).succeeded();
     let signed_in = fake.heads.lock().unwrap().iter().filter(|head| head.contains("/token?")).count();
     assert_eq!(signed_in, 2);
+}
+
+#[test]
+fn a_token_without_an_end_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Fake::start(HashMap::new());
+    let realm = format!("www-authenticate: Bearer realm=\"http://{}/token\"\r\n", fake.address);
+    *fake.answers.lock().unwrap() = HashMap::from([
+        ("/v2/".to_owned(), Answer::Whole("401 Unauthorized", realm, Vec::new())),
+        ("/token?scope=repository%3Ap%2Fdemo%3Apull".to_owned(), Answer::Endless),
+    ]);
+    pull(&fake.image(), &folder.path().join("image")).refused(1, &["more than the allowed 65536 bytes"]);
 }

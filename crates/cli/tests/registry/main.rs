@@ -1,0 +1,12 @@
+//! `push` and `pull` with a real registry, and with servers that misbehave.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may fail like tests"
+)]
+
+mod hostile;
+mod push_and_pull;
+mod support;
