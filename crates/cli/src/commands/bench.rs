@@ -1,20 +1,76 @@
-//! `bench`: started as the program that it is, because it needs an interpreter of modules, which is no part of a
-//! newcomer's first build.
+//! `bench`: what plug-ins cost, measured.
 
-use anyhow::Result;
+#[cfg(feature = "bench")]
+mod run;
 
-use crate::registry::program;
-use crate::workspace::Workspace;
+use std::path::PathBuf;
 
-/// Measure what plug-ins cost, in a real Envoy and in an interpreter
+#[cfg(not(feature = "bench"))]
+pub(crate) use crate::heavy::run;
+#[cfg(feature = "bench")]
+pub(crate) use run::run;
+
+/// Measure what plug-ins cost: CPU time per request in a real Envoy, instructions in an interpreter
+///
+/// Three variants take turns in one run, with the same request: Envoy without a plug-in, with a hand-written empty module
+/// that exports the plug-in's callbacks (the floor), and with the plug-in, under the configurations of its `bench.yaml` or
+/// the example of its manifest. Envoy has one worker on one core; `h2load` generates the load on another. Ratios are
+/// between times of the same round; their median is printed, with the interquartile range in brackets.
 #[derive(clap::Args)]
-#[command(disable_help_flag = true)]
+#[command(after_help = "\
+Examples:
+  cargo xtask bench request-block                  every scenario of one plug-in
+  cargo xtask bench request-block --only rules     those with `rules` in their names
+  cargo xtask bench request-block --rounds 7       quick and rough
+  cargo xtask bench request-block --engine wasm    instructions only, the same in every run
+  cargo xtask bench request-block --against other.wasm
+                                                   another module beside it, with the same configurations
+  cargo xtask bench my-plugin --config my.yaml --against other.wasm --against-config theirs.yaml
+                                                   one configuration for each
+  cargo xtask bench request-block --only exact --soak 1000000
+                                                   does its memory grow?
+  cargo xtask bench --markdown docs/benchmarks.md  all plug-ins that have scenarios, written up
+
+plugins/request-block/bench.yaml shows how scenarios are written, crates/cli/src/commands/bench/run/scenario.rs documents
+the format. Exit codes: 0 measured, 1 failed, 2 usage error.")]
 pub(crate) struct Args {
-    /// Its own arguments: `--help` lists them.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    args: Vec<String>,
+    /// Plug-ins (case and `-`/`_` do not matter). [default: those with a bench.yaml]
+    plugins: Vec<String>,
+    /// Only scenarios with this in their names.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// Where to measure.
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["envoy", "wasm"])]
+    engine: Vec<Engine>,
+    /// Number of rounds. Fewer than five are not meaningful.
+    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// Instead of measuring, send this many requests of each scenario through one VM of the interpreter. Its memory must
+    /// not grow after the first thousand.
+    #[arg(long, value_name = "REQUESTS", conflicts_with_all = ["markdown", "json", "against"])]
+    soak: Option<u64>,
+    /// Another module to compare with the plug-in. One for Higress's own ABI is adapted.
+    #[arg(long, value_name = "FILE.wasm")]
+    against: Option<PathBuf>,
+    /// A configuration (YAML or JSON) instead of each scenario's own.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The configuration of the other module, if it differs.
+    #[arg(long, value_name = "FILE", requires = "against")]
+    against_config: Option<PathBuf>,
+    /// Print the results as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Write a page with the tables, the machine and the versions.
+    #[arg(long, value_name = "FILE.md")]
+    markdown: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &Args) -> Result<bool> {
-    program(&Workspace::load()?, "xtask-bench", &args.args)
+/// Where costs are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Engine {
+    /// CPU time, in a real Envoy.
+    Envoy,
+    /// Instructions, host calls and memory, in an interpreter.
+    Wasm,
 }

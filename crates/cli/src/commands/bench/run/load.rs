@@ -9,20 +9,20 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-use crate::envoy::pinned;
-use crate::scenario::Request;
+use super::envoy::pinned;
+use super::scenario::Request;
 
 /// Connections that are kept busy: enough that Envoy never waits for the load.
 const CONNECTIONS: u64 = 8;
 
 /// Refuses to go on without `h2load`.
-pub(crate) fn require_h2load() -> Result<()> {
+pub(super) fn require_h2load() -> Result<()> {
     let found = Command::new("h2load").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     found.map(drop).context("h2load makes the load and is not here: `sudo apt-get install nghttp2-client`")
 }
 
 /// A request as `h2load` sends it.
-pub(crate) struct Shape {
+pub(super) struct Shape {
     path: String,
     args: Vec<String>,
     body: Option<PathBuf>,
@@ -32,8 +32,8 @@ pub(crate) struct Shape {
 
 impl Shape {
     /// Writes the body where `h2load` reads it.
-    pub(crate) fn new(request: &Request) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("xtask-bench-").tempdir()?;
+    pub(super) fn new(request: &Request) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("portcullis-bench-").tempdir()?;
         let mut args = vec!["--header".to_owned(), format!("host: {}", request.host)];
         for (name, value) in &request.headers {
             args.extend(["--header".to_owned(), format!("{name}: {value}")]);
@@ -51,15 +51,15 @@ impl Shape {
 
 /// How the requests of one slice were answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Answers {
+pub(super) struct Answers {
     /// With 2xx or 3xx.
-    pub(crate) passed: u64,
+    pub(super) passed: u64,
     /// With another status.
-    pub(crate) refused: u64,
+    pub(super) refused: u64,
 }
 
 /// Sends so many requests to a listener and counts the answers.
-pub(crate) fn send(core: usize, to: SocketAddr, shape: &Shape, requests: u64) -> Result<Answers> {
+pub(super) fn send(core: usize, to: SocketAddr, shape: &Shape, requests: u64) -> Result<Answers> {
     let mut command = pinned(core);
     command.args(["h2load", "--h1", "--threads", "1"]);
     command.args(["--clients", &CONNECTIONS.min(requests).to_string(), "--requests", &requests.to_string()]);
@@ -68,7 +68,7 @@ pub(crate) fn send(core: usize, to: SocketAddr, shape: &Shape, requests: u64) ->
         command.arg("--data").arg(body);
     }
     command.arg(format!("http://{to}{}", shape.path));
-    let output = command.stdin(Stdio::null()).output().context(crate::envoy::PINNING)?;
+    let output = command.stdin(Stdio::null()).output().context(super::envoy::PINNING)?;
     let text = String::from_utf8_lossy(&output.stdout);
     let answers = parse(&text).filter(|_| output.status.success()).with_context(|| {
         format!(

@@ -9,8 +9,9 @@ use testkit::outcome::Outcome;
 use testkit::wasm::WasmEngine;
 use testkit::{Engine, Load, Loaded};
 
-use crate::progress;
-use crate::scenario::{Request, Scenario};
+use super::progress;
+use super::scenario::{Request, Scenario};
+use crate::output;
 
 /// Requests before the one that is counted: by then, what is set up at first use is there.
 const WARM_UP: usize = 20;
@@ -18,25 +19,25 @@ const WARM_UP: usize = 20;
 /// What one request costs.
 #[derive(Serialize, Clone, Copy)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Counts {
+pub(super) struct Counts {
     /// Instructions to load the module with its configuration.
-    pub(crate) load: u64,
+    pub(super) load: u64,
     /// Instructions of one request.
-    pub(crate) request: u64,
+    pub(super) request: u64,
     /// Host calls of one request.
-    pub(crate) host_calls: u64,
+    pub(super) host_calls: u64,
     /// Allocations to load the module, where they can be counted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) load_allocations: Option<u64>,
+    pub(super) load_allocations: Option<u64>,
     /// Allocations of one request.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) allocations: Option<u64>,
+    pub(super) allocations: Option<u64>,
     /// The memory after it, in pages of 64 KiB.
-    pub(crate) memory_pages: u64,
+    pub(super) memory_pages: u64,
 }
 
 /// Runs a scenario with a module, and once more with its copy that counts allocations: counting takes instructions.
-pub(crate) fn count(
+pub(super) fn count(
     module: &Path,
     counting: Option<&Path>,
     config: &str,
@@ -64,7 +65,7 @@ struct Running {
 impl Running {
     fn load(module: &Path, config: &str, hold_headers: bool, scenario: &Scenario) -> Result<Self> {
         let gateway =
-            case::Gateway { hold_headers, buffer_limit: crate::envoy::BUFFER, ..case::Gateway::default() };
+            case::Gateway { hold_headers, buffer_limit: super::envoy::BUFFER, ..case::Gateway::default() };
         let setup = Setup { configuration: Some(config.to_owned()), gateway, ..Setup::default() };
         let title = scenario.title();
         let file = module.to_path_buf();
@@ -106,7 +107,7 @@ fn run(module: &Path, config: &str, hold_headers: bool, scenario: &Scenario) -> 
 const SETTLED: u64 = 1_000;
 
 /// Sends many requests through one VM: its memory must not grow any more once it has settled.
-pub(crate) fn soak(
+pub(super) fn soak(
     module: &Path,
     config: &str,
     hold_headers: bool,
@@ -132,7 +133,7 @@ pub(crate) fn soak(
             );
         }
     }
-    progress::step(format_args!(
+    output::step(format_args!(
         "{}: {} pages after {SETTLED} requests, and after {requests}",
         running.title,
         settled.unwrap_or(0)

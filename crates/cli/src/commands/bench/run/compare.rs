@@ -6,18 +6,19 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::envoy::{Envoy, Wasm};
-use crate::module;
-use crate::options::Options;
-use crate::report::{Cpu, PluginReport, Row};
-use crate::rounds::{self, Cell, Plan, Times};
-use crate::scenario::{Request, Scenario};
-use crate::stats::Spread;
-use crate::subject::Subject;
-use crate::{Usage, allocations, interpreter, progress};
+use super::envoy::{Envoy, Wasm};
+use super::module;
+use super::options::Options;
+use super::report::{Cpu, PluginReport, Row};
+use super::rounds::{self, Cell, Plan, Times};
+use super::scenario::{Request, Scenario};
+use super::stats::Spread;
+use super::subject::Subject;
+use super::{allocations, interpreter, progress};
+use crate::Usage;
 
 /// A configuration file, as a plug-in gets it.
-pub(crate) fn read_config(file: &Path) -> Result<String> {
+pub(super) fn read_config(file: &Path) -> Result<String> {
     let text = fs::read_to_string(file)
         .map_err(|error| Usage(format!("{} cannot be read: {error}", file.display())))?;
     let value: Value =
@@ -82,7 +83,7 @@ fn wanted<'a>(subject: &'a Subject, options: &Options) -> Result<Vec<&'a Scenari
 }
 
 /// Sends so many requests of each scenario through one VM.
-pub(crate) fn soak(subject: &Subject, options: &Options, requests: u64) -> Result<()> {
+pub(super) fn soak(subject: &Subject, options: &Options, requests: u64) -> Result<()> {
     for scenario in wanted(subject, options)? {
         let config = options.config.as_ref().unwrap_or(&scenario.config);
         interpreter::soak(&subject.module, config, subject.hold_headers, scenario, requests)?;
@@ -91,8 +92,8 @@ pub(crate) fn soak(subject: &Subject, options: &Options, requests: u64) -> Resul
 }
 
 /// Measures one plug-in.
-pub(crate) fn compare(subject: &Subject, options: &Options) -> Result<PluginReport> {
-    let folder = tempfile::Builder::new().prefix("xtask-bench-").tempdir()?;
+pub(super) fn compare(subject: &Subject, options: &Options) -> Result<PluginReport> {
+    let folder = tempfile::Builder::new().prefix("portcullis-bench-").tempdir()?;
     let put = |name: &str, bytes: &[u8]| -> Result<PathBuf> {
         let file = folder.path().join(name);
         fs::write(&file, bytes).with_context(|| format!("writing {}", file.display()))?;
@@ -223,7 +224,7 @@ fn plan(options: &Options) -> Result<Plan> {
     let load_core = cores.first().copied().unwrap_or(0);
     let envoy_core = cores.get(1).copied().unwrap_or(load_core);
     if envoy_core == load_core {
-        progress::warning(
+        output::warning(
             "there is one core only, and the load takes turns on it with Envoy: figures will be rough",
         );
     }

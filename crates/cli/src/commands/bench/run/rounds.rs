@@ -10,21 +10,22 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::envoy::{Envoy, Wasm};
-use crate::load::{self, Shape};
-use crate::progress;
-use crate::scenario::Request;
+use super::envoy::{Envoy, Wasm};
+use super::load::{self, Shape};
+use super::progress;
+use super::scenario::Request;
+use crate::output;
 
 /// One thing to measure: a listener and a request.
-pub(crate) struct Cell {
+pub(super) struct Cell {
     /// For progress and errors.
-    pub(crate) name: String,
+    pub(super) name: String,
     /// The number of the arm that it is sent to.
-    pub(crate) arm: usize,
+    pub(super) arm: usize,
     /// The number of the request.
-    pub(crate) request: usize,
+    pub(super) request: usize,
     /// Whether it must be let through; otherwise it must be refused.
-    pub(crate) passes: bool,
+    pub(super) passes: bool,
 }
 
 /// The worker's time in one slice: long beside starting a connection, short beside the changes of a busy machine.
@@ -34,24 +35,24 @@ const SLICE: Duration = Duration::from_millis(150);
 const WARM_UP: Duration = Duration::from_secs(1);
 
 /// How often, and where.
-pub(crate) struct Plan {
-    pub(crate) rounds: usize,
-    pub(crate) envoy_core: usize,
-    pub(crate) load_core: usize,
+pub(super) struct Plan {
+    pub(super) rounds: usize,
+    pub(super) envoy_core: usize,
+    pub(super) load_core: usize,
 }
 
 /// CPU time per request in microseconds, for each cell one per round.
-pub(crate) type Times = Vec<Vec<f64>>;
+pub(super) type Times = Vec<Vec<f64>>;
 
 /// Starts Envoy with the arms and measures the cells.
-pub(crate) fn measure(
+pub(super) fn measure(
     envoy: &Path,
     plan: &Plan,
     arms: &[Option<Wasm>],
     requests: &[Request],
     cells: &[Cell],
 ) -> Result<Times> {
-    progress::step(format_args!("starting Envoy with {} listeners", arms.len()));
+    output::step(format_args!("starting Envoy with {} listeners", arms.len()));
     let upstream = Envoy::upstream(envoy, plan.load_core).context("the upstream")?;
     let upstream_at = *upstream.listeners.first().context("the upstream has no listener")?;
     let envoy = Envoy::start(envoy, plan.envoy_core, arms, upstream_at)?;

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The most of a body that is held for a plug-in.
-pub(crate) const BUFFER: u32 = 16 * 1024 * 1024;
+pub(super) const BUFFER: u32 = 16 * 1024 * 1024;
 
 /// The name of the cluster that bodies go to.
 const UPSTREAM: &str = "upstream";
@@ -29,24 +29,24 @@ const TRACING: [&str; 4] = ["--component-log-level", "wasm:trace", "--log-format
 
 /// A plug-in behind a listener.
 #[derive(PartialEq, Eq)]
-pub(crate) struct Wasm {
-    pub(crate) module: PathBuf,
+pub(super) struct Wasm {
+    pub(super) module: PathBuf,
     /// The document as it gets it.
-    pub(crate) config: Option<String>,
-    pub(crate) hold_headers: bool,
+    pub(super) config: Option<String>,
+    pub(super) hold_headers: bool,
 }
 
 /// A running Envoy; it ends with this, and with the program.
-pub(crate) struct Envoy {
+pub(super) struct Envoy {
     child: Child,
     /// Where each listener listens, in the order of starting.
-    pub(crate) listeners: Vec<SocketAddr>,
+    pub(super) listeners: Vec<SocketAddr>,
     folder: TempDir,
 }
 
 impl Envoy {
     /// An Envoy with a listener for each of `arms` (`None`: without a plug-in), on one core.
-    pub(crate) fn start(
+    pub(super) fn start(
         binary: &Path,
         core: usize,
         arms: &[Option<Wasm>],
@@ -64,7 +64,7 @@ impl Envoy {
     }
 
     /// How long a module takes over its configuration, in each VM that Envoy makes of it.
-    pub(crate) fn load_times(binary: &Path, core: usize, wasm: &Wasm) -> Result<Vec<Duration>> {
+    pub(super) fn load_times(binary: &Path, core: usize, wasm: &Wasm) -> Result<Vec<Duration>> {
         let config = json!({
             "admin": { "address": address(any_port()) },
             "static_resources": { "listeners": [listener("arm-0", vec![filter(0, wasm)], &json!([]))] },
@@ -85,7 +85,7 @@ impl Envoy {
     }
 
     /// An Envoy that takes each request whole and answers 200.
-    pub(crate) fn upstream(binary: &Path, core: usize) -> Result<Self> {
+    pub(super) fn upstream(binary: &Path, core: usize) -> Result<Self> {
         let buffer = json!({
             "name": "envoy.filters.http.buffer",
             "typed_config": {
@@ -102,7 +102,7 @@ impl Envoy {
     }
 
     fn spawn(binary: &Path, core: usize, config: &Value, listeners: usize, args: &[&str]) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("xtask-bench-").tempdir()?;
+        let folder = tempfile::Builder::new().prefix("portcullis-bench-").tempdir()?;
         let (file, admin_file) = (folder.path().join("envoy.json"), folder.path().join("admin"));
         fs::write(&file, serde_json::to_vec(config)?)?;
         let log = File::create(folder.path().join("log"))?;
@@ -144,7 +144,7 @@ impl Envoy {
     }
 
     /// The CPU time that its worker has used so far, by the scheduler's own clock.
-    pub(crate) fn worker_time(&self) -> Result<Duration> {
+    pub(super) fn worker_time(&self) -> Result<Duration> {
         let tasks = format!("/proc/{}/task", self.child.id());
         for task in fs::read_dir(&tasks).with_context(|| format!("reading {tasks}"))? {
             let task = task?.path();
@@ -170,10 +170,10 @@ impl Drop for Envoy {
 }
 
 /// What is missing when a child cannot be started.
-pub(crate) const PINNING: &str = "setpriv and taskset cannot be started: `sudo apt-get install util-linux`";
+pub(super) const PINNING: &str = "setpriv and taskset cannot be started: `sudo apt-get install util-linux`";
 
 /// A command, yet without its program, that is kept on one core and ends with this program.
-pub(crate) fn pinned(core: usize) -> Command {
+pub(super) fn pinned(core: usize) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "taskset", "--cpu-list", &core.to_string()]);
     command

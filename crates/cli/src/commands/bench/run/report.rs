@@ -8,9 +8,10 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::interpreter::Counts;
-use crate::options::Options;
-use crate::stats::Spread;
+use super::interpreter::Counts;
+use super::options::Options;
+use super::stats::Spread;
+use crate::output::thousands;
 
 /// Above this, quartiles that lie apart say that the machine had other work.
 const WIDE: f64 = 0.05;
@@ -18,7 +19,7 @@ const WIDE: f64 = 0.05;
 /// Everything that was measured, and on what.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Report {
+pub(super) struct Report {
     processor: String,
     cores: usize,
     kernel: String,
@@ -29,57 +30,57 @@ pub(crate) struct Report {
     /// The other module.
     #[serde(skip_serializing_if = "Option::is_none")]
     against: Option<String>,
-    pub(crate) plugins: Vec<PluginReport>,
+    pub(super) plugins: Vec<PluginReport>,
 }
 
 /// What was measured of one plug-in.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct PluginReport {
-    pub(crate) name: String,
-    pub(crate) module_bytes: usize,
-    pub(crate) rows: Vec<Row>,
+pub(super) struct PluginReport {
+    pub(super) name: String,
+    pub(super) module_bytes: usize,
+    pub(super) rows: Vec<Row>,
 }
 
 /// One scenario.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Row {
-    pub(crate) scenario: String,
+pub(super) struct Row {
+    pub(super) scenario: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) size: Option<usize>,
+    pub(super) size: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) target: Option<f64>,
+    pub(super) target: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) envoy: Option<Cpu>,
+    pub(super) envoy: Option<Cpu>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) wasm: Option<Counts>,
+    pub(super) wasm: Option<Counts>,
 }
 
 /// Microseconds of the worker's CPU per request.
 #[derive(Serialize, Clone, Copy)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Cpu {
-    pub(crate) no_filter: Spread,
-    pub(crate) empty: Spread,
-    pub(crate) plugin: Spread,
+pub(super) struct Cpu {
+    pub(super) no_filter: Spread,
+    pub(super) empty: Spread,
+    pub(super) plugin: Spread,
     /// Milliseconds that the plug-in takes over its configuration, in each VM that Envoy makes.
-    pub(crate) load: Spread,
+    pub(super) load: Spread,
     /// The plug-in in times of the empty module.
-    pub(crate) over_empty: Spread,
+    pub(super) over_empty: Spread,
     /// The plug-in in times of itself at the scenario's first size.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) over_smallest: Option<Spread>,
+    pub(super) over_smallest: Option<Spread>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) against: Option<Spread>,
+    pub(super) against: Option<Spread>,
     /// The other module in times of the plug-in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) against_over_plugin: Option<Spread>,
+    pub(super) against_over_plugin: Option<Spread>,
 }
 
 impl Report {
     /// A report without measurements.
-    pub(crate) fn new(root: &Path, envoy: Option<&str>, options: &Options) -> Result<Self> {
+    pub(super) fn new(root: &Path, envoy: Option<&str>, options: &Options) -> Result<Self> {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").context("measuring needs Linux")?;
         let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
@@ -98,10 +99,14 @@ impl Report {
     }
 
     /// The tables, for people.
-    pub(crate) fn print(&self) {
+    pub(super) fn print(&self) {
         let bold = anstyle::Style::new().bold();
         for plugin in &self.plugins {
-            anstream::println!("{bold}{}{bold:#}, {} bytes", plugin.name, thousands(plugin.module_bytes));
+            anstream::println!(
+                "{bold}{}{bold:#}, {} bytes",
+                plugin.name,
+                thousands(plugin.module_bytes as u64)
+            );
             let table = self.table(plugin);
             let widths: Vec<usize> = (0..table.first().map_or(0, Vec::len))
                 .map(|column| {
@@ -124,12 +129,12 @@ impl Report {
         }
         anstream::println!("{}", self.how());
         if let Some(warning) = self.warning() {
-            crate::progress::warning(warning);
+            crate::output::warning(warning);
         }
     }
 
     /// A page with everything.
-    pub(crate) fn markdown(&self) -> String {
+    pub(super) fn markdown(&self) -> String {
         let mut page = String::from(
             "# What the plug-ins cost\n\n\
              Written by `cargo xtask bench --markdown docs/benchmarks.md`; do not edit.\n\n\
@@ -146,7 +151,8 @@ impl Report {
             let _ = writeln!(page, "{warning}\n");
         }
         for plugin in &self.plugins {
-            let _ = writeln!(page, "## {}\n\n{} bytes.\n", plugin.name, thousands(plugin.module_bytes));
+            let _ =
+                writeln!(page, "## {}\n\n{} bytes.\n", plugin.name, thousands(plugin.module_bytes as u64));
             for (number, row) in self.table(plugin).iter().enumerate() {
                 let _ = writeln!(page, "| {} |", row.join(" | "));
                 if number == 0 {
@@ -194,7 +200,7 @@ impl Report {
     fn table(&self, plugin: &PluginReport) -> Vec<Vec<String>> {
         let columns: [(&str, Cell); 17] = [
             ("scenario", |row| Some(row.scenario.clone())),
-            ("size", |row| row.size.map(thousands)),
+            ("size", |row| row.size.map(|size| thousands(size as u64))),
             ("no filter", |row| Some(time(row.envoy?.no_filter))),
             ("empty", |row| Some(time(row.envoy?.empty))),
             ("plug-in", |row| Some(time(row.envoy?.plugin))),
@@ -228,16 +234,4 @@ fn time(spread: Spread) -> String {
 
 fn times(spread: Spread) -> String {
     format!("{:.3} ({:.3}–{:.3})", spread.median, spread.lower, spread.upper)
-}
-
-fn thousands(number: impl std::fmt::Display) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

@@ -1,0 +1,44 @@
+//! A plug-in of this workspace: built, with its scenarios.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::scenario::{self, Scenario};
+use crate::commands::build::{self, Flavour, Options};
+use crate::output;
+use crate::wasm::{Builder, Profile};
+use crate::workspace::{Plugin, Workspace};
+
+/// The file with a plug-in's scenarios.
+const SCENARIOS: &str = "bench.yaml";
+
+/// A plug-in that is measured.
+pub(super) struct Subject {
+    pub(super) name: String,
+    pub(super) module: PathBuf,
+    pub(super) hold_headers: bool,
+    pub(super) scenarios: Vec<Scenario>,
+}
+
+/// The plug-ins that have scenarios.
+pub(super) fn with_scenarios(workspace: &Workspace) -> Vec<&Plugin> {
+    let all = workspace.plugins.iter().chain(&workspace.fixtures);
+    all.filter(|plugin| plugin.folder.join(SCENARIOS).is_file()).collect()
+}
+
+/// Builds a plug-in and reads its scenarios; none if its checks fail, which has been printed.
+pub(super) fn build(workspace: &Workspace, builder: &Builder, plugin: &Plugin) -> Result<Option<Subject>> {
+    output::step(format_args!("building {}", plugin.name));
+    let options = Options { profile: Profile::Release, flavour: Flavour::Any, copy_to_source: false };
+    let Some(built) = build::build(workspace, builder, plugin, options)? else { return Ok(None) };
+    let module = built.files.into_iter().next().context("the build has no module")?;
+    let manifest = plugin.manifest()?;
+    let file = plugin.folder.join(SCENARIOS);
+    let scenarios = match file.is_file() {
+        true => scenario::load(&file, workspace.shown(&file))?,
+        false => vec![scenario::plain("example", &Value::Object(manifest.example))?],
+    };
+    Ok(Some(Subject { name: plugin.name.clone(), module, hold_headers: manifest.holds_headers, scenarios }))
+}
