@@ -1,11 +1,10 @@
 //! Images in registries: the options of the commands that access one, and their errors.
 //!
-//! Until `serve`, `request`, `explain` and `bench` are commands of this crate, it also starts the programs that they are.
+//! Until `serve`, `request` and `explain` are commands of this crate, this module also starts their programs.
 
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
-use oci::Layout;
+use anyhow::{Context, Result};
 pub(crate) use oci::SCHEME;
 
 use crate::output;
@@ -21,7 +20,7 @@ pub(crate) struct Access {
 
 /// Pulls an image, with what is attached to it.
 #[cfg(not(feature = "registry"))]
-pub(crate) fn fetch(_reference: &str, _access: &Access) -> Result<Layout> {
+pub(crate) fn fetch(_reference: &str, _access: &Access) -> Result<oci::Layout> {
     crate::heavy::replace()
 }
 
@@ -71,19 +70,7 @@ mod full {
     }
 }
 
-/// Builds and runs a program of this workspace that is too heavy to be a part of xtask.
-pub(crate) fn program(workspace: &Workspace, package: &str, args: &[String]) -> Result<bool> {
-    let status = command(workspace, package, args).status().context("cargo cannot be started")?;
-    match status.code() {
-        Some(0) => Ok(true),
-        Some(1) => Ok(false),
-        // clap's and the program's own code for a command that was wrong.
-        Some(2) => std::process::exit(2),
-        _ => bail!("{package} exited with {status}: see above"),
-    }
-}
-
-/// Builds such a program and becomes it, so that a signal to this process reaches it.
+/// Replaces this process with a program of this workspace, which is built first where needed.
 pub(crate) fn become_program(workspace: &Workspace, package: &str, args: &[String]) -> Result<bool> {
     #[cfg(unix)]
     {
@@ -91,7 +78,10 @@ pub(crate) fn become_program(workspace: &Workspace, package: &str, args: &[Strin
         Err(command(workspace, package, args).exec()).context("cargo cannot be started")
     }
     #[cfg(not(unix))]
-    program(workspace, package, args)
+    {
+        let status = command(workspace, package, args).status().context("cargo cannot be started")?;
+        std::process::exit(status.code().unwrap_or(1))
+    }
 }
 
 fn command(workspace: &Workspace, package: &str, args: &[String]) -> Command {

@@ -22,7 +22,7 @@ impl Modules {
             kept.as_ref().is_some_and(|bytes| wanted(spec).as_ref() == Some(&hex(&Sha256::digest(bytes))));
         let fetched = kept.is_some() && wanted(spec).is_none() && self.pulled.contains(url);
         if !right && !fetched {
-            let bytes = oci::registry::download(url)?;
+            let bytes = registry::download(url)?;
             let unfinished = file.with_extension("new");
             fs::write(&unfinished, bytes)
                 .and_then(|()| fs::rename(&unfinished, &file))

@@ -84,7 +84,7 @@ pub enum Error {
     #[error("{reference} already exists as {existing}, and this image is {pushed}")]
     Exists {
         /// The image's name.
-        reference: Reference,
+        reference: Box<Reference>,
         /// The digest in the registry.
         existing: String,
         /// The digest of the image.

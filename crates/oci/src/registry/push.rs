@@ -46,7 +46,7 @@ pub fn push(
         if let Some(existing) = existing.as_ref().filter(|existing| **existing != image.digest && !overwrite)
         {
             return Err(Error::Exists {
-                reference: reference.clone(),
+                reference: Box::new(reference.clone()),
                 existing: existing.clone(),
                 pushed: image.digest.clone(),
             });

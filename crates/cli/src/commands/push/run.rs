@@ -117,8 +117,9 @@ fn send(args: &Args, file: &Path, layout: &Layout, reference: &Reference) -> Res
         .with_context(|| format!("writing {}", digest.display()))?;
     let pinned = reference.with_digest(&pushed.digest).to_string();
     if args.json {
+        let image = reference.to_string();
         let pushed = Pushed {
-            image: reference.to_string().trim_start_matches(oci::SCHEME),
+            image: image.trim_start_matches(oci::SCHEME),
             digest: &pushed.digest,
             pinned: pinned.trim_start_matches(oci::SCHEME),
             attached: &pushed.attached,

@@ -15,7 +15,7 @@ use super::scenario::{Request, Scenario};
 use super::stats::Spread;
 use super::subject::Subject;
 use super::{allocations, interpreter, progress};
-use crate::Usage;
+use crate::{Usage, output};
 
 /// A configuration file, as a plug-in gets it.
 pub(super) fn read_config(file: &Path) -> Result<String> {
