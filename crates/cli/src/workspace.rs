@@ -39,10 +39,10 @@ pub(crate) struct Plugin {
     pub(crate) folder: PathBuf,
     /// The folder from the workspace's root, for messages.
     pub(crate) shown: PathBuf,
-    /// Whether it is written with `RootContext` and `HttpContext`: its configuration only its own code knows.
+    /// True if it is written with `RootContext` and `HttpContext`: only its own code knows its configuration.
     pub(crate) classic: bool,
-    /// Whether it would link two sets of `proxy_on_…` callbacks.
-    two_styles: bool,
+    /// The dependency that defines a second set of `proxy_on_…` callbacks beside the SDK's.
+    second_style: Option<&'static str>,
 }
 
 impl Workspace {
@@ -140,20 +140,17 @@ impl Plugin {
             package
                 .dependencies
                 .iter()
-                .find(|dependency| dependency.kind == DependencyKind::Normal && dependency.name == name)
+                .any(|dependency| dependency.kind == DependencyKind::Normal && dependency.name == name)
         };
-        // The feature is asked of the package's own line: `cargo metadata`'s graph has the features of the
-        // whole workspace put together.
         let sdk = normal("portcullis-sdk");
-        let classic = sdk.is_some_and(|sdk| sdk.features.iter().any(|feature| feature == "classic"));
-        let two_styles = normal("proxy-wasm").is_some() && sdk.is_some() && !classic;
+        let dispatcher = ["higress-wasm-rust", "proxy-wasm"].into_iter().find(|name| normal(name));
         Self {
             name: package.name.to_string(),
             version: package.version.to_string(),
             shown: folder.strip_prefix(root).unwrap_or(&folder).to_path_buf(),
             folder,
-            classic,
-            two_styles,
+            classic: dispatcher.is_some() && !sdk,
+            second_style: dispatcher.filter(|_| sdk),
         }
     }
 
@@ -177,14 +174,67 @@ impl Plugin {
 
     /// Refuses what the linker would refuse as "symbol multiply defined".
     pub(crate) fn has_one_style(&self) -> Result<()> {
-        if self.two_styles {
+        if let Some(dispatcher) = self.second_style {
             bail!(
-                "{}: depends on proxy-wasm beside the SDK, and a module has one set of callbacks: remove \
-                 proxy-wasm and keep to `#[plugin]`, or write `features = [\"classic\"]` on the SDK's line and \
-                 implement RootContext and HttpContext",
+                "{}: depends on {dispatcher} beside the SDK, and a module has one set of callbacks: remove \
+                 {dispatcher} and use `#[plugin]`, or remove the SDK, depend on higress-wasm-rust and implement \
+                 RootContext and HttpContext",
                 self.shown.join("Cargo.toml").display()
             );
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn workspace_with(dependencies: &[(&str, &str)]) -> (tempfile::TempDir, Workspace) {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: String| {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("Cargo.toml", "[workspace]\nmembers = [\"plugins/*\"]\nresolver = \"3\"\n".to_owned());
+        for (name, lines) in dependencies {
+            let head = format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\n[lib]\n[dependencies]\n");
+            write(&format!("plugins/{name}/Cargo.toml"), head + lines);
+            write(&format!("plugins/{name}/src/lib.rs"), String::new());
+            write(&format!("plugins/{name}/plugin.yaml"), String::new());
+        }
+        let workspace = Workspace::at(folder.path()).unwrap();
+        (folder, workspace)
+    }
+
+    #[test]
+    fn the_style_of_a_plug_in_follows_from_its_dependencies() {
+        const SDK: &str = "sdk = { package = \"portcullis-sdk\", version = \"0.1\" }\n";
+        const CLASSIC: &str = "higress-wasm-rust = \"0.1.0\"\nproxy-wasm = \"0.2\"\n";
+        let both = format!("{SDK}{CLASSIC}");
+        let (_folder, workspace) = workspace_with(&[
+            ("ours", SDK),
+            ("classic", CLASSIC),
+            ("bare", "proxy-wasm = \"0.2\"\n"),
+            ("both", &both),
+            ("beside", &format!("{SDK}proxy-wasm = \"0.2\"\n")),
+            ("in-tests", &format!("{SDK}[dev-dependencies]\nproxy-wasm = \"0.2\"\n")),
+        ]);
+        let classic = |name| workspace.plugin(name).unwrap().classic;
+        assert!(classic("classic") && classic("bare"));
+        assert!(!classic("ours") && !classic("in-tests"));
+        for name in ["ours", "classic", "bare", "in-tests"] {
+            workspace.plugin(name).unwrap().has_one_style().unwrap();
+        }
+        for (name, dependency) in [("both", "higress-wasm-rust"), ("beside", "proxy-wasm")] {
+            let error = workspace.plugin(name).unwrap().has_one_style().unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("plugins/{name}/Cargo.toml: depends on {dependency}")),
+                "{error}"
+            );
+        }
     }
 }

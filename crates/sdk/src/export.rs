@@ -29,9 +29,6 @@ macro_rules! __export {
         type __Vm = $crate::__private::Vm<$plugin>;
 
         #[cfg(target_family = "wasm")]
-        $crate::__one_style!();
-
-        #[cfg(target_family = "wasm")]
         #[allow(unsafe_code, reason = "a gateway finds its entry points by their unmangled names")]
         mod __exports {
             unsafe extern "C" {
@@ -223,26 +220,4 @@ macro_rules! __native_callback {
         $entry.on_grpc_close =
             Some(|context, token, status| __with(|| (), |vm| vm.on_grpc_close(context, token, status)));
     };
-}
-
-/// Both styles in one module would define the same entry points.
-#[cfg(feature = "classic")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __one_style {
-    () => {
-        ::core::compile_error!(
-            "one module is of one style: `#[plugin]` and the SDK's feature `classic` (RootContext, HttpContext) \
-             would export the same entry points. Remove `features = [\"classic\"]` and `proxy-wasm` from Cargo.toml, \
-             or `#[plugin]` from the code."
-        );
-    };
-}
-
-/// Both styles in one module would define the same entry points.
-#[cfg(not(feature = "classic"))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __one_style {
-    () => {};
 }

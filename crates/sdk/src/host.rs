@@ -57,7 +57,7 @@ pub(crate) fn set_buffer(buffer: BufferType, size: usize, value: &[u8]) -> Resul
 }
 
 /// The plug-in's configuration, whose size the host has announced.
-pub(crate) fn configuration(size: usize) -> Result<Vec<u8>, Status> {
+pub fn configuration(size: usize) -> Result<Vec<u8>, Status> {
     if size == 0 {
         return Ok(Vec::new());
     }

@@ -62,8 +62,8 @@
 //!
 //! # The classic style
 //!
-//! Code written for the product documentation (`RootContext`, `HttpContext`, `RuleMatcher`) works with
-//! feature `classic` and the dependency renamed: see the module of that name. One module is of one style.
+//! Code written for the product documentation (`RootContext`, `HttpContext`, `RuleMatcher`) uses the crate
+//! `higress-wasm-rust` instead of this one.
 //!
 //! # Invariants
 //!
@@ -78,8 +78,6 @@ mod abi;
 pub mod background;
 mod body;
 pub mod call;
-#[cfg(feature = "classic")]
-pub mod classic;
 #[cfg(not(target_family = "wasm"))]
 pub mod describe;
 mod export;
@@ -122,9 +120,6 @@ pub use sdk_macros::plugin;
 pub use trailers::{RequestTrailers, ResponseTrailers};
 pub use wait::{Waiting, WaitingRequest, WaitingResponse};
 
-#[cfg(feature = "classic")]
-pub use classic::{Log, RuleMatcher, SharedRuleMatcher, on_configure};
-
 /// What a plug-in needs: `use sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
@@ -136,11 +131,14 @@ pub mod prelude {
     pub use serde::Deserialize;
 }
 
-/// What [`plugin`] and [`configuration`] expand to; not for use by hand.
+/// What [`plugin`] and [`configuration`] expand to, and what the crate `higress-wasm-rust` is made of; not for use by hand.
 #[doc(hidden)]
 pub mod __private {
     #[cfg(target_family = "wasm")]
     pub use crate::abi::allocate;
+    pub use crate::host::configuration;
+    pub use crate::log::refresh as refresh_log_level;
+    pub use crate::rules::{Choice, Loaded, Phase};
     pub use crate::vm::Vm;
     #[cfg(not(target_family = "wasm"))]
     pub use schemars;

@@ -35,7 +35,7 @@ thread_local! {
 }
 
 /// Asks the host for the level in force.
-pub(crate) fn refresh() {
+pub fn refresh() {
     if let Ok(level) = host::log_level() {
         LEVEL.set(level);
     }

@@ -16,7 +16,7 @@ const CONSUMER: &str = "x-mse-consumer";
 const CONSUMER_PROPERTY: &str = "request\0headers\0x-mse-consumer";
 
 /// A document whose rules are ready to be asked.
-pub(crate) struct Loaded<C> {
+pub struct Loaded<C> {
     /// Whether what is chosen is reported, because somebody traces requests.
     traced: bool,
     index: RuleIndex,
@@ -24,17 +24,9 @@ pub(crate) struct Loaded<C> {
     global: Option<Rc<C>>,
 }
 
-impl<C> Loaded<C> {
-    /// A configuration without rules.
-    #[cfg(feature = "classic")]
-    pub(crate) fn global(config: C) -> Self {
-        Loaded { traced: false, index: RuleIndex::new([]), rules: Vec::new(), global: Some(Rc::new(config)) }
-    }
-}
-
 impl<C: Configuration> Loaded<C> {
     /// Reads a document whole, or says what is wrong with it.
-    pub(crate) fn from_json(text: &[u8]) -> Result<Self, ConfigError> {
+    pub fn from_json(text: &[u8]) -> Result<Self, ConfigError> {
         let document = Document::<C>::from_json(text)?;
         let mut conditions = Vec::with_capacity(document.rules.len());
         let mut rules = Vec::with_capacity(document.rules.len());
@@ -65,10 +57,10 @@ fn compile(rule: usize, conditions: config::Conditions) -> Result<Conditions, Co
 }
 
 /// The configuration chosen for a stream.
-pub(crate) struct Choice<C> {
-    pub(crate) config: Rc<C>,
+pub struct Choice<C> {
+    pub config: Rc<C>,
     /// Which rule it belongs to; the global configuration belongs to none.
-    pub(crate) rule: Option<usize>,
+    pub rule: Option<usize>,
 }
 
 impl<C> Loaded<C> {
@@ -82,7 +74,7 @@ impl<C> Loaded<C> {
     /// # Errors
     ///
     /// The status of a host call that failed: no rule may be passed over because of it.
-    pub(crate) fn choose(&self, phase: Phase) -> Result<Option<Choice<C>>, Status> {
+    pub fn choose(&self, phase: Phase) -> Result<Option<Choice<C>>, Status> {
         if self.traced {
             return self.choose_and_report(phase);
         }
@@ -120,7 +112,7 @@ impl<C> Loaded<C> {
 
 /// Whether the head of the request can still be read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub enum Phase {
     Request,
     Response,
 }

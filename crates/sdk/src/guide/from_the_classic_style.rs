@@ -1,16 +1,29 @@
 //! From the classic style to [`Plugin`]: the same plug-in both ways.
 //!
-//! The classic style is that of the product documentation: a `RootContext` that takes the configuration and
-//! makes an `HttpContext` for each request, on the proxy-wasm crate. It needs the feature `classic`, and code
-//! written for it compiles as it is. This is the documentation's own plug-in, unchanged:
+//! In the classic style of the product documentation, a `RootContext` reads the configuration and creates an
+//! `HttpContext` for each request, on the proxy-wasm crate. Code in that style compiles unchanged with the crate
+//! `higress-wasm-rust`, whose documentation has a whole plug-in. The part that runs for a request:
 //!
-#![cfg_attr(feature = "classic", doc = "```")]
-#![cfg_attr(feature = "classic", doc = "# extern crate sdk as higress_wasm_rust;")]
-#![cfg_attr(not(feature = "classic"), doc = "```ignore")]
-#![doc = include_str!("../../../testkit/fixtures/documented-plugin/src/lib.rs")]
+//! ```ignore
+//! struct MyPlugin {
+//!     log: Log,
+//!     rule_matcher: SharedRuleMatcher<MyPluginConfig>,
+//! }
+//!
+//! impl Context for MyPlugin {}
+//!
+//! impl HttpContext for MyPlugin {
+//!     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+//!         if let Some(config) = self.rule_matcher.borrow().get_match_config() {
+//!             self.log.info(&format!("adding the header {}", config.header_name));
+//!             self.add_http_request_header(&config.header_name, &config.header_value);
+//!         }
+//!         Action::Continue
+//!     }
+//! }
 //! ```
 //!
-//! And this is the same plug-in as a [`Plugin`]:
+//! The same plug-in with [`Plugin`], whole:
 //!
 //! ```
 //! use sdk::prelude::*;
@@ -35,8 +48,6 @@
 //! }
 //! # fn main() {}
 //! ```
-//!
-//! (It logs the name alone: values may be secrets.)
 //!
 //! # What became of the parts
 //!
@@ -68,8 +79,8 @@
 //!
 //! # Step by step
 //!
-//! 1. In `Cargo.toml`, depend on `sdk` and `config` instead of `higress-wasm-rust` (with `classic`) and
-//!    `proxy-wasm`. One module is of one style: with both it does not compile, and says why.
+//! 1. In `Cargo.toml`, depend on `sdk` and `config` instead of `higress-wasm-rust` and `proxy-wasm`. A module has one
+//!    style: `cargo xtask build` refuses a plug-in that depends on both.
 //! 2. Keep the configuration's struct; remove `Default`, `Clone` and `Serialize`, and give fields the types of
 //!    [`config`] where they fit.
 //! 3. Turn the `HttpContext` into an `impl Plugin`, and its own fields into `State`.
