@@ -1,12 +1,15 @@
 //! The document that a gateway hands to a plug-in: global fields, and `_rules_`.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 use serde::Deserialize;
 
+use crate::host::HostPattern;
 use crate::inherit::{Fields, Kept, Lent, Overlay};
 use crate::names::{self, Kind};
 use crate::path::Path;
+use crate::rules::Conditions;
 use crate::source::{self, Found, Object, Receive};
 use crate::strict::{Context, Strict};
 use crate::{ConfigError, Configuration, FieldError, NonEmptyString, suggest};
@@ -41,24 +44,6 @@ pub struct Rule<C> {
     /// Its fields: they replace the global ones, or start from them where the plug-in says so
     /// ([`Configuration::RULES_START_FROM_GLOBAL`]).
     pub config: C,
-}
-
-/// What a rule asks of a request. Every list that is not empty must hold; inside one, any entry does.
-/// At least one list has entries.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Conditions {
-    /// `_match_route_`: names of routes.
-    pub routes: Vec<String>,
-    /// `_match_route_prefix_`: what the name of a route begins with.
-    pub route_prefixes: Vec<String>,
-    /// `_match_domain_`: host names, `*.suffix`, `prefix*` or `*`; not yet checked as such.
-    pub domains: Vec<String>,
-    /// `_match_service_`: fully qualified names of services, with or without a port.
-    pub services: Vec<String>,
-    /// `_match_consumer_`: names of consumers, as an authentication plug-in in front puts them into the
-    /// request's `x-mse-consumer` header. They are only as trustworthy as that plug-in: it must remove a
-    /// header that the client sends.
-    pub consumers: Vec<String>,
 }
 
 impl<C: Configuration> Document<C> {
@@ -173,28 +158,24 @@ fn read_rule<C: Configuration>(
         if !is_condition(key) {
             return Ok(false);
         }
+        let path = Path::Key(path, key);
         let (names, kind) = match key {
+            "_match_domain_" => {
+                read_condition(&mut conditions.hosts, object, &path, |name| {
+                    HostPattern::parse(name).map_err(|error| error.to_string().into())
+                })?;
+                return Ok(true);
+            }
             "_match_route_" => (&mut conditions.routes, Kind::Route),
-            "_match_domain_" => (&mut conditions.domains, Kind::Host),
             "_match_service_" => (&mut conditions.services, Kind::Service),
             "_match_route_prefix_" => (&mut conditions.route_prefixes, Kind::RoutePrefix),
             "_match_consumer_" => (&mut conditions.consumers, Kind::Consumer),
             _ => return Err(key_error(key, unknown_condition(key))),
         };
-        if !names.is_empty() {
-            return Err(key_error(key, TWICE));
-        }
-        *names = list(object, &Path::Key(path, key), |found, _| match found {
-            Found::Str("") => Err(key_error("", NonEmptyString::EMPTY)),
-            Found::Str(name) => match names::problem(kind, name) {
-                Some(message) => Err(key_error("", message)),
-                None => Ok(name.to_string()),
-            },
-            other => Err(other.is_not(&"a string")),
+        read_condition(names, object, &path, |name| match names::problem(kind, name) {
+            Some(message) => Err(message.into()),
+            None => Ok(name.to_owned()),
         })?;
-        if names.is_empty() {
-            return Err(key_error(key, "must not be empty: name what it should match, or remove it"));
-        }
         Ok(true)
     });
     let config = if C::RULES_START_FROM_GLOBAL {
@@ -206,6 +187,28 @@ fn read_rule<C: Configuration>(
         return Err(key_error("", format!("has no condition: add {}", suggest::any_of(&CONDITIONS))));
     }
     Ok(Rule { conditions, config })
+}
+
+/// Reads the values of a condition, which is not in the rule yet.
+fn read_condition<T>(
+    values: &mut Vec<T>,
+    object: &mut dyn Object,
+    path: &Path<'_>,
+    parse: impl Fn(&str) -> Result<T, Cow<'static, str>>,
+) -> Result<(), ConfigError> {
+    if !values.is_empty() {
+        return Err(key_error("", TWICE).locate(path));
+    }
+    *values = list(object, path, |found, _| match found {
+        Found::Str("") => Err(key_error("", NonEmptyString::EMPTY)),
+        Found::Str(name) => parse(name).map_err(|message| key_error("", message)),
+        other => Err(other.is_not(&"a string")),
+    })?;
+    if values.is_empty() {
+        let message = "must not be empty: name what it should match, or remove it";
+        return Err(key_error("", message).locate(path));
+    }
+    Ok(())
 }
 
 /// Reads a list, entry by entry.

@@ -19,7 +19,7 @@
 //! let good = br#"{"_rules_": [{"_match_domain_": ["*.example.com"], "block_urls": ["admin"]}]}"#;
 //! let document = Document::<Block>::from_json(good)?;
 //! assert!(document.global.is_none(), "a request that no rule matches passes untouched");
-//! assert_eq!(document.rules[0].conditions.domains, ["*.example.com"]);
+//! assert!(document.rules[0].conditions.hosts[0].matches(b"api.example.com"));
 //!
 //! let bad = br#"{"_rules_": [{"_match_domain_": ["*.example.com"], "block_urls": [""]}]}"#;
 //! let error = Document::<Block>::from_json(bad).err().expect("an empty pattern is refused");
@@ -41,13 +41,17 @@ mod checked;
 mod configuration;
 mod document;
 mod error;
+pub mod host;
 mod inherit;
 mod names;
 mod path;
 pub mod reserved;
+pub mod rules;
 mod source;
 mod strict;
 mod suggest;
+#[doc(hidden)]
+pub mod table;
 
 #[cfg(not(target_family = "wasm"))]
 mod every;
@@ -61,7 +65,7 @@ pub use checked::{
     StatusCode, Text,
 };
 pub use configuration::Configuration;
-pub use document::{Conditions, Document, Rule};
+pub use document::{Document, Rule};
 pub use error::{ConfigError, FieldError};
 #[cfg(not(target_family = "wasm"))]
 pub use every::{Every, MAX_ERRORS};

@@ -7,17 +7,12 @@
 pub(crate) enum Kind {
     Route,
     RoutePrefix,
-    /// A pattern, which whoever matches hosts reads.
-    Host,
     Service,
     Consumer,
 }
 
 /// Why no request has this name, and what to write instead.
 pub(crate) fn problem(kind: Kind, name: &str) -> Option<&'static str> {
-    if let Kind::Host = kind {
-        return None;
-    }
     // Every module holds this: one pass, for what each kind asks.
     let (mut stars, mut bars, mut is_url, mut has_dot) = (0, 0, false, false);
     // What follows the last colon, if a dot is before it: a port, unless 0 or too large.
@@ -103,7 +98,6 @@ mod tests {
             (Kind::Route, "Route 1  (new)"),
             (Kind::RoutePrefix, "default/"),
             (Kind::Consumer, "Алиса of ACME"),
-            (Kind::Host, "*.example.com"),
         ] {
             assert_eq!(problem(kind, name), None, "{name}");
         }

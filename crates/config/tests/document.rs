@@ -2,7 +2,9 @@
 
 #![allow(clippy::panic, clippy::expect_used, clippy::indexing_slicing, reason = "a test that fails may stop")]
 
-use config::{Conditions, Configuration, Document, FieldError, HeaderName, NonEmptyString, StatusCode};
+use config::host::HostPattern;
+use config::rules::Conditions;
+use config::{Configuration, Document, FieldError, HeaderName, NonEmptyString, StatusCode};
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
@@ -91,7 +93,7 @@ fn rules_alone_leave_no_global_configuration() {
         conditions,
         [
             Conditions {
-                domains: strings(&["a.com", "*.b.com"]),
+                hosts: ["a.com", "*.b.com"].map(|host| HostPattern::parse(host).expect("a pattern")).to_vec(),
                 routes: strings(&["r"]),
                 ..Default::default()
             },

@@ -1,6 +1,6 @@
 //! What a request meets, without sending one: which plug-ins, in which order, each with which configuration.
 //!
-//! The choice of a rule is `matcher`'s, as in the SDK.
+//! The rule is selected by `config`, as in the SDK.
 
 mod route;
 #[cfg(test)]
@@ -8,9 +8,8 @@ mod tests;
 
 use std::net::SocketAddr;
 
+use config::rules::{Attributes, RuleIndex};
 use config::{ConfigError, Document};
-use matcher::host::HostPattern;
-use matcher::rules::{Attributes, Conditions, RuleIndex};
 use resource::Deployment;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -148,8 +147,7 @@ fn applies(
     };
     let whole = Value::Object(document);
     let mut document = Document::<Map<String, Value>>::from_json(whole.to_string().as_bytes())?;
-    let conditions = document.rules.iter().enumerate().map(|(index, rule)| compile(index, &rule.conditions));
-    let index = RuleIndex::new(conditions.collect::<Result<Vec<_>, _>>()?);
+    let index = RuleIndex::new(document.rules.iter().map(|rule| rule.conditions.clone()));
     Ok(match (index.select(attributes), document.global) {
         (Some(rule), global) => {
             let field = entry.resource.origin(&format!("_rules_[{rule}]"));
@@ -165,21 +163,6 @@ fn applies(
         }
         (None, Some(configuration)) => Applies::Default { configuration },
         (None, None) => Applies::Nothing,
-    })
-}
-
-fn compile(rule: usize, conditions: &config::Conditions) -> Result<Conditions, ConfigError> {
-    let hosts = conditions.domains.iter().enumerate().map(|(index, domain)| {
-        HostPattern::parse(domain).map_err(|error| {
-            ConfigError::new(format!("_rules_[{rule}]._match_domain_[{index}]"), error.to_string())
-        })
-    });
-    Ok(Conditions {
-        routes: conditions.routes.clone(),
-        route_prefixes: conditions.route_prefixes.clone(),
-        hosts: hosts.collect::<Result<_, _>>()?,
-        services: conditions.services.clone(),
-        consumers: conditions.consumers.clone(),
     })
 }
 

@@ -31,7 +31,6 @@ mod cluster;
 #[cfg(feature = "serve")]
 pub mod echo;
 mod envoy;
-#[cfg(feature = "explain")]
 pub mod explain;
 pub mod folder;
 mod live;

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use config::table::{Hash, Table};
+
 use crate::case::{Case, Folding};
-use crate::table::{Hash, Table};
 
 /// Strings that a text is compared with as a whole, in one look-up however many there are.
 #[derive(Default)]

@@ -2,9 +2,8 @@
 
 use std::rc::Rc;
 
+use config::rules::{Attributes, RuleIndex};
 use config::{ConfigError, Configuration, Document};
-use matcher::host::HostPattern;
-use matcher::rules::{Attributes, Conditions, RuleIndex};
 
 use crate::abi::{MapType, Status};
 use crate::{host, property, report};
@@ -30,30 +29,14 @@ impl<C: Configuration> Loaded<C> {
         let document = Document::<C>::from_json(text)?;
         let mut conditions = Vec::with_capacity(document.rules.len());
         let mut rules = Vec::with_capacity(document.rules.len());
-        for (index, rule) in document.rules.into_iter().enumerate() {
-            conditions.push(compile(index, rule.conditions)?);
+        for rule in document.rules {
+            conditions.push(rule.conditions);
             rules.push(Rc::new(rule.config));
         }
         let index = RuleIndex::new(conditions);
         // Whether somebody traces is asked here, once.
         Ok(Loaded { traced: report::wanted(), index, rules, global: document.global.map(Rc::new) })
     }
-}
-
-fn compile(rule: usize, conditions: config::Conditions) -> Result<Conditions, ConfigError> {
-    let mut hosts = Vec::with_capacity(conditions.domains.len());
-    for (index, domain) in conditions.domains.iter().enumerate() {
-        hosts.push(HostPattern::parse(domain).map_err(|error| {
-            ConfigError::new(format!("_rules_[{rule}]._match_domain_[{index}]"), error.to_string())
-        })?);
-    }
-    Ok(Conditions {
-        routes: conditions.routes,
-        route_prefixes: conditions.route_prefixes,
-        hosts,
-        services: conditions.services,
-        consumers: conditions.consumers,
-    })
 }
 
 /// The configuration chosen for a stream.

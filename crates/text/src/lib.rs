@@ -4,7 +4,6 @@
 //! |---|---|
 //! | [`json`] | finds values in a document by path, and changes strings while all else stays byte for byte |
 //! | [`sse`] | server-sent events, in whatever pieces they come |
-//! | [`grok`] | `%{NAME}` patterns, as regular expressions |
 //!
 //! ```
 //! use text::json::{self, Paths};
@@ -25,6 +24,5 @@
 //! - What is read costs time that is linear in it, in whatever pieces it comes.
 //! - What is not asked to change stays byte for byte.
 
-pub mod grok;
 pub mod json;
 pub mod sse;

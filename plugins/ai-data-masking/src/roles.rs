@@ -40,8 +40,8 @@ impl Roles {
         };
         let mut patterns = Vec::new();
         for (index, role) in roles.iter().enumerate() {
-            let pattern =
-                text::grok::expand(&role.regex).map_err(|error| field(index, "regex", error.to_string()))?;
+            let pattern = matcher::grok::expand(&role.regex)
+                .map_err(|error| field(index, "regex", error.to_string()))?;
             if role.kind == RoleType::Hash && !role.value.is_empty() {
                 let message = "has no meaning with `type: hash`: remove it, or write `type: replace`";
                 return Err(field(index, "value", message.into()));

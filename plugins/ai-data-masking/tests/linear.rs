@@ -75,7 +75,7 @@ fn expressions_without_a_bound() {
 
 #[test]
 fn every_grok_pattern() {
-    let patterns: Vec<String> = text::grok::names().map(|name| format!("%{{{name}}}x")).collect();
+    let patterns: Vec<String> = matcher::grok::names().map(|name| format!("%{{{name}}}x")).collect();
     let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
     let text =
         "2024-01-02T10:30:00Z a.b@example.com 10.0.0.1 13812345678 /usr/bin \"quoted\" http://a.b/c?d=e ";

@@ -3,10 +3,10 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use config::host::HostPattern;
 use config::reserved::{is_authority, why_not_settable};
 use config::{Configuration, FieldError, HeaderName, HeaderValue, NonEmptyString, StatusCode};
 use matcher::case::Case;
-use matcher::host::HostPattern;
 use matcher::path::RequestPath;
 use matcher::regexes;
 use sdk::call::Cluster;

@@ -2,7 +2,7 @@
 
 use std::cell::LazyCell;
 
-use matcher::host;
+use config::host;
 use matcher::path::RequestPath;
 
 use crate::config::{Config, Rule, Target};

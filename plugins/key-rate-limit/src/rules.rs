@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use config::RequestHeaderName;
-use matcher::host::normalise;
+use config::host::normalise;
 use matcher::ip::parse_ip;
 use sdk::Headers;
 

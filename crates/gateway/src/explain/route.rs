@@ -1,6 +1,6 @@
 //! The route that Envoy takes, found without Envoy.
 
-use matcher::host;
+use config::host;
 
 use crate::Route;
 

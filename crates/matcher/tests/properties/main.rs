@@ -3,11 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a panic is the report")]
 
 mod exact;
-mod host;
 mod ip;
 mod literal;
 mod path;
 mod regexes;
-mod rules;
 mod texts;
 mod words;

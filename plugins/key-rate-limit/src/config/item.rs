@@ -2,10 +2,10 @@
 
 use std::num::NonZeroU16;
 
+use config::host::{HostPattern, normalise};
 use config::{FieldError, NonEmptyString, RequestHeaderName};
 use matcher::case::Case;
 use matcher::exact::ExactSet;
-use matcher::host::{HostPattern, normalise};
 use matcher::ip::{IpRange, IpSet};
 use matcher::regexes::{Regexes, begins_otherwise};
 use sdk::configuration;

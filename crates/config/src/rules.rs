@@ -1,4 +1,31 @@
-//! Which rule applies to a request: the first in document order whose conditions all hold.
+//! Selection of a rule for a request: the first in document order whose conditions all hold.
+//!
+//! ```
+//! use config::host::HostPattern;
+//! use config::rules::{Attributes, Conditions, RuleIndex};
+//!
+//! struct Request;
+//!
+//! impl Attributes for Request {
+//!     fn host(&mut self) -> Option<Vec<u8>> {
+//!         Some(b"API.Example.com.:8443".to_vec())
+//!     }
+//!     fn route(&mut self) -> Option<Vec<u8>> {
+//!         None
+//!     }
+//!     fn service(&mut self) -> Option<Vec<u8>> {
+//!         None
+//!     }
+//!     fn consumer(&mut self) -> Option<Vec<u8>> {
+//!         None
+//!     }
+//! }
+//!
+//! let hosts = vec![HostPattern::parse("*.example.com")?];
+//! let rules = RuleIndex::new([Conditions { hosts, ..Conditions::default() }]);
+//! assert_eq!(rules.select(&mut Request), Some(0));
+//! # Ok::<(), config::host::HostPatternError>(())
+//! ```
 //!
 //! Every rule is filed under the values of one of its kinds of condition, so that a look-up costs what the
 //! request is long, not what the configuration is; the other kinds are checked for the few rules that the
@@ -13,21 +40,22 @@ mod texts;
 
 use texts::Texts;
 
-/// What one rule asks for: every kind that is present must hold; inside one kind any value suffices.
+/// The conditions of a rule: every kind that is present must hold, and within a kind one value must.
 ///
-/// A rule without any condition holds for every request.
+/// Without any condition it holds for every request; [`Document`](crate::Document) refuses such a rule.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conditions {
-    /// Names of routes, compared byte by byte.
+    /// `_match_route_`: names of routes, compared byte by byte.
     pub routes: Vec<String>,
-    /// Beginnings of names of routes, compared byte by byte.
+    /// `_match_route_prefix_`: prefixes of names of routes, compared byte by byte.
     pub route_prefixes: Vec<String>,
-    /// Hosts.
+    /// `_match_domain_`: hosts.
     pub hosts: Vec<HostPattern>,
-    /// Services as `fqdn` or `fqdn:port`, compared with the gateway's cluster name `outbound|port|subset|fqdn`;
+    /// `_match_service_`: services as `fqdn` or `fqdn:port`, compared with the gateway's cluster name `outbound|port|subset|fqdn`;
     /// a cluster name of another form is compared whole.
     pub services: Vec<String>,
-    /// Names of consumers, compared byte by byte.
+    /// `_match_consumer_`: names of consumers, compared byte by byte. An authentication plug-in that runs before sets
+    /// the name in the header `x-mse-consumer`, and must remove a header that the client sends.
     pub consumers: Vec<String>,
 }
 

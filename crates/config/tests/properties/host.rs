@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use matcher::host::{HostPattern, normalise};
+use config::host::{HostPattern, normalise};
 use proptest::prelude::*;
 
 fn label() -> impl Strategy<Value = String> {

@@ -56,9 +56,9 @@ fn list() -> String {
 /// A pattern as the regular expression that it stands for. What is no grok pattern stays as it is.
 ///
 /// ```
-/// let regex = text::grok::expand("%{INT:year}年")?;
+/// let regex = matcher::grok::expand("%{INT:year}年")?;
 /// assert_eq!(regex, "(?P<year>[+-]?[0-9]+)年");
-/// # Ok::<(), text::grok::GrokError>(())
+/// # Ok::<(), matcher::grok::GrokError>(())
 /// ```
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Rule selection against the definition: the first rule all of whose kinds of condition hold.
 
-use matcher::host::{HostPattern, normalise};
-use matcher::rules::{Attributes, Conditions, RuleIndex};
+use config::host::{HostPattern, normalise};
+use config::rules::{Attributes, Conditions, RuleIndex};
 use proptest::prelude::*;
 
 const HOSTS: &[&str] =

@@ -6,25 +6,25 @@
 
 /// The hash of a text, grown byte by byte, from either end.
 #[derive(Clone, Copy)]
-pub(crate) struct Hash(u64);
+pub struct Hash(u64);
 
 impl Hash {
-    pub(crate) const EMPTY: Self = Self(0xcbf2_9ce4_8422_2325);
+    pub const EMPTY: Self = Self(0xcbf2_9ce4_8422_2325);
 
     #[inline]
-    pub(crate) fn push(self, byte: u8) -> Self {
+    pub fn push(self, byte: u8) -> Self {
         // Fibonacci hashing's odd multiplier: the high bits, which choose the slot, depend on every byte.
         Self((self.0 ^ u64::from(byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
-    pub(crate) fn of(bytes: &[u8]) -> Self {
+    pub fn of(bytes: &[u8]) -> Self {
         bytes.iter().fold(Self::EMPTY, |hash, &byte| hash.push(byte))
     }
 }
 
 /// Keys, each with the numbers added under it, in the order of adding.
 #[derive(Default)]
-pub(crate) struct Table {
+pub struct Table {
     /// Open addressing: 0 is free, n is `entries[n - 1]`. A power of two in length, at most half full.
     slots: Vec<u32>,
     entries: Vec<Entry>,
@@ -38,7 +38,7 @@ struct Entry {
 
 impl Table {
     /// Adds `number` under `key`, whose hash is `hash`, however the caller computes it.
-    pub(crate) fn add(&mut self, hash: Hash, key: &[u8], number: u32) {
+    pub fn add(&mut self, hash: Hash, key: &[u8], number: u32) {
         if let Some(entry) = self.position(hash, key).and_then(|at| self.entries.get_mut(at)) {
             // The same value twice in one rule is one entry.
             if entry.numbers.last() != Some(&number) {
@@ -55,13 +55,13 @@ impl Table {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// The numbers under `key`.
     #[inline]
-    pub(crate) fn get(&self, hash: Hash, key: &[u8]) -> &[u32] {
+    pub fn get(&self, hash: Hash, key: &[u8]) -> &[u32] {
         let entry = self.position(hash, key).and_then(|at| self.entries.get(at));
         entry.map(|entry| entry.numbers.as_slice()).unwrap_or_default()
     }
