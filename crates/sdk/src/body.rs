@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::abi::{BufferType, MapType};
 use crate::call::CallOuts;
 use crate::wait::{self, Waits};
-use crate::{BodyFlow, StreamKind, WaitingRequest, WaitingResponse, host};
+use crate::{Flow, StreamKind, WaitingRequest, WaitingResponse, host};
 
 /// Bytes of a request's body, in [`Plugin::on_request_body`](crate::Plugin::on_request_body).
 pub struct RequestBody<'a, S = ()> {
@@ -23,10 +23,10 @@ impl<S: Default + 'static> RequestBody<'_, S> {
     pub fn wait<C: CallOuts<P> + 'static, P>(
         &mut self,
         config: &C,
-        work: impl AsyncFnOnce(&mut WaitingRequest<S>, Rc<C>) -> BodyFlow + 'static,
-    ) -> BodyFlow {
+        work: impl AsyncFnOnce(&mut WaitingRequest<S>, Rc<C>) -> Flow + 'static,
+    ) -> Flow {
         let _ = config; // Its type is what is wanted: the stream has it counted.
-        BodyFlow::Wait(wait::begin(self.waits, Option::unwrap_or_default, MapType::RequestHeaders, work))
+        Flow::Wait(wait::begin(self.waits, Option::unwrap_or_default, MapType::RequestHeaders, work))
     }
 }
 
@@ -51,10 +51,10 @@ impl<S: Default + 'static> ResponseBody<'_, S> {
     pub fn wait<C: CallOuts<P> + 'static, P>(
         &mut self,
         config: &C,
-        work: impl AsyncFnOnce(&mut WaitingResponse<S>, Rc<C>) -> BodyFlow + 'static,
-    ) -> BodyFlow {
+        work: impl AsyncFnOnce(&mut WaitingResponse<S>, Rc<C>) -> Flow + 'static,
+    ) -> Flow {
         let _ = config; // Its type is what is wanted: the stream has it counted.
-        BodyFlow::Wait(wait::begin(self.waits, |state| state, MapType::ResponseHeaders, work))
+        Flow::Wait(wait::begin(self.waits, |state| state, MapType::ResponseHeaders, work))
     }
 }
 
@@ -112,7 +112,7 @@ impl Body {
     }
 
     /// What the head said of the stream: one that [is open-ended](StreamKind::is_open_ended) is not held, even if
-    /// the callback says [`Hold`](crate::BodyFlow::Hold). No host call. Always [`StreamKind::Message`] where the
+    /// the callback says [`Hold`](crate::Flow::Hold). No host call. Always [`StreamKind::Message`] where the
     /// plug-in says that it [holds no body](crate::Plugin::holds_request_body), because then nobody has looked.
     pub fn kind(&self) -> StreamKind {
         self.kind
@@ -124,7 +124,7 @@ impl Body {
         self.read(self.held)
     }
 
-    /// Everything that the gateway holds: with [`BodyFlow::Hold`](crate::BodyFlow::Hold) in every call
+    /// Everything that the gateway holds: with [`Flow::Hold`](crate::Flow::Hold) in every call
     /// before, the body from its first byte. One host call.
     pub fn all(&self) -> Vec<u8> {
         self.read(0)

@@ -1,4 +1,4 @@
-//! What a callback decides.
+//! The decision of a callback.
 
 use std::any::Any;
 use std::fmt;
@@ -8,76 +8,39 @@ use std::rc::Rc;
 
 use config::StatusCode;
 
-/// What becomes of a request or a response after its head was looked at.
+/// The decision of a callback for headers, a body or trailers.
 #[derive(Debug)]
 #[must_use]
 pub enum Flow {
-    /// It goes on, with the changes made to it.
+    /// The message continues, with the changes made to it and with everything that was held before.
     Continue,
-    /// It stays until a body callback lets go of it together with the body: only for gateways that hold headers,
-    /// which no plug-in can see by itself, see [pausing](crate::guide::pausing). Elsewhere no body comes, and the
-    /// request hangs. At the end of a stream, and after trailers, it is [`Continue`](Flow::Continue), and so
-    /// it is for what is [open-ended](crate::StreamKind::is_open_ended), with a warning in the log.
+    /// What has arrived is held until a later callback continues.
+    ///
+    /// In a body callback, a gateway holds as many bytes as its buffer limit allows and answers a larger request with
+    /// 413. In a headers callback, the headers are held until a body callback continues; this works only in gateways
+    /// that hold headers, which a plug-in cannot detect (see [pausing](crate::guide::pausing)). Elsewhere no body
+    /// arrives and the request hangs.
+    ///
+    /// At the end of a message and in trailers, this is the same as [`Continue`](Flow::Continue). The same applies to
+    /// streams that are [open-ended](crate::StreamKind::is_open_ended), with a warning in the log.
     Hold,
-    /// It is answered here.
+    /// The plug-in responds itself, and the upstream receives no more of the request. In a response whose headers have
+    /// been sent, the client sees the response cut off instead.
     Reply(Reply),
-    /// It waits until the work is done, which decides: see
+    /// The message waits until the work is done, which then decides. What arrives of the body meanwhile is held. See
     /// [`RequestHeaders::wait`](crate::RequestHeaders::wait).
     Wait(Work),
-    /// Its stream is reset: the client gets no answer, or what it has of one is cut off.
+    /// The stream is reset: the client gets no response, or the rest of it is cut off.
     Reset,
 }
 
-/// What becomes of a body after some of it was looked at.
-#[derive(Debug)]
-#[must_use]
-pub enum BodyFlow {
-    /// What has arrived goes on, what was held before it too.
-    Continue,
-    /// What has arrived is held back until a later call continues; at the last call there is none, and it
-    /// goes on. So does what is [open-ended](crate::StreamKind::is_open_ended), with a warning in the log: look at
-    /// [`kind`](crate::Body::kind). A gateway holds as much as its buffer limit allows and answers a larger request with 413.
-    Hold,
-    /// The request is answered here, and the upstream gets no more of it.
-    ///
-    /// In a response, whose head has gone on, the client sees it cut off instead.
-    Reply(Reply),
-    /// It waits until the work is done, which decides; what has arrived is held meanwhile.
-    Wait(Work),
-    /// Its stream is reset, as with [`Flow::Reset`].
-    Reset,
-}
+/// A host call failed that should not.
+pub(crate) struct HostFailed;
 
-/// What a callback, or the work that it left behind, came to.
-pub(crate) enum Outcome {
-    Continue,
-    Hold,
-    Reply(Reply),
-    Wait(Work),
-    Reset,
-    /// A host call failed that should not.
-    Failed,
-}
+/// The result of a callback, or of the work that it started.
+pub(crate) type Outcome = Result<Flow, HostFailed>;
 
-/// What a callback decided, of which most only say that the message goes on.
-pub(crate) trait Decided: Into<Outcome> {
-    /// Whether it goes on.
-    fn goes_on(&self) -> bool;
-}
-
-impl Decided for Flow {
-    fn goes_on(&self) -> bool {
-        matches!(self, Flow::Continue)
-    }
-}
-
-impl Decided for BodyFlow {
-    fn goes_on(&self) -> bool {
-        matches!(self, BodyFlow::Continue)
-    }
-}
-
-/// Work that a callback leaves behind; [`RequestHeaders::wait`](crate::RequestHeaders::wait) makes it.
+/// Work that continues after a callback; created by [`RequestHeaders::wait`](crate::RequestHeaders::wait).
 pub struct Work {
     pub(crate) future: Pin<Box<dyn Future<Output = Outcome>>>,
     /// A [`Parked`](crate::wait::Parked) state, of a type that only the plug-in knows.
@@ -87,30 +50,6 @@ pub struct Work {
 impl fmt::Debug for Work {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Work")
-    }
-}
-
-impl From<Flow> for Outcome {
-    fn from(flow: Flow) -> Self {
-        match flow {
-            Flow::Continue => Outcome::Continue,
-            Flow::Hold => Outcome::Hold,
-            Flow::Reply(reply) => Outcome::Reply(reply),
-            Flow::Wait(work) => Outcome::Wait(work),
-            Flow::Reset => Outcome::Reset,
-        }
-    }
-}
-
-impl From<BodyFlow> for Outcome {
-    fn from(flow: BodyFlow) -> Self {
-        match flow {
-            BodyFlow::Continue => Outcome::Continue,
-            BodyFlow::Hold => Outcome::Hold,
-            BodyFlow::Reply(reply) => Outcome::Reply(reply),
-            BodyFlow::Wait(work) => Outcome::Wait(work),
-            BodyFlow::Reset => Outcome::Reset,
-        }
     }
 }
 

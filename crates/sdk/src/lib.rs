@@ -107,7 +107,7 @@ mod wait;
 
 pub use abi::Status;
 pub use body::{Body, RequestBody, ResponseBody};
-pub use flow::{BodyFlow, Flow, Reply, Work};
+pub use flow::{Flow, Reply, Work};
 pub use head::{RequestHeaders, ResponseHeaders};
 pub use headers::{HeaderMap, Headers};
 pub use kind::StreamKind;
@@ -123,9 +123,9 @@ pub use wait::{Waiting, WaitingRequest, WaitingResponse};
 /// What a plug-in needs: `use sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        BodyFlow, Counter, Failure, Flow, Plugin, Reply, RequestBody, RequestHeaders, RequestTrailers,
-        ResponseBody, ResponseHeaders, ResponseTrailers, StreamKind, WaitingRequest, WaitingResponse,
-        configuration, debug, error, info, plugin, property, trace, warn,
+        Counter, Failure, Flow, Plugin, Reply, RequestBody, RequestHeaders, RequestTrailers, ResponseBody,
+        ResponseHeaders, ResponseTrailers, StreamKind, WaitingRequest, WaitingResponse, configuration, debug,
+        error, info, plugin, property, trace, warn,
     };
     pub use config::{self, Configuration, FieldError, StatusCode};
     pub use serde::Deserialize;

@@ -7,7 +7,7 @@ use config::{Configuration, StatusCode};
 
 use crate::queue::Queue;
 use crate::{
-    BodyFlow, Flow, Reply, RequestBody, RequestHeaders, RequestTrailers, ResponseBody, ResponseHeaders,
+    Flow, Reply, RequestBody, RequestHeaders, RequestTrailers, ResponseBody, ResponseHeaders,
     ResponseTrailers,
 };
 
@@ -34,9 +34,9 @@ use crate::{
 ///     type Config = Config;
 ///     type State = usize;
 ///
-///     fn on_request_body(body: &mut RequestBody<usize>, _: &Config) -> BodyFlow {
+///     fn on_request_body(body: &mut RequestBody<usize>, _: &Config) -> Flow {
 ///         *body.state += body.chunk().len();
-///         BodyFlow::Continue
+///         Flow::Continue
 ///     }
 ///
 ///     fn on_response_headers(response: &mut ResponseHeaders<usize>, _: &Config) -> Flow {
@@ -87,9 +87,9 @@ pub trait Plugin: Sized + 'static {
     /// Bytes of a request's body have arrived, or its end has: the last call has
     /// [`is_last`](crate::Body::is_last), whether the end came with bytes, without any, or with trailers.
     /// A request without a body does not get here.
-    fn on_request_body(body: &mut RequestBody<'_, Self::State>, config: &Self::Config) -> BodyFlow {
+    fn on_request_body(body: &mut RequestBody<'_, Self::State>, config: &Self::Config) -> Flow {
         let _ = (body, config);
-        BodyFlow::Continue
+        Flow::Continue
     }
 
     /// Whether [`on_request_body`](Plugin::on_request_body) may hold a body under this configuration. If so, the SDK
@@ -116,9 +116,9 @@ pub trait Plugin: Sized + 'static {
     }
 
     /// Bytes of a response's body, as for [`on_request_body`](Plugin::on_request_body).
-    fn on_response_body(body: &mut ResponseBody<'_, Self::State>, config: &Self::Config) -> BodyFlow {
+    fn on_response_body(body: &mut ResponseBody<'_, Self::State>, config: &Self::Config) -> Flow {
         let _ = (body, config);
-        BodyFlow::Continue
+        Flow::Continue
     }
 
     /// Whether [`on_response_body`](Plugin::on_response_body) may hold a body under this configuration, as for

@@ -5,8 +5,9 @@ use std::cell::Cell;
 use std::ops::Deref;
 use std::rc::Rc;
 
+use crate::Flow;
 use crate::abi::MapType;
-use crate::flow::{Outcome, Work};
+use crate::flow::{HostFailed, Work};
 use crate::headers::HeaderMap;
 
 /// The configuration of a stream that can wait, an `Rc` of a type that only the plug-in knows; nothing in a plug-in
@@ -64,23 +65,22 @@ impl<S, T: Default + Into<Option<S>>> Drop for Lent<S, T> {
 
 /// Work on a message. It begins when the callback returns it, and `lend` makes of the stream's state what the work
 /// sees: a work that is dropped instead has taken nothing.
-pub(crate) fn begin<S, T, C, W, D>(waits: Waits<'_>, lend: fn(Option<S>) -> T, map: MapType, work: W) -> Work
+pub(crate) fn begin<S, T, C, W>(waits: Waits<'_>, lend: fn(Option<S>) -> T, map: MapType, work: W) -> Work
 where
     S: 'static,
     T: Default + Into<Option<S>> + 'static,
     C: 'static,
-    W: AsyncFnOnce(&mut Waiting<T>, Rc<C>) -> D + 'static,
-    D: Into<Outcome>,
+    W: AsyncFnOnce(&mut Waiting<T>, Rc<C>) -> Flow + 'static,
 {
     let parked = Rc::<Parked<S>>::default();
     let home = parked.clone();
     let config = waits.and_then(|config| config.downcast_ref::<Rc<C>>()).cloned();
     let future = Box::pin(async move {
         // Another configuration than the callback's own, which no call of the VM has.
-        let Some(config) = config else { return Outcome::Failed };
+        let Some(config) = config else { return Err(HostFailed) };
         let waiting = Waiting { state: lend(home.state.take()), map: HeaderMap::new(map) };
         let mut lent = Lent { waiting, parked: home };
-        work(&mut lent.waiting, config).await.into()
+        Ok(work(&mut lent.waiting, config).await)
     });
     Work { future, parked }
 }

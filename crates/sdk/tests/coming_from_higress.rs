@@ -83,13 +83,13 @@ samples! {
                 Flow::Hold
             }
 
-            fn on_request_body(body: &mut RequestBody<State>, config: &Config) -> BodyFlow {
+            fn on_request_body(body: &mut RequestBody<State>, config: &Config) -> Flow {
                 body.state.seen += body.chunk().len();
                 if !body.is_last() && body.state.seen < config.limit {
-                    return BodyFlow::Hold;
+                    return Flow::Hold;
                 }
                 body.replace([b"before ", &body.all()[..], b" behind"].concat());
-                BodyFlow::Continue
+                Flow::Continue
             }
 
             fn on_request_trailers(trailers: &mut RequestTrailers<State>, _: &Config) -> Flow {
@@ -103,9 +103,9 @@ samples! {
                 Flow::Continue
             }
 
-            fn on_response_body(body: &mut ResponseBody<State>, _: &Config) -> BodyFlow {
+            fn on_response_body(body: &mut ResponseBody<State>, _: &Config) -> Flow {
                 body.replace(body.chunk());
-                BodyFlow::Continue
+                Flow::Continue
             }
 
             fn on_response_trailers(trailers: &mut ResponseTrailers<State>, _: &Config) -> Flow {
@@ -181,8 +181,8 @@ samples! {
                 })
             }
 
-            fn on_response_body(body: &mut ResponseBody, config: &Config) -> BodyFlow {
-                body.wait(config, async |_, _| BodyFlow::Continue)
+            fn on_response_body(body: &mut ResponseBody, config: &Config) -> Flow {
+                body.wait(config, async |_, _| Flow::Continue)
             }
         }
     }
@@ -192,9 +192,9 @@ samples! {
             [Flow::Reset, Flow::Reply(Reply::new(StatusCode::FORBIDDEN).details("sample.denied"))]
         }
 
-        fn body_flows() -> [BodyFlow; 3] {
+        fn body_flows() -> [Flow; 3] {
             let reply = Reply::new(StatusCode::FORBIDDEN).header("x", "1").body("no");
-            [BodyFlow::Reset, BodyFlow::Reply(reply), BodyFlow::Hold]
+            [Flow::Reset, Flow::Reply(reply), Flow::Hold]
         }
     }
 

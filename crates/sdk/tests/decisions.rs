@@ -114,9 +114,9 @@ mod waits {
             }
         }
 
-        fn on_request_body(body: &mut RequestBody<State>, config: &Config) -> BodyFlow {
+        fn on_request_body(body: &mut RequestBody<State>, config: &Config) -> Flow {
             if body.is_last() && body.state.path == b"/hold-body" {
-                return body.wait(config, async |_, _| BodyFlow::Hold);
+                return body.wait(config, async |_, _| Flow::Hold);
             }
             let chunk = body.chunk();
             body.state.body.extend(&chunk);
@@ -127,23 +127,23 @@ mod waits {
                         if let Some(call) = request.state.call.take() {
                             info!("answer {}", shown(&call.await));
                         }
-                        BodyFlow::Continue
+                        Flow::Continue
                     });
                 }
                 b"/body-waits" => {
                     return body.wait(config, async |_, _| {
                         let _ = call("/request").await;
-                        BodyFlow::Continue
+                        Flow::Continue
                     });
                 }
                 b"/dry" if chunk.ends_with(b"!") => {
                     let reply = Reply::new(StatusCode::FORBIDDEN).details("waits.denied");
-                    return BodyFlow::Reply(reply.dry_run(true));
+                    return Flow::Reply(reply.dry_run(true));
                 }
-                b"/streams" => return BodyFlow::Continue,
+                b"/streams" => return Flow::Continue,
                 _ => {}
             }
-            if body.is_last() { BodyFlow::Continue } else { BodyFlow::Hold }
+            if body.is_last() { Flow::Continue } else { Flow::Hold }
         }
 
         fn on_request_trailers(trailers: &mut RequestTrailers<State>, _: &Config) -> Flow {

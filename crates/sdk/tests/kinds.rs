@@ -51,14 +51,14 @@ mod holds {
             if config.heads { Flow::Hold } else { Flow::Continue }
         }
 
-        fn on_request_body(body: &mut RequestBody, config: &Config) -> BodyFlow {
+        fn on_request_body(body: &mut RequestBody, config: &Config) -> Flow {
             info!("{:?} {}", body.kind(), String::from_utf8_lossy(&body.chunk()));
-            if config.streams { BodyFlow::Continue } else { BodyFlow::Hold }
+            if config.streams { Flow::Continue } else { Flow::Hold }
         }
 
-        fn on_response_body(body: &mut ResponseBody, _: &Config) -> BodyFlow {
+        fn on_response_body(body: &mut ResponseBody, _: &Config) -> Flow {
             info!("{:?} {}", body.kind(), String::from_utf8_lossy(&body.chunk()));
-            BodyFlow::Hold
+            Flow::Hold
         }
     }
 }
@@ -77,9 +77,9 @@ mod responses {
         const NAME: &'static str = "responses";
         type Config = Config;
 
-        fn on_response_body(body: &mut ResponseBody, _: &Config) -> BodyFlow {
+        fn on_response_body(body: &mut ResponseBody, _: &Config) -> Flow {
             info!("{:?}", body.kind());
-            BodyFlow::Hold
+            Flow::Hold
         }
     }
 }

@@ -68,7 +68,7 @@ mod bodies {
         type Config = Config;
         type State = Vec<u8>;
 
-        fn on_request_body(body: &mut RequestBody<Vec<u8>>, config: &Config) -> BodyFlow {
+        fn on_request_body(body: &mut RequestBody<Vec<u8>>, config: &Config) -> Flow {
             let chunk = body.chunk();
             body.state.extend(&chunk);
             if config.hold {
@@ -76,9 +76,9 @@ mod bodies {
             }
             info!("{} {}", String::from_utf8_lossy(&chunk), body.is_last());
             if body.is_last() && body.state.ends_with(b"!") {
-                return BodyFlow::Reply(Reply::new(StatusCode::FORBIDDEN).details("bodies.shouted"));
+                return Flow::Reply(Reply::new(StatusCode::FORBIDDEN).details("bodies.shouted"));
             }
-            if config.hold { BodyFlow::Hold } else { BodyFlow::Continue }
+            if config.hold { Flow::Hold } else { Flow::Continue }
         }
     }
 }

@@ -95,7 +95,7 @@ mod asks {
             }
         }
 
-        fn on_request_body(body: &mut RequestBody<Kept>, config: &Config) -> BodyFlow {
+        fn on_request_body(body: &mut RequestBody<Kept>, config: &Config) -> Flow {
             let chunk = body.chunk();
             body.state.body.extend(&chunk);
             info!("{} {}", String::from_utf8_lossy(&chunk), body.is_last());
@@ -103,13 +103,13 @@ mod asks {
                 return body.wait(config, async |request, config| {
                     let answer = call(&config, "/body").send().await;
                     request.state.answers.extend(answer.map(|answer| answer.status()));
-                    BodyFlow::Continue
+                    Flow::Continue
                 });
             }
             if body.state.body.ends_with(b"!") {
-                return BodyFlow::Reply(Reply::new(StatusCode::FORBIDDEN).details("asks.shouted"));
+                return Flow::Reply(Reply::new(StatusCode::FORBIDDEN).details("asks.shouted"));
             }
-            BodyFlow::Continue
+            Flow::Continue
         }
 
         fn on_response_headers(response: &mut ResponseHeaders<Kept>, _: &Config) -> Flow {

@@ -62,18 +62,18 @@ macro_rules! blocker {
                     Flow::Continue
                 }
 
-                fn on_request_body(body: &mut RequestBody<Self::State>, config: &Config) -> BodyFlow {
+                fn on_request_body(body: &mut RequestBody<Self::State>, config: &Config) -> Flow {
                     let chunk = body.chunk();
                     body.state.extend_from_slice(&chunk);
                     let word = config.word.as_bytes();
                     if body.state.windows(word.len().max(1)).any(|window| window == word) {
                         let reply = Reply::new(StatusCode::FORBIDDEN);
-                        return BodyFlow::Reply(with(reply, &body.state, $reply));
+                        return Flow::Reply(with(reply, &body.state, $reply));
                     }
                     let kept: usize = word.len().saturating_sub($shorter);
                     let gone = body.state.len().saturating_sub(kept);
                     body.state.drain(..gone);
-                    BodyFlow::Hold
+                    Flow::Hold
                 }
             }
         }

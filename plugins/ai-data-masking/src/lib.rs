@@ -76,8 +76,8 @@ impl Plugin for AiDataMasking {
         Self::holds_request_body(config)
     }
 
-    fn on_request_body(body: &mut RequestBody<State>, config: &Config) -> BodyFlow {
-        if config.is_idle() { BodyFlow::Continue } else { requests::body(body, config) }
+    fn on_request_body(body: &mut RequestBody<State>, config: &Config) -> Flow {
+        if config.is_idle() { Flow::Continue } else { requests::body(body, config) }
     }
 
     fn on_response_headers(response: &mut ResponseHeaders<State>, config: &Config) -> Flow {
@@ -89,7 +89,7 @@ impl Plugin for AiDataMasking {
         responses::headers(response, config)
     }
 
-    fn on_response_body(body: &mut ResponseBody<State>, config: &Config) -> BodyFlow {
+    fn on_response_body(body: &mut ResponseBody<State>, config: &Config) -> Flow {
         responses::body(body, config)
     }
 }

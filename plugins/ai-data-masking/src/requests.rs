@@ -87,12 +87,12 @@ fn first<'h>(headers: &'h sdk::Headers, name: &'h str) -> Option<&'h [u8]> {
 }
 
 /// What has arrived of the body.
-pub fn body(body: &mut RequestBody<State>, config: &Config) -> BodyFlow {
+pub fn body(body: &mut RequestBody<State>, config: &Config) -> Flow {
     let last = body.is_last();
     match std::mem::take(&mut body.state.request) {
         Reading::Passes => {
             body.state.request = Reading::Passes;
-            BodyFlow::Continue
+            Flow::Continue
         }
         Reading::Values(values) => values_of(body, config, values),
         Reading::Begins if config.only_looks() => copy(body, config, Vec::new()),
@@ -105,27 +105,27 @@ pub fn body(body: &mut RequestBody<State>, config: &Config) -> BodyFlow {
     }
 }
 
-fn held(body: &mut RequestBody<State>, reading: Reading) -> BodyFlow {
+fn held(body: &mut RequestBody<State>, reading: Reading) -> Flow {
     body.state.request = reading;
-    BodyFlow::Hold
+    Flow::Hold
 }
 
 /// The first bytes of a body of which more comes.
-fn begin(body: &mut RequestBody<State>, config: &Config, looked_at: usize) -> BodyFlow {
+fn begin(body: &mut RequestBody<State>, config: &Config, looked_at: usize) -> Flow {
     let bytes = body.all();
     match form(&bytes, false) {
         Form::Open => held(body, Reading::Begun(bytes.len().max(looked_at))),
         Form::Unreadable => unreadable(body, config),
         Form::Other if !config.raw => {
             body.state.request = Reading::Passes;
-            BodyFlow::Continue
+            Flow::Continue
         }
         Form::Json | Form::Other => held(body, Reading::Whole),
     }
 }
 
 /// The verdict on a body that is whole.
-fn whole(body: &mut RequestBody<State>, config: &Config) -> BodyFlow {
+fn whole(body: &mut RequestBody<State>, config: &Config) -> Flow {
     let bytes = body.all();
     let api = body.state.api;
     let Ok(verdict) = whole::request(config, api, &bytes, &mut body.state.masks) else {
@@ -137,12 +137,12 @@ fn whole(body: &mut RequestBody<State>, config: &Config) -> BodyFlow {
     }
     match verdict.denial {
         Some(denial) => denied(body, config, denial),
-        None => BodyFlow::Continue,
+        None => Flow::Continue,
     }
 }
 
 /// A body that goes on as it comes, since nothing is denied in a dry run.
-fn copy(body: &mut RequestBody<State>, config: &Config, mut bytes: Vec<u8>) -> BodyFlow {
+fn copy(body: &mut RequestBody<State>, config: &Config, mut bytes: Vec<u8>) -> Flow {
     let begins = bytes.len() < BEGINNING;
     bytes.extend(body.chunk());
     let is_other = !config.raw && begins && form(&bytes, false) == Form::Other;
@@ -151,22 +151,22 @@ fn copy(body: &mut RequestBody<State>, config: &Config, mut bytes: Vec<u8>) -> B
     }
     if !body.is_last() {
         body.state.request = Reading::Copy(bytes);
-        return BodyFlow::Continue;
+        return Flow::Continue;
     }
     let api = body.state.api;
     match whole::request(config, api, &bytes, &mut body.state.masks) {
-        Ok(verdict) => verdict.denial.map_or(BodyFlow::Continue, |denial| denied(body, config, denial)),
+        Ok(verdict) => verdict.denial.map_or(Flow::Continue, |denial| denied(body, config, denial)),
         Err(whole::Unreadable) => unreadable(body, config),
     }
 }
 
-fn passes(body: &mut RequestBody<State>) -> BodyFlow {
+fn passes(body: &mut RequestBody<State>) -> Flow {
     body.state.request = Reading::Passes;
-    BodyFlow::Continue
+    Flow::Continue
 }
 
 /// What has come of a stream that may have no end.
-fn values_of(body: &mut RequestBody<State>, config: &Config, mut values: Box<Values>) -> BodyFlow {
+fn values_of(body: &mut RequestBody<State>, config: &Config, mut values: Box<Values>) -> Flow {
     let (bytes, last) = (body.chunk(), body.is_last());
     let State { masks, api, .. } = &mut *body.state;
     let output = values.push(config, &bytes, last, &mut |value| whole::request(config, *api, value, masks));
@@ -178,21 +178,21 @@ fn values_of(body: &mut RequestBody<State>, config: &Config, mut values: Box<Val
     match output.denial {
         Some(denial) => denied(body, config, denial),
         None if output.unreadable => unreadable(body, config),
-        None => BodyFlow::Continue,
+        None => Flow::Continue,
     }
 }
 
-fn denied(body: &mut RequestBody<State>, config: &Config, denial: crate::Denial) -> BodyFlow {
+fn denied(body: &mut RequestBody<State>, config: &Config, denial: crate::Denial) -> Flow {
     body.state.answered = !config.rules.dry_run;
-    BodyFlow::Reply(config.answers.reply(denial, REQUEST_DENIED).dry_run(config.rules.dry_run))
+    Flow::Reply(config.answers.reply(denial, REQUEST_DENIED).dry_run(config.rules.dry_run))
 }
 
 /// It cannot be told what is in a body.
-fn unreadable(body: &mut RequestBody<State>, config: &Config) -> BodyFlow {
+fn unreadable(body: &mut RequestBody<State>, config: &Config) -> Flow {
     body.state.answered = !config.rules.dry_run;
     body.state.request = Reading::Passes;
     let status = StatusCode::try_from(400).unwrap_or(StatusCode::FORBIDDEN);
-    BodyFlow::Reply(Reply::new(status).details(REQUEST_UNREADABLE).dry_run(config.rules.dry_run))
+    Flow::Reply(Reply::new(status).details(REQUEST_UNREADABLE).dry_run(config.rules.dry_run))
 }
 
 /// Whose API is at a path.

@@ -114,18 +114,18 @@ fn kind(content_type: &[u8]) -> Kind {
 }
 
 /// What has arrived of the body.
-pub fn body(body: &mut ResponseBody<State>, config: &Config) -> BodyFlow {
+pub fn body(body: &mut ResponseBody<State>, config: &Config) -> Flow {
     let last = body.is_last();
     let reading = match &mut body.state {
         Some(state) => std::mem::take(&mut state.response),
         None => Reading::Passes,
     };
     match reading {
-        Reading::Passes => BodyFlow::Continue,
+        Reading::Passes => Flow::Continue,
         Reading::Whole(_) if last => whole(body, config),
         Reading::Whole(looked_at) if config.raw || !is_due(body.held(), looked_at) => {
             put(body, Reading::Whole(looked_at));
-            BodyFlow::Hold
+            Flow::Hold
         }
         Reading::Whole(_) => begin(body, config),
         Reading::Copy(bytes) => copy(body, config, bytes),
@@ -138,7 +138,7 @@ pub fn body(body: &mut ResponseBody<State>, config: &Config) -> BodyFlow {
                 body.replace(b"");
             }
             put(body, Reading::Denied);
-            BodyFlow::Continue
+            Flow::Continue
         }
     }
 }
@@ -150,15 +150,15 @@ fn put(body: &mut ResponseBody<State>, reading: Reading) {
 }
 
 /// The first bytes of a response of which more comes: it waits as long as it may be JSON.
-fn begin(body: &mut ResponseBody<State>, config: &Config) -> BodyFlow {
+fn begin(body: &mut ResponseBody<State>, config: &Config) -> Flow {
     let bytes = body.all();
     match form(&bytes, false) {
-        Form::Other => return BodyFlow::Continue,
+        Form::Other => return Flow::Continue,
         Form::Json if is_broken(config, &bytes) => {}
         Form::Unreadable => {}
         Form::Json | Form::Open => {
             put(body, Reading::Whole(bytes.len()));
-            return BodyFlow::Hold;
+            return Flow::Hold;
         }
     }
     UNREADABLE.add(1);
@@ -172,7 +172,7 @@ fn is_broken(config: &Config, bytes: &[u8]) -> bool {
 }
 
 /// The verdict on a response that is whole.
-fn whole(body: &mut ResponseBody<State>, config: &Config) -> BodyFlow {
+fn whole(body: &mut ResponseBody<State>, config: &Config) -> Flow {
     let bytes = body.all();
     let verdict = with_masks(body, |masks| whole::response(config, &bytes, masks));
     let verdict = verdict.unwrap_or_else(|_| {
@@ -182,19 +182,19 @@ fn whole(body: &mut ResponseBody<State>, config: &Config) -> BodyFlow {
     match verdict.denial {
         Some(denial) if config.rules.dry_run => denied_in_dry_run(denial.cause),
         Some(denial) if config.hold_headers => {
-            return BodyFlow::Reply(config.answers.reply(denial, RESPONSE_DENIED));
+            return Flow::Reply(config.answers.reply(denial, RESPONSE_DENIED));
         }
         Some(denial) => {
             denied_in_place(denial);
             body.replace(config.answers.body(denial.shape));
-            return BodyFlow::Continue;
+            return Flow::Continue;
         }
         None => {}
     }
     if let Some(changed) = verdict.changed {
         body.replace(changed);
     }
-    BodyFlow::Continue
+    Flow::Continue
 }
 
 fn with_masks<T>(body: &ResponseBody<State>, read: impl FnOnce(&Masks) -> T) -> T {
@@ -203,19 +203,19 @@ fn with_masks<T>(body: &ResponseBody<State>, read: impl FnOnce(&Masks) -> T) -> 
 }
 
 /// A response that goes on as it comes, since nothing is denied in a dry run.
-fn copy(body: &mut ResponseBody<State>, config: &Config, mut bytes: Vec<u8>) -> BodyFlow {
+fn copy(body: &mut ResponseBody<State>, config: &Config, mut bytes: Vec<u8>) -> Flow {
     let begins = bytes.len() < BEGINNING;
     bytes.extend(body.chunk());
     if !config.raw && begins && form(&bytes, false) == Form::Other {
-        return BodyFlow::Continue;
+        return Flow::Continue;
     }
     if bytes.len() > LARGEST {
         UNREADABLE.add(1);
-        return BodyFlow::Continue;
+        return Flow::Continue;
     }
     if !body.is_last() {
         put(body, Reading::Copy(bytes));
-        return BodyFlow::Continue;
+        return Flow::Continue;
     }
     let verdict = with_masks(body, |masks| whole::response(config, &bytes, masks));
     let verdict = verdict.unwrap_or_else(|_| {
@@ -225,11 +225,11 @@ fn copy(body: &mut ResponseBody<State>, config: &Config, mut bytes: Vec<u8>) -> 
     if let Some(denial) = verdict.denial {
         denied_in_dry_run(denial.cause);
     }
-    BodyFlow::Continue
+    Flow::Continue
 }
 
 /// What has arrived of a stream of events.
-fn events(body: &mut ResponseBody<State>, config: &Config, mut stream: Box<Stream>) -> BodyFlow {
+fn events(body: &mut ResponseBody<State>, config: &Config, mut stream: Box<Stream>) -> Flow {
     let last = body.is_last();
     let only_looks = config.only_looks();
     // With headers held, what was not let go of yet is in the gateway's buffer, as it has to go on.
@@ -242,14 +242,14 @@ fn events(body: &mut ResponseBody<State>, config: &Config, mut stream: Box<Strea
         DROPPED.add(std::mem::take(&mut stream.dropped));
     }
     if output.broken && !config.rules.dry_run {
-        return BodyFlow::Reset;
+        return Flow::Reset;
     }
     if only_looks {
         // What is held is the copy's: the stream has gone on.
         if !output.broken {
             put(body, Reading::Stream(stream));
         }
-        return BodyFlow::Continue;
+        return Flow::Continue;
     }
     if output.broken {
         output.bytes.extend(stream.rest());
@@ -260,48 +260,48 @@ fn events(body: &mut ResponseBody<State>, config: &Config, mut stream: Box<Strea
         if !output.bytes.is_empty() {
             LOST.add(1);
         }
-        return BodyFlow::Continue;
+        return Flow::Continue;
     }
     if goes_on != all {
         body.replace(&goes_on);
     }
     if let Some(denial) = output.denial {
         if config.hold_headers && began && !stream.shown {
-            return BodyFlow::Reply(config.answers.reply(denial, RESPONSE_DENIED));
+            return Flow::Reply(config.answers.reply(denial, RESPONSE_DENIED));
         }
         denied_in_place(denial);
         put(body, Reading::Denied);
-        return BodyFlow::Continue;
+        return Flow::Continue;
     }
     if output.broken {
-        return BodyFlow::Continue;
+        return Flow::Continue;
     }
     let hold = config.hold_headers && !stream.shown && !last;
     put(body, Reading::Stream(stream));
-    if hold { BodyFlow::Hold } else { BodyFlow::Continue }
+    if hold { Flow::Hold } else { Flow::Continue }
 }
 
 /// What has arrived of lines of JSON.
-fn lines_of(body: &mut ResponseBody<State>, config: &Config, mut lines: Box<Lines>) -> BodyFlow {
+fn lines_of(body: &mut ResponseBody<State>, config: &Config, mut lines: Box<Lines>) -> Flow {
     let (bytes, last) = (body.chunk(), body.is_last());
     let output = with_masks(body, |masks| lines.push(config, masks, &bytes, last));
     UNREADABLE.add(std::mem::take(&mut lines.unreadable));
     if config.only_looks() {
         put(body, Reading::Lines(lines));
-        return BodyFlow::Continue;
+        return Flow::Continue;
     }
     put_back(body, output.bytes, &bytes);
     match output.denial {
         Some(denial) => deny_here(body, config, denial),
         None => {
             put(body, Reading::Lines(lines));
-            BodyFlow::Continue
+            Flow::Continue
         }
     }
 }
 
 /// What has arrived of a response that cannot be read: it goes on byte for byte, unless there is a denied word.
-fn words_of(body: &mut ResponseBody<State>, config: &Config, mut words: Box<Words>) -> BodyFlow {
+fn words_of(body: &mut ResponseBody<State>, config: &Config, mut words: Box<Words>) -> Flow {
     let bytes = if body.held() > 0 { body.all() } else { body.chunk() };
     let mut goes_on = Vec::with_capacity(bytes.len());
     match words.push(config, &bytes, body.is_last(), &mut goes_on) {
@@ -314,13 +314,13 @@ fn words_of(body: &mut ResponseBody<State>, config: &Config, mut words: Box<Word
         None => {
             put_back(body, goes_on, &bytes);
             put(body, Reading::Words(words));
-            BodyFlow::Continue
+            Flow::Continue
         }
     }
 }
 
 /// What has come of a stream that may have no end.
-fn values_of(body: &mut ResponseBody<State>, config: &Config, mut values: Box<Values>) -> BodyFlow {
+fn values_of(body: &mut ResponseBody<State>, config: &Config, mut values: Box<Values>) -> Flow {
     let (bytes, last) = (body.chunk(), body.is_last());
     let output = with_masks(body, |masks| {
         values.push(config, &bytes, last, &mut |value| {
@@ -338,7 +338,7 @@ fn values_of(body: &mut ResponseBody<State>, config: &Config, mut values: Box<Va
         Some(denial) => deny_here(body, config, denial),
         None => {
             put(body, Reading::Values(values));
-            BodyFlow::Continue
+            Flow::Continue
         }
     }
 }
@@ -353,11 +353,11 @@ fn put_back(body: &ResponseBody<State>, new: Vec<u8>, came: &[u8]) {
 }
 
 /// The response ends here.
-fn deny_here(body: &mut ResponseBody<State>, config: &Config, denial: Denial) -> BodyFlow {
+fn deny_here(body: &mut ResponseBody<State>, config: &Config, denial: Denial) -> Flow {
     if config.hold_headers && body.held() > 0 {
-        return BodyFlow::Reply(config.answers.reply(denial, RESPONSE_DENIED));
+        return Flow::Reply(config.answers.reply(denial, RESPONSE_DENIED));
     }
     denied_in_place(denial);
     put(body, Reading::Denied);
-    BodyFlow::Continue
+    Flow::Continue
 }

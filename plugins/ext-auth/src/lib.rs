@@ -46,16 +46,16 @@ impl Plugin for ExtAuth {
         if is_asked { ask_about(request, config, &seen, &headers) } else { Flow::Continue }
     }
 
-    fn on_request_body(body: &mut RequestBody<State>, config: &Config) -> BodyFlow {
+    fn on_request_body(body: &mut RequestBody<State>, config: &Config) -> Flow {
         let (Some(max), Some(question)) = (config.max_body, body.state.question.take()) else {
-            return BodyFlow::Continue;
+            return Flow::Continue;
         };
         if body.size() > max {
-            return BodyFlow::Reply(too_large(config));
+            return Flow::Reply(too_large(config));
         }
         if !body.is_last() {
             body.state.question = Some(question);
-            return BodyFlow::Hold;
+            return Flow::Hold;
         }
         let bytes = body.all();
         body.wait(config, async |request, config| {
@@ -120,11 +120,11 @@ impl From<Decision> for Flow {
     }
 }
 
-impl From<Decision> for BodyFlow {
+impl From<Decision> for Flow {
     fn from(decision: Decision) -> Self {
         match decision {
-            Decision::Continue => BodyFlow::Continue,
-            Decision::Reply(reply) => BodyFlow::Reply(reply),
+            Decision::Continue => Flow::Continue,
+            Decision::Reply(reply) => Flow::Reply(reply),
         }
     }
 }

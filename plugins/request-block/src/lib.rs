@@ -37,18 +37,18 @@ impl Plugin for RequestBlock {
         }
     }
 
-    fn on_request_body(body: &mut RequestBody<Self::State>, config: &Config) -> BodyFlow {
+    fn on_request_body(body: &mut RequestBody<Self::State>, config: &Config) -> Flow {
         let Some(patterns) = &config.bodies else {
-            return BodyFlow::Continue;
+            return Flow::Continue;
         };
         let chunk = body.chunk();
         if let Some(index) = body.state.feed(patterns, &chunk) {
-            return BodyFlow::Reply(blocked(config, Match::Body(index)));
+            return Flow::Reply(blocked(config, Match::Body(index)));
         }
         match config.body_mode {
             // What has no end goes on piece by piece, each looked at: its peers wait for one another.
-            BodyMode::Hold if !body.kind().is_open_ended() => BodyFlow::Hold,
-            BodyMode::Hold | BodyMode::Stream => BodyFlow::Continue,
+            BodyMode::Hold if !body.kind().is_open_ended() => Flow::Hold,
+            BodyMode::Hold | BodyMode::Stream => Flow::Continue,
         }
     }
 

@@ -167,7 +167,7 @@ mod tests {
                     type State = State;
                     /// What it looks at.
                     #[inline]
-                    fn on_request_body(body: &mut RequestBody, _: &Config) -> BodyFlow { inner! { fn on_tick() {} } }
+                    fn on_request_body(body: &mut RequestBody, _: &Config) -> Flow { inner! { fn on_tick() {} } }
                 }
             },
         );

@@ -59,7 +59,7 @@
 //! | fields of `MyPlugin` | fields of `State`; `log` and `context_id` are not needed |
 //! | `on_http_request_headers` … | [`on_request_headers`](Plugin::on_request_headers) … |
 //! | `Action::Continue` | [`Flow::Continue`](crate::Flow::Continue) |
-//! | `Action::Pause` in a body callback | [`BodyFlow::Hold`](crate::BodyFlow::Hold) |
+//! | `Action::Pause` in a body callback | [`Flow::Hold`](crate::Flow::Hold) |
 //! | `Action::Pause` until a call is answered | [`Flow::Wait`](crate::Flow::Wait), by [`wait`](crate::RequestHeaders::wait) |
 //! | `send_http_response` and `Action::Pause` | [`Flow::Reply`](crate::Flow::Reply) |
 //! | `self.log.info(&format!(…))` | [`info!(…)`](crate::info), which formats only what is written |

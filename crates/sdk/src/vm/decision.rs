@@ -3,8 +3,8 @@
 use super::answer::{HOST_FAILURE, answer, fail};
 use super::{Choice, Half, Progress, Stream, task};
 use crate::abi::{CONTINUE, PAUSE};
-use crate::flow::{Decided, Outcome};
-use crate::{Plugin, host};
+use crate::flow::{HostFailed, Outcome};
+use crate::{Flow, Plugin, host};
 
 /// Where in its half of a stream a decision falls.
 #[derive(Clone, Copy)]
@@ -40,14 +40,14 @@ pub(super) fn conclude<P: Plugin>(
     half: Half,
     choice: &Choice<P::Config>,
     point: Point,
-    decided: impl Decided,
+    flow: Flow,
     failed: bool,
 ) -> u32 {
-    if decided.goes_on() && !failed {
+    if matches!(flow, Flow::Continue) && !failed {
         stream.note_end(half, point);
         return CONTINUE;
     }
-    conclude_otherwise(context, stream, half, choice, point, decided, failed)
+    conclude_otherwise(context, stream, half, choice, point, flow, failed)
 }
 
 #[inline(never)]
@@ -57,10 +57,10 @@ fn conclude_otherwise<P: Plugin>(
     half: Half,
     choice: &Choice<P::Config>,
     point: Point,
-    decided: impl Decided,
+    flow: Flow,
     failed: bool,
 ) -> u32 {
-    let outcome = if failed { Outcome::Failed } else { decided.into() };
+    let outcome = if failed { Err(HostFailed) } else { Ok(flow) };
     resolve(context, stream, half, choice, point, outcome)
 }
 
@@ -76,27 +76,27 @@ pub(super) fn resolve<P: Plugin>(
 ) -> u32 {
     stream.note_end(half, point);
     let action = match outcome {
-        Outcome::Continue => CONTINUE,
-        Outcome::Hold if point.is_end() || stream.goes_on(half) => CONTINUE,
-        Outcome::Hold => PAUSE,
-        Outcome::Failed => fail::<P>(half.stream, HOST_FAILURE),
-        Outcome::Reply(reply) => {
+        Ok(Flow::Continue) => CONTINUE,
+        Ok(Flow::Hold) if point.is_end() || stream.goes_on(half) => CONTINUE,
+        Ok(Flow::Hold) => PAUSE,
+        Err(HostFailed) => fail::<P>(half.stream, HOST_FAILURE),
+        Ok(Flow::Reply(reply)) => {
             stream.progress(half.phase).decided = true;
             answer::<P>(&reply, choice.rule, half.stream)
         }
-        Outcome::Reset => {
+        Ok(Flow::Reset) => {
             stream.progress(half.phase).decided = true;
             match host::close_stream(half.stream) {
                 Ok(()) => PAUSE,
                 Err(_) => fail::<P>(half.stream, HOST_FAILURE),
             }
         }
-        Outcome::Wait(work) if P::CALL_OUTS => {
+        Ok(Flow::Wait(work)) if P::CALL_OUTS => {
             stream.progress(half.phase).hold(point);
             return task::begin(context, stream, half, choice, point, work);
         }
         // Without call-outs no work can be made.
-        Outcome::Wait(_) => fail::<P>(half.stream, HOST_FAILURE),
+        Ok(Flow::Wait(_)) => fail::<P>(half.stream, HOST_FAILURE),
     };
     if action == PAUSE {
         stream.progress(half.phase).hold(point);

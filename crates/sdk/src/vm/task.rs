@@ -9,7 +9,7 @@ use super::{Choice, Config, Context, Half, Phase, REQUEST, RESPONSE, Stream, Vm,
 use crate::Plugin;
 use crate::abi::{CONTINUE, PAUSE};
 use crate::call::{self, Delivery, Kind, Owner};
-use crate::flow::{Outcome, Work};
+use crate::flow::{HostFailed, Outcome, Work};
 use crate::host;
 use crate::wait::Parked;
 
@@ -48,7 +48,7 @@ pub(super) fn begin<P: Plugin>(
     work: Work,
 ) -> u32 {
     let Ok(parked) = work.parked.downcast::<Parked<P::State>>() else {
-        return resolve(context, stream, half, choice, point, Outcome::Failed);
+        return resolve(context, stream, half, choice, point, Err(HostFailed));
     };
     let state = stream.state.take();
     let has_state = state.is_some();
@@ -99,7 +99,7 @@ fn advance<P: Plugin>(context: u32, stream: &mut Stream<P>, half: Half) -> Optio
         }
         Poll::Pending => {
             crate::error!("{}: work waits for nothing that could come: it is given up", P::NAME);
-            Outcome::Failed
+            Err(HostFailed)
         }
         Poll::Ready(outcome) => outcome,
     };
@@ -109,7 +109,7 @@ fn advance<P: Plugin>(context: u32, stream: &mut Stream<P>, half: Half) -> Optio
         stream.state = parked.state.take();
     }
     let failed = parked.failed.take();
-    Some((point, if failed { Outcome::Failed } else { outcome }))
+    Some((point, if failed { Err(HostFailed) } else { outcome }))
 }
 
 impl<P: Plugin> Vm<P> {
