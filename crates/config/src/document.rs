@@ -6,11 +6,11 @@ use std::cell::RefCell;
 use serde::Deserialize;
 
 use crate::host::HostPattern;
-use crate::inherit::{Fields, Kept, Lent, Overlay};
+use crate::inherit::{BorrowedFields, Fields, Overlay, OwnedValue};
 use crate::names::{self, Kind};
 use crate::path::Path;
 use crate::rules::Conditions;
-use crate::source::{self, Found, Object, Receive};
+use crate::source::{self, Object, RawValue, Receive};
 use crate::strict::{Context, Strict};
 use crate::{ConfigError, Configuration, FieldError, NonEmptyString, suggest};
 
@@ -72,8 +72,11 @@ impl<C: Configuration> Document<C> {
     }
 }
 
-fn read_document<C: Configuration>(found: Found<'_>, context: &Context) -> Result<Document<C>, ConfigError> {
-    let Found::Object(object) = found else {
+fn read_document<C: Configuration>(
+    found: RawValue<'_>,
+    context: &Context,
+) -> Result<Document<C>, ConfigError> {
+    let RawValue::Object(object) = found else {
         return Err(found.is_not(&"an object"));
     };
     let rules = RefCell::new(None);
@@ -103,10 +106,10 @@ fn read_document<C: Configuration>(found: Found<'_>, context: &Context) -> Resul
 /// Reads a document whose rules start from its global fields: these first, wherever they stand, so that a
 /// mistake in one is found there, and not in every rule.
 fn read_inheriting<C: Configuration>(
-    found: Found<'_>,
+    found: RawValue<'_>,
     context: &Context,
 ) -> Result<Document<C>, ConfigError> {
-    let Found::Object(object) = found else {
+    let RawValue::Object(object) = found else {
         return Err(found.is_not(&"an object"));
     };
     let mut fields = Fields::new();
@@ -115,7 +118,7 @@ fn read_inheriting<C: Configuration>(
         if is_condition(&key) {
             return Err(key_error(&key, MISPLACED));
         }
-        let value = Kept::value(object).map_err(|error| error.locate(&Path::Key(&Path::Root, &key)))?;
+        let value = OwnedValue::value(object).map_err(|error| error.locate(&Path::Key(&Path::Root, &key)))?;
         if key != RULES {
             fields.push((key, value));
         } else if rules.replace(value).is_some() {
@@ -123,13 +126,15 @@ fn read_inheriting<C: Configuration>(
         }
     }
     let global = if !fields.is_empty() || rules.is_none() {
-        Some(configuration(&mut Lent::fields(&fields), &Path::Root, context)?)
+        Some(configuration(&mut BorrowedFields::fields(&fields), &Path::Root, context)?)
     } else {
         None
     };
     let rules = rules.map(|rules| {
         let path = Path::Key(&Path::Root, RULES);
-        list(&mut Lent::value(&rules), &path, |found, path| read_rule(found, path, &fields, context))
+        list(&mut BorrowedFields::value(&rules), &path, |found, path| {
+            read_rule(found, path, &fields, context)
+        })
     });
     whole(global, rules.transpose()?.unwrap_or_default())
 }
@@ -145,12 +150,12 @@ fn whole<C>(global: Option<C>, rules: Vec<Rule<C>>) -> Result<Document<C>, Confi
 
 /// Reads a rule, which starts from the `global` fields where the plug-in says so.
 fn read_rule<C: Configuration>(
-    found: Found<'_>,
+    found: RawValue<'_>,
     path: &Path<'_>,
-    global: &[(String, Kept)],
+    global: &[(String, OwnedValue)],
     context: &Context,
 ) -> Result<Rule<C>, ConfigError> {
-    let Found::Object(object) = found else {
+    let RawValue::Object(object) = found else {
         return Err(found.is_not(&"an object with a condition and fields"));
     };
     let mut conditions = Conditions::default();
@@ -200,8 +205,8 @@ fn read_condition<T>(
         return Err(key_error("", TWICE).locate(path));
     }
     *values = list(object, path, |found, _| match found {
-        Found::Str("") => Err(key_error("", NonEmptyString::EMPTY)),
-        Found::Str(name) => parse(name).map_err(|message| key_error("", message)),
+        RawValue::Str("") => Err(key_error("", NonEmptyString::EMPTY)),
+        RawValue::Str(name) => parse(name).map_err(|message| key_error("", message)),
         other => Err(other.is_not(&"a string")),
     })?;
     if values.is_empty() {
@@ -215,12 +220,12 @@ fn read_condition<T>(
 fn list<T>(
     object: &mut dyn Object,
     path: &Path<'_>,
-    mut read: impl FnMut(Found<'_>, &Path<'_>) -> Result<T, ConfigError>,
+    mut read: impl FnMut(RawValue<'_>, &Path<'_>) -> Result<T, ConfigError>,
 ) -> Result<Vec<T>, ConfigError> {
     let mut entries = Vec::new();
     object
         .value(&mut |found| {
-            let Found::List(list) = found else {
+            let RawValue::List(list) = found else {
                 return Err(found.is_not(&"a list"));
             };
             loop {
@@ -244,7 +249,7 @@ fn configuration<C: Configuration>(
     path: &Path<'_>,
     context: &Context,
 ) -> Result<C, ConfigError> {
-    let fields = C::Fields::deserialize(Strict { found: Found::Object(fields), path, context })?;
+    let fields = C::Fields::deserialize(Strict { found: RawValue::Object(fields), path, context })?;
     C::check(fields).map_err(|error| ConfigError::from(error).locate(path))
 }
 
@@ -254,7 +259,7 @@ fn inheriting<C: Configuration>(
     path: &Path<'_>,
     context: &Context,
 ) -> Result<C, ConfigError> {
-    let fields = C::Fields::deserialize(Strict { found: Found::Object(overlay), path, context })?;
+    let fields = C::Fields::deserialize(Strict { found: RawValue::Object(overlay), path, context })?;
     C::check(fields).map_err(|error| ConfigError::from(overlay.explain(error)).locate(path))
 }
 

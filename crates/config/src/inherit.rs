@@ -5,56 +5,56 @@
 
 use std::slice;
 
-use crate::source::{Found, List, Object, Receive};
+use crate::source::{List, Object, RawValue, Receive};
 use crate::{ConfigError, FieldError};
 
 /// A value that can be read more than once.
-pub(crate) enum Kept {
+pub(crate) enum OwnedValue {
     Bool(bool),
     Signed(i64),
     Unsigned(u64),
     Float(f64),
     Str(String),
     Nothing,
-    List(Vec<Kept>),
+    List(Vec<OwnedValue>),
     Object(Fields),
 }
 
 /// Keys and values in their order. A key that stands there twice is kept twice, and refused where it is read.
-pub(crate) type Fields = Vec<(String, Kept)>;
+pub(crate) type Fields = Vec<(String, OwnedValue)>;
 
-impl Kept {
-    fn of(found: Found<'_>) -> Result<Self, ConfigError> {
+impl OwnedValue {
+    fn of(found: RawValue<'_>) -> Result<Self, ConfigError> {
         Ok(match found {
-            Found::Bool(value) => Kept::Bool(value),
-            Found::Signed(value) => Kept::Signed(value),
-            Found::Unsigned(value) => Kept::Unsigned(value),
-            Found::Float(value) => Kept::Float(value),
-            Found::Str(value) => Kept::Str(value.to_string()),
-            Found::Nothing => Kept::Nothing,
-            Found::List(list) => {
+            RawValue::Bool(value) => OwnedValue::Bool(value),
+            RawValue::Signed(value) => OwnedValue::Signed(value),
+            RawValue::Unsigned(value) => OwnedValue::Unsigned(value),
+            RawValue::Float(value) => OwnedValue::Float(value),
+            RawValue::Str(value) => OwnedValue::Str(value.to_string()),
+            RawValue::Nothing => OwnedValue::Nothing,
+            RawValue::List(list) => {
                 let mut entries = Vec::new();
                 while list.next(&mut |found| {
-                    entries.push(Kept::of(found)?);
+                    entries.push(OwnedValue::of(found)?);
                     Ok(())
                 })? {}
-                Kept::List(entries)
+                OwnedValue::List(entries)
             }
-            Found::Object(object) => {
+            RawValue::Object(object) => {
                 let mut fields = Fields::new();
                 while let Some(key) = object.next_key()? {
-                    fields.push((key, Kept::value(object)?));
+                    fields.push((key, OwnedValue::value(object)?));
                 }
-                Kept::Object(fields)
+                OwnedValue::Object(fields)
             }
         })
     }
 
     /// Keeps the value of the key that came last.
     pub(crate) fn value(object: &mut dyn Object) -> Result<Self, ConfigError> {
-        let mut kept = Kept::Nothing;
+        let mut kept = OwnedValue::Nothing;
         object.value(&mut |found| {
-            kept = Kept::of(found)?;
+            kept = OwnedValue::of(found)?;
             Ok(())
         })?;
         Ok(kept)
@@ -62,43 +62,43 @@ impl Kept {
 
     fn lend(&self, receive: Receive<'_>) -> Result<(), ConfigError> {
         match self {
-            Kept::Bool(value) => receive(Found::Bool(*value)),
-            Kept::Signed(value) => receive(Found::Signed(*value)),
-            Kept::Unsigned(value) => receive(Found::Unsigned(*value)),
-            Kept::Float(value) => receive(Found::Float(*value)),
-            Kept::Str(value) => receive(Found::Str(value)),
-            Kept::Nothing => receive(Found::Nothing),
-            Kept::List(entries) => receive(Found::List(&mut entries.iter())),
-            Kept::Object(fields) => receive(Found::Object(&mut Lent::fields(fields))),
+            OwnedValue::Bool(value) => receive(RawValue::Bool(*value)),
+            OwnedValue::Signed(value) => receive(RawValue::Signed(*value)),
+            OwnedValue::Unsigned(value) => receive(RawValue::Unsigned(*value)),
+            OwnedValue::Float(value) => receive(RawValue::Float(*value)),
+            OwnedValue::Str(value) => receive(RawValue::Str(value)),
+            OwnedValue::Nothing => receive(RawValue::Nothing),
+            OwnedValue::List(entries) => receive(RawValue::List(&mut entries.iter())),
+            OwnedValue::Object(fields) => receive(RawValue::Object(&mut BorrowedFields::fields(fields))),
         }
     }
 }
 
-impl List for slice::Iter<'_, Kept> {
+impl List for slice::Iter<'_, OwnedValue> {
     fn next(&mut self, receive: Receive<'_>) -> Result<bool, ConfigError> {
         Iterator::next(self).map_or(Ok(false), |kept| kept.lend(receive).map(|()| true))
     }
 }
 
-/// Kept fields as an object that can be read once.
-pub(crate) struct Lent<'a> {
-    fields: slice::Iter<'a, (String, Kept)>,
+/// OwnedValue fields as an object that can be read once.
+pub(crate) struct BorrowedFields<'a> {
+    fields: slice::Iter<'a, (String, OwnedValue)>,
     /// The value of the key that came last.
-    value: &'a Kept,
+    value: &'a OwnedValue,
 }
 
-impl<'a> Lent<'a> {
-    pub(crate) fn fields(fields: &'a [(String, Kept)]) -> Self {
-        Lent { fields: fields.iter(), value: &Kept::Nothing }
+impl<'a> BorrowedFields<'a> {
+    pub(crate) fn fields(fields: &'a [(String, OwnedValue)]) -> Self {
+        BorrowedFields { fields: fields.iter(), value: &OwnedValue::Nothing }
     }
 
     /// An object whose key has been read already.
-    pub(crate) fn value(value: &'a Kept) -> Self {
-        Lent { fields: slice::Iter::default(), value }
+    pub(crate) fn value(value: &'a OwnedValue) -> Self {
+        BorrowedFields { fields: slice::Iter::default(), value }
     }
 }
 
-impl Object for Lent<'_> {
+impl Object for BorrowedFields<'_> {
     fn next_key(&mut self) -> Result<Option<String>, ConfigError> {
         let next = self.fields.next();
         Ok(next.map(|(key, value)| {
@@ -118,13 +118,19 @@ pub(crate) struct Overlay<'a> {
     written: Vec<String>,
     /// Whether the rule's own fields have all been read.
     rule_is_read: bool,
-    global: &'a [(String, Kept)],
-    inherited: Lent<'a>,
+    global: &'a [(String, OwnedValue)],
+    inherited: BorrowedFields<'a>,
 }
 
 impl<'a> Overlay<'a> {
-    pub(crate) fn new(rule: &'a mut dyn Object, global: &'a [(String, Kept)]) -> Self {
-        Overlay { rule, written: Vec::new(), rule_is_read: false, global, inherited: Lent::fields(global) }
+    pub(crate) fn new(rule: &'a mut dyn Object, global: &'a [(String, OwnedValue)]) -> Self {
+        Overlay {
+            rule,
+            written: Vec::new(),
+            rule_is_read: false,
+            global,
+            inherited: BorrowedFields::fields(global),
+        }
     }
 
     /// Says of a field that does not go with those of the rule where it comes from: it is good where it stands.

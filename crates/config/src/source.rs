@@ -2,7 +2,7 @@
 //!
 //! A deserializer that is generic over the format is compiled anew for every type that a plug-in reads:
 //! `serde_json`'s parser stood a dozen times in the smallest module. Here it is compiled once, for
-//! [`Bridge`], and everything above works with [`Found`]. Nothing is buffered: a value that holds others
+//! [`Bridge`], and everything above works with [`RawValue`]. Nothing is buffered: a value that holds others
 //! lends them out one by one.
 
 use std::fmt;
@@ -15,7 +15,7 @@ use serde::de::{
 use crate::ConfigError;
 
 /// One value.
-pub(crate) enum Found<'a> {
+pub(crate) enum RawValue<'a> {
     Bool(bool),
     Signed(i64),
     Unsigned(u64),
@@ -26,25 +26,25 @@ pub(crate) enum Found<'a> {
     Object(&'a mut dyn Object),
 }
 
-impl Found<'_> {
+impl RawValue<'_> {
     /// The error for a value that is of the wrong kind.
     pub(crate) fn is_not(&self, expected: &dyn Expected) -> ConfigError {
         let found = match self {
-            Found::Bool(value) => Unexpected::Bool(*value),
-            Found::Signed(value) => Unexpected::Signed(*value),
-            Found::Unsigned(value) => Unexpected::Unsigned(*value),
-            Found::Float(value) => Unexpected::Float(*value),
-            Found::Str(value) => Unexpected::Str(value),
-            Found::Nothing => Unexpected::Unit,
-            Found::List(_) => Unexpected::Seq,
-            Found::Object(_) => Unexpected::Map,
+            RawValue::Bool(value) => Unexpected::Bool(*value),
+            RawValue::Signed(value) => Unexpected::Signed(*value),
+            RawValue::Unsigned(value) => Unexpected::Unsigned(*value),
+            RawValue::Float(value) => Unexpected::Float(*value),
+            RawValue::Str(value) => Unexpected::Str(value),
+            RawValue::Nothing => Unexpected::Unit,
+            RawValue::List(_) => Unexpected::Seq,
+            RawValue::Object(_) => Unexpected::Map,
         };
         ConfigError::invalid_type(found, expected)
     }
 }
 
 /// What is done with a value that was found.
-pub(crate) type Receive<'a> = &'a mut dyn FnMut(Found<'_>) -> Result<(), ConfigError>;
+pub(crate) type Receive<'a> = &'a mut dyn FnMut(RawValue<'_>) -> Result<(), ConfigError>;
 
 /// The entries of a list, in order.
 pub(crate) trait List {
@@ -79,7 +79,7 @@ struct Bridge<'a> {
 }
 
 impl Bridge<'_> {
-    fn pass<E: serde::de::Error>(self, found: Found<'_>) -> Result<(), E> {
+    fn pass<E: serde::de::Error>(self, found: RawValue<'_>) -> Result<(), E> {
         (self.receive)(found).map_err(|error| {
             *self.error = Some(error);
             E::custom("")
@@ -103,35 +103,35 @@ impl<'de> Visitor<'de> for Bridge<'_> {
     }
 
     fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<(), E> {
-        self.pass(Found::Bool(value))
+        self.pass(RawValue::Bool(value))
     }
 
     fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<(), E> {
-        self.pass(Found::Signed(value))
+        self.pass(RawValue::Signed(value))
     }
 
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
-        self.pass(Found::Unsigned(value))
+        self.pass(RawValue::Unsigned(value))
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<(), E> {
-        self.pass(Found::Float(value))
+        self.pass(RawValue::Float(value))
     }
 
     fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<(), E> {
-        self.pass(Found::Str(value))
+        self.pass(RawValue::Str(value))
     }
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
-        self.pass(Found::Nothing)
+        self.pass(RawValue::Nothing)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<(), A::Error> {
-        self.pass(Found::List(&mut Entries(list, PhantomData)))
+        self.pass(RawValue::List(&mut Entries(list, PhantomData)))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<(), A::Error> {
-        self.pass(Found::Object(&mut Entries(object, PhantomData)))
+        self.pass(RawValue::Object(&mut Entries(object, PhantomData)))
     }
 }
 

@@ -10,7 +10,7 @@ use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::path::Path;
-use crate::source::{Found, List, Object, Receive};
+use crate::source::{List, Object, RawValue, Receive};
 use crate::{ConfigError, suggest};
 
 /// What one reading of one document shares.
@@ -64,7 +64,7 @@ pub(crate) fn from_json<T: serde::de::DeserializeOwned>(
 
 /// A value with its place; see the module.
 pub(crate) struct Strict<'f, 'c> {
-    pub(crate) found: Found<'f>,
+    pub(crate) found: RawValue<'f>,
     pub(crate) path: &'c Path<'c>,
     pub(crate) context: &'c Context,
 }
@@ -75,21 +75,21 @@ impl<'de> Deserializer<'de> for Strict<'_, '_> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConfigError> {
         let (path, context) = (self.path, self.context);
         match self.found {
-            Found::Bool(value) => visitor.visit_bool(value),
-            Found::Signed(value) => visitor.visit_i64(value),
-            Found::Unsigned(value) => visitor.visit_u64(value),
-            Found::Float(value) => visitor.visit_f64(value),
-            Found::Str(value) => visitor.visit_str(value),
-            Found::Nothing => visitor.visit_unit(),
-            Found::List(list) => visitor.visit_seq(Entries { list, index: 0, path, context }),
-            Found::Object(object) => visitor.visit_map(Keys { object, key: String::new(), path, context }),
+            RawValue::Bool(value) => visitor.visit_bool(value),
+            RawValue::Signed(value) => visitor.visit_i64(value),
+            RawValue::Unsigned(value) => visitor.visit_u64(value),
+            RawValue::Float(value) => visitor.visit_f64(value),
+            RawValue::Str(value) => visitor.visit_str(value),
+            RawValue::Nothing => visitor.visit_unit(),
+            RawValue::List(list) => visitor.visit_seq(Entries { list, index: 0, path, context }),
+            RawValue::Object(object) => visitor.visit_map(Keys { object, key: String::new(), path, context }),
         }
         .map_err(|error: ConfigError| error.locate(path))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ConfigError> {
         match self.found {
-            Found::Nothing => visitor.visit_none(),
+            RawValue::Nothing => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
     }

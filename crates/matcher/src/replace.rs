@@ -4,7 +4,7 @@
 //! in the list, and of one expression the one that Perl would choose. What was put in the place of a match is not
 //! searched again. The syntax is RE2's, as in [`crate::regexes`], and nothing backtracks.
 //!
-//! A match has at most [`LONGEST`] bytes; of what would be longer, a part may match.
+//! A match has at most [`MAX_MATCH_BYTES`] bytes; of what would be longer, a part may match.
 //!
 //! Where more text may come, a match is certain only when no further character can change it: until then its beginning
 //! is [`Next::Open`], and whoever passes text on holds back what follows it.
@@ -37,13 +37,13 @@ use regex_syntax::hir::Hir;
 use crate::case::Case;
 use crate::regexes::{NFA_BYTES, RegexError, parse};
 
-mod seen;
+mod search_cache;
 
-pub use seen::Seen;
+pub use search_cache::SearchCache;
 
 /// The longest match, and how much of a text is searched at once. A search may read far past the match that it finds,
-/// and so a text full of short matches could be read once for each of them: this bounds it, and [`Seen`] what is left.
-pub const LONGEST: usize = 4 << 10;
+/// and so a text full of short matches could be read once for each of them: this bounds it, and [`SearchCache`] what is left.
+pub const MAX_MATCH_BYTES: usize = 4 << 10;
 
 /// How much memory each of the two lazily built automata may take, or what a handful of states need.
 const CACHE_BYTES: usize = 256 << 10;
@@ -129,12 +129,19 @@ impl Replacer {
     /// `^`. `ended` is whether nothing follows the text. Only what begins in the last `longest` bytes of a text that
     /// goes on can be [`Next::Open`]: a match that would be longer counts as it is by then.
     pub fn find(&self, text: &str, from: usize, ended: bool, longest: usize) -> Next {
-        self.find_again(&mut Seen::default(), text, from, ended, longest)
+        self.find_again(&mut SearchCache::default(), text, from, ended, longest)
     }
 
     /// As [`find`](Self::find), for one of many searches of a text: `seen` is new for each text, and `ended` and `longest`
     /// stay the same.
-    pub fn find_again(&self, seen: &mut Seen, text: &str, from: usize, ended: bool, longest: usize) -> Next {
+    pub fn find_again(
+        &self,
+        seen: &mut SearchCache,
+        text: &str,
+        from: usize,
+        ended: bool,
+        longest: usize,
+    ) -> Next {
         let (cache, dfa_cache) = &mut *self.caches.borrow_mut();
         let found = self.search(cache, dfa_cache, seen, text, from);
         let open = match seen.open {
@@ -155,15 +162,15 @@ impl Replacer {
         &self,
         cache: &mut meta::Cache,
         dfa_cache: &mut Cache,
-        seen: &mut Seen,
+        seen: &mut SearchCache,
         text: &str,
         mut from: usize,
     ) -> Option<(usize, usize, usize)> {
         let again = seen.counts();
         while from < text.len() {
             // The parts of a text are the same for all of its searches, and overlap by the longest match.
-            let late = (from / LONGEST + 1) * LONGEST;
-            let end = ceil(text, late + LONGEST);
+            let late = (from / MAX_MATCH_BYTES + 1) * MAX_MATCH_BYTES;
+            let end = ceil(text, late + MAX_MATCH_BYTES);
             let late = if end < text.len() { ceil(text, late) } else { end };
             let known = match again {
                 true => seen.end(&self.dfa, dfa_cache, text, from..end).ok(),

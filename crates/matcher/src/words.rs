@@ -18,19 +18,19 @@
 //! first: a text may end before the longer ones do.
 //!
 //! ```
-//! use matcher::words::{Categories, Dictionary, Found, Words, tables};
+//! use matcher::words::{Categories, Dictionary, WordMatch, Words, tables};
 //!
 //! let words = Words::new(&["hello world", "代理", "C++"])?;
-//! assert_eq!(words.find("Say: ＨＥＬＬＯ world", 0, true), Found::Word { start: 5, end: 26 });
-//! assert_eq!(words.find("say hello worlds", 0, true), Found::None);
-//! assert_eq!(words.find("say hello world", 0, false), Found::Open { start: 4 });
+//! assert_eq!(words.find("Say: ＨＥＬＬＯ world", 0, true), WordMatch::Word { start: 5, end: 26 });
+//! assert_eq!(words.find("say hello worlds", 0, true), WordMatch::None);
+//! assert_eq!(words.find("say hello world", 0, false), WordMatch::Open { start: 4 });
 //!
 //! // Mostly in a `build.rs`, which writes the tables into a file that the plug-in includes.
 //! let tables = tables(&[("gambling", &["online casino", "赌博"]), ("drugs", &["冰毒"])])?;
 //! let dictionary = Dictionary::from_tables(&tables)?;
 //! let gambling = dictionary.category("gambling").ok_or("no such category")?;
-//! assert_eq!(dictionary.find(gambling, "买冰毒和赌博", 0, true), Found::Word { start: 12, end: 18 });
-//! assert_eq!(dictionary.find(Categories::ALL, "买冰毒和赌博", 0, true), Found::Word { start: 3, end: 9 });
+//! assert_eq!(dictionary.find(gambling, "买冰毒和赌博", 0, true), WordMatch::Word { start: 12, end: 18 });
+//! assert_eq!(dictionary.find(Categories::ALL, "买冰毒和赌博", 0, true), WordMatch::Word { start: 3, end: 9 });
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -48,11 +48,11 @@ use format::Tables;
 
 /// How many characters a word may have. It bounds what one place in a text can cost, and what a text that is not
 /// complete may hold back.
-pub const LONGEST: usize = 128;
+pub const MAX_WORD_CHARS: usize = 128;
 
 /// What stands in a text from some place on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub enum WordMatch {
     /// No word begins in the text, and none can once more text comes.
     None,
     /// The leftmost word; of several that begin there, the shortest.
@@ -93,7 +93,7 @@ pub enum WordError {
         /// Its position in its list.
         index: usize,
     },
-    /// A word has more than [`LONGEST`] characters.
+    /// A word has more than [`MAX_WORD_CHARS`] characters.
     TooLong {
         /// Its position in its list.
         index: usize,
@@ -119,10 +119,10 @@ impl Words {
 
     /// The leftmost word that begins in `text` at `from` or later. What is before `from` is only looked at for
     /// whether a word of the text begins there. `ended` is whether nothing follows the text.
-    pub fn find(&self, text: &str, from: usize, ended: bool) -> Found {
+    pub fn find(&self, text: &str, from: usize, ended: bool) -> WordMatch {
         match Tables::parse(&self.tables) {
             Some(tables) => tables.find(Categories::ALL, text, from, ended),
-            None => Found::None,
+            None => WordMatch::None,
         }
     }
 
@@ -139,8 +139,8 @@ impl<'a> Dictionary<'a> {
     }
 
     /// As [`Words::find`], for the words of some categories. Where the text may go on, a word of another category
-    /// that has begun may be [`Found::Open`] too.
-    pub fn find(&self, categories: Categories, text: &str, from: usize, ended: bool) -> Found {
+    /// that has begun may be [`WordMatch::Open`] too.
+    pub fn find(&self, categories: Categories, text: &str, from: usize, ended: bool) -> WordMatch {
         self.0.find(categories, text, from, ended)
     }
 
@@ -162,7 +162,7 @@ impl Categories {
     /// Every category.
     pub const ALL: Self = Self(u16::MAX);
     /// How many there can be.
-    const MOST: usize = 16;
+    const MAX: usize = 16;
 
     fn numbered(index: usize) -> Self {
         Self(u32::try_from(index).ok().and_then(|index| 1u16.checked_shl(index)).unwrap_or(0))
@@ -192,11 +192,11 @@ impl fmt::Display for WordError {
             }
             Self::TooLong { index } => write!(
                 f,
-                "entry {index} has more than {LONGEST} characters: write the part of it that is never innocent"
+                "entry {index} has more than {MAX_WORD_CHARS} characters: write the part of it that is never innocent"
             ),
             Self::TooMany => f.write_str("too many words for one set: write fewer"),
             Self::Categories => {
-                write!(f, "write at most {} categories, with names of 1 to 255 bytes", Categories::MOST)
+                write!(f, "write at most {} categories, with names of 1 to 255 bytes", Categories::MAX)
             }
         }
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use crate::abi::{BufferType, MapType};
 use crate::call::CallOuts;
-use crate::wait::{self, Waits};
+use crate::wait::{self, WaitConfig};
 use crate::{Flow, StreamKind, WaitingRequest, WaitingResponse, host};
 
 /// Bytes of a request's body, in [`Plugin::on_request_body`](crate::Plugin::on_request_body).
@@ -14,7 +14,7 @@ pub struct RequestBody<'a, S = ()> {
     /// What this request keeps from callback to callback.
     pub state: &'a mut S,
     pub(crate) body: Body,
-    pub(crate) waits: Waits<'a>,
+    pub(crate) waits: WaitConfig<'a>,
 }
 
 impl<S: Default + 'static> RequestBody<'_, S> {
@@ -43,7 +43,7 @@ pub struct ResponseBody<'a, S = ()> {
     /// What the request kept; absent when this plug-in never saw the request.
     pub state: Option<&'a mut S>,
     pub(crate) body: Body,
-    pub(crate) waits: Waits<'a>,
+    pub(crate) waits: WaitConfig<'a>,
 }
 
 impl<S: Default + 'static> ResponseBody<'_, S> {

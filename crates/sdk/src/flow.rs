@@ -43,8 +43,8 @@ pub(crate) type Outcome = Result<Flow, HostFailed>;
 /// Work that continues after a callback; created by [`RequestHeaders::wait`](crate::RequestHeaders::wait).
 pub struct Work {
     pub(crate) future: Pin<Box<dyn Future<Output = Outcome>>>,
-    /// A [`Parked`](crate::wait::Parked) state, of a type that only the plug-in knows.
-    pub(crate) parked: Rc<dyn Any>,
+    /// A [`StateSlot`](crate::wait::StateSlot) state, of a type that only the plug-in knows.
+    pub(crate) slot: Rc<dyn Any>,
 }
 
 impl fmt::Debug for Work {

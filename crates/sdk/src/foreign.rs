@@ -13,6 +13,7 @@
 //! functions (Higress: `inject_encoded_data_to_filter_chain`, …), and [`Status::NOT_FOUND`] says that there is none
 //! of that name: a plug-in that can do without it runs everywhere.
 
+use crate::protobuf::Message;
 use crate::{Status, host};
 
 /// Calls a function of the gateway.
@@ -70,26 +71,10 @@ pub fn set_filter_state(name: &str, value: &str, lifetime: Lifetime) -> Result<(
     call("set_envoy_filter_state", &filter_state_arguments(name, value, lifetime)).map(drop)
 }
 
-/// `SetEnvoyFilterStateArguments { string path = 1; string value = 2; LifeSpan span = 3; }`, as protobuf writes it.
+/// `SetEnvoyFilterStateArguments { string path = 1; string value = 2; LifeSpan span = 3; }`.
 fn filter_state_arguments(name: &str, value: &str, lifetime: Lifetime) -> Vec<u8> {
-    /// A field of type string: its number, shifted past the wire type of lengths, 2.
-    const PATH: u8 = (1 << 3) | 2;
-    const VALUE: u8 = (2 << 3) | 2;
-    /// Of type enum: wire type 0, a variable-length integer.
-    const SPAN: u8 = 3 << 3;
-    let mut message = Vec::new();
-    for (field, text) in [(PATH, name), (VALUE, value)] {
-        message.push(field);
-        let mut length = text.len();
-        while length >= 0x80 {
-            message.push((length & 0x7f) as u8 | 0x80);
-            length >>= 7;
-        }
-        message.push(length as u8);
-        message.extend_from_slice(text.as_bytes());
-    }
-    message.extend([SPAN, lifetime as u8]);
-    message
+    let message = Message::default().bytes(1, name.as_bytes()).bytes(2, value.as_bytes());
+    message.varint(3, lifetime as usize).finish()
 }
 
 #[cfg(test)]
@@ -97,11 +82,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_message_is_that_of_protobuf() {
+    fn filter_state_arguments_are_a_protobuf_message() {
         let message = filter_state_arguments("ab", "", Lifetime::Connection);
         assert_eq!(message, [0x0a, 2, b'a', b'b', 0x12, 0, 0x18, 2]);
-        let message = filter_state_arguments("", &"x".repeat(300), Lifetime::FilterChain);
-        assert_eq!(message[..5], [0x0a, 0, 0x12, 0xac, 0x02], "300 is 0b10_0101100");
-        assert_eq!(message[5..], [[b'x'; 300].as_slice(), &[0x18, 0]].concat());
     }
 }

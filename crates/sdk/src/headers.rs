@@ -13,22 +13,22 @@ pub(crate) fn status(status: Option<&[u8]>) -> u16 {
 
 /// The headers of one message. Names are compared without case, values are bytes. In a request `host` and `:authority`
 /// are one header: see [`names`](crate::names).
-pub struct HeaderMap {
+pub struct LiveHeaders {
     kind: MapType,
     failed: Cell<bool>,
     /// All headers, read before the callback and not changed since: for the first [`all`](Self::all).
-    read: Cell<Option<Headers>>,
+    read: Cell<Option<HeaderMap>>,
 }
 
-impl fmt::Debug for HeaderMap {
+impl fmt::Debug for LiveHeaders {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HeaderMap").field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_struct("LiveHeaders").field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 
-impl HeaderMap {
+impl LiveHeaders {
     pub(crate) fn new(kind: MapType) -> Self {
-        HeaderMap { kind, failed: Cell::new(false), read: Cell::new(None) }
+        LiveHeaders { kind, failed: Cell::new(false), read: Cell::new(None) }
     }
 
     /// Whether a host call failed that should not have.
@@ -55,7 +55,7 @@ impl HeaderMap {
         self.read_ahead(|headers| StreamKind::of_response(headers, request))
     }
 
-    fn read_ahead<T>(&self, look: impl FnOnce(&Headers) -> T) -> T {
+    fn read_ahead<T>(&self, look: impl FnOnce(&HeaderMap) -> T) -> T {
         let headers = self.all();
         let seen = look(&headers);
         self.read.set(Some(headers));
@@ -83,8 +83,8 @@ impl HeaderMap {
     }
 
     /// All headers, in one host call and one piece of memory.
-    pub fn all(&self) -> Headers {
-        self.read.take().unwrap_or_else(|| Headers(self.note(host::header_pairs(self.kind))))
+    pub fn all(&self) -> HeaderMap {
+        self.read.take().unwrap_or_else(|| HeaderMap(self.note(host::header_pairs(self.kind))))
     }
 
     /// Adds a header beside those of the same name.
@@ -109,11 +109,11 @@ impl HeaderMap {
 /// with a NUL behind it), and [`iter`](Self::iter) borrows from it. What does not fit the form ends the
 /// iteration.
 #[derive(Debug, Clone, Default)]
-pub struct Headers(Vec<u8>);
+pub struct HeaderMap(Vec<u8>);
 
-impl Headers {
+impl HeaderMap {
     pub(crate) fn from_abi(bytes: Vec<u8>) -> Self {
-        Headers(bytes)
+        HeaderMap(bytes)
     }
 
     /// Names and values, in order.
@@ -140,7 +140,7 @@ impl Headers {
         self.0.get(4 + count * 8..).unwrap_or_default()
     }
 
-    /// Every value of a header, in order. As in a [`HeaderMap`], names are compared without case, and `host` is
+    /// Every value of a header, in order. As in a [`LiveHeaders`], names are compared without case, and `host` is
     /// `:authority`.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         let name = name.as_bytes();
@@ -153,7 +153,7 @@ impl Headers {
         self.iter().filter(move |(other, _)| is_it(other)).map(|(_, value)| value)
     }
 
-    /// The first value of a header, as [`HeaderMap::get`] finds it.
+    /// The first value of a header, as [`LiveHeaders::get`] finds it.
     pub fn get<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
         self.values(name).next()
     }
@@ -196,7 +196,7 @@ mod tests {
     fn what_is_serialised_reads_back() {
         let headers =
             [("a".to_string(), b"1".to_vec()), (String::new(), Vec::new()), ("a".into(), b"\xff\0".to_vec())];
-        let map = Headers(serialise(&headers));
+        let map = HeaderMap(serialise(&headers));
         let pairs: Vec<_> = map.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
         let expected: Vec<_> =
             headers.iter().map(|(name, value)| (name.clone().into_bytes(), value.clone())).collect();
@@ -204,19 +204,19 @@ mod tests {
         assert_eq!(map.values("a").collect::<Vec<_>>(), [b"1".as_slice(), b"\xff\0"]);
         assert_eq!(map.get("A"), Some(&b"1"[..]), "names have no case");
         assert_eq!(map.bytes(), b"a\x001\0\0\0a\0\xff\0\0");
-        assert_eq!(Headers::default().bytes(), b"");
-        assert_eq!(Headers::default().iter().count(), 0);
-        assert_eq!(Headers(vec![0; 4]).iter().count(), 0);
+        assert_eq!(HeaderMap::default().bytes(), b"");
+        assert_eq!(HeaderMap::default().iter().count(), 0);
+        assert_eq!(HeaderMap(vec![0; 4]).iter().count(), 0);
     }
 
     #[test]
     fn host_and_authority_are_one() {
         let map =
-            Headers(serialise(&[(":authority".into(), b"a.com".to_vec()), ("hosts".into(), Vec::new())]));
+            HeaderMap(serialise(&[(":authority".into(), b"a.com".to_vec()), ("hosts".into(), Vec::new())]));
         for name in ["host", "Host", ":authority"] {
             assert_eq!(map.values(name).collect::<Vec<_>>(), [b"a.com"], "{name}");
         }
-        let map = Headers(serialise(&[("host".into(), b"b.com".to_vec())]));
+        let map = HeaderMap(serialise(&[("host".into(), b"b.com".to_vec())]));
         assert_eq!(map.get(":authority"), Some(&b"b.com"[..]));
         assert_eq!(map.get("hosts"), None);
     }
@@ -225,13 +225,13 @@ mod tests {
     fn a_map_cut_or_changed_anywhere_ends_early_and_never_panics() {
         let whole = serialise(&[("name".into(), b"value".to_vec()), ("x".into(), b"y".to_vec())]);
         for end in 0..whole.len() {
-            assert!(Headers(whole[..end].to_vec()).iter().count() <= 2);
+            assert!(HeaderMap(whole[..end].to_vec()).iter().count() <= 2);
             for byte in [0, 1, 0x7f, 0xff] {
                 let mut changed = whole.clone();
                 changed[end] = byte;
-                assert!(Headers(changed).iter().count() <= whole.len());
+                assert!(HeaderMap(changed).iter().count() <= whole.len());
             }
         }
-        assert_eq!(Headers(vec![0xff; 64]).iter().count(), 0);
+        assert_eq!(HeaderMap(vec![0xff; 64]).iter().count(), 0);
     }
 }

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::Headers;
+use crate::HeaderMap;
 use crate::headers::status;
 
 /// Whether a message ends by itself, or is a stream whose two halves are read and written at once.
@@ -37,7 +37,7 @@ impl StreamKind {
     }
 
     /// The kind of a request.
-    pub(crate) fn of_request(headers: &Headers) -> Self {
+    pub(crate) fn of_request(headers: &HeaderMap) -> Self {
         let (mut connect, mut protocol) = (false, false);
         let (mut grpc, mut upgrade, mut connection) = (false, false, false);
         for (name, value) in headers.iter() {
@@ -63,7 +63,7 @@ impl StreamKind {
     }
 
     /// The kind of a response to a request of kind `request`.
-    pub(crate) fn of_response(headers: &Headers, request: StreamKind) -> Self {
+    pub(crate) fn of_response(headers: &HeaderMap, request: StreamKind) -> Self {
         let mut code = 0;
         let mut grpc = false;
         for (name, value) in headers.iter() {
@@ -115,10 +115,10 @@ mod tests {
     use super::*;
     use crate::headers::serialise;
 
-    fn headers(pairs: &[(&str, &str)]) -> Headers {
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
         let pairs: Vec<_> =
             pairs.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
-        Headers::from_abi(serialise(&pairs))
+        HeaderMap::from_abi(serialise(&pairs))
     }
 
     #[test]

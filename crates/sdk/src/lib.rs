@@ -41,7 +41,7 @@
 //! # Bytes
 //!
 //! Names, values and bodies are bytes: whatever a gateway lets through is legal input. Where a header may
-//! stand there more than once, [`HeaderMap::all`] shows every value; [`HeaderMap::get`] shows the first.
+//! stand there more than once, [`LiveHeaders::all`] shows every value; [`LiveHeaders::get`] shows the first.
 //!
 //! # State
 //!
@@ -85,39 +85,38 @@ mod flow;
 pub mod foreign;
 #[cfg(any(doc, doctest))]
 pub mod guide;
-mod head;
 mod headers;
 mod host;
 mod kind;
 pub mod log;
+mod message;
 pub mod metric;
 pub mod names;
 #[cfg(not(target_family = "wasm"))]
 pub mod native;
 mod plugin;
 pub mod property;
+mod protobuf;
 pub mod queue;
 pub mod report;
 mod rules;
 pub mod shared;
 pub mod time;
-mod trailers;
 mod vm;
 mod wait;
 
 pub use abi::Status;
 pub use body::{Body, RequestBody, ResponseBody};
 pub use flow::{Flow, Reply, Work};
-pub use head::{RequestHeaders, ResponseHeaders};
-pub use headers::{HeaderMap, Headers};
+pub use headers::{HeaderMap, LiveHeaders};
 pub use kind::StreamKind;
+pub use message::{RequestHeaders, RequestTrailers, ResponseHeaders, ResponseTrailers};
 pub use metric::{Counter, Gauge, Histogram};
 pub use plugin::{Failure, Plugin};
 /// The guide has a [page](guide::configuration) on it.
 pub use sdk_macros::configuration;
 /// The trait is [`Plugin`]; what it can do is in the [`guide`].
 pub use sdk_macros::plugin;
-pub use trailers::{RequestTrailers, ResponseTrailers};
 pub use wait::{Waiting, WaitingRequest, WaitingResponse};
 
 /// What a plug-in needs: `use sdk::prelude::*;`.

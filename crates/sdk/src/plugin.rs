@@ -95,7 +95,7 @@ pub trait Plugin: Sized + 'static {
     /// Whether [`on_request_body`](Plugin::on_request_body) may hold a body under this configuration. If so, the SDK
     /// finds out from the head what [kind](crate::StreamKind) of stream a request with a body begins, because one
     /// that is open-ended must not be held: one host call, shared with a first
-    /// [`all`](crate::HeaderMap::all) in the headers callback. Return false where bodies only stream, and nothing
+    /// [`all`](crate::LiveHeaders::all) in the headers callback. Return false where bodies only stream, and nothing
     /// is spent on it.
     fn holds_request_body(config: &Self::Config) -> bool {
         let _ = config;

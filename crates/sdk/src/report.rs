@@ -1,6 +1,6 @@
 //! What a plug-in tells of a request to somebody who traces it: the rule that matched, and what was decided.
 //!
-//! It is told in the property [`PROPERTY`], which every later filter of the request and the access log can read
+//! It is record in the property [`PROPERTY`], which every later filter of the request and the access log can read
 //! (`%FILTER_STATE(wasm.portcullis.trace:PLAIN)%` in Envoy). Each plug-in of this SDK writes over the one before, when it
 //! has chosen a configuration and again when it answers a request itself. The value has three lines:
 //!
@@ -10,7 +10,7 @@
 //! answers 403 (request-block.url_blocked) by …     what it decided; empty until it answers
 //! ```
 //!
-//! Nothing is told, and nothing asked, unless the gateway logs plug-ins at level trace while the configuration is loaded:
+//! Nothing is record, and nothing asked, unless the gateway logs plug-ins at level trace while the configuration is loaded:
 //! a request of a gateway in production does not pay for it. `cargo xtask request --trace` starts an Envoy so.
 
 use std::fmt;
@@ -28,26 +28,26 @@ pub(crate) fn wanted() -> bool {
 /// Tells which configuration was chosen: that of a rule, the global one, or none.
 #[cold]
 #[inline(never)]
-pub(crate) fn chosen(rule: Option<usize>, any: bool) {
-    tell(rule, any, format_args!(""));
+pub(crate) fn record_rule(rule: Option<usize>, any: bool) {
+    record(rule, any, format_args!(""));
 }
 
 /// Tells of an answer that the plug-in gives, if somebody traces.
 #[cold]
 #[inline(never)]
-pub(crate) fn decided(rule: Option<usize>, decision: fmt::Arguments<'_>) {
+pub(crate) fn record_decision(rule: Option<usize>, decision: fmt::Arguments<'_>) {
     if wanted() {
-        tell(rule, true, decision);
+        record(rule, true, decision);
     }
 }
 
-fn tell(rule: Option<usize>, any: bool, decision: fmt::Arguments<'_>) {
+fn record(rule: Option<usize>, any: bool, decision: fmt::Arguments<'_>) {
     let name = host::property(property::PLUGIN_NAME.as_bytes()).ok().flatten().unwrap_or_default();
     let name = String::from_utf8_lossy(&name);
-    let told = match rule {
+    let record = match rule {
         Some(rule) => format!("{name}\n_rules_[{rule}]\n{decision}"),
         None => format!("{name}\n{}\n{decision}", if any { "global" } else { "none" }),
     };
     // A gateway that has no properties has nobody who reads them.
-    let _ = host::set_property(PROPERTY.as_bytes(), told.as_bytes());
+    let _ = host::set_property(PROPERTY.as_bytes(), record.as_bytes());
 }

@@ -68,7 +68,7 @@ impl<C> Loaded<C> {
     #[inline(never)]
     fn choose_and_report(&self, phase: Phase) -> Result<Option<Choice<C>>, Status> {
         let choice = self.select(phase)?;
-        report::chosen(choice.as_ref().and_then(|choice| choice.rule), choice.is_some());
+        report::record_rule(choice.as_ref().and_then(|choice| choice.rule), choice.is_some());
         Ok(choice)
     }
 

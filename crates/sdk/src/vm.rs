@@ -12,11 +12,11 @@ mod task;
 
 use crate::abi::{BufferType, CONTINUE, MapType, PAUSE, Status};
 use crate::body::Body;
-use crate::headers::HeaderMap;
+use crate::headers::LiveHeaders;
 use crate::host::StreamType;
 use crate::queue::Queue;
 use crate::rules::{Choice, Loaded, Phase};
-use crate::wait::Waits;
+use crate::wait::WaitConfig;
 use crate::{
     Flow, Plugin, RequestBody, RequestHeaders, RequestTrailers, ResponseBody, ResponseHeaders,
     ResponseTrailers, StreamKind, background, call, host, log,
@@ -234,7 +234,7 @@ impl<P: Plugin> Vm<P> {
     pub fn on_request_headers(&mut self, context: u32, end_of_stream: bool) -> u32 {
         self.visit(context, REQUEST, |stream, choice| {
             let state = stream.state.get_or_insert_default();
-            let map = HeaderMap::new(REQUEST.headers);
+            let map = LiveHeaders::new(REQUEST.headers);
             // The request's kind is needed for its response's, too.
             let may_hold = (P::REQUEST_BODY && P::holds_request_body(&choice.config))
                 || (P::RESPONSE_BODY && P::holds_response_body(&choice.config));
@@ -251,7 +251,7 @@ impl<P: Plugin> Vm<P> {
     /// `proxy_on_response_headers`.
     pub fn on_response_headers(&mut self, context: u32, end_of_stream: bool) -> u32 {
         self.visit(context, RESPONSE, |stream, choice| {
-            let map = HeaderMap::new(RESPONSE.headers);
+            let map = LiveHeaders::new(RESPONSE.headers);
             let request = stream.request.kind;
             let may_hold = P::RESPONSE_BODY && P::holds_response_body(&choice.config);
             let kind = (may_hold && !end_of_stream).then(|| map.response_kind(request));
@@ -344,7 +344,7 @@ fn enter<P: Plugin>(context: u32) {
 }
 
 /// What a view needs to wait. Only plug-ins with call-outs pay for it.
-fn waits<P: Plugin>(choice: &Choice<P::Config>) -> Waits<'_> {
+fn waits<P: Plugin>(choice: &Choice<P::Config>) -> WaitConfig<'_> {
     if P::CALL_OUTS { Some(&choice.config) } else { None }
 }
 
@@ -405,7 +405,7 @@ fn run_trailers_callback<P: Plugin>(
     if action != CONTINUE || progress.decided || !std::mem::take(&mut progress.trailers) {
         return action;
     }
-    let map = HeaderMap::new(half.trailers);
+    let map = LiveHeaders::new(half.trailers);
     let (flow, failed) = match half.phase {
         Phase::Request => {
             let mut view = RequestTrailers { state: stream.state.get_or_insert_default(), map };

@@ -15,7 +15,7 @@ use sdk::foreign;
 use sdk::prelude::*;
 use sdk::property::Property;
 use sdk::queue::Queue;
-use sdk::{Gauge, HeaderMap, Histogram, Status, shared, time};
+use sdk::{Gauge, Histogram, LiveHeaders, Status, shared, time};
 
 const PAGE: &str = include_str!("../src/guide/coming_from_higress.md");
 
@@ -130,7 +130,7 @@ samples! {
             }
         }
 
-        fn changes(map: &HeaderMap) {
+        fn changes(map: &LiveHeaders) {
             let _ = (map.all(), map.get("x"));
             map.add("x", "1");
             map.set("x", "2");

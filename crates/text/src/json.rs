@@ -10,4 +10,4 @@ mod scan;
 
 pub use literal::{decode, encode, splice};
 pub use path::{Names, PathError, Paths};
-pub use scan::{Found, Indexes, JsonError, Kind, Literal, MOST_LEVELS, find, find_at, literals_at};
+pub use scan::{Indexes, JsonError, Kind, Literal, MAX_LEVELS, Match, find, find_at, literals_at};

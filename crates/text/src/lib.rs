@@ -3,6 +3,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`json`] | finds values in a document by path, and changes strings while all else stays byte for byte |
+//! | [`hex`] | bytes as hexadecimal digits |
 //! | [`sse`] | server-sent events, in whatever pieces they come |
 //!
 //! ```
@@ -24,5 +25,6 @@
 //! - What is read costs time that is linear in it, in whatever pieces it comes.
 //! - What is not asked to change stays byte for byte.
 
+pub mod hex;
 pub mod json;
 pub mod sse;

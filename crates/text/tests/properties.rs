@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use serde_json::Value;
-use text::json::{self, Kind, MOST_LEVELS, Names, Paths};
+use text::json::{self, Kind, MAX_LEVELS, Names, Paths};
 
 fn find(document: &str, paths: &[&str]) -> Vec<(usize, String)> {
     let found = json::find(document.as_bytes(), &Paths::new(paths).unwrap()).unwrap();
@@ -289,10 +289,10 @@ fn slices_and_unions_name_several() {
 fn nesting_is_followed_as_deeply_as_it_may_be() {
     let nested = |levels: usize| format!("{}7{}", "[".repeat(levels), "]".repeat(levels));
     let paths = Paths::new(&["$..*"]).unwrap();
-    let found = json::find(nested(MOST_LEVELS).as_bytes(), &paths).unwrap();
-    assert_eq!(found.len(), MOST_LEVELS);
-    let error = json::find(nested(MOST_LEVELS + 1).as_bytes(), &paths).unwrap_err();
-    assert_eq!(error.to_string(), format!("byte {MOST_LEVELS}: is nested too deeply"));
+    let found = json::find(nested(MAX_LEVELS).as_bytes(), &paths).unwrap();
+    assert_eq!(found.len(), MAX_LEVELS);
+    let error = json::find(nested(MAX_LEVELS + 1).as_bytes(), &paths).unwrap_err();
+    assert_eq!(error.to_string(), format!("byte {MAX_LEVELS}: is nested too deeply"));
 }
 
 #[test]

@@ -50,8 +50,8 @@ impl Configuration for Config {
     fn check(fields: Fields) -> Result<Self, FieldError> {
         let denied = Denied::new(&fields)?;
         let longest = usize::from(fields.max_match_bytes.get());
-        if !(16..=matcher::replace::LONGEST).contains(&longest) {
-            let most = matcher::replace::LONGEST;
+        if !(16..=matcher::replace::MAX_MATCH_BYTES).contains(&longest) {
+            let most = matcher::replace::MAX_MATCH_BYTES;
             return Err(FieldError::new("max_match_bytes", format!("must be from 16 to {most}: write 256")));
         }
         let raw_content_type = HeaderValue::try_from(fields.deny_content_type)

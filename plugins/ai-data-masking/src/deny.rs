@@ -1,7 +1,7 @@
 //! Denied words: an operator's own and the built-in ones, searched for together.
 
 use config::FieldError;
-use matcher::words::{Categories, Dictionary, Found, Words};
+use matcher::words::{Categories, Dictionary, WordMatch, Words};
 
 use crate::fields::Fields;
 
@@ -25,8 +25,8 @@ pub enum Next {
 /// What is ahead of the last word in a text that does not change: see [`crate::roles::Ahead`].
 #[derive(Default)]
 pub struct Ahead {
-    own: Option<Found>,
-    built_in: Option<Found>,
+    own: Option<WordMatch>,
+    built_in: Option<WordMatch>,
 }
 
 impl Denied {
@@ -65,9 +65,9 @@ impl Denied {
 
     /// The first denied word that begins at `from` or later.
     pub fn find(&self, ahead: &mut Ahead, text: &str, from: usize, ended: bool) -> Next {
-        let known = |found: &Found| match found {
-            Found::None => true,
-            Found::Word { start, .. } | Found::Open { start } => *start >= from,
+        let known = |found: &WordMatch| match found {
+            WordMatch::None => true,
+            WordMatch::Word { start, .. } | WordMatch::Open { start } => *start >= from,
         };
         let own = match ahead.own.filter(known) {
             Some(own) => own,
@@ -78,7 +78,7 @@ impl Denied {
             (None, Some((dictionary, categories))) => {
                 *ahead.built_in.insert(dictionary.find(categories, text, from, ended))
             }
-            (None, None) => Found::None,
+            (None, None) => WordMatch::None,
         };
         first(next(own, "deny_words"), next(built_in, "system_deny"))
     }
@@ -92,11 +92,11 @@ impl Denied {
     }
 }
 
-fn next(found: Found, cause: &'static str) -> Next {
+fn next(found: WordMatch, cause: &'static str) -> Next {
     match found {
-        Found::None => Next::None,
-        Found::Word { start, end } => Next::Word { start, end, cause },
-        Found::Open { start } => Next::Open(start),
+        WordMatch::None => Next::None,
+        WordMatch::Word { start, end } => Next::Word { start, end, cause },
+        WordMatch::Open { start } => Next::Open(start),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use config::{FieldError, NonEmptyString};
-use text::json::{self, Found, Indexes, JsonError, Kind, Names, Paths};
+use text::json::{self, Indexes, JsonError, Kind, Match, Names, Paths};
 
 use crate::shapes::{AROUND, Api, EVENT, Field, List, NO_TEXT, REQUEST, RESPONSE};
 
@@ -181,7 +181,7 @@ impl Places {
         Ok((self.contents(text.as_bytes(), &found), end))
     }
 
-    fn contents(&self, document: &[u8], found: &[Found]) -> Contents {
+    fn contents(&self, document: &[u8], found: &[Match]) -> Contents {
         let beside = self.beside(document, found);
         let mut contents = Contents { ends: beside.ends, ..Contents::default() };
         if beside.finishes {
@@ -224,7 +224,7 @@ impl Places {
     }
 
     /// What stands beside texts, read once: looking for it at each text would make many texts cost their square.
-    fn beside(&self, document: &[u8], found: &[Found]) -> Beside {
+    fn beside(&self, document: &[u8], found: &[Match]) -> Beside {
         let mut beside = Beside::default();
         for value in found {
             let literal = document.get(value.span.clone()).unwrap_or_default();
@@ -246,7 +246,7 @@ impl Places {
         }
         // Most documents have only texts, and need nothing noted of them.
         if beside.others {
-            let is_type = |value: &&Found| self.what.get(value.path) == Some(&What::PartType);
+            let is_type = |value: &&Match| self.what.get(value.path) == Some(&What::PartType);
             for value in found.iter().filter(is_type).filter(|value| says_text(document, value)) {
                 *beside.numbers.at(List::Parts, within(value)) = 1;
             }
@@ -291,12 +291,12 @@ impl Numbers {
 }
 
 /// The place of the object that a value is in. Indexes would not tell a part from that of a list with the same name.
-fn within(value: &Found) -> Indexes {
+fn within(value: &Match) -> Indexes {
     Indexes::from_iter([value.within])
 }
 
 /// Whether the `type` of a part does not say that it is something else than a text.
-fn says_text(document: &[u8], value: &Found) -> bool {
+fn says_text(document: &[u8], value: &Match) -> bool {
     let kind = document.get(value.span.clone()).and_then(json::decode);
     if kind.is_none_or(|kind| !NO_TEXT.contains(&&*kind)) {
         return true;
@@ -334,13 +334,13 @@ impl Beside {
     }
 
     /// The `index` of the choice that a value is in, or its place where it has none.
-    fn choice(&self, value: &Found) -> usize {
+    fn choice(&self, value: &Match) -> usize {
         let place = value.indexes.first().copied().unwrap_or_default();
         self.number(List::Choices, Indexes::from_iter([place]), place)
     }
 
     /// The text that a value is.
-    fn text(&self, (place, api, goes_on): (Place, Option<Api>, bool), value: &Found) -> Text {
+    fn text(&self, (place, api, goes_on): (Place, Option<Api>, bool), value: &Match) -> Text {
         let key = match place {
             Place::Api(field) => self.key(field, api.unwrap_or_default(), value),
             Place::Named(path) => self.named(path, value),
@@ -350,7 +350,7 @@ impl Beside {
     }
 
     /// The text of an API that a value belongs to.
-    fn key(&self, field: Field, api: Api, value: &Found) -> Key {
+    fn key(&self, field: Field, api: Api, value: &Match) -> Key {
         let second = || value.indexes.get(1).copied().unwrap_or_default();
         let (choice, within) = match (api, field) {
             (Api::Chat, Field::Arguments) => {
@@ -366,7 +366,7 @@ impl Beside {
     }
 
     /// The text that a value belongs to which the configuration names.
-    fn named(&self, path: usize, value: &Found) -> Key {
+    fn named(&self, path: usize, value: &Match) -> Key {
         let before = self.choices.partition_point(|choice| choice.start <= value.span.start);
         let choice = before.checked_sub(1).and_then(|place| self.choices.get(place));
         let is_inside = choice.is_some_and(|choice| value.span.end <= choice.end);
@@ -379,7 +379,7 @@ impl Beside {
     }
 
     /// Whether a part does not say that it is something else than a text.
-    fn is_text(&self, part: &Found) -> bool {
+    fn is_text(&self, part: &Match) -> bool {
         !self.others || self.numbers.get(List::Parts, within(part)) != Some(0)
     }
 }

@@ -82,7 +82,7 @@ pub fn headers(request: &mut RequestHeaders<State>, config: &Config) -> Flow {
     if config.hold_headers { Flow::Hold } else { Flow::Continue }
 }
 
-fn first<'h>(headers: &'h sdk::Headers, name: &'h str) -> Option<&'h [u8]> {
+fn first<'h>(headers: &'h sdk::HeaderMap, name: &'h str) -> Option<&'h [u8]> {
     headers.values(name).next()
 }
 

@@ -1,10 +1,9 @@
 //! The expressions whose matches are masked, and what becomes of them.
 
-use std::fmt::Write;
 use std::ops::Range;
 
 use config::FieldError;
-use matcher::replace::{Next, Replacer, Seen};
+use matcher::replace::{Next, Replacer, SearchCache};
 use sha2::{Digest, Sha256};
 
 use crate::fields::{Role, RoleType};
@@ -74,7 +73,7 @@ impl Roles {
     pub fn mask(&self, text: &str, masks: &mut Masks) -> Vec<Edit> {
         let mut edits = Vec::new();
         let mut from = 0;
-        let mut seen = Seen::default();
+        let mut seen = SearchCache::default();
         while let Next::Match { pattern, start, end } =
             self.replacer.find_again(&mut seen, text, from, true, 0)
         {
@@ -105,7 +104,7 @@ impl Roles {
 pub struct Ahead {
     found: Option<Next>,
     mask: Option<masks::Next>,
-    seen: Seen,
+    seen: SearchCache,
 }
 
 impl Ahead {
@@ -179,10 +178,5 @@ pub fn apply(text: &str, edits: &[Edit]) -> String {
 }
 
 fn hash(text: &str) -> String {
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(text) {
-        // Writing to a string does not fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    text::hex::encode(Sha256::digest(text))
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use matcher::words::{Categories, Dictionary, Found, tables};
+use matcher::words::{Categories, Dictionary, WordMatch, tables};
 
 /// What the plug-in includes.
 static TABLES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/words.tables"));
@@ -66,12 +66,12 @@ fn no_word_is_inside_of_another_of_its_category() {
         let tables = tables(&[(&name, &words)]).unwrap();
         let dictionary = Dictionary::from_tables(&tables).unwrap();
         for word in words {
-            let all = Found::Word { start: 0, end: word.len() };
+            let all = WordMatch::Word { start: 0, end: word.len() };
             assert_eq!(dictionary.find(Categories::ALL, word, 0, true), all, "{name}: {word}");
             for (start, _) in word.char_indices().skip(1) {
                 assert_eq!(
                     dictionary.find(Categories::ALL, word, start, true),
-                    Found::None,
+                    WordMatch::None,
                     "{name}: {word}"
                 );
             }
@@ -88,7 +88,7 @@ fn the_tables_that_are_included_hold_every_word() {
         for word in words(&text) {
             assert_eq!(
                 dictionary.find(category, word, 0, true),
-                Found::Word { start: 0, end: word.len() },
+                WordMatch::Word { start: 0, end: word.len() },
                 "{word}"
             );
         }
@@ -139,7 +139,7 @@ const INNOCENT: &[&str] = &[
 fn what_is_innocent_passes() {
     let dictionary = Dictionary::from_tables(TABLES).unwrap();
     for text in INNOCENT {
-        if let Found::Word { start, end } = dictionary.find(Categories::ALL, text, 0, true) {
+        if let WordMatch::Word { start, end } = dictionary.find(Categories::ALL, text, 0, true) {
             panic!("`{}` in `{text}`", &text[start..end]);
         }
     }
@@ -155,6 +155,6 @@ fn what_is_not_is_found_whatever_its_case_and_width() {
         "Buy Fake\u{a0}Passport Online",
         "怎么做炸弹？",
     ] {
-        assert!(matches!(dictionary.find(Categories::ALL, text, 0, true), Found::Word { .. }), "{text}");
+        assert!(matches!(dictionary.find(Categories::ALL, text, 0, true), WordMatch::Word { .. }), "{text}");
     }
 }

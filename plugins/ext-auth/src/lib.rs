@@ -3,7 +3,7 @@
 use sdk::call::{CallError, HttpCall, HttpResponse};
 use sdk::prelude::*;
 use sdk::property::Property;
-use sdk::{Headers, WaitingRequest};
+use sdk::{HeaderMap, WaitingRequest};
 
 mod config;
 mod fields;
@@ -74,7 +74,7 @@ fn ask_about(
     request: &mut RequestHeaders<State>,
     config: &Config,
     seen: &Request<'_>,
-    headers: &Headers,
+    headers: &HeaderMap,
 ) -> Flow {
     let max_body = config.max_body.filter(|_| !request.end_of_stream());
     let streams = max_body.is_some() && request.kind().is_open_ended();
@@ -92,7 +92,7 @@ fn ask_about(
 fn hold(
     request: &mut RequestHeaders<State>,
     config: &Config,
-    headers: &Headers,
+    headers: &HeaderMap,
     question: Question,
     max: usize,
 ) -> Flow {
@@ -138,7 +138,7 @@ async fn ask(config: &Config, question: Question, body: Vec<u8>) -> Result<HttpR
     call.timeout(config.timeout).send().await
 }
 
-fn remove_services_own(request: &RequestHeaders<State>, headers: &Headers, config: &Config) {
+fn remove_services_own(request: &RequestHeaders<State>, headers: &HeaderMap, config: &Config) {
     for (name, _) in headers.iter().filter(|(name, _)| rules::is_services_own(config, name)) {
         request.remove(name);
     }
@@ -168,7 +168,7 @@ fn decide(request: &Waiting, config: &Config, answer: Result<HttpResponse, CallE
 }
 
 /// Sets the chosen headers of the answer on the request, with all their values.
-fn allow(request: &Waiting, config: &Config, headers: &Headers) {
+fn allow(request: &Waiting, config: &Config, headers: &HeaderMap) {
     let chosen = || headers.iter().filter(|(name, _)| config.allowed_upstream_headers.matches(name));
     for (name, value) in chosen() {
         // The client's copies are gone, so that the first added is the first there.

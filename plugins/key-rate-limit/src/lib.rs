@@ -1,7 +1,7 @@
 //! Limits how often a client may ask, by header, parameter, cookie, consumer or address.
 
 use sdk::prelude::*;
-use sdk::{Headers, Status};
+use sdk::{HeaderMap, Status};
 
 mod config;
 mod places;
@@ -27,7 +27,7 @@ impl Plugin for KeyRateLimit {
     type State = Option<Quota>;
 
     fn on_request_headers(request: &mut RequestHeaders<Self::State>, config: &Config) -> Flow {
-        let headers = if config.needs_headers() { request.all() } else { Headers::default() };
+        let headers = if config.needs_headers() { request.all() } else { HeaderMap::default() };
         match count(config, &headers) {
             Ok(Outcome::Unlimited) => Flow::Continue,
             Ok(Outcome::Judged(limit, Verdict::Passes { left })) => {
@@ -66,7 +66,7 @@ enum Outcome<'c> {
 }
 
 /// Counts the request under the limits that it has, if any.
-fn count<'c>(config: &'c Config, headers: &Headers) -> Result<Outcome<'c>, Status> {
+fn count<'c>(config: &'c Config, headers: &HeaderMap) -> Result<Outcome<'c>, Status> {
     let address = if config.needs_address() { property::SOURCE_ADDRESS.try_get()? } else { None };
     let address = address.and_then(|address| matcher::ip::parse_ip(&address));
     Ok(match rules::find(config, headers, address) {

@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 use config::RequestHeaderName;
 use config::host::normalise;
 use matcher::ip::parse_ip;
-use sdk::Headers;
+use sdk::HeaderMap;
 
 use crate::config::{AddressSource, Config, Item, Keys, Limit, Pattern, Scope, Source};
 
@@ -51,7 +51,7 @@ impl<'a> Spelling<'a> {
 }
 
 /// The limits of the first item that is about the request. `address` is the client's.
-pub fn find<'c>(config: &'c Config, headers: &Headers, address: Option<IpAddr>) -> Limits<'c> {
+pub fn find<'c>(config: &'c Config, headers: &HeaderMap, address: Option<IpAddr>) -> Limits<'c> {
     let items = match &config.scope {
         Scope::All(limit) => return Limits::Each(vec![Found { limit, key: None }]),
         Scope::Items(items) => items,
@@ -66,7 +66,7 @@ pub fn find<'c>(config: &'c Config, headers: &Headers, address: Option<IpAddr>) 
 }
 
 /// The limits of an item that a request has: one for each of its keys, since an upstream may read any of them.
-fn in_item<'c>(item: &'c Item, headers: &Headers, address: Option<IpAddr>) -> Limits<'c> {
+fn in_item<'c>(item: &'c Item, headers: &HeaderMap, address: Option<IpAddr>) -> Limits<'c> {
     let mut keys = KeysOfRequest { keys: &item.keys, found: Vec::new() };
     let many = match &item.source {
         Source::Header(name) => keys.add_header(headers, name),
@@ -89,12 +89,12 @@ struct KeysOfRequest<'c> {
 
 impl<'c> KeysOfRequest<'c> {
     #[inline(never)]
-    fn add_header(&mut self, headers: &Headers, name: &str) -> Option<&'c Limit> {
+    fn add_header(&mut self, headers: &HeaderMap, name: &str) -> Option<&'c Limit> {
         self.add_all(headers.values(name).map(|value| spelling(name, value)))
     }
 
     #[inline(never)]
-    fn add_params(&mut self, headers: &Headers, name: &str) -> Option<&'c Limit> {
+    fn add_params(&mut self, headers: &HeaderMap, name: &str) -> Option<&'c Limit> {
         let path = headers.get(":path").unwrap_or_default();
         let values = |separators| params(path, name.as_bytes(), separators).map(Spelling::plain);
         self.add_all(values(b"&")).or_else(|| {
@@ -105,13 +105,13 @@ impl<'c> KeysOfRequest<'c> {
     }
 
     #[inline(never)]
-    fn add_cookies(&mut self, headers: &Headers, name: &str) -> Option<&'c Limit> {
+    fn add_cookies(&mut self, headers: &HeaderMap, name: &str) -> Option<&'c Limit> {
         let cookies = headers.values("cookie").flat_map(|value| cookies(value, name.as_bytes()));
         self.add_all(cookies.map(|value| Spelling { sent: value.into(), key: cookie_key(value) }))
     }
 
     #[inline(never)]
-    fn add_address(&mut self, headers: &Headers, source: &AddressSource, connection: Option<IpAddr>) {
+    fn add_address(&mut self, headers: &HeaderMap, source: &AddressSource, connection: Option<IpAddr>) {
         let address = match source {
             AddressSource::Connection => connection,
             // Who sends no address, or none that is one, does not get around the limit.
@@ -171,7 +171,7 @@ fn spelling<'a>(name: &str, value: &'a [u8]) -> Spelling<'a> {
 }
 
 /// The address in a header such as `x-forwarded-for`: the first, or the `hops`th from the right.
-fn forwarded(headers: &Headers, name: &str, hops: Option<NonZeroU16>) -> Option<IpAddr> {
+fn forwarded(headers: &HeaderMap, name: &str, hops: Option<NonZeroU16>) -> Option<IpAddr> {
     let mut addresses: Vec<&[u8]> =
         headers.values(name).flat_map(|value| value.split(|byte| *byte == b',')).collect();
     if let Some(hops) = hops {

@@ -1,6 +1,6 @@
 //! Blocks requests by URL, header and body.
 
-use sdk::Headers;
+use sdk::HeaderMap;
 use sdk::prelude::*;
 
 mod config;
@@ -58,7 +58,7 @@ impl Plugin for RequestBlock {
 }
 
 #[inline(never)]
-fn in_path(config: &Config, headers: &Headers) -> Option<Match> {
+fn in_path(config: &Config, headers: &HeaderMap) -> Option<Match> {
     rules::url(config, headers.get(":path").unwrap_or_default())
 }
 

@@ -127,7 +127,7 @@ fn what_was_seen_changes_no_match() {
             let rare = below(300) == 0;
             text.push_str(letters[below(if rare { letters.len() } else { few })]);
         }
-        let (mut seen, mut from, mut count) = (Seen::default(), 0, 0);
+        let (mut seen, mut from, mut count) = (SearchCache::default(), 0, 0);
         loop {
             let next = replacer.find_again(&mut seen, &text, from, true, 0);
             assert_eq!(next, replacer.find(&text, from, true, 0), "{round}: {from} of {}", text.len());

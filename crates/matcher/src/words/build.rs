@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use super::characters::fold_simply;
 use super::format::{
-    HEAD, INNER, MAGIC, MOST_RECORD_BYTES, MOST_SLOTS, RECORD_SHIFT, first_slot, hash, hash_four, packed,
+    HEAD, INNER, MAGIC, MAX_RECORD_BYTES, MAX_SLOTS, RECORD_SHIFT, first_slot, hash, hash_four, packed,
     slot_key,
 };
-use super::{Categories, LONGEST, WordError};
+use super::{Categories, MAX_WORD_CHARS, WordError};
 use crate::case::Folding;
 
 /// The tables of a [`Dictionary`](super::Dictionary): for each category its name and its words.
@@ -24,7 +24,7 @@ use crate::case::Folding;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn tables(categories: &[(&str, &[&str])]) -> Result<Vec<u8>, WordError> {
-    if categories.len() > Categories::MOST {
+    if categories.len() > Categories::MAX {
         return Err(WordError::Categories);
     }
     let mut builder = Builder::default();
@@ -57,7 +57,7 @@ impl Builder {
             let word = word.as_ref().trim();
             match word.chars().count() {
                 0 => return Err(WordError::Empty { index }),
-                1..=LONGEST => {}
+                1..=MAX_WORD_CHARS => {}
                 _ => return Err(WordError::TooLong { index }),
             }
             let fold = |c| match fold_simply(c) {
@@ -81,7 +81,7 @@ impl Builder {
         });
         let (nodes, records) = nodes(&self.words);
         let (home_slots, slots) = slots(&nodes)?;
-        if records.len() > MOST_RECORD_BYTES {
+        if records.len() > MAX_RECORD_BYTES {
             return Err(WordError::TooMany);
         }
         let begin = beginnings(&self.words);
@@ -192,7 +192,7 @@ fn slots(nodes: &[Node]) -> Result<(usize, Vec<u64>), WordError> {
         }
         names.push(u32::try_from(at + 1).map_err(|_| WordError::TooMany)?);
     }
-    if slots.len() > MOST_SLOTS {
+    if slots.len() > MAX_SLOTS {
         return Err(WordError::TooMany);
     }
     Ok((wanted, slots))

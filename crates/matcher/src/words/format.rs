@@ -30,8 +30,8 @@ pub(super) const INNER: u16 = u16::MAX;
 /// A slot's fields: a character plus one, 21 bits; the prefix before it, 20; its record plus one, 23.
 pub(super) const PREFIX_SHIFT: u32 = 21;
 pub(super) const RECORD_SHIFT: u32 = 41;
-pub(super) const MOST_SLOTS: usize = (1 << 20) - 1;
-pub(super) const MOST_RECORD_BYTES: usize = (1 << 23) - 1;
+pub(super) const MAX_SLOTS: usize = (1 << 20) - 1;
+pub(super) const MAX_RECORD_BYTES: usize = (1 << 23) - 1;
 
 /// Tables, taken apart.
 #[derive(Clone, Copy)]

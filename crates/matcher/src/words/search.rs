@@ -6,7 +6,7 @@
 
 use super::characters::{fold_ascii, is_plain_lead, is_spaced};
 use super::format::{Tables, packed};
-use super::{Categories, Found};
+use super::{Categories, WordMatch};
 
 /// What begins at one place.
 enum Walk {
@@ -29,12 +29,12 @@ struct Step {
 }
 
 impl Tables<'_> {
-    pub(super) fn find(&self, wanted: Categories, text: &str, from: usize, ended: bool) -> Found {
+    pub(super) fn find(&self, wanted: Categories, text: &str, from: usize, ended: bool) -> WordMatch {
         let Some((before, rest)) = text.split_at_checked(text.floor_char_boundary(from)) else {
-            return Found::None;
+            return WordMatch::None;
         };
         if wanted.is_empty() {
-            return Found::None;
+            return WordMatch::None;
         }
         let mut in_word = before.chars().next_back().is_some_and(|c| is_spaced(self.fold(c)));
         let mut rest = rest;
@@ -43,14 +43,14 @@ impl Tables<'_> {
                 let start = text.len() - rest.len();
                 match self.walk(wanted, rest, ended) {
                     Walk::Nothing => {}
-                    Walk::Word { left } => return Found::Word { start, end: text.len() - left },
-                    Walk::Open => return Found::Open { start },
+                    Walk::Word { left } => return WordMatch::Word { start, end: text.len() - left },
+                    Walk::Open => return WordMatch::Open { start },
                 }
             }
             in_word = step.in_word;
             rest = rest.get(step.length..).unwrap_or_default();
         }
-        Found::None
+        WordMatch::None
     }
 
     /// Looks at the first character of a text, and further where no word can begin. `None` at the end.

@@ -4,7 +4,7 @@ use super::*;
 
 fn found<'a>(words: &[&str], text: &'a str) -> Option<&'a str> {
     match Words::new(words).unwrap().find(text, 0, true) {
-        Found::Word { start, end } => text.get(start..end),
+        WordMatch::Word { start, end } => text.get(start..end),
         _ => None,
     }
 }
@@ -49,33 +49,33 @@ fn the_leftmost_is_found_and_of_those_the_shortest_whole_one() {
     assert_eq!(found(&["go", "go home"], "go home"), Some("go"));
     assert_eq!(found(&["go", "gone"], "gone go"), Some("gone"));
     let words = Words::new(&["ab cd ef", "cd"]).unwrap();
-    assert_eq!(words.find("ab cd", 0, false), Found::Open { start: 0 });
-    assert_eq!(words.find("ab cd e", 0, true), Found::Word { start: 3, end: 5 });
+    assert_eq!(words.find("ab cd", 0, false), WordMatch::Open { start: 0 });
+    assert_eq!(words.find("ab cd e", 0, true), WordMatch::Word { start: 3, end: 5 });
 }
 
 #[test]
 fn what_is_before_the_place_decides_whether_a_word_begins_there() {
     let words = Words::new(&["ass"]).unwrap();
-    assert_eq!(words.find("class", 2, true), Found::None);
-    assert_eq!(words.find("cl ass", 3, true), Found::Word { start: 3, end: 6 });
-    assert_eq!(words.find("中ass", 2, true), Found::Word { start: 3, end: 6 }, "inside of a character");
-    assert_eq!(words.find("ass", 9, true), Found::None, "beyond the end");
+    assert_eq!(words.find("class", 2, true), WordMatch::None);
+    assert_eq!(words.find("cl ass", 3, true), WordMatch::Word { start: 3, end: 6 });
+    assert_eq!(words.find("中ass", 2, true), WordMatch::Word { start: 3, end: 6 }, "inside of a character");
+    assert_eq!(words.find("ass", 9, true), WordMatch::None, "beyond the end");
 }
 
 #[test]
 fn a_word_stays_open_until_it_is_known_to_be_whole() {
     let words = Words::new(&["ass", "代理"]).unwrap();
-    assert_eq!(words.find("an ass", 0, false), Found::Open { start: 3 });
-    assert_eq!(words.find("an assn", 0, false), Found::None);
-    assert_eq!(words.find("an ass ", 0, false), Found::Word { start: 3, end: 6 });
-    assert_eq!(words.find("代", 0, false), Found::Open { start: 0 });
-    assert_eq!(words.find("代理", 0, false), Found::Word { start: 0, end: 6 });
-    assert_eq!(words.find("", 0, false), Found::None);
+    assert_eq!(words.find("an ass", 0, false), WordMatch::Open { start: 3 });
+    assert_eq!(words.find("an assn", 0, false), WordMatch::None);
+    assert_eq!(words.find("an ass ", 0, false), WordMatch::Word { start: 3, end: 6 });
+    assert_eq!(words.find("代", 0, false), WordMatch::Open { start: 0 });
+    assert_eq!(words.find("代理", 0, false), WordMatch::Word { start: 0, end: 6 });
+    assert_eq!(words.find("", 0, false), WordMatch::None);
 }
 
 #[test]
 fn words_that_cannot_be_are_named() {
-    let long = "很".repeat(LONGEST + 1);
+    let long = "很".repeat(MAX_WORD_CHARS + 1);
     assert_eq!(Words::new(&["a", " \u{3000}"]).err(), Some(WordError::Empty { index: 1 }));
     assert_eq!(Words::new(&["a", &long]).err(), Some(WordError::TooLong { index: 1 }));
     assert!(Words::new(&[long.trim_end_matches('很'), "a"]).is_err());
@@ -133,11 +133,11 @@ fn tables_are_small_with_few_words_and_carry_64_000() {
         text.push('；');
         text.push_str(word);
         let found = dictionary.find(Categories::ALL, word, 0, true);
-        assert!(matches!(found, Found::Word { start: 0, .. }), "{word}");
+        assert!(matches!(found, WordMatch::Word { start: 0, .. }), "{word}");
     }
     // Each of them begins a word, if only a shorter one.
     let (mut from, mut count) = (0, 0);
-    while let Found::Word { end, .. } = dictionary.find(Categories::ALL, &text, from, true) {
+    while let WordMatch::Word { end, .. } = dictionary.find(Categories::ALL, &text, from, true) {
         (from, count) = (end, count + 1);
     }
     assert!(count >= words.len(), "{count}");

@@ -1,6 +1,6 @@
 //! Denied words against the definition: one is found where it is equal to the text and its ends are free.
 
-use matcher::words::{Categories, Dictionary, Found, LONGEST, Words, tables};
+use matcher::words::{Categories, Dictionary, MAX_WORD_CHARS, WordMatch, Words, tables};
 use proptest::prelude::*;
 
 /// Few enough that words occur: letters in all their spellings, a mark, digits, scripts without spaces, an
@@ -53,7 +53,7 @@ fn is_spaced(c: char) -> bool {
 }
 
 /// The definition.
-fn find(words: &[String], text: &str, from: usize, ended: bool) -> Found {
+fn find(words: &[String], text: &str, from: usize, ended: bool) -> WordMatch {
     for (start, _) in text.char_indices().filter(|(start, _)| *start >= from) {
         let rest: Vec<char> = text[start..].chars().collect();
         let before = text[..start].chars().next_back().is_some_and(is_spaced);
@@ -79,20 +79,20 @@ fn find(words: &[String], text: &str, from: usize, ended: bool) -> Found {
         }
         if let Some(chars) = shortest {
             let end = start + rest[..chars].iter().map(|c| c.len_utf8()).sum::<usize>();
-            return Found::Word { start, end };
+            return WordMatch::Word { start, end };
         }
         if open {
-            return Found::Open { start };
+            return WordMatch::Open { start };
         }
     }
-    Found::None
+    WordMatch::None
 }
 
 /// All words of a text one after another, whole.
 fn all(words: &Words, text: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     let mut from = 0;
-    while let Found::Word { start, end } = words.find(text, from, true) {
+    while let WordMatch::Word { start, end } = words.find(text, from, true) {
         found.push((start, end));
         from = end;
     }
@@ -115,9 +115,9 @@ proptest! {
 
     #[test]
     fn long_words_are_found_in_any_spelling(
-        word in prop::collection::vec(prop::sample::select(CHARS), 1..=LONGEST),
+        word in prop::collection::vec(prop::sample::select(CHARS), 1..=MAX_WORD_CHARS),
         others in words(),
-        respell in prop::collection::vec(any::<Option<prop::sample::Index>>(), LONGEST),
+        respell in prop::collection::vec(any::<Option<prop::sample::Index>>(), MAX_WORD_CHARS),
         ended: bool,
     ) {
         let text: String = word.iter().zip(&respell).map(|(c, respell)| {
@@ -153,17 +153,17 @@ proptest! {
             let so_far = &text[..cut];
             loop {
                 match set.find(so_far, from, at == last) {
-                    Found::Word { start, end } => {
+                    WordMatch::Word { start, end } => {
                         found.push((start, end));
                         from = end;
                     }
-                    Found::Open { start } => {
+                    WordMatch::Open { start } => {
                         prop_assert!(at < last && start >= from);
                         prop_assert!(so_far[start..].chars().count() <= longest);
                         from = start;
                         break;
                     }
-                    Found::None => {
+                    WordMatch::None => {
                         from = cut;
                         break;
                     }
@@ -183,7 +183,7 @@ proptest! {
         let tables = tables(&[("one", &some), ("other", &more)]).unwrap();
         let dictionary = Dictionary::from_tables(&tables).unwrap();
         prop_assert_eq!(dictionary.category_names().collect::<Vec<_>>(), ["one", "other"]);
-        prop_assert_eq!(dictionary.find(Categories::NONE, &text, 0, true), Found::None);
+        prop_assert_eq!(dictionary.find(Categories::NONE, &text, 0, true), WordMatch::None);
         let categories = [dictionary.category("one").unwrap(), dictionary.category("other").unwrap()];
         prop_assert_eq!(dictionary.find(categories[0], &text, 0, true), find(&one, &text, 0, true));
         prop_assert_eq!(dictionary.find(categories[1], &text, 0, true), find(&other, &text, 0, true));
@@ -216,7 +216,7 @@ proptest! {
         let mut tables = tables(&[("all", &words)]).unwrap();
         for word in &words {
             let dictionary = Dictionary::from_tables(&tables).unwrap();
-            let is_found = matches!(dictionary.find(Categories::ALL, word, 0, true), Found::Word { .. });
+            let is_found = matches!(dictionary.find(Categories::ALL, word, 0, true), WordMatch::Word { .. });
             prop_assert!(is_found, "{}", word);
         }
         let at = spoilt.index(tables.len());

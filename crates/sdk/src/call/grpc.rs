@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Answer, CallError, Cluster, Delivery, Kind};
 use crate::abi::BufferType;
+use crate::protobuf::Message;
 use crate::{headers, host};
 
 /// A unary gRPC call. Messages are bytes: which code makes and reads them is the plug-in's choice.
@@ -101,22 +102,11 @@ pub(super) fn read(delivery: Delivery) -> Result<Vec<u8>, GrpcError> {
     }
 }
 
-/// Envoy's `GrpcService { envoy_grpc { cluster_name } }` in protobuf. Hosts also take a bare cluster name,
-/// but only where its bytes are no message by chance.
+/// Envoy's `GrpcService { EnvoyGrpc envoy_grpc = 1 { string cluster_name = 1 } }`. Hosts also accept a bare cluster
+/// name, but only if its bytes are not a valid message by chance.
 pub(super) fn grpc_service(cluster: &str) -> Vec<u8> {
-    const FIELD_1_BYTES: u8 = 0x0a;
-    let field = |bytes: &[u8]| {
-        let mut field = vec![FIELD_1_BYTES];
-        let mut size = bytes.len();
-        while size >= 0x80 {
-            field.push((size & 0x7f) as u8 | 0x80);
-            size >>= 7;
-        }
-        field.push(size as u8);
-        field.extend_from_slice(bytes);
-        field
-    };
-    field(&field(cluster.as_bytes()))
+    let envoy_grpc = Message::default().bytes(1, cluster.as_bytes()).finish();
+    Message::default().bytes(1, &envoy_grpc).finish()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Answer, CallError, Cluster, Delivery, Kind};
 use crate::abi::{BufferType, MapType};
-use crate::headers::{self, Headers};
+use crate::headers::{self, HeaderMap};
 use crate::host;
 
 /// A request of the plug-in's own.
@@ -83,8 +83,8 @@ fn read(delivery: Delivery) -> Result<HttpResponse, CallError> {
         return Err(CallError::NoAnswer);
     }
     let map = |kind, count| match count {
-        0 => Ok(Headers::default()),
-        _ => host::header_pairs(kind).map(Headers::from_abi),
+        0 => Ok(HeaderMap::default()),
+        _ => host::header_pairs(kind).map(HeaderMap::from_abi),
     };
     let read = || {
         Ok(HttpResponse {
@@ -100,11 +100,11 @@ fn read(delivery: Delivery) -> Result<HttpResponse, CallError> {
 #[derive(Debug, Clone)]
 pub struct HttpResponse {
     /// Its headers, `:status` among them.
-    pub headers: Headers,
+    pub headers: HeaderMap,
     /// Its whole body.
     pub body: Vec<u8>,
     /// Its trailers.
-    pub trailers: Headers,
+    pub trailers: HeaderMap,
 }
 
 impl HttpResponse {

@@ -13,7 +13,7 @@ pub(super) fn answer<P: Plugin>(reply: &Reply, rule: Option<usize>, stream: Stre
     let decision = Decision { reply, rule };
     if reply.dry_run {
         crate::info!("{}: dry run: would answer {status} {decision}", P::NAME);
-        report::decided(rule, format_args!("dry run: would answer {status} {decision}"));
+        report::record_decision(rule, format_args!("dry run: would answer {status} {decision}"));
         if !reply.details.is_empty() {
             metric::add(&format!("{}.dry_run", reply.details), 1);
         }
@@ -21,7 +21,7 @@ pub(super) fn answer<P: Plugin>(reply: &Reply, rule: Option<usize>, stream: Stre
     }
     if log::enabled(log::Level::Debug) {
         crate::debug!("{}: answers {status} {decision}", P::NAME);
-        report::decided(rule, format_args!("answers {status} {decision}"));
+        report::record_decision(rule, format_args!("answers {status} {decision}"));
     }
     if !reply.details.is_empty() {
         metric::add(reply.details, 1);

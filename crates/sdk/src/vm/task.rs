@@ -11,7 +11,7 @@ use crate::abi::{CONTINUE, PAUSE};
 use crate::call::{self, Delivery, Kind, Owner};
 use crate::flow::{HostFailed, Outcome, Work};
 use crate::host;
-use crate::wait::Parked;
+use crate::wait::StateSlot;
 
 /// What a stream waits for.
 #[derive(Default)]
@@ -31,7 +31,7 @@ pub(super) struct Pause<S> {
 /// Work under way on one half of a stream.
 struct Task<S> {
     future: Pin<Box<dyn Future<Output = Outcome>>>,
-    parked: Rc<Parked<S>>,
+    slot: Rc<StateSlot<S>>,
     /// Where the callback that began it stood.
     point: Point,
     /// Whether it has the stream's state.
@@ -47,13 +47,13 @@ pub(super) fn begin<P: Plugin>(
     point: Point,
     work: Work,
 ) -> u32 {
-    let Ok(parked) = work.parked.downcast::<Parked<P::State>>() else {
+    let Ok(slot) = work.slot.downcast::<StateSlot<P::State>>() else {
         return resolve(context, stream, half, choice, point, Err(HostFailed));
     };
     let state = stream.state.take();
     let has_state = state.is_some();
-    parked.state.set(state);
-    let task = Task { future: work.future, parked, point, has_state };
+    slot.state.set(state);
+    let task = Task { future: work.future, slot, point, has_state };
     stream.waiting.get_or_insert_default();
     if let Some(pause) = stream.pause(half) {
         pause.task = Some(task);
@@ -103,12 +103,12 @@ fn advance<P: Plugin>(context: u32, stream: &mut Stream<P>, half: Half) -> Optio
         }
         Poll::Ready(outcome) => outcome,
     };
-    let Task { future, parked, point, has_state } = task;
+    let Task { future, slot, point, has_state } = task;
     drop(future); // Work that is given up gives the state back now.
     if has_state {
-        stream.state = parked.state.take();
+        stream.state = slot.state.take();
     }
-    let failed = parked.failed.take();
+    let failed = slot.failed.take();
     Some((point, if failed { Err(HostFailed) } else { outcome }))
 }
 

@@ -9,7 +9,7 @@ use std::fmt;
 use std::ops::Range;
 
 /// The longest path, in segments.
-const MOST_SEGMENTS: usize = 63;
+const MAX_SEGMENTS: usize = 63;
 
 /// Paths that are followed together, as one automaton: what two paths begin with is followed once.
 #[derive(Debug, Clone)]
@@ -276,7 +276,7 @@ fn read(path: &str) -> Result<Vec<Segment>, PathError> {
     let mut reader = Reader { rest };
     let mut segments = Vec::new();
     while !reader.rest.is_empty() {
-        if segments.len() == MOST_SEGMENTS {
+        if segments.len() == MAX_SEGMENTS {
             return reader.error("a path has 63 steps at most");
         }
         segments.push(reader.segment()?);

@@ -8,15 +8,15 @@ use super::literal::decode;
 use super::path::{Paths, Step};
 
 /// How deeply values may be nested. Each level takes some memory, and a client chooses how many there are.
-pub const MOST_LEVELS: usize = 16_384;
+pub const MAX_LEVELS: usize = 16_384;
 
 /// How many array indexes of a value are told.
-const MOST_INDEXES: usize = 4;
+const MAX_INDEXES: usize = 4;
 
 /// The indexes of the arrays on the way to a value, from the outermost on; the first four.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Indexes {
-    indexes: [usize; MOST_INDEXES],
+    indexes: [usize; MAX_INDEXES],
     count: usize,
 }
 
@@ -42,7 +42,7 @@ impl FromIterator<usize> for Indexes {
 
 /// A value that a path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct Match {
     /// Which of the paths. A value that several paths name is found once for each.
     pub path: usize,
     /// Where it is in the arrays around it.
@@ -103,8 +103,8 @@ pub struct Literal {
 ///
 /// # Errors
 ///
-/// The document is no JSON, no UTF-8, or nested more deeply than [`MOST_LEVELS`].
-pub fn find(document: &[u8], paths: &Paths) -> Result<Vec<Found>, JsonError> {
+/// The document is no JSON, no UTF-8, or nested more deeply than [`MAX_LEVELS`].
+pub fn find(document: &[u8], paths: &Paths) -> Result<Vec<Match>, JsonError> {
     let mut scan = Scan::new(text(document)?, 0, paths, None);
     scan.run(true)?;
     Ok(scan.found)
@@ -116,7 +116,7 @@ pub fn find(document: &[u8], paths: &Paths) -> Result<Vec<Found>, JsonError> {
 /// # Errors
 ///
 /// As those of [`find`].
-pub fn find_at(text: &str, from: usize, paths: &Paths) -> Result<(Vec<Found>, usize), JsonError> {
+pub fn find_at(text: &str, from: usize, paths: &Paths) -> Result<(Vec<Match>, usize), JsonError> {
     let mut scan = Scan::new(text, from, paths, None);
     scan.run(false)?;
     Ok((scan.found, scan.at))
@@ -164,8 +164,8 @@ struct Scan<'a> {
     here: usize,
     /// How many arrays are open, and where the outer ones are.
     arrays: usize,
-    indexes: [usize; MOST_INDEXES],
-    found: Vec<Found>,
+    indexes: [usize; MAX_INDEXES],
+    found: Vec<Match>,
     /// Where each string and number is noted, if that is asked for.
     literals: Option<Vec<Literal>>,
 }
@@ -195,7 +195,7 @@ impl<'a> Scan<'a> {
             nodes,
             here: 0,
             arrays: 0,
-            indexes: [0; MOST_INDEXES],
+            indexes: [0; MAX_INDEXES],
             found: Vec::new(),
             literals,
         }
@@ -270,7 +270,7 @@ impl<'a> Scan<'a> {
     }
 
     fn open(&mut self, kind: Kind) -> Result<Next, JsonError> {
-        if self.levels.len() == MOST_LEVELS {
+        if self.levels.len() == MAX_LEVELS {
             return self.error("is nested too deeply");
         }
         let before = self.found.len();
@@ -336,9 +336,9 @@ impl<'a> Scan<'a> {
     fn note(&mut self, start: usize, kind: Kind) {
         for node in self.nodes.get(self.here..).unwrap_or_default() {
             for path in self.paths.ends(*node) {
-                let indexes = Indexes { indexes: self.indexes, count: self.arrays.min(MOST_INDEXES) };
+                let indexes = Indexes { indexes: self.indexes, count: self.arrays.min(MAX_INDEXES) };
                 let within = self.levels.last().map_or(0, |level| level.start);
-                self.found.push(Found { path: *path, indexes, within, span: start..self.at, kind });
+                self.found.push(Match { path: *path, indexes, within, span: start..self.at, kind });
             }
         }
     }

@@ -5,21 +5,21 @@ use std::rc::Rc;
 
 use crate::abi::MapType;
 use crate::call::CallOuts;
-use crate::headers::{HeaderMap, status};
-use crate::wait::{self, WaitingRequest, WaitingResponse, Waits};
+use crate::headers::{LiveHeaders, status};
+use crate::wait::{self, WaitConfig, WaitingRequest, WaitingResponse};
 use crate::{Flow, StreamKind};
 
 /// The head of a request, in [`Plugin::on_request_headers`](crate::Plugin::on_request_headers).
 ///
 /// Its headers, pseudo-headers (`:path`, `:method`, `:authority`, `:scheme`) among them, are those of the
-/// [`HeaderMap`] that it dereferences to.
+/// [`LiveHeaders`] that it dereferences to.
 pub struct RequestHeaders<'a, S = ()> {
     /// What this request keeps from callback to callback.
     pub state: &'a mut S,
-    pub(crate) map: HeaderMap,
+    pub(crate) map: LiveHeaders,
     pub(crate) end_of_stream: bool,
     pub(crate) kind: Option<StreamKind>,
-    pub(crate) waits: Waits<'a>,
+    pub(crate) waits: WaitConfig<'a>,
 }
 
 impl<S> RequestHeaders<'_, S> {
@@ -30,7 +30,7 @@ impl<S> RequestHeaders<'_, S> {
 
     /// What the head says of the stream that the request begins. Without a host call where the SDK has found it out
     /// already, because a body follows that the plug-in [may hold](crate::Plugin::holds_request_body), and where
-    /// no body follows at all; else one, shared with a following [`all`](HeaderMap::all).
+    /// no body follows at all; else one, shared with a following [`all`](LiveHeaders::all).
     pub fn kind(&self) -> StreamKind {
         match self.kind {
             Some(kind) => kind,
@@ -69,9 +69,9 @@ impl<S: Default + 'static> RequestHeaders<'_, S> {
 }
 
 impl<S> Deref for RequestHeaders<'_, S> {
-    type Target = HeaderMap;
+    type Target = LiveHeaders;
 
-    fn deref(&self) -> &HeaderMap {
+    fn deref(&self) -> &LiveHeaders {
         &self.map
     }
 }
@@ -80,12 +80,12 @@ impl<S> Deref for RequestHeaders<'_, S> {
 pub struct ResponseHeaders<'a, S = ()> {
     /// What the request kept; absent when this plug-in never saw the request.
     pub state: Option<&'a mut S>,
-    pub(crate) map: HeaderMap,
+    pub(crate) map: LiveHeaders,
     pub(crate) end_of_stream: bool,
     /// The kind of the request; an ordinary message where this plug-in never saw it.
     pub(crate) request: StreamKind,
     pub(crate) kind: Option<StreamKind>,
-    pub(crate) waits: Waits<'a>,
+    pub(crate) waits: WaitConfig<'a>,
 }
 
 impl<S> ResponseHeaders<'_, S> {
@@ -123,9 +123,40 @@ impl<S: Default + 'static> ResponseHeaders<'_, S> {
 }
 
 impl<S> Deref for ResponseHeaders<'_, S> {
-    type Target = HeaderMap;
+    type Target = LiveHeaders;
 
-    fn deref(&self) -> &HeaderMap {
+    fn deref(&self) -> &LiveHeaders {
+        &self.map
+    }
+}
+
+/// The trailers of a request, in [`Plugin::on_request_trailers`](crate::Plugin::on_request_trailers). They are
+/// the [`LiveHeaders`] that it dereferences to.
+pub struct RequestTrailers<'a, S = ()> {
+    /// What this request keeps from callback to callback.
+    pub state: &'a mut S,
+    pub(crate) map: LiveHeaders,
+}
+
+impl<S> Deref for RequestTrailers<'_, S> {
+    type Target = LiveHeaders;
+
+    fn deref(&self) -> &LiveHeaders {
+        &self.map
+    }
+}
+
+/// The trailers of a response, in [`Plugin::on_response_trailers`](crate::Plugin::on_response_trailers).
+pub struct ResponseTrailers<'a, S = ()> {
+    /// What the request kept; absent when this plug-in never saw the request.
+    pub state: Option<&'a mut S>,
+    pub(crate) map: LiveHeaders,
+}
+
+impl<S> Deref for ResponseTrailers<'_, S> {
+    type Target = LiveHeaders;
+
+    fn deref(&self) -> &LiveHeaders {
         &self.map
     }
 }

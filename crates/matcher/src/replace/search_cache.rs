@@ -20,7 +20,7 @@ const STRIDE: usize = 64;
 
 /// For the searches of one text, which does not change meanwhile.
 #[derive(Default)]
-pub struct Seen {
+pub struct SearchCache {
     /// Matches so far.
     matches: usize,
     /// Whether something is open at the end of the text, and where.
@@ -33,7 +33,7 @@ pub struct Seen {
     vain: BTreeSet<(usize, LazyStateID)>,
 }
 
-impl Seen {
+impl SearchCache {
     /// Whether the searches are many enough.
     pub(super) fn counts(&mut self) -> bool {
         self.matches += 1;
