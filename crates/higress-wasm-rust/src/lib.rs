@@ -174,7 +174,7 @@ impl<C> RuleMatcher<C> {
         match &self.configured {
             Configured::Nothing => None,
             Configured::Default(config) => Some(config.clone()),
-            Configured::Document(loaded) => Some(loaded.choose(Phase::Request).ok()??.config),
+            Configured::Document(loaded) => Some(loaded.select(Phase::Request).ok()??.config),
         }
     }
 }

@@ -1,38 +1,37 @@
-//! The proxy-wasm ABI 0.2.1: its numbers, its host calls as they are declared, and the allocator that
-//! hosts use (`abi-versions/v0.2.1` of the proxy-wasm specification).
+//! The proxy-wasm ABI 0.2.1: its numbers, the declarations of its host calls, and the allocator for hosts
+//! (`abi-versions/v0.2.1` of the proxy-wasm specification).
 //!
-//! The declarations are this crate's own. Those of the proxy-wasm crate cannot be used beside entry
-//! points that are not that crate's: depending on it for a single type links its dispatcher, whose
-//! `proxy_on_*` are the same symbols.
+//! This crate has its own declarations, because those of the proxy-wasm crate cannot be combined with other entry
+//! points: using a single type of it links its dispatcher, which defines the same `proxy_on_*` symbols.
 #![allow(unsafe_code, reason = "a foreign interface; `host` wraps each call in a safe function")]
 
 use std::cell::Cell;
 use std::ptr::null_mut;
 
-/// What a host call returned. Numbers that the ABI does not name are kept as they are.
+/// The result of a host call. Numbers that the ABI does not define are kept unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Status(pub u32);
 
 impl Status {
-    /// Done.
+    /// Success.
     pub const OK: Status = Status(0);
-    /// There is no such thing.
+    /// Not found.
     pub const NOT_FOUND: Status = Status(1);
-    /// An argument is wrong, or the call is not possible in this phase.
+    /// An argument is invalid, or the call is not allowed in this phase.
     pub const BAD_ARGUMENT: Status = Status(2);
-    /// There is nothing in it.
+    /// Empty.
     pub const EMPTY: Status = Status(7);
-    /// Somebody else has written the value meanwhile.
+    /// The value has been changed by another writer.
     pub const CAS_MISMATCH: Status = Status(8);
-    /// The host could not do it.
+    /// The host failed.
     pub const INTERNAL_FAILURE: Status = Status(10);
-    /// The host does not know the call.
+    /// The host does not implement the call.
     pub const UNIMPLEMENTED: Status = Status(12);
 }
 
-/// What a callback answers: the stream goes on.
+/// Result of a callback: the stream continues.
 pub(crate) const CONTINUE: u32 = 0;
-/// What a callback answers: the stream waits.
+/// Result of a callback: the stream pauses.
 pub(crate) const PAUSE: u32 = 1;
 
 /// A map of headers.
@@ -213,14 +212,14 @@ pub(crate) use calls::*;
 pub(crate) use crate::native::calls::*;
 
 std::thread_local! {
-    /// Memory that is lent to the host for its next answer, and how many bytes it has.
+    /// Memory that is lent to the host for its next result, and its size.
     static LENT: Cell<(*mut u8, usize)> = const { Cell::new((null_mut(), 0)) };
 }
 
-/// Lends memory during a host call: an answer that fits is written there, and needs none from the heap. What
-/// `call` does with the memory afterwards is its caller's affair: [`allocate`] only hands out the address.
+/// Lends memory to the host during a call: a result that fits is written there, without an allocation. [`allocate`] only
+/// returns the address; the caller is responsible for the memory.
 pub(crate) fn lend<R>(memory: *mut u8, size: usize, call: impl FnOnce() -> R) -> R {
-    /// Takes back what the host did not want, also where a native test's host panics.
+    /// Takes the memory back if the host did not use it, even if the host of a native test panics.
     struct TakeBack;
     impl Drop for TakeBack {
         fn drop(&mut self) {
@@ -232,27 +231,27 @@ pub(crate) fn lend<R>(memory: *mut u8, size: usize, call: impl FnOnce() -> R) ->
     call()
 }
 
-/// Memory for a host's answer: `proxy_on_memory_allocate`. Null when there is none, which a host takes as
-/// a failed call.
+/// Allocates memory for a result of the host: `proxy_on_memory_allocate`. Null if that fails, which hosts handle as a
+/// failed call.
 pub fn allocate(size: usize) -> *mut u8 {
-    let (lent, room) = LENT.get();
-    if (1..=room).contains(&size) {
-        // A second answer must not be written over the first.
+    let (lent, capacity) = LENT.get();
+    if (1..=capacity).contains(&size) {
+        // A second result must not overwrite the first.
         LENT.set((null_mut(), 0));
         return lent;
     }
     match std::alloc::Layout::array::<u8>(size) {
-        // SAFETY: the layout has a size, as `alloc` asks.
+        // SAFETY: the size of the layout is not 0, as `alloc` requires.
         Ok(layout) if size > 0 => unsafe { std::alloc::alloc(layout) },
         _ => null_mut(),
     }
 }
 
-/// Takes over what a host has written.
+/// Takes ownership of memory that a host has written.
 ///
 /// # Safety
 ///
-/// `data` is null, or came from [`allocate`] with `size`, was filled by the host, and nobody else owns it.
+/// `data` is null, or it was returned by [`allocate`] for `size`, filled by the host, and has no other owner.
 pub(crate) unsafe fn take(data: *mut u8, size: usize) -> Vec<u8> {
     if data.is_null() || size == 0 {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! Background work: calls that no request waits for, such as fetching keys on a timer.
+//! Background work: calls that are independent of requests, such as fetching keys on a timer.
 //!
 //! ```
 //! use std::rc::Rc;
@@ -25,16 +25,16 @@
 //!     }
 //!
 //!     fn on_tick(configurations: &[Rc<Config>]) {
-//!         // One worker of all fetches, and the others find what it has fetched in the shared data.
+//!         // One worker fetches the keys and stores them in shared data, where the others find them.
 //!         if Lease::new("keys.fetch", Duration::from_secs(30)).take() == Ok(true) {
 //!             background::spawn("fetch", configurations, async |configurations| {
 //!                 for config in configurations {
 //!                     let call = HttpCall::get(Cluster::fqdn(&config.service, 80), "/keys");
 //!                     match call.send().await {
-//!                         Ok(answer) if answer.status() == 200 => {
-//!                             let _ = shared::set("keys.keys", answer.body);
+//!                         Ok(response) if response.status() == 200 => {
+//!                             let _ = shared::set("keys.keys", response.body);
 //!                         }
-//!                         _ => warn!("keys: {} did not answer", &*config.service),
+//!                         _ => warn!("keys: {} did not respond", &*config.service),
 //!                     }
 //!                 }
 //!             });
@@ -44,7 +44,7 @@
 //! # fn main() {}
 //! ```
 //!
-//! The guide has [a page](crate::guide::background) on it.
+//! See [the guide](crate::guide::background).
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -56,29 +56,28 @@ use std::time::Duration;
 use crate::call::{self, CallOuts, Owner};
 use crate::{Status, host, shared, time};
 
-/// Work under way.
+/// Running work.
 struct Task {
     id: u32,
     context: u32,
     name: &'static str,
-    /// Absent while it runs.
+    /// Absent while it is being polled.
     future: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
 thread_local! {
     static TASKS: RefCell<Vec<Task>> = const { RefCell::new(Vec::new()) };
     static LAST_ID: Cell<u32> = const { Cell::new(0) };
-    /// The number of this VM among those of its `vm_id`; 0 until it has one.
+    /// The number of this VM among the VMs with its `vm_id`; 0 until it has one.
     static WORKER: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Begins work that no request waits for, in [`on_configured`](crate::Plugin::on_configured),
-/// [`on_tick`](crate::Plugin::on_tick) or [`on_queue_ready`](crate::Plugin::on_queue_ready); `configurations` are the
-/// callback's own. It runs at once until its first `await` of an answer, and goes on when the answer has arrived.
+/// Starts background work in [`on_configured`](crate::Plugin::on_configured), [`on_tick`](crate::Plugin::on_tick) or
+/// [`on_queue_ready`](crate::Plugin::on_queue_ready); `configurations` is the callback's argument. The work runs until its
+/// first pending call, and continues when the response has arrived.
 ///
-/// Work of that name that is still under way for the same resource is not begun twice: then nothing happens, and the
-/// result is false. Work is dropped, with everything in it, when another configuration takes the place of the one
-/// that it began under, and when the gateway removes the plug-in.
+/// Returns false, without starting it, if work with this name is still running for the same resource. Work is dropped when
+/// the configuration under which it started is replaced, and when the gateway removes the plug-in.
 pub fn spawn<C: CallOuts<P> + 'static, P>(
     name: &'static str,
     configurations: &[Rc<C>],
@@ -87,51 +86,51 @@ pub fn spawn<C: CallOuts<P> + 'static, P>(
     let context = call::current_context();
     let id = LAST_ID.get().wrapping_add(1);
     LAST_ID.set(id);
-    let begun = with_tasks(|tasks| {
+    let started = with_tasks(|tasks| {
         let is_new = !tasks.iter().any(|task| task.context == context && task.name == name);
         if is_new {
             tasks.push(Task { id, context, name, future: None });
         }
         is_new
     });
-    if begun {
+    if started {
         let configurations = configurations.to_vec();
         run(id, context, name, Box::pin(async move { work(configurations).await }));
     }
-    begun
+    started
 }
 
-/// Polls work, and keeps it if it waits for an answer.
+/// Polls work, and keeps it if it waits for a call.
 fn run(id: u32, context: u32, name: &'static str, mut future: Pin<Box<dyn Future<Output = ()>>>) {
     let owner = Owner::Background { id, wake };
     let waits = match call::poll(owner, context, &mut future) {
         Poll::Ready(()) => false,
         Poll::Pending if call::any_open(owner) => true,
         Poll::Pending => {
-            crate::error!("background work `{name}` waits for nothing that could come: it is given up");
+            crate::error!("background task `{name}` has no pending calls; aborted");
             false
         }
     };
     let mut future = Some(future);
     with_tasks(|tasks| {
-        if let Some(place) = tasks.iter().position(|task| task.id == id) {
-            match tasks.get_mut(place) {
+        if let Some(index) = tasks.iter().position(|task| task.id == id) {
+            match tasks.get_mut(index) {
                 Some(task) if waits => task.future = future.take(),
-                _ => drop(tasks.swap_remove(place)),
+                _ => drop(tasks.swap_remove(index)),
             }
         }
     });
-    // What is not kept is dropped here, when the list is free again: it may forget calls, or begin others.
+    // Dropped here, after the list is released, because dropping the work may remove calls or start other work.
     drop(future);
 }
 
-/// An answer for work has arrived while the host was in `context`.
+/// Continues work whose response has arrived while the host was in `context`.
 fn wake(context: u32, id: u32) {
-    let found = with_tasks(|tasks| {
+    let task = with_tasks(|tasks| {
         let task = tasks.iter_mut().find(|task| task.id == id)?;
         Some((task.context, task.name, task.future.take()?))
     });
-    let Some((own, name, future)) = found else { return };
+    let Some((own, name, future)) = task else { return };
     if own != context {
         host::set_effective_context(own);
     }
@@ -146,7 +145,7 @@ pub(crate) fn cancel(context: u32) {
     });
 }
 
-/// Changes the list of tasks: never while one of them runs.
+/// Changes the list of tasks. Not called while a task is being polled.
 fn with_tasks<T: Default>(change: impl FnOnce(&mut Vec<Task>) -> T) -> T {
     TASKS
         .try_with(|tasks| tasks.try_borrow_mut().ok().map(|mut tasks| change(&mut tasks)))
@@ -155,11 +154,11 @@ fn with_tasks<T: Default>(change: impl FnOnce(&mut Vec<Task>) -> T) -> T {
         .unwrap_or_default()
 }
 
-/// The right to do what one worker of a gateway process is to do, for some time.
+/// A lease that one worker of a gateway process holds for some time.
 ///
-/// It is kept in [shared data](crate::shared), so a worker that is gone is replaced when its time is over. A lease saves
-/// work; it does not exclude: a worker whose time has run out while it waits for an answer does not know, so that two
-/// may work for a moment.
+/// It is stored in [shared data](crate::shared), so another worker takes over when it expires. A lease avoids duplicate
+/// work, but does not exclude it: a worker whose lease expires while it waits for a call does not notice, so two workers
+/// may run at the same time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     key: String,
@@ -167,14 +166,14 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// A lease of that key, `<plug-in>.<what>` as for all shared data, which ends `time` after it was last taken: some
-    /// times the [period](crate::Plugin::tick_period) in which it is asked for. Resources that must not share it have
-    /// something of their configuration in the key.
+    /// Creates a lease with a key, `<plug-in>.<key>` as for all shared data, which expires `time` after it was last taken.
+    /// Choose a multiple of the [period](crate::Plugin::tick_period) in which it is renewed. For resources that must not
+    /// share a lease, include a part of their configuration in the key.
     pub fn new(key: impl Into<String>, time: Duration) -> Self {
         Lease { key: key.into(), time }
     }
 
-    /// Takes the lease, or keeps it for another time if this worker has it already. False where another worker has it.
+    /// Takes the lease, or renews it if this worker holds it already. Returns false if another worker holds it.
     ///
     /// # Errors
     ///
@@ -185,7 +184,7 @@ impl Lease {
         let time = u64::try_from(self.time.as_nanos()).unwrap_or(u64::MAX);
         shared::update(&self.key, ATTEMPTS, |old| {
             let is_taken = old.and_then(holder).is_some_and(|(holder, until)| {
-                // A time that is further away than a lease is long was set by a clock that has been put back since.
+                // An expiry beyond the duration of a lease was set before the clock was turned back.
                 holder != worker && until.checked_sub(now).is_some_and(|left| 0 < left && left <= time)
             });
             if is_taken {
@@ -196,12 +195,12 @@ impl Lease {
         })
     }
 
-    /// Gives the lease back, if this worker has it, so that another one need not wait for its end.
+    /// Releases the lease, if this worker holds it, so that another worker need not wait until it expires.
     ///
     /// # Errors
     ///
     /// The host's status.
-    pub fn give_back(&self) -> Result<(), Status> {
+    pub fn release(&self) -> Result<(), Status> {
         let worker = worker()?;
         shared::update(&self.key, ATTEMPTS, |old| {
             let is_own = old.and_then(holder).is_some_and(|(holder, _)| holder == worker);
@@ -210,16 +209,16 @@ impl Lease {
     }
 }
 
-/// More than a gateway has workers.
+/// More than the number of workers of a gateway.
 const ATTEMPTS: u32 = 256;
 
-/// Who has a lease, and until when.
+/// Returns the holder of a lease and its expiry.
 fn holder(value: &[u8]) -> Option<(u64, u64)> {
     let (holder, until) = value.split_first_chunk::<8>()?;
     Some((u64::from_le_bytes(*holder), u64::from_le_bytes(until.try_into().ok()?)))
 }
 
-/// The number of this VM, which no other has.
+/// Returns the unique number of this VM.
 fn worker() -> Result<u64, Status> {
     if WORKER.get() == 0 {
         let number = shared::update("portcullis.workers", ATTEMPTS, |old| {

@@ -1,4 +1,4 @@
-//! Bodies, as they arrive.
+//! Bodies of requests and responses, as callbacks receive them.
 
 use std::cell::Cell;
 use std::ops::Deref;
@@ -11,22 +11,22 @@ use crate::{Flow, StreamKind, WaitingRequest, WaitingResponse, host};
 
 /// Bytes of a request's body, in [`Plugin::on_request_body`](crate::Plugin::on_request_body).
 pub struct RequestBody<'a, S = ()> {
-    /// What this request keeps from callback to callback.
+    /// The state of the request, kept from callback to callback.
     pub state: &'a mut S,
     pub(crate) body: Body,
-    pub(crate) waits: WaitConfig<'a>,
+    pub(crate) wait: WaitConfig<'a>,
 }
 
 impl<S: Default + 'static> RequestBody<'_, S> {
-    /// Lets the request wait, as [`RequestHeaders::wait`](crate::RequestHeaders::wait) does: what has
-    /// arrived of the body, and what arrives meanwhile, is held.
+    /// Makes the request wait, like [`RequestHeaders::wait`](crate::RequestHeaders::wait). What has arrived of the body, and
+    /// what arrives meanwhile, is held.
     pub fn wait<C: CallOuts<P> + 'static, P>(
         &mut self,
         config: &C,
         work: impl AsyncFnOnce(&mut WaitingRequest<S>, Rc<C>) -> Flow + 'static,
     ) -> Flow {
-        let _ = config; // Its type is what is wanted: the stream has it counted.
-        Flow::Wait(wait::begin(self.waits, Option::unwrap_or_default, MapType::RequestHeaders, work))
+        let _ = config; // Only its type is used: the stream has the `Rc`.
+        Flow::Wait(wait::begin(self.wait, Option::unwrap_or_default, MapType::RequestHeaders, work))
     }
 }
 
@@ -40,21 +40,21 @@ impl<S> Deref for RequestBody<'_, S> {
 
 /// Bytes of a response's body, in [`Plugin::on_response_body`](crate::Plugin::on_response_body).
 pub struct ResponseBody<'a, S = ()> {
-    /// What the request kept; absent when this plug-in never saw the request.
+    /// The state of the request; absent if this plug-in has not seen the request.
     pub state: Option<&'a mut S>,
     pub(crate) body: Body,
-    pub(crate) waits: WaitConfig<'a>,
+    pub(crate) wait: WaitConfig<'a>,
 }
 
 impl<S: Default + 'static> ResponseBody<'_, S> {
-    /// Lets the response wait, as [`RequestBody::wait`] does a request.
+    /// Makes the response wait, like [`RequestBody::wait`].
     pub fn wait<C: CallOuts<P> + 'static, P>(
         &mut self,
         config: &C,
         work: impl AsyncFnOnce(&mut WaitingResponse<S>, Rc<C>) -> Flow + 'static,
     ) -> Flow {
-        let _ = config; // Its type is what is wanted: the stream has it counted.
-        Flow::Wait(wait::begin(self.waits, |state| state, MapType::ResponseHeaders, work))
+        let _ = config; // Only its type is used: the stream has the `Rc`.
+        Flow::Wait(wait::begin(self.wait, |state| state, MapType::ResponseHeaders, work))
     }
 }
 
@@ -66,15 +66,15 @@ impl<S> Deref for ResponseBody<'_, S> {
     }
 }
 
-/// What has arrived of a body.
+/// The part of a body that has arrived.
 #[derive(Debug)]
 pub struct Body {
     buffer: BufferType,
-    /// Bytes that earlier calls have held back.
+    /// Bytes that earlier callbacks have held.
     held: usize,
-    /// Bytes in the gateway's buffer, those held among them.
+    /// Bytes in the gateway's buffer, including those held.
     size: Cell<usize>,
-    /// Whether there is a buffer to write to.
+    /// True if the gateway has a buffer that can be replaced.
     changeable: bool,
     last: bool,
     kind: StreamKind,
@@ -101,43 +101,45 @@ impl Body {
         }
     }
 
-    /// Whether a host call failed that should not have.
+    /// Returns true if a host call failed unexpectedly.
     pub(crate) fn failed(&self) -> bool {
         self.failed.get()
     }
 
-    /// Whether the body ends here. The gateway may tell so with an empty chunk or with trailers.
+    /// Returns true if the body ends here. The gateway may report the end with an empty chunk or with trailers.
     pub fn is_last(&self) -> bool {
         self.last
     }
 
-    /// What the head said of the stream: one that [is open-ended](StreamKind::is_open_ended) is not held, even if
-    /// the callback says [`Hold`](crate::Flow::Hold). No host call. Always [`StreamKind::Message`] where the
-    /// plug-in says that it [holds no body](crate::Plugin::holds_request_body), because then nobody has looked.
+    /// Returns the kind of the stream, without a host call. One that [is open-ended](StreamKind::is_open_ended) is not held,
+    /// even if the callback returns [`Hold`](crate::Flow::Hold).
+    ///
+    /// Always [`StreamKind::Message`] if the plug-in [holds no body](crate::Plugin::holds_request_body), because the kind is
+    /// not determined then.
     pub fn kind(&self) -> StreamKind {
         self.kind
     }
 
-    /// The bytes that have arrived since the last call: every byte of a body is in one chunk exactly, and
-    /// where a body is cut is the client's choice. One host call, none when there is nothing new.
+    /// Returns the bytes that have arrived since the last callback. Every byte of a body is in exactly one chunk; clients
+    /// choose where a body is split. One host call, or none if there are no new bytes.
     pub fn chunk(&self) -> Vec<u8> {
         self.read(self.held)
     }
 
-    /// Everything that the gateway holds: with [`Flow::Hold`](crate::Flow::Hold) in every call
-    /// before, the body from its first byte. One host call.
+    /// Returns all bytes that the gateway holds: the body from its first byte, if every callback before returned
+    /// [`Flow::Hold`](crate::Flow::Hold). One host call.
     pub fn all(&self) -> Vec<u8> {
         self.read(0)
     }
 
-    /// How many bytes of [`all`](Self::all) earlier calls have held.
+    /// Returns how many bytes of [`all`](Self::all) were held by earlier callbacks.
     pub fn held(&self) -> usize {
         self.held
     }
 
-    /// Puts `bytes` in the place of everything that the gateway holds, what has just arrived among it: one host
-    /// call. A plug-in that does this removes `content-length` in the headers callback. Call it once in a
-    /// callback, after having read.
+    /// Replaces all bytes that the gateway holds, including those that have just arrived, with `bytes`. One host call.
+    ///
+    /// Remove `content-length` in the headers callback if you use this. Call it once in a callback, after reading.
     pub fn replace(&self, bytes: impl AsRef<[u8]>) {
         let bytes = bytes.as_ref();
         match host::set_buffer(self.buffer, self.size.get(), bytes) {
@@ -146,13 +148,13 @@ impl Body {
         }
     }
 
-    /// Whether [`replace`](Self::replace) is possible. It is not at trailers before which nothing was held: all
-    /// of the body has gone on then, and the gateway takes no more of it.
+    /// Returns true if [`replace`](Self::replace) is possible. It is not at the end of a body with trailers of which
+    /// nothing was held: all of the body has been sent on then, and the gateway accepts no more of it.
     pub fn can_replace(&self) -> bool {
         self.changeable
     }
 
-    /// How many bytes [`all`](Self::all) returns now. No host call.
+    /// Returns the size of [`all`](Self::all), without a host call.
     pub fn size(&self) -> usize {
         self.size.get()
     }
@@ -163,7 +165,7 @@ impl Body {
             return Vec::new();
         }
         match host::buffer(self.buffer, start, size) {
-            // Fewer bytes than announced would be a part that nobody has looked at.
+            // With fewer bytes than announced, a part of the body would remain unread.
             Ok(bytes) if bytes.len() == size => bytes,
             Ok(_) | Err(_) => {
                 self.failed.set(true);

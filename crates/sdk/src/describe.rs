@@ -1,6 +1,6 @@
-//! What native tools ask a plug-in about its configuration: its schema, and whether a document is good.
+//! The configuration of a plug-in for native tools: its schema, and the validation of documents.
 //!
-//! A tool that knows a plug-in by name only builds a program with this one line and runs it:
+//! A tool builds and runs a program with this line:
 //!
 //! ```ignore
 //! fn main() -> std::process::ExitCode { sdk::describe::main(&my_plugin::description()) }
@@ -17,14 +17,14 @@ use serde_json::{Value, json};
 use crate::Plugin;
 use crate::rules::Loaded;
 
-/// A plug-in's configuration; `#[plugin]` makes the function `description` that returns it.
+/// The configuration of a plug-in. `#[plugin]` adds the function `description`, which returns it.
 pub struct Description {
-    /// OpenAPI v3; nothing where the fields have none, because they are not under
+    /// The schema, OpenAPI v3; `None` if the fields do not have one, because they are not declared with
     /// [`#[configuration]`](crate::configuration).
     pub schema: Option<Value>,
-    /// Reads a document as `on_configure` does, and says what is wrong with it.
+    /// Validates a document as `on_configure` does.
     pub check: fn(&[u8]) -> Result<(), ConfigError>,
-    /// Whether its rules start from the global fields ([`Configuration::RULES_START_FROM_GLOBAL`]).
+    /// True if rules start from the global fields ([`Configuration::RULES_START_FROM_GLOBAL`]).
     pub rules_start_from_global: bool,
 }
 
@@ -39,21 +39,21 @@ impl Description {
     }
 }
 
-/// The whole of a program that answers for a plug-in, in JSON on its output.
+/// The main function of a program that describes a plug-in, as JSON on its output.
 ///
-/// `schema` prints the schema or `null`; `check` reads a document from the input and prints everything that is wrong
-/// with it, a list of `{"path": …, "message": …}`; `inherits` prints whether rules start from the global fields.
+/// `schema` prints the schema or `null`. `check` reads a document from the input and prints all errors, as a list of
+/// `{"path": …, "message": …}`. `inherits` prints whether rules start from the global fields.
 pub fn main(description: &Description) -> ExitCode {
     let answer = match std::env::args().nth(1).as_deref() {
         Some("schema") => Ok(description.schema.clone().unwrap_or_default()),
         Some("check") => check(description),
         Some("inherits") => Ok(description.rules_start_from_global.into()),
-        _ => Err(io::Error::other("say `schema`, `check` or `inherits`")),
+        _ => Err(io::Error::other("write `schema`, `check` or `inherits`")),
     };
     match answer.and_then(|answer| io::stdout().write_all(answer.to_string().as_bytes())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Without an error output there is nobody to tell.
+            // If this fails, there is no other output.
             let _ = writeln!(io::stderr(), "error: {error}");
             ExitCode::FAILURE
         }
@@ -75,8 +75,8 @@ fn check(description: &Description) -> io::Result<Value> {
     Ok(errors.collect())
 }
 
-/// Fields that may have a schema or not. Where they have one, the method of the type is called, which comes
-/// before a trait's; where they have none, that method does not exist, and the trait's is called.
+/// Fields that may have a schema. If they have one, the inherent method is called, which has precedence over a trait's
+/// method; otherwise only the trait's method exists.
 #[doc(hidden)]
 pub struct Fields<T>(PhantomData<T>);
 

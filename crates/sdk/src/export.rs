@@ -1,6 +1,6 @@
-//! What `#[plugin]` expands to: the entry points of a module, or natively a value that holds them.
+//! The expansion of `#[plugin]`: the entry points of a module, or natively a value that holds them.
 
-/// Exports a plug-in with the callbacks that it has.
+/// Exports a plug-in with its callbacks.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export {
@@ -10,8 +10,7 @@ macro_rules! __export {
                 const { ::core::cell::RefCell::new($crate::__private::Vm::empty()) };
         }
 
-        /// Runs `call` on this VM's table, or says `otherwise` to a host that enters a VM that it is already in, and to
-        /// one that enters it when its thread ends.
+        /// Runs `call` on this VM, or `otherwise` if the host enters a VM that is already running, or whose thread ends.
         fn __with<__T>(
             otherwise: impl FnOnce() -> __T,
             call: impl FnOnce(&mut $crate::__private::Vm<$plugin>) -> __T,
@@ -37,7 +36,7 @@ macro_rules! __export {
 
             #[unsafe(no_mangle)]
             extern "C" fn _initialize() {
-                // SAFETY: the linker's own, called once, before anything else, as WASI's reactors ask.
+                // SAFETY: defined by the linker, and called once before anything else, as WASI requires of reactors.
                 unsafe { __wasm_call_ctors() }
             }
 

@@ -53,7 +53,7 @@ impl fmt::Debug for Work {
     }
 }
 
-/// An answer of the plug-in's own, instead of the upstream's.
+/// A response by the plug-in, instead of the upstream's.
 ///
 /// ```
 /// use sdk::Reply;
@@ -76,7 +76,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// An empty answer.
+    /// Creates a response without a body.
     pub fn new(status: StatusCode) -> Self {
         Reply {
             status,
@@ -88,15 +88,15 @@ impl Reply {
         }
     }
 
-    /// Why: `<plug-in>.<reason>`, without spaces. It appears as the response-code details in the gateway's
-    /// access log, in the plug-in's own log (level debug), and as a counter of that name.
+    /// Sets the reason, `<plug-in>.<reason>`, without spaces. It appears as the response-code details in the gateway's
+    /// access log, in the plug-in's log (level debug), and as a counter of that name.
     pub fn details(mut self, details: &'static str) -> Self {
         self.details = details;
         self
     }
 
-    /// What in the configuration caused it, for the line in the log: `block_urls[2]`. Never a secret, nor
-    /// anything that the request holds.
+    /// Sets the part of the configuration that caused the response, for the log: `block_urls[2]`. It must not contain
+    /// secrets or data from the request.
     pub fn cause(mut self, cause: impl Into<String>) -> Self {
         self.cause = cause.into();
         self
@@ -108,14 +108,14 @@ impl Reply {
         self
     }
 
-    /// The body; the gateway adds its length, and `content-type: text/plain` unless there is one.
+    /// Sets the body. The gateway adds its length, and `content-type: text/plain` if there is no content type.
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
 
-    /// With `true` the answer is not given: it is logged (level info) and counted as
-    /// `<details>.dry_run`, and the request passes.
+    /// With `true`, the response is not sent: it is logged (level info), counted as `<details>.dry_run`, and the request
+    /// continues.
     pub fn dry_run(mut self, dry_run: bool) -> Self {
         self.dry_run = dry_run;
         self

@@ -1,4 +1,4 @@
-//! Foreign functions: what a gateway offers beyond the ABI, by name.
+//! Foreign functions: functions of a gateway beyond the ABI, called by name.
 //!
 //! | name | argument → result | in stock Envoy 1.40 |
 //! |---|---|---|
@@ -9,9 +9,9 @@
 //! | `declare_property` | `DeclarePropertyArguments` → nothing | by [`call`] |
 //! | `expr_create`, `expr_evaluate`, `expr_delete` | a CEL expression → its number; its number → the value | by [`call`] |
 //!
-//! The arguments' messages are in `source/extensions/common/wasm/ext` of Envoy. Other gateways have other
-//! functions (Higress: `inject_encoded_data_to_filter_chain`, …), and [`Status::NOT_FOUND`] says that there is none
-//! of that name: a plug-in that can do without it runs everywhere.
+//! The messages are defined in `source/extensions/common/wasm/ext` of Envoy. Other gateways have other
+//! functions (Higress: `inject_encoded_data_to_filter_chain`, …). [`Status::NOT_FOUND`] means that a gateway does not have
+//! a function; a plug-in that handles it works in every gateway.
 
 use crate::protobuf::Message;
 use crate::{Status, host};
@@ -19,19 +19,19 @@ use crate::{Status, host};
 /// Calls a function of the gateway.
 ///
 /// ```no_run
-/// let packed = sdk::foreign::call("compress", b"a text to be packed")?;
+/// let packed = sdk::foreign::call("compress", b"a text to compress")?;
 /// # Ok::<(), sdk::Status>(())
 /// ```
 ///
 /// # Errors
 ///
-/// [`Status::NOT_FOUND`] when the gateway has no such function; else what the function says.
+/// [`Status::NOT_FOUND`] if the gateway does not have the function, or else the status of the function.
 pub fn call(name: &str, argument: &[u8]) -> Result<Vec<u8>, Status> {
     host::call_foreign_function(name, argument)
 }
 
-/// Has the gateway choose the request's route anew, which it does by itself when a request header was changed.
-/// It is of use where something else decides the route: filter state, dynamic metadata.
+/// Makes the gateway select the request's route again. It does so by itself when a request header changes; call this when
+/// the route depends on something else, such as filter state or dynamic metadata.
 ///
 /// # Errors
 ///
@@ -40,19 +40,19 @@ pub fn clear_route_cache() -> Result<(), Status> {
     call("clear_route_cache", b"").map(drop)
 }
 
-/// How long a value in the filter state lives.
+/// The lifetime of a value in the filter state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifetime {
-    /// As long as this filter chain is at work on the request.
+    /// The execution of this filter chain.
     FilterChain = 0,
-    /// The request, internal redirects with it.
+    /// The request, including internal redirects.
     Request = 1,
     /// The client's connection.
     Connection = 2,
 }
 
-/// Sets one of the gateway's own filter-state objects, which change what it does: the [well-known ones][1].
-/// What plug-ins tell each other and the access log is a [property](crate::property::Property::set).
+/// Sets one of the [well-known filter-state objects][1], which change the behaviour of the gateway. To pass values to other
+/// plug-ins and the access log, set a [property](crate::property::Property::set).
 ///
 /// ```no_run
 /// use sdk::foreign::{self, Lifetime};
@@ -63,8 +63,7 @@ pub enum Lifetime {
 ///
 /// # Errors
 ///
-/// [`Status::NOT_FOUND`] when the gateway has no object of that name, [`Status::BAD_ARGUMENT`] when it does not take
-/// the value.
+/// [`Status::NOT_FOUND`] if the gateway has no object with this name, [`Status::BAD_ARGUMENT`] if it rejects the value.
 ///
 /// [1]: https://www.envoyproxy.io/docs/envoy/latest/configuration/advanced/well_known_filter_state
 pub fn set_filter_state(name: &str, value: &str, lifetime: Lifetime) -> Result<(), Status> {

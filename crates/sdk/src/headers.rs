@@ -1,4 +1,4 @@
-//! Headers: one value, all values, all headers, and changes to them.
+//! Headers of a message: reading and changing them through the host, and a copy of all of them.
 
 use std::cell::Cell;
 use std::fmt;
@@ -6,17 +6,19 @@ use std::fmt;
 use crate::abi::{MapType, Status};
 use crate::{StreamKind, host, names};
 
-/// A `:status` as a number, or 0.
+/// Parses `:status`; 0 if it is not a number.
 pub(crate) fn status(status: Option<&[u8]>) -> u16 {
     status.and_then(|status| str::from_utf8(status).ok()?.parse().ok()).unwrap_or_default()
 }
 
-/// The headers of one message. Names are compared without case, values are bytes. In a request `host` and `:authority`
-/// are one header: see [`names`](crate::names).
+/// The headers of a message in the gateway. Each method is a host call.
+///
+/// Names are compared without case; values are bytes. In a request, `host` and `:authority` are one header: see
+/// [`names`](crate::names). [`all`](Self::all) returns a copy of all headers.
 pub struct LiveHeaders {
     kind: MapType,
     failed: Cell<bool>,
-    /// All headers, read before the callback and not changed since: for the first [`all`](Self::all).
+    /// A copy that was read before the callback and is still valid, for the first [`all`](Self::all).
     read: Cell<Option<HeaderMap>>,
 }
 
@@ -31,25 +33,25 @@ impl LiveHeaders {
         LiveHeaders { kind, failed: Cell::new(false), read: Cell::new(None) }
     }
 
-    /// Whether a host call failed that should not have.
+    /// Returns true if a host call failed unexpectedly.
     pub(crate) fn failed(&self) -> bool {
         self.failed.get()
     }
 
-    fn note<T: Default>(&self, result: Result<T, Status>) -> T {
+    fn or_fail<T: Default>(&self, result: Result<T, Status>) -> T {
         result.unwrap_or_else(|_| {
             self.failed.set(true);
             T::default()
         })
     }
 
-    /// Reads all headers ahead, for the kind of a request. Apart, because most messages have no need of it.
+    /// Reads all headers to determine the kind of a request. Not inlined, because most messages do not need it.
     #[inline(never)]
     pub(crate) fn request_kind(&self) -> StreamKind {
         self.read_ahead(StreamKind::of_request)
     }
 
-    /// The same for the kind of a response to a request of kind `request`.
+    /// Reads all headers to determine the kind of a response to a request of kind `request`.
     #[inline(never)]
     pub(crate) fn response_kind(&self, request: StreamKind) -> StreamKind {
         self.read_ahead(|headers| StreamKind::of_response(headers, request))
@@ -57,47 +59,48 @@ impl LiveHeaders {
 
     fn read_ahead<T>(&self, look: impl FnOnce(&HeaderMap) -> T) -> T {
         let headers = self.all();
-        let seen = look(&headers);
+        let result = look(&headers);
         self.read.set(Some(headers));
-        seen
+        result
     }
 
-    /// A result of a change: what was read before no longer holds.
+    /// Takes the result of a change, after which the copy is no longer valid.
     #[inline]
     fn change(&self, result: Result<(), Status>) {
         self.read.set(None);
-        self.note(result);
+        self.or_fail(result);
     }
 
-    /// The first value of a header. What decides about security asks [`all`](Self::all): a client may send
-    /// a header twice.
+    /// Returns the first value of a header. Security decisions should use [`all`](Self::all), because a client may send a
+    /// header more than once.
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<Vec<u8>> {
-        self.note(host::header(self.kind, name.as_ref()))
+        self.or_fail(host::header(self.kind, name.as_ref()))
     }
 
-    /// What `look` makes of the first value of a header, or the type's default without one. Unlike with
-    /// [`get`](Self::get), a value of up to 1 KiB takes no memory from the heap, which is most of what a plug-in
-    /// costs that looks at one header.
+    /// Calls `look` with the first value of a header and returns its result, or the default if the header is missing.
+    ///
+    /// Unlike [`get`](Self::get), this does not allocate for values of up to 1 KiB. In a plug-in that reads one header, the
+    /// allocation is most of the cost.
     pub fn with<R: Default>(&self, name: impl AsRef<[u8]>, look: impl FnOnce(&[u8]) -> R) -> R {
-        self.note(host::with_header(self.kind, name.as_ref(), look)).unwrap_or_default()
+        self.or_fail(host::with_header(self.kind, name.as_ref(), look)).unwrap_or_default()
     }
 
-    /// All headers, in one host call and one piece of memory.
+    /// Returns a copy of all headers, with one host call and one allocation.
     pub fn all(&self) -> HeaderMap {
-        self.read.take().unwrap_or_else(|| HeaderMap(self.note(host::header_pairs(self.kind))))
+        self.read.take().unwrap_or_else(|| HeaderMap(self.or_fail(host::header_pairs(self.kind))))
     }
 
-    /// Adds a header beside those of the same name.
+    /// Adds a header, and keeps those with the same name.
     pub fn add(&self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         self.change(host::add_header(self.kind, name.as_ref(), value.as_ref()));
     }
 
-    /// Sets a header, instead of those of the same name.
+    /// Sets a header, replacing those with the same name.
     pub fn set(&self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         self.change(host::replace_header(self.kind, name.as_ref(), value.as_ref()));
     }
 
-    /// Removes every header of that name.
+    /// Removes all headers with this name.
     pub fn remove(&self, name: impl AsRef<[u8]>) {
         self.change(host::remove_header(self.kind, name.as_ref()));
     }
@@ -105,9 +108,8 @@ impl LiveHeaders {
 
 /// A copy of all headers of a message, in their order.
 ///
-/// The ABI's form is kept as it came (a count, the sizes of each name and value, then the bytes of each
-/// with a NUL behind it), and [`iter`](Self::iter) borrows from it. What does not fit the form ends the
-/// iteration.
+/// It keeps the ABI's format (the number of headers, the sizes of each name and value, then the bytes of each, followed
+/// by a NUL), and [`iter`](Self::iter) borrows from it. Iteration ends where the format is invalid.
 #[derive(Debug, Clone, Default)]
 pub struct HeaderMap(Vec<u8>);
 
@@ -116,10 +118,10 @@ impl HeaderMap {
         HeaderMap(bytes)
     }
 
-    /// Names and values, in order.
+    /// Returns an iterator over names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let count = number(&self.0, 0).unwrap_or(0);
-        // A count that the bytes cannot hold would only make the loop below end later.
+        // A count that is too large would only delay the end of the loop below.
         let count = count.min(self.0.len() / 8);
         let mut sizes = 4;
         let mut data = 4 + count * 8;
@@ -134,18 +136,18 @@ impl HeaderMap {
         })
     }
 
-    /// All names and values in one piece, each with a NUL behind it: what does not occur here is in no header.
+    /// Returns all names and values as one slice, each followed by a NUL. A text that does not occur in it is in no header.
     pub fn bytes(&self) -> &[u8] {
         let count = number(&self.0, 0).unwrap_or(0).min(self.0.len() / 8);
         self.0.get(4 + count * 8..).unwrap_or_default()
     }
 
-    /// Every value of a header, in order. As in a [`LiveHeaders`], names are compared without case, and `host` is
-    /// `:authority`.
+    /// Returns an iterator over the values of a header, in order. As in [`LiveHeaders`], names are compared without case, and
+    /// `host` is `:authority`.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         let name = name.as_bytes();
         let alias = names::alias(name);
-        // Of nearly every header the length tells that it is another one.
+        // The length alone rules out nearly every other header.
         let is_it = move |other: &[u8]| {
             (other.len() == name.len() && other.eq_ignore_ascii_case(name))
                 || alias.is_some_and(|alias| other == alias)
@@ -153,26 +155,26 @@ impl HeaderMap {
         self.iter().filter(move |(other, _)| is_it(other)).map(|(_, value)| value)
     }
 
-    /// The first value of a header, as [`LiveHeaders::get`] finds it.
+    /// Returns the first value of a header, like [`LiveHeaders::get`].
     pub fn get<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
         self.values(name).next()
     }
 }
 
-/// A little-endian number of the ABI's form.
+/// Reads a little-endian number of the ABI's format.
 fn number(bytes: &[u8], at: usize) -> Option<usize> {
     let bytes = bytes.get(at..)?.first_chunk::<4>()?;
     usize::try_from(u32::from_le_bytes(*bytes)).ok()
 }
 
-/// Headers in the ABI's form.
+/// Serializes headers in the ABI's format.
 pub(crate) fn serialise(headers: &[(String, Vec<u8>)]) -> Vec<u8> {
     if headers.is_empty() {
         return Vec::new();
     }
     let size = |(name, value): &(String, Vec<u8>)| 8 + name.len() + 1 + value.len() + 1;
     let mut bytes = Vec::with_capacity(4 + headers.iter().map(size).sum::<usize>());
-    // No message has 2^32 headers or bytes: a VM has not that much memory.
+    // No message has 2^32 headers or bytes: a VM does not have that much memory.
     let mut push = |size: usize| bytes.extend_from_slice(&(size as u32).to_le_bytes());
     push(headers.len());
     for (name, value) in headers {
@@ -193,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_serialised_reads_back() {
+    fn serialized_headers_are_read_back() {
         let headers =
             [("a".to_string(), b"1".to_vec()), (String::new(), Vec::new()), ("a".into(), b"\xff\0".to_vec())];
         let map = HeaderMap(serialise(&headers));
@@ -202,7 +204,7 @@ mod tests {
             headers.iter().map(|(name, value)| (name.clone().into_bytes(), value.clone())).collect();
         assert_eq!(pairs, expected);
         assert_eq!(map.values("a").collect::<Vec<_>>(), [b"1".as_slice(), b"\xff\0"]);
-        assert_eq!(map.get("A"), Some(&b"1"[..]), "names have no case");
+        assert_eq!(map.get("A"), Some(&b"1"[..]), "names are compared without case");
         assert_eq!(map.bytes(), b"a\x001\0\0\0a\0\xff\0\0");
         assert_eq!(HeaderMap::default().bytes(), b"");
         assert_eq!(HeaderMap::default().iter().count(), 0);
@@ -222,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_map_cut_or_changed_anywhere_ends_early_and_never_panics() {
+    fn truncated_and_corrupted_maps_end_early_without_a_panic() {
         let whole = serialise(&[("name".into(), b"value".to_vec()), ("x".into(), b"y".to_vec())]);
         for end in 0..whole.len() {
             assert!(HeaderMap(whole[..end].to_vec()).iter().count() <= 2);

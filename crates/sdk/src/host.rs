@@ -1,5 +1,8 @@
-//! Host calls as safe functions: bytes in, bytes out, and a [`Status`] where a host says no.
-#![allow(unsafe_code, reason = "passes pointers to live slices and takes over what `abi::allocate` gave")]
+//! Host calls as safe functions, with a [`Status`] as the error.
+#![allow(
+    unsafe_code,
+    reason = "passes pointers to live slices and takes ownership of memory from `abi::allocate`"
+)]
 
 use std::mem::MaybeUninit;
 use std::ptr::null_mut;
@@ -7,7 +10,7 @@ use std::time::Duration;
 
 use crate::abi::{self, BufferType, MapType, Status, take};
 
-/// Turns a returned number into a result.
+/// Converts a returned number into a result.
 fn done(status: u32) -> Result<(), Status> {
     match Status(status) {
         Status::OK => Ok(()),
@@ -15,15 +18,15 @@ fn done(status: u32) -> Result<(), Status> {
     }
 }
 
-/// Makes a call that returns bytes.
+/// Runs a call that returns bytes.
 fn bytes(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, Status> {
     let (mut data, mut size) = (null_mut(), 0);
     done(call(&mut data, &mut size))?;
-    // SAFETY: a host that says OK has either written nothing or memory that it got from `abi::allocate`.
+    // SAFETY: a host that returns OK has written either nothing or memory that it got from `abi::allocate`.
     Ok(unsafe { take(data, size) })
 }
 
-/// `NotFound` is an answer, not a failure.
+/// Converts `NotFound` into `None`.
 fn optional(result: Result<Vec<u8>, Status>) -> Result<Option<Vec<u8>>, Status> {
     match result {
         Ok(bytes) => Ok(Some(bytes)),
@@ -34,7 +37,7 @@ fn optional(result: Result<Vec<u8>, Status>) -> Result<Option<Vec<u8>>, Status> 
 
 pub(crate) fn log(level: u32, message: &str) {
     // SAFETY: pointer and length of a live slice.
-    // The host refuses only an unknown level, and there is nowhere left to say so.
+    // It fails only for an unknown level, and there is no other place to report that.
     let _ = unsafe { abi::proxy_log(level, message.as_ptr(), message.len()) };
 }
 
@@ -50,19 +53,19 @@ pub(crate) fn buffer(buffer: BufferType, start: usize, size: usize) -> Result<Ve
     bytes(|data, length| unsafe { abi::proxy_get_buffer_bytes(buffer as u32, start, size, data, length) })
 }
 
-/// Puts `value` in the place of the buffer's first `size` bytes.
+/// Replaces the first `size` bytes of the buffer with `value`.
 pub(crate) fn set_buffer(buffer: BufferType, size: usize, value: &[u8]) -> Result<(), Status> {
     // SAFETY: pointer and length of a live slice.
     done(unsafe { abi::proxy_set_buffer_bytes(buffer as u32, 0, size, value.as_ptr(), value.len()) })
 }
 
-/// The plug-in's configuration, whose size the host has announced.
+/// Reads the plug-in's configuration, whose size the host has announced.
 pub fn configuration(size: usize) -> Result<Vec<u8>, Status> {
     if size == 0 {
         return Ok(Vec::new());
     }
     let text = buffer(BufferType::PluginConfiguration, 0, size)?;
-    // Part of a configuration may read as a whole one that allows more.
+    // A part of a configuration may be a valid configuration that allows more.
     if text.len() == size { Ok(text) } else { Err(Status::INTERNAL_FAILURE) }
 }
 
@@ -78,29 +81,29 @@ pub(crate) fn header(map: MapType, name: &[u8]) -> Result<Option<Vec<u8>>, Statu
     }))
 }
 
-/// What `look` makes of a header's first value, which is read on the stack where it is short.
+/// Calls `look` with the first value of a header, which is read onto the stack if it is short.
 pub(crate) fn with_header<R>(
     map: MapType,
     name: &[u8],
     look: impl FnOnce(&[u8]) -> R,
 ) -> Result<Option<R>, Status> {
     /// Paths and hosts are rarely longer.
-    const ROOM: usize = 1024;
-    let mut room = [const { MaybeUninit::<u8>::uninit() }; ROOM];
-    let place = room.as_mut_ptr().cast();
+    const CAPACITY: usize = 1024;
+    let mut buffer = [const { MaybeUninit::<u8>::uninit() }; CAPACITY];
+    let address = buffer.as_mut_ptr().cast();
     let (mut data, mut size) = (null_mut(), 0);
-    let status = abi::lend(place, ROOM, || {
+    let status = abi::lend(address, CAPACITY, || {
         // SAFETY: pointers and lengths of live slices and variables.
         unsafe {
             abi::proxy_get_header_map_value(map as u32, name.as_ptr(), name.len(), &mut data, &mut size)
         }
     });
     match done(status) {
-        Ok(()) if data == place => {
-            // SAFETY: the host got this address from `abi::allocate` for at most ROOM bytes, and has filled them.
-            Ok(Some(look(unsafe { std::slice::from_raw_parts(data, size.min(ROOM)) })))
+        Ok(()) if data == address => {
+            // SAFETY: the host got this address from `abi::allocate` for at most CAPACITY bytes, and has filled them.
+            Ok(Some(look(unsafe { std::slice::from_raw_parts(data, size.min(CAPACITY)) })))
         }
-        // SAFETY: a host that says OK has either written nothing or memory that it got from `abi::allocate`.
+        // SAFETY: a host that returns OK has written either nothing or memory that it got from `abi::allocate`.
         Ok(()) => Ok(Some(look(&unsafe { take(data, size) }))),
         Err(Status::NOT_FOUND) => Ok(None),
         Err(status) => Err(status),
@@ -135,20 +138,20 @@ pub(crate) fn remove_header(map: MapType, name: &[u8]) -> Result<(), Status> {
     done(unsafe { abi::proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
 }
 
-/// `path` is the property's segments, joined by NUL.
+/// `path` has the segments of the property, joined by NUL.
 pub(crate) fn property(path: &[u8]) -> Result<Option<Vec<u8>>, Status> {
     // SAFETY: pointers and lengths of live slices and variables.
     optional(bytes(|data, size| unsafe { abi::proxy_get_property(path.as_ptr(), path.len(), data, size) }))
 }
 
-/// `headers` is a serialised map.
+/// `headers` is a serialized map.
 pub(crate) fn send_local_response(
     status: u16,
     details: &str,
     body: &[u8],
     headers: &[u8],
 ) -> Result<(), Status> {
-    /// The gateway derives the gRPC status from the HTTP one.
+    /// The gateway derives the gRPC status from the HTTP status.
     const NO_GRPC_STATUS: i32 = -1;
     // SAFETY: pointers and lengths of live slices.
     done(unsafe {
@@ -165,7 +168,7 @@ pub(crate) fn send_local_response(
     })
 }
 
-/// Which half of a stream goes on; the ABI's numbers.
+/// The half of a stream, with the ABI's numbers.
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub(crate) enum StreamType {
@@ -180,16 +183,16 @@ pub(crate) fn continue_stream(stream: StreamType) -> Result<(), Status> {
 
 pub(crate) fn set_effective_context(context: u32) {
     // SAFETY: no pointers.
-    // A host that refuses is in that context already.
+    // It fails only if the host is in that context already.
     let _ = unsafe { abi::proxy_set_effective_context(context) };
 }
 
-/// The ABI counts whole milliseconds, 0 of which some hosts take for "never".
+/// Converts to the whole milliseconds of the ABI. At least 1, because 0 means "never" in some hosts.
 fn milliseconds(timeout: Duration) -> u32 {
     u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX).max(1)
 }
 
-/// `headers` is a serialised map. Gives the call's token.
+/// `headers` is a serialized map. Returns the token of the call.
 pub(crate) fn http_call(
     cluster: &str,
     headers: &[u8],
@@ -215,7 +218,7 @@ pub(crate) fn http_call(
     Ok(token)
 }
 
-/// `metadata` is a serialised map. Gives the call's token.
+/// `metadata` is a serialized map. Returns the token of the call.
 pub(crate) fn grpc_call(
     service: &[u8],
     service_name: &str,
@@ -245,7 +248,7 @@ pub(crate) fn grpc_call(
     Ok(token)
 }
 
-/// `metadata` is a serialised map. Gives the stream's token.
+/// `metadata` is a serialized map. Returns the token of the stream.
 pub(crate) fn grpc_stream(
     service: &[u8],
     service_name: &str,
@@ -287,11 +290,11 @@ pub(crate) fn set_tick_period(period: Duration) -> Result<(), Status> {
 
 pub(crate) fn grpc_cancel(token: u32) {
     // SAFETY: no pointers.
-    // A call that has ended meanwhile is as good as cancelled.
+    // It fails only if the call has ended already.
     let _ = unsafe { abi::proxy_grpc_cancel(token) };
 }
 
-/// Kinds of metrics; the ABI's numbers.
+/// The kind of a metric, with the ABI's numbers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MetricType {
     Counter = 0,
@@ -328,7 +331,7 @@ pub(crate) fn set_property(path: &[u8], value: &[u8]) -> Result<(), Status> {
     done(unsafe { abi::proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })
 }
 
-/// The value of a key and its version; nothing when there is no such key.
+/// Returns the value of a key and its version, if the key exists.
 pub(crate) fn shared_data(key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, Status> {
     let mut version = 0;
     // SAFETY: pointers and lengths of live slices and variables.
@@ -338,7 +341,7 @@ pub(crate) fn shared_data(key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, Status> 
     Ok(value.map(|value| (value, version)))
 }
 
-/// With version 0 the value is set whatever is there.
+/// Sets the value if the version is current. Version 0 always sets it.
 pub(crate) fn set_shared_data(key: &[u8], value: &[u8], version: u32) -> Result<(), Status> {
     // SAFETY: pointers and lengths of live slices.
     done(unsafe { abi::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version) })
@@ -370,7 +373,7 @@ pub(crate) fn enqueue(queue: u32, value: &[u8]) -> Result<(), Status> {
     done(unsafe { abi::proxy_enqueue_shared_queue(queue, value.as_ptr(), value.len()) })
 }
 
-/// Nanoseconds since 1970-01-01T00:00:00Z.
+/// Returns the time in nanoseconds since 1970-01-01T00:00:00Z.
 pub(crate) fn time() -> Result<u64, Status> {
     let mut time = 0;
     // SAFETY: a pointer to a live integer.

@@ -1,49 +1,49 @@
-//! The kind of a message: one that ends, or a stream that may stay open.
+//! The kind of a message: an ordinary one, or a stream that may stay open.
 //!
-//! Envoy shows a WebSocket to plug-ins in one form, whatever the client speaks: an extended CONNECT of HTTP/2 or
-//! HTTP/3 (RFC 8441, RFC 9220) becomes a `GET` with `connection: upgrade` and `upgrade`, and its response a 101.
-//! Other hosts may show the CONNECT itself, so both forms are known here.
+//! Envoy presents WebSockets to plug-ins in one form, whatever protocol the client uses: an extended CONNECT of HTTP/2 or
+//! HTTP/3 (RFC 8441, RFC 9220) becomes a `GET` with `connection: upgrade` and `upgrade`, and its response a 101. Other
+//! hosts may present the CONNECT itself, so this module recognises both forms.
 
 use std::fmt;
 
 use crate::HeaderMap;
 use crate::headers::status;
 
-/// Whether a message ends by itself, or is a stream whose two halves are read and written at once.
+/// The kind of a message: an ordinary one, or an open-ended stream whose halves are read and written at the same time.
 ///
-/// A stream that is open-ended is not held: its peers wait for each other's bytes, so that a byte that is held may
-/// be the one without which no other comes. See [bodies](crate::guide::bodies#streams-that-stay-open).
+/// An open-ended stream must not be held: both peers wait for each other's bytes, so holding some can stop the stream
+/// for ever. See [bodies](crate::guide::bodies#streams-that-stay-open).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StreamKind {
-    /// An ordinary message. Requests and responses of gRPC-Web are among them: a browser sends its request whole,
-    /// and a response that is read as it comes looks like an event stream, which only the plug-in can judge.
+    /// An ordinary message. This includes gRPC-Web, because browsers send its requests as a whole. A response that the
+    /// client reads incrementally, such as an event stream, is an ordinary message too; only the plug-in can handle it.
     #[default]
     Message,
-    /// A connection that changes its protocol, such as a WebSocket: the request has `connection: upgrade` and
-    /// `upgrade`, or is an extended CONNECT; the response is a 101.
+    /// A protocol upgrade, such as a WebSocket: the request has `connection: upgrade` and `upgrade`, or is an extended
+    /// CONNECT; the response is a 101.
     Upgrade,
-    /// A tunnel: the request's method is CONNECT, and the response is a 2xx to it.
+    /// A tunnel: the method of the request is CONNECT, and the response is a 2xx.
     Connect,
-    /// gRPC, whose methods may stream in both directions: the content type is `application/grpc`, alone or with a
-    /// suffix such as `+proto`. Nothing in the head tells a unary call from a stream.
+    /// gRPC, whose methods may stream in both directions: the content type is `application/grpc`, alone or with a suffix
+    /// such as `+proto`. The headers do not show whether a call is unary.
     Grpc,
 }
 
 impl StreamKind {
-    /// Whether the stream may stay open, with both sides waiting for what the other one sends: true for all but
+    /// Returns true if the stream may stay open while each side waits for the other: for all kinds but
     /// [`Message`](Self::Message).
     pub fn is_open_ended(self) -> bool {
         self != StreamKind::Message
     }
 
-    /// The kind of a request.
+    /// Returns the kind of a request.
     pub(crate) fn of_request(headers: &HeaderMap) -> Self {
         let (mut connect, mut protocol) = (false, false);
         let (mut grpc, mut upgrade, mut connection) = (false, false, false);
         for (name, value) in headers.iter() {
             match name {
                 b":method" => connect = value == b"CONNECT",
-                // The protocol of a plain CONNECT inside Envoy.
+                // Envoy uses this value internally for a plain CONNECT.
                 b":protocol" => protocol = value != b"bytestream",
                 b"content-type" => grpc |= is_grpc(value),
                 b"upgrade" => upgrade = true,
@@ -62,7 +62,7 @@ impl StreamKind {
         }
     }
 
-    /// The kind of a response to a request of kind `request`.
+    /// Returns the kind of a response to a request of kind `request`.
     pub(crate) fn of_response(headers: &HeaderMap, request: StreamKind) -> Self {
         let mut code = 0;
         let mut grpc = false;
@@ -75,7 +75,7 @@ impl StreamKind {
         }
         match (code, request) {
             (101, _) => StreamKind::Upgrade,
-            // An extended CONNECT is accepted with a 2xx where the host does not turn it into a 101.
+            // An extended CONNECT is accepted with a 2xx if the host does not convert it into a 101.
             (200..=299, StreamKind::Connect) => StreamKind::Connect,
             _ if grpc => StreamKind::Grpc,
             _ => StreamKind::Message,
@@ -94,8 +94,7 @@ impl fmt::Display for StreamKind {
     }
 }
 
-/// `application/grpc`, and what gRPC's specification lets follow it: `+proto`. Parameters are taken too, because
-/// servers take them.
+/// Returns true for `application/grpc`, with a suffix such as `+proto` or parameters, which servers accept too.
 fn is_grpc(content_type: &[u8]) -> bool {
     const GRPC: &[u8] = b"application/grpc";
     match content_type.trim_ascii_start().split_at_checked(GRPC.len()) {
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_head_of_a_request_tells_its_kind() {
+    fn the_kind_of_a_request_follows_from_its_headers() {
         use StreamKind::{Connect, Grpc, Message, Upgrade};
         let get = (":method", "GET");
         let connect = (":method", "CONNECT");
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_head_of_a_response_tells_its_kind_and_the_request_that_of_a_tunnel() {
+    fn the_kind_of_a_response_follows_from_its_headers_and_the_kind_of_its_request() {
         use StreamKind::{Connect, Grpc, Message, Upgrade};
         let grpc = ("content-type", "application/grpc");
         for (pairs, request, kind) in [

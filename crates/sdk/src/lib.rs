@@ -1,4 +1,4 @@
-//! The SDK for gateway plug-ins: one trait, and everything of the proxy-wasm ABI 0.2.1 behind it.
+//! The SDK for gateway plug-ins on the proxy-wasm ABI 0.2.1.
 //!
 //! A plug-in is a type that implements [`Plugin`] under the [`plugin`] attribute:
 //!
@@ -26,39 +26,39 @@
 //! ```
 //!
 //! The [`guide`] has a page on each of [pausing](guide::pausing), [bodies](guide::bodies),
-//! [rules](guide::rules), [configurations](guide::configuration), [call-outs](guide::call_outs),
+//! [rules](guide::rules), [configurations](guide::configuration), [callouts](guide::call_outs),
 //! [background work](guide::background), [state](guide::state), [recipes](guide::recipes) and [testing](guide::testing),
-//! and one each for code that comes [from the classic style](guide::from_the_classic_style) and
+//! and pages about moving code [from the classic style](guide::from_the_classic_style) and
 //! [from Higress's SDKs](guide::coming_from_higress).
 //!
-//! # The way of a request
+//! # Life of a request
 //!
-//! The first callback of a stream chooses its configuration: that of the first rule which matches, else
-//! the global one, else none, and then the plug-in is not called at all. The choice holds to the end of
-//! the response, whatever configuration arrives meanwhile. The gateway is asked only for the attributes
-//! that the rules present need; a configuration without rules costs no host call.
+//! The first callback of a stream selects its configuration: that of the first rule that matches, or else the global
+//! one. Without either, the plug-in is not called. The selection is valid until the end of the response, even if the
+//! plug-in is configured again meanwhile. Only the attributes that the rules use are read from the gateway; a
+//! configuration without rules costs no host call.
 //!
 //! # Bytes
 //!
-//! Names, values and bodies are bytes: whatever a gateway lets through is legal input. Where a header may
-//! stand there more than once, [`LiveHeaders::all`] shows every value; [`LiveHeaders::get`] shows the first.
+//! Names, values and bodies are bytes: everything that a gateway accepts is valid input. If a header occurs more than
+//! once, [`LiveHeaders::all`] returns every value, and [`LiveHeaders::get`] the first.
 //!
 //! # State
 //!
-//! [`Plugin::State`] lives from the first request callback to the end of the stream. In a response it may
-//! be absent: when another plug-in or the gateway itself answers, the response callbacks run for plug-ins
-//! that never saw the request.
+//! [`Plugin::State`] lives from the first request callback to the end of the stream. In a response it may be absent:
+//! when another plug-in or the gateway itself replies, the response callbacks also run for plug-ins that have not seen
+//! the request.
 //!
 //! # Waiting
 //!
-//! A request that needs an answer from another service waits for it, top to bottom: see [`call`]. Work that no request
-//! waits for is [`background`] work.
+//! A request can wait for the response of another service: see [`call`]. Work that no request waits for is
+//! [`background`] work.
 //!
-//! # Failing
+//! # Failures
 //!
-//! A host call that fails where it should not (which no current gateway does) ends the callback as
-//! [`Plugin::ON_FAILURE`] says: answered 503, or let through. It never stops the VM. A gateway that enters a VM which
-//! it is already in is answered in the same way.
+//! If a host call fails unexpectedly (no current gateway does this), the callback ends as [`Plugin::ON_FAILURE`] says: the
+//! request gets a 503, or it continues. The VM never stops. The same happens if a gateway calls into a VM that is already
+//! running.
 //!
 //! # The classic style
 //!
@@ -67,11 +67,11 @@
 //!
 //! # Invariants
 //!
-//! - Nothing that arrives from configuration, request or response panics.
-//! - A configuration is swapped in only when all of it is good.
-//! - A module exports only the callbacks that its plug-in writes.
+//! - No input from a configuration, request or response causes a panic.
+//! - A configuration takes effect only if all of it is valid.
+//! - A module exports only the callbacks that its plug-in implements.
 
-// `#[plugin]` writes `::sdk`, in this crate's own documentation and tests too.
+// `#[plugin]` expands to paths that begin with `::sdk`, in this crate's documentation and tests too.
 extern crate self as sdk;
 
 mod abi;
@@ -115,11 +115,11 @@ pub use metric::{Counter, Gauge, Histogram};
 pub use plugin::{Failure, Plugin};
 /// The guide has a [page](guide::configuration) on it.
 pub use sdk_macros::configuration;
-/// The trait is [`Plugin`]; what it can do is in the [`guide`].
+/// The trait is [`Plugin`]; see the [`guide`].
 pub use sdk_macros::plugin;
 pub use wait::{Waiting, WaitingRequest, WaitingResponse};
 
-/// What a plug-in needs: `use sdk::prelude::*;`.
+/// The names that most plug-ins need: `use sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
         Counter, Failure, Flow, Plugin, Reply, RequestBody, RequestHeaders, RequestTrailers, ResponseBody,
@@ -130,7 +130,7 @@ pub mod prelude {
     pub use serde::Deserialize;
 }
 
-/// What [`plugin`] and [`configuration`] expand to, and what the crate `higress-wasm-rust` is made of; not for use by hand.
+/// Used by the expansion of [`plugin`] and [`configuration`], and by the crate `higress-wasm-rust`. Not a public API.
 #[doc(hidden)]
 pub mod __private {
     #[cfg(target_family = "wasm")]

@@ -1,32 +1,32 @@
 //! Logging: [`trace!`](crate::trace), [`debug!`](crate::debug), [`info!`](crate::info),
 //! [`warn!`](crate::warn) and [`error!`](crate::error) write to the gateway's log.
 //!
-//! A line below the level in force costs one comparison: neither the line is formatted nor the host
-//! called. The level is read when a configuration loads and whenever the plug-in answers a request itself,
-//! so that a level changed at run time is seen without a host call for each request that passes.
+//! A line below the gateway's log level costs one comparison: it is not formatted, and the host is not called. The level
+//! is read when a configuration is loaded and when the plug-in replies to a request itself, so that a level that changes
+//! at run time takes effect without a host call per request.
 //!
-//! Secrets, credentials and bodies never belong in a log.
+//! Never log secrets, credentials or bodies.
 
 use std::cell::Cell;
 use std::fmt;
 
 use crate::host;
 
-/// How much a line matters; the ABI's numbers.
+/// The level of a line, with the ABI's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u32)]
 pub enum Level {
-    /// Every step.
+    /// Each step.
     Trace = 0,
-    /// Every decision.
+    /// Each decision.
     Debug = 1,
-    /// What an operator wants to know in passing.
+    /// Normal events that are useful to an operator.
     Info = 2,
-    /// Something is odd.
+    /// Something unexpected.
     Warn = 3,
-    /// Something does not work.
+    /// A failure.
     Error = 4,
-    /// Nothing works.
+    /// The plug-in does not work at all.
     Critical = 5,
 }
 
@@ -34,19 +34,19 @@ thread_local! {
     static LEVEL: Cell<u32> = const { Cell::new(Level::Info as u32) };
 }
 
-/// Asks the host for the level in force.
+/// Reads the log level from the host.
 pub fn refresh() {
     if let Ok(level) = host::log_level() {
         LEVEL.set(level);
     }
 }
 
-/// Whether a line of that level is written.
+/// Returns true if lines of this level are written.
 pub fn enabled(level: Level) -> bool {
     level as u32 >= LEVEL.get()
 }
 
-/// Writes a line; the macros call it.
+/// Writes a line. Called by the macros.
 #[doc(hidden)]
 pub fn write(level: Level, line: fmt::Arguments<'_>) {
     match line.as_str() {
@@ -55,7 +55,7 @@ pub fn write(level: Level, line: fmt::Arguments<'_>) {
     }
 }
 
-/// Writes a line of a given [`Level`] when that level is in force.
+/// Writes a line if its [`Level`] is enabled.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log {
@@ -66,31 +66,31 @@ macro_rules! __log {
     };
 }
 
-/// Logs every step: `trace!("chunk of {} bytes", chunk.len())`.
+/// Logs at level trace: `trace!("chunk of {} bytes", chunk.len())`.
 #[macro_export]
 macro_rules! trace {
     ($($line:tt)+) => { $crate::__log!(Trace, $($line)+) };
 }
 
-/// Logs a decision.
+/// Logs at level debug.
 #[macro_export]
 macro_rules! debug {
     ($($line:tt)+) => { $crate::__log!(Debug, $($line)+) };
 }
 
-/// Logs what an operator wants to know in passing.
+/// Logs at level info.
 #[macro_export]
 macro_rules! info {
     ($($line:tt)+) => { $crate::__log!(Info, $($line)+) };
 }
 
-/// Logs something odd.
+/// Logs at level warn.
 #[macro_export]
 macro_rules! warn {
     ($($line:tt)+) => { $crate::__log!(Warn, $($line)+) };
 }
 
-/// Logs something that does not work.
+/// Logs at level error.
 #[macro_export]
 macro_rules! error {
     ($($line:tt)+) => { $crate::__log!(Error, $($line)+) };

@@ -1,4 +1,4 @@
-//! The head of a request or a response, as a callback gets it.
+//! The headers and trailers of requests and responses, as callbacks receive them.
 
 use std::ops::Deref;
 use std::rc::Rc;
@@ -9,28 +9,29 @@ use crate::headers::{LiveHeaders, status};
 use crate::wait::{self, WaitConfig, WaitingRequest, WaitingResponse};
 use crate::{Flow, StreamKind};
 
-/// The head of a request, in [`Plugin::on_request_headers`](crate::Plugin::on_request_headers).
+/// The headers of a request, in [`Plugin::on_request_headers`](crate::Plugin::on_request_headers).
 ///
-/// Its headers, pseudo-headers (`:path`, `:method`, `:authority`, `:scheme`) among them, are those of the
-/// [`LiveHeaders`] that it dereferences to.
+/// It dereferences to [`LiveHeaders`], which includes the pseudo-headers `:path`, `:method`, `:authority` and `:scheme`.
 pub struct RequestHeaders<'a, S = ()> {
-    /// What this request keeps from callback to callback.
+    /// The state of the request, kept from callback to callback.
     pub state: &'a mut S,
     pub(crate) map: LiveHeaders,
     pub(crate) end_of_stream: bool,
     pub(crate) kind: Option<StreamKind>,
-    pub(crate) waits: WaitConfig<'a>,
+    pub(crate) wait: WaitConfig<'a>,
 }
 
 impl<S> RequestHeaders<'_, S> {
-    /// Whether the request ends here: it has neither body nor trailers.
+    /// Returns true if the request has neither a body nor trailers.
     pub fn end_of_stream(&self) -> bool {
         self.end_of_stream
     }
 
-    /// What the head says of the stream that the request begins. Without a host call where the SDK has found it out
-    /// already, because a body follows that the plug-in [may hold](crate::Plugin::holds_request_body), and where
-    /// no body follows at all; else one, shared with a following [`all`](LiveHeaders::all).
+    /// Returns the kind of stream that the request begins.
+    ///
+    /// This costs no host call if the request has no body, or if the SDK has already determined the kind because the
+    /// plug-in [may hold](crate::Plugin::holds_request_body) the body. Otherwise it costs one, shared with a following
+    /// [`all`](LiveHeaders::all).
     pub fn kind(&self) -> StreamKind {
         match self.kind {
             Some(kind) => kind,
@@ -39,32 +40,32 @@ impl<S> RequestHeaders<'_, S> {
         }
     }
 
-    /// `:path`: the path with its query, as it came.
+    /// Returns `:path`: the path with its query, unchanged.
     pub fn path(&self) -> Vec<u8> {
         self.get(":path").unwrap_or_default()
     }
 
-    /// `:method`.
+    /// Returns `:method`.
     pub fn method(&self) -> Vec<u8> {
         self.get(":method").unwrap_or_default()
     }
 
-    /// `:authority` or `host`, as it came: with port, in any case.
+    /// Returns `:authority` or `host`, unchanged: with port, in any case.
     pub fn authority(&self) -> Vec<u8> {
         self.get(":authority").unwrap_or_default()
     }
 }
 
 impl<S: Default + 'static> RequestHeaders<'_, S> {
-    /// Lets the request wait for work that [calls other services](crate::call). `config` is the callback's
-    /// own; the work gets the request, with its state, and the configuration to keep.
+    /// Makes the request wait for work that [calls other services](crate::call). `config` is the callback's argument; the
+    /// work receives the request, with its state, and a shared copy of the configuration.
     pub fn wait<C: CallOuts<P> + 'static, P>(
         &mut self,
         config: &C,
         work: impl AsyncFnOnce(&mut WaitingRequest<S>, Rc<C>) -> Flow + 'static,
     ) -> Flow {
-        let _ = config; // Its type is what is wanted: the stream has it counted.
-        Flow::Wait(wait::begin(self.waits, Option::unwrap_or_default, MapType::RequestHeaders, work))
+        let _ = config; // Only its type is used: the stream has the `Rc`.
+        Flow::Wait(wait::begin(self.wait, Option::unwrap_or_default, MapType::RequestHeaders, work))
     }
 }
 
@@ -76,26 +77,26 @@ impl<S> Deref for RequestHeaders<'_, S> {
     }
 }
 
-/// The head of a response, in [`Plugin::on_response_headers`](crate::Plugin::on_response_headers).
+/// The headers of a response, in [`Plugin::on_response_headers`](crate::Plugin::on_response_headers).
 pub struct ResponseHeaders<'a, S = ()> {
-    /// What the request kept; absent when this plug-in never saw the request.
+    /// The state of the request; absent if this plug-in has not seen the request.
     pub state: Option<&'a mut S>,
     pub(crate) map: LiveHeaders,
     pub(crate) end_of_stream: bool,
-    /// The kind of the request; an ordinary message where this plug-in never saw it.
+    /// The kind of the request; an ordinary message if this plug-in has not seen it.
     pub(crate) request: StreamKind,
     pub(crate) kind: Option<StreamKind>,
-    pub(crate) waits: WaitConfig<'a>,
+    pub(crate) wait: WaitConfig<'a>,
 }
 
 impl<S> ResponseHeaders<'_, S> {
-    /// Whether the response ends here: it has neither body nor trailers.
+    /// Returns true if the response has neither a body nor trailers.
     pub fn end_of_stream(&self) -> bool {
         self.end_of_stream
     }
 
-    /// What the head says of the response's stream, as [`RequestHeaders::kind`] does of the request's. A tunnel is
-    /// only known as one where this plug-in has seen its CONNECT.
+    /// Returns the kind of the response's stream, like [`RequestHeaders::kind`]. A tunnel is recognised only if this plug-in
+    /// has seen its CONNECT.
     pub fn kind(&self) -> StreamKind {
         match self.kind {
             Some(kind) => kind,
@@ -104,21 +105,21 @@ impl<S> ResponseHeaders<'_, S> {
         }
     }
 
-    /// `:status`, or 0 when it is not a number.
+    /// Returns `:status`, or 0 if it is not a number.
     pub fn status(&self) -> u16 {
         status(self.get(":status").as_deref())
     }
 }
 
 impl<S: Default + 'static> ResponseHeaders<'_, S> {
-    /// Lets the response wait, as [`RequestHeaders::wait`] does a request.
+    /// Makes the response wait, like [`RequestHeaders::wait`].
     pub fn wait<C: CallOuts<P> + 'static, P>(
         &mut self,
         config: &C,
         work: impl AsyncFnOnce(&mut WaitingResponse<S>, Rc<C>) -> Flow + 'static,
     ) -> Flow {
-        let _ = config; // Its type is what is wanted: the stream has it counted.
-        Flow::Wait(wait::begin(self.waits, |state| state, MapType::ResponseHeaders, work))
+        let _ = config; // Only its type is used: the stream has the `Rc`.
+        Flow::Wait(wait::begin(self.wait, |state| state, MapType::ResponseHeaders, work))
     }
 }
 
@@ -130,10 +131,10 @@ impl<S> Deref for ResponseHeaders<'_, S> {
     }
 }
 
-/// The trailers of a request, in [`Plugin::on_request_trailers`](crate::Plugin::on_request_trailers). They are
-/// the [`LiveHeaders`] that it dereferences to.
+/// The trailers of a request, in [`Plugin::on_request_trailers`](crate::Plugin::on_request_trailers). It dereferences to
+/// [`LiveHeaders`].
 pub struct RequestTrailers<'a, S = ()> {
-    /// What this request keeps from callback to callback.
+    /// The state of the request, kept from callback to callback.
     pub state: &'a mut S,
     pub(crate) map: LiveHeaders,
 }
@@ -148,7 +149,7 @@ impl<S> Deref for RequestTrailers<'_, S> {
 
 /// The trailers of a response, in [`Plugin::on_response_trailers`](crate::Plugin::on_response_trailers).
 pub struct ResponseTrailers<'a, S = ()> {
-    /// What the request kept; absent when this plug-in never saw the request.
+    /// The state of the request; absent if this plug-in has not seen the request.
     pub state: Option<&'a mut S>,
     pub(crate) map: LiveHeaders,
 }

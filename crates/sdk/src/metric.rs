@@ -1,25 +1,23 @@
 //! Metrics that the gateway collects over all its workers: [counters](Counter), [gauges](Gauge) and
 //! [histograms](Histogram).
 //!
-//! A metric is named `<plug-in>.<what>`, lower-case, with underscores inside: `request-block.url_blocked`.
-//! Counters say what has happened (`…_blocked`), gauges what is there (`…_open`), histograms end in their
-//! unit (`…_ms`, `…_bytes`). What an answer's [details](crate::Reply::details) name is counted by itself. Envoy
-//! shows `wasmcustom.<name>`.
+//! A metric is named `<plug-in>.<metric>`, in lower case with underscores: `request-block.url_blocked`. Counters are
+//! named for an event (`…_blocked`), gauges for a state (`…_open`), and histograms end in their unit (`…_ms`, `…_bytes`).
+//! The [details](crate::Reply::details) of a reply are counted automatically. Envoy exports `wasmcustom.<name>`.
 //!
-//! Names are fixed in the code: one that came from a request would let clients fill the gateway's memory.
-//! The gateway learns of a metric when it is first used. A host that refuses loses the number, never the
-//! request.
+//! Names must be constants: names from requests would let clients fill the gateway's memory. A metric is defined when it
+//! is first used. If the host fails, the value is lost, but the request continues.
 
 use std::cell::RefCell;
 
 use crate::host::{self, MetricType};
 
 thread_local! {
-    /// What this VM has defined, by name. There are few, so a list is searched.
+    /// The metrics that this VM has defined. A linear search is enough for the few of them.
     static DEFINED: RefCell<Vec<(MetricType, String, u32)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A number that only grows.
+/// A number that only increases.
 ///
 /// ```
 /// use sdk::Counter;
@@ -31,17 +29,17 @@ thread_local! {
 pub struct Counter(&'static str);
 
 impl Counter {
-    /// A counter named `<plug-in>.<what>`.
+    /// Creates a counter named `<plug-in>.<metric>`.
     pub const fn new(name: &'static str) -> Self {
         Counter(name)
     }
 
-    /// Adds to it.
+    /// Adds to the counter.
     pub fn add(&self, amount: u32) {
         add(self.0, amount);
     }
 
-    /// Its value over all workers; nothing when the host does not tell.
+    /// Returns the value over all workers, or `None` if the host does not report it.
     pub fn value(&self) -> Option<u64> {
         value(MetricType::Counter, self.0)
     }
@@ -57,55 +55,54 @@ impl Counter {
 /// OPEN.add(-1);
 /// ```
 ///
-/// Workers share it: [`add`](Gauge::add) counts what all of them do, and of several [`set`](Gauge::set)s the
-/// last stands.
+/// All workers share it: [`add`](Gauge::add) is applied for each of them, and the last [`set`](Gauge::set) wins.
 #[derive(Debug, Clone, Copy)]
 pub struct Gauge(&'static str);
 
 impl Gauge {
-    /// A gauge named `<plug-in>.<what>`.
+    /// Creates a gauge named `<plug-in>.<metric>`.
     pub const fn new(name: &'static str) -> Self {
         Gauge(name)
     }
 
-    /// Sets it.
+    /// Sets the value.
     pub fn set(&self, value: u64) {
         if let Some(id) = id(MetricType::Gauge, self.0) {
             let _ = host::record_metric(id, value);
         }
     }
 
-    /// Adds to it, or takes away. It never goes below 0.
+    /// Adds to the value, or subtracts from it. It does not go below 0.
     pub fn add(&self, amount: i32) {
         if let Some(id) = id(MetricType::Gauge, self.0) {
             let _ = host::increment_metric(id, i64::from(amount));
         }
     }
 
-    /// Its value; nothing when the host does not tell.
+    /// Returns the value, or `None` if the host does not report it.
     pub fn value(&self) -> Option<u64> {
         value(MetricType::Gauge, self.0)
     }
 }
 
-/// How values are spread: times, sizes.
+/// A distribution of values, such as times or sizes.
 ///
 /// ```
 /// use sdk::Histogram;
 ///
-/// static SIZE: Histogram = Histogram::new("my-plugin.answer_bytes");
+/// static SIZE: Histogram = Histogram::new("my-plugin.response_bytes");
 /// SIZE.record(512);
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Histogram(&'static str);
 
 impl Histogram {
-    /// A histogram named `<plug-in>.<what>_<unit>`.
+    /// Creates a histogram named `<plug-in>.<metric>_<unit>`.
     pub const fn new(name: &'static str) -> Self {
         Histogram(name)
     }
 
-    /// Adds a value to it.
+    /// Records a value.
     pub fn record(&self, value: u64) {
         if let Some(id) = id(MetricType::Histogram, self.0) {
             let _ = host::record_metric(id, value);
@@ -113,7 +110,7 @@ impl Histogram {
     }
 }
 
-/// Adds to the counter of that name.
+/// Adds to the counter with this name.
 pub(crate) fn add(name: &str, amount: u32) {
     if let Some(id) = id(MetricType::Counter, name) {
         let _ = host::increment_metric(id, i64::from(amount));
@@ -124,9 +121,9 @@ fn value(kind: MetricType, name: &str) -> Option<u64> {
     host::metric(id(kind, name)?).ok()
 }
 
-/// The host's number of a metric, which it is asked for once.
+/// Returns the host's number for a metric, which is defined at its first use.
 fn id(kind: MetricType, name: &str) -> Option<u32> {
-    // A thread that ends, as those of tests do, may drop this list before what counts in its `Drop`.
+    // When a thread ends, as in tests, this list may be dropped before values that count in their `Drop`.
     let known = DEFINED.try_with(|defined| {
         let defined = defined.borrow();
         defined.iter().find(|(of, other, _)| *of == kind && other == name).map(|(_, _, id)| *id)

@@ -1,41 +1,41 @@
-//! Header names that mean something to a gateway, and the reasons why a plug-in leaves them alone.
+//! Header names that are reserved for the gateway.
 //!
-//! Envoy keeps `host` as `:authority`, frames bodies itself, and speaks HTTP/1.1, HTTP/2 and HTTP/3 on either side, so
-//! that a header of one connection has no meaning on the other. A plug-in whose operators choose the names of headers
-//! checks them when its configuration loads:
+//! Envoy stores `host` as `:authority`, frames bodies itself, and uses HTTP/1.1, HTTP/2 or HTTP/3 on either side, so a
+//! header of one connection has no meaning on the other. A plug-in with configurable header names should check them when
+//! its configuration is loaded:
 //!
 //! ```
 //! use sdk::names;
 //!
 //! assert!(names::check_request("x-from").is_ok());
 //! assert!(names::check_request("Host").is_err(), "Envoy would add the value to `:authority`");
-//! assert!(names::check_response("host").is_ok(), "it has no meaning in a response");
+//! assert!(names::check_response("host").is_ok(), "it has no special meaning in a response");
 //! assert!(names::check_response("Content-Length").is_err());
 //! ```
 
 use config::reserved::why_not_settable;
 pub use config::reserved::{is_authority, is_framing, is_hop_by_hop, is_pseudo};
 
-/// Checks that a plug-in may add, set or remove a header of this name in a request, whatever its operator writes.
+/// Checks that a plug-in may add, set or remove a header with this name in a request.
 ///
 /// # Errors
 ///
-/// The reason why not, to follow the name: `Host: is the host of …`.
+/// The reason, to be written after the name: `Host: is the host of …`.
 pub fn check_request(name: impl AsRef<[u8]>) -> Result<(), &'static str> {
     why_not_settable(name).map_or(Ok(()), Err)
 }
 
-/// Checks the same for a response, where `host` is a header like any other.
+/// Checks the same for a response, in which `host` is an ordinary header.
 ///
 /// # Errors
 ///
-/// The reason why not, to follow the name.
+/// The reason, to be written after the name.
 pub fn check_response(name: impl AsRef<[u8]>) -> Result<(), &'static str> {
     let name = name.as_ref();
     if name.eq_ignore_ascii_case(b"host") { Ok(()) } else { check_request(name) }
 }
 
-/// The other name by which a header of a request goes, if it has one.
+/// Returns the other name of a request header, if it has two.
 pub(crate) fn alias(name: &[u8]) -> Option<&'static [u8]> {
     if !is_authority(name) {
         return None;
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_gateway_writes_itself_is_refused_in_any_case() {
+    fn headers_that_the_gateway_manages_are_rejected_in_any_case() {
         for name in [
             "Content-Length",
             "TRANSFER-ENCODING",

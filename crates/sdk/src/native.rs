@@ -1,8 +1,8 @@
-//! The host's side of the ABI for native targets: plug-ins link and run under plain `cargo test`.
+//! The host's side of the ABI for native targets, so that plug-ins link and run with plain `cargo test`.
 //!
-//! On wasm32 a gateway provides the `proxy_*` functions. Natively this module does, for both styles, and
-//! hands them to the [`Host`] that the current thread has installed; the test kit has one. Without a host
-//! every call answers [`Status::UNIMPLEMENTED`]. One thread is one VM.
+//! On wasm32, the gateway provides the `proxy_*` functions. On native targets this module defines them, for both styles of
+//! plug-ins, and passes each call to the [`Host`] that the current thread has installed. The test kit has a host. Without
+//! one, every call returns [`Status::UNIMPLEMENTED`]. Each thread is a VM.
 #![allow(unsafe_code, reason = "defines the C functions of the ABI, whose callers pass pointers")]
 
 use std::cell::RefCell;
@@ -14,11 +14,11 @@ use crate::abi::allocate;
 /// `proxy_on_http_call_response(context, token, headers, body_size, trailers)`.
 pub type OnHttpCallResponse = fn(u32, u32, usize, usize, usize);
 
-/// The entry points of a plug-in. A callback that it does not have is `None`, as a module does not export
-/// it. Sizes and counts are as in the ABI; a callback that returns an action returns the ABI's number.
+/// The entry points of a plug-in. A callback that a module would not export is `None`. Sizes, counts and actions are those
+/// of the ABI.
 #[derive(Clone, Copy)]
 pub struct Entry {
-    /// The plug-in's name.
+    /// The name of the plug-in.
     pub name: &'static str,
     /// `proxy_on_context_create(context, root)`; a root has root 0.
     pub on_context_create: fn(u32, u32),
@@ -48,14 +48,14 @@ pub struct Entry {
     pub on_tick: Option<fn(u32)>,
     /// `proxy_on_queue_ready(root, queue)`.
     pub on_queue_ready: Option<fn(u32, u32)>,
-    /// How many streams and open calls the plug-in knows of, which the classic style cannot say.
+    /// Returns the number of streams and open calls; `None` in the classic style.
     pub live: Option<fn() -> usize>,
-    /// `proxy_on_done(context)`, which only the classic style has.
+    /// `proxy_on_done(context)`; only in the classic style.
     pub on_done: Option<fn(u32) -> bool>,
 }
 
 impl Entry {
-    /// A plug-in without callbacks for requests.
+    /// Creates the entry points of a plug-in without callbacks for requests.
     pub fn new(
         name: &'static str,
         on_context_create: fn(u32, u32),
@@ -84,10 +84,10 @@ impl Entry {
     }
 }
 
-/// What a host call returns: a status that is not [`Status::OK`] is an error.
+/// The result of a host call. A status other than [`Status::OK`] is an error.
 pub type Answer<T> = Result<T, Status>;
 
-/// A host. Maps, buffers and levels are the ABI's numbers; a serialised map is in the ABI's form.
+/// A host. Maps, buffers and levels are the ABI's numbers, and a serialized map is in the ABI's format.
 pub trait Host {
     /// `proxy_log`.
     fn log(&mut self, level: u32, message: &[u8]) -> Answer<()>;
@@ -183,17 +183,17 @@ pub trait Host {
         let _ = stream;
         Err(Status::UNIMPLEMENTED)
     }
-    /// `proxy_http_call`; gives the token.
+    /// `proxy_http_call`; returns the token.
     fn http_call(&mut self, call: OutgoingHttp<'_>) -> Answer<u32> {
         let _ = call;
         Err(Status::UNIMPLEMENTED)
     }
-    /// `proxy_grpc_call`; gives the token.
+    /// `proxy_grpc_call`; returns the token.
     fn grpc_call(&mut self, call: OutgoingGrpc<'_>) -> Answer<u32> {
         let _ = call;
         Err(Status::UNIMPLEMENTED)
     }
-    /// `proxy_grpc_stream`; gives the token. There is no message yet, and no time-out.
+    /// `proxy_grpc_stream`; returns the token. There is no message yet, and no timeout.
     fn grpc_stream(&mut self, stream: OutgoingGrpc<'_>) -> Answer<u32> {
         let _ = stream;
         Err(Status::UNIMPLEMENTED)
@@ -218,7 +218,7 @@ pub trait Host {
         let _ = token;
         Err(Status::UNIMPLEMENTED)
     }
-    /// A call that this host does not have, by its name.
+    /// A call that this host does not implement, with its name.
     fn unknown(&mut self, name: &'static str) -> Status;
 }
 
@@ -226,13 +226,13 @@ pub trait Host {
 pub struct OutgoingHttp<'a> {
     /// The cluster.
     pub cluster: &'a [u8],
-    /// The serialised headers.
+    /// The serialized headers.
     pub headers: &'a [u8],
     /// The body.
     pub body: &'a [u8],
-    /// The serialised trailers.
+    /// The serialized trailers.
     pub trailers: &'a [u8],
-    /// The time-out in milliseconds.
+    /// The timeout in milliseconds.
     pub timeout: u32,
 }
 
@@ -244,11 +244,11 @@ pub struct OutgoingGrpc<'a> {
     pub service_name: &'a [u8],
     /// The method.
     pub method: &'a [u8],
-    /// The serialised initial metadata.
+    /// The serialized initial metadata.
     pub metadata: &'a [u8],
     /// The message.
     pub message: &'a [u8],
-    /// The time-out in milliseconds.
+    /// The timeout in milliseconds.
     pub timeout: u32,
 }
 
@@ -256,44 +256,44 @@ thread_local! {
     static HOST: RefCell<Option<Rc<RefCell<dyn Host>>>> = const { RefCell::new(None) };
 }
 
-/// Makes `host` the host of plug-ins on this thread.
+/// Installs `host` as the host of plug-ins on this thread.
 pub fn install(host: Rc<RefCell<dyn Host>>) {
     HOST.set(Some(host));
 }
 
 /// Calls the installed host.
-fn ask<T>(call: impl FnOnce(&mut dyn Host) -> Answer<T>) -> Answer<T> {
-    // A thread that ends drops what it has in any order, and what is dropped may call the host.
+fn with_host<T>(call: impl FnOnce(&mut dyn Host) -> Answer<T>) -> Answer<T> {
+    // A thread that ends drops its values in any order, and their `Drop` may call the host.
     let host = HOST.try_with(|host| host.borrow().clone()).ok().flatten().ok_or(Status::UNIMPLEMENTED)?;
     let mut host = host.try_borrow_mut().map_err(|_| Status::INTERNAL_FAILURE)?;
     call(&mut *host)
 }
 
-/// The number that a call returns.
-fn status(answer: Answer<()>) -> u32 {
-    answer.err().unwrap_or(Status::OK).0
+/// Returns the number for the result of a call.
+fn status(result: Answer<()>) -> u32 {
+    result.err().unwrap_or(Status::OK).0
 }
 
-/// Stores an integer where the caller wants it.
+/// Stores a value at the address that the caller passes.
 ///
 /// # Safety
 ///
 /// `at` points to memory for a `T`.
-unsafe fn store<T>(answer: Answer<T>, at: *mut T) -> u32 {
-    // SAFETY: the caller's promise.
-    status(answer.map(|value| unsafe { at.write(value) }))
+unsafe fn store<T>(result: Answer<T>, at: *mut T) -> u32 {
+    // SAFETY: guaranteed by the caller.
+    status(result.map(|value| unsafe { at.write(value) }))
 }
 
-/// Hands bytes over in memory that the plug-in frees.
+/// Copies bytes into memory that the plug-in frees.
 ///
 /// # Safety
 ///
 /// `data` and `size` point to memory for a pointer and a number.
-unsafe fn store_bytes(answer: Answer<Vec<u8>>, data: *mut *mut u8, size: *mut usize) -> u32 {
-    status(answer.map(|bytes| {
+unsafe fn store_bytes(result: Answer<Vec<u8>>, data: *mut *mut u8, size: *mut usize) -> u32 {
+    status(result.map(|bytes| {
         let copy = allocate(bytes.len());
         let length = if copy.is_null() { 0 } else { bytes.len() };
-        // SAFETY: `copy` has room for the bytes when it is not null; `data` and `size` as promised.
+        // SAFETY: `copy` has space for the bytes if it is not null; `data` and `size` are guaranteed by the caller.
         unsafe {
             copy.copy_from_nonoverlapping(bytes.as_ptr(), length);
             data.write(copy);
@@ -302,32 +302,32 @@ unsafe fn store_bytes(answer: Answer<Vec<u8>>, data: *mut *mut u8, size: *mut us
     }))
 }
 
-/// The bytes that a caller passes.
+/// Returns the bytes that a caller passes.
 ///
 /// # Safety
 ///
-/// `data` points to `size` bytes that live as long as the call, or is anything when `size` is 0.
+/// `data` points to `size` bytes that live as long as the call. It may be anything if `size` is 0.
 unsafe fn passed<'a>(data: *const u8, size: usize) -> &'a [u8] {
     if size == 0 {
         return &[];
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     unsafe { std::slice::from_raw_parts(data, size) }
 }
 
 pub(crate) mod calls {
     //! The functions themselves.
-    #![allow(clippy::missing_safety_doc, reason = "every pointer is as the ABI says")]
+    #![allow(clippy::missing_safety_doc, reason = "all pointers are those of the ABI")]
 
-    use super::{OutgoingGrpc, OutgoingHttp, ask, passed, status, store, store_bytes};
+    use super::{OutgoingGrpc, OutgoingHttp, passed, status, store, store_bytes, with_host};
 
-    /// Defines host calls: the unsafe part is that pointers are what the ABI says.
+    /// Defines host calls. They are unsafe because they rely on the pointers of the ABI.
     macro_rules! calls {
         ($(fn $name:ident($($argument:ident: $type:ty),*) $body:block)*) => {$(
             #[unsafe(no_mangle)]
             #[allow(unused_unsafe, reason = "some calls pass no pointer")]
             pub(crate) unsafe extern "C" fn $name($($argument: $type),*) -> u32 {
-                // SAFETY: a plug-in passes pointers to live memory of the sizes it names, as the ABI asks.
+                // SAFETY: a plug-in passes pointers to live memory of the given sizes, as the ABI requires.
                 unsafe { $body }
             }
         )*};
@@ -336,53 +336,53 @@ pub(crate) mod calls {
     calls! {
         fn proxy_log(level: u32, message: *const u8, size: usize) {
             let message = passed(message, size);
-            status(ask(|host| host.log(level, message)))
+            status(with_host(|host| host.log(level, message)))
         }
         fn proxy_get_log_level(level: *mut u32) {
-            store(ask(|host| host.log_level()), level)
+            store(with_host(|host| host.log_level()), level)
         }
         fn proxy_get_current_time_nanoseconds(time: *mut u64) {
-            store(ask(|host| host.time()), time)
+            store(with_host(|host| host.time()), time)
         }
         fn proxy_get_buffer_bytes(buffer: u32, start: usize, max: usize, data: *mut *mut u8, size: *mut usize) {
-            store_bytes(ask(|host| host.buffer(buffer, start, max)), data, size)
+            store_bytes(with_host(|host| host.buffer(buffer, start, max)), data, size)
         }
         fn proxy_set_buffer_bytes(buffer: u32, start: usize, length: usize, data: *const u8, size: usize) {
             let value = passed(data, size);
-            status(ask(|host| host.set_buffer(buffer, start, length, value)))
+            status(with_host(|host| host.set_buffer(buffer, start, length, value)))
         }
         fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) {
-            store_bytes(ask(|host| host.header_pairs(map)), data, size)
+            store_bytes(with_host(|host| host.header_pairs(map)), data, size)
         }
         fn proxy_set_header_map_pairs(map: u32, data: *const u8, size: usize) {
             let pairs = passed(data, size);
-            status(ask(|host| host.set_header_pairs(map, pairs)))
+            status(with_host(|host| host.set_header_pairs(map, pairs)))
         }
         fn proxy_get_header_map_value(
             map: u32, name: *const u8, name_size: usize, data: *mut *mut u8, size: *mut usize
         ) {
             let name = passed(name, name_size);
-            store_bytes(ask(|host| host.header(map, name)), data, size)
+            store_bytes(with_host(|host| host.header(map, name)), data, size)
         }
         fn proxy_add_header_map_value(
             map: u32, name: *const u8, name_size: usize, value: *const u8, value_size: usize
         ) {
             let (name, value) = (passed(name, name_size), passed(value, value_size));
-            status(ask(|host| host.add_header(map, name, value)))
+            status(with_host(|host| host.add_header(map, name, value)))
         }
         fn proxy_replace_header_map_value(
             map: u32, name: *const u8, name_size: usize, value: *const u8, value_size: usize
         ) {
             let (name, value) = (passed(name, name_size), passed(value, value_size));
-            status(ask(|host| host.replace_header(map, name, value)))
+            status(with_host(|host| host.replace_header(map, name, value)))
         }
         fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) {
             let name = passed(name, name_size);
-            status(ask(|host| host.remove_header(map, name)))
+            status(with_host(|host| host.remove_header(map, name)))
         }
         fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) {
             let path = passed(path, path_size);
-            store_bytes(ask(|host| host.property(path)), data, size)
+            store_bytes(with_host(|host| host.property(path)), data, size)
         }
         fn proxy_send_local_response(
             code: u32, details: *const u8, details_size: usize, body: *const u8, body_size: usize,
@@ -390,17 +390,17 @@ pub(crate) mod calls {
         ) {
             let (details, body) = (passed(details, details_size), passed(body, body_size));
             let headers = passed(headers, headers_size);
-            status(ask(|host| host.send_local_response(code, details, body, headers, grpc_status)))
+            status(with_host(|host| host.send_local_response(code, details, body, headers, grpc_status)))
         }
         fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) {
             let name = passed(name, name_size);
-            store(ask(|host| host.define_metric(kind, name)), id)
+            store(with_host(|host| host.define_metric(kind, name)), id)
         }
         fn proxy_increment_metric(id: u32, offset: i64) {
-            status(ask(|host| host.increment_metric(id, offset)))
+            status(with_host(|host| host.increment_metric(id, offset)))
         }
         fn proxy_continue_stream(stream: u32) {
-            status(ask(|host| host.continue_stream(stream)))
+            status(with_host(|host| host.continue_stream(stream)))
         }
         fn proxy_http_call(
             cluster: *const u8, cluster_size: usize, headers: *const u8, headers_size: usize, body: *const u8,
@@ -413,7 +413,7 @@ pub(crate) mod calls {
                 trailers: passed(trailers, trailers_size),
                 timeout,
             };
-            store(ask(|host| host.http_call(call)), token)
+            store(with_host(|host| host.http_call(call)), token)
         }
         fn proxy_grpc_call(
             service: *const u8, service_size: usize, service_name: *const u8, service_name_size: usize,
@@ -428,7 +428,7 @@ pub(crate) mod calls {
                 message: passed(message, message_size),
                 timeout,
             };
-            store(ask(|host| host.grpc_call(call)), token)
+            store(with_host(|host| host.grpc_call(call)), token)
         }
         fn proxy_grpc_stream(
             service: *const u8, service_size: usize, service_name: *const u8, service_name_size: usize,
@@ -442,83 +442,83 @@ pub(crate) mod calls {
                 message: &[],
                 timeout: 0,
             };
-            store(ask(|host| host.grpc_stream(stream)), token)
+            store(with_host(|host| host.grpc_stream(stream)), token)
         }
         fn proxy_grpc_send(token: u32, message: *const u8, size: usize, last: u32) {
             let message = passed(message, size);
-            status(ask(|host| host.grpc_send(token, message, last != 0)))
+            status(with_host(|host| host.grpc_send(token, message, last != 0)))
         }
         fn proxy_close_stream(stream: u32) {
-            status(ask(|host| host.close_stream(stream)))
+            status(with_host(|host| host.close_stream(stream)))
         }
         fn proxy_set_tick_period_milliseconds(period: u32) {
-            status(ask(|host| host.set_tick_period(period)))
+            status(with_host(|host| host.set_tick_period(period)))
         }
         fn proxy_grpc_cancel(token: u32) {
-            status(ask(|host| host.grpc_cancel(token)))
+            status(with_host(|host| host.grpc_cancel(token)))
         }
         fn proxy_record_metric(id: u32, value: u64) {
-            status(ask(|host| host.record_metric(id, value)))
+            status(with_host(|host| host.record_metric(id, value)))
         }
         fn proxy_get_metric(id: u32, value: *mut u64) {
-            store(ask(|host| host.metric(id)), value)
+            store(with_host(|host| host.metric(id)), value)
         }
         fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) {
             let (path, value) = (passed(path, path_size), passed(value, value_size));
-            status(ask(|host| host.set_property(path, value)))
+            status(with_host(|host| host.set_property(path, value)))
         }
         fn proxy_get_shared_data(
             key: *const u8, key_size: usize, data: *mut *mut u8, size: *mut usize, version: *mut u32
         ) {
             let key = passed(key, key_size);
-            let answer = ask(|host| host.shared_data(key)).map(|(value, number)| {
+            let result = with_host(|host| host.shared_data(key)).map(|(value, number)| {
                 version.write(number);
                 value
             });
-            store_bytes(answer, data, size)
+            store_bytes(result, data, size)
         }
         fn proxy_set_shared_data(
             key: *const u8, key_size: usize, value: *const u8, value_size: usize, version: u32
         ) {
             let (key, value) = (passed(key, key_size), passed(value, value_size));
-            status(ask(|host| host.set_shared_data(key, value, version)))
+            status(with_host(|host| host.set_shared_data(key, value, version)))
         }
         fn proxy_register_shared_queue(name: *const u8, name_size: usize, queue: *mut u32) {
             let name = passed(name, name_size);
-            store(ask(|host| host.register_queue(name)), queue)
+            store(with_host(|host| host.register_queue(name)), queue)
         }
         fn proxy_resolve_shared_queue(
             vm: *const u8, vm_size: usize, name: *const u8, name_size: usize, queue: *mut u32
         ) {
             let (vm, name) = (passed(vm, vm_size), passed(name, name_size));
-            store(ask(|host| host.resolve_queue(vm, name)), queue)
+            store(with_host(|host| host.resolve_queue(vm, name)), queue)
         }
         fn proxy_dequeue_shared_queue(queue: u32, data: *mut *mut u8, size: *mut usize) {
-            store_bytes(ask(|host| host.dequeue(queue)), data, size)
+            store_bytes(with_host(|host| host.dequeue(queue)), data, size)
         }
         fn proxy_enqueue_shared_queue(queue: u32, data: *const u8, size: usize) {
             let value = passed(data, size);
-            status(ask(|host| host.enqueue(queue, value)))
+            status(with_host(|host| host.enqueue(queue, value)))
         }
         fn proxy_call_foreign_function(
             name: *const u8, name_size: usize, argument: *const u8, argument_size: usize,
             data: *mut *mut u8, size: *mut usize
         ) {
             let (name, argument) = (passed(name, name_size), passed(argument, argument_size));
-            store_bytes(ask(|host| host.call_foreign_function(name, argument)), data, size)
+            store_bytes(with_host(|host| host.call_foreign_function(name, argument)), data, size)
         }
         fn proxy_set_effective_context(context: u32) {
-            status(ask(|host| host.set_effective_context(context)))
+            status(with_host(|host| host.set_effective_context(context)))
         }
     }
 
-    /// Defines the calls that no plug-in of the `Plugin` style makes yet. The proxy-wasm crate declares
-    /// them, so that a classic plug-in links; a host says what it thinks of one that is made.
+    /// Defines the calls that plug-ins of the `Plugin` style do not make. The proxy-wasm crate declares them, so a classic
+    /// plug-in needs them to link. The host decides what they return.
     macro_rules! unknown {
         ($($name:ident($($type:ty),*);)*) => {$(
             #[unsafe(no_mangle)]
             unsafe extern "C" fn $name($(_: $type),*) -> u32 {
-                status(ask(|host| Err(host.unknown(stringify!($name)))))
+                status(with_host(|host| Err(host.unknown(stringify!($name)))))
             }
         )*};
     }

@@ -1,4 +1,4 @@
-//! Properties: what the gateway knows of a request beside its headers.
+//! Properties of a request in the gateway, in addition to its headers.
 //!
 //! ```no_run
 //! use sdk::property;
@@ -7,8 +7,8 @@
 //! # let _ = client;
 //! ```
 //!
-//! A plug-in sets properties of its own, named `<plug-in>.<what>`, for the plug-ins after it and for the access
-//! log (Envoy: `%FILTER_STATE(wasm.<plug-in>.<what>:PLAIN)%`). They live as long as the request:
+//! A plug-in can set properties of its own, named `<plug-in>.<property>`, for the plug-ins after it and for the access
+//! log (Envoy: `%FILTER_STATE(wasm.<plug-in>.<property>:PLAIN)%`). They live as long as the request:
 //!
 //! ```no_run
 //! use sdk::property::Property;
@@ -25,7 +25,7 @@ use std::marker::PhantomData;
 use crate::Status;
 use crate::host;
 
-/// A property: its path, and the type that Envoy gives it (Envoy's attributes documentation).
+/// A property: its path and its type, as documented in Envoy's attributes.
 pub struct Property<T> {
     /// The segments of its path, joined by NUL.
     path: &'static str,
@@ -34,7 +34,7 @@ pub struct Property<T> {
 
 /// A type of property.
 pub trait Value: Sized {
-    /// Reads the bytes of the host; nothing when they do not have the form.
+    /// Decodes the bytes from the host, or returns `None` if they are not a valid value.
     fn read(bytes: Vec<u8>) -> Option<Self>;
 }
 
@@ -51,33 +51,33 @@ impl Value for i64 {
 }
 
 impl<T: Value> Property<T> {
-    /// A property by its path, segments joined by NUL: `"request\0protocol"`.
+    /// Creates a property from its path, with segments joined by NUL: `"request\0protocol"`.
     pub const fn new(path: &'static str) -> Self {
         Property { path, value: PhantomData }
     }
 
-    /// Its value; nothing when the gateway does not know it in this phase, or fails to say.
+    /// Returns the value, or `None` if the gateway does not have it in this phase or the host call fails.
     pub fn get(&self) -> Option<T> {
         self.try_get().ok().flatten()
     }
 
-    /// Its value; nothing when the gateway does not know it in this phase. For decisions that must not be different ones
-    /// because the gateway failed.
+    /// Returns the value, or `None` if the gateway does not have it in this phase. Use this for decisions that must not
+    /// depend on failures of the gateway.
     ///
     /// # Errors
     ///
-    /// The host's status when it fails other than by not knowing the property.
+    /// The host's status if the call fails.
     pub fn try_get(&self) -> Result<Option<T>, Status> {
         Ok(host::property(self.path.as_bytes())?.and_then(T::read))
     }
 }
 
 impl Property<Vec<u8>> {
-    /// Sets a property of the plug-in's own, whose path is one segment. Clients cannot set it, but every plug-in can.
+    /// Sets a property of the plug-in, whose path is one segment. Clients cannot set it, but every plug-in can.
     ///
     /// # Errors
     ///
-    /// The host's status. A name that the gateway has itself is taken, and goes on to be the gateway's.
+    /// The host's status. A name that the gateway defines itself is accepted, but keeps the gateway's value.
     pub fn set(&self, value: impl AsRef<[u8]>) -> Result<(), Status> {
         host::set_property(self.path.as_bytes(), value.as_ref())
     }
@@ -89,22 +89,22 @@ pub const REQUEST_PROTOCOL: Property<Vec<u8>> = Property::new("request\0protocol
 pub const SOURCE_ADDRESS: Property<Vec<u8>> = Property::new("source\0address");
 /// The address and port that the client connected to.
 pub const DESTINATION_ADDRESS: Property<Vec<u8>> = Property::new("destination\0address");
-/// The response's status, once there is a response.
+/// The status of the response, once there is a response.
 pub const RESPONSE_CODE: Property<i64> = Property::new("response\0code");
-/// Why the response has its status, once there is a response.
+/// The response-code details, once there is a response.
 pub const RESPONSE_CODE_DETAILS: Property<Vec<u8>> = Property::new("response\0code_details");
 
-/// What the gateway calls the plug-in.
+/// The name of the plug-in in the gateway.
 pub(crate) const PLUGIN_NAME: &str = "plugin_name";
-/// The host of the request where its headers can no longer be read.
+/// The host of the request, for callbacks that cannot read its headers.
 pub(crate) const REQUEST_HOST: &str = "request\0host";
 
 thread_local! {
-    /// Whether this gateway has Higress's names; unknown until one has answered.
+    /// True if this gateway has Higress's names; unknown until one of them has a value.
     static SHORT_NAMES: Cell<Option<bool>> = const { Cell::new(None) };
 }
 
-/// A property that stock Envoy and Higress call by different names.
+/// A property with different names in stock Envoy and Higress.
 struct TwoNames {
     /// `route_name`: Higress.
     short: &'static str,
@@ -116,8 +116,7 @@ const ROUTE_NAME: TwoNames = TwoNames { short: "route_name", stock: "xds\0route_
 const CLUSTER_NAME: TwoNames = TwoNames { short: "cluster_name", stock: "xds\0cluster_name" };
 
 impl TwoNames {
-    /// Asks for one name and then the other, and remembers which one answered, so that a gateway is asked
-    /// twice only until then.
+    /// Reads one name and then the other, and remembers which one has a value, so that later reads need one host call.
     fn get(&self) -> Result<Option<Vec<u8>>, Status> {
         match SHORT_NAMES.get() {
             Some(true) => host::property(self.short.as_bytes()),
@@ -135,21 +134,21 @@ impl TwoNames {
     }
 }
 
-/// The name of the request's route; nothing when it has none.
+/// Returns the name of the request's route, if it has one.
 ///
 /// # Errors
 ///
-/// The host's status when it fails other than by not knowing the property.
+/// The host's status if the call fails.
 pub fn route_name() -> Result<Option<Vec<u8>>, Status> {
     ROUTE_NAME.get()
 }
 
-/// The name of the cluster that the request's route leads to, `outbound|80||svc.ns.svc.cluster.local` in
-/// Istio and Higress; nothing when it has none.
+/// Returns the name of the cluster of the request's route, if it has one: `outbound|80||svc.ns.svc.cluster.local` in Istio
+/// and Higress.
 ///
 /// # Errors
 ///
-/// The host's status when it fails other than by not knowing the property.
+/// The host's status if the call fails.
 pub fn cluster_name() -> Result<Option<Vec<u8>>, Status> {
     CLUSTER_NAME.get()
 }

@@ -1,25 +1,25 @@
-//! Shared queues: bytes that one VM of a gateway process hands to another, in order.
+//! Shared queues, through which the VMs of a gateway process exchange bytes in order.
 //!
 //! ```no_run
 //! use sdk::{Status, queue::Queue};
 //!
-//! fn pass_on(event: &[u8]) -> Result<(), Status> {
+//! fn send(event: &[u8]) -> Result<(), Status> {
 //!     Queue::register("my-plugin.events")?.push(event)
 //! }
 //!
-//! fn work_off() -> Result<(), Status> {
+//! fn receive() -> Result<(), Status> {
 //!     let queue = Queue::register("my-plugin.events")?;
 //!     while let Some(event) = queue.pop()? {
 //!         sdk::debug!("{} bytes", event.len());
 //!     }
 //!     Ok(())
 //! }
-//! # let _ = (pass_on(b""), work_off());
+//! # let _ = (send(b""), receive());
 //! ```
 //!
-//! A queue belongs to a `vm_id` and a name, `<plug-in>.<what>` as for [`shared`](crate::shared) data, and lives as
-//! long as that does. Each entry is popped once, by whoever comes first. A gateway sets no limit, so whoever
-//! pushes what clients send must see to it that somebody pops.
+//! A queue is identified by a `vm_id` and a name, `<plug-in>.<queue>` as for [`shared`](crate::shared) data, and has the
+//! same lifetime. Each entry is popped once, by the first VM that asks. Gateways do not limit the size of a queue, so if
+//! entries depend on what clients send, make sure that they are popped.
 
 use crate::{Status, host};
 
@@ -28,12 +28,12 @@ use crate::{Status, host};
 pub struct Queue(u32);
 
 impl Queue {
-    /// The queue that a host calls by its number.
+    /// The queue with the host's number.
     pub(crate) fn from_id(id: u32) -> Self {
         Queue(id)
     }
 
-    /// The queue of that name among VMs of this plug-in's `vm_id`; it is made when there is none.
+    /// Returns the queue with this name for this plug-in's `vm_id`, and creates it if necessary.
     ///
     /// # Errors
     ///
@@ -42,7 +42,7 @@ impl Queue {
         host::register_queue(name).map(Queue)
     }
 
-    /// A queue that some VM has registered under its `vm_id`; nothing when there is none.
+    /// Returns the queue that a VM has registered under its `vm_id`, if there is one.
     ///
     /// # Errors
     ///
@@ -55,7 +55,7 @@ impl Queue {
         }
     }
 
-    /// Puts an entry at the end.
+    /// Appends an entry.
     ///
     /// # Errors
     ///
@@ -64,7 +64,7 @@ impl Queue {
         host::enqueue(self.0, entry.as_ref())
     }
 
-    /// Takes the first entry; nothing when the queue is empty.
+    /// Removes and returns the first entry, or `None` if the queue is empty.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! A loaded configuration, and the choice of its part for a request.
+//! A loaded configuration, and the selection of the part that applies to a request.
 
 use std::rc::Rc;
 
@@ -8,15 +8,15 @@ use config::{ConfigError, Configuration, Document};
 use crate::abi::{MapType, Status};
 use crate::{host, property, report};
 
-/// Where an authentication plug-in puts the name of the consumer. Nothing tells here who wrote it: it is only as
-/// trustworthy as that plug-in, which must remove a client's own.
+/// The header in which an authentication plug-in passes the name of the consumer. It is only as trustworthy as that
+/// plug-in, which must remove a header that the client sends.
 const CONSUMER: &str = "x-mse-consumer";
-/// The same where the headers of the request can no longer be read.
+/// The same as a property, for response callbacks, which cannot read request headers.
 const CONSUMER_PROPERTY: &str = "request\0headers\0x-mse-consumer";
 
-/// A document whose rules are ready to be asked.
+/// A document whose rules are compiled.
 pub struct Loaded<C> {
-    /// Whether what is chosen is reported, because somebody traces requests.
+    /// True if requests are traced, and each selection is therefore recorded.
     traced: bool,
     index: RuleIndex,
     rules: Vec<Rc<C>>,
@@ -24,7 +24,11 @@ pub struct Loaded<C> {
 }
 
 impl<C: Configuration> Loaded<C> {
-    /// Reads a document whole, or says what is wrong with it.
+    /// Reads a document.
+    ///
+    /// # Errors
+    ///
+    /// The first error in it.
     pub fn from_json(text: &[u8]) -> Result<Self, ConfigError> {
         let document = Document::<C>::from_json(text)?;
         let mut conditions = Vec::with_capacity(document.rules.len());
@@ -34,45 +38,45 @@ impl<C: Configuration> Loaded<C> {
             rules.push(Rc::new(rule.config));
         }
         let index = RuleIndex::new(conditions);
-        // Whether somebody traces is asked here, once.
-        Ok(Loaded { traced: report::wanted(), index, rules, global: document.global.map(Rc::new) })
+        Ok(Loaded { traced: report::enabled(), index, rules, global: document.global.map(Rc::new) })
     }
 }
 
-/// The configuration chosen for a stream.
+/// The configuration selected for a stream.
 pub struct Choice<C> {
+    /// The configuration.
     pub config: Rc<C>,
-    /// Which rule it belongs to; the global configuration belongs to none.
+    /// The index of its rule; `None` for the global configuration.
     pub rule: Option<usize>,
 }
 
 impl<C> Loaded<C> {
-    /// All configurations: those of the rules in order, then the global one.
+    /// Returns all configurations: those of the rules in order, then the global one.
     pub(crate) fn all(&self) -> Vec<Rc<C>> {
         self.rules.iter().chain(&self.global).cloned().collect()
     }
 
-    /// The first rule that matches, else the global configuration, else none.
+    /// Returns the configuration of the first rule that matches, or else the global one, if any.
     ///
     /// # Errors
     ///
-    /// The status of a host call that failed: no rule may be passed over because of it.
-    pub fn choose(&self, phase: Phase) -> Result<Option<Choice<C>>, Status> {
+    /// The status of a host call that failed. The selection then fails, because a rule must not be skipped.
+    pub fn select(&self, phase: Phase) -> Result<Option<Choice<C>>, Status> {
         if self.traced {
-            return self.choose_and_report(phase);
+            return self.select_and_record(phase);
         }
-        self.select(phase)
+        self.select_quietly(phase)
     }
 
     #[cold]
     #[inline(never)]
-    fn choose_and_report(&self, phase: Phase) -> Result<Option<Choice<C>>, Status> {
-        let choice = self.select(phase)?;
+    fn select_and_record(&self, phase: Phase) -> Result<Option<Choice<C>>, Status> {
+        let choice = self.select_quietly(phase)?;
         report::record_rule(choice.as_ref().and_then(|choice| choice.rule), choice.is_some());
         Ok(choice)
     }
 
-    fn select(&self, phase: Phase) -> Result<Option<Choice<C>>, Status> {
+    fn select_quietly(&self, phase: Phase) -> Result<Option<Choice<C>>, Status> {
         let rule = if self.index.is_empty() { None } else { self.matching_rule(phase)? };
         let config = match rule {
             Some(index) => self.rules.get(index),
@@ -81,7 +85,7 @@ impl<C> Loaded<C> {
         Ok(config.map(|config| Choice { config: config.clone(), rule }))
     }
 
-    /// Apart, so that a configuration without rules pays nothing for them.
+    /// Not inlined, so that a configuration without rules does not pay for them.
     #[inline(never)]
     fn matching_rule(&self, phase: Phase) -> Result<Option<usize>, Status> {
         let mut attributes = HostAttributes { phase, failure: None };
@@ -93,21 +97,23 @@ impl<C> Loaded<C> {
     }
 }
 
-/// Whether the head of the request can still be read.
+/// The half of a stream in which a configuration is selected.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
+    /// The request headers can be read.
     Request,
+    /// Only properties of the request can be read.
     Response,
 }
 
-/// The attributes of a request, asked from the host when a rule needs them.
+/// The attributes of a request, read from the host when a rule needs them.
 struct HostAttributes {
     phase: Phase,
     failure: Option<Status>,
 }
 
 impl HostAttributes {
-    fn note(&mut self, result: Result<Option<Vec<u8>>, Status>) -> Option<Vec<u8>> {
+    fn or_fail(&mut self, result: Result<Option<Vec<u8>>, Status>) -> Option<Vec<u8>> {
         result.unwrap_or_else(|status| {
             self.failure = Some(status);
             None
@@ -117,22 +123,22 @@ impl HostAttributes {
 
 impl Attributes for HostAttributes {
     fn host(&mut self) -> Option<Vec<u8>> {
-        self.note(match self.phase {
+        self.or_fail(match self.phase {
             Phase::Request => host::header(MapType::RequestHeaders, b":authority"),
             Phase::Response => host::property(property::REQUEST_HOST.as_bytes()),
         })
     }
 
     fn route(&mut self) -> Option<Vec<u8>> {
-        self.note(property::route_name())
+        self.or_fail(property::route_name())
     }
 
     fn service(&mut self) -> Option<Vec<u8>> {
-        self.note(property::cluster_name())
+        self.or_fail(property::cluster_name())
     }
 
     fn consumer(&mut self) -> Option<Vec<u8>> {
-        self.note(match self.phase {
+        self.or_fail(match self.phase {
             Phase::Request => host::header(MapType::RequestHeaders, CONSUMER.as_bytes()),
             Phase::Response => host::property(CONSUMER_PROPERTY.as_bytes()),
         })

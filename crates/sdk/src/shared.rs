@@ -1,13 +1,12 @@
-//! Shared data: values that all workers of a gateway process read and write.
+//! Shared data: values that all workers of a gateway process can read and write.
 //!
-//! Each worker of a gateway has a VM of its own with memory of its own. What they must agree on (a count
-//! that may not exceed a limit, say) goes here: the gateway keeps it, and each change is one that no other
-//! worker's change came between.
+//! Each worker of a gateway has its own VM with its own memory. Values that workers must agree on, such as the counter of
+//! a rate limit, are stored in the gateway, where each change is atomic.
 //!
 //! ```no_run
 //! use sdk::{Status, shared};
 //!
-//! /// Takes the next number; every worker gets another one.
+//! /// Returns the next number, which no other worker gets.
 //! fn next() -> Result<u64, Status> {
 //!     shared::update("my-plugin.next", 64, |old| {
 //!         let old = old.and_then(|bytes| Some(u64::from_le_bytes(bytes.try_into().ok()?)));
@@ -18,50 +17,48 @@
 //! # let _ = next();
 //! ```
 //!
-//! # Who shares
+//! # Scope
 //!
-//! All VMs of one process that have the same `vm_id`. Most control planes set none, so that **all plug-ins** of a
-//! gateway share one set of keys: a key is written `<plug-in>.<what>`, as the names of metrics are. Two
-//! resources that configure the same plug-in share its keys too; what they must not share has something of
-//! the configuration in its key.
+//! All VMs of a process with the same `vm_id` share the data. Most control planes do not set a `vm_id`, so **all
+//! plug-ins** of a gateway share one set of keys: name a key `<plug-in>.<key>`, like a metric. Two resources that
+//! configure the same plug-in share its keys too; include a part of the configuration in keys that they must not share.
 //!
-//! # How long
+//! # Lifetime
 //!
-//! Until the last VM of that `vm_id` is gone: it survives a new configuration as long as a plug-in stays, and
-//! is lost when the process ends. Other processes (replicas of the gateway) have their own.
+//! The data exists until the last VM with the `vm_id` is deleted: it survives a new configuration as long as a plug-in
+//! remains, and is lost when the process ends. Other processes, such as replicas of the gateway, have their own data.
 //!
-//! A key cannot be removed, only set to something short. So keys never come from what a client sends, or an
-//! attacker fills the gateway's memory; keys and values hold no secrets, since every plug-in can read them.
+//! A key cannot be removed, only set to a short value. Do not derive keys from client input, because an attacker could fill
+//! the gateway's memory, and do not store secrets, because every plug-in can read the data.
 //!
-//! # What it costs
+//! # Cost
 //!
-//! Each call copies key and value under a lock that all workers share: some hundred nanoseconds, and no wait
-//! worth speaking of while values are small. [`update`] is two calls when nobody comes between.
+//! Each call copies key and value under a lock that all workers share. This takes some hundred nanoseconds, with little
+//! contention as long as values are small. [`update`] makes two calls if no other worker interferes.
 
 use crate::{Status, host};
 
-/// A value and which one it is.
+/// A value and its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// What was set last.
+    /// The value.
     pub value: Vec<u8>,
-    /// What [`replace`] asks for.
+    /// The version, for [`replace`].
     pub version: Version,
 }
 
-/// Tells one setting of a key from the next.
+/// The version of a value, which changes whenever the key is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Version(u32);
 
-/// "Whatever is there", for the host.
+/// The host's number for any version.
 const ANY: u32 = 0;
 
-/// A version that no value has, unless 2³² values were set in one process and the very last of them came between
-/// two calls. Hosts compare versions only where there is a value, so this one sets a key that is absent and no
-/// other.
+/// A version that no value has, unless 2³² values were set in the process and the last of them was set between two calls.
+/// Hosts compare versions only if the key exists, so this version sets only absent keys.
 const NONE: u32 = u32::MAX;
 
-/// The value of a key; nothing when nobody has set it.
+/// Returns the value of a key, if it is set.
 ///
 /// # Errors
 ///
@@ -71,7 +68,7 @@ pub fn get(key: &str) -> Result<Option<Entry>, Status> {
     Ok(entry.map(|(value, version)| Entry { value, version: Version(version) }))
 }
 
-/// Sets a key, whatever is there.
+/// Sets a key unconditionally.
 ///
 /// # Errors
 ///
@@ -80,7 +77,7 @@ pub fn set(key: &str, value: impl AsRef<[u8]>) -> Result<(), Status> {
     host::set_shared_data(key.as_bytes(), value.as_ref(), ANY)
 }
 
-/// Sets a key that nobody has set; whether it was so.
+/// Sets a key if it is not set, and returns true if it did.
 ///
 /// # Errors
 ///
@@ -89,7 +86,7 @@ pub fn create(key: &str, value: impl AsRef<[u8]>) -> Result<bool, Status> {
     compare_and_swap(key, value.as_ref(), NONE)
 }
 
-/// Sets a key that nobody has set since it was [read](get); whether it was so.
+/// Sets a key if it has not been set since it was [read](get), and returns true if it did.
 ///
 /// # Errors
 ///
@@ -106,18 +103,19 @@ fn compare_and_swap(key: &str, value: &[u8], version: u32) -> Result<bool, Statu
     }
 }
 
-/// Changes a key as if no other worker was there: reads it, asks `change` what to set, and begins again when
-/// somebody else has set it meanwhile.
+/// Changes a key atomically: reads it, calls `change`, sets the result, and starts over if another worker has set the key
+/// meanwhile.
 ///
-/// `change` gets the value, or nothing when the key is absent, and gives the new one, or nothing to leave it
-/// as it is, and what `update` returns. It may be called several times, and only the last call counts.
+/// `change` receives the value, or `None` if the key is not set. It returns the new value, or `None` to keep the old one,
+/// and the result of `update`. It may be called several times; only the last call counts.
 ///
-/// One of the workers that meet always succeeds, so `attempts` is to be well above the number of workers: 64
-/// is plenty for most.
+/// Of several concurrent workers, one always succeeds, so choose `attempts` well above the number of workers: 64 is
+/// enough for most gateways.
 ///
 /// # Errors
 ///
-/// [`Status::CAS_MISMATCH`] when all `attempts` met somebody else; else the host's status. Nothing was set then.
+/// [`Status::CAS_MISMATCH`] if all `attempts` were interrupted by other workers, or else the host's status. The key is
+/// not set then.
 pub fn update<T>(
     key: &str,
     attempts: u32,

@@ -5,14 +5,14 @@
 //! # Ok::<(), sdk::Status>(())
 //! ```
 //!
-//! It is the wall clock of the machine, the same for all workers: an administrator or a time server may set it
-//! back or forth, so that what is later need not have the larger number.
+//! It is the wall clock of the machine, the same for all workers. It is not monotonic: an administrator or a time server
+//! may change it.
 
 use std::time::{Duration, SystemTime};
 
 use crate::{Status, host};
 
-/// The time.
+/// Returns the current time.
 ///
 /// # Errors
 ///
@@ -21,7 +21,7 @@ pub fn now() -> Result<SystemTime, Status> {
     Ok(SystemTime::UNIX_EPOCH + Duration::from_nanos(nanoseconds()?))
 }
 
-/// The time in nanoseconds since 1970-01-01T00:00:00Z; it fits until the year 2554.
+/// Returns the current time in nanoseconds since 1970-01-01T00:00:00Z, valid until the year 2554.
 ///
 /// # Errors
 ///

@@ -1,13 +1,13 @@
-//! The context table of one VM, and what each entry point does.
+//! The context table of a VM and its entry points.
 //!
-//! A host makes one root context for each configuration of the plug-in in this VM, several at once while
-//! a new one takes over, and one context for each stream, bound to the root it was made under.
+//! A host creates one root context for each configuration of the plug-in in this VM (several at once while a new
+//! configuration replaces an old one), and one context for each stream, which belongs to the root it was created under.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-mod answer;
 mod decision;
+mod reply;
 mod task;
 
 use crate::abi::{BufferType, CONTINUE, MapType, PAUSE, Status};
@@ -21,20 +21,20 @@ use crate::{
     Flow, Plugin, RequestBody, RequestHeaders, RequestTrailers, ResponseBody, ResponseHeaders,
     ResponseTrailers, StreamKind, background, call, host, log,
 };
-use answer::{HOST_FAILURE, fail};
 use decision::{Point, conclude};
+use reply::{HOST_FAILURE, fail};
 use task::Waiting;
 
-/// Everything that one VM knows.
+/// The state of a VM.
 pub struct Vm<P: Plugin> {
-    /// By id. There are few, so a list is searched.
+    /// By id. A linear search is enough for the few roots of a VM.
     roots: Roots<P::Config>,
     streams: Contexts<Context<P>>,
 }
 
 type Roots<C> = Vec<(u32, Loaded<C>)>;
 
-/// Context ids count up from 1, so a multiplication spreads them as well as a slow hash would.
+/// Context ids count up from 1, so a multiplication spreads them as well as a slower hash would.
 type Contexts<T> = HashMap<u32, T, BuildHasherDefault<IdHasher>>;
 
 #[derive(Default)]
@@ -58,7 +58,7 @@ impl Hasher for IdHasher {
     }
 }
 
-/// A stream and its configuration, which stays in its place while the stream changes.
+/// A stream and its configuration. They are separate so that the configuration can be borrowed while the stream changes.
 struct Context<P: Plugin> {
     config: Config<P::Config>,
     stream: Stream<P>,
@@ -66,43 +66,43 @@ struct Context<P: Plugin> {
 
 /// One request and its response.
 struct Stream<P: Plugin> {
-    /// Absent before the first callback of a request, and while work has it.
+    /// Absent before the first callback of a request, and while async work owns it.
     state: Option<P::State>,
     request: Progress,
     response: Progress,
-    /// An open-ended stream was to be held, and the log says so.
+    /// The log already has a warning that this open-ended stream was not held.
     warned: bool,
-    /// Work that it waits for. Boxed, because most streams never have any, and each is moved about.
+    /// Work that the stream waits for. Boxed, because most streams have none, and streams are moved.
     waiting: Option<Box<Waiting<P::State>>>,
 }
 
-/// Which configuration a stream has.
+/// The configuration of a stream.
 enum Config<C> {
-    /// Nobody has asked the root that it is bound to yet.
+    /// Not selected yet.
     Undecided {
         root: u32,
     },
-    /// None: the plug-in has nothing to do with this request.
-    Untouched,
-    Chosen(Choice<C>),
+    /// No configuration applies to this request: the plug-in is not called.
+    Unconfigured,
+    Selected(Choice<C>),
 }
 
-/// How far one half of a stream has come.
+/// The progress of one half of a stream.
 #[derive(Default)]
 struct Progress {
-    /// Bytes that the gateway holds because the plug-in said so.
+    /// Bytes that the gateway holds because of the plug-in's decision.
     held: usize,
-    /// The plug-in has seen the end of the body.
+    /// The plug-in has read the end of the body.
     ended: bool,
-    /// Answered or reset: the plug-in is not called again.
+    /// The plug-in has replied or reset the stream, and is not called again.
     decided: bool,
-    /// Trailers have arrived that nobody has looked at.
+    /// Trailers have arrived, and their callback has not run yet.
     trailers: bool,
-    /// What the head says of the stream, where the plug-in may hold it.
+    /// The kind of the stream, if the plug-in may hold it.
     kind: StreamKind,
 }
 
-/// Which half of a stream a callback is about.
+/// The host's numbers for one half of a stream.
 #[derive(Clone, Copy)]
 struct Half {
     phase: Phase,
@@ -128,7 +128,7 @@ const RESPONSE: Half = Half {
 };
 
 impl<P: Plugin> Vm<P> {
-    /// A VM that has no context yet.
+    /// Creates a VM without contexts.
     pub const fn empty() -> Self {
         Vm { roots: Vec::new(), streams: HashMap::with_hasher(BuildHasherDefault::new()) }
     }
@@ -136,7 +136,7 @@ impl<P: Plugin> Vm<P> {
     /// `proxy_on_context_create`.
     pub fn on_context_create(&mut self, context: u32, root: u32) {
         if root == 0 {
-            return; // A root gets its entry with its configuration.
+            return; // A root is added with its configuration.
         }
         self.streams.insert(
             context,
@@ -153,7 +153,7 @@ impl<P: Plugin> Vm<P> {
         );
     }
 
-    /// `proxy_on_configure`: the new configuration, or the old one and `false`.
+    /// `proxy_on_configure`. If the new configuration is invalid, keeps the old one and returns false.
     pub fn on_configure(&mut self, root: u32, size: usize) -> bool {
         log::refresh();
         let text = match host::configuration(size) {
@@ -176,12 +176,12 @@ impl<P: Plugin> Vm<P> {
             && let Err(Status(status)) = host::set_tick_period(period)
         {
             crate::error!(
-                "{}: configuration refused: the gateway does not call every {period:?}: host status {status}",
+                "{}: configuration refused: the gateway cannot call the plug-in every {period:?}: host status {status}",
                 P::NAME
             );
             return false;
         }
-        // Nothing can fail any more: from here on the new one is in force.
+        // Nothing can fail from here on: the new configuration is active.
         if P::CALL_OUTS {
             background::cancel(root);
         }
@@ -208,7 +208,7 @@ impl<P: Plugin> Vm<P> {
         self.roots.retain(|(id, _)| *id != root);
     }
 
-    /// Streams that are not deleted yet, and calls that nobody has answered.
+    /// Returns the number of streams that are not deleted and of calls that are open.
     #[cfg(not(target_family = "wasm"))]
     pub fn live(&self) -> usize {
         self.streams.len() + call::open()
@@ -235,16 +235,16 @@ impl<P: Plugin> Vm<P> {
         self.visit(context, REQUEST, |stream, choice| {
             let state = stream.state.get_or_insert_default();
             let map = LiveHeaders::new(REQUEST.headers);
-            // The request's kind is needed for its response's, too.
+            // The kind of the response depends on the kind of the request.
             let may_hold = (P::REQUEST_BODY && P::holds_request_body(&choice.config))
                 || (P::RESPONSE_BODY && P::holds_response_body(&choice.config));
             let kind = (may_hold && !end_of_stream).then(|| map.request_kind());
-            let waits = waits::<P>(choice);
-            let mut view = RequestHeaders { state, map, end_of_stream, kind, waits };
+            let wait = wait_config::<P>(choice);
+            let mut view = RequestHeaders { state, map, end_of_stream, kind, wait };
             let flow = P::on_request_headers(&mut view, &choice.config);
             stream.request.kind = if let Flow::Hold = flow { view.kind() } else { kind.unwrap_or_default() };
             let failed = view.map.failed();
-            conclude(context, stream, REQUEST, choice, Point::Head { end_of_stream }, flow, failed)
+            conclude(context, stream, REQUEST, choice, Point::Headers { end_of_stream }, flow, failed)
         })
     }
 
@@ -255,12 +255,12 @@ impl<P: Plugin> Vm<P> {
             let request = stream.request.kind;
             let may_hold = P::RESPONSE_BODY && P::holds_response_body(&choice.config);
             let kind = (may_hold && !end_of_stream).then(|| map.response_kind(request));
-            let (state, waits) = (stream.state.as_mut(), waits::<P>(choice));
-            let mut view = ResponseHeaders { state, map, end_of_stream, request, kind, waits };
+            let (state, wait) = (stream.state.as_mut(), wait_config::<P>(choice));
+            let mut view = ResponseHeaders { state, map, end_of_stream, request, kind, wait };
             let flow = P::on_response_headers(&mut view, &choice.config);
             stream.response.kind = if let Flow::Hold = flow { view.kind() } else { kind.unwrap_or_default() };
             let failed = view.map.failed();
-            conclude(context, stream, RESPONSE, choice, Point::Head { end_of_stream }, flow, failed)
+            conclude(context, stream, RESPONSE, choice, Point::Headers { end_of_stream }, flow, failed)
         })
     }
 
@@ -271,7 +271,7 @@ impl<P: Plugin> Vm<P> {
         })
     }
 
-    /// `proxy_on_request_trailers`: a body that ends with trailers ends here, without `end_of_stream`.
+    /// `proxy_on_request_trailers`. A body that is followed by trailers ends here, without `end_of_stream`.
     pub fn on_request_trailers(&mut self, context: u32) -> u32 {
         self.trailers(context, REQUEST)
     }
@@ -288,7 +288,7 @@ impl<P: Plugin> Vm<P> {
         self.trailers(context, RESPONSE)
     }
 
-    /// The end of a body, which the gateway holds as far as it held it before, and then the trailers.
+    /// Runs the body callback for the end of the body, and then the trailers callback.
     fn trailers(&mut self, context: u32, half: Half) -> u32 {
         self.visit(context, half, |stream, choice| {
             let progress = stream.progress(half.phase);
@@ -299,7 +299,7 @@ impl<P: Plugin> Vm<P> {
         })
     }
 
-    /// Finds the stream and its configuration, and runs a callback.
+    /// Finds the stream and its configuration, and runs a callback with them.
     fn visit(
         &mut self,
         context: u32,
@@ -311,11 +311,11 @@ impl<P: Plugin> Vm<P> {
             return fail::<P>(half.stream, HOST_FAILURE);
         };
         if let Config::Undecided { root } = *config
-            && !choose::<P>(&mut self.roots, root, half.phase, config)
+            && !select::<P>(&mut self.roots, root, half.phase, config)
         {
             return fail::<P>(half.stream, HOST_FAILURE);
         }
-        let Config::Chosen(choice) = config else {
+        let Config::Selected(choice) = config else {
             return CONTINUE;
         };
         let action = run(stream, choice);
@@ -325,26 +325,26 @@ impl<P: Plugin> Vm<P> {
         action
     }
 
-    /// The answer to a host that enters a VM which it is already in, about a request.
+    /// The result of a request callback when the host enters a VM that is already running.
     pub fn refuse_request() -> u32 {
-        fail::<P>(StreamType::Request, "the gateway entered the plug-in while it ran")
+        fail::<P>(StreamType::Request, "the gateway called the plug-in while it was running")
     }
 
-    /// The same about a response.
+    /// The same for a response callback.
     pub fn refuse_response() -> u32 {
-        fail::<P>(StreamType::Response, "the gateway entered the plug-in while it ran")
+        fail::<P>(StreamType::Response, "the gateway called the plug-in while it was running")
     }
 }
 
-/// Calls that are made now belong to this context. Only plug-ins with call-outs pay for it.
+/// Makes `context` the owner of calls that are made from now on. Costs nothing in plug-ins without `call_outs`.
 fn enter<P: Plugin>(context: u32) {
     if P::CALL_OUTS {
         call::enter(context);
     }
 }
 
-/// What a view needs to wait. Only plug-ins with call-outs pay for it.
-fn waits<P: Plugin>(choice: &Choice<P::Config>) -> WaitConfig<'_> {
+/// Returns the configuration for a view that can wait. Costs nothing in plug-ins without `call_outs`.
+fn wait_config<P: Plugin>(choice: &Choice<P::Config>) -> WaitConfig<'_> {
     if P::CALL_OUTS { Some(&choice.config) } else { None }
 }
 
@@ -357,7 +357,7 @@ impl<P: Plugin> Stream<P> {
     }
 }
 
-/// Shows the plug-in what it has not seen of a body.
+/// Runs the body callback with the bytes that the plug-in has not read.
 fn run_body_callback<P: Plugin>(
     context: u32,
     stream: &mut Stream<P>,
@@ -368,7 +368,7 @@ fn run_body_callback<P: Plugin>(
 ) -> u32 {
     if P::CALL_OUTS && stream.is_busy(half) {
         if let Some(pause) = stream.pause(half) {
-            // At the trailers there is no size; what was there before is still there.
+            // The trailers callback has no size; what was there before is still there.
             pause.unseen = Some((pause.unseen.map_or(size, |(before, _)| before.max(size)), last));
         }
         return PAUSE;
@@ -379,21 +379,21 @@ fn run_body_callback<P: Plugin>(
     }
     let changeable = !progress.trailers || progress.held > 0;
     let body = Body::new(half.body, progress.held, size, last, changeable, progress.kind);
-    let waits = waits::<P>(choice);
+    let wait = wait_config::<P>(choice);
     let (flow, failed, size) = match half.phase {
         Phase::Request => {
-            let mut view = RequestBody { state: stream.state.get_or_insert_default(), body, waits };
+            let mut view = RequestBody { state: stream.state.get_or_insert_default(), body, wait };
             (P::on_request_body(&mut view, &choice.config), view.body.failed(), view.body.size())
         }
         Phase::Response => {
-            let mut view = ResponseBody { state: stream.state.as_mut(), body, waits };
+            let mut view = ResponseBody { state: stream.state.as_mut(), body, wait };
             (P::on_response_body(&mut view, &choice.config), view.body.failed(), view.body.size())
         }
     };
     conclude(context, stream, half, choice, Point::Body { size, last }, flow, failed)
 }
 
-/// Shows the plug-in the trailers, once the body before them has gone on.
+/// Runs the trailers callback, once the body before them has continued.
 fn run_trailers_callback<P: Plugin>(
     context: u32,
     stream: &mut Stream<P>,
@@ -419,7 +419,7 @@ fn run_trailers_callback<P: Plugin>(
     conclude(context, stream, half, choice, Point::Trailers, flow, failed)
 }
 
-/// Goes on after work that came to `action`, with what has arrived of the message meanwhile.
+/// Runs the callbacks for what has arrived of the message while work with the result `action` was running.
 fn catch_up<P: Plugin>(
     context: u32,
     stream: &mut Stream<P>,
@@ -436,9 +436,9 @@ fn catch_up<P: Plugin>(
     run_trailers_callback(context, stream, half, choice, action)
 }
 
-/// Chooses the configuration of a stream, or says that it cannot. Apart, because it comes once in a stream.
+/// Selects the configuration of a stream; false if that fails. Not inlined, because it runs once per stream.
 #[inline(never)]
-fn choose<P: Plugin>(
+fn select<P: Plugin>(
     roots: &mut Roots<P::Config>,
     root: u32,
     phase: Phase,
@@ -446,30 +446,31 @@ fn choose<P: Plugin>(
 ) -> bool {
     let loaded = match roots.iter().find(|(id, _)| *id == root) {
         Some((_, loaded)) => loaded,
-        None => match undelivered::<P>(roots, root) {
+        None => match load_empty::<P>(roots, root) {
             Some(loaded) => loaded,
             None => return false,
         },
     };
-    *config = match loaded.choose(phase) {
-        Ok(Some(choice)) => Config::Chosen(choice),
-        Ok(None) => Config::Untouched,
+    *config = match loaded.select(phase) {
+        Ok(Some(choice)) => Config::Selected(choice),
+        Ok(None) => Config::Unconfigured,
         Err(_) => return false,
     };
     true
 }
 
-/// The configuration of a root that got none: a gateway that has none to deliver may not call `proxy_on_configure`.
+/// Loads the empty configuration for a root without one: if there is no configuration, a gateway may not call
+/// `proxy_on_configure`.
 #[cold]
 #[inline(never)]
-fn undelivered<P: Plugin>(roots: &mut Roots<P::Config>, root: u32) -> Option<&Loaded<P::Config>> {
+fn load_empty<P: Plugin>(roots: &mut Roots<P::Config>, root: u32) -> Option<&Loaded<P::Config>> {
     match Loaded::from_json(b"") {
         Ok(loaded) => {
             roots.push((root, loaded));
             roots.last().map(|(_, loaded)| loaded)
         }
         Err(error) => {
-            crate::error!("{}: there is no configuration: {error}", P::NAME);
+            crate::error!("{}: no configuration: {error}", P::NAME);
             None
         }
     }

@@ -1,4 +1,4 @@
-//! A request or response that waits: what its work may use, and how the state comes back.
+//! Requests and responses that wait for async work, and the exchange of state between a stream and its work.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -10,15 +10,14 @@ use crate::abi::MapType;
 use crate::flow::{HostFailed, Work};
 use crate::headers::LiveHeaders;
 
-/// The configuration of a stream that can wait, an `Rc` of a type that only the plug-in knows; nothing in a plug-in
-/// without call-outs.
+/// The configuration of a stream that can wait, an `Rc` of the plug-in's type; `None` in a plug-in without `call_outs`.
 pub(crate) type WaitConfig<'a> = Option<&'a dyn Any>;
 
-/// What a stream and its work hand to each other.
+/// The slot in which a stream and its work exchange the state.
 pub(crate) struct StateSlot<S> {
-    /// The state: the stream puts it here when the work begins, and finds it here when the work is done or given up.
+    /// The stream puts the state here when the work starts, and takes it when the work is done or aborted.
     pub(crate) state: Cell<Option<S>>,
-    /// Whether a host call failed that should not have.
+    /// True if a host call of the work failed unexpectedly.
     pub(crate) failed: Cell<bool>,
 }
 
@@ -28,18 +27,18 @@ impl<S> Default for StateSlot<S> {
     }
 }
 
-/// A message while it waits. Its headers are those of the [`LiveHeaders`] that it dereferences to, as long as
-/// they have not gone on: in work that a body callback started they have.
+/// A message that waits. It dereferences to [`LiveHeaders`], which can be used until the headers are sent on: in work that a
+/// body callback started, they are sent already.
 pub struct Waiting<T> {
-    /// What this request keeps from callback to callback: the work has it to itself.
+    /// The state of the request. The work has exclusive access to it.
     pub state: T,
     map: LiveHeaders,
 }
 
-/// A request while it waits.
+/// A request that waits.
 pub type WaitingRequest<S = ()> = Waiting<S>;
 
-/// A response while it waits; its state is absent when this plug-in never saw the request.
+/// A response that waits. Its state is absent if this plug-in has not seen the request.
 pub type WaitingResponse<S = ()> = Waiting<Option<S>>;
 
 impl<T> Deref for Waiting<T> {
@@ -50,7 +49,7 @@ impl<T> Deref for Waiting<T> {
     }
 }
 
-/// Gives the state back, also when the work is dropped before its end.
+/// Returns the state when the work is done or dropped.
 struct StateGuard<S, T: Default + Into<Option<S>>> {
     waiting: Waiting<T>,
     slot: Rc<StateSlot<S>>,
@@ -63,14 +62,9 @@ impl<S, T: Default + Into<Option<S>>> Drop for StateGuard<S, T> {
     }
 }
 
-/// Work on a message. It begins when the callback returns it, and `take` makes of the stream's state what the work
-/// sees: a work that is dropped instead has taken nothing.
-pub(crate) fn begin<S, T, C, W>(
-    waits: WaitConfig<'_>,
-    take: fn(Option<S>) -> T,
-    map: MapType,
-    work: W,
-) -> Work
+/// Creates work on a message. It starts when the callback returns it; only then does it take the state, which `take`
+/// converts into the form that the work receives.
+pub(crate) fn begin<S, T, C, W>(wait: WaitConfig<'_>, take: fn(Option<S>) -> T, map: MapType, work: W) -> Work
 where
     S: 'static,
     T: Default + Into<Option<S>> + 'static,
@@ -79,9 +73,9 @@ where
 {
     let slot = Rc::<StateSlot<S>>::default();
     let guard_slot = slot.clone();
-    let config = waits.and_then(|config| config.downcast_ref::<Rc<C>>()).cloned();
+    let config = wait.and_then(|config| config.downcast_ref::<Rc<C>>()).cloned();
     let future = Box::pin(async move {
-        // Another configuration than the callback's own, which no call of the VM has.
+        // The type differs only if the plug-in passes another configuration than the callback's argument.
         let Some(config) = config else { return Err(HostFailed) };
         let waiting = Waiting { state: take(guard_slot.state.take()), map: LiveHeaders::new(map) };
         let mut guard = StateGuard { waiting, slot: guard_slot };

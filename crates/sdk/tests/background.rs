@@ -231,8 +231,8 @@ fn a_lease_is_given_back_by_its_holder_alone() {
     let host = host::install();
     let lease = || Lease::new("fetches.lease", Duration::from_secs(30));
     assert_eq!(take(&host, 100), Ok(true));
-    assert_eq!(elsewhere(&host, move |host| (lease().give_back(), take(host, 101))), (Ok(()), Ok(false)));
-    assert_eq!(lease().give_back(), Ok(()));
+    assert_eq!(elsewhere(&host, move |host| (lease().release(), take(host, 101))), (Ok(()), Ok(false)));
+    assert_eq!(lease().release(), Ok(()));
     assert_eq!(elsewhere(&host, |host| take(host, 102)), Ok(true));
     host.borrow_mut().failing.insert("shared_data", Status::INTERNAL_FAILURE);
     assert_eq!(take(&host, 200), Err(Status::INTERNAL_FAILURE));

@@ -1,23 +1,22 @@
-//! The `configuration` attribute: one line above a type that is read from a configuration.
+//! The `configuration` attribute, for types that are read from a configuration.
 //!
-//! It only edits tokens, so that a module does not wait for a parser of Rust to compile: the derives go in
-//! front, and documentation in Chinese is taken out of the English.
+//! It edits tokens, without parsing Rust: it adds derives, and moves Chinese documentation from comments into the schema.
 
 use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
 
 use crate::parse;
 
-/// What begins the Chinese part of a documentation comment.
+/// The prefix of the Chinese part of a documentation comment.
 const CHINESE: &str = "zh:";
 
-/// The type with its derives.
+/// Returns the type with its derives.
 pub(crate) fn expand(arguments: &TokenStream, item: TokenStream) -> Result<TokenStream, &'static str> {
     if !arguments.is_empty() {
         return Err("`#[configuration]` takes no arguments: write serde's in `#[serde(…)]` below it");
     }
     let is_type = |token: &TokenTree| matches!(token.to_string().as_str(), "struct" | "enum");
     if !item.clone().into_iter().any(|token| is_type(&token)) {
-        return Err("`#[configuration]` stands before a struct or an enum");
+        return Err("`#[configuration]` must be placed before a struct or an enum");
     }
     let mut output = parse(
         "#[derive(::sdk::__private::serde::Deserialize)] \
@@ -30,8 +29,7 @@ pub(crate) fn expand(arguments: &TokenStream, item: TokenStream) -> Result<Token
     Ok(output)
 }
 
-/// The tokens with the Chinese part of each documentation comment as an extension of the schema, for native
-/// tools only.
+/// Replaces the Chinese part of each documentation comment with an extension of the schema, for native tools only.
 fn translated(tokens: TokenStream) -> TokenStream {
     let mut output = TokenStream::new();
     let mut chinese: Option<String> = None;
@@ -61,7 +59,7 @@ fn translated(tokens: TokenStream) -> TokenStream {
     output
 }
 
-/// The fields of a struct or a variant, translated too; any other token as it is.
+/// Translates the fields of a struct or a variant. Other tokens stay unchanged.
 fn nested(token: TokenTree) -> TokenTree {
     match token {
         TokenTree::Group(group) if group.delimiter() != Delimiter::Bracket => {
@@ -73,7 +71,7 @@ fn nested(token: TokenTree) -> TokenTree {
     }
 }
 
-/// The line of a documentation comment, which the compiler hands over as `#[doc = "…"]`.
+/// Returns the line of a documentation comment, which the compiler passes as `#[doc = "…"]`.
 fn documentation(attribute: &Group) -> Option<String> {
     let mut tokens = attribute.stream().into_iter();
     match (tokens.next()?, tokens.next()?, tokens.next()?) {
@@ -86,7 +84,7 @@ fn documentation(attribute: &Group) -> Option<String> {
     }
 }
 
-/// The text of a string literal.
+/// Returns the text of a string literal.
 fn unquoted(literal: &str) -> Option<String> {
     let mut text = String::new();
     let mut chars = literal.strip_prefix('"')?.strip_suffix('"')?.chars();
@@ -96,7 +94,7 @@ fn unquoted(literal: &str) -> Option<String> {
                 'n' => '\n',
                 't' => '\t',
                 'r' => '\r',
-                // `\u{…}`, which the compiler writes for characters without a picture.
+                // `\u{…}`, which the compiler writes for characters that are not printable.
                 'u' => {
                     let hex: String = chars.by_ref().skip(1).take_while(|c| *c != '}').collect();
                     char::from_u32(u32::from_str_radix(&hex, 16).ok()?)?
@@ -109,7 +107,7 @@ fn unquoted(literal: &str) -> Option<String> {
     Some(text)
 }
 
-/// Joins a line to the text: Chinese goes on without a space.
+/// Appends a line to the text. Chinese is joined without a space.
 fn append(text: &mut String, line: &str) {
     let is_word = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '`');
     if is_word(text.chars().last()) || is_word(line.chars().next()) {

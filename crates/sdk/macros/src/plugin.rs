@@ -1,4 +1,4 @@
-//! The `plugin` attribute: what it adds to an `impl`, and which callbacks it exports.
+//! The `plugin` attribute: the items that it adds to an `impl`, and the callbacks that it exports.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
@@ -16,25 +16,25 @@ const CALLBACKS: [&str; 8] = [
     "on_queue_ready",
 ];
 
-/// Callbacks that are exported beside others, though the plug-in does not write them.
-const BESIDE: [(&str, &[&str]); 2] = [
-    // What kind of stream a body belongs to is in the heads before it, and it may end with trailers.
+/// Callbacks that are exported together with others, although the plug-in does not implement them.
+const EXPORTED_WITH: [(&str, &[&str]); 2] = [
+    // The kind of stream of a body is in the headers before it, and it may end with trailers.
     ("on_request_body", &["on_request_headers", "on_request_trailers"]),
     ("on_response_body", &["on_request_headers", "on_response_headers", "on_response_trailers"]),
 ];
 
-/// The same with call-outs: a message that waits holds its body back, and a body that nobody looks at would take the
-/// head along.
-const BESIDE_WAITING: [(&str, &[&str]); 2] = [
+/// The same with `call_outs`: a message that waits must hold its body, because a body that continues would take the headers
+/// along.
+const EXPORTED_WITH_WAITING: [(&str, &[&str]); 2] = [
     ("on_request_headers", &["on_request_body", "on_request_trailers"]),
     ("on_response_headers", &["on_response_body", "on_response_trailers"]),
 ];
 
-/// What the SDK knows a callback by at compile time.
+/// Callbacks with a constant that tells the SDK at compile time that they are implemented.
 const CONSTANTS: [(&str, &str); 3] =
     [("on_request_body", "REQUEST_BODY"), ("on_response_body", "RESPONSE_BODY"), ("on_tick", "TICKS")];
 
-/// The `impl` with what most plug-ins leave out, and the exports.
+/// Returns the `impl` with the items that most plug-ins omit, and the exports.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream, Error> {
     let call_outs = match arguments.to_string().as_str() {
         "" => false,
@@ -57,15 +57,15 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
             exports.push(Ident::new(name, Span::call_site()));
         }
     };
-    let waiting = if call_outs { &BESIDE_WAITING[..] } else { &[] };
-    for (_, others) in BESIDE.iter().chain(waiting).filter(|(callback, _)| is_written(callback)) {
+    let waiting = if call_outs { &EXPORTED_WITH_WAITING[..] } else { &[] };
+    for (_, others) in EXPORTED_WITH.iter().chain(waiting).filter(|(callback, _)| is_written(callback)) {
         others.iter().copied().for_each(&mut export);
     }
     if call_outs {
         export("call_outs");
     }
 
-    // What every plug-in has and few write: the name is the package's, and most keep no state.
+    // Most plug-ins have the name of their package and no state.
     if !has(&item, |item| matches!(item, ImplItem::Const(constant) if constant.ident == "NAME")) {
         item.items.push(parse_quote! { const NAME: &'static str = ::core::env!("CARGO_PKG_NAME"); });
     }
@@ -76,7 +76,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
         let constant = Ident::new(constant, Span::call_site());
         item.items.push(parse_quote! { const #constant: bool = true; });
     }
-    // Without its condition an `impl` that is left out would be exported all the same.
+    // The export needs the conditions of the `impl`.
     let conditions: Vec<&Attribute> =
         item.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).collect();
     let mut output = quote! { #(#conditions)* ::sdk::__export! { #subject #(, #exports)* } };
@@ -107,9 +107,9 @@ fn parse(item: TokenStream) -> Result<ItemImpl, Error> {
     })
 }
 
-const WHERE: &str = "`#[plugin]` stands before `impl Plugin for Name { … }`, without generics";
+const WHERE: &str = "`#[plugin]` must be placed before `impl Plugin for Name { … }`, without generics";
 
-/// The type that is the plug-in.
+/// Returns the type of the plug-in.
 fn subject(item: &ItemImpl) -> Result<Ident, Error> {
     let Some(_) = &item.trait_ else {
         return Err(Error::new_spanned(&item.self_ty, WHERE));
@@ -142,7 +142,7 @@ fn has(item: &ItemImpl, is: impl Fn(&ImplItem) -> bool) -> bool {
 mod tests {
     use super::*;
 
-    /// The exports of an `impl` and whether it has call-outs, as text without spaces.
+    /// Returns the expansion as text without spaces.
     fn expanded(arguments: TokenStream, item: TokenStream) -> String {
         match expand(arguments, item) {
             Ok(tokens) => tokens.to_string().replace(' ', ""),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_and_documentation_may_stand_anywhere() {
+    fn attributes_and_documentation_are_allowed_anywhere() {
         let output = expanded(
             quote!(),
             quote! {
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn call_outs_export_what_a_message_needs_that_waits() {
+    fn call_outs_adds_the_exports_that_a_waiting_message_needs() {
         let output = expanded(
             quote!(call_outs),
             quote! {
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_plugin_is_refused() {
+    fn other_items_are_rejected() {
         for (item, error) in [
             (quote! { struct Sample; }, WHERE),
             (quote! { impl Sample {} }, WHERE),

@@ -1,8 +1,8 @@
-//! Clusters, named as the control planes name them.
+//! Clusters, with the names that control planes give them.
 
 use crate::property;
 
-/// A cluster of the gateway, and the host name that its service goes by.
+/// A cluster of the gateway, and the host name of its service.
 ///
 /// ```
 /// use sdk::call::Cluster;
@@ -18,12 +18,12 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// A cluster by the name that the gateway's own configuration gives it.
+    /// A cluster with the name that it has in the gateway's configuration.
     pub fn named(name: impl Into<String>, host: impl Into<String>) -> Self {
         Cluster { name: name.into(), host: host.into() }
     }
 
-    /// A service by its fully qualified name, as Istio and Higress name clusters.
+    /// A service with its fully qualified name, for Istio and Higress.
     pub fn fqdn(name: &str, port: u16) -> Self {
         Cluster { name: format!("outbound|{port}||{name}"), host: name.to_string() }
     }
@@ -33,7 +33,7 @@ impl Cluster {
         Self::fqdn(&format!("{service}.{namespace}.svc.cluster.local"), port)
     }
 
-    /// A service of a Nacos registry; `group` with underscores is written with dashes, as Higress does.
+    /// A service of a Nacos registry. Underscores in `group` are replaced by dashes, as in Higress.
     pub fn nacos(service: &str, group: &str, namespace: &str, port: u16) -> Self {
         let group = group.replace('_', "-");
         Self::fqdn(&format!("{service}.{group}.{namespace}.nacos"), port).with_host(service)
@@ -44,34 +44,34 @@ impl Cluster {
         Self::fqdn(&format!("{service}.{datacenter}.consul"), port).with_host(service)
     }
 
-    /// A service source of kind DNS in Higress, with the domain that it resolves.
+    /// A service source of type DNS in Higress, with the domain that it resolves.
     pub fn dns(service: &str, domain: &str, port: u16) -> Self {
         Self::fqdn(&format!("{service}.dns"), port).with_host(domain)
     }
 
-    /// A service source of kind static address in Higress.
+    /// A service source of type static address in Higress.
     pub fn static_ip(service: &str, port: u16) -> Self {
         Self::fqdn(&format!("{service}.static"), port).with_host(service)
     }
 
-    /// The cluster that the request's own route leads to; nothing when it has none.
+    /// The cluster of the request's route, if it has one.
     pub fn of_route(host: impl Into<String>) -> Option<Self> {
         let name = String::from_utf8(property::cluster_name().ok()??).ok()?;
         Some(Cluster { name, host: host.into() })
     }
 
-    /// With another host name, which goes out as `:authority`.
+    /// Sets the host name, which is sent as `:authority`.
     pub fn with_host(mut self, host: impl Into<String>) -> Self {
         self.host = host.into();
         self
     }
 
-    /// The cluster's name.
+    /// Returns the name of the cluster.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The service's host name.
+    /// Returns the host name of the service.
     pub fn host(&self) -> &str {
         &self.host
     }

@@ -1,10 +1,10 @@
-//! Waiting for several answers at once.
+//! Waiting for several calls at once.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
-/// Waits for both.
+/// Waits for two futures.
 pub async fn join<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
     let (mut a, mut b) = (pin!(a), pin!(b));
     let (mut first, mut second) = (None, None);
@@ -30,7 +30,7 @@ pub async fn join<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
     .await
 }
 
-/// Waits for all, in the order in which they were given.
+/// Waits for all futures, and returns their outputs in the order of the futures.
 pub async fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     let mut slots: Vec<_> = futures.into_iter().map(|future| (Some(Box::pin(future)), None)).collect();
     poll_fn(|context| {
@@ -49,7 +49,7 @@ pub async fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F:
     .await
 }
 
-/// Waits for the first that is done, and forgets the others; nothing when there is none.
+/// Waits for the first future that is done, and drops the others. Returns `None` if there are no futures.
 pub async fn first_of<F: Future>(futures: impl IntoIterator<Item = F>) -> Option<F::Output> {
     let mut futures: Vec<_> = futures.into_iter().map(Box::pin).collect();
     if futures.is_empty() {

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Answer, CallError, Cluster, Delivery, Kind};
+use super::{CallError, Cluster, Delivery, Kind, Response};
 use crate::abi::BufferType;
 use crate::protobuf::Message;
 use crate::{headers, host};
 
-/// A unary gRPC call. Messages are bytes: which code makes and reads them is the plug-in's choice.
+/// A unary gRPC call. Messages are bytes; the plug-in encodes and decodes them.
 #[derive(Debug, Clone)]
 #[must_use = "a call that is not sent is not made"]
 pub struct GrpcCall {
@@ -20,13 +20,12 @@ pub struct GrpcCall {
     timeout: Duration,
 }
 
-/// Why a gRPC call has no message.
+/// The reason for which a gRPC call has no message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GrpcError {
-    /// There is no answer at all.
+    /// There is no response.
     Call(CallError),
-    /// The service answered with this status (gRPC's codes; 14 is `UNAVAILABLE`, also when nobody was
-    /// there).
+    /// The gRPC status of the service. 14 is `UNAVAILABLE`, also if the service is unreachable.
     Status(u32),
 }
 
@@ -42,7 +41,7 @@ impl fmt::Display for GrpcError {
 impl std::error::Error for GrpcError {}
 
 impl GrpcCall {
-    /// A call of `package.Service` and its method, with a message.
+    /// Creates a call to a method of `package.Service`, with a message.
     pub fn new(
         cluster: Cluster,
         service: impl Into<String>,
@@ -59,19 +58,19 @@ impl GrpcCall {
         }
     }
 
-    /// Adds to the initial metadata.
+    /// Adds initial metadata.
     pub fn metadata(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
         self.metadata.push((name.into(), value.into()));
         self
     }
 
-    /// How long the answer may take, in whole milliseconds; a second unless said.
+    /// Sets the timeout, in whole milliseconds. The default is one second.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Makes the call, at once, and gives the message of its answer.
+    /// Makes the call immediately, and returns a future of the response message.
     pub fn send(self) -> impl Future<Output = Result<Vec<u8>, GrpcError>> {
         let metadata = headers::serialise(&self.metadata);
         let token = host::grpc_call(
@@ -82,10 +81,10 @@ impl GrpcCall {
             &self.message,
             self.timeout,
         );
-        let answer = token.map(|token| Answer::new(Kind::Grpc, token, read));
+        let response = token.map(|token| Response::new(Kind::Grpc, token, read));
         async move {
-            match answer {
-                Ok(answer) => answer.await,
+            match response {
+                Ok(response) => response.await,
                 Err(status) => Err(GrpcError::Call(CallError::Refused(status))),
             }
         }

@@ -6,10 +6,10 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
 
-use super::{CallError, Cluster, Delivery, GrpcError, Kind, adopt, forget, grpc, register};
+use super::{CallError, Cluster, Delivery, GrpcError, Kind, adopt, grpc, register, remove};
 use crate::{headers, host};
 
-/// A gRPC stream: messages go out and come in until either side ends it. Dropped, it is cancelled.
+/// A gRPC stream: messages are sent and received until either side ends it. Dropping it cancels the stream.
 ///
 /// ```no_run
 /// use sdk::call::{Cluster, GrpcError, GrpcStream};
@@ -18,11 +18,11 @@ use crate::{headers, host};
 ///     let stream = GrpcStream::open(cluster, "chat.Chat", "Talk", &[])?;
 ///     stream.send(b"first", false)?;
 ///     stream.send(b"second", true)?;
-///     let mut answers = Vec::new();
-///     while let Some(answer) = stream.receive().await? {
-///         answers.push(answer);
+///     let mut messages = Vec::new();
+///     while let Some(message) = stream.receive().await? {
+///         messages.push(message);
 ///     }
-///     Ok(answers)
+///     Ok(messages)
 /// }
 /// ```
 pub struct GrpcStream {
@@ -30,13 +30,13 @@ pub struct GrpcStream {
     inbox: Rc<RefCell<Inbox>>,
 }
 
-/// gRPC's status for a service that is not there.
+/// The gRPC status for an unreachable service.
 const UNAVAILABLE: u32 = 14;
 
 #[derive(Default)]
 struct Inbox {
     messages: VecDeque<Result<Vec<u8>, GrpcError>>,
-    /// gRPC's status, once the service has ended the stream.
+    /// The gRPC status, once the service has ended the stream.
     closed: Option<u32>,
 }
 
@@ -45,7 +45,7 @@ impl GrpcStream {
     ///
     /// # Errors
     ///
-    /// The gateway refuses it: there is no such cluster.
+    /// The gateway rejects the stream: the cluster does not exist.
     pub fn open(
         cluster: Cluster,
         service: &str,
@@ -69,21 +69,21 @@ impl GrpcStream {
         Ok(GrpcStream { token, inbox })
     }
 
-    /// Sends a message; with `last` there will be no more.
+    /// Sends a message. `last` ends the request side of the stream.
     ///
     /// # Errors
     ///
-    /// The gateway refuses it: the stream has ended.
+    /// The gateway rejects the message: the stream has ended.
     pub fn send(&self, message: &[u8], last: bool) -> Result<(), GrpcError> {
         host::grpc_send(self.token, message, last)
             .map_err(|status| GrpcError::Call(CallError::Refused(status)))
     }
 
-    /// Waits for the next message; nothing when the service has ended the stream well.
+    /// Waits for the next message. Returns `None` when the service has ended the stream with status 0.
     ///
     /// # Errors
     ///
-    /// The service, or the gateway in its place, ended the stream with another status than 0.
+    /// The service, or the gateway in its place, has ended the stream with another status.
     pub async fn receive(&self) -> Result<Option<Vec<u8>>, GrpcError> {
         poll_fn(|_| {
             let Ok(mut inbox) = self.inbox.try_borrow_mut() else { return Poll::Pending };
@@ -103,7 +103,7 @@ impl GrpcStream {
 
 impl Drop for GrpcStream {
     fn drop(&mut self) {
-        if forget(Kind::Grpc, self.token) {
+        if remove(Kind::Grpc, self.token) {
             host::grpc_cancel(self.token);
         }
     }

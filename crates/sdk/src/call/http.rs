@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Answer, CallError, Cluster, Delivery, Kind};
+use super::{CallError, Cluster, Delivery, Kind, Response};
 use crate::abi::{BufferType, MapType};
 use crate::headers::{self, HeaderMap};
 use crate::host;
 
-/// A request of the plug-in's own.
+/// A request from the plug-in to another service.
 #[derive(Debug, Clone)]
 #[must_use = "a call that is not sent is not made"]
 pub struct HttpCall {
@@ -18,7 +18,7 @@ pub struct HttpCall {
 }
 
 impl HttpCall {
-    /// A request with any method. Path and method are bytes, because a request's own are.
+    /// Creates a request with any method. Method and path are bytes, like those of the request that is being processed.
     pub fn new(method: impl Into<Vec<u8>>, cluster: Cluster, path: impl Into<Vec<u8>>) -> Self {
         HttpCall {
             headers: vec![
@@ -32,12 +32,12 @@ impl HttpCall {
         }
     }
 
-    /// A `GET`.
+    /// Creates a `GET` request.
     pub fn get(cluster: Cluster, path: impl Into<Vec<u8>>) -> Self {
         Self::new("GET", cluster, path)
     }
 
-    /// A `POST`.
+    /// Creates a `POST` request.
     pub fn post(cluster: Cluster, path: impl Into<Vec<u8>>, body: impl Into<Vec<u8>>) -> Self {
         Self::new("POST", cluster, path).body(body)
     }
@@ -48,37 +48,36 @@ impl HttpCall {
         self
     }
 
-    /// The body.
+    /// Sets the body.
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
 
-    /// How long the answer may take, in whole milliseconds; a second unless said. It is the gateway that
-    /// keeps the time.
+    /// Sets the timeout, in whole milliseconds. The default is one second. The gateway measures the time.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Sends the request, at once, and gives its answer.
+    /// Sends the request immediately, and returns a future of its response.
     pub fn send(self) -> impl Future<Output = Result<HttpResponse, CallError>> {
         let headers = headers::serialise(&self.headers);
         let token = host::http_call(&self.cluster, &headers, &self.body, self.timeout);
-        let answer = token.map(|token| Answer::new(Kind::Http, token, read));
+        let response = token.map(|token| Response::new(Kind::Http, token, read));
         async move {
-            match answer {
-                Ok(answer) => answer.await,
+            match response {
+                Ok(response) => response.await,
                 Err(status) => Err(CallError::Refused(status)),
             }
         }
     }
 }
 
-/// Reads an answer while the host has it.
+/// Reads a response while the host has it.
 fn read(delivery: Delivery) -> Result<HttpResponse, CallError> {
     let Delivery::Http { headers, body, trailers } = delivery else { return Err(CallError::NoAnswer) };
-    // Without any header there was no answer: the time was over, or nobody there.
+    // Without headers there is no response: the call timed out, or the service is unreachable.
     if headers == 0 {
         return Err(CallError::NoAnswer);
     }
@@ -96,19 +95,19 @@ fn read(delivery: Delivery) -> Result<HttpResponse, CallError> {
     read().map_err(CallError::Refused)
 }
 
-/// The answer to an [`HttpCall`].
+/// The response to an [`HttpCall`].
 #[derive(Debug, Clone)]
 pub struct HttpResponse {
-    /// Its headers, `:status` among them.
+    /// The headers, including `:status`.
     pub headers: HeaderMap,
-    /// Its whole body.
+    /// The complete body.
     pub body: Vec<u8>,
-    /// Its trailers.
+    /// The trailers.
     pub trailers: HeaderMap,
 }
 
 impl HttpResponse {
-    /// `:status`, or 0 when it is not a number.
+    /// Returns `:status`, or 0 if it is not a number.
     pub fn status(&self) -> u16 {
         headers::status(self.headers.values(":status").next())
     }

@@ -1,7 +1,7 @@
-//! Call-outs: questions to other services, awaited while the request waits.
+//! Callouts: HTTP and gRPC calls to other services while a request waits.
 //!
-//! A callback that needs an answer returns what [`RequestHeaders::wait`](crate::RequestHeaders::wait) gives
-//! it; the work reads top to bottom:
+//! A callback that needs the response of a service returns the result of
+//! [`RequestHeaders::wait`](crate::RequestHeaders::wait), with async work:
 //!
 //! ```
 //! use std::time::Duration;
@@ -22,22 +22,22 @@
 //!
 //!     fn on_request_headers(request: &mut RequestHeaders, config: &Config) -> Flow {
 //!         if request.path() == b"/public" {
-//!             return Flow::Continue; // Costs nothing: only a request that waits does.
+//!             return Flow::Continue; // Only requests that wait have a cost.
 //!         }
 //!         request.wait(config, async |request, config| {
 //!             let cluster = Cluster::fqdn(&config.service, 80);
 //!             let call = HttpCall::get(cluster, "/check").timeout(Duration::from_millis(200));
 //!             match call.send().await {
-//!                 Ok(answer) if answer.status() == 200 => {
+//!                 Ok(response) if response.status() == 200 => {
 //!                     request.set("x-checked", "yes");
 //!                     Flow::Continue
 //!                 }
-//!                 Ok(answer) if answer.status() < 500 => {
+//!                 Ok(response) if response.status() < 500 => {
 //!                     Flow::Reply(Reply::new(StatusCode::FORBIDDEN).details("ask-first.denied"))
 //!                 }
-//!                 // No answer: open or closed is the plug-in's choice. Envoy answers for a service that is
-//!                 // not in time (504) or not there (503).
-//!                 _ => Failure::Closed.flow("ask-first.no_answer"),
+//!                 // The plug-in chooses whether to fail open or closed. Envoy itself responds with 504 after a
+//!                 // timeout, and with 503 if the service is unreachable.
+//!                 _ => Failure::Closed.flow("ask-first.no_response"),
 //!             }
 //!         })
 //!     }
@@ -45,17 +45,16 @@
 //! # fn main() {}
 //! ```
 //!
-//! Calls that are [sent](HttpCall::send) run at once; [`join`], [`join_all`] and [`first_of`] wait for several.
+//! [Sending](HttpCall::send) a call starts it immediately; [`join`], [`join_all`] and [`first_of`] wait for several calls.
 //!
-//! # What waits, and how it ends
+//! # Waiting
 //!
-//! While a request waits, its body does too: what arrives meanwhile is held, and looked at when the work is
-//! done. A call has a [time-out](HttpCall::timeout). When the client goes away, the work is dropped with
-//! everything in it, and an answer that comes later finds nobody. Work that waits for nothing that could come
-//! fails as [`Plugin::ON_FAILURE`](crate::Plugin::ON_FAILURE) says.
+//! While a request waits, its body is held; the body callback runs when the work is done. A call has a
+//! [timeout](HttpCall::timeout). When the client disconnects, the work is dropped, and late responses are ignored. Work
+//! without pending calls fails as [`Plugin::ON_FAILURE`](crate::Plugin::ON_FAILURE) says.
 //!
-//! A plug-in says `#[plugin(call_outs)]`, because a module exports the entry points of answers only then:
-//! one that never waits pays nothing, not even in size.
+//! `#[plugin(call_outs)]` makes the module export the entry points for responses. Without it, a module does not contain
+//! any of this.
 
 mod cluster;
 mod combine;
@@ -78,13 +77,13 @@ pub use grpc::{GrpcCall, GrpcError};
 pub use grpc_stream::GrpcStream;
 pub use http::{HttpCall, HttpResponse};
 
-/// Why a call has no answer.
+/// The reason for which a call has no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallError {
-    /// The gateway did not make it: there is no such cluster, or the request lacks something.
+    /// The gateway rejected the call: the cluster does not exist, or the request is incomplete.
     Refused(Status),
-    /// There was no answer. Envoy tells so only of a call that it lost; for a service that is not in time it
-    /// answers 504 itself, and 503 for one that cannot be reached.
+    /// There is no response. In Envoy this happens only if a call is lost: after a timeout Envoy itself responds with 504,
+    /// and with 503 if the service is unreachable.
     NoAnswer,
 }
 
@@ -92,27 +91,27 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CallError::Refused(Status::BAD_ARGUMENT) => {
-                f.write_str("the gateway has no such cluster: check the name of the service")
+                f.write_str("unknown cluster: check the name of the service")
             }
-            CallError::Refused(Status(status)) => write!(f, "the gateway refused the call: status {status}"),
-            CallError::NoAnswer => f.write_str("no answer: the service was not reached, or not in time"),
+            CallError::Refused(Status(status)) => write!(f, "the gateway rejected the call: status {status}"),
+            CallError::NoAnswer => f.write_str("no response: the service is unreachable or timed out"),
         }
     }
 }
 
 impl std::error::Error for CallError {}
 
-/// What calls an answer is for. Their tokens are numbered apart.
+/// The kind of a call. Each kind has its own tokens.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Http,
     Grpc,
 }
 
-/// A plug-in whose requests can wait, by its configuration: `#[plugin(call_outs)]` implements it. `P` is the plug-in,
-/// which the compiler finds by itself.
+/// Implemented by `#[plugin(call_outs)]` for the configuration of a plug-in whose requests can wait. `P` is the plug-in,
+/// which the compiler infers.
 ///
-/// Without `call_outs` a `wait` does not compile, because no answer would ever come. The error says what to write:
+/// Without `call_outs`, `wait` does not compile, because no response would ever arrive. The error explains what to write:
 /// "this plug-in cannot wait for other services: write `#[plugin(call_outs)]` instead of `#[plugin]`".
 ///
 /// ```compile_fail,E0277
@@ -136,30 +135,30 @@ pub(crate) enum Kind {
 #[diagnostic::on_unimplemented(
     message = "this plug-in cannot wait for other services: write `#[plugin(call_outs)]` instead of `#[plugin]`",
     label = "not the configuration of a plug-in with `call_outs`",
-    note = "only a module with `call_outs` exports the entry points that answers come through"
+    note = "only a module with `call_outs` exports the entry points for responses"
 )]
 pub trait CallOuts<P> {}
 
-/// A call that is under way.
+/// An open call.
 struct Open {
     kind: Kind,
     token: u32,
-    /// The context that the host made it under, and whose end ends it.
+    /// The context under which the host made the call. The call ends with this context.
     origin: u32,
-    /// Who goes on when it is answered.
+    /// The owner that is woken by the response.
     owner: Owner,
-    /// Whether more than one delivery comes, until a status ends it.
+    /// True if there can be several deliveries, until a status ends the call.
     stays: bool,
-    /// Puts the answer where the future looks for it.
+    /// Stores the response for the future.
     deliver: Rc<dyn Fn(Delivery)>,
 }
 
-/// Who waits for calls.
+/// The owner of calls.
 #[derive(Clone, Copy)]
 pub(crate) enum Owner {
-    /// A stream, or a root whose callback runs.
+    /// A stream, or a root whose callback is running.
     Stream(u32),
-    /// Work of the background, and how to wake it: what no plug-in begins is then in none.
+    /// Background work, with its wake function, so that modules without background work do not contain it.
     Background { id: u32, wake: fn(u32, u32) },
 }
 
@@ -173,7 +172,7 @@ impl PartialEq for Owner {
     }
 }
 
-/// What has arrived; its parts are read from the host while it can be.
+/// A response that has arrived. Its parts are read from the host while they are available.
 pub(crate) enum Delivery {
     Http {
         headers: usize,
@@ -184,69 +183,67 @@ pub(crate) enum Delivery {
         size: usize,
     },
     GrpcStatus(u32),
-    /// Nothing, and nothing will: the context that made the call is gone.
+    /// There is no response: the context of the call is deleted.
     Lost,
 }
 
 thread_local! {
     static OPEN: RefCell<Vec<Open>> = const { RefCell::new(Vec::new()) };
-    /// Whose code runs, and under which of the host's contexts.
+    /// The owner whose code is running, and the host's current context.
     static CURRENT: Cell<(Owner, u32)> = const { Cell::new((Owner::Stream(0), 0)) };
 }
 
-/// Changes the list of open calls. When a thread ends, as those of tests do, the list may be gone before what is
-/// in it.
+/// Changes the list of open calls. When a thread ends, as in tests, the list may be destroyed before its elements.
 fn with_open<T>(change: impl FnOnce(&mut Vec<Open>) -> T) -> Option<T> {
     OPEN.try_with(|open| open.try_borrow_mut().ok().map(|mut open| change(&mut open))).ok().flatten()
 }
 
-/// Notes that a callback of a context runs: the calls that it makes are that context's.
+/// Makes a context the owner of the calls that its callback makes.
 pub(crate) fn enter(context: u32) {
     CURRENT.set((Owner::Stream(context), context));
 }
 
-/// The context whose callback runs.
+/// Returns the context whose callback is running.
 pub(crate) fn current_context() -> u32 {
     CURRENT.get().1
 }
 
-/// Polls work of an owner, under a context of the host.
+/// Polls the work of an owner, in a context of the host.
 pub(crate) fn poll<T>(owner: Owner, origin: u32, work: &mut Pin<Box<dyn Future<Output = T>>>) -> Poll<T> {
     let before = CURRENT.replace((owner, origin));
-    // Nothing is woken: work is polled again whenever one of its answers has arrived.
+    // There is no waker: work is polled again whenever one of its responses has arrived.
     let result = work.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop()));
     CURRENT.set(before);
     result
 }
 
-/// How many calls are open.
+/// Returns the number of open calls.
 #[cfg(not(target_family = "wasm"))]
 pub(crate) fn open() -> usize {
     with_open(|open| open.len()).unwrap_or_default()
 }
 
-/// Whether anything is under way that could wake the owner.
+/// Returns true if the owner has an open call that can wake it.
 pub(crate) fn any_open(owner: Owner) -> bool {
     with_open(|open| open.iter().any(|call| call.owner == owner)).unwrap_or_default()
 }
 
-/// Hands an answer to the call that waits for it, and says whose it is. Nobody's is dropped: its stream has
-/// ended, or its work went on without it.
+/// Delivers a response to its call and returns the owner. Responses to calls that are no longer open are ignored.
 pub(crate) fn deliver(kind: Kind, token: u32, delivery: Delivery) -> Option<Owner> {
     let (deliver, owner) = with_open(|open| {
         let place = position(open, kind, token)?;
         let call = open.get(place)?;
-        let found = (call.deliver.clone(), call.owner);
+        let receiver = (call.deliver.clone(), call.owner);
         if !call.stays || matches!(delivery, Delivery::GrpcStatus(_)) {
             open.swap_remove(place);
         }
-        Some(found)
+        Some(receiver)
     })??;
     deliver(delivery);
     Some(owner)
 }
 
-/// Takes one of the calls that ended with the context they were made under, and says who waits for it.
+/// Removes one of the calls that ended with their context, and returns its owner.
 pub(crate) fn lose(origin: u32) -> Option<Owner> {
     let call = with_open(|open| {
         let place = open.iter().position(|call| call.origin == origin)?;
@@ -260,15 +257,14 @@ fn position(open: &[Open], kind: Kind, token: u32) -> Option<usize> {
     open.iter().position(|call| call.kind == kind && call.token == token)
 }
 
-/// Notes a call that was just made: it belongs to whose code runs.
+/// Registers a new call. Its owner is the one whose code is running.
 fn register(kind: Kind, token: u32, stays: bool, deliver: impl Fn(Delivery) + 'static) {
     let (owner, origin) = CURRENT.get();
     let deliver = Rc::new(deliver);
     with_open(|open| open.push(Open { kind, token, origin, owner, stays, deliver }));
 }
 
-/// Notes that the work that runs waits for a call, whoever has made it: a call may be made before its work begins, and
-/// handed on.
+/// Makes the running work the owner of a call that it polls, because a call may be made by other code and passed on.
 fn adopt(kind: Kind, token: u32) {
     let (owner, _) = CURRENT.get();
     with_open(|open| {
@@ -278,35 +274,35 @@ fn adopt(kind: Kind, token: u32) {
     });
 }
 
-/// Forgets a call, and says whether it was still open.
-fn forget(kind: Kind, token: u32) -> bool {
-    let forgotten = with_open(|open| position(open, kind, token).map(|place| open.swap_remove(place)));
-    forgotten.flatten().is_some()
+/// Removes a call; true if it was still open.
+fn remove(kind: Kind, token: u32) -> bool {
+    let removed = with_open(|open| position(open, kind, token).map(|place| open.swap_remove(place)));
+    removed.flatten().is_some()
 }
 
-/// The answer to one call; dropped, the call is forgotten.
-struct Answer<T> {
+/// The future response to a call. Dropping it removes the call.
+struct Response<T> {
     kind: Kind,
     token: u32,
     arrived: Rc<Cell<Option<T>>>,
 }
 
-impl<T: 'static> Answer<T> {
-    /// Waits for the call of that token; `read` makes of a delivery what the work wants.
+impl<T: 'static> Response<T> {
+    /// Registers a call with its token. `read` converts the delivery into the output.
     fn new(kind: Kind, token: u32, read: impl Fn(Delivery) -> T + 'static) -> Self {
         let arrived = Rc::new(Cell::new(None));
         let place = arrived.clone();
         register(kind, token, false, move |delivery| place.set(Some(read(delivery))));
-        Answer { kind, token, arrived }
+        Response { kind, token, arrived }
     }
 }
 
-impl<T> Future for Answer<T> {
+impl<T> Future for Response<T> {
     type Output = T;
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
         match self.arrived.take() {
-            Some(answer) => Poll::Ready(answer),
+            Some(response) => Poll::Ready(response),
             None => {
                 adopt(self.kind, self.token);
                 Poll::Pending
@@ -315,9 +311,9 @@ impl<T> Future for Answer<T> {
     }
 }
 
-impl<T> Drop for Answer<T> {
+impl<T> Drop for Response<T> {
     fn drop(&mut self) {
-        if forget(self.kind, self.token) && self.kind == Kind::Grpc {
+        if remove(self.kind, self.token) && self.kind == Kind::Grpc {
             crate::host::grpc_cancel(self.token);
         }
     }

@@ -1,15 +1,15 @@
-//! The one place that decides what becomes of a stream after a callback, or after the work that it left behind.
+//! Applies the decision of a callback, or of the work that it started, to a stream. No other module does.
 
-use super::answer::{HOST_FAILURE, answer, fail};
+use super::reply::{HOST_FAILURE, fail, send};
 use super::{Choice, Half, Progress, Stream, task};
 use crate::abi::{CONTINUE, PAUSE};
 use crate::flow::{HostFailed, Outcome};
 use crate::{Flow, Plugin, host};
 
-/// Where in its half of a stream a decision falls.
+/// The callback that made a decision.
 #[derive(Clone, Copy)]
 pub(super) enum Point {
-    Head {
+    Headers {
         end_of_stream: bool,
     },
     /// `size` bytes are in the gateway's buffer, and the plug-in has seen them.
@@ -21,18 +21,18 @@ pub(super) enum Point {
 }
 
 impl Point {
-    /// Whether nothing comes behind it that could let go of what is held here.
+    /// Returns true if no later callback could release what is held here.
     fn is_end(self) -> bool {
         match self {
-            Point::Head { end_of_stream } => end_of_stream,
+            Point::Headers { end_of_stream } => end_of_stream,
             Point::Body { last, .. } => last,
             Point::Trailers => true,
         }
     }
 }
 
-/// Ends a callback, in which a host call may have `failed`. Nearly every message goes on, and what else it may come to
-/// is kept apart from that.
+/// Ends a callback. `failed` is true if a host call failed. Nearly every message continues, so the other outcomes are in
+/// a function of their own.
 #[inline]
 pub(super) fn conclude<P: Plugin>(
     context: u32,
@@ -64,8 +64,8 @@ fn conclude_otherwise<P: Plugin>(
     resolve(context, stream, half, choice, point, outcome)
 }
 
-/// Does what was decided, notes what the gateway holds then, and gives the action that tells the host. Nothing goes
-/// on before the host has it: what was held is forgotten by who hands it over.
+/// Applies a decision, records what the gateway holds afterwards, and returns the action for the host. The caller that
+/// passes the action on also resets `held`, because nothing continues before the host has it.
 pub(super) fn resolve<P: Plugin>(
     context: u32,
     stream: &mut Stream<P>,
@@ -77,12 +77,12 @@ pub(super) fn resolve<P: Plugin>(
     stream.note_end(half, point);
     let action = match outcome {
         Ok(Flow::Continue) => CONTINUE,
-        Ok(Flow::Hold) if point.is_end() || stream.goes_on(half) => CONTINUE,
+        Ok(Flow::Hold) if point.is_end() || stream.must_continue(half) => CONTINUE,
         Ok(Flow::Hold) => PAUSE,
         Err(HostFailed) => fail::<P>(half.stream, HOST_FAILURE),
         Ok(Flow::Reply(reply)) => {
             stream.progress(half.phase).decided = true;
-            answer::<P>(&reply, choice.rule, half.stream)
+            send::<P>(&reply, choice.rule, half.stream)
         }
         Ok(Flow::Reset) => {
             stream.progress(half.phase).decided = true;
@@ -95,7 +95,7 @@ pub(super) fn resolve<P: Plugin>(
             stream.progress(half.phase).hold(point);
             return task::begin(context, stream, half, choice, point, work);
         }
-        // Without call-outs no work can be made.
+        // Without `call_outs` no work can be created.
         Ok(Flow::Wait(_)) => fail::<P>(half.stream, HOST_FAILURE),
     };
     if action == PAUSE {
@@ -105,7 +105,7 @@ pub(super) fn resolve<P: Plugin>(
 }
 
 impl Progress {
-    /// Notes what the gateway holds of the body and the plug-in has seen, until the stream goes on.
+    /// Records how much of the body the gateway holds that the plug-in has already read.
     fn hold(&mut self, point: Point) {
         if let Point::Body { size, .. } = point {
             self.held = size;
@@ -114,21 +114,21 @@ impl Progress {
 }
 
 impl<P: Plugin> Stream<P> {
-    /// Notes that the plug-in has seen the end of a body.
+    /// Records that the plug-in has read the end of a body.
     fn note_end(&mut self, half: Half, point: Point) {
         if let Point::Body { last: true, .. } = point {
             self.progress(half.phase).ended = true;
         }
     }
 
-    /// Whether what was to be held goes on, because its sender may wait for what comes of it; the log says so.
-    fn goes_on(&mut self, half: Half) -> bool {
+    /// Returns true if the stream must not be held, because its sender may wait for the other side. Logs a warning once.
+    fn must_continue(&mut self, half: Half) -> bool {
         let kind = self.progress(half.phase).kind;
         if !kind.is_open_ended() {
             return false;
         }
         if !std::mem::replace(&mut self.warned, true) {
-            crate::warn!("{}: {kind} is not held, it has no end to wait for: what arrives goes on", P::NAME);
+            crate::warn!("{}: {kind} cannot be held, it has no end to wait for: continuing", P::NAME);
         }
         true
     }

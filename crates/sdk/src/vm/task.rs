@@ -1,4 +1,4 @@
-//! Streams that wait: their work is polled whenever an answer has arrived, and then they go on.
+//! Streams that wait for async work. The work is polled whenever a response to one of its calls has arrived.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -13,32 +13,32 @@ use crate::flow::{HostFailed, Outcome, Work};
 use crate::host;
 use crate::wait::StateSlot;
 
-/// What a stream waits for.
+/// The work of a stream.
 #[derive(Default)]
 pub(super) struct Waiting<S> {
     request: Pause<S>,
     response: Pause<S>,
 }
 
-/// What one half of a stream waits for.
+/// The work of one half of a stream.
 #[derive(Default)]
 pub(super) struct Pause<S> {
     task: Option<Task<S>>,
-    /// Bytes that the gateway holds and nobody has looked at because of work, and whether they are the last.
+    /// The size of the body that arrived while work was running, and whether it is complete.
     pub(super) unseen: Option<(usize, bool)>,
 }
 
-/// Work under way on one half of a stream.
+/// Running work of one half of a stream.
 struct Task<S> {
     future: Pin<Box<dyn Future<Output = Outcome>>>,
     slot: Rc<StateSlot<S>>,
-    /// Where the callback that began it stood.
+    /// The callback that started it.
     point: Point,
-    /// Whether it has the stream's state.
+    /// True if it owns the stream's state.
     has_state: bool,
 }
 
-/// Begins work for a stream; what can be decided at once is.
+/// Starts work for a stream and polls it once.
 pub(super) fn begin<P: Plugin>(
     context: u32,
     stream: &mut Stream<P>,
@@ -65,8 +65,8 @@ pub(super) fn begin<P: Plugin>(
 }
 
 impl<P: Plugin> Stream<P> {
-    /// Whether a callback of this half has to wait: its own work is under way, or that of the response has the
-    /// state, without which no callback of a request runs.
+    /// Returns true if a callback of this half has to wait: its own work is running, or the response's work owns the
+    /// state, without which no request callback runs.
     pub(super) fn is_busy(&self, half: Half) -> bool {
         let Some(waiting) = &self.waiting else { return false };
         match half.phase {
@@ -78,7 +78,7 @@ impl<P: Plugin> Stream<P> {
         }
     }
 
-    /// What one half waits for, if the stream has ever waited.
+    /// Returns the work of one half, if the stream has ever waited.
     pub(super) fn pause(&mut self, half: Half) -> Option<&mut Pause<P::State>> {
         let waiting = self.waiting.as_deref_mut()?;
         Some(match half.phase {
@@ -88,7 +88,7 @@ impl<P: Plugin> Stream<P> {
     }
 }
 
-/// Polls the work of one half: nothing while it waits or where there is none, and when it is done what it came to.
+/// Polls the work of one half. Returns its result if it is done, and `None` if it still waits or if there is none.
 fn advance<P: Plugin>(context: u32, stream: &mut Stream<P>, half: Half) -> Option<(Point, Outcome)> {
     let mut task = stream.pause(half)?.task.take()?;
     let owner = Owner::Stream(context);
@@ -98,13 +98,13 @@ fn advance<P: Plugin>(context: u32, stream: &mut Stream<P>, half: Half) -> Optio
             return None;
         }
         Poll::Pending => {
-            crate::error!("{}: work waits for nothing that could come: it is given up", P::NAME);
+            crate::error!("{}: async task has no pending calls; aborted", P::NAME);
             Err(HostFailed)
         }
         Poll::Ready(outcome) => outcome,
     };
     let Task { future, slot, point, has_state } = task;
-    drop(future); // Work that is given up gives the state back now.
+    drop(future); // Aborted work returns the state here.
     if has_state {
         stream.state = slot.state.take();
     }
@@ -135,22 +135,21 @@ impl<P: Plugin> Vm<P> {
         self.deliver(context, Kind::Grpc, token, Delivery::GrpcStatus(status));
     }
 
-    /// An answer has arrived: who waits for it goes on.
+    /// Wakes the owner of a call whose response has arrived.
     fn deliver(&mut self, context: u32, kind: Kind, token: u32, delivery: Delivery) {
         if let Some(owner) = call::deliver(kind, token, delivery) {
             self.wake(context, owner);
         }
     }
 
-    /// A context has ended, and with it the gateway has ended the calls that were made under it: who still waits
-    /// for one of them goes on without an answer.
+    /// Wakes the owners of calls that the gateway ended together with their context. They get no response.
     pub(super) fn lose_calls(&mut self, context: u32) {
         while let Some(owner) = call::lose(context) {
             self.wake(context, owner);
         }
     }
 
-    /// Polls what waits for a call that came back while the host was in `context`.
+    /// Polls the work that waits for a call, while the host is in `context`.
     fn wake(&mut self, context: u32, owner: Owner) {
         let waiting = match owner {
             Owner::Stream(waiting) => waiting,
@@ -158,34 +157,34 @@ impl<P: Plugin> Vm<P> {
         };
         let Some(Context { config, stream }) = self.streams.get_mut(&waiting) else { return };
         if waiting != context {
-            // Some hosts report to the root that a call was made under, and calls may be handed on.
+            // Some hosts report to the root that a call was made under, and a future may move to another owner.
             host::set_effective_context(waiting);
         }
-        let Config::Chosen(choice) = config else { return };
+        let Config::Selected(choice) = config else { return };
         for half in [REQUEST, RESPONSE] {
             if let Some((point, outcome)) = advance(waiting, stream, half) {
                 let action = resolve(waiting, stream, half, choice, point, outcome);
                 let action = catch_up(waiting, stream, half, choice, action);
-                go_on(stream, half, action);
+                continue_if_decided(stream, half, action);
             }
         }
-        // What of the request waited for the state that the response's work had.
+        // Callbacks of the request may have waited for the state, which the response's work owned.
         let has_unseen = stream.pause(REQUEST).is_some_and(|pause| pause.unseen.is_some());
         if has_unseen && !stream.is_busy(REQUEST) {
             let action = catch_up(waiting, stream, REQUEST, choice, PAUSE);
-            go_on(stream, REQUEST, action);
+            continue_if_decided(stream, REQUEST, action);
         }
     }
 }
 
-/// The host waits since the callback that began the work: what a callback would return is now a call.
-fn go_on<P: Plugin>(stream: &mut Stream<P>, half: Half, action: u32) {
+/// Continues a stream that the host has paused since the callback that started the work.
+fn continue_if_decided<P: Plugin>(stream: &mut Stream<P>, half: Half, action: u32) {
     if action != CONTINUE {
         return;
     }
     stream.progress(half.phase).held = 0;
     if host::continue_stream(half.stream).is_err() {
-        crate::error!("{}: the gateway does not let the stream go on: it is closed", P::NAME);
+        crate::error!("{}: the gateway cannot continue the stream: closing it", P::NAME);
         stream.progress(half.phase).decided = true;
         let _ = host::close_stream(half.stream);
     }

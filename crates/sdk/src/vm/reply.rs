@@ -1,4 +1,4 @@
-//! Answering instead of the upstream, and telling why.
+//! Local replies, and what is logged about them.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use crate::abi::{CONTINUE, PAUSE};
 use crate::host::StreamType;
 use crate::{Failure, Plugin, Reply, headers, host, log, metric, report};
 
-/// Gives an answer, or only tells of it in a dry run.
-pub(super) fn answer<P: Plugin>(reply: &Reply, rule: Option<usize>, stream: StreamType) -> u32 {
+/// Sends a reply, or only logs it in a dry run.
+pub(super) fn send<P: Plugin>(reply: &Reply, rule: Option<usize>, stream: StreamType) -> u32 {
     log::refresh();
     let status = reply.status.get();
     let decision = Decision { reply, rule };
@@ -33,7 +33,7 @@ pub(super) fn answer<P: Plugin>(reply: &Reply, rule: Option<usize>, stream: Stre
     PAUSE
 }
 
-/// Why an answer is given, in the log: `(request-block.url_blocked) by _rules_[1]: block_urls[0]`.
+/// The reason for a reply as it is logged: `(request-block.url_blocked) by _rules_[1]: block_urls[0]`.
 struct Decision<'a> {
     reply: &'a Reply,
     rule: Option<usize>,
@@ -53,10 +53,10 @@ impl fmt::Display for Decision<'_> {
     }
 }
 
-/// The usual reason why a request cannot be looked at.
+/// The usual reason for which a request cannot be processed.
 pub(super) const HOST_FAILURE: &str = "a host call failed";
 
-/// Ends a callback whose request the plug-in cannot look at.
+/// Ends a callback that cannot process its request, as [`Plugin::ON_FAILURE`] says.
 pub(super) fn fail<P: Plugin>(stream: StreamType, why: &str) -> u32 {
     const SERVICE_UNAVAILABLE: u16 = 503;
     crate::error!(
@@ -72,7 +72,8 @@ pub(super) fn fail<P: Plugin>(stream: StreamType, why: &str) -> u32 {
         Failure::Closed => {
             let details = format!("{}.host_failure", P::NAME);
             if host::send_local_response(SERVICE_UNAVAILABLE, &details, b"", b"").is_err() {
-                // Nobody answers, so nobody should wait. If even this fails, pausing keeps the request from passing.
+                // Without a reply, nobody should wait for one. If even this fails, pausing keeps the request from
+                // continuing.
                 let _ = host::close_stream(stream);
             }
             PAUSE
