@@ -169,7 +169,7 @@ fn work_ends_with_its_configuration_and_with_its_root() {
 fn work_that_nothing_can_wake_is_given_up() {
     let vm = Vm::new(r#"{"name": "stuck"}"#);
     vm.tick();
-    assert!(vm.log()[0].contains("`stuck` waits for nothing that could come"));
+    assert!(vm.log()[0].contains("`stuck` has no pending calls"));
     vm.tick();
     assert_eq!(vm.log().len(), 1, "it was begun again");
 }
