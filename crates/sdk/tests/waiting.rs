@@ -249,7 +249,7 @@ fn a_call_that_the_gateway_refuses_is_known_at_once() {
     assert_eq!(vm.request(2, "/other"), CONTINUE, "open");
     assert_eq!(vm.request(3, "/one-after-the-other"), PAUSE, "answered");
     assert_eq!(vm.replies(), [(503, "asks.no_answer".to_string())]);
-    assert!(vm.host.borrow().log.iter().any(|line| line.contains("no such cluster")));
+    assert!(vm.host.borrow().log.iter().any(|line| line.contains("unknown cluster")));
 }
 
 #[test]
