@@ -59,7 +59,7 @@ impl Plugin for ExtAuth {
         }
         let bytes = body.all();
         body.wait(config, async |request, config| {
-            decide(request, &config, ask(&config, question, bytes).await).into()
+            decide(request, &config, ask(&config, question, bytes).await)
         })
     }
 
@@ -82,7 +82,7 @@ fn ask_about(
     match max_body {
         Some(max) if !streams => hold(request, config, headers, question, max),
         _ => request.wait(config, async |request, config| {
-            decide(request, &config, ask(&config, question, Vec::new()).await).into()
+            decide(request, &config, ask(&config, question, Vec::new()).await)
         }),
     }
 }
@@ -105,30 +105,6 @@ fn hold(
     Flow::Hold
 }
 
-/// What becomes of a request that the service was asked about.
-enum Decision {
-    Continue,
-    Reply(Reply),
-}
-
-impl From<Decision> for Flow {
-    fn from(decision: Decision) -> Self {
-        match decision {
-            Decision::Continue => Flow::Continue,
-            Decision::Reply(reply) => Flow::Reply(reply),
-        }
-    }
-}
-
-impl From<Decision> for Flow {
-    fn from(decision: Decision) -> Self {
-        match decision {
-            Decision::Continue => Flow::Continue,
-            Decision::Reply(reply) => Flow::Reply(reply),
-        }
-    }
-}
-
 /// Asks the service.
 async fn ask(config: &Config, question: Question, body: Vec<u8>) -> Result<HttpResponse, CallError> {
     let mut call = HttpCall::new(question.method, config.service.clone(), question.path).body(body);
@@ -144,7 +120,7 @@ fn remove_services_own(request: &RequestHeaders<State>, headers: &HeaderMap, con
     }
 }
 
-fn decide(request: &Waiting, config: &Config, answer: Result<HttpResponse, CallError>) -> Decision {
+fn decide(request: &Waiting, config: &Config, answer: Result<HttpResponse, CallError>) -> Flow {
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => return without_verdict(request, config, &error.to_string()),
@@ -152,7 +128,7 @@ fn decide(request: &Waiting, config: &Config, answer: Result<HttpResponse, CallE
     match rules::verdict(&config.allowed_statuses, answer.status()) {
         Verdict::Allowed => {
             allow(request, config, &answer.headers);
-            Decision::Continue
+            Flow::Continue
         }
         Verdict::Refused(status) => refuse(config, status, answer),
         Verdict::RefusedAsSuccess => {
@@ -161,7 +137,7 @@ fn decide(request: &Waiting, config: &Config, answer: Result<HttpResponse, CallE
                  refused",
                 answer.status()
             );
-            Decision::Reply(refusal(config, config.status_on_error))
+            Flow::Reply(refusal(config, config.status_on_error))
         }
         Verdict::None => without_verdict(request, config, &format!("status {}", answer.status())),
     }
@@ -177,13 +153,13 @@ fn allow(request: &Waiting, config: &Config, headers: &HeaderMap) {
 }
 
 #[inline(never)]
-fn refuse(config: &Config, status: u16, answer: HttpResponse) -> Decision {
+fn refuse(config: &Config, status: u16, answer: HttpResponse) -> Flow {
     let status = ::config::StatusCode::try_from(u32::from(status)).unwrap_or(config.status_on_error);
     let mut reply = refusal(config, status).body(answer.body);
     for (name, value) in answer.headers.iter().filter(|(name, _)| rules::is_relayed(config, name)) {
         reply = reply.header(String::from_utf8_lossy(name), value);
     }
-    Decision::Reply(reply)
+    Flow::Reply(reply)
 }
 
 #[inline(never)]
@@ -203,7 +179,7 @@ fn too_large(config: &Config) -> Reply {
 }
 
 #[inline(never)]
-fn without_verdict(request: &Waiting, config: &Config, why: &str) -> Decision {
+fn without_verdict(request: &Waiting, config: &Config, why: &str) -> Flow {
     match config.without_verdict {
         WithoutVerdict::Pass { tell } => {
             warn!("ext-auth: the authorization service gives no verdict: {why}: the request passes");
@@ -211,7 +187,7 @@ fn without_verdict(request: &Waiting, config: &Config, why: &str) -> Decision {
             if tell {
                 request.set(FAILURE_ALLOWED, "true");
             }
-            Decision::Continue
+            Flow::Continue
         }
         WithoutVerdict::Answer => {
             warn!("ext-auth: the authorization service gives no verdict: {why}");
@@ -219,7 +195,7 @@ fn without_verdict(request: &Waiting, config: &Config, why: &str) -> Decision {
                 .details("ext-auth.no_verdict")
                 .cause("http_service")
                 .dry_run(config.dry_run);
-            Decision::Reply(reply)
+            Flow::Reply(reply)
         }
     }
 }
