@@ -5,25 +5,19 @@
 
 mod error;
 mod expect;
-mod gateway;
-mod interleave;
 mod load;
 mod request;
-mod service;
 mod stage;
 mod talk;
 mod written;
 
 pub use self::expect::{CallExpect, Expect, HeaderName, UpstreamExpect, UpstreamRequestExpect, Values};
-pub use self::gateway::{Gateway, PropertyNames, Upstream};
-pub use self::interleave::{Change, Event, Happening, Order, Step};
-pub(crate) use self::interleave::{request_steps, response_steps};
 pub use self::load::{LoadError, load};
-pub use self::request::{Chunks, Each, Framing, Header, Protocol, Request, Time};
-pub(crate) use self::service::of_cluster;
-pub use self::service::{Service, ServiceAnswer, ServiceProtocol};
-pub use self::talk::TalkStep;
-pub use ::gateway::LogLevel;
+pub use self::request::Request;
+pub use engine::exchange::{
+    Change, Chunks, Each, Event, Framing, Gateway, Happening, Header, LogLevel, Order, PropertyNames,
+    Protocol, Service, ServiceAnswer, ServiceCluster, ServiceProtocol, Setup, Step, TalkStep, Time, Upstream,
+};
 
 use std::collections::BTreeMap;
 
@@ -70,26 +64,6 @@ impl Stage {
         let place = requests.iter().position(|place| *place == request);
         place.is_some_and(|place| events.iter().any(|event| event.step_of(place) == Some(Step::Reset)))
     }
-}
-
-/// What a gateway is started with: cases with equal setups may share one.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Setup {
-    /// The configuration as the plug-in gets it; none at all is not the same as an empty one.
-    pub configuration: Option<String>,
-    /// The gateway around the plug-in.
-    pub gateway: Gateway,
-    /// The clusters of the services that it can call.
-    pub services: Vec<ServiceCluster>,
-}
-
-/// The cluster of a service.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServiceCluster {
-    /// Its name.
-    pub name: String,
-    /// What the service speaks.
-    pub protocol: ServiceProtocol,
 }
 
 /// What must come of a configuration.

@@ -19,9 +19,9 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::bytes::Shown;
+use engine::Shown;
 use crate::case::Header;
-use crate::outcome::{Outcome, UpstreamRequest};
+use engine::outcome::{Outcome, UpstreamRequest};
 
 /// Says by name whether a header may be changed.
 type Allowed = Box<dyn Fn(&str) -> bool>;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::ByteString;
-use crate::bytes::Shown;
 use crate::case::{
     CallExpect, Expect, Header, HeaderName, Request, Upstream, UpstreamExpect, UpstreamRequestExpect, Values,
 };
 use crate::cuts::frames;
-use crate::outcome::{Answer, Call, LogLine, Outcome, UpstreamRequest};
+use engine::Shown;
+use engine::outcome::{Answer, Call, LogLine, Outcome, UpstreamRequest};
 
 /// Whether a request came out as its case wants.
 ///
@@ -307,7 +307,7 @@ fn list(values: &[ByteString]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::Stall;
+    use engine::outcome::Stall;
 
     fn expect(yaml: &str) -> Expect {
         serde_yaml::from_str(yaml).unwrap()
@@ -323,7 +323,7 @@ mod tests {
                 cut_off: None,
             }),
             details: Some("p.blocked".into()),
-            log: vec![LogLine { level: gateway::LogLevel::Info, message: "blocked by x".into() }],
+            log: vec![LogLine { level: engine::exchange::LogLevel::Info, message: "blocked by x".into() }],
             counters: [("p.blocked".into(), 2)].into(),
             host_calls: Some(3),
             ..Outcome::default()

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
+use engine::Random;
+
 use crate::ByteString;
 use crate::case::{Case, Chunks, Each, Expect, HeaderName, Request, Then, UpstreamExpect, Values};
 
@@ -48,7 +50,7 @@ pub(crate) fn variants(case: &Case, seed: u64, largest: usize) -> Vec<(String, V
     let random_name = format!("cut at random ({SEED}={seed})");
     let cuts: [(&str, &mut dyn FnMut(usize) -> Chunks); 2] = [
         ("cut byte by byte", &mut |size| Chunks::Each(Each { each: size.div_ceil(MOST_PIECES) })),
-        (&random_name, &mut |size| random.chunks(size)),
+        (&random_name, &mut |size| random_chunks(&mut random, size)),
     ];
     for (name, cut) in cuts {
         let mut any = false;
@@ -114,41 +116,14 @@ fn forget_framing(expect: &mut Expect) {
     }
 }
 
-/// Numbers that follow from a seed alone (SplitMix64, Steele and others 2014).
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
+/// Between two and eight pieces, of which some may be single bytes.
+fn random_chunks(random: &mut Random, size: usize) -> Chunks {
+    let mut sizes = Vec::new();
+    for _ in 0..=random.below(7) {
+        let most = if random.below(3) == 0 { 3 } else { size };
+        sizes.push(1 + random.below(most));
     }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
-        let limit = u64::try_from(limit.max(1)).unwrap_or(u64::MAX);
-        usize::try_from(self.next() % limit).unwrap_or(0)
-    }
-
-    pub(crate) fn bytes(&mut self, size: usize) -> Vec<u8> {
-        let words = std::iter::repeat_with(|| self.next().to_le_bytes());
-        words.take(size.div_ceil(8)).flatten().take(size).collect()
-    }
-
-    /// Between two and eight pieces, of which some may be single bytes.
-    fn chunks(&mut self, size: usize) -> Chunks {
-        let mut sizes = Vec::new();
-        for _ in 0..=self.below(7) {
-            let most = if self.below(3) == 0 { 3 } else { size };
-            sizes.push(1 + self.below(most));
-        }
-        Chunks::Sizes(sizes)
-    }
+    Chunks::Sizes(sizes)
 }
 
 #[cfg(test)]

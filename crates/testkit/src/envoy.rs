@@ -23,8 +23,8 @@ use anyhow::{Context, anyhow, bail};
 use gateway::{AccessLine, Bootstrap, Cluster, Mark, Process, Route, StartError, Wasm};
 use tokio::runtime::Runtime;
 
-use crate::case::{LogLevel, Order, Protocol, Request, Setup, Upstream};
-use crate::outcome::{LogLine, Outcome};
+use engine::exchange::{LogLevel, Order, Protocol, Request, Setup, Upstream};
+use engine::outcome::{LogLine, Outcome};
 use crate::{Engine, EngineName, Load, Loaded};
 use pool::{Lease, Pool};
 use service::Services;
@@ -153,7 +153,7 @@ impl Running {
             workers: setup.gateway.workers,
             ..Bootstrap::new(wasm.into_iter().collect(), vec![Route::all(route, cluster)], clusters)
         };
-        match Process::start(binary, &bootstrap, setup.gateway.log_level) {
+        match Process::start(binary, &bootstrap, level(setup.gateway.log_level)) {
             Ok(process) => {
                 let (plugin, cluster) = (plugin.into(), cluster.clone());
                 Ok(Self { process, plugin, cluster, upstream, services: services.into(), runtime })
@@ -166,7 +166,7 @@ impl Running {
     async fn exchange(&self, request: &Request, upstream: &Upstream) -> anyhow::Result<Outcome> {
         let (log, access) = (self.process.log_mark()?, self.process.access_mark()?);
         let stays_open = upstream.echo || upstream.open || !request.talk.is_empty() || request.is_upgrade();
-        let breaks_off = (upstream.reset_after.is_some() || request.expect.cut_off) && !stays_open;
+        let breaks_off = (upstream.reset_after.is_some() || request.until_end) && !stays_open;
         let pace = breaks_off.then(Arc::<Pace>::default);
         self.upstream.answer_with(upstream, pace.clone());
         let mut services = self.services.lock().await;
@@ -246,14 +246,38 @@ impl Running {
     }
 }
 
+/// A level for Envoy.
+fn level(level: LogLevel) -> gateway::LogLevel {
+    match level {
+        LogLevel::Trace => gateway::LogLevel::Trace,
+        LogLevel::Debug => gateway::LogLevel::Debug,
+        LogLevel::Info => gateway::LogLevel::Info,
+        LogLevel::Warn => gateway::LogLevel::Warn,
+        LogLevel::Error => gateway::LogLevel::Error,
+        LogLevel::Critical => gateway::LogLevel::Critical,
+    }
+}
+
+/// A level of Envoy's log.
+fn of_envoy(level: gateway::LogLevel) -> LogLevel {
+    match level {
+        gateway::LogLevel::Trace => LogLevel::Trace,
+        gateway::LogLevel::Debug => LogLevel::Debug,
+        gateway::LogLevel::Info => LogLevel::Info,
+        gateway::LogLevel::Warn => LogLevel::Warn,
+        gateway::LogLevel::Error => LogLevel::Error,
+        gateway::LogLevel::Critical => LogLevel::Critical,
+    }
+}
+
 /// What the plug-in logged, and Envoy's own warnings about it.
 fn of_plugin(log: &[gateway::LogLine], plugin: &str) -> Vec<LogLine> {
     log.iter()
         .filter_map(|line| {
-            let warning =
-                || (line.component == "wasm" && line.level >= LogLevel::Warn).then_some(&*line.message);
+            let level = of_envoy(line.level);
+            let warning = || (line.component == "wasm" && level >= LogLevel::Warn).then_some(&*line.message);
             let message = line.of_plugin(plugin).or_else(warning)?;
-            Some(LogLine { level: line.level, message: message.into() })
+            Some(LogLine { level, message: message.into() })
         })
         .collect()
 }
@@ -298,12 +322,14 @@ impl Loaded for LoadedEnvoy {
         &mut self,
         request: &Request,
         upstream: &Upstream,
+        times: u32,
+        connections: u32,
     ) -> anyhow::Result<BTreeMap<u16, u32>> {
         let running = &*self.running;
         running.upstream.answer_with(upstream, None);
         running.runtime.block_on(async {
             running.services.lock().await.behave(&request.services).await?;
-            client::send_at_once(&running.process, request).await
+            client::send_at_once(&running.process, request, times, connections).await
         })
     }
 }

@@ -30,9 +30,9 @@ pub use self::finding::Finding;
 use self::material::Material;
 use self::scenario::Scenario;
 pub use self::seeded::{Bounds, Ran, seeded};
-use crate::case::{Expect, Order, Request, Setup, Upstream};
+use engine::exchange::{Order, Request, Setup, Upstream};
 use crate::changes::undeclared;
-use crate::outcome::{Answer, Outcome, UpstreamRequest};
+use engine::outcome::{Answer, Outcome, UpstreamRequest};
 use crate::{Changes, Declare, Engine, Load, Loaded};
 
 /// The memory that a VM may come to, in pages of 64 KiB: 64 MiB, many times the largest body.
@@ -273,16 +273,6 @@ fn upstream(request: &Option<UpstreamRequest>) -> String {
 }
 
 /// Headers without those that tell where the body ends.
-fn unframed(headers: &[crate::case::Header]) -> Vec<&crate::case::Header> {
+fn unframed(headers: &[engine::exchange::Header]) -> Vec<&engine::exchange::Header> {
     headers.iter().filter(|(name, _)| !crate::cuts::frames(name)).collect()
-}
-
-/// A request that expects nothing.
-fn unexpecting(mut request: Request) -> Request {
-    request.expect = Expect::default();
-    request.repeat = 1;
-    request.connections = 1;
-    request.answers.clear();
-    request.name = None;
-    request
 }

@@ -29,25 +29,19 @@
 //! - Header and body bytes are bytes: what a case writes is what goes over the wire.
 //! - Nothing outside 127.0.0.1 is talked to, except to fetch Envoy.
 
-mod bytes;
 pub mod case;
 mod changes;
 mod check;
 mod cuts;
-mod engine;
 pub mod envoy;
 pub mod fuzz;
-mod host;
 pub mod native;
-pub mod outcome;
 mod runner;
-pub mod wasm;
 
-pub use bytes::ByteString;
+pub use ::engine::host::differences;
+pub use ::engine::{ByteString, Engine, EngineName, Load, Loaded, exchange, outcome, wasm};
 pub use changes::{Changes, Declare, texts, values};
 pub use check::{Mismatch, check, check_refused};
-pub use engine::{Engine, EngineName, Load, Loaded};
-pub use host::differences;
 pub use runner::{run, wasm as interpreter};
 pub use serde_json::Value;
 

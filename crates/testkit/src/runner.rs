@@ -14,12 +14,12 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use self::counts::{Cost, Ledger};
 use self::faults::Breadth;
-use crate::bytes::Shown;
+use engine::Shown;
 use crate::case::{Case, Expect, Order, Request, Stage, Then, Upstream};
 use crate::envoy::EnvoyEngine;
-use crate::outcome::Outcome;
+use engine::outcome::Outcome;
 use crate::wasm::WasmEngine;
-use crate::{Declare, Engine, EngineName, Load, Loaded, case, check, check_refused, cuts};
+use crate::{Declare, Engine, EngineName, Load, Loaded, case, check, check_refused, cuts, exchange};
 
 /// Which engines run, separated by commas; without it, the two that need no gateway.
 const ENGINES: &str = "PORTCULLIS_ENGINES";
@@ -238,9 +238,9 @@ fn run_requests(
 }
 
 /// Requests with what the upstream answers to each.
-fn with_upstreams(requests: &[&Request], case: &Case) -> Vec<(Request, Upstream)> {
+fn with_upstreams(requests: &[&Request], case: &Case) -> Vec<(exchange::Request, Upstream)> {
     let upstream = |request: &Request| request.upstream.clone().unwrap_or_else(|| case.upstream.clone());
-    requests.iter().map(|request| ((*request).clone(), upstream(request))).collect()
+    requests.iter().map(|request| (request.sent.clone(), upstream(request))).collect()
 }
 
 fn run_request(
@@ -252,7 +252,7 @@ fn run_request(
 ) -> anyhow::Result<()> {
     let upstream = request.upstream.as_ref().unwrap_or(&case.upstream);
     if !request.answers.is_empty() {
-        let answers = loaded.exchange_at_once(request, upstream)?;
+        let answers = loaded.exchange_at_once(request, upstream, request.repeat, request.connections)?;
         if answers != request.answers {
             bail!("answers\n  wanted {:?}\n  came   {answers:?}", request.answers);
         }
@@ -293,7 +293,8 @@ impl Plain<'_> {
             None => self.loaded.insert(self.engine.without_plugin(&self.case.setup)?),
         };
         // A client that goes away would leave nothing to compare with.
-        let whole = Request { reset_after: None, reset_when_called: None, time: None, ..request.clone() };
+        let sent = request.sent.clone();
+        let whole = exchange::Request { reset_after: None, reset_when_called: None, time: None, ..sent };
         let plain = loaded.exchange(&whole, upstream).context("without the plug-in")?;
         Ok(check::check_exact(&request.expect, outcome, &plain, request, upstream)?)
     }

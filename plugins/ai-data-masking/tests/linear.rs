@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the report")]
 
 use serde_json::{Value, json};
-use testkit::case::{Chunks, Each, Gateway, Request, Setup, Upstream};
+use testkit::exchange::{Chunks, Each, Gateway, Request, Setup, Upstream};
 use testkit::{Engine, Load};
 
 /// What a body may cost when it is four times as large: what is built at first use belongs to the smaller one, and

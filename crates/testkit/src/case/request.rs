@@ -1,345 +1,121 @@
-//! A request of a case: what the client sends, in which pieces.
+//! A request of a case: what the client sends, how often, and what must come back.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 
+use engine::exchange::{self, Chunks, Header, Protocol, Service, TalkStep, Time, Upstream};
 use serde::Deserialize;
 
-use super::{Expect, Service, TalkStep, Upstream, talk};
+use super::{Expect, talk};
 use crate::ByteString;
 
-/// A header's or trailer's name and value.
-pub type Header = (ByteString, ByteString);
-
-/// One request, and what must come back.
+/// One request, and what must come back. What is sent is reached through it.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Written")]
 pub struct Request {
     /// What events of an interleaving call it.
-    #[serde(default)]
     pub name: Option<String>,
-    /// The method.
-    #[serde(default = "get")]
-    pub method: ByteString,
-    /// `:path`, with its query.
-    #[serde(default = "root")]
-    pub path: ByteString,
-    /// `Host`, or `:authority`.
-    #[serde(default = "example_com")]
-    pub host: ByteString,
-    /// Headers in order, without pseudo-headers and `Host`.
-    #[serde(default)]
-    pub headers: Vec<Header>,
-    /// The body; an empty one is not the same as none.
-    #[serde(default)]
-    pub body: Option<ByteString>,
-    /// How the body is cut.
-    #[serde(default)]
-    pub chunks: Option<Chunks>,
-    /// Trailers in order.
-    #[serde(default)]
-    pub trailers: Vec<Header>,
-    /// What is spoken to the gateway.
-    #[serde(default)]
-    pub protocol: Protocol,
-    /// What the connection, or over HTTP/2 the stream, is to be switched to: `websocket`.
-    #[serde(default)]
-    pub upgrade: Option<String>,
-    /// What the client sends and receives, step by step, instead of a body.
-    #[serde(default, deserialize_with = "talk::steps")]
-    pub talk: Vec<TalkStep>,
-    /// The client goes away after so many pieces of the body; 0 is after the headers.
-    #[serde(default)]
-    pub reset_after: Option<usize>,
-    /// The client goes away once the services have seen so many calls of this request.
-    #[serde(default)]
-    pub reset_when_called: Option<usize>,
-    /// What the upstream answers, if not what the case says.
-    #[serde(default)]
-    pub upstream: Option<Upstream>,
-    /// What services do otherwise than the case says; what a case has read has all of them here.
-    #[serde(default)]
-    pub services: Vec<Service>,
-    /// What the gateway's clock shows; without it, what it showed before.
-    #[serde(default)]
-    pub time: Option<Time>,
+    /// What is sent. A case that has been read has all services here.
+    pub sent: exchange::Request,
     /// How many times the request is sent, one after the other.
-    #[serde(default = "once")]
     pub repeat: u32,
     /// Over how many connections at once.
-    #[serde(default = "once")]
     pub connections: u32,
     /// How many answers of which status must come back: for requests at once, where nobody can tell which.
-    #[serde(default)]
     pub answers: BTreeMap<u16, u32>,
     /// What must come back of each.
-    #[serde(default)]
     pub expect: Expect,
 }
 
-fn get() -> ByteString {
-    "GET".into()
+impl Deref for Request {
+    type Target = exchange::Request;
+
+    fn deref(&self) -> &exchange::Request {
+        &self.sent
+    }
 }
 
-fn root() -> ByteString {
-    "/".into()
+impl DerefMut for Request {
+    fn deref_mut(&mut self) -> &mut exchange::Request {
+        &mut self.sent
+    }
 }
 
-fn example_com() -> ByteString {
-    "example.com".into()
+/// A request as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default)]
+    name: Option<String>,
+    method: Option<ByteString>,
+    path: Option<ByteString>,
+    host: Option<ByteString>,
+    #[serde(default)]
+    headers: Vec<Header>,
+    #[serde(default)]
+    body: Option<ByteString>,
+    #[serde(default)]
+    chunks: Option<Chunks>,
+    #[serde(default)]
+    trailers: Vec<Header>,
+    #[serde(default)]
+    protocol: Protocol,
+    #[serde(default)]
+    upgrade: Option<String>,
+    #[serde(default, deserialize_with = "talk::steps")]
+    talk: Vec<TalkStep>,
+    #[serde(default)]
+    reset_after: Option<usize>,
+    #[serde(default)]
+    reset_when_called: Option<usize>,
+    #[serde(default)]
+    upstream: Option<Upstream>,
+    #[serde(default)]
+    services: Vec<Service>,
+    #[serde(default)]
+    time: Option<Time>,
+    #[serde(default = "once")]
+    repeat: u32,
+    #[serde(default = "once")]
+    connections: u32,
+    #[serde(default)]
+    answers: BTreeMap<u16, u32>,
+    #[serde(default)]
+    expect: Expect,
 }
 
 fn once() -> u32 {
     1
 }
 
-/// A time on the gateway's clock, in seconds after the case began.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(try_from = "f64")]
-pub struct Time(f64);
-
-impl Time {
-    /// In nanoseconds, rounded.
-    #[must_use]
-    pub fn nanoseconds(self) -> u64 {
-        (self.0 * 1e9).round() as u64
-    }
-}
-
-impl Time {
-    /// The time that is so long after the beginning of 1970.
-    pub(crate) fn since_1970(since: std::time::Duration) -> Self {
-        Self(since.as_secs_f64() - std::time::Duration::from_nanos(crate::host::START).as_secs_f64())
-    }
-}
-
-impl TryFrom<f64> for Time {
-    type Error = &'static str;
-
-    fn try_from(seconds: f64) -> Result<Self, &'static str> {
-        // So far a nanosecond can still be told from the next.
-        if (0.0..4e6).contains(&seconds) {
-            Ok(Time(seconds))
-        } else {
-            Err("time must be from 0 to 4000000 seconds")
-        }
-    }
-}
-
-/// How a body is cut into pieces.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged, expecting = "chunks: a list of sizes like [3, 1, 100], or { each: 1 }")]
-pub enum Chunks {
-    /// Pieces of these sizes; what is left over is one more.
-    Sizes(Vec<usize>),
-    /// Pieces of one size; the last may be shorter.
-    Each(Each),
-}
-
-/// `{ each: 1 }`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Each {
-    /// Bytes to a piece.
-    pub each: usize,
-}
-
-impl Chunks {
-    /// What keeps it from cutting a body.
-    pub(super) fn check(&self) -> Result<(), &'static str> {
-        match self {
-            Self::Sizes(sizes) if sizes.contains(&0) => Err("chunks: a piece has at least one byte"),
-            Self::Each(each) if each.each == 0 => Err("chunks.each: a piece has at least one byte"),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// A body in its pieces, none of them empty.
-pub(super) fn cut<'b>(body: &'b [u8], chunks: Option<&Chunks>) -> Vec<&'b [u8]> {
-    let mut rest = body;
-    let mut pieces = Vec::new();
-    match chunks {
-        None => {}
-        Some(Chunks::Each(Each { each })) => return rest.chunks((*each).max(1)).collect(),
-        Some(Chunks::Sizes(sizes)) => {
-            for size in sizes {
-                let (piece, after) = rest.split_at((*size).min(rest.len()));
-                pieces.push(piece);
-                rest = after;
-            }
-        }
-    }
-    pieces.push(rest);
-    pieces.retain(|piece| !piece.is_empty());
-    pieces
-}
-
-/// What the client speaks to the gateway.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Protocol {
-    /// HTTP/1.1.
-    #[default]
-    Http1,
-    /// HTTP/2 without TLS, from the first byte on.
-    Http2,
-}
-
-impl Default for Request {
-    /// What stands there when a case writes nothing.
-    fn default() -> Self {
-        Self {
-            name: None,
-            method: get(),
-            path: root(),
-            host: example_com(),
-            headers: Vec::new(),
-            body: None,
-            chunks: None,
-            trailers: Vec::new(),
-            protocol: Protocol::default(),
-            upgrade: None,
-            talk: Vec::new(),
-            reset_after: None,
-            reset_when_called: None,
-            upstream: None,
-            services: Vec::new(),
-            time: None,
-            repeat: once(),
-            connections: once(),
-            answers: BTreeMap::new(),
-            expect: Expect::default(),
-        }
-    }
-}
-
-impl Request {
-    /// The body in its pieces, none of them empty. An empty body and none have no piece.
-    #[must_use]
-    pub fn pieces(&self) -> Vec<&[u8]> {
-        cut(self.body.as_deref().unwrap_or_default(), self.chunks.as_ref())
-    }
-
-    /// Whether the request ends with its headers.
-    #[must_use]
-    pub fn ends_with_headers(&self) -> bool {
-        self.trailers.is_empty()
-            && (self.body.is_none() || self.framing() == Framing::Length(0))
-            && self.talk.iter().all(|step| matches!(step, TalkStep::Receive(_)))
-            && !self.is_upgrade()
-    }
-
-    /// Whether the gateway takes it for an upgrade, whose body has no end: by the key `upgrade`, or by headers that say
-    /// the same over HTTP/1.1. Envoy ignores an upgrade to HTTP/2.
-    #[must_use]
-    pub fn is_upgrade(&self) -> bool {
-        self.upgrade_type().is_some_and(|to| !to.eq_ignore_ascii_case(b"h2c"))
-    }
-
-    /// What the connection is to be switched to.
-    #[must_use]
-    pub fn upgrade_type(&self) -> Option<&[u8]> {
-        if let Some(to) = &self.upgrade {
-            return Some(to.as_bytes());
-        }
-        let values = |wanted: &'static [u8]| {
-            let named = self.headers.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(wanted));
-            named.map(|(_, value)| &**value)
+impl From<Written> for Request {
+    fn from(written: Written) -> Self {
+        let usual = exchange::Request::default();
+        let sent = exchange::Request {
+            method: written.method.unwrap_or(usual.method),
+            path: written.path.unwrap_or(usual.path),
+            host: written.host.unwrap_or(usual.host),
+            headers: written.headers,
+            body: written.body,
+            chunks: written.chunks,
+            trailers: written.trailers,
+            protocol: written.protocol,
+            upgrade: written.upgrade,
+            talk: written.talk,
+            until_end: written.expect.cut_off,
+            reset_after: written.reset_after,
+            reset_when_called: written.reset_when_called,
+            upstream: written.upstream,
+            services: written.services,
+            time: written.time,
         };
-        let mut tokens = values(b"connection").flat_map(|value| value.split(|byte| *byte == b','));
-        let asked = tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
-        values(b"upgrade").next().filter(|to| asked && self.protocol == Protocol::Http1 && !to.is_empty())
-    }
-
-    /// The headers that the key `upgrade` adds over HTTP/1.1.
-    #[must_use]
-    pub fn upgrade_headers(&self) -> Vec<Header> {
-        match (&self.upgrade, self.protocol) {
-            (Some(to), Protocol::Http1) => vec![
-                ("upgrade".into(), to.as_str().into()),
-                ("connection".into(), "Upgrade".into()),
-                ("sec-websocket-version".into(), "13".into()),
-                ("sec-websocket-key".into(), "AQIDBAUGBwgJCgsMDQ4PEA==".into()),
-            ],
-            (Some(_), Protocol::Http2) => vec![("sec-websocket-version".into(), "13".into())],
-            (None, _) => Vec::new(),
-        }
-    }
-
-    /// Whether the end comes apart from the last piece of the body, as the chunked coding has it.
-    #[must_use]
-    pub fn ends_apart(&self) -> bool {
-        !self.trailers.is_empty() || (self.protocol == Protocol::Http1 && self.chunks.is_some())
-    }
-
-    /// How HTTP/1.1 marks where the body ends.
-    #[must_use]
-    pub fn framing(&self) -> Framing {
-        let declared = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"content-length"));
-        if self.is_upgrade() {
-            // What follows the headers is not framed, whatever they say.
-            return match &self.body {
-                Some(body) if !declared => Framing::Length(body.len()),
-                _ => Framing::AsWritten,
-            };
-        }
-        if !self.talk.is_empty() && !self.ends_with_headers() {
-            return Framing::Chunked;
-        }
-        if declared || (self.body.is_none() && self.trailers.is_empty()) {
-            Framing::AsWritten
-        } else if self.chunks.is_some() || !self.trailers.is_empty() || self.reset_after.is_some() {
-            // A client that goes away must leave the message unfinished, which a length would end.
-            Framing::Chunked
-        } else {
-            Framing::Length(self.body.as_deref().map_or(0, <[u8]>::len))
-        }
-    }
-
-    /// The header that the [framing](Self::framing) adds: HTTP/2 needs none for a body in pieces.
-    #[must_use]
-    pub fn framing_header(&self) -> Option<(&'static str, String)> {
-        match (self.framing(), self.protocol) {
-            (Framing::Length(length), _) => Some(("content-length", length.to_string())),
-            (Framing::Chunked, Protocol::Http1) => Some(("transfer-encoding", "chunked".into())),
-            (Framing::Chunked, Protocol::Http2) | (Framing::AsWritten, _) => None,
-        }
-    }
-}
-
-/// How a request's body is framed on HTTP/1.1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Framing {
-    /// As the case's own headers say: no body, or a `content-length` among them.
-    AsWritten,
-    /// By a Content-Length of so many bytes, which the client adds.
-    Length(usize),
-    /// By the chunked coding (RFC 9112, section 7.1).
-    Chunked,
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn chunks() -> impl Strategy<Value = Chunks> {
-        prop_oneof![
-            prop::collection::vec(1_usize..9, 0..9).prop_map(Chunks::Sizes),
-            (1_usize..9).prop_map(|each| Chunks::Each(Each { each })),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn the_pieces_are_the_body_and_none_is_empty(body: Vec<u8>, chunks in chunks()) {
-            let mut request: Request = serde_yaml::from_str("{ expect: {} }").unwrap();
-            request.body = Some(body.clone().into());
-            request.chunks = Some(chunks);
-            let pieces = request.pieces();
-            prop_assert_eq!(pieces.concat(), body);
-            prop_assert!(pieces.iter().all(|piece| !piece.is_empty()));
+        Self {
+            name: written.name,
+            sent,
+            repeat: written.repeat,
+            connections: written.connections,
+            answers: written.answers,
+            expect: written.expect,
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
+use engine::exchange::{request_steps, response_steps};
 use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer as _, MapAccess, Visitor};
 
 use super::expect::one_or_more;
-use super::interleave::{request_steps, response_steps};
 use super::written::{configuration, present};
 use super::{Change, Chunks, Event, Happening, Request, Service, Stage, Step, Upstream};
 use crate::ByteString;

@@ -1,20 +1,10 @@
 //! What a client and an upstream say to each other while neither has ended.
 
+use engine::exchange::TalkStep;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
 use crate::ByteString;
-
-/// One step of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TalkStep {
-    /// The client sends these bytes, in one piece.
-    Send(ByteString),
-    /// The client waits until these bytes have come, behind those of the steps before.
-    Receive(ByteString),
-    /// The client ends its request, and waits for the end of the response.
-    End,
-}
 
 /// Reads `[{ send: a, receive: b }, { receive: c }, end]`.
 pub(super) fn steps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<TalkStep>, D::Error> {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::case::{Service, ServiceAnswer, Upstream};
-use crate::outcome::{Call, UpstreamRequest};
+use engine::exchange::{Service, ServiceAnswer, Upstream};
+use engine::outcome::{Call, UpstreamRequest};
 
 /// What a connection of a service needs.
 #[derive(Clone)]

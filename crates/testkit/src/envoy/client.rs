@@ -14,8 +14,8 @@ use gateway::Process;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::case::{Protocol, Request};
-use crate::outcome::{Answer, Stall};
+use engine::exchange::{Protocol, Request};
+use engine::outcome::{Answer, Stall};
 
 /// How long an answer may take, from the first byte of the request to the last of the answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -71,16 +71,21 @@ pub(super) async fn send(
     Ok(Exchanged { answer, stalled: None, client })
 }
 
-/// Sends a request as often as its `repeat` says, over its `connections` at once, one after the other on each.
+/// Sends a request so many times, over so many connections at once, one after the other on each.
 /// Gives the answers by status; 0 is no answer.
 ///
 /// # Errors
 ///
 /// Nobody listens, or the requests cannot be put on the wire.
-pub(super) async fn send_at_once(envoy: &Process, request: &Request) -> anyhow::Result<BTreeMap<u16, u32>> {
-    let mut left = request.repeat;
-    let mut connections = JoinSet::new();
-    for open in (1..=request.connections).rev() {
+pub(super) async fn send_at_once(
+    envoy: &Process,
+    request: &Request,
+    times: u32,
+    connections: u32,
+) -> anyhow::Result<BTreeMap<u16, u32>> {
+    let mut left = times;
+    let mut open_connections = JoinSet::new();
+    for open in (1..=connections).rev() {
         // As even as it goes.
         let share = left.div_ceil(open);
         left -= share;
@@ -88,10 +93,10 @@ pub(super) async fn send_at_once(envoy: &Process, request: &Request) -> anyhow::
             TcpStream::connect(envoy.address()).await.context("Envoy does not accept a connection")?;
         stream.set_nodelay(true)?;
         let request = request.clone();
-        connections.spawn(async move { http1::exchange_all(stream, &request, share).await });
+        open_connections.spawn(async move { http1::exchange_all(stream, &request, share).await });
     }
     let mut answers = BTreeMap::new();
-    while let Some(statuses) = connections.join_next().await {
+    while let Some(statuses) = open_connections.join_next().await {
         for status in statuses?? {
             *answers.entry(status).or_default() += 1;
         }

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::case::Header;
+use engine::exchange::Header;
 
 /// Header fields for HTTP/2.
 pub(super) fn fields(headers: &[Header]) -> anyhow::Result<HeaderMap> {

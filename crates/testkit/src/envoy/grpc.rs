@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::behaviour::Shared;
 use super::fields::{fields, list};
-use crate::outcome::UpstreamRequest;
+use engine::outcome::UpstreamRequest;
 
 /// What stands before a message: whether it is compressed, and its size (gRPC over HTTP/2).
 const PREFIX: usize = 5;

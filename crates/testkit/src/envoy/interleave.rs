@@ -17,8 +17,8 @@ use super::client::http1;
 use super::service::Services;
 use super::upstream::Planned;
 use super::{PATIENCE, PAUSE, Running, of_plugin, wire};
-use crate::case::{Event, Framing, Happening, Request, Step, Upstream};
-use crate::outcome::{Answer, Outcome};
+use engine::exchange::{Event, Framing, Happening, Request, Step, Upstream};
+use engine::outcome::{Answer, Outcome};
 
 /// One of the requests.
 struct Exchange<'r> {

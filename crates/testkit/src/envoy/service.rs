@@ -12,8 +12,8 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::behaviour::{Gate, Shared, lock};
 use super::{grpc, upstream, wire};
-use crate::case::{Service, ServiceAnswer, ServiceCluster, ServiceProtocol, of_cluster};
-use crate::outcome::Call;
+use engine::exchange::{Service, ServiceAnswer, ServiceCluster, ServiceProtocol, of_cluster};
+use engine::outcome::Call;
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;

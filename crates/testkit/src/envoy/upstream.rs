@@ -15,8 +15,8 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::wire::{self, Framing, Head};
 use crate::ByteString;
-use crate::case::{Header, Protocol, Upstream};
-use crate::outcome::UpstreamRequest;
+use engine::exchange::{Header, Protocol, Upstream};
+use engine::outcome::UpstreamRequest;
 
 /// The server; it works whenever its runtime does.
 #[derive(Debug)]

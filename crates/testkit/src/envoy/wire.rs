@@ -8,7 +8,7 @@ use std::io;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
 use crate::ByteString;
-use crate::case::Header;
+use engine::exchange::Header;
 
 /// The most bytes that a line may have: Envoy's own limits are far below.
 const LONGEST_LINE: u64 = 1024 * 1024;

@@ -14,11 +14,11 @@ use anyhow::{Context, anyhow, bail};
 use super::material::Material;
 use super::scenario::Scenario;
 use super::{Bounds, Finding};
-use crate::bytes::Shown;
-use crate::case::{Header, Request, Setup, Time, Upstream};
-use crate::cuts::Random;
+use engine::Shown;
+use engine::exchange::{Header, Request, Setup, Time, Upstream};
+use engine::Random;
 use crate::envoy::EnvoyEngine;
-use crate::outcome::{Answer, Outcome, UpstreamRequest};
+use engine::outcome::{Answer, Outcome, UpstreamRequest};
 use crate::{Engine, Load, Loaded};
 
 /// How many scenarios have one configuration.
@@ -282,7 +282,7 @@ fn upstream(seen: Option<&UpstreamRequest>, request: &Request) -> String {
 
 fn calls(outcome: &Outcome, request: &Request) -> String {
     let call =
-        |call: &crate::outcome::Call| format!("{} {}", call.cluster, upstream(Some(&call.request), request));
+        |call: &engine::outcome::Call| format!("{} {}", call.cluster, upstream(Some(&call.request), request));
     outcome.calls.iter().map(call).collect::<Vec<_>>().join("\n    ")
 }
 

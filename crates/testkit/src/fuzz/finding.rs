@@ -8,8 +8,8 @@ use anyhow::Context;
 
 use super::material::Material;
 use super::scenario::Scenario;
-use crate::bytes::Escaped;
-use crate::case::{Chunks, Header, Protocol, Request};
+use engine::Escaped;
+use engine::exchange::{Chunks, Header, Protocol, Request};
 
 /// Something that must hold and does not.
 #[derive(Debug)]

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::bail;
 
-use crate::ByteString;
-use crate::EngineName;
-use crate::case::{self, Protocol, Request, Setup, Then, Upstream};
+use crate::case::{self, Then};
+use crate::{ByteString, EngineName};
+use engine::exchange::{Protocol, Request, Setup, Upstream};
 
 /// A case that serves requests.
 pub(super) struct Served {
@@ -70,7 +70,7 @@ impl Material {
             // What stays open has no end that could be looked at.
             let requests =
                 requests.into_iter().filter(|request| request.talk.is_empty() && !request.is_upgrade());
-            let requests = requests.map(super::unexpecting).map(shortened).collect();
+            let requests = requests.map(|request| shortened(request.sent)).collect();
             let mut upstream = case.upstream;
             shorten(&mut upstream.body);
             (upstream.echo, upstream.open) = (false, false);

@@ -3,9 +3,8 @@
 use arbitrary::{Result, Unstructured};
 
 use super::material::{Material, Served};
-use super::unexpecting;
 use crate::ByteString;
-use crate::case::{Chunks, Header, Protocol, Request, Setup, Upstream};
+use engine::exchange::{Chunks, Header, Protocol, Request, Setup, Upstream};
 
 /// The most requests of one scenario.
 const MOST_REQUESTS: usize = 4;
@@ -143,7 +142,7 @@ impl Reader<'_> {
             true if !requests.is_empty() => requests.get(self.source.choose_index(requests.len())?).cloned(),
             _ => None,
         };
-        let mut request = base.unwrap_or_else(plain);
+        let mut request = base.unwrap_or_default();
         if self.source.ratio(1_u8, 3)? {
             request.path = self.path()?;
         }
@@ -257,17 +256,12 @@ impl Reader<'_> {
     }
 }
 
-/// A request with nothing but defaults.
-fn plain() -> Request {
-    unexpecting(Request::default())
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::cuts::Random;
+    use engine::Random;
 
     /// A fuzzer found a keyword that stands in `content-length`: the request in pieces, without that header, passed.
     #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::Fuzzer;
-use crate::cuts::Random;
+use engine::Random;
 use crate::{Declare, Engine};
 
 /// The longest input, in bytes.

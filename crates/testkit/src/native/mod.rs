@@ -3,13 +3,15 @@
 //! A case takes milliseconds, and a debugger sees everything.
 
 mod classic;
-
-use crate::case::PropertyNames;
+mod linked;
 
 pub use sdk::native::Entry;
 
-use crate::case::Setup;
-use crate::{Engine, EngineName, Load, host};
+use engine::host;
+
+use self::linked::{entry, install};
+use crate::case::{PropertyNames, Setup};
+use crate::{Engine, EngineName, Load};
 
 /// Runs a plug-in that is linked into this process, each time on a thread of its own, as workers are.
 pub struct Native {
@@ -27,7 +29,7 @@ impl NativeHere {
     /// An engine for the plug-in that `entry` makes.
     #[must_use]
     pub fn new(entry: fn() -> Entry) -> Self {
-        Self { entry, common: host::Common::default() }
+        Self { entry, common: host::Common::new(install) }
     }
 }
 
@@ -38,7 +40,7 @@ impl Engine for NativeHere {
 
     fn load(&self, setup: &Setup) -> anyhow::Result<Load> {
         if setup.gateway.names == PropertyNames::Stock {
-            return Ok(self.common.load(setup, (self.entry)()));
+            return Ok(self.common.load(setup, entry((self.entry)())));
         }
         // A VM asks once how its gateway spells properties, and these are spelt otherwise.
         Native::new(self.entry).load(setup)
@@ -59,10 +61,10 @@ impl Engine for Native {
     }
 
     fn load(&self, setup: &Setup) -> anyhow::Result<Load> {
-        let entry = self.entry;
+        let start = self.entry;
         host::load(setup, move |host| {
-            sdk::native::install(host);
-            Ok(entry())
+            install(&host);
+            Ok(entry(start()))
         })
     }
 }

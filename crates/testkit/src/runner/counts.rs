@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use anyhow::Context;
 use serde::Serialize;
 
-use crate::outcome::Outcome;
+use engine::outcome::Outcome;
 
 /// The file for what cases cost; without it nobody asks.
 const COUNTS: &str = "PORTCULLIS_COUNTS";

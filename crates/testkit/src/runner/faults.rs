@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::{line, with_upstreams};
 use crate::case::{Case, Order, Request, ServiceAnswer, Then, Upstream};
 use crate::cuts::SEED;
-use crate::outcome::Outcome;
+use engine::outcome::Outcome;
 use crate::{Engine, Load};
 
 /// The statuses of ABI 0.2.1 that are not OK.

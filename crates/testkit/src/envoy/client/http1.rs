@@ -9,9 +9,9 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use super::talk::{Event, Open};
 pub(in crate::envoy) use super::{PATIENCE, READING};
 use super::{Pace, WAITED_FOR, pieces};
-use crate::case::{Framing, Request};
+use engine::exchange::{Framing, Request};
 use crate::envoy::wire;
-use crate::outcome::Answer;
+use engine::outcome::Answer;
 
 pub(super) async fn exchange(
     stream: TcpStream,

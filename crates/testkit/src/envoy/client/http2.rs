@@ -9,9 +9,9 @@ use tokio::net::TcpStream;
 
 use super::pieces;
 use super::talk::{Event, Open};
-use crate::case::Request;
+use engine::exchange::Request;
 use crate::envoy::fields::{fields, list};
-use crate::outcome::Answer;
+use engine::outcome::Answer;
 
 /// How long a client that goes away stays for its last frames to leave.
 const FLUSH: Duration = Duration::from_millis(20);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::bytes::Shown;
-use crate::case::{Header, Request, TalkStep};
-use crate::outcome::{Answer, Stall};
+use engine::Shown;
+use engine::exchange::{Header, Request, TalkStep};
+use engine::outcome::{Answer, Stall};
 
 /// How long one step may take. What is held comes never, and a test that says so should not take long.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -119,11 +119,11 @@ async fn steps(stream: &mut impl Open, request: &Request, received: &mut Receive
             }
         }
     }
-    if request.talk.is_empty() || request.expect.cut_off {
+    if request.talk.is_empty() || request.until_end {
         // An upgrade is over when its answer is: one that is accepted has no end.
         let accepted =
             |received: &Received| received.answer.as_ref().is_some_and(|answer| answer.status == 101);
-        if request.expect.cut_off || !received.until(stream, accepted).await || !accepted(received) {
+        if request.until_end || !received.until(stream, accepted).await || !accepted(received) {
             return the_end(stream, received, request.talk.len(), &within).await;
         }
     } else if !received.until(stream, |received| received.answer.is_some()).await {

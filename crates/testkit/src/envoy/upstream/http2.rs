@@ -11,9 +11,9 @@ use tokio::task::JoinSet;
 
 use super::open::Growing;
 use super::{State, lock};
-use crate::case::Upstream;
+use engine::exchange::Upstream;
 use crate::envoy::fields::{fields, list};
-use crate::outcome::UpstreamRequest;
+use engine::outcome::UpstreamRequest;
 
 pub(super) async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) -> anyhow::Result<()> {
     stream.set_nodelay(true)?;
@@ -76,7 +76,7 @@ async fn answer(
     respond(&mut response, &answer, to_head).await
 }
 
-async fn collect(stream: &mut h2::RecvStream) -> anyhow::Result<(Vec<u8>, Vec<crate::case::Header>)> {
+async fn collect(stream: &mut h2::RecvStream) -> anyhow::Result<(Vec<u8>, Vec<engine::exchange::Header>)> {
     let mut body = Vec::new();
     while let Some(data) = stream.data().await {
         let data = data?;

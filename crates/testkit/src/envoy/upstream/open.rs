@@ -6,9 +6,9 @@ use std::sync::Mutex;
 use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt};
 
 use super::{State, encode, lock, request};
-use crate::case::Upstream;
+use engine::exchange::Upstream;
 use crate::envoy::wire::{self, Framing, Head, Part, Pieces};
-use crate::outcome::UpstreamRequest;
+use engine::outcome::UpstreamRequest;
 
 /// The place of a request among those that were seen, which grows while it goes on.
 pub(super) struct Growing<'s> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
-use testkit::case::{self, Setup, Upstream};
+use testkit::exchange::{self, Setup, Upstream};
 use testkit::outcome::Outcome;
 use testkit::wasm::WasmEngine;
 use testkit::{Engine, Load, Loaded};
@@ -59,19 +59,19 @@ pub(super) fn count(
 struct Running {
     title: String,
     loaded: Box<dyn Loaded>,
-    request: case::Request,
+    request: exchange::Request,
 }
 
 impl Running {
     fn load(module: &Path, config: &str, hold_headers: bool, scenario: &Scenario) -> Result<Self> {
         let gateway =
-            case::Gateway { hold_headers, buffer_limit: super::envoy::BUFFER, ..case::Gateway::default() };
+            exchange::Gateway { hold_headers, buffer_limit: super::envoy::BUFFER, ..exchange::Gateway::default() };
         let setup = Setup { configuration: Some(config.to_owned()), gateway, ..Setup::default() };
         let title = scenario.title();
         let file = module.to_path_buf();
         let loaded = WasmEngine::new(move || Ok(file.clone())).load(&setup).with_context(|| title.clone())?;
         match loaded {
-            Load::Loaded(loaded) => Ok(Self { title, loaded, request: sent(&scenario.request)? }),
+            Load::Loaded(loaded) => Ok(Self { title, loaded, request: sent(&scenario.request) }),
             Load::Refused { log } => {
                 let log: Vec<String> = log.iter().map(ToString::to_string).collect();
                 bail!("{title}: the configuration is refused: {}", log.join("; "));
@@ -152,15 +152,18 @@ fn counts(first: &Outcome, last: &Outcome) -> Option<Counts> {
     })
 }
 
-fn sent(request: &Request) -> Result<case::Request> {
-    // What a case leaves out has its defaults in the format of cases alone.
-    let mut sent: case::Request = serde_yaml::from_str("{ expect: {} }")?;
+fn sent(request: &Request) -> exchange::Request {
     let method = request.method.as_deref().unwrap_or(if request.body.is_some() { "POST" } else { "GET" });
-    sent.method = method.into();
-    sent.path = request.path.as_str().into();
-    sent.host = request.host.as_str().into();
-    sent.headers =
-        request.headers.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
-    sent.body = request.body.clone().map(Into::into);
-    Ok(sent)
+    exchange::Request {
+        method: method.into(),
+        path: request.path.as_str().into(),
+        host: request.host.as_str().into(),
+        headers: request
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
+            .collect(),
+        body: request.body.clone().map(Into::into),
+        ..exchange::Request::default()
+    }
 }

@@ -1,0 +1,206 @@
+//! Requests that are open at once: what happens to which of them, in which order.
+
+use std::fmt;
+
+use anyhow::{anyhow, bail};
+
+use super::{Request, Upstream};
+use crate::outcome::LogLine;
+
+/// In which order the parts of several requests come.
+#[derive(Debug, Clone)]
+pub enum Order {
+    /// In this one.
+    Events(Vec<Event>),
+    /// In one that follows from a number. Requests begin in their order; all else comes in any.
+    Random(u64),
+}
+
+/// One event of an interleaving.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// As it is written.
+    pub written: String,
+    /// What happens.
+    pub happening: Happening,
+}
+
+/// What happens in an event.
+#[derive(Debug, Clone)]
+pub enum Happening {
+    /// A part of a request or of its answer arrives.
+    Step {
+        /// The place of the request among those that are interleaved.
+        request: usize,
+        /// The part.
+        step: Step,
+    },
+    /// A service answers a call.
+    Answer {
+        /// The cluster of the service.
+        cluster: String,
+        /// Which of the calls that it has seen since the interleaving began.
+        call: usize,
+    },
+    /// The gateway gets another configuration.
+    Configure(Change),
+}
+
+/// A part of a request or of its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The headers of the request.
+    RequestHeaders,
+    /// A piece of its body.
+    RequestBody(usize),
+    /// Its end, with its trailers.
+    End,
+    /// The headers of the upstream's answer.
+    ResponseHeaders,
+    /// A piece of its body.
+    ResponseBody(usize),
+    /// Its end, with its trailers.
+    ResponseEnd,
+    /// The client goes away.
+    Reset,
+}
+
+/// Another configuration, while requests are open or between two of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The configuration as the plug-in gets it.
+    pub configuration: Option<String>,
+    /// Texts of the log when it must be refused; none when it must be taken.
+    pub refused: Vec<String>,
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)
+    }
+}
+
+impl Event {
+    /// The cluster of the service that answers.
+    #[must_use]
+    pub fn cluster(&self) -> Option<&str> {
+        match &self.happening {
+            Happening::Answer { cluster, .. } => Some(cluster),
+            _ => None,
+        }
+    }
+
+    /// What happens to this request or its answer.
+    #[must_use]
+    pub fn step_of(&self, wanted: usize) -> Option<Step> {
+        match self.happening {
+            Happening::Step { request, step } if request == wanted => Some(step),
+            _ => None,
+        }
+    }
+
+    /// A change of the configuration.
+    #[must_use]
+    pub fn configure(change: Change) -> Self {
+        Self { written: "then_config".into(), happening: Happening::Configure(change) }
+    }
+}
+
+impl Step {
+    /// Whether it is a part of the answer.
+    #[must_use]
+    pub fn is_of_answer(self) -> bool {
+        matches!(self, Self::ResponseHeaders | Self::ResponseBody(_) | Self::ResponseEnd)
+    }
+
+    /// Reads `body[0]` and the others.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        Some(match text {
+            "headers" => Self::RequestHeaders,
+            "end" => Self::End,
+            "reset" => Self::Reset,
+            "response.headers" => Self::ResponseHeaders,
+            "response.end" => Self::ResponseEnd,
+            _ => match text.strip_prefix("response.") {
+                Some(text) => Self::ResponseBody(numbered(text.strip_prefix("body")?)?),
+                None => Self::RequestBody(numbered(text.strip_prefix("body")?)?),
+            },
+        })
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RequestHeaders => f.write_str("headers"),
+            Self::RequestBody(piece) => write!(f, "body[{piece}]"),
+            Self::End => f.write_str("end"),
+            Self::ResponseHeaders => f.write_str("response.headers"),
+            Self::ResponseBody(piece) => write!(f, "response.body[{piece}]"),
+            Self::ResponseEnd => f.write_str("response.end"),
+            Self::Reset => f.write_str("reset"),
+        }
+    }
+}
+
+/// The number in `[0]`.
+fn numbered(text: &str) -> Option<usize> {
+    let digits = text.strip_prefix('[')?.strip_suffix(']')?;
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+}
+
+impl Change {
+    /// Compares what came of it with what must.
+    ///
+    /// # Errors
+    ///
+    /// It came out otherwise; the message has the log.
+    pub fn judge(&self, came: Result<(), Vec<LogLine>>) -> anyhow::Result<()> {
+        let shown = |log: &[LogLine]| log.iter().map(|line| format!("\n  {line}")).collect::<String>();
+        match came {
+            Ok(()) if self.refused.is_empty() => Ok(()),
+            Ok(()) => bail!("the configuration was accepted, and must be refused with {:?}", self.refused),
+            Err(log) if self.refused.is_empty() => bail!("the configuration was refused{}", shown(&log)),
+            Err(log) => {
+                let logged = |text: &str| log.iter().any(|line| line.message.contains(text));
+                match self.refused.iter().find(|text| !logged(text)) {
+                    None => Ok(()),
+                    Some(text) => Err(anyhow!("refused: the log does not contain {text:?}{}", shown(&log))),
+                }
+            }
+        }
+    }
+}
+
+/// What becomes of a request, step by step.
+#[must_use]
+pub fn request_steps(request: &Request) -> Vec<Step> {
+    let mut steps = vec![Step::RequestHeaders];
+    if request.ends_with_headers() {
+        return steps;
+    }
+    let pieces = request.pieces().len();
+    let sent = request.reset_after.map_or(pieces, |sent| sent.min(pieces));
+    steps.extend((0..sent).map(Step::RequestBody));
+    if request.reset_after.is_some() {
+        steps.push(Step::Reset);
+    } else if request.ends_apart() || pieces == 0 {
+        steps.push(Step::End);
+    }
+    steps
+}
+
+/// What becomes of the upstream's answer to a request, step by step.
+#[must_use]
+pub fn response_steps(request: &Request, upstream: &Upstream) -> Vec<Step> {
+    let mut steps = vec![Step::ResponseHeaders];
+    if *request.method == *b"HEAD" || upstream.ends_with_headers() {
+        return steps;
+    }
+    steps.extend((0..upstream.pieces().len()).map(Step::ResponseBody));
+    if upstream.is_chunked() && upstream.reset_after.is_none() {
+        steps.push(Step::ResponseEnd);
+    }
+    steps
+}

@@ -1,0 +1,310 @@
+//! A request: what the client sends, in which pieces.
+
+use serde::Deserialize;
+
+use super::{Service, Upstream};
+use crate::ByteString;
+
+/// A header's or trailer's name and value.
+pub type Header = (ByteString, ByteString);
+
+/// One request.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The method.
+    pub method: ByteString,
+    /// `:path`, with its query.
+    pub path: ByteString,
+    /// `Host`, or `:authority`.
+    pub host: ByteString,
+    /// Headers in order, without pseudo-headers and `Host`.
+    pub headers: Vec<Header>,
+    /// The body; an empty one is not the same as none.
+    pub body: Option<ByteString>,
+    /// How the body is cut.
+    pub chunks: Option<Chunks>,
+    /// Trailers in order.
+    pub trailers: Vec<Header>,
+    /// What is spoken to the gateway.
+    pub protocol: Protocol,
+    /// What the connection, or over HTTP/2 the stream, is to be switched to: `websocket`.
+    pub upgrade: Option<String>,
+    /// What the client sends and receives, step by step, instead of a body.
+    pub talk: Vec<TalkStep>,
+    /// Whether the client waits for the end of the answer after its last step, or leaves.
+    pub until_end: bool,
+    /// The client goes away after so many pieces of the body; 0 is after the headers.
+    pub reset_after: Option<usize>,
+    /// The client goes away once the services have seen so many calls of this request.
+    pub reset_when_called: Option<usize>,
+    /// What the upstream answers to it, where that is not what it answers to the others.
+    pub upstream: Option<Upstream>,
+    /// What the services do with calls for this request.
+    pub services: Vec<Service>,
+    /// What the gateway's clock shows; without it, what it showed before.
+    pub time: Option<Time>,
+}
+
+/// One step of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TalkStep {
+    /// The client sends these bytes, in one piece.
+    Send(ByteString),
+    /// The client waits until these bytes have come, behind those of the steps before.
+    Receive(ByteString),
+    /// The client ends its request, and waits for the end of the response.
+    End,
+}
+
+/// A time on the gateway's clock, in seconds after the case began.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(try_from = "f64")]
+pub struct Time(f64);
+
+impl Time {
+    /// In nanoseconds, rounded.
+    #[must_use]
+    pub fn nanoseconds(self) -> u64 {
+        (self.0 * 1e9).round() as u64
+    }
+}
+
+impl Time {
+    /// The time that is so long after the beginning of 1970.
+    #[must_use]
+    pub fn since_1970(since: std::time::Duration) -> Self {
+        Self(since.as_secs_f64() - std::time::Duration::from_nanos(crate::host::START).as_secs_f64())
+    }
+}
+
+impl TryFrom<f64> for Time {
+    type Error = &'static str;
+
+    fn try_from(seconds: f64) -> Result<Self, &'static str> {
+        // So far a nanosecond can still be told from the next.
+        if (0.0..4e6).contains(&seconds) {
+            Ok(Time(seconds))
+        } else {
+            Err("time must be from 0 to 4000000 seconds")
+        }
+    }
+}
+
+/// How a body is cut into pieces.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "chunks: a list of sizes like [3, 1, 100], or { each: 1 }")]
+pub enum Chunks {
+    /// Pieces of these sizes; what is left over is one more.
+    Sizes(Vec<usize>),
+    /// Pieces of one size; the last may be shorter.
+    Each(Each),
+}
+
+/// `{ each: 1 }`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Each {
+    /// Bytes to a piece.
+    pub each: usize,
+}
+
+impl Chunks {
+    /// What keeps it from cutting a body.
+    ///
+    /// # Errors
+    ///
+    /// It has a piece without a byte.
+    pub fn check(&self) -> Result<(), &'static str> {
+        match self {
+            Self::Sizes(sizes) if sizes.contains(&0) => Err("chunks: a piece has at least one byte"),
+            Self::Each(each) if each.each == 0 => Err("chunks.each: a piece has at least one byte"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A body in its pieces, none of them empty.
+pub(super) fn cut<'b>(body: &'b [u8], chunks: Option<&Chunks>) -> Vec<&'b [u8]> {
+    let mut rest = body;
+    let mut pieces = Vec::new();
+    match chunks {
+        None => {}
+        Some(Chunks::Each(Each { each })) => return rest.chunks((*each).max(1)).collect(),
+        Some(Chunks::Sizes(sizes)) => {
+            for size in sizes {
+                let (piece, after) = rest.split_at((*size).min(rest.len()));
+                pieces.push(piece);
+                rest = after;
+            }
+        }
+    }
+    pieces.push(rest);
+    pieces.retain(|piece| !piece.is_empty());
+    pieces
+}
+
+/// What the client speaks to the gateway.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2 without TLS, from the first byte on.
+    Http2,
+}
+
+impl Default for Request {
+    /// `GET /` of `example.com`, over HTTP/1.1.
+    fn default() -> Self {
+        Self {
+            method: "GET".into(),
+            path: "/".into(),
+            host: "example.com".into(),
+            headers: Vec::new(),
+            body: None,
+            chunks: None,
+            trailers: Vec::new(),
+            protocol: Protocol::default(),
+            upgrade: None,
+            talk: Vec::new(),
+            until_end: false,
+            reset_after: None,
+            reset_when_called: None,
+            upstream: None,
+            services: Vec::new(),
+            time: None,
+        }
+    }
+}
+
+impl Request {
+    /// The body in its pieces, none of them empty. An empty body and none have no piece.
+    #[must_use]
+    pub fn pieces(&self) -> Vec<&[u8]> {
+        cut(self.body.as_deref().unwrap_or_default(), self.chunks.as_ref())
+    }
+
+    /// Whether the request ends with its headers.
+    #[must_use]
+    pub fn ends_with_headers(&self) -> bool {
+        self.trailers.is_empty()
+            && (self.body.is_none() || self.framing() == Framing::Length(0))
+            && self.talk.iter().all(|step| matches!(step, TalkStep::Receive(_)))
+            && !self.is_upgrade()
+    }
+
+    /// Whether the gateway takes it for an upgrade, whose body has no end: by the key `upgrade`, or by headers that say
+    /// the same over HTTP/1.1. Envoy ignores an upgrade to HTTP/2.
+    #[must_use]
+    pub fn is_upgrade(&self) -> bool {
+        self.upgrade_type().is_some_and(|to| !to.eq_ignore_ascii_case(b"h2c"))
+    }
+
+    /// What the connection is to be switched to.
+    #[must_use]
+    pub fn upgrade_type(&self) -> Option<&[u8]> {
+        if let Some(to) = &self.upgrade {
+            return Some(to.as_bytes());
+        }
+        let values = |wanted: &'static [u8]| {
+            let named = self.headers.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(wanted));
+            named.map(|(_, value)| &**value)
+        };
+        let mut tokens = values(b"connection").flat_map(|value| value.split(|byte| *byte == b','));
+        let asked = tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
+        values(b"upgrade").next().filter(|to| asked && self.protocol == Protocol::Http1 && !to.is_empty())
+    }
+
+    /// The headers that the key `upgrade` adds over HTTP/1.1.
+    #[must_use]
+    pub fn upgrade_headers(&self) -> Vec<Header> {
+        match (&self.upgrade, self.protocol) {
+            (Some(to), Protocol::Http1) => vec![
+                ("upgrade".into(), to.as_str().into()),
+                ("connection".into(), "Upgrade".into()),
+                ("sec-websocket-version".into(), "13".into()),
+                ("sec-websocket-key".into(), "AQIDBAUGBwgJCgsMDQ4PEA==".into()),
+            ],
+            (Some(_), Protocol::Http2) => vec![("sec-websocket-version".into(), "13".into())],
+            (None, _) => Vec::new(),
+        }
+    }
+
+    /// Whether the end comes apart from the last piece of the body, as the chunked coding has it.
+    #[must_use]
+    pub fn ends_apart(&self) -> bool {
+        !self.trailers.is_empty() || (self.protocol == Protocol::Http1 && self.chunks.is_some())
+    }
+
+    /// How HTTP/1.1 marks where the body ends.
+    #[must_use]
+    pub fn framing(&self) -> Framing {
+        let declared = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"content-length"));
+        if self.is_upgrade() {
+            // What follows the headers is not framed, whatever they say.
+            return match &self.body {
+                Some(body) if !declared => Framing::Length(body.len()),
+                _ => Framing::AsWritten,
+            };
+        }
+        if !self.talk.is_empty() && !self.ends_with_headers() {
+            return Framing::Chunked;
+        }
+        if declared || (self.body.is_none() && self.trailers.is_empty()) {
+            Framing::AsWritten
+        } else if self.chunks.is_some() || !self.trailers.is_empty() || self.reset_after.is_some() {
+            // A client that goes away must leave the message unfinished, which a length would end.
+            Framing::Chunked
+        } else {
+            Framing::Length(self.body.as_deref().map_or(0, <[u8]>::len))
+        }
+    }
+
+    /// The header that the [framing](Self::framing) adds: HTTP/2 needs none for a body in pieces.
+    #[must_use]
+    pub fn framing_header(&self) -> Option<(&'static str, String)> {
+        match (self.framing(), self.protocol) {
+            (Framing::Length(length), _) => Some(("content-length", length.to_string())),
+            (Framing::Chunked, Protocol::Http1) => Some(("transfer-encoding", "chunked".into())),
+            (Framing::Chunked, Protocol::Http2) | (Framing::AsWritten, _) => None,
+        }
+    }
+}
+
+/// How a request's body is framed on HTTP/1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// As the case's own headers say: no body, or a `content-length` among them.
+    AsWritten,
+    /// By a Content-Length of so many bytes, which the client adds.
+    Length(usize),
+    /// By the chunked coding (RFC 9112, section 7.1).
+    Chunked,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn chunks() -> impl Strategy<Value = Chunks> {
+        prop_oneof![
+            prop::collection::vec(1_usize..9, 0..9).prop_map(Chunks::Sizes),
+            (1_usize..9).prop_map(|each| Chunks::Each(Each { each })),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_pieces_are_the_body_and_none_is_empty(body: Vec<u8>, chunks in chunks()) {
+            let mut request = Request::default();
+            request.body = Some(body.clone().into());
+            request.chunks = Some(chunks);
+            let pieces = request.pieces();
+            prop_assert_eq!(pieces.concat(), body);
+            prop_assert!(pieces.iter().all(|piece| !piece.is_empty()));
+        }
+    }
+}

@@ -1,0 +1,454 @@
+//! Calls of the plug-in to other services: made, on their way, and answered.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::abi::{Answer, OutgoingGrpc, OutgoingHttp, Status};
+use super::maps::{Kind, Map};
+use super::sanitized::over_http1;
+use crate::exchange::{Service, ServiceAnswer, ServiceCluster, ServiceProtocol, Upstream, of_cluster};
+use crate::outcome::{Call, UpstreamRequest};
+
+/// gRPC's `UNAVAILABLE`, which is what Envoy makes of its own 503 and 504, and `UNKNOWN`.
+const UNAVAILABLE: u32 = 14;
+const UNKNOWN: u32 = 2;
+
+/// The calls of one VM.
+#[derive(Default)]
+pub(super) struct Calls {
+    clusters: Vec<ServiceCluster>,
+    /// What the services do for the request that began last: with calls that belong to no request.
+    services: Option<Vec<Service>>,
+    /// Calls that were made before any request said what the services do.
+    early: Vec<Outgoing>,
+    /// The numbers that were given last.
+    http_token: u32,
+    grpc_token: u32,
+    on_their_way: Vec<Pending>,
+    /// gRPC streams that the plug-in has not ended.
+    streams: Vec<OpenStream>,
+    /// How the gRPC call before ended.
+    last_status: u32,
+    /// What can be read of an answer, in its callback.
+    pub(super) arrived: Option<Arrived>,
+    /// What the services have seen, with the contexts that called.
+    pub(super) seen: Vec<(u32, Call)>,
+    /// Clusters whose services answer when they are told to, and how many calls each has seen.
+    held: BTreeSet<String>,
+    numbers: BTreeMap<String, usize>,
+}
+
+/// A call with the context that made it.
+struct Outgoing {
+    owner: u32,
+    token: u32,
+    cluster: String,
+    protocol: ServiceProtocol,
+    timeout: u32,
+    request: UpstreamRequest,
+}
+
+/// A gRPC stream on which the plug-in may still send.
+struct OpenStream {
+    service: Service,
+    call: Outgoing,
+}
+
+/// A call without an answer so far.
+struct Pending {
+    due: u32,
+    owner: u32,
+    /// Which call of a service it is that answers when it is told to.
+    held: Option<(String, usize)>,
+    arrival: Arrival,
+}
+
+/// An answer, for the callback that it has.
+#[derive(Clone)]
+pub(super) enum Arrival {
+    Http { token: u32, arrived: Arrived },
+    GrpcMessage { token: u32, message: Vec<u8> },
+    GrpcStatus { token: u32, status: u32 },
+}
+
+/// The parts of an answer that host calls can read.
+#[derive(Clone, Default)]
+pub(super) struct Arrived {
+    pub(super) headers: Map,
+    pub(super) body: Vec<u8>,
+    pub(super) trailers: Map,
+    /// Whether it is a gRPC message.
+    pub(super) grpc: bool,
+}
+
+impl Calls {
+    pub(super) fn new(clusters: Vec<ServiceCluster>) -> Self {
+        Self { clusters, ..Self::default() }
+    }
+
+    /// Begins to note what services see; those of these clusters answer when they are told to.
+    pub(super) fn begin(&mut self, held: BTreeSet<String>) {
+        self.held = held;
+        self.numbers.clear();
+        self.seen.clear();
+    }
+
+    /// Lets every service answer by itself again.
+    pub(super) fn hold_nothing(&mut self) {
+        self.held.clear();
+        self.on_their_way.iter_mut().for_each(|call| call.held = None);
+    }
+
+    /// A request begins, for which the services do this.
+    pub(super) fn serve(&mut self, services: &[Service]) {
+        self.services = Some(services.to_vec());
+        for call in std::mem::take(&mut self.early) {
+            match of_cluster(services, call.cluster.as_bytes()).cloned() {
+                Some(service) => self.send(&service, call),
+                None => self.send(&closed(&call), call),
+            }
+        }
+    }
+
+    /// Forgets the calls of a context.
+    pub(super) fn cancel_of(&mut self, owner: u32) {
+        self.early.retain(|call| call.owner != owner);
+        self.on_their_way.retain(|call| call.owner != owner);
+        self.streams.retain(|stream| stream.call.owner != owner);
+    }
+
+    /// The answer that comes next, and whose it is: the first of those with the shortest delay.
+    pub(super) fn next(&mut self) -> Option<(u32, Arrival)> {
+        let free = self.on_their_way.iter().enumerate().filter(|(_, call)| call.held.is_none());
+        let next = free.min_by_key(|(_, call)| call.due)?.0;
+        let Pending { due, owner, arrival, .. } = self.on_their_way.remove(next);
+        for call in &mut self.on_their_way {
+            call.due = call.due.saturating_sub(due);
+        }
+        Some((owner, arrival))
+    }
+
+    /// One of the answers that are on their way, by its place among them.
+    pub(super) fn take(&mut self, place: usize) -> Option<(u32, Arrival)> {
+        // The parts of one answer keep their order.
+        let owner_and_token = |call: &Pending| (call.owner, call.arrival.token());
+        let chosen = self.on_their_way.get(place).map(owner_and_token)?;
+        let first = self.on_their_way.iter().position(|call| owner_and_token(call) == chosen)?;
+        let Pending { owner, arrival, .. } = self.on_their_way.remove(first);
+        Some((owner, arrival))
+    }
+
+    /// How many parts of answers are on their way.
+    pub(super) fn pending(&self) -> usize {
+        self.on_their_way.len()
+    }
+
+    /// What a service answers to this call that it has seen; nothing when there is no such call, or none that waits.
+    pub(super) fn release(&mut self, cluster: &str, number: usize) -> Vec<(u32, Arrival)> {
+        let wanted = |call: &Pending| call.held.as_ref().is_some_and(|(c, n)| c == cluster && *n == number);
+        let (released, rest) = std::mem::take(&mut self.on_their_way).into_iter().partition(wanted);
+        self.on_their_way = rest;
+        let released: Vec<Pending> = released;
+        released.into_iter().map(|call| (call.owner, call.arrival)).collect()
+    }
+
+    /// The calls of a context that services have seen.
+    pub(super) fn calls_of(&self, owner: u32) -> Vec<Call> {
+        let own = self.seen.iter().filter(|(caller, _)| *caller == owner);
+        own.map(|(_, call)| call.clone()).collect()
+    }
+
+    /// How many there are.
+    pub(super) fn seen_of(&self, owner: u32) -> usize {
+        self.seen.iter().filter(|(caller, _)| *caller == owner).count()
+    }
+
+    /// How many calls the service of a cluster has seen.
+    pub(super) fn seen_by(&self, cluster: &str) -> usize {
+        self.numbers.get(cluster).copied().unwrap_or_default()
+    }
+
+    /// The status of a gRPC call is known from its callback on.
+    pub(super) fn note_status(&mut self, status: u32) {
+        self.last_status = status;
+    }
+
+    pub(super) fn http(
+        &mut self,
+        owner: u32,
+        services: Option<&[Service]>,
+        call: &OutgoingHttp<'_>,
+    ) -> Answer<u32> {
+        let cluster = self.cluster(services, call.cluster, None).ok_or(Status::BAD_ARGUMENT)?;
+        let mut headers = Map::parse(call.headers).ok_or(Status::BAD_ARGUMENT)?.into_kind(Kind::Request);
+        let trailers = Map::parse(call.trailers).ok_or(Status::BAD_ARGUMENT)?;
+        if [":method", ":path", ":authority"].iter().any(|name| headers.get(name.as_bytes()).is_none()) {
+            return Err(Status::BAD_ARGUMENT);
+        }
+        self.http_token += 1;
+        // Envoy tells the service that the call is its own, and how long it waits.
+        headers.add(b"x-envoy-internal", b"true");
+        headers.add(b"x-envoy-expected-rq-timeout-ms", call.timeout.to_string().as_bytes());
+        let mut request = UpstreamRequest { body: call.body.into(), ..seen(&headers, &trailers) };
+        over_http1(&mut request.headers);
+        over_http1(&mut request.trailers);
+        let (token, timeout) = (self.http_token, call.timeout);
+        let protocol = ServiceProtocol::Http1;
+        self.route(services, Outgoing { owner, token, cluster, protocol, timeout, request });
+        Ok(token)
+    }
+
+    pub(super) fn grpc(
+        &mut self,
+        owner: u32,
+        services: Option<&[Service]>,
+        call: &OutgoingGrpc<'_>,
+    ) -> Answer<u32> {
+        let call = self.outgoing_grpc(owner, services, call)?;
+        let token = call.token;
+        self.route(services, call);
+        Ok(token)
+    }
+
+    /// A gRPC call as its service will see it.
+    fn outgoing_grpc(
+        &mut self,
+        owner: u32,
+        services: Option<&[Service]>,
+        call: &OutgoingGrpc<'_>,
+    ) -> Answer<Outgoing> {
+        let cluster = grpc_cluster(call.service)
+            .and_then(|cluster| self.cluster(services, cluster, Some(ServiceProtocol::Grpc)))
+            .ok_or(Status::INTERNAL_FAILURE)?;
+        let mut headers = Map::parse(call.metadata).ok_or(Status::BAD_ARGUMENT)?;
+        headers.add(b":method", b"POST");
+        headers.add(b":path", &[b"/", call.service_name, b"/", call.method].concat());
+        headers.add(b":authority", cluster.as_bytes());
+        let request = UpstreamRequest { body: call.message.into(), ..seen(&headers, &Map::new()) };
+        self.grpc_token += 1;
+        let (token, timeout) = (self.grpc_token, call.timeout);
+        Ok(Outgoing { owner, token, cluster, protocol: ServiceProtocol::Grpc, timeout, request })
+    }
+
+    /// The name of a cluster that there is: among these services or, for what belongs to no request, at all.
+    fn cluster(
+        &self,
+        services: Option<&[Service]>,
+        name: &[u8],
+        protocol: Option<ServiceProtocol>,
+    ) -> Option<String> {
+        let speaks = |found: ServiceProtocol| protocol.is_none_or(|wanted| wanted == found);
+        if let Some(service) = of_cluster(services.unwrap_or_default(), name) {
+            return Some(service.cluster.clone()).filter(|_| speaks(service.protocol));
+        }
+        let there = self.clusters.iter().find(|cluster| cluster.name.as_bytes() == name)?;
+        Some(there.name.clone()).filter(|_| speaks(there.protocol))
+    }
+
+    /// What the service of a cluster does for a request or, where there is none, for the request that began last.
+    fn service(&self, services: Option<&[Service]>, cluster: &str) -> Option<Service> {
+        let services = services.or(self.services.as_deref())?;
+        of_cluster(services, cluster.as_bytes()).cloned()
+    }
+
+    /// Sends a call to its service. Before the first request nobody knows what that does.
+    fn route(&mut self, services: Option<&[Service]>, call: Outgoing) {
+        match self.service(services, &call.cluster) {
+            Some(service) => self.send(&service, call),
+            None if services.is_none() && self.services.is_none() => self.early.push(call),
+            None => self.send(&closed(&call), call),
+        }
+    }
+
+    fn send(&mut self, service: &Service, call: Outgoing) {
+        let Outgoing { owner, token, timeout, protocol, request, .. } = call;
+        let grpc = protocol == ServiceProtocol::Grpc;
+        let failed = |status, own| match grpc {
+            true => Arrival::GrpcStatus { token, status: UNAVAILABLE },
+            false => Arrival::Http { token, arrived: gateways_own(status, own) },
+        };
+        let (due, arrival) = match &service.answer {
+            ServiceAnswer::Closed => (0, failed("503", UNREACHABLE)),
+            ServiceAnswer::Answer(answer) if service.delay < timeout => {
+                let arrival = match (grpc, grpc_status(answer)) {
+                    (false, _) => Arrival::Http { token, arrived: of_service(answer) },
+                    (true, 0) => Arrival::GrpcMessage { token, message: answer.body.to_vec() },
+                    (true, status) => Arrival::GrpcStatus { token, status },
+                };
+                (service.delay, arrival)
+            }
+            ServiceAnswer::Answer(_) | ServiceAnswer::None => {
+                (timeout, failed("504", b"upstream request timeout"))
+            }
+        };
+        let held = self.note(service, owner, request);
+        self.on_their_way.push(Pending { due, owner, held, arrival });
+    }
+
+    /// Notes that a service sees a call, and says which it is where it answers when it is told to.
+    fn note(&mut self, service: &Service, owner: u32, request: UpstreamRequest) -> Option<(String, usize)> {
+        if service.answer == ServiceAnswer::Closed {
+            return None;
+        }
+        let cluster = service.cluster.clone();
+        let number = self.numbers.entry(cluster.clone()).or_default();
+        let this = *number;
+        *number += 1;
+        self.seen.push((owner, Call { cluster: cluster.clone(), request }));
+        self.held.contains(&cluster).then_some((cluster, this))
+    }
+
+    pub(super) fn grpc_stream(
+        &mut self,
+        owner: u32,
+        services: Option<&[Service]>,
+        call: &OutgoingGrpc<'_>,
+    ) -> Answer<u32> {
+        let call = self.outgoing_grpc(owner, services, call)?;
+        let service = self.service(services, &call.cluster).unwrap_or_else(|| closed(&call));
+        let token = call.token;
+        if service.answer == ServiceAnswer::Closed {
+            let arrival = Arrival::GrpcStatus { token, status: UNAVAILABLE };
+            self.on_their_way.push(Pending { due: 0, owner, held: None, arrival });
+        }
+        self.streams.push(OpenStream { service, call });
+        Ok(token)
+    }
+
+    /// The service answers when the plug-in has sent its last message.
+    pub(super) fn grpc_send(&mut self, token: u32, message: &[u8], last: bool) -> Answer<()> {
+        let place = self.streams.iter().position(|stream| stream.call.token == token);
+        let place = place.ok_or(Status::NOT_FOUND)?;
+        let call = &mut self.streams.get_mut(place).ok_or(Status::NOT_FOUND)?.call;
+        call.request.body = [&*call.request.body, message].concat().into();
+        if !last {
+            return Ok(());
+        }
+        let OpenStream { service, call } = self.streams.swap_remove(place);
+        let owner = call.owner;
+        let held = self.note(&service, owner, call.request);
+        if let ServiceAnswer::Answer(answer) = &service.answer {
+            let status = grpc_status(answer);
+            let mut arrivals = vec![Arrival::GrpcStatus { token, status }];
+            if status == 0 {
+                arrivals.insert(0, Arrival::GrpcMessage { token, message: answer.body.to_vec() });
+            }
+            let due = service.delay;
+            let pending = |arrival| Pending { due, owner, held: held.clone(), arrival };
+            self.on_their_way.extend(arrivals.into_iter().map(pending));
+        }
+        Ok(())
+    }
+
+    /// The plug-in has no more to send.
+    pub(super) fn grpc_close(&mut self, token: u32) -> Answer<()> {
+        let before = self.streams.len();
+        self.streams.retain(|stream| stream.call.token != token);
+        if self.streams.len() < before { Ok(()) } else { Err(Status::NOT_FOUND) }
+    }
+
+    pub(super) fn last_status(&self) -> u32 {
+        self.last_status
+    }
+
+    pub(super) fn grpc_cancel(&mut self, cancelled: u32) -> Answer<()> {
+        let was_open = self.grpc_close(cancelled).is_ok();
+        let before = self.on_their_way.len();
+        self.on_their_way.retain(|call| match call.arrival {
+            Arrival::Http { .. } => true,
+            Arrival::GrpcMessage { token, .. } | Arrival::GrpcStatus { token, .. } => token != cancelled,
+        });
+        let is_early = |call: &Outgoing| call.protocol == ServiceProtocol::Grpc && call.token == cancelled;
+        let was_early = self.early.iter().any(is_early);
+        self.early.retain(|call| !is_early(call));
+        if was_open || was_early || self.on_their_way.len() < before {
+            Ok(())
+        } else {
+            Err(Status::NOT_FOUND)
+        }
+    }
+}
+
+impl Arrival {
+    /// The call that it answers: whether it is gRPC, and its token.
+    fn token(&self) -> (bool, u32) {
+        match self {
+            Self::Http { token, .. } => (false, *token),
+            Self::GrpcMessage { token, .. } | Self::GrpcStatus { token, .. } => (true, *token),
+        }
+    }
+}
+
+/// A service that the request knows nothing of.
+fn closed(call: &Outgoing) -> Service {
+    let (cluster, protocol) = (call.cluster.clone(), call.protocol);
+    Service { cluster, answer: ServiceAnswer::Closed, delay: 0, protocol }
+}
+
+const UNREACHABLE: &[u8] = b"upstream connect error or disconnect/reset before headers";
+
+/// What Envoy answers itself when a service does not.
+fn gateways_own(status: &str, body: &[u8]) -> Arrived {
+    let mut headers = Map::new();
+    headers.add(b":status", status.as_bytes());
+    headers.add(b"content-length", body.len().to_string().as_bytes());
+    headers.add(b"content-type", b"text/plain");
+    Arrived { headers, body: body.to_vec(), ..Arrived::default() }
+}
+
+fn of_service(answer: &Upstream) -> Arrived {
+    let mut headers = Map::new();
+    headers.add(b":status", answer.status.to_string().as_bytes());
+    headers.extend(&answer.headers);
+    match answer.trailers.is_empty() {
+        true => headers.add(b"content-length", answer.body.len().to_string().as_bytes()),
+        false => headers.add(b"transfer-encoding", b"chunked"),
+    }
+    let mut trailers = Map::new();
+    trailers.extend(&answer.trailers);
+    Arrived { headers, body: answer.body.to_vec(), trailers, grpc: false }
+}
+
+/// The `grpc-status` that an answer has, by its trailers or, when there is no message, by its headers.
+fn grpc_status(answer: &Upstream) -> u32 {
+    let mut fields = answer.trailers.iter().chain(&answer.headers);
+    let status = fields.find(|(name, _)| **name == *b"grpc-status");
+    status.map_or(0, |(_, value)| {
+        std::str::from_utf8(value).ok().and_then(|value| value.parse().ok()).unwrap_or(UNKNOWN)
+    })
+}
+
+/// A request as its service sees it.
+fn seen(headers: &Map, trailers: &Map) -> UpstreamRequest {
+    let pseudo = |name: &str| headers.get(name.as_bytes()).unwrap_or_default().into();
+    UpstreamRequest {
+        method: pseudo(":method"),
+        path: pseudo(":path"),
+        host: pseudo(":authority"),
+        headers: headers.regular(),
+        trailers: trailers.regular(),
+        ..UpstreamRequest::default()
+    }
+}
+
+/// The cluster of Envoy's `GrpcService { envoy_grpc { cluster_name } }`, or of a bare name.
+fn grpc_cluster(service: &[u8]) -> Option<&[u8]> {
+    match field_1(service).and_then(field_1) {
+        Some(cluster) => Some(cluster),
+        None => Some(service),
+    }
+}
+
+/// The bytes of field 1, when that is all that a message has.
+fn field_1(message: &[u8]) -> Option<&[u8]> {
+    let mut rest = message.strip_prefix(b"\x0a")?;
+    let (mut size, mut shift) = (0_usize, 0);
+    loop {
+        let (byte, after) = rest.split_first()?;
+        rest = after;
+        size |= usize::from(byte & 0x7f).checked_shl(shift)?;
+        shift += 7;
+        if byte & 0x80 == 0 {
+            return (rest.len() == size).then_some(rest);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! A gateway without a gateway: what Envoy 1.40 does with a plug-in's callbacks and host calls, over plain values.
+//!
+//! The native and the embedded engine are thin layers over it, which differ in how they enter a plug-in. It behaves as
+//! Envoy does where a case can see it; where the two differ, Envoy is right and this is mended.
+
+mod abi;
+mod calls;
+mod context;
+pub mod differences;
+mod half;
+mod here;
+mod interleave;
+mod maps;
+mod mock;
+mod reply;
+mod sanitized;
+mod shared;
+mod stream;
+mod talk;
+mod vm;
+mod worker;
+
+pub use abi::{Answer, Entry, OnHttpCallResponse, OutgoingGrpc, OutgoingHttp, Status};
+pub use here::{Common, without_plugin};
+pub use mock::{MockHost, START};
+pub use worker::{VmHost, load};
+
+use self::context::Context;
+
+/// The plug-in as one of its contexts enters it.
+#[derive(Clone, Copy)]
+struct Plugin<'a> {
+    entry: &'a Entry,
+    host: &'a VmHost,
+    /// The number of the context.
+    id: u32,
+}
+
+impl<'a> Plugin<'a> {
+    /// The entry points, for a callback of this context.
+    fn enter(&self) -> &'a Entry {
+        self.host.borrow_mut().enter(self.id);
+        self.entry
+    }
+
+    /// What the host keeps of this context.
+    fn context<T>(&self, look: impl FnOnce(&mut Context) -> T) -> T {
+        look(self.host.borrow_mut().context(self.id))
+    }
+}

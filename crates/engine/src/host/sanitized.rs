@@ -1,0 +1,160 @@
+//! The headers of a request as Envoy shows them to its filters: some are joined, some removed, some its own.
+
+use super::maps::{Kind, Map};
+use crate::exchange::{Header, Protocol, Request};
+
+/// What a client cannot tell Envoy, besides what belongs to a connection.
+const REMOVED: [&str; 19] = [
+    "keep-alive",
+    "proxy-connection",
+    "x-envoy-expected-rq-timeout-ms",
+    "x-envoy-force-trace",
+    "x-envoy-hedge-on-per-try-timeout",
+    "x-envoy-internal",
+    "x-envoy-ip-tags",
+    "x-envoy-is-timeout-retry",
+    "x-envoy-max-retries",
+    "x-envoy-original-url",
+    "x-envoy-retriable-header-names",
+    "x-envoy-retriable-status-codes",
+    "x-envoy-retry-grpc-on",
+    "x-envoy-retry-on",
+    "x-envoy-upstream-alt-stat-name",
+    "x-envoy-upstream-rq-per-try-timeout-ms",
+    "x-envoy-upstream-rq-timeout-alt-response",
+    "x-envoy-upstream-rq-timeout-ms",
+    "x-forwarded-client-cert",
+];
+
+/// The headers of a request, as the first filter gets them.
+pub(super) fn request_map(request: &Request) -> Map {
+    let mut headers = Map::of(Kind::Request);
+    let method: &[u8] = match (&request.upgrade, request.protocol) {
+        // An extended CONNECT is shown as the upgrade that it would be over HTTP/1.1.
+        (Some(_), Protocol::Http2) => b"GET",
+        _ => &request.method,
+    };
+    let path: &[u8] = match request.protocol {
+        // In the request line it ends with the last byte before the spaces.
+        Protocol::Http1 => request.path.trim_ascii_end(),
+        Protocol::Http2 => &request.path,
+    };
+    let authority = trimmed(&request.host);
+    // In the order in which the client sends them; over HTTP/1.1 Envoy's own.
+    let pseudo: [(&[u8], &[u8]); 4] = match request.protocol {
+        Protocol::Http1 => {
+            [(b":authority", authority), (b":path", path), (b":method", method), (b":scheme", b"http")]
+        }
+        Protocol::Http2 => {
+            [(b":method", method), (b":scheme", b"http"), (b":authority", authority), (b":path", path)]
+        }
+    };
+    pseudo.iter().for_each(|(name, value)| headers.add(name, value));
+    let mut fields = request.headers.clone();
+    fields.extend(request.upgrade_headers());
+    let mut cookie = Vec::new();
+    if request.protocol == Protocol::Http2 {
+        (fields, cookie) = as_http2(fields);
+    }
+    for (name, value) in &fields {
+        headers.add(name, trimmed(value));
+    }
+    if let Some((name, value)) = request.framing_header() {
+        headers.add(name.as_bytes(), value.as_bytes());
+    }
+    if !cookie.is_empty() {
+        headers.add(b"cookie", &cookie);
+    }
+    if let (Some(to), Protocol::Http2) = (&request.upgrade, request.protocol) {
+        headers.add(b"upgrade", to.as_bytes());
+        headers.add(b"connection", b"upgrade");
+    }
+    REMOVED.iter().for_each(|name| headers.remove(name.as_bytes()));
+    if request.is_upgrade() {
+        headers.remove(b"transfer-encoding");
+    } else {
+        headers.remove(b"connection");
+        headers.remove(b"upgrade");
+    }
+    let te = headers.get(b"te").unwrap_or_default();
+    if !te.is_empty() {
+        // Of what it lists only this may go on.
+        let mut tokens = te.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        match tokens.any(|token| token.eq_ignore_ascii_case(b"trailers")) {
+            true => headers.set(b"te", b"trailers"),
+            false => headers.remove(b"te"),
+        }
+    }
+    for (name, value) in
+        [("x-forwarded-proto", "http"), ("x-request-id", "00000000-0000-4000-8000-000000000000")]
+    {
+        if headers.get(name.as_bytes()).is_none() {
+            headers.add(name.as_bytes(), value.as_bytes());
+        }
+    }
+    headers
+}
+
+/// A value as the codecs take it, without the spaces around it.
+pub(super) fn trimmed(value: &[u8]) -> &[u8] {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = value.iter().position(|byte| !is_space(byte)).unwrap_or(value.len());
+    let end = value.iter().rposition(|byte| !is_space(byte)).map_or(start, |last| last + 1);
+    value.get(start..end).unwrap_or_default()
+}
+
+/// Has fields pass over HTTP/1.1, where spaces around a value are no part of it: whoever reads it drops them (RFC 9112,
+/// section 5).
+pub(super) fn over_http1(fields: &mut [Header]) {
+    for (_, value) in fields {
+        if trimmed(value).len() < value.len() {
+            *value = trimmed(value).into();
+        }
+    }
+}
+
+/// Headers as an HTTP/2 client sends them, those of one name together, and the cookies that Envoy joins and puts behind
+/// them (RFC 9113, section 8.2.3).
+fn as_http2(fields: Vec<Header>) -> (Vec<Header>, Vec<u8>) {
+    let (cookies, others): (Vec<_>, Vec<_>) =
+        fields.into_iter().partition(|(name, _)| name.eq_ignore_ascii_case(b"cookie"));
+    let joined = cookies.iter().fold(Vec::new(), |mut joined, (_, cookie)| {
+        if !joined.is_empty() {
+            joined.extend_from_slice(b"; ");
+        }
+        joined.extend_from_slice(trimmed(cookie));
+        joined
+    });
+    (grouped(others), joined)
+}
+
+/// Fields with those of one name together.
+fn grouped(fields: Vec<Header>) -> Vec<Header> {
+    let mut together: Vec<Header> = Vec::new();
+    for (name, value) in fields {
+        match together.iter().rposition(|(other, _)| other.eq_ignore_ascii_case(&name)) {
+            Some(last) => together.insert(last + 1, (name, value)),
+            None => together.push((name, value)),
+        }
+    }
+    together
+}
+
+/// The trailers of a request, as the first filter gets them.
+pub(super) fn trailer_map(request: &Request) -> Map {
+    let mut trailers = Map::new();
+    let fields = match request.protocol {
+        Protocol::Http1 => request.trailers.clone(),
+        Protocol::Http2 => grouped(request.trailers.clone()),
+    };
+    for (name, value) in &fields {
+        trailers.add(name, trimmed(value));
+    }
+    trailers
+}
+
+/// Whether a name can be a header's (RFC 9110, section 5.6.2).
+pub(super) fn is_token(name: &[u8]) -> bool {
+    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !name.is_empty() && name.iter().all(is_token)
+}
