@@ -42,7 +42,7 @@ pub struct MockHost {
     entered: u32,
     effective: Option<u32>,
     pub(super) outgoing: Calls,
-    pub(super) log: Vec<LogLine>,
+    pub(crate) log: Vec<LogLine>,
     shared: Shared,
     /// Nanoseconds since [`START`].
     clock: u64,
@@ -54,6 +54,8 @@ pub struct MockHost {
     /// The host calls that were made, by name.
     pub(super) called: BTreeSet<&'static str>,
     pub(super) usage: Option<Usage>,
+    /// Functions that the module has called and this host does not have.
+    pub(crate) absent: Vec<String>,
 }
 
 /// When `proxy_on_tick` is due.
@@ -98,7 +100,7 @@ const ENVOYS_ALONE: [&[u8]; 8] = [
 
 #[allow(clippy::missing_errors_doc, reason = "every call answers as Envoy does, with a status of the ABI")]
 impl MockHost {
-    pub(super) fn new(gateway: Gateway, clusters: Vec<ServiceCluster>, shared: Shared) -> Self {
+    pub(crate) fn new(gateway: Gateway, clusters: Vec<ServiceCluster>, shared: Shared) -> Self {
         let vm = shared.data().another_vm();
         Self {
             gateway,
@@ -115,6 +117,7 @@ impl MockHost {
             calls: 0,
             called: BTreeSet::new(),
             usage: None,
+            absent: Vec::new(),
         }
     }
 
@@ -139,12 +142,12 @@ impl MockHost {
     }
 
     /// The configuration that a root reads from now on.
-    pub(super) fn configure_with(&mut self, configuration: Vec<u8>) {
+    pub(crate) fn configure_with(&mut self, configuration: Vec<u8>) {
         self.configuration = configuration;
     }
 
     /// A callback of this context begins.
-    pub(super) fn enter(&mut self, context: u32) {
+    pub(crate) fn enter(&mut self, context: u32) {
         self.entered = context;
         self.effective = None;
     }
@@ -526,6 +529,14 @@ impl MockHost {
         }
         self.effective = Some(context);
         Ok(())
+    }
+
+    /// A module calls a function that this host does not have.
+    pub(crate) fn missing(&mut self, name: &str) {
+        self.calls += 1;
+        if !self.absent.iter().any(|known| known == name) {
+            self.absent.push(name.into());
+        }
     }
 
     /// A call that this host does not have.

@@ -23,6 +23,7 @@ mod worker;
 pub use abi::{Answer, Entry, OnHttpCallResponse, OutgoingGrpc, OutgoingHttp, Status};
 pub use here::{Common, without_plugin};
 pub use mock::{MockHost, START};
+pub(crate) use shared::Shared;
 pub use worker::{VmHost, load};
 
 use self::context::Context;

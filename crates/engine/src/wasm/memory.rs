@@ -1,6 +1,6 @@
 //! A module's memory, as host calls read and write it.
 
-use wasmi::{Caller, Memory, TypedFunc};
+use wasmi::{Caller, Memory, StoreLimits, TypedFunc};
 
 use crate::host::{Answer, Status, VmHost};
 
@@ -10,6 +10,8 @@ pub(super) struct Guest {
     pub(super) memory: Option<Memory>,
     /// `proxy_on_memory_allocate`, or `malloc` in older modules.
     pub(super) allocate: Option<TypedFunc<i32, i32>>,
+    /// How much memory it may have.
+    pub(super) limits: StoreLimits,
 }
 
 /// A host call with the module that makes it.

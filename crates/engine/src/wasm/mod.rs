@@ -6,30 +6,111 @@
 
 mod imports;
 mod memory;
+mod missing;
+mod validate;
 mod vm;
 mod wasi;
 
-use std::path::{Path, PathBuf};
+use std::cell::RefCell;
+use std::fmt;
+use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::OnceLock;
 
 use anyhow::{Context, anyhow, bail};
-use wasmi::{CompilationMode, Config, Engine as Interpreter, ExternType};
+use wasmi::{CompilationMode, Config, Engine as Interpreter, ExternType, Store, StoreLimits};
 
-use crate::exchange::{PropertyNames, Setup};
+use self::memory::Guest;
+pub use self::missing::Import;
+pub use self::validate::{Rejected, every_error, validate};
+use crate::exchange::{Gateway, PropertyNames, Setup};
+use crate::host::{MockHost, Shared};
 use crate::{Engine, EngineName, Load, host};
 
 /// The name of a global, a 64-bit integer, in which a module may count its allocations: what `cargo xtask bench` adds
 /// to a copy of a module.
 pub const ALLOCATIONS: &str = "testkit_allocations";
 
+/// A compiled module.
+#[derive(Clone)]
+pub struct Module(wasmi::Module);
+
+/// Why bytes are not a plug-in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ModuleError {
+    /// They are not a valid module.
+    Invalid(String),
+    /// The module exports no ABI version that a gateway knows.
+    NoAbi,
+}
+
+impl fmt::Display for ModuleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(reason) => write!(f, "not a WebAssembly module: {reason}"),
+            Self::NoAbi => write!(f, "exports none of {}: no gateway loads it", VERSIONS.join(", ")),
+        }
+    }
+}
+
+impl std::error::Error for ModuleError {}
+
+impl Module {
+    /// Compiles a module.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are not a plug-in.
+    pub fn new(bytes: &[u8]) -> Result<Self, ModuleError> {
+        let mut config = Config::default();
+        // Translated at first use, a function would cost its first caller more.
+        config.consume_fuel(true).compilation_mode(CompilationMode::Eager);
+        let module = wasmi::Module::new(&Interpreter::new(&config), bytes);
+        let module = Self(module.map_err(|error| ModuleError::Invalid(error.to_string()))?);
+        if module.version().is_none() {
+            return Err(ModuleError::NoAbi);
+        }
+        Ok(module)
+    }
+
+    /// The functions that it imports and this host does not have: those of one gateway alone, such as Higress's calls to
+    /// Redis. They answer that they are not implemented.
+    #[must_use]
+    pub fn missing_imports(&self) -> Vec<Import> {
+        let host = MockHost::new(Gateway::default(), Vec::new(), Shared::default());
+        let host = Rc::new(RefCell::new(host));
+        let guest = Guest { host, memory: None, allocate: None, limits: StoreLimits::default() };
+        // Defining functions fails only where one is defined twice.
+        missing::of(&self.0, &mut Store::new(self.0.engine(), guest)).unwrap_or_default()
+    }
+
+    /// Whether it declares the ABI of Higress alone, which Envoy does not load.
+    #[must_use]
+    pub fn is_for_higress(&self) -> bool {
+        self.version() == Some(HIGRESS)
+    }
+
+    /// The ABI version that it exports.
+    fn version(&self) -> Option<&'static str> {
+        let exported = |version: &&&str| matches!(self.0.get_export(version), Some(ExternType::Func(_)));
+        VERSIONS.iter().find(exported).copied()
+    }
+}
+
+/// The ABI versions that Envoy 1.40 takes, and Higress's own.
+const VERSIONS: [&str; 4] =
+    ["proxy_abi_version_0_2_1", "proxy_abi_version_0_2_0", "proxy_abi_version_0_1_0", HIGRESS];
+const HIGRESS: &str = "proxy_abi_version_0_2_100";
+
 /// Runs one module.
 pub struct WasmEngine {
     /// Says where the module is.
     find: Box<dyn Fn() -> anyhow::Result<PathBuf> + Send + Sync>,
     /// Found, read and compiled at the first case.
-    module: OnceLock<Result<wasmi::Module, String>>,
+    module: OnceLock<Result<Module, String>>,
     /// The module as `cargo xtask build --gateway higress` makes it.
-    for_higress: OnceLock<Result<wasmi::Module, String>>,
+    for_higress: OnceLock<Result<Module, String>>,
 }
 
 impl WasmEngine {
@@ -39,10 +120,20 @@ impl WasmEngine {
         Self { find: Box::new(find), module: OnceLock::new(), for_higress: OnceLock::new() }
     }
 
-    fn module(&self, for_higress: bool) -> anyhow::Result<wasmi::Module> {
+    fn module(&self, for_higress: bool) -> anyhow::Result<Module> {
         let module = if for_higress { &self.for_higress } else { &self.module };
         let module = module.get_or_init(|| {
-            let module = (self.find)().and_then(|file| compile(&file, for_higress));
+            let module = (self.find)().and_then(|file| {
+                let shown = file.display();
+                let mut bytes = std::fs::read(&file).with_context(|| format!("{shown} cannot be read"))?;
+                if for_higress {
+                    let declared = abi::declare(&bytes, abi::Abi::Higress);
+                    if let Some(other) = declared.map_err(|error| anyhow!("{shown}: {error}"))? {
+                        bytes = other;
+                    }
+                }
+                Module::new(&bytes).with_context(|| shown.to_string())
+            });
             module.map_err(|error| format!("{error:#}"))
         });
         module.clone().map_err(|error| anyhow!(error))
@@ -55,52 +146,22 @@ impl Engine for WasmEngine {
     }
 
     fn load(&self, setup: &Setup) -> anyhow::Result<Load> {
-        let for_higress = setup.gateway.hold_headers && setup.gateway.names == PropertyNames::Higress;
-        let module = self.module(for_higress)?;
+        let higress = setup.gateway.names == PropertyNames::Higress;
+        let module = self.module(setup.gateway.hold_headers && higress)?;
         let mut setup = setup.clone();
-        if version(&module).is_some_and(|version| version == HIGRESS) {
-            if setup.gateway.names != PropertyNames::Higress {
+        if !higress {
+            if module.is_for_higress() {
                 bail!(
                     "the module exports {HIGRESS}, which Higress takes and Envoy does not: `names: higress`"
                 );
             }
-            // Such modules can hold headers, wherever they are loaded.
-            setup.gateway.hold_headers = true;
+            let missing: Vec<_> = module.missing_imports().iter().map(ToString::to_string).collect();
+            if !missing.is_empty() {
+                bail!("the module imports {}, which Envoy does not have", missing.join(", "));
+            }
         }
-        host::load(&setup, move |host| vm::start(&module, host))
+        // Such modules can hold headers, wherever they are loaded.
+        setup.gateway.hold_headers |= module.is_for_higress();
+        host::load(&setup, move |host| Ok(vm::start(&module.0, host)?))
     }
-}
-
-/// The ABI versions that Envoy 1.40 takes, and Higress's own.
-const VERSIONS: [&str; 4] =
-    ["proxy_abi_version_0_2_1", "proxy_abi_version_0_2_0", "proxy_abi_version_0_1_0", HIGRESS];
-const HIGRESS: &str = "proxy_abi_version_0_2_100";
-
-/// The version that a module exports.
-fn version(module: &wasmi::Module) -> Option<&'static str> {
-    let exported = |version: &&&str| {
-        let kind = module.get_export(version);
-        matches!(kind, Some(ExternType::Func(_)))
-    };
-    VERSIONS.iter().find(exported).copied()
-}
-
-fn compile(file: &Path, for_higress: bool) -> anyhow::Result<wasmi::Module> {
-    let shown = file.display();
-    let mut bytes = std::fs::read(file).with_context(|| format!("{shown} cannot be read"))?;
-    if for_higress {
-        let declared = abi::declare(&bytes, abi::Abi::Higress);
-        if let Some(other) = declared.map_err(|error| anyhow!("{shown} is no module: {error}"))? {
-            bytes = other;
-        }
-    }
-    let mut config = Config::default();
-    // Translated at first use, a function would cost its first caller more.
-    config.consume_fuel(true).compilation_mode(CompilationMode::Eager);
-    let module = wasmi::Module::new(&Interpreter::new(&config), &bytes)
-        .with_context(|| format!("{shown} is no module"))?;
-    if version(&module).is_none() {
-        bail!("{shown} exports none of {}: no gateway loads it", VERSIONS.join(", "));
-    }
-    Ok(module)
 }

@@ -1,23 +1,64 @@
 //! One VM: an instance of the module, and its exports as the entry points of a plug-in.
 //!
-//! A VM lives on a thread of its own, so its entry points are plain functions that find it there.
+//! A VM that serves requests lives on a thread of its own, so its entry points are plain functions that find it there.
 
 use std::cell::RefCell;
+use std::fmt;
 
-use anyhow::{Context, anyhow};
-use wasmi::{Instance, Linker, Module, Store, Val};
+use wasmi::{Linker, Module, Store, StoreLimits, StoreLimitsBuilder, TrapCode, Val};
 
-use super::ALLOCATIONS;
 use super::memory::Guest;
-use super::{imports, wasi};
+use super::{ALLOCATIONS, imports, missing, wasi};
 use crate::host::{Entry, VmHost};
 
-/// More than any case needs, so that what was used can be told from what is left.
-const FUEL: u64 = u64::MAX;
+/// How much a VM may use.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Instructions, in the interpreter's units.
+    pub(super) fuel: u64,
+    /// Bytes of memory.
+    pub(super) memory: usize,
+}
 
-struct Vm {
+impl Limits {
+    /// More than any case needs, so that what was used can be told from what is left.
+    pub(super) const NONE: Self = Self { fuel: u64::MAX, memory: usize::MAX };
+
+    fn store(self) -> StoreLimits {
+        StoreLimitsBuilder::new().memory_size(self.memory).build()
+    }
+}
+
+/// A call of an export that did not return.
+#[derive(Debug)]
+pub(super) struct Trap {
+    /// The export.
+    pub(super) export: String,
+    /// Why.
+    pub(super) reason: String,
+    /// Whether there were no instructions left.
+    pub(super) out_of_fuel: bool,
+}
+
+impl Trap {
+    fn new(export: &str, error: &wasmi::Error) -> Self {
+        let out_of_fuel = error.as_trap_code() == Some(TrapCode::OutOfFuel);
+        Self { export: export.into(), reason: error.to_string(), out_of_fuel }
+    }
+}
+
+impl fmt::Display for Trap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} trapped: {}", self.export, self.reason)
+    }
+}
+
+impl std::error::Error for Trap {}
+
+/// An instance of a module.
+pub(super) struct Vm {
     store: Store<Guest>,
-    instance: Instance,
+    instance: wasmi::Instance,
     host: VmHost,
 }
 
@@ -26,27 +67,70 @@ thread_local! {
 }
 
 /// Instantiates the module on this thread, and initialises it as Envoy does.
-pub(super) fn start(module: &Module, host: VmHost) -> anyhow::Result<Entry> {
-    let guest = Guest { host: host.clone(), memory: None, allocate: None };
-    let mut store = Store::new(module.engine(), guest);
-    store.set_fuel(FUEL).map_err(|error| anyhow!("{error}"))?;
-    let mut linker = Linker::new(module.engine());
-    imports::define(&mut linker)?;
-    wasi::define(&mut linker, &mut store, module)?;
-    let instance = linker.instantiate_and_start(&mut store, module).context("the module cannot be loaded")?;
-    store.data_mut().memory = instance.get_memory(&store, "memory");
-    let allocate = ["proxy_on_memory_allocate", "malloc"].into_iter();
-    let allocate = allocate.filter_map(|name| instance.get_typed_func(&store, name).ok()).next();
-    store.data_mut().allocate = allocate;
-    VM.set(Some(Vm { store, instance, host }));
-    // A library has the one, a program the other.
-    for name in ["_initialize", "_start"] {
-        if has(name) {
-            call(name, &[]);
-            break;
-        }
-    }
+pub(super) fn start(module: &Module, host: VmHost) -> Result<Entry, Trap> {
+    VM.set(Some(Vm::start(module, host, Limits::NONE)?));
     Ok(entry())
+}
+
+impl Vm {
+    /// Instantiates a module, and initialises it as Envoy does. What it imports and this host does not have answers that it
+    /// is not implemented.
+    pub(super) fn start(module: &Module, host: VmHost, limits: Limits) -> Result<Self, Trap> {
+        let failed = |error: &wasmi::Error| Trap::new("instantiation", error);
+        let guest = Guest { host: host.clone(), memory: None, allocate: None, limits: limits.store() };
+        let mut store = Store::new(module.engine(), guest);
+        store.limiter(|guest| &mut guest.limits);
+        store.set_fuel(limits.fuel).map_err(|error| failed(&error))?;
+        let mut linker = Linker::new(module.engine());
+        imports::define(&mut linker).map_err(|error| failed(&error))?;
+        wasi::define(&mut linker, &mut store, module).map_err(|error| failed(&error))?;
+        missing::define(&mut linker, &mut store, module).map_err(|error| failed(&error))?;
+        let instance = linker.instantiate_and_start(&mut store, module).map_err(|error| failed(&error))?;
+        store.data_mut().memory = instance.get_memory(&store, "memory");
+        let allocate = ["proxy_on_memory_allocate", "malloc"].into_iter();
+        let allocate = allocate.filter_map(|name| instance.get_typed_func(&store, name).ok()).next();
+        store.data_mut().allocate = allocate;
+        let mut vm = Self { store, instance, host };
+        // A library has the one, a program the other.
+        let start = ["_initialize", "_start"].into_iter().find(|name| vm.has(name));
+        if let Some(start) = start {
+            vm.call(start, &[])?;
+        }
+        Ok(vm)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.instance.get_func(&self.store, name).is_some()
+    }
+
+    /// Calls an export, with as many arguments as it takes: older ABIs have fewer. Nothing when it is not there, or
+    /// returns nothing.
+    pub(super) fn call(&mut self, name: &str, arguments: &[u32]) -> Result<Option<u32>, Trap> {
+        let Self { store, instance, host } = self;
+        let Some(function) = instance.get_func(&*store, name) else { return Ok(None) };
+        let kind = function.ty(&*store);
+        let arguments: Vec<Val> = arguments
+            .iter()
+            .take(kind.params().len())
+            .map(|argument| Val::I32(argument.cast_signed()))
+            .collect();
+        let mut results = vec![Val::I32(0); kind.results().len()];
+        let before = store.get_fuel().unwrap_or_default();
+        let called = function.call(&mut *store, &arguments, &mut results);
+        let used = before - store.get_fuel().unwrap_or_default();
+        let memory = store.data().memory.map_or(0, |memory| memory.size(&*store));
+        let allocations =
+            instance.get_global(&*store, ALLOCATIONS).and_then(|count| match count.get(&*store) {
+                Val::I64(count) => Some(count.cast_unsigned()),
+                _ => None,
+            });
+        host.borrow_mut().used(used, memory, allocations);
+        called.map_err(|error| Trap::new(name, &error))?;
+        Ok(match results.first() {
+            Some(Val::I32(result)) => Some(result.cast_unsigned()),
+            _ => None,
+        })
+    }
 }
 
 /// The entry points that the module exports.
@@ -87,7 +171,7 @@ fn configure(root: u32, size: usize) -> bool {
         && is_true(call("proxy_on_configure", &[root, number(size)]))
 }
 
-fn is_true(result: Option<u32>) -> bool {
+pub(super) fn is_true(result: Option<u32>) -> bool {
     result != Some(0)
 }
 
@@ -104,38 +188,13 @@ fn number(argument: impl TryInto<u32>) -> u32 {
 }
 
 fn has(name: &str) -> bool {
-    VM.with_borrow(|vm| vm.as_ref().is_some_and(|vm| vm.instance.get_func(&vm.store, name).is_some()))
+    VM.with_borrow(|vm| vm.as_ref().is_some_and(|vm| vm.has(name)))
 }
 
-/// Calls an export, with as many arguments as it takes: older ABIs have fewer. Nothing when it is not there, or
-/// returns nothing. A trap ends the thread, as a panic of the native engine does.
+/// Calls an export of the VM of this thread. A trap ends the thread, as a panic of the native engine does.
 fn call(name: &str, arguments: &[u32]) -> Option<u32> {
-    VM.with_borrow_mut(|vm| {
-        let Vm { store, instance, host } = vm.as_mut()?;
-        let function = instance.get_func(&*store, name)?;
-        let kind = function.ty(&*store);
-        let arguments: Vec<Val> = arguments
-            .iter()
-            .take(kind.params().len())
-            .map(|argument| Val::I32(argument.cast_signed()))
-            .collect();
-        let mut results = vec![Val::I32(0); kind.results().len()];
-        let before = store.get_fuel().unwrap_or_default();
-        let called = function.call(&mut *store, &arguments, &mut results);
-        let used = before - store.get_fuel().unwrap_or_default();
-        let memory = store.data().memory.map_or(0, |memory| memory.size(&*store));
-        let allocations =
-            instance.get_global(&*store, ALLOCATIONS).and_then(|count| match count.get(&*store) {
-                Val::I64(count) => Some(count.cast_unsigned()),
-                _ => None,
-            });
-        host.borrow_mut().used(used, memory, allocations);
-        if let Err(error) = called {
-            std::panic::resume_unwind(Box::new(format!("{name} trapped: {error}")));
-        }
-        match results.first() {
-            Some(Val::I32(result)) => Some(result.cast_unsigned()),
-            _ => None,
-        }
+    VM.with_borrow_mut(|vm| match vm.as_mut()?.call(name, arguments) {
+        Ok(result) => result,
+        Err(trap) => std::panic::resume_unwind(Box::new(trap.to_string())),
     })
 }

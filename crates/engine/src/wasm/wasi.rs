@@ -1,6 +1,5 @@
 //! WASI's functions (preview 1), as far as Envoy has them: a clock, randomness, what is printed, and nothing of files.
 
-use anyhow::Context;
 use wasmi::{Caller, ExternType, Func, Linker, Module, Store, Val};
 
 use super::memory::{Call, Guest, passed, store};
@@ -22,7 +21,7 @@ pub(super) fn define(
     linker: &mut Linker<Guest>,
     context: &mut Store<Guest>,
     module: &Module,
-) -> anyhow::Result<()> {
+) -> Result<(), wasmi::Error> {
     // What works takes the place of what does not, and some modules import a function twice.
     linker.allow_shadowing(true);
     for import in module.imports().filter(|import| MODULES.contains(&import.module())) {
@@ -31,7 +30,7 @@ pub(super) fn define(
             results.iter_mut().for_each(|result| *result = Val::I32(NOT_SUPPORTED));
             Ok(())
         });
-        linker.define(import.module(), import.name(), unsupported).context("defining WASI")?;
+        linker.define(import.module(), import.name(), unsupported)?;
     }
     for name in MODULES {
         linker.func_wrap(name, "fd_write", fd_write)?;
