@@ -2,27 +2,31 @@
 //! saw must be the same.
 //!
 //! Requests are those of the [scenarios](super::Scenario), in blocks of one configuration each: a block has a VM and an
-//! Envoy of its own, so that what a plug-in remembers is the same in both. A difference counts if it is there again when
-//! the block is repeated: in Envoy time passes.
+//! Envoy of its own, so that what a plug-in remembers is the same in both. Several blocks run at once. A difference counts
+//! if it is there again when the block is repeated: in Envoy time passes.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, anyhow, bail};
 
-use super::material::Material;
+use super::material::{Material, is_open_ended};
 use super::scenario::Scenario;
 use super::{Bounds, Finding};
-use engine::Shown;
-use engine::exchange::{Header, Request, Setup, Time, Upstream};
-use engine::Random;
 use crate::envoy::EnvoyEngine;
-use engine::outcome::{Answer, Outcome, UpstreamRequest};
 use crate::{Engine, Load, Loaded};
+use engine::Random;
+use engine::Shown;
+use engine::exchange::{Header, Protocol, Request, Setup, Time, Upstream};
+use engine::outcome::{Answer, Outcome, UpstreamRequest};
 
-/// How many scenarios have one configuration.
-const BLOCK: usize = 100;
+/// How many scenarios have one configuration: few, so that every case has its turn soon.
+const BLOCK: usize = 40;
+
+/// How many blocks go on at once. Most of the time each waits for Envoy, or for its log.
+const LANES: usize = 8;
 
 /// The longest input, in bytes.
 const LONGEST: usize = 600;
@@ -44,6 +48,15 @@ pub struct Compared {
     pub not_repeated: u64,
     /// Where the differences are written down.
     pub findings: Vec<PathBuf>,
+}
+
+impl Compared {
+    fn add(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.not_compared += other.not_compared;
+        self.not_repeated += other.not_repeated;
+        self.findings.extend(other.findings);
+    }
 }
 
 impl fmt::Display for Compared {
@@ -69,48 +82,105 @@ pub fn against(
     bounds: Bounds,
     findings: &Path,
 ) -> anyhow::Result<Compared> {
-    let materials = Material::read(&directory.join("tests/cases.yaml"))?.one_by_one();
+    let materials = Material::with_open_ended(&directory.join("tests/cases.yaml"))?.one_by_one();
     if materials.is_empty() {
         bail!("no case of {plugin} runs in Envoy: write one");
     }
-    let mut random = Random::new(seed);
-    let mut compared = Compared::default();
-    let (start, mut reported) = (Instant::now(), Instant::now());
-    let mut turn = 0;
-    loop {
-        let material = materials.get(turn % materials.len()).context("there is a case")?;
-        turn += 1;
-        let mut block = Block { plugin, mock, module, material, sent: Vec::new() };
-        let Some(mut pair) = block.start()? else { continue };
+    let start = Instant::now();
+    let progress = Progress { compared: Compared::default(), reported: start };
+    let blocks = Mutex::new((0, Random::new(seed)));
+    let work =
+        Work { plugin, mock, module, materials, bounds, findings, blocks, progress: progress.into(), start };
+    std::thread::scope(|scope| {
+        let lanes: Vec<_> = (0..LANES).map(|_| scope.spawn(|| work.lane())).collect();
+        let ended =
+            lanes.into_iter().map(|lane| lane.join().unwrap_or_else(|_| bail!("a thread has panicked")));
+        ended.collect::<anyhow::Result<Vec<()>>>()
+    })?;
+    Ok(work.progress.into_inner().unwrap_or_else(PoisonError::into_inner).compared)
+}
+
+/// A comparison, which several threads share: each takes the next block when it is done with one.
+struct Work<'w> {
+    plugin: &'w str,
+    mock: &'w dyn Engine,
+    module: &'w Path,
+    materials: Vec<Material>,
+    bounds: Bounds,
+    findings: &'w Path,
+    /// The number of the next block, and where its seed comes from.
+    blocks: Mutex<(usize, Random)>,
+    progress: Mutex<Progress>,
+    start: Instant,
+}
+
+struct Progress {
+    compared: Compared,
+    reported: Instant,
+}
+
+impl Work<'_> {
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn goes_on(&self) -> bool {
+        let compared = &self.progress().compared;
+        self.bounds.runs.is_none_or(|runs| compared.requests < runs)
+            && self.bounds.time.is_none_or(|time| self.start.elapsed() < time)
+            && compared.findings.len() < ENOUGH
+    }
+
+    /// Works off blocks until there has been enough.
+    fn lane(&self) -> anyhow::Result<()> {
+        while self.goes_on() {
+            let (turn, seed) = {
+                let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+                let (turn, random) = &mut *blocks;
+                *turn += 1;
+                (*turn - 1, random.number())
+            };
+            let material = self.materials.get(turn % self.materials.len()).context("there is a case")?;
+            let Self { plugin, mock, module, .. } = *self;
+            self.block(Block { plugin, mock, module, material, sent: Vec::new() }, seed)?;
+        }
+        Ok(())
+    }
+
+    fn block(&self, mut block: Block<'_>, seed: u64) -> anyhow::Result<()> {
+        let Some(mut pair) = block.start()? else { return Ok(()) };
+        let mut random = Random::new(seed);
         for _ in 0..BLOCK {
-            let goes_on = bounds.runs.is_none_or(|runs| compared.requests < runs)
-                && bounds.time.is_none_or(|time| start.elapsed() < time)
-                && compared.findings.len() < ENOUGH;
-            if !goes_on {
-                return Ok(compared);
+            if !self.goes_on() {
+                return Ok(());
             }
             let size = random.below(LONGEST);
             let bytes = random.bytes(size);
-            match block.scenario(&mut pair, &bytes, &mut compared)? {
-                None => {}
-                Some(difference) if block.repeats()? => {
-                    let scenario = Scenario::read(&bytes, material);
-                    let finding = Finding::new(&bytes, &scenario, material, &anyhow!(difference));
-                    let file = finding.save(findings)?;
+            let mut compared = Compared::default();
+            let difference = block.scenario(&mut pair, &bytes, &mut compared)?;
+            let over = difference.is_some();
+            if let Some(difference) = difference {
+                if block.repeats()? {
+                    let scenario = Scenario::read(&bytes, block.material);
+                    let finding = Finding::new(&bytes, &scenario, block.material, &anyhow!(difference));
+                    let file = finding.save(self.findings)?;
                     eprintln!("found {}: {finding}", file.display());
                     compared.findings.push(file);
-                    break;
-                }
-                Some(_) => {
+                } else {
                     compared.not_repeated += 1;
-                    break;
                 }
             }
-            if reported.elapsed() > REPORTED {
-                reported = Instant::now();
-                eprintln!("{:.0} s: {compared}", start.elapsed().as_secs_f64());
+            let mut progress = self.progress();
+            progress.compared.add(compared);
+            if progress.reported.elapsed() > REPORTED {
+                progress.reported = Instant::now();
+                eprintln!("{:.0} s: {}", self.start.elapsed().as_secs_f64(), progress.compared);
+            }
+            if over {
+                return Ok(());
             }
         }
+        Ok(())
     }
 }
 
@@ -128,6 +198,8 @@ struct Block<'b> {
 struct Pair {
     mock: Box<dyn Loaded>,
     envoy: Box<dyn Loaded>,
+    /// Whether the upstream speaks HTTP/2.
+    http2: bool,
     /// Envoy ends with it.
     _engine: EnvoyEngine,
 }
@@ -142,7 +214,10 @@ impl Block<'_> {
         let setup = self.setup()?;
         let engine = EnvoyEngine::new(self.plugin, self.module.into());
         match (self.mock.load(setup)?, engine.load(setup)?) {
-            (Load::Loaded(mock), Load::Loaded(envoy)) => Ok(Some(Pair { mock, envoy, _engine: engine })),
+            (Load::Loaded(mock), Load::Loaded(envoy)) => {
+                let http2 = setup.gateway.upstream_protocol == Protocol::Http2;
+                Ok(Some(Pair { mock, envoy, http2, _engine: engine }))
+            }
             (Load::Refused { .. }, Load::Refused { .. }) => Ok(None),
             _ => bail!("the mock host and Envoy do not agree on a configuration: {:?}", setup.configuration),
         }
@@ -159,7 +234,11 @@ impl Block<'_> {
         if scenario.own_configuration {
             return Ok(None);
         }
-        for request in scenario.requests.into_iter().flat_map(|pair| [pair.whole, pair.cut]) {
+        let both = scenario.requests.into_iter().flat_map(|pair| {
+            let cut = Some(pair.cut).filter(|_| !is_open_ended(&pair.whole));
+            [Some(pair.whole), cut].into_iter().flatten()
+        });
+        for request in both {
             // Nobody can tell how much of what a client sends is read when it goes away.
             if request.reset_after.is_some() || request.reset_when_called.is_some() {
                 continue;
@@ -191,6 +270,14 @@ impl Block<'_> {
 }
 
 impl Pair {
+    /// Whether the upstream's HTTP/2 has refused what Envoy has sent: a library's takes less.
+    fn is_refused_by_library(&self, outcome: &Outcome) -> bool {
+        let details = outcome.details.as_deref().unwrap_or_default();
+        self.http2
+            && outcome.upstream.is_none()
+            && details.starts_with("upstream_reset_before_response_started")
+    }
+
     /// Sends a request through both: nothing where no filter of Envoy's saw it, or else what is different.
     fn exchange(
         &mut self,
@@ -200,7 +287,7 @@ impl Pair {
         // What no client can send is no request.
         let time = now();
         let Ok(envoy) = self.envoy.exchange(request, upstream) else { return Ok(None) };
-        if is_refused_early(&envoy) {
+        if is_refused_early(&envoy) || self.is_refused_by_library(&envoy) {
             return Ok(None);
         }
         let request = Request { time, ..request.clone() };
@@ -242,6 +329,7 @@ fn same(request: &Request, mock: &Outcome, envoy: &Outcome) -> Result<(), String
             upstream(envoy.upstream.as_ref(), request),
         ),
         ("the details", format!("{:?}", mock.details), format!("{:?}", envoy.details)),
+        ("the talk", stalled(mock), stalled(envoy)),
         ("the calls", calls(mock, request), calls(envoy, request)),
         ("the counters", format!("{:?}", counted(mock)), format!("{:?}", counted(envoy))),
     ];
@@ -250,6 +338,14 @@ fn same(request: &Request, mock: &Outcome, envoy: &Outcome) -> Result<(), String
         differences += &format!("{what} differs\n  mock  {mock}\n  Envoy {envoy}\n");
     }
     if differences.is_empty() { Ok(()) } else { Err(differences) }
+}
+
+/// The step at which a talk has stopped.
+fn stalled(outcome: &Outcome) -> String {
+    outcome
+        .stalled
+        .as_ref()
+        .map_or_else(|| "to its end".into(), |stall| format!("stalled at step {}", stall.step))
 }
 
 fn counted(outcome: &Outcome) -> Vec<(&String, &u64)> {

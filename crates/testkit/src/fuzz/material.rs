@@ -7,7 +7,7 @@ use anyhow::bail;
 
 use crate::case::{self, Then};
 use crate::{ByteString, EngineName};
-use engine::exchange::{Protocol, Request, Setup, Upstream};
+use engine::exchange::{Request, Setup, Upstream};
 
 /// A case that serves requests.
 pub(super) struct Served {
@@ -53,7 +53,17 @@ const EDGES: [&[u8]; 22] = [
 ];
 
 impl Material {
+    /// Reads a plug-in's cases, without the requests that stay open: these have no end that could be looked at.
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
+        Self::with(path, |request| !is_open_ended(request))
+    }
+
+    /// Reads a plug-in's cases, talks and upgrades included.
+    pub(super) fn with_open_ended(path: &Path) -> anyhow::Result<Self> {
+        Self::with(path, |_| true)
+    }
+
+    fn with(path: &Path, wanted: impl Fn(&Request) -> bool) -> anyhow::Result<Self> {
         let mut words: BTreeSet<Vec<u8>> = EDGES.iter().map(|word| word.to_vec()).collect();
         let mut cases = Vec::new();
         for case in case::load(path)? {
@@ -67,12 +77,17 @@ impl Material {
             }
             // The clock of a case is part of what it says, and of nothing that is looked at here.
             let in_envoy = !case.skip.contains_key(&EngineName::Envoy);
-            // What stays open has no end that could be looked at.
-            let requests =
-                requests.into_iter().filter(|request| request.talk.is_empty() && !request.is_upgrade());
-            let requests = requests.map(|request| shortened(request.sent)).collect();
             let mut upstream = case.upstream;
             shorten(&mut upstream.body);
+            let requests = requests.into_iter().map(|request| {
+                let mut request = shortened(request.sent);
+                // An upstream that echoes, or does not end, is one of these requests alone.
+                if is_open_ended(&request) && request.upstream.is_none() {
+                    request.upstream = Some(upstream.clone());
+                }
+                request
+            });
+            let requests = requests.filter(&wanted).collect();
             (upstream.echo, upstream.open) = (false, false);
             cases.push(Served { name: case.name, setup: case.setup, upstream, requests, in_envoy });
         }
@@ -87,12 +102,14 @@ impl Material {
     /// The cases that Envoy can run, each with all the words.
     pub(super) fn one_by_one(self) -> Vec<Self> {
         let Self { cases, words } = self;
-        // The upstream's HTTP/2 is a library's, which takes less than Envoy sends.
-        let comparable =
-            |case: &Served| case.in_envoy && case.setup.gateway.upstream_protocol == Protocol::Http1;
-        let in_envoy = cases.into_iter().filter(comparable);
+        let in_envoy = cases.into_iter().filter(|case| case.in_envoy);
         in_envoy.map(|case| Self { cases: vec![case], words: words.clone() }).collect()
     }
+}
+
+/// Whether a request stays open while both sides talk, or is an upgrade.
+pub(super) fn is_open_ended(request: &Request) -> bool {
+    !request.talk.is_empty() || request.is_upgrade()
 }
 
 /// What is sent is short, so that much can be sent.
