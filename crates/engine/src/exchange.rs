@@ -21,4 +21,6 @@ pub struct Setup {
     pub gateway: Gateway,
     /// The clusters of the services that it can call.
     pub services: Vec<ServiceCluster>,
+    /// Whether other configurations follow, so that the gateway has to take them while it runs.
+    pub reconfigured: bool,
 }

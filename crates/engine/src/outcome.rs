@@ -27,6 +27,8 @@ pub struct Outcome {
     pub host_calls: Option<u64>,
     /// Whether the plug-in has closed the stream itself.
     pub closed: bool,
+    /// How many other configurations the plug-in has accepted at random meanwhile.
+    pub reconfigured: usize,
     /// The names of the plug-in's host calls since its VM began, where the engine sees them.
     pub called: BTreeSet<&'static str>,
     /// Contexts of streams and open calls that the plug-in still has after the request, where the engine knows it.

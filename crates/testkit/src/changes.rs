@@ -19,8 +19,8 @@ use std::fmt;
 
 use serde_json::Value;
 
-use engine::Shown;
 use crate::case::Header;
+use engine::Shown;
 use engine::outcome::{Outcome, UpstreamRequest};
 
 /// Says by name whether a header may be changed.

@@ -10,6 +10,7 @@ mod fields;
 mod grpc;
 mod interleave;
 mod pool;
+mod running;
 mod service;
 mod upstream;
 mod wire;
@@ -20,13 +21,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use gateway::{AccessLine, Bootstrap, Cluster, Mark, Process, Route, StartError, Wasm};
+use gateway::{AccessLine, Bootstrap, Cluster, Mark, Route, StartError, Wasm};
 use tokio::runtime::Runtime;
 
+use crate::{Engine, EngineName, Load, Loaded};
 use engine::exchange::{LogLevel, Order, Protocol, Request, Setup, Upstream};
 use engine::outcome::{LogLine, Outcome};
-use crate::{Engine, EngineName, Load, Loaded};
 use pool::{Lease, Pool};
+use running::RunningGateway;
 use service::Services;
 use upstream::{Pace, UpstreamServer};
 
@@ -82,6 +84,7 @@ impl Engine for EnvoyEngine {
             self.running.borrow(setup, || Running::start(binary, &self.plugin, Some(&self.module), setup));
         match started {
             Ok(running) => {
+                running.gateway.restore()?;
                 let counters_before = running.counters()?;
                 Ok(Load::Loaded(Box::new(LoadedEnvoy { running, counters_before })))
             }
@@ -92,7 +95,8 @@ impl Engine for EnvoyEngine {
 
     fn without_plugin(&self, setup: &Setup) -> anyhow::Result<Box<dyn Loaded>> {
         let binary = self.binary()?;
-        let setup = Setup { configuration: None, services: Vec::new(), ..setup.clone() };
+        let gateway = setup.gateway.clone();
+        let setup = Setup { gateway, ..Setup::default() };
         match self.plain.borrow(&setup, || Running::start(binary, &self.plugin, None, &setup)) {
             Ok(running) => Ok(Box::new(LoadedEnvoy { running, counters_before: BTreeMap::new() })),
             Err(NotRunning::Refused(_)) => bail!("Envoy refuses a configuration without any plug-in"),
@@ -103,7 +107,7 @@ impl Engine for EnvoyEngine {
 
 /// One Envoy, its upstream and its services.
 struct Running {
-    process: Process,
+    gateway: RunningGateway,
     plugin: String,
     /// The name of the upstream's cluster.
     cluster: String,
@@ -153,10 +157,10 @@ impl Running {
             workers: setup.gateway.workers,
             ..Bootstrap::new(wasm.into_iter().collect(), vec![Route::all(route, cluster)], clusters)
         };
-        match Process::start(binary, &bootstrap, level(setup.gateway.log_level)) {
-            Ok(process) => {
+        match RunningGateway::start(binary, bootstrap, level(setup.gateway.log_level), setup.reconfigured) {
+            Ok(gateway) => {
                 let (plugin, cluster) = (plugin.into(), cluster.clone());
-                Ok(Self { process, plugin, cluster, upstream, services: services.into(), runtime })
+                Ok(Self { gateway, plugin, cluster, upstream, services: services.into(), runtime })
             }
             Err(StartError::Refused { log }) => Err(NotRunning::Refused(of_plugin(&log, plugin))),
             Err(error) => Err(error.into()),
@@ -164,7 +168,7 @@ impl Running {
     }
 
     async fn exchange(&self, request: &Request, upstream: &Upstream) -> anyhow::Result<Outcome> {
-        let (log, access) = (self.process.log_mark()?, self.process.access_mark()?);
+        let (log, access) = (self.gateway.process().log_mark()?, self.gateway.process().access_mark()?);
         let stays_open = upstream.echo || upstream.open || !request.talk.is_empty() || request.is_upgrade();
         let breaks_off = (upstream.reset_after.is_some() || request.until_end) && !stays_open;
         let pace = breaks_off.then(Arc::<Pace>::default);
@@ -178,8 +182,9 @@ impl Running {
             }
         };
         let head_came = || pace.iter().for_each(|pace| pace.head_came.notify_one());
+        let process = self.gateway.process();
         let exchanged = tokio::select! {
-            exchanged = client::send(&self.process, request, gone, &head_came) => exchanged?,
+            exchanged = client::send(&process, request, gone, &head_came) => exchanged?,
             error = self.watch_answer(request, upstream, pace.as_deref()) => return Err(error),
         };
         let line = self.access_line(&exchanged.client.to_string(), access).await?;
@@ -193,7 +198,7 @@ impl Running {
             upstream: seen.pop(),
             calls: services.calls(),
             details: line.map(|line| line.details).filter(|details| !details.is_empty()),
-            log: of_plugin(&self.process.log_since(log)?, &self.plugin),
+            log: of_plugin(&self.gateway.process().log_since(log)?, &self.plugin),
             counters: self.counters()?,
             ..Outcome::default()
         })
@@ -208,7 +213,7 @@ impl Running {
     ) -> anyhow::Error {
         let Some(pace) = pace else { return std::future::pending().await };
         let sent = upstream::encode(upstream, *request.method == *b"HEAD").concat().len() as u64;
-        let read = || self.process.bytes_read_from(&self.cluster);
+        let read = || self.gateway.process().bytes_read_from(&self.cluster);
         let all = match read() {
             Ok(before) => before + sent,
             Err(error) => return error.into(),
@@ -229,7 +234,7 @@ impl Running {
     async fn access_line(&self, client: &str, mut mark: Mark) -> anyhow::Result<Option<AccessLine>> {
         let search = async {
             loop {
-                let (lines, after) = self.process.access_since(mark)?;
+                let (lines, after) = self.gateway.process().access_since(mark)?;
                 if let Some(line) = lines.into_iter().find(|line| line.client == client) {
                     return anyhow::Ok(line);
                 }
@@ -241,7 +246,8 @@ impl Running {
     }
 
     fn counters(&self) -> anyhow::Result<BTreeMap<String, u64>> {
-        let counters = self.process.plugin_counters().context("Envoy's admin interface does not answer")?;
+        let counters =
+            self.gateway.process().plugin_counters().context("Envoy's admin interface does not answer")?;
         Ok(counters.into_iter().collect())
     }
 }
@@ -292,9 +298,9 @@ struct LoadedEnvoy {
 impl Loaded for LoadedEnvoy {
     fn exchange(&mut self, request: &Request, upstream: &Upstream) -> anyhow::Result<Outcome> {
         let running = &*self.running;
-        let start = running.process.log_mark()?;
+        let start = running.gateway.process().log_mark()?;
         let mut outcome = running.runtime.block_on(running.exchange(request, upstream)).map_err(|error| {
-            let log = running.process.log_since(start).unwrap_or_default();
+            let log = running.gateway.process().log_since(start).unwrap_or_default();
             let log: Vec<_> = log.iter().map(|line| format!("\n  {line}")).collect();
             anyhow!("{error:#}; Envoy's log{}", log.concat())
         })?;
@@ -329,7 +335,7 @@ impl Loaded for LoadedEnvoy {
         running.upstream.answer_with(upstream, None);
         running.runtime.block_on(async {
             running.services.lock().await.behave(&request.services).await?;
-            client::send_at_once(&running.process, request, times, connections).await
+            client::send_at_once(&running.gateway.process(), request, times, connections).await
         })
     }
 }

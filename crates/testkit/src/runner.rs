@@ -14,12 +14,12 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use self::counts::{Cost, Ledger};
 use self::faults::Breadth;
-use engine::Shown;
 use crate::case::{Case, Expect, Order, Request, Stage, Then, Upstream};
 use crate::envoy::EnvoyEngine;
-use engine::outcome::Outcome;
 use crate::wasm::WasmEngine;
 use crate::{Declare, Engine, EngineName, Load, Loaded, case, check, check_refused, cuts, exchange};
+use engine::Shown;
+use engine::outcome::Outcome;
 
 /// Which engines run, separated by commas; without it, the two that need no gateway.
 const ENGINES: &str = "PORTCULLIS_ENGINES";

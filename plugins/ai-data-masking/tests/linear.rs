@@ -18,7 +18,7 @@ const AFFORDABLE: u64 = 200_000_000;
 fn instructions(config: &Value, request: &Request, upstream: &Upstream) -> u64 {
     let engine = testkit::interpreter(env!("CARGO_MANIFEST_DIR"), env!("CARGO_PKG_NAME"));
     let gateway = Gateway { buffer_limit: 64 << 20, ..Gateway::default() };
-    let setup = Setup { configuration: Some(config.to_string()), gateway, services: Vec::new() };
+    let setup = Setup { configuration: Some(config.to_string()), gateway, ..Setup::default() };
     let Load::Loaded(mut loaded) = engine.load(&setup).unwrap() else { panic!("{config} is refused") };
     let outcome = loaded.exchange(request, upstream).unwrap();
     assert_eq!(outcome.answer.unwrap().status, 200, "{config}");

@@ -13,7 +13,12 @@ pub enum Order {
     /// In this one.
     Events(Vec<Event>),
     /// In one that follows from a number. Requests begin in their order; all else comes in any.
-    Random(u64),
+    Random {
+        /// The number.
+        seed: u64,
+        /// Configurations that the gateway gets at some time, whether the plug-in accepts them or not.
+        changes: Vec<Option<String>>,
+    },
 }
 
 /// One event of an interleaving.

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use anyhow::bail;
 use super::abi::Entry;
 use super::mock::MockHost;
 use super::shared::Shared;
@@ -15,6 +14,7 @@ use super::worker::VmHost;
 use crate::exchange::{Order, Request, Setup, Upstream};
 use crate::outcome::Outcome;
 use crate::{Load, Loaded};
+use anyhow::bail;
 
 /// What the roots of a VM have in common.
 #[derive(Clone)]

@@ -8,8 +8,8 @@ use super::calls::Arrival;
 use super::stream::{Phase, Stream};
 use super::vm::{Before, Vm};
 use crate::exchange::{Event, Happening, Order, Request, Step, Upstream, request_steps, response_steps};
-use crate::random::Random;
 use crate::outcome::Outcome;
+use crate::random::Random;
 
 /// More than any interleaving has, so that work in the background that never rests ends too.
 const MOST_ANSWERS: usize = 10_000;
@@ -18,6 +18,8 @@ const MOST_ANSWERS: usize = 10_000;
 struct Interleaving<'v> {
     vm: &'v Vm,
     exchanges: Vec<Exchange<'v>>,
+    /// How many other configurations were accepted.
+    reconfigured: usize,
 }
 
 /// One of them.
@@ -47,7 +49,7 @@ impl Vm {
         self.retire(&[]);
         let held: BTreeSet<String> = match order {
             Order::Events(events) => events.iter().filter_map(Event::cluster).map(str::to_owned).collect(),
-            Order::Random(_) => BTreeSet::new(),
+            Order::Random { .. } => BTreeSet::new(),
         };
         let before = self.begin(held);
         let exchanges = requests.iter().enumerate().map(|(index, (request, upstream))| {
@@ -56,15 +58,15 @@ impl Vm {
                     let own: Vec<_> = events.iter().filter_map(|event| event.step_of(index)).collect();
                     own.into_iter().partition(|step| !step.is_of_answer())
                 }
-                Order::Random(_) => (request_steps(request), response_steps(request, upstream)),
+                Order::Random { .. } => (request_steps(request), response_steps(request, upstream)),
             };
             Exchange { request, upstream, steps, answer, stream: None, context: 0, outcome: None }
         });
-        let mut interleaving = Interleaving { vm: self, exchanges: exchanges.collect() };
+        let mut interleaving = Interleaving { vm: self, exchanges: exchanges.collect(), reconfigured: 0 };
         let happened = match order {
             Order::Events(events) => interleaving.in_order(events),
-            Order::Random(seed) => {
-                interleaving.at_random(*seed);
+            Order::Random { seed, changes } => {
+                interleaving.at_random(*seed, changes);
                 Ok(())
             }
         };
@@ -105,8 +107,9 @@ impl Interleaving<'_> {
     }
 
     /// Requests begin in their order, so that a plug-in which counts them counts alike; all else comes in any.
-    fn at_random(&mut self, seed: u64) {
+    fn at_random(&mut self, seed: u64, changes: &[Option<String>]) {
         let mut random = Random::new(seed);
+        let mut changes = changes.iter();
         let mut left: Vec<VecDeque<Step>> = Vec::new();
         for exchange in &self.exchanges {
             left.push(exchange.steps.iter().chain(&exchange.answer).copied().collect());
@@ -124,11 +127,17 @@ impl Interleaving<'_> {
                 ready.extend(next.map(|step| (index, *step)));
             }
             let pending = self.vm.host.borrow().outgoing.pending();
-            if ready.is_empty() && pending == 0 {
+            let choices = ready.len() + pending + usize::from(changes.len() > 0);
+            if choices == 0 {
                 return;
             }
-            let choice = random.below(ready.len() + pending);
+            let choice = random.below(choices);
             match ready.get(choice) {
+                None if choice == ready.len() + pending => {
+                    if let Some(change) = changes.next() {
+                        self.reconfigured += usize::from(self.vm.configure(change.clone()).is_ok());
+                    }
+                }
                 Some((index, step)) => {
                     if let Some(left) = left.get_mut(*index) {
                         left.pop_front();
@@ -253,6 +262,7 @@ impl Interleaving<'_> {
         let outcomes = self.exchanges.into_iter().map(|exchange| {
             let mut outcome = exchange.outcome.unwrap_or_default();
             outcome.calls = self.vm.host.borrow().outgoing.calls_of(exchange.context);
+            outcome.reconfigured = self.reconfigured;
             self.vm.complete(&mut outcome, before);
             outcome
         });

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use super::abi::Entry;
 use super::Plugin;
+use super::abi::Entry;
 use super::calls::{Arrival, Arrived};
 use super::mock::Usage;
 use super::stream::{Phase, Stream};

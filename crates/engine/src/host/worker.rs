@@ -9,7 +9,6 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use anyhow::{Context as _, anyhow, bail};
 use super::abi::Entry;
 use super::mock::MockHost;
 use super::shared::Shared;
@@ -17,6 +16,7 @@ use super::vm::Vm;
 use crate::exchange::{Order, Request, Setup, Upstream};
 use crate::outcome::{LogLine, Outcome};
 use crate::{Load, Loaded};
+use anyhow::{Context as _, anyhow, bail};
 
 /// The host of one VM, which its thread shares with the callbacks of the plug-in.
 pub type VmHost = Rc<RefCell<MockHost>>;

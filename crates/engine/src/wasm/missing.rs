@@ -29,37 +29,28 @@ pub(super) fn of(module: &Module, store: &mut Store<Guest>) -> Result<Vec<Import
     let mut linker = Linker::new(module.engine());
     imports::define(&mut linker)?;
     wasi::define(&mut linker, store, module)?;
-    let imports = module.imports().filter(|import| matches!(import.ty(), ExternType::Func(_)));
-    let missing = imports.filter(|import| linker.get(&*store, import.module(), import.name()).is_none());
-    let mut missing: Vec<Import> =
-        missing.map(|import| Import { module: import.module().into(), name: import.name().into() }).collect();
-    missing.sort();
-    missing.dedup();
-    Ok(missing)
+    Ok(define(&mut linker, store, module))
 }
 
-/// Defines them.
-pub(super) fn define(
-    linker: &mut Linker<Guest>,
-    store: &mut Store<Guest>,
-    module: &Module,
-) -> Result<(), wasmi::Error> {
+/// Defines them, and says which they are.
+pub(super) fn define(linker: &mut Linker<Guest>, store: &mut Store<Guest>, module: &Module) -> Vec<Import> {
+    let mut missing = Vec::new();
+    // What is defined already is refused, and is not missing.
+    linker.allow_shadowing(false);
     for import in module.imports() {
         let ExternType::Func(kind) = import.ty() else { continue };
-        if linker.get(&*store, import.module(), import.name()).is_some() {
-            continue;
-        }
         let name = import.name().to_owned();
         let unknown = Func::new(&mut *store, kind.clone(), move |call: Caller<'_, Guest>, _, results| {
             call.data().host.borrow_mut().missing(&name);
-            let status = Status::UNIMPLEMENTED.0.cast_signed();
-            results
-                .iter_mut()
-                .filter(|result| matches!(result, Val::I32(_)))
-                .for_each(|result| *result = Val::I32(status));
+            let status = Val::I32(Status::UNIMPLEMENTED.0.cast_signed());
+            let numbers = results.iter_mut().filter(|result| matches!(result, Val::I32(_)));
+            numbers.for_each(|result| *result = status.clone());
             Ok(())
         });
-        linker.define(import.module(), import.name(), unknown)?;
+        if linker.define(import.module(), import.name(), unknown).is_ok() {
+            missing.push(Import { module: import.module().into(), name: import.name().into() });
+        }
     }
-    Ok(())
+    missing.sort();
+    missing
 }

@@ -250,7 +250,7 @@ mod tests {
         let errors = every_error(&module(refuses), &document, None);
         let paths: Vec<_> = errors.iter().map(ConfigError::path).collect();
         // Refused whatever is left out: each time for the entry that has taken the place.
-        assert_eq!(paths, ["block_urls[1]", "block_urls[2]", "block_urls[3]", ""]);
+        assert_eq!(paths, ["block_urls[1]", "block_urls[2]", "block_urls[3]"]);
     }
 
     #[test]

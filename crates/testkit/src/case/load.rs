@@ -344,7 +344,6 @@ mod tests {
             (format!("requests: [{{ name: a, {status} }}, {{ name: a, {status} }}]"), "another request has"),
             (format!("requests: [{{ name: a.b, {status} }}]"), "write a word"),
             (format!("requests: [{{ name: service, {status} }}]"), "write another name"),
-            (format!("requests: [{{ {status} }}, {{ then_config: {{}} }}]"), "add `skip: { envoy"),
             (format!("requests: [{{ {status} }}, {{ refused: x }}]"), "requests[1].refused"),
         ] {
             let error = one(&format!("name: n\n{yaml}")).map(|case| format!("{case:?}")).unwrap_err();

@@ -134,6 +134,7 @@ fn check(written: WrittenCase) -> Result<Case, String> {
         configuration: configuration(written.config, written.config_text, written.resource)?,
         gateway: written.gateway,
         services,
+        reconfigured: stages.iter().any(is_reconfigured),
     };
     Ok(Case { name: written.name, setup, upstream: written.upstream, skip: written.skip, then, stages })
 }
@@ -176,14 +177,17 @@ fn check_stages(
     Ok(())
 }
 
+/// Whether the gateway gets another configuration in a stage.
+fn is_reconfigured(stage: &Stage) -> bool {
+    let Stage::Interleave { events, .. } = stage else { return false };
+    events.iter().any(|event| matches!(event.happening, Happening::Configure(_)))
+}
+
 /// Why Envoy cannot be made to take these events in their order.
 fn unforced<'r>(
     requests: impl Iterator<Item = &'r Request> + Clone,
     events: &[Event],
 ) -> Option<&'static str> {
-    if events.iter().any(|event| matches!(event.happening, Happening::Configure(_))) {
-        return Some("when Envoy takes another configuration cannot be forced between two events");
-    }
     if requests.clone().any(|request| request.protocol == Protocol::Http2) {
         return Some("when Envoy has read a frame of HTTP/2 cannot be seen");
     }

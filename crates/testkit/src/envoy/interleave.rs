@@ -20,6 +20,9 @@ use super::{PATIENCE, PAUSE, Running, of_plugin, wire};
 use engine::exchange::{Event, Framing, Happening, Request, Step, Upstream};
 use engine::outcome::{Answer, Outcome};
 
+/// Whose call it is that the plug-in makes in the background.
+const NOBODY: usize = usize::MAX;
+
 /// One of the requests.
 struct Exchange<'r> {
     request: &'r Request,
@@ -36,7 +39,7 @@ impl Running {
         requests: &[(Request, Upstream)],
         events: &[Event],
     ) -> anyhow::Result<Vec<Outcome>> {
-        let (log, access) = (self.process.log_mark()?, self.process.access_mark()?);
+        let (log, access) = (self.gateway.process().log_mark()?, self.gateway.process().access_mark()?);
         let planned = requests.iter().enumerate().map(|(index, (request, upstream))| {
             let told = events.iter().any(|event| event.step_of(index).is_some_and(Step::is_of_answer));
             Planned::new(&request.path, upstream, told)
@@ -60,7 +63,7 @@ impl Running {
             let owner = self.happen(event, &mut exchanges, &services, &owners).await;
             let owner = owner.with_context(|| event.to_string())?;
             self.rest().await?;
-            owners.resize(services.calls().len(), owner);
+            owners.resize(services.calls().len(), owner.unwrap_or(NOBODY));
         }
         services.hold(BTreeSet::new());
         self.upstream.tell_everything();
@@ -84,7 +87,8 @@ impl Running {
         let calls = services.calls();
         owners.resize(calls.len(), owners.last().copied().unwrap_or_default());
         let seen = self.upstream.seen_of_plan().await?;
-        let (log, counters) = (of_plugin(&self.process.log_since(log)?, &self.plugin), self.counters()?);
+        let (log, counters) =
+            (of_plugin(&self.gateway.process().log_since(log)?, &self.plugin), self.counters()?);
         let outcomes = outcomes.into_iter().map(|(index, outcome)| {
             let own = calls.iter().zip(&owners).filter(|(_, owner)| **owner == index);
             Outcome {
@@ -98,18 +102,19 @@ impl Running {
         Ok(outcomes.collect())
     }
 
-    /// Has one event happen, and says for which request.
+    /// Has one event happen, and says for which request; nothing where it is for none.
     async fn happen(
         &self,
         event: &Event,
         exchanges: &mut [Exchange<'_>],
         services: &Services,
         owners: &[usize],
-    ) -> anyhow::Result<usize> {
+    ) -> anyhow::Result<Option<usize>> {
         let (index, step) = match &event.happening {
             Happening::Step { request, step } => (*request, *step),
-            Happening::Configure(_) => {
-                bail!("Envoy gets no other configuration: add `skip: {{ envoy: why }}`")
+            Happening::Configure(change) => {
+                change.judge(self.gateway.configure(change.configuration.as_deref(), &self.plugin)?)?;
+                return Ok(None);
             }
             Happening::Answer { cluster, call } => {
                 let calls = services.calls();
@@ -118,19 +123,19 @@ impl Running {
                     bail!("the service has seen {} calls so far", of_cluster.count());
                 };
                 services.release(cluster, *call);
-                return Ok(owners.get(place).copied().unwrap_or_default());
+                return Ok(owners.get(place).copied());
             }
         };
         if step.is_of_answer() {
             self.upstream.tell(index)?;
-            return Ok(index);
+            return Ok(Some(index));
         }
         let exchange = exchanges.get_mut(index).context("no such request")?;
         let request = exchange.request;
         let chunked = request.framing() == Framing::Chunked;
         let bytes = match step {
             Step::RequestHeaders => {
-                let stream = TcpStream::connect(self.process.address()).await;
+                let stream = TcpStream::connect(self.gateway.process().address()).await;
                 let stream = stream.context("Envoy does not accept a connection")?;
                 stream.set_nodelay(true)?;
                 exchange.client = Some(stream.local_addr()?);
@@ -149,7 +154,7 @@ impl Running {
             }
             Step::End => wire::last_chunk(&request.trailers),
             Step::Reset => {
-                let mark = self.process.access_mark()?;
+                let mark = self.gateway.process().access_mark()?;
                 if let Some(answer) = exchange.answer.take() {
                     let over = answer.is_finished();
                     answer.abort();
@@ -159,24 +164,24 @@ impl Running {
                         self.access_line(&client.to_string(), mark).await?;
                     }
                 }
-                return Ok(index);
+                return Ok(Some(index));
             }
-            Step::ResponseHeaders | Step::ResponseBody(_) | Step::ResponseEnd => return Ok(index),
+            Step::ResponseHeaders | Step::ResponseBody(_) | Step::ResponseEnd => return Ok(Some(index)),
         };
-        let before = self.process.bytes_read()?;
+        let before = self.gateway.process().bytes_read()?;
         if let Some(writer) = &mut exchange.writer {
             // Who was answered before need not be read any more.
             if writer.write_all(&bytes).await.is_ok() {
                 self.read(before + bytes.len() as u64).await?;
             }
         }
-        Ok(index)
+        Ok(Some(index))
     }
 
     /// Waits until Envoy has read so many bytes of clients; it may have stopped reading, which is no reason to wait.
     async fn read(&self, bytes: u64) -> anyhow::Result<()> {
         let deadline = Instant::now() + http1::READING;
-        while self.process.bytes_read()? < bytes && Instant::now() < deadline {
+        while self.gateway.process().bytes_read()? < bytes && Instant::now() < deadline {
             tokio::time::sleep(PAUSE).await;
         }
         Ok(())
@@ -185,10 +190,10 @@ impl Running {
     /// Waits until nothing is read or written any more.
     async fn rest(&self) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
-        let (mut before, mut quiet) = (self.process.traffic()?, 0);
+        let (mut before, mut quiet) = (self.gateway.process().traffic()?, 0);
         while quiet < 2 && Instant::now() < deadline {
             tokio::time::sleep(PAUSE).await;
-            let now = self.process.traffic()?;
+            let now = self.gateway.process().traffic()?;
             quiet = if now == before { quiet + 1 } else { 0 };
             before = now;
         }

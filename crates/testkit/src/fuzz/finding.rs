@@ -67,6 +67,10 @@ fn write(f: &mut String, scenario: &Scenario, material: &Material) -> fmt::Resul
     }
     if let Some(seed) = scenario.at_once {
         writeln!(f, "  # The second of each two were open at once, in the order of {seed}.")?;
+        for change in &scenario.changes {
+            let text = Escaped(change.as_deref().unwrap_or_default().as_bytes());
+            writeln!(f, "  # Meanwhile came: {{ then_config_text: {text} }}")?;
+        }
     }
     writeln!(f, "  requests:")?;
     for pair in &scenario.requests {

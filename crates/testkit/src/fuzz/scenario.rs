@@ -2,7 +2,7 @@
 
 use arbitrary::{Result, Unstructured};
 
-use super::material::{Material, Served};
+use super::material::{Material, Served, is_open_ended};
 use crate::ByteString;
 use engine::exchange::{Chunks, Header, Protocol, Request, Setup, Upstream};
 
@@ -24,6 +24,8 @@ pub(super) struct Scenario {
     /// The number that the order follows from in which parts of requests come that are open at once; nothing when one
     /// request follows the other.
     pub(super) at_once: Option<u64>,
+    /// Configurations that come meanwhile.
+    pub(super) changes: Vec<Option<String>>,
 }
 
 /// One request, and the same in other pieces.
@@ -47,24 +49,26 @@ impl Scenario {
                 upstream: Upstream::default(),
                 requests: Vec::new(),
                 at_once: None,
+                changes: Vec::new(),
             };
         };
         let mut reader = Reader { source, material, served };
         let setup = reader.setup().ok().flatten();
         let at_once = reader.at_once().unwrap_or_default();
+        let changes = reader.changes(at_once.is_some()).unwrap_or_default();
         let mut requests = Vec::new();
         while requests.len() < MOST_REQUESTS && (requests.is_empty() || !reader.source.is_empty()) {
             let Ok(pair) = reader.pair() else { break };
             requests.push(pair);
         }
-        let open_ended = |request: &Request| !request.talk.is_empty() || request.is_upgrade();
         let can_be = requests.len() > 1
             && served.setup.gateway.workers == 1
-            && requests.iter().all(|pair| !open_ended(&pair.cut))
+            && requests.iter().all(|pair| !is_open_ended(&pair.cut))
             && !(served.upstream.echo || served.upstream.open);
         Self {
             case,
             at_once: at_once.filter(|_| can_be),
+            changes,
             own_configuration: setup.is_some(),
             setup: setup.unwrap_or_else(|| served.setup.clone()),
             upstream: served.upstream.clone(),
@@ -85,13 +89,33 @@ impl Reader<'_> {
         Ok(if self.source.ratio(1_u8, 2)? { Some(self.source.arbitrary()?) } else { None })
     }
 
+    /// Other configurations while requests are open, in a third of the scenarios that have such: the same again, or one
+    /// that is changed somewhere, which most plug-ins refuse.
+    fn changes(&mut self, at_once: bool) -> Result<Vec<Option<String>>> {
+        let mut changes = Vec::new();
+        if at_once && self.source.ratio(1_u8, 3)? {
+            for _ in 0..=self.source.int_in_range(0..=2)? {
+                changes.push(match self.source.ratio(1_u8, 4)? {
+                    true => self.served.setup.configuration.clone(),
+                    false => Some(self.configuration()?),
+                });
+            }
+        }
+        Ok(changes)
+    }
+
     /// Another configuration than the case's, now and then.
     fn setup(&mut self) -> Result<Option<Setup>> {
         if !self.source.ratio(1_u8, 24)? {
             return Ok(None);
         }
-        let mut setup = self.served.setup.clone();
-        let mut text = setup.configuration.unwrap_or_default().into_bytes();
+        let configuration = Some(self.configuration()?);
+        Ok(Some(Setup { configuration, ..self.served.setup.clone() }))
+    }
+
+    /// The configuration of the case, changed somewhere.
+    fn configuration(&mut self) -> Result<String> {
+        let mut text = self.served.setup.configuration.clone().unwrap_or_default().into_bytes();
         for _ in 0..=self.source.int_in_range(0..=3)? {
             let at = self.source.int_in_range(0..=text.len())?;
             let end = (at + self.source.int_in_range(0..=8)?).min(text.len());
@@ -105,12 +129,14 @@ impl Reader<'_> {
             };
             text.splice(at..end, new);
         }
-        setup.configuration = Some(String::from_utf8_lossy(&text).into_owned());
-        Ok(Some(setup))
+        Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
     fn pair(&mut self) -> Result<Pair> {
         let mut request = self.request()?;
+        if is_open_ended(&request) {
+            return Ok(Pair { whole: request.clone(), cut: request, comparable: false });
+        }
         let limit = usize::try_from(self.served.setup.gateway.buffer_limit).unwrap_or(usize::MAX);
         let size = request.body.as_deref().map_or(0, <[u8]>::len);
         let goes_away = request.reset_after.is_some() || request.reset_when_called.is_some();
@@ -149,7 +175,9 @@ impl Reader<'_> {
         if self.source.ratio(1_u8, 4)? {
             request.host = self.line()?.into();
         }
-        if self.source.ratio(1_u8, 4)? {
+        // What is said on a stream that stays open is the case's, and so is how it begins.
+        let open_ended = is_open_ended(&request);
+        if !open_ended && self.source.ratio(1_u8, 4)? {
             let methods: [&[u8]; 6] = [b"GET", b"POST", b"HEAD", b"PUT", b"OPTIONS", b"connect"];
             request.method = (*self.source.choose(&methods)?).into();
         }
@@ -157,6 +185,9 @@ impl Reader<'_> {
             let header = self.header()?;
             let at = self.source.int_in_range(0..=request.headers.len())?;
             request.headers.insert(at, header);
+        }
+        if open_ended {
+            return Ok(request);
         }
         if self.source.ratio(1_u8, 2)? {
             request.body = Some(self.text()?.into());

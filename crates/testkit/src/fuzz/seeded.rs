@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::Fuzzer;
-use engine::Random;
 use crate::{Declare, Engine};
+use engine::Random;
 
 /// The longest input, in bytes.
 const LONGEST: usize = 600;

@@ -16,8 +16,8 @@ use serde::Deserialize;
 use super::{line, with_upstreams};
 use crate::case::{Case, Order, Request, ServiceAnswer, Then, Upstream};
 use crate::cuts::SEED;
-use engine::outcome::Outcome;
 use crate::{Engine, Load};
+use engine::outcome::Outcome;
 
 /// The statuses of ABI 0.2.1 that are not OK.
 const STATUSES: std::ops::RangeInclusive<u32> = 1..=12;
@@ -112,6 +112,13 @@ pub(super) fn run(
             let what = || format!("case `{}`: requests at once ({SEED}={seed})", case.name);
             let judge = |usual: &Outcome, outcome: &Outcome| kept(strategy, usual, outcome);
             compare(engine, case, requests, &usual, Some(seed), judge).with_context(what)?;
+            let what = || {
+                format!("case `{}`: requests at once, and other configurations ({SEED}={seed})", case.name)
+            };
+            // Which requests meet which of them is not known: they are answered, and nothing is left of them.
+            let reconfigured = Order::Random { seed, changes: changes(case) };
+            compare_in(engine, case, requests, &usual, Some(&reconfigured), |_, _| Ok(()))
+                .with_context(what)?;
         }
         if breadth == Breadth::EveryCall {
             continue;
@@ -157,12 +164,30 @@ fn going_away(
     Ok(())
 }
 
+/// Configurations that come while requests are open: one that is refused, the same again, and one that is refused.
+fn changes(case: &Case) -> Vec<Option<String>> {
+    vec![Some("{".into()), case.setup.configuration.clone(), Some("[]".into())]
+}
+
 fn compare(
     engine: &dyn Engine,
     case: &Case,
     requests: &[Request],
     usual: &[Outcome],
     at_once: Option<u64>,
+    judge: impl Fn(&Outcome, &Outcome) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let order = at_once.map(|seed| Order::Random { seed, changes: Vec::new() });
+    compare_in(engine, case, requests, usual, order.as_ref(), judge)
+}
+
+/// Compares requests that go out one after the other, or at once in this order.
+fn compare_in(
+    engine: &dyn Engine,
+    case: &Case,
+    requests: &[Request],
+    usual: &[Outcome],
+    at_once: Option<&Order>,
     judge: impl Fn(&Outcome, &Outcome) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     if at_once.is_some() && !requests.iter().all(|request| can_be_open_at_once(request, case)) {
@@ -191,19 +216,19 @@ fn can_be_open_at_once(request: &Request, case: &Case) -> bool {
         && case.setup.gateway.workers == 1
 }
 
-/// What comes of the requests, one after the other or in an order that follows from a number, and the names of the host
+/// What comes of the requests, one after the other or at once in this order, and the names of the host
 /// calls; nothing where the configuration is refused.
 fn outcomes(
     engine: &dyn Engine,
     case: &Case,
     requests: &[Request],
-    at_once: Option<u64>,
+    at_once: Option<&Order>,
 ) -> anyhow::Result<Option<(Vec<Outcome>, BTreeSet<&'static str>)>> {
     let Load::Loaded(mut loaded) = engine.load(&case.setup)? else { return Ok(None) };
     let mut outcomes = Vec::new();
-    if let Some(seed) = at_once {
+    if let Some(order) = at_once {
         let all: Vec<_> = requests.iter().collect();
-        outcomes = loaded.interleave(&with_upstreams(&all, case), &Order::Random(seed))?;
+        outcomes = loaded.interleave(&with_upstreams(&all, case), order)?;
     }
     for request in requests.iter().filter(|_| at_once.is_none()) {
         let upstream = request.upstream.as_ref().unwrap_or(&case.upstream);

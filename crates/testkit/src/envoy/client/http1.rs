@@ -9,8 +9,8 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use super::talk::{Event, Open};
 pub(in crate::envoy) use super::{PATIENCE, READING};
 use super::{Pace, WAITED_FOR, pieces};
-use engine::exchange::{Framing, Request};
 use crate::envoy::wire;
+use engine::exchange::{Framing, Request};
 use engine::outcome::Answer;
 
 pub(super) async fn exchange(

@@ -9,8 +9,8 @@ use tokio::net::TcpStream;
 
 use super::pieces;
 use super::talk::{Event, Open};
-use engine::exchange::Request;
 use crate::envoy::fields::{fields, list};
+use engine::exchange::Request;
 use engine::outcome::Answer;
 
 /// How long a client that goes away stays for its last frames to leave.

@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 
 use super::open::Growing;
 use super::{State, lock};
-use engine::exchange::Upstream;
 use crate::envoy::fields::{fields, list};
+use engine::exchange::Upstream;
 use engine::outcome::UpstreamRequest;
 
 pub(super) async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) -> anyhow::Result<()> {

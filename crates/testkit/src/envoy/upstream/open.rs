@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt};
 
 use super::{State, encode, lock, request};
-use engine::exchange::Upstream;
 use crate::envoy::wire::{self, Framing, Head, Part, Pieces};
+use engine::exchange::Upstream;
 use engine::outcome::UpstreamRequest;
 
 /// The place of a request among those that were seen, which grows while it goes on.

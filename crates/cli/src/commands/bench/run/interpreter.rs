@@ -64,8 +64,11 @@ struct Running {
 
 impl Running {
     fn load(module: &Path, config: &str, hold_headers: bool, scenario: &Scenario) -> Result<Self> {
-        let gateway =
-            exchange::Gateway { hold_headers, buffer_limit: super::envoy::BUFFER, ..exchange::Gateway::default() };
+        let gateway = exchange::Gateway {
+            hold_headers,
+            buffer_limit: super::envoy::BUFFER,
+            ..exchange::Gateway::default()
+        };
         let setup = Setup { configuration: Some(config.to_owned()), gateway, ..Setup::default() };
         let title = scenario.title();
         let file = module.to_path_buf();
