@@ -49,7 +49,7 @@ pub(crate) fn replace<T>() -> Result<T> {
 }
 
 fn command() -> Command {
-    let mut cargo = crate::wasm::cargo();
+    let mut cargo = workspace::build::cargo();
     cargo.args(["run", "--locked", "--package", PACKAGE, "--manifest-path"]);
     cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
     if full_program().is_some_and(|program| program.is_file()) {

@@ -9,24 +9,16 @@
 )]
 
 mod commands;
-mod generated;
-mod git;
 #[cfg(not(feature = "full"))]
 mod heavy;
-mod helper;
 mod image;
 mod markdown;
-mod module;
+mod open;
 mod output;
-mod package;
 mod program;
 mod registry;
 mod release;
-mod reproduce;
-mod schema;
 mod template;
-mod wasm;
-mod workspace;
 
 use std::fmt;
 use std::process::ExitCode;
@@ -138,7 +130,9 @@ pub fn main(program: Program) -> ExitCode {
         Ok(false) => ExitCode::from(1),
         Err(error) => {
             output::error(&error);
-            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+            let is_usage = error.is::<Usage>()
+                || error.downcast_ref::<workspace::Error>().is_some_and(workspace::Error::is_usage);
+            ExitCode::from(if is_usage { 2 } else { 1 })
         }
     }
 }

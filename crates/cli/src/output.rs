@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use anstyle::{AnsiColor, Style};
+use workspace::Notice;
 
 use crate::program;
 
@@ -30,6 +31,11 @@ pub(crate) fn step(what: impl Display) {
 pub(crate) fn warning(what: impl Display) {
     let style = AnsiColor::Yellow.on_default().bold();
     anstream::eprintln!("{} {}", styled(style, "warning:"), program::text(&what.to_string()));
+}
+
+/// What the libraries have to say while they work.
+pub(crate) fn notice(notice: &Notice<'_>) {
+    if notice.is_warning() { warning(notice) } else { step(notice) }
 }
 
 /// Why the command could not be done.

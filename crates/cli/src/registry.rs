@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 pub(crate) use oci::SCHEME;
 
 use crate::output;
-use crate::workspace::Workspace;
+use workspace::Workspace;
 
 /// How a registry is accessed.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -85,7 +85,7 @@ pub(crate) fn become_program(workspace: &Workspace, package: &str, args: &[Strin
 }
 
 fn command(workspace: &Workspace, package: &str, args: &[String]) -> Command {
-    let mut cargo = crate::wasm::cargo();
+    let mut cargo = workspace::build::cargo();
     cargo.args(["run", "--locked", "--package", package, "--manifest-path"]);
     cargo.arg(workspace.root.join("Cargo.toml"));
     let program = workspace.target.join("debug").join(package);

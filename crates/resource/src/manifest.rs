@@ -31,7 +31,7 @@ const MAX_PRIORITY: i32 = 1000;
 
 /// What a plug-in's folder says about it.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub struct Manifest {
     /// The package's name, which is the folder's and the artifact's too.
     pub name: String,
@@ -74,7 +74,6 @@ pub struct Manifest {
 
 /// The most that a module may cost.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
 pub struct Budget {
     /// Bytes of the release module.
     pub size: u64,
@@ -91,7 +90,6 @@ impl Default for Budget {
 
 /// What requests cost in the embedded engine, which counts the same in every run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
 pub struct Cost {
     /// The module's instructions.
     pub instructions: u64,

@@ -154,7 +154,7 @@ fn mistakes_name_the_field() {
         ),
         (
             format!("{head}spec: {{phase: AUTHX}}"),
-            "spec.phase: must be one of `UNSPECIFIED_PHASE`, `AUTHN`, `AUTHZ` and `STATS`: did you mean `AUTHN`?",
+            "spec.phase: must be one of `AUTHN`, `AUTHZ`, `STATS` and `UNSPECIFIED_PHASE`: did you mean `AUTHN`?",
         ),
         (
             format!("{head}spec: {{priority: high}}"),

@@ -1,9 +1,9 @@
 //! The configuration of a plug-in for native tools: its schema, and the validation of documents.
 //!
-//! A tool builds and runs a program with this line:
+//! A tool builds and runs a program with this line, whose only dependency is the plug-in:
 //!
 //! ```ignore
-//! fn main() -> std::process::ExitCode { sdk::describe::main(&my_plugin::description()) }
+//! fn main() -> std::process::ExitCode { my_plugin::description().answer() }
 //! ```
 
 use std::io::{self, Read as _, Write as _};
@@ -37,25 +37,26 @@ impl Description {
             rules_start_from_global: P::Config::RULES_START_FROM_GLOBAL,
         }
     }
-}
 
-/// The main function of a program that describes a plug-in, as JSON on its output.
-///
-/// `schema` prints the schema or `null`. `check` reads a document from the input and prints all errors, as a list of
-/// `{"path": …, "message": …}`. `inherits` prints whether rules start from the global fields.
-pub fn main(description: &Description) -> ExitCode {
-    let answer = match std::env::args().nth(1).as_deref() {
-        Some("schema") => Ok(description.schema.clone().unwrap_or_default()),
-        Some("check") => check(description),
-        Some("inherits") => Ok(description.rules_start_from_global.into()),
-        _ => Err(io::Error::other("write `schema`, `check` or `inherits`")),
-    };
-    match answer.and_then(|answer| io::stdout().write_all(answer.to_string().as_bytes())) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // If this fails, there is no other output.
-            let _ = writeln!(io::stderr(), "error: {error}");
-            ExitCode::FAILURE
+    /// The main function of a program that describes a plug-in, as JSON on its output.
+    ///
+    /// `schema` prints the schema or `null`. `check` reads a document from the input and prints all errors, as a list of
+    /// `{"path": …, "message": …}`. `inherits` prints whether rules start from the global fields.
+    #[must_use]
+    pub fn answer(&self) -> ExitCode {
+        let answer = match std::env::args().nth(1).as_deref() {
+            Some("schema") => Ok(self.schema.clone().unwrap_or_default()),
+            Some("check") => check(self),
+            Some("inherits") => Ok(self.rules_start_from_global.into()),
+            _ => Err(io::Error::other("usage: `schema`, `check` or `inherits`")),
+        };
+        match answer.and_then(|answer| io::stdout().write_all(answer.to_string().as_bytes())) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                // If the error output is closed too, the exit code remains.
+                let _ = writeln!(io::stderr(), "error: {error}");
+                ExitCode::FAILURE
+            }
         }
     }
 }

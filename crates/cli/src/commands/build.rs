@@ -1,23 +1,13 @@
 //! `build`: modules in `dist/`, checked before they are put there.
 
-use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-
-use abi::Abi;
-use anyhow::{Context, Result, bail};
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use serde::Serialize;
-use sha2::{Digest, Sha256};
+use anyhow::{Result, bail};
+use workspace::build::{Builder, Profile};
+use workspace::dist::{Built, Flavour, Options, Outcome};
+use workspace::reproduce::{Comparison, Elsewhere};
+use workspace::{Plugin, Workspace};
 
 use crate::commands::check::print_failures;
-use crate::module::{Subject, check};
-use crate::output;
-use crate::reproduce::{Comparison, Elsewhere};
-use crate::wasm::{Builder, Profile};
-use crate::workspace::{HIGRESS, Plugin, Workspace};
-use crate::{Usage, module};
+use crate::{Usage, output};
 
 /// Build plug-ins into `dist/<plugin>/plugin.wasm`
 ///
@@ -60,49 +50,12 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Which of the two forms of a module.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Flavour {
-    /// ABI 0.2.1.
-    Any,
-    /// ABI 0.2.100, where the plug-in holds headers.
-    Higress,
-}
-
-/// What is wanted of a build.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Options {
-    pub(crate) profile: Profile,
-    pub(crate) flavour: Flavour,
-    pub(crate) copy_to_source: bool,
-}
-
-/// A module that was built.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Built {
-    plugin: String,
-    /// Where the module is, the first being the one to take.
-    pub(crate) files: Vec<PathBuf>,
-    size: u64,
-    budget: u64,
-    gzip_size: u64,
-    abi: Option<String>,
-    gateways: Vec<module::Gateway>,
-    sha256: String,
-    /// What a second build elsewhere came to, if it was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reproduced: Option<Comparison>,
-    #[serde(skip)]
-    loads_in: String,
-}
-
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    let workspace = Workspace::load()?;
+    let workspace = crate::open::workspace()?;
     let plugins: Vec<&Plugin> = if args.all {
         workspace.plugins.iter().collect()
     } else {
-        args.plugins.iter().map(|name| workspace.plugin(name)).collect::<Result<_>>()?
+        args.plugins.iter().map(|name| workspace.plugin(name)).collect::<Result<_, _>>()?
     };
     if plugins.is_empty() {
         bail!(Usage("there is no plug-in under plugins/: `cargo xtask new my-plugin` starts one".into()));
@@ -150,86 +103,13 @@ pub(crate) fn build(
     plugin: &Plugin,
     options: Options,
 ) -> Result<Option<Built>> {
-    let mut manifest = plugin.manifest()?;
-    let compiled = builder.build(plugin, options.profile)?;
-    let mut bytes = fs::read(&compiled).with_context(|| format!("reading {}", compiled.display()))?;
-    let mut folder = workspace.root.join("dist").join(&plugin.name);
-    if manifest.has_higress_flavour() && options.flavour == Flavour::Higress {
-        folder.push(HIGRESS);
-        let higress = abi::declare(&bytes, Abi::Higress).with_context(|| plugin.name.clone())?;
-        bytes = higress.with_context(|| format!("{} declares no ABI version to change", plugin.name))?;
-    }
-    let size = bytes.len() as u64;
-    let budget = manifest.budget.size;
-    let mut files = match options.profile {
-        Profile::Release => vec![folder.join("plugin.wasm")],
-        Profile::WasmDev => {
-            // The budget is on what is shipped.
-            manifest.budget.size = u64::MAX;
-            Vec::new()
+    match workspace.build(builder, plugin, options)? {
+        Outcome::Built(built) => Ok(Some(*built)),
+        Outcome::Refused(report) => {
+            print_failures(&plugin.name, &report);
+            Ok(None)
         }
-    };
-    if options.copy_to_source {
-        files.push(plugin.folder.join("plugin.wasm"));
     }
-    let report = check(&Subject {
-        file: compiled.clone(),
-        size,
-        bytes: &bytes,
-        manifest: Some(&manifest),
-        holds_headers: false,
-    });
-    if !report.ok() {
-        print_failures(&plugin.name, &report);
-        return Ok(None);
-    }
-    for file in &files {
-        put(file, &bytes)?;
-    }
-    if files.is_empty() {
-        files.push(compiled);
-    }
-    Ok(Some(Built {
-        plugin: plugin.name.clone(),
-        files,
-        size,
-        budget,
-        gzip_size: gzip_size(&bytes)?,
-        sha256: hex(&Sha256::digest(&bytes)),
-        reproduced: None,
-        loads_in: report.loads_in(),
-        gateways: report
-            .gateways
-            .iter()
-            .filter(|verdict| verdict.loads)
-            .map(|verdict| verdict.gateway)
-            .collect(),
-        abi: report.abi,
-    }))
-}
-
-/// Puts a file in place whole: a reader sees the old one or the new one.
-fn put(file: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = file.parent().unwrap_or(file);
-    fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
-    let temporary = folder.join(format!(".plugin.wasm.{}", std::process::id()));
-    let result = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, file));
-    if result.is_err() {
-        // The error below is the one to report; a second one while tidying up adds nothing.
-        let _ = fs::remove_file(&temporary);
-    }
-    result.with_context(|| format!("writing {}: make room there, or the folder writable", file.display()))
-}
-
-/// What the module weighs in an image, whose layers are gzip.
-fn gzip_size(bytes: &[u8]) -> Result<u64> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(bytes)?;
-    Ok(encoder.finish()?.len() as u64)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn print(workspace: &Workspace, built: &[Built]) {

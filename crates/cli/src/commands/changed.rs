@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use serde::Serialize;
+use workspace::git::git;
 
 use crate::Usage;
-use crate::git::git;
-use crate::workspace::Workspace;
 
 /// Say which plug-ins a change is about
 ///
@@ -36,7 +35,7 @@ struct Changed {
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    let workspace = Workspace::load()?;
+    let workspace = crate::open::workspace()?;
     let range = format!("{}...HEAD", args.since);
     let paths = git(&workspace.root, &["diff", "--name-only", "--no-renames", &range]).map_err(|error| {
         Usage(format!("{error}: name a commit of this repository with `--since` (a shallow clone lacks it)"))

@@ -8,11 +8,11 @@ use anyhow::{Context, Result, bail};
 use resource::names::canonical;
 use resource::{CONSOLE_LIMIT, Manifest};
 use serde::Serialize;
+use workspace::dist::HIGRESS;
+use workspace::module::{Gateway, Report, Subject, check};
 
 use crate::Usage;
-use crate::module::{Gateway, Report, Subject, check};
 use crate::output::{BOLD, DIM, mark, styled};
-use crate::workspace::{HIGRESS, Workspace};
 
 /// Say whether a module is sound, and which gateways load it
 ///
@@ -75,7 +75,7 @@ fn report(module: &str) -> Result<Report> {
     if looks_like_file {
         return report_file(path, manifest_beside(path)?.as_ref());
     }
-    let workspace = Workspace::load()?;
+    let workspace = crate::open::workspace()?;
     let plugin = workspace.plugin(module)?;
     let file = workspace.root.join("dist").join(&plugin.name).join("plugin.wasm");
     if !file.is_file() {
@@ -100,7 +100,7 @@ fn manifest_beside(file: &Path) -> Result<Option<Manifest>> {
     if folder.ends_with(HIGRESS) {
         folder = folder.parent().unwrap_or(folder);
     }
-    let Ok(workspace) = Workspace::load() else {
+    let Ok(workspace) = crate::open::workspace() else {
         return Ok(None);
     };
     let Some(name) = folder.file_name().map(|name| canonical(&name.to_string_lossy())) else {
@@ -110,7 +110,7 @@ fn manifest_beside(file: &Path) -> Result<Option<Manifest>> {
         file.ends_with("plugin.wasm")
             && (folder == plugin.folder || folder == workspace.root.join("dist").join(&plugin.name))
     });
-    plugin.map(crate::workspace::Plugin::manifest).transpose()
+    Ok(plugin.map(workspace::Plugin::manifest).transpose()?)
 }
 
 pub(crate) fn report_file(file: &Path, manifest: Option<&Manifest>) -> Result<Report> {

@@ -10,11 +10,11 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use verdict::{Report, Verdict};
+use workspace::describe::Describer;
+use workspace::{Plugin, Workspace};
 
 use crate::Usage;
-use crate::helper::Helper;
-use crate::workspace::{Plugin, Workspace};
-use verdict::{Report, Verdict};
 
 pub(crate) use verdict::print;
 
@@ -48,10 +48,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    let workspace = Workspace::load()?;
+    let workspace = crate::open::workspace()?;
     let plugin = args.plugin.as_deref().map(|name| workspace.plugin(name)).transpose()?;
     let texts = args.files.iter().map(|file| Ok((file, read(file)?))).collect::<Result<Vec<_>>>()?;
-    let mut checker = Checker { workspace: &workspace, plugin, helpers: HashMap::new() };
+    let mut checker = Checker { workspace: &workspace, plugin, describers: HashMap::new() };
     let mut reports = Vec::new();
     for (file, text) in texts {
         reports.extend(checker.file(file, &text)?);
@@ -102,7 +102,7 @@ pub(crate) fn document(
     file: &Path,
 ) -> Result<Option<serde_json::Map<String, serde_json::Value>>> {
     let text = read(file)?;
-    let mut checker = Checker { workspace, plugin: Some(plugin), helpers: HashMap::new() };
+    let mut checker = Checker { workspace, plugin: Some(plugin), describers: HashMap::new() };
     let mut reports = checker.file(file, &text)?;
     something_checked(&mut reports);
     reports.iter().filter(|report| !report.is_checked()).for_each(Report::print);
@@ -136,16 +136,16 @@ pub(crate) struct Checker<'w> {
     pub(crate) workspace: &'w Workspace,
     /// The plug-in that was named in the command.
     pub(crate) plugin: Option<&'w Plugin>,
-    pub(crate) helpers: HashMap<String, Helper>,
+    pub(crate) describers: HashMap<String, Describer>,
 }
 
 impl<'w> Checker<'w> {
-    fn helper(&mut self, plugin: &Plugin) -> Result<&Helper> {
-        if !self.helpers.contains_key(&plugin.name) {
-            let helper = Helper::build(self.workspace, plugin)?;
-            self.helpers.insert(plugin.name.clone(), helper);
+    fn describer(&mut self, plugin: &Plugin) -> Result<&Describer> {
+        if !self.describers.contains_key(&plugin.name) {
+            let describer = crate::open::describer(self.workspace, plugin)?;
+            self.describers.insert(plugin.name.clone(), describer);
         }
-        self.helpers.get(&plugin.name).context("has just been put there")
+        self.describers.get(&plugin.name).context("has just been put there")
     }
 }
 

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
+use workspace::build::{Builder, Profile};
+use workspace::{Plugin, Workspace};
 
+use crate::Usage;
 use crate::commands::test::suite;
 use crate::output::{self, BAD, styled};
-use crate::wasm::{Builder, Profile};
-use crate::workspace::{Plugin, Workspace};
-use crate::{Usage, wasm};
 
 /// Look for configurations and requests that stop a plug-in or get round it
 ///
@@ -96,7 +96,7 @@ struct Bounds {
 const MINUTE: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    let workspace = Workspace::load()?;
+    let workspace = crate::open::workspace()?;
     let plugins: Vec<&Plugin> = match &args.plugin {
         Some(name) => vec![workspace.plugin(name)?],
         None => workspace.plugins.iter().collect(),
@@ -136,7 +136,7 @@ fn seeded(workspace: &Workspace, plugin: &Plugin, args: &Args, bounds: &Bounds) 
     let cases = cases.with_context(|| {
         format!("{} has no cases to begin from: write tests/cases.rs and tests/cases.yaml", plugin.name)
     })?;
-    let mut command = cases.command(workspace, &wasm::host_libraries(workspace)?);
+    let mut command = cases.command(workspace, &workspace::build::host_libraries(workspace)?);
     if args.engine == Engine::Wasm || args.against.is_some() {
         command.env("PORTCULLIS_WASM", Builder::new(workspace)?.build(plugin, Profile::Release)?);
     }

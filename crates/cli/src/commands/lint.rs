@@ -10,13 +10,13 @@ use anyhow::{Context, Result};
 use resource::MANIFEST;
 use resource::yaml::Fault;
 use serde_json::Value;
+use workspace::build::TARGET;
+use workspace::describe::Describer;
+use workspace::{Plugin, Workspace};
 
 use crate::commands::config::print;
 use crate::commands::docs;
-use crate::helper::Helper;
 use crate::output::{self, BAD, mark, styled};
-use crate::wasm::TARGET;
-use crate::workspace::{Plugin, Workspace};
 
 /// Check format, lints, documentation, manifests and tables of fields
 ///
@@ -40,7 +40,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    let workspace = Workspace::load()?;
+    let workspace = crate::open::workspace()?;
     if args.workflows {
         return workflows::check(&workspace);
     }
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 
     // What only modules have is not compiled for this machine. One at a time, as modules are built: together
     // they would have each other's features.
-    crate::wasm::require_target(&workspace)?;
+    workspace::build::require_target(&workspace)?;
     for plugin in &plugins {
         let module = ["--package", plugin.name.as_str(), "--lib", "--target", TARGET];
         step("clippy for modules", clippy(&module)?);
@@ -112,7 +112,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 /// Runs cargo, its output as it comes; whether it succeeded.
 fn cargo(workspace: &Workspace, command: &[&str], rest: &[&str], env: Option<(&str, &str)>) -> Result<bool> {
     output::step(format_args!("cargo {}", [command, rest].concat().join(" ")));
-    let mut cargo: Command = crate::wasm::cargo();
+    let mut cargo: Command = workspace::build::cargo();
     cargo.current_dir(&workspace.root).args(command).args(rest).envs(env);
     Ok(cargo.status().context("cargo cannot be started")?.success())
 }
@@ -140,9 +140,9 @@ fn is_described(workspace: &Workspace, plugin: &Plugin) -> bool {
 /// wrong has been printed.
 fn has_good_fields(workspace: &Workspace, plugin: &Plugin, fix: bool) -> bool {
     let look = || {
-        let helper = Helper::build(workspace, plugin)?;
-        let good = takes_example(plugin, &helper)? & examples::are_accepted(plugin, &helper)?;
-        Ok::<_, anyhow::Error>(docs::plugin_docs(plugin, &helper, !fix)? && good)
+        let describer = crate::open::describer(workspace, plugin)?;
+        let good = takes_example(plugin, &describer)? & examples::are_accepted(plugin, &describer)?;
+        Ok::<_, anyhow::Error>(docs::plugin_docs(plugin, &describer, !fix)? && good)
     };
     look().unwrap_or_else(|error| {
         output::error(&error);
@@ -150,8 +150,9 @@ fn has_good_fields(workspace: &Workspace, plugin: &Plugin, fix: bool) -> bool {
     })
 }
 
-fn takes_example(plugin: &Plugin, helper: &Helper) -> Result<bool> {
-    let Some(refusal) = helper.check(&Value::Object(plugin.manifest()?.example))?.into_iter().next() else {
+fn takes_example(plugin: &Plugin, describer: &Describer) -> Result<bool> {
+    let Some(refusal) = describer.check(&Value::Object(plugin.manifest()?.example))?.into_iter().next()
+    else {
         return Ok(true);
     };
     let file = plugin.manifest_file();

@@ -6,12 +6,11 @@ use anyhow::{Result, bail};
 use resource::deploy::{Order, Pinned, Selector, Target, check_name, check_namespace};
 use resource::{ControlPlane, Manifest, Object, Stage, yaml};
 use serde_json::Value;
+use workspace::{Plugin, Workspace};
 
 use crate::Usage;
 use crate::commands::config;
-use crate::helper::Helper;
 use crate::output::{self, BAD, styled};
-use crate::workspace::{Plugin, Workspace};
 
 /// Print the resource that deploys a plug-in
 ///
@@ -73,7 +72,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    let workspace = Workspace::load()?;
+    let workspace = crate::open::workspace()?;
     let plugin = workspace.plugin(&args.plugin)?;
     let image = Pinned::parse(&args.image).map_err(|error| Usage(error.to_string()))?;
     args.fits()?;
@@ -158,7 +157,7 @@ impl Args {
         }
         let document = if self.example { manifest.example.clone() } else { Object::new() };
         let value = Value::Object(document);
-        if let Some(refusal) = Helper::build(workspace, plugin)?.check(&value)?.into_iter().next() {
+        if let Some(refusal) = crate::open::describer(workspace, plugin)?.check(&value)?.into_iter().next() {
             let colon = if refusal.path.is_empty() { "" } else { ": " };
             let remedy = match self.example {
                 true => "the example in its plugin.yaml is refused".to_owned(),

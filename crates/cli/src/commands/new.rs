@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use workspace::Workspace;
 
 use crate::output::{self, BOLD, mark, styled};
-use crate::workspace::Workspace;
 use crate::{Usage, template};
 
 /// Start a plug-in in `plugins/<name>`
@@ -26,7 +26,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
     let name = &args.name;
-    let workspace = Workspace::load()?;
+    let workspace = crate::open::workspace()?;
     if workspace.packages.iter().any(|package| package == name) {
         bail!(Usage(format!("there is a package `{name}` in this workspace already: choose another name")));
     }
@@ -75,7 +75,7 @@ fn write(draft: &Path, name: &str) -> Result<()> {
 
 /// Lets cargo enter the new package in Cargo.lock, which builds then take as it is.
 fn enter_in_lock_file(workspace: &Workspace) -> Result<()> {
-    let mut cargo = crate::wasm::cargo();
+    let mut cargo = workspace::build::cargo();
     let status = cargo
         .current_dir(&workspace.root)
         .args(["update", "--workspace", "--offline", "--quiet"])

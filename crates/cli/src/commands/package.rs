@@ -7,14 +7,15 @@ use anyhow::{Context, Result, bail};
 use oci::Shape;
 use resource::names::canonical;
 use serde::Serialize;
+use workspace::Workspace;
+use workspace::build::{Builder, Profile};
+use workspace::dist::{Flavour, Options};
+use workspace::package::{Package, Source};
 
 use crate::Usage;
-use crate::commands::build::{self, Flavour, Options};
+use crate::commands::build;
 use crate::commands::check::{print_failures, report_file};
 use crate::output;
-use crate::package::{Package, Source};
-use crate::wasm::{Builder, Profile};
-use crate::workspace::Workspace;
 
 /// The layout's folder, in that of its plug-in.
 const LAYOUT: &str = "image";
@@ -99,7 +100,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     if let Some(tag) = &args.tag {
         oci::check_tag(tag).map_err(Usage::from)?;
     }
-    let workspace = Workspace::load()?;
+    let workspace = crate::open::workspace()?;
     let mut made = Vec::new();
     let mut all_good = true;
     if let (Some(module), Some(manifest)) = (&args.wasm, &args.manifest) {
@@ -108,7 +109,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
                 bail!(Usage(format!("{} is not there: name a file", file.display())));
             }
         }
-        let source = Source::of_files(module, manifest)?;
+        let source = Source::of_files(module, manifest, output::notice)?;
         let report = report_file(module, Some(&source.manifest))?;
         if !report.ok() {
             print_failures(&module.display().to_string(), &report);
@@ -125,7 +126,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     } else {
         let plugins = match args.all {
             true => workspace.plugins.iter().collect(),
-            false => args.plugins.iter().map(|name| workspace.plugin(name)).collect::<Result<Vec<_>>>()?,
+            false => args.plugins.iter().map(|name| workspace.plugin(name)).collect::<Result<Vec<_>, _>>()?,
         };
         let builder = Builder::new(&workspace)?;
         let options = Options { profile: Profile::Release, flavour: args.gateway, copy_to_source: false };

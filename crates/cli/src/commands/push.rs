@@ -3,7 +3,8 @@
 #[cfg(feature = "registry")]
 mod run;
 
-use crate::commands::build::Flavour;
+use workspace::dist::Flavour;
+
 use crate::registry::Access;
 
 #[cfg(not(feature = "registry"))]

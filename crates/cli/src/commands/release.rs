@@ -7,7 +7,6 @@ use anyhow::{Context, Result, bail};
 use crate::Usage;
 use crate::output;
 use crate::release::{Release, Tag};
-use crate::workspace::Workspace;
 
 /// Release a plug-in: its version, its part of the CHANGELOG, a commit and a tag
 ///
@@ -42,7 +41,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    let workspace = Workspace::load()?;
+    let workspace = crate::open::workspace()?;
     if let Some(tag) = &args.check_tag {
         let tag = Tag::parse(tag)?;
         let notes = tag.check(&workspace)?;

@@ -2,10 +2,7 @@
 
 use anyhow::Result;
 use serde_json::json;
-
-use crate::helper::Helper;
-use crate::schema::for_consoles;
-use crate::workspace::Workspace;
+use workspace::schema::for_consoles;
 
 /// Print the schema of a plug-in's configuration
 ///
@@ -25,10 +22,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    let workspace = Workspace::load()?;
+    let workspace = crate::open::workspace()?;
     let plugin = workspace.plugin(&args.plugin)?;
     let manifest = plugin.manifest()?;
-    let schema = for_consoles(Helper::build(&workspace, plugin)?.schema()?, &manifest);
+    let schema = for_consoles(crate::open::describer(&workspace, plugin)?.schema()?, &manifest);
     let schema = json!({ "configSchema": { "openAPIV3Schema": schema } });
     if args.json {
         anstream::println!("{schema:#}");

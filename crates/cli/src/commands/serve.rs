@@ -4,7 +4,6 @@
 use anyhow::Result;
 
 use crate::registry::become_program;
-use crate::workspace::Workspace;
 
 /// Serve a folder of WasmPlugin resources with a real Envoy, and follow its changes
 #[derive(clap::Args)]
@@ -21,7 +20,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 
 /// Becomes a program that runs gateways: it is told where the workspace is, and which of its commands is meant.
 pub(crate) fn become_gateway(package: &str, command: Option<&str>, args: &[String]) -> Result<bool> {
-    let workspace = Workspace::load()?;
+    let workspace = crate::open::workspace()?;
     let mut own = vec![
         "--root".into(),
         workspace.root.display().to_string(),

@@ -12,11 +12,11 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use resource::Cost;
 use suite::{Counts, Suite};
+use workspace::build::{Builder, Profile};
+use workspace::{Plugin, Workspace};
 
 use crate::Usage;
 use crate::output::{self, BAD, styled};
-use crate::wasm::{Builder, Profile};
-use crate::workspace::{Plugin, Workspace};
 
 /// Run the tests: the crates' own, and each plug-in's cases natively, as a module, and in a real Envoy
 ///
@@ -112,7 +112,7 @@ struct Run<'a> {
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    let workspace = Workspace::load()?;
+    let workspace = crate::open::workspace()?;
     // The test programs run in other folders.
     let module = args.module.as_ref().map(|module| {
         module.canonicalize().map_err(|error| Usage(format!("{}: {error}: name a module", module.display())))
@@ -129,7 +129,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let mut run = Run {
         workspace: &workspace,
         args,
-        libraries: crate::wasm::host_libraries(&workspace)?,
+        libraries: workspace::build::host_libraries(&workspace)?,
         module,
         rows: Vec::new(),
     };
@@ -206,7 +206,7 @@ impl Run<'_> {
             Ok(module) => module,
             Err(error) => {
                 // The others are still worth knowing.
-                output::error(&error);
+                output::error(&error.into());
                 self.add(plugin.name.clone(), "", Counts { failed: 1, ..Counts::default() }, start);
                 return Ok(());
             }
@@ -248,7 +248,7 @@ impl Run<'_> {
     /// Runs the examples in the documentation, which only rustdoc can.
     fn doc_tests(&mut self, packages: &[String]) -> Result<()> {
         let start = Instant::now();
-        let mut command = crate::wasm::cargo();
+        let mut command = workspace::build::cargo();
         command.current_dir(&self.workspace.root).args(["test", "--locked", "--doc", "--no-fail-fast"]);
         command.args(packages).stdin(Stdio::null());
         output::step("examples in the documentation");

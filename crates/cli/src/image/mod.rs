@@ -8,9 +8,8 @@ use anyhow::Result;
 use oci::{Descriptor, Fetched, Layout, Reader, media};
 use serde::Serialize;
 use serde_yaml::Value;
-
-use crate::module::{Gateway, Report, Subject, check};
-use crate::package::HOLDS_HEADERS;
+use workspace::module::{Gateway, Report, Subject, check};
+use workspace::package::HOLDS_HEADERS;
 
 /// Something that takes an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]

@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use cargo_metadata::semver::Version;
 use resource::MANIFEST;
+use workspace::git::{changed, git, listed};
+use workspace::{Plugin, Workspace};
 
 use crate::Usage;
-use crate::git::{changed, git, listed};
-use crate::workspace::{Plugin, Workspace};
 
 pub(crate) use tag::Tag;
 
@@ -109,7 +109,7 @@ impl<'w> Release<'w> {
     /// What would change, as git shows it; everything is as before afterwards.
     pub(crate) fn preview(&self) -> Result<String> {
         let _restored = self.write()?;
-        git(&self.workspace.root, &["--no-pager", "diff", "--no-color"])
+        Ok(git(&self.workspace.root, &["--no-pager", "diff", "--no-color"])?)
     }
 
     /// Writes, commits and tags; or leaves everything as it was.
@@ -124,7 +124,7 @@ impl<'w> Release<'w> {
         if let Err(error) = made {
             // The tree was clean: what is there now is this release's alone.
             git(root, &["reset", "--quiet", &before])?;
-            return Err(error);
+            return Err(error.into());
         }
         saved.keep = true;
         Ok(())
@@ -146,12 +146,12 @@ impl<'w> Release<'w> {
         for (name, text) in &self.files {
             fs::write(root.join(name), text).with_context(|| format!("writing {}", name.display()))?;
         }
-        let mut cargo = crate::wasm::cargo();
+        let mut cargo = workspace::build::cargo();
         cargo.current_dir(root).args(["update", "--workspace", "--offline", "--quiet"]);
         if !cargo.status().context("cargo cannot be started")?.success() {
             bail!("cargo could not bring Cargo.lock up to date: see above");
         }
-        self.tag.check(&Workspace::at(root)?)?;
+        self.tag.check(&Workspace::at(root, crate::output::notice)?)?;
         Ok(saved)
     }
 }

@@ -5,10 +5,10 @@ use std::fs;
 
 use anyhow::{Context, Result, bail};
 use cargo_metadata::semver::Version;
+use workspace::Workspace;
 
 use super::{CHANGELOG, changelog, check_version};
 use crate::Usage;
-use crate::workspace::Workspace;
 
 /// What a tag names.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -26,7 +26,7 @@ fn repository() -> TempDir {
     write("CHANGELOG.md", "# Changes\n\n## Unreleased\n\n- `demo`: a thing.\n- The SDK.\n");
     write(".gitignore", "target\n");
     let root = folder.path();
-    let mut cargo = crate::wasm::cargo();
+    let mut cargo = workspace::build::cargo();
     assert!(
         cargo
             .current_dir(root)
@@ -64,7 +64,7 @@ fn state(root: &Path) -> [String; 3] {
 fn a_release_changes_four_files_in_one_commit_with_a_tag() {
     let folder = repository();
     let root = folder.path();
-    let workspace = Workspace::at(root).unwrap();
+    let workspace = Workspace::at(root, crate::output::notice).unwrap();
     plan(&workspace, "0.2.0").unwrap().make().unwrap();
     assert_eq!(git(root, &["status", "--porcelain"]).unwrap(), "");
     assert_eq!(git(root, &["describe", "--exact-match"]).unwrap(), "demo/v0.2.0");
@@ -75,7 +75,7 @@ fn a_release_changes_four_files_in_one_commit_with_a_tag() {
     assert!(text("plugins/demo/Cargo.toml").contains("version = \"0.2.0\" # kept"));
     assert!(text("plugins/demo/plugin.yaml").contains("version: 0.2.0   # kept"));
     assert!(text("Cargo.lock").contains("version = \"0.2.0\""));
-    let workspace = Workspace::at(root).unwrap();
+    let workspace = Workspace::at(root, crate::output::notice).unwrap();
     assert_eq!(Tag::parse("refs/tags/demo/v0.2.0").unwrap().check(&workspace).unwrap(), "- `demo`: a thing.");
     let error = Tag::parse("demo/v0.3.0").unwrap().check(&workspace).unwrap_err().to_string();
     assert!(error.contains("is of version 0.2.0, and the tag is demo/v0.3.0"), "{error}");
@@ -84,7 +84,7 @@ fn a_release_changes_four_files_in_one_commit_with_a_tag() {
 #[test]
 fn a_plug_in_may_be_released_as_it_is_once() {
     let folder = repository();
-    let workspace = Workspace::at(folder.path()).unwrap();
+    let workspace = Workspace::at(folder.path(), crate::output::notice).unwrap();
     plan(&workspace, "0.1.0").unwrap().make().unwrap();
     let error = plan(&workspace, "0.1.0").err().unwrap().to_string();
     assert!(error.contains("the tag demo/v0.1.0 is there already"), "{error}");
@@ -98,7 +98,7 @@ fn a_preview_changes_nothing() {
     let folder = repository();
     let root = folder.path();
     let before = state(root);
-    let workspace = Workspace::at(root).unwrap();
+    let workspace = Workspace::at(root, crate::output::notice).unwrap();
     let diff = plan(&workspace, "1.0.0").unwrap().preview().unwrap();
     for line in [
         "+version = \"1.0.0\" # kept",
@@ -125,7 +125,7 @@ fn what_is_wrong_is_refused_before_anything_changes() {
             fs::write(folder.path().join(file), text).unwrap();
         }
         let before = state(folder.path());
-        let workspace = Workspace::at(folder.path()).unwrap();
+        let workspace = Workspace::at(folder.path(), crate::output::notice).unwrap();
         let error = plan(&workspace, version).err().unwrap();
         assert!(format!("{error:#}").contains(words), "{version}: {error:#}");
         assert_eq!(state(folder.path()), before);
@@ -135,7 +135,7 @@ fn what_is_wrong_is_refused_before_anything_changes() {
     fs::write(root.join(CHANGELOG), "# Changes\n\n## Unreleased\n\n- The SDK.\n").unwrap();
     git(root, &["commit", "--quiet", "--all", "--message", "second"]).unwrap();
     git(root, &["tag", "demo/v0.3.0"]).unwrap();
-    let workspace = Workspace::at(root).unwrap();
+    let workspace = Workspace::at(root, crate::output::notice).unwrap();
     let error = format!("{:#}", plan(&workspace, "0.2.0").err().unwrap());
     assert!(error.contains("says nothing about demo"), "{error}");
     let error = format!("{:#}", plan(&workspace, "0.3.0").err().unwrap());
@@ -161,7 +161,7 @@ fn a_commit_or_tag_that_fails_leaves_everything_as_it_was() {
         let root = folder.path();
         break_it(root);
         let before = state(root);
-        let workspace = Workspace::at(root).unwrap();
+        let workspace = Workspace::at(root, crate::output::notice).unwrap();
         assert!(plan(&workspace, "0.2.0").unwrap().make().is_err());
         assert_eq!(state(root), before);
     }

@@ -16,12 +16,12 @@ mod stats;
 mod subject;
 
 use anyhow::{Context, Result, bail};
+use workspace::Plugin;
+use workspace::build::Builder;
 
 use self::options::Options;
 use self::report::Report;
 use super::{Args, Engine};
-use crate::wasm::Builder;
-use crate::workspace::{Plugin, Workspace};
 use crate::{Usage, output};
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
@@ -35,10 +35,10 @@ fn measure(args: &Args) -> Result<bool> {
     if in_envoy {
         load::require_h2load()?;
     }
-    let workspace = Workspace::load()?;
+    let workspace = crate::open::workspace()?;
     let plugins: Vec<&Plugin> = match args.plugins.is_empty() {
         true => subject::with_scenarios(&workspace),
-        false => args.plugins.iter().map(|name| workspace.plugin(name)).collect::<Result<_>>()?,
+        false => args.plugins.iter().map(|name| workspace.plugin(name)).collect::<Result<_, _>>()?,
     };
     if plugins.is_empty() {
         bail!(Usage(

@@ -9,11 +9,11 @@ use resource::names::canonical;
 use resource::yaml::{self, Fault, Node, Span};
 use resource::{Content, Deployment, Found, WasmPlugin, plugin_field};
 use serde_json::{Value, json};
+use workspace::describe::Describer;
+use workspace::{Plugin, Workspace};
 
 use super::verdict::{Report, Verdict};
 use super::{Checker, texts};
-use crate::helper::Helper;
-use crate::workspace::{Plugin, Workspace};
 
 const NOT_DEPLOYED: &str = "`defaultConfigDisable` is set, and no match rule is in force";
 
@@ -34,8 +34,8 @@ fn line(node: &Node) -> usize {
     node.span().start.line
 }
 
-fn accepted(helper: &Helper, configuration: Value) -> Result<Verdict> {
-    let rules_start_from_global = helper.rules_start_from_global()?;
+fn accepted(describer: &Describer, configuration: Value) -> Result<Verdict> {
+    let rules_start_from_global = describer.rules_start_from_global()?;
     Ok(Verdict::Accepted { configuration, rules_start_from_global })
 }
 
@@ -113,10 +113,10 @@ impl Checker<'_> {
             return Ok(source.report(1, None, Verdict::refused(vec![refused(message)])));
         };
         let configuration = json!({});
-        let helper = self.helper(plugin)?;
-        let errors = helper.check(&configuration)?;
+        let describer = self.describer(plugin)?;
+        let errors = describer.check(&configuration)?;
         let verdict = match errors.is_empty() {
-            true => accepted(helper, configuration)?,
+            true => accepted(describer, configuration)?,
             false => Verdict::refused(errors.into_iter().map(|error| refused(error.message)).collect()),
         };
         Ok(source.report(1, Some(plugin), verdict))
@@ -136,7 +136,7 @@ impl Checker<'_> {
         let errors = self.check(plugin, &configuration)?;
         let remarks = self.texts(source, node, plugin, &configuration, str::to_owned)?;
         let verdict = match errors.is_empty() {
-            true => accepted(self.helper(plugin)?, configuration)?,
+            true => accepted(self.describer(plugin)?, configuration)?,
             false => Verdict::refused(
                 errors.iter().map(|error| Fault::refused(source.text, node, error)).collect(),
             ),
@@ -184,7 +184,7 @@ impl Checker<'_> {
         };
         let mut all: Vec<ConfigError> = errors.to_vec();
         if !all.is_empty() {
-            let schema = self.helper(plugin)?.schema()?;
+            let schema = self.describer(plugin)?.schema()?;
             for error in &mut all {
                 // Known to be a field of the plug-in, whatever it looks like.
                 let key = error.path().rsplit('.').next().unwrap_or_default();
@@ -240,7 +240,7 @@ impl Checker<'_> {
             let place = |path: &str| found.path(&resource.origin(path));
             texts = self.texts(source, document, plugin, &configuration, place)?;
             if all.is_empty() {
-                verdict = accepted(self.helper(plugin)?, configuration)?;
+                verdict = accepted(self.describer(plugin)?, configuration)?;
             }
         }
         if !all.is_empty() {
@@ -278,13 +278,13 @@ impl Checker<'_> {
         place: impl Fn(&str) -> String,
     ) -> Result<Vec<Fault>> {
         // Without a schema no field is known to be a text.
-        let schema = self.helper(plugin)?.schema().unwrap_or_default();
+        let schema = self.describer(plugin)?.schema().unwrap_or_default();
         Ok(texts::remarks(source.text, document, configuration, &schema, place))
     }
 
     /// Everything that the plug-in says to a document, with a hint where a field is another plug-in's.
     fn check(&mut self, plugin: &Plugin, configuration: &Value) -> Result<Vec<ConfigError>> {
-        let errors = self.helper(plugin)?.check(configuration)?;
+        let errors = self.describer(plugin)?.check(configuration)?;
         let others = || self.workspace.plugins.iter().filter(|other| other.name != plugin.name);
         Ok(errors
             .into_iter()

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use workspace::schema::{Field, fields};
 
 use super::verdict::Verdict;
 use super::*;
-use crate::schema::{Field, fields};
 
 fn checker(workspace: &Workspace) -> Checker<'_> {
-    Checker { workspace, plugin: None, helpers: HashMap::new() }
+    Checker { workspace, plugin: None, describers: HashMap::new() }
 }
 
 /// The file, line, field and message of the only document, which is refused.
@@ -100,14 +100,14 @@ fn written(plugin: &Plugin, configuration: &Value) -> [(String, &'static str); 2
 
 #[test]
 fn every_mistake_in_every_field_of_every_plug_in_names_line_field_and_remedy() {
-    let workspace = Workspace::load().unwrap();
+    let workspace = crate::open::workspace().unwrap();
     for plugin in workspace.plugins.iter().filter(|plugin| !plugin.classic) {
-        let helper = Helper::build(&workspace, plugin).unwrap();
-        let schema = helper.schema().unwrap();
+        let describer = crate::open::describer(&workspace, plugin).unwrap();
+        let schema = describer.schema().unwrap();
         let example = Value::Object(plugin.manifest().unwrap().example);
         let mut checker = checker(&workspace);
         checker.plugin = Some(plugin);
-        checker.helpers.insert(plugin.name.clone(), helper);
+        checker.describers.insert(plugin.name.clone(), describer);
         let mut expect = |configuration: &Value, path: &str, words: &str| {
             for (text, prefix) in written(plugin, configuration) {
                 let (line, found, message) = refusal(&mut checker, &text);
@@ -139,7 +139,7 @@ const HEAD: &str = "apiVersion: extensions.higress.io/v1alpha1\nkind: WasmPlugin
 
 #[test]
 fn what_is_wrong_around_the_fields_names_its_line_too() {
-    let workspace = Workspace::load().unwrap();
+    let workspace = crate::open::workspace().unwrap();
     let mut checker = checker(&workspace);
     for (text, line, path, words) in [
         ("a: 1\na: 2\n", 2, "", "`a` stands there twice, first in line 1"),
@@ -181,7 +181,7 @@ fn what_is_wrong_around_the_fields_names_its_line_too() {
 
 #[test]
 fn what_is_good_becomes_what_the_plug_in_gets() {
-    let workspace = Workspace::load().unwrap();
+    let workspace = crate::open::workspace().unwrap();
     let mut checker = checker(&workspace);
     let text = format!(
         "{HEAD}metadata: {{name: x}}\nspec:\n  url: oci://registry.example.com/plugins/add-header:1.0.0\n  defaultConfig: \
@@ -224,7 +224,7 @@ const INGRESS: &str =
 
 #[test]
 fn what_kubectl_prints_and_other_control_planes_take_is_checked() {
-    let workspace = Workspace::load().unwrap();
+    let workspace = crate::open::workspace().unwrap();
     let mut checker = checker(&workspace);
     let item = |name: &str, config: &str| {
         format!(
@@ -286,7 +286,7 @@ fn what_manifest_writes_for_each_control_plane_is_read() {
     use resource::deploy::{Order, Pinned};
     use resource::{ControlPlane, yaml};
 
-    let workspace = Workspace::load().unwrap();
+    let workspace = crate::open::workspace().unwrap();
     let mut checker = checker(&workspace);
     let plugin = workspace.plugin("add-header").unwrap();
     let manifest = plugin.manifest().unwrap();
@@ -325,7 +325,7 @@ fn what_manifest_writes_for_each_control_plane_is_read() {
 
 #[test]
 fn hints_lead_to_what_was_meant_and_all_mistakes_are_told_at_once() {
-    let workspace = Workspace::load().unwrap();
+    let workspace = crate::open::workspace().unwrap();
     let mut checker = checker(&workspace);
     let resource = |plugin: &str, spec: &str| format!("{HEAD}metadata: {{ name: {plugin} }}\nspec: {spec}\n");
     for (plugin, text, expected) in [
@@ -381,7 +381,7 @@ fn hints_lead_to_what_was_meant_and_all_mistakes_are_told_at_once() {
 
 #[test]
 fn what_can_never_match_is_refused_and_what_reads_otherwise_is_remarked() {
-    let workspace = Workspace::load().unwrap();
+    let workspace = crate::open::workspace().unwrap();
     let mut checker = checker(&workspace);
     let service = |name: &str| {
         format!("http_service:\n  endpoint:\n    service_name: {name}\n    path_prefix: /auth\n")
@@ -450,7 +450,7 @@ fn what_can_never_match_is_refused_and_what_reads_otherwise_is_remarked() {
 
 #[test]
 fn an_empty_file_is_a_configuration_of_defaults() {
-    let workspace = Workspace::load().unwrap();
+    let workspace = crate::open::workspace().unwrap();
     let mut checker = checker(&workspace);
     checker.plugin = Some(workspace.plugin("say-hello").unwrap());
     let reports = checker.file(Path::new("f.yaml"), "").unwrap();

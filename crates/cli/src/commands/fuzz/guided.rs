@@ -4,11 +4,11 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
+use workspace::generated;
+use workspace::{Plugin, Workspace};
 
 use super::{Bounds, findings};
-use crate::generated;
 use crate::output;
-use crate::workspace::{Plugin, Workspace};
 
 /// What cargo-fuzz passes for coverage, as far as the stable compiler takes it, and the checks of a debug build. Not
 /// `-sanitizer-coverage-trace-compares`: what a plug-in compares is seldom what stands in the input, and in the same time
@@ -54,7 +54,7 @@ pub(super) fn run(workspace: &Workspace, plugin: &Plugin, bounds: &Bounds) -> Re
     );
     generated::write(&folder, workspace, plugin, &package, &rest, &program(plugin)?)?;
     let host = host()?;
-    let mut cargo = crate::wasm::cargo();
+    let mut cargo = workspace::build::cargo();
     cargo.current_dir(&workspace.root).args([
         "build",
         "--release",

@@ -8,15 +8,15 @@ use std::fs;
 use anyhow::{Context, Result};
 use resource::yaml::{self, Fault};
 use serde_json::{Map, Value};
+use workspace::Plugin;
+use workspace::describe::{Describer, Refusal};
 
 use crate::commands::config::print;
-use crate::helper::{Helper, Refusal};
 use crate::markdown::{Block, blocks};
 use crate::output::{BAD, styled};
-use crate::workspace::Plugin;
 
 /// Whether the plug-in accepts what its READMEs show; what is wrong has been printed.
-pub(super) fn are_accepted(plugin: &Plugin, helper: &Helper) -> Result<bool> {
+pub(super) fn are_accepted(plugin: &Plugin, describer: &Describer) -> Result<bool> {
     let mut good = true;
     let mut files: Vec<_> = fs::read_dir(&plugin.folder)
         .with_context(|| format!("reading {}", plugin.folder.display()))?
@@ -29,7 +29,7 @@ pub(super) fn are_accepted(plugin: &Plugin, helper: &Helper) -> Result<bool> {
         let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
         let mut first = None;
         for block in blocks(&text).iter().filter(|block| block.language == "yaml") {
-            for mut fault in refused(block, &mut first, helper)? {
+            for mut fault in refused(block, &mut first, describer)? {
                 fault.line += block.line - 1;
                 // Its line is of the block, not of the file.
                 fault.excerpt = None;
@@ -42,7 +42,11 @@ pub(super) fn are_accepted(plugin: &Plugin, helper: &Helper) -> Result<bool> {
 }
 
 /// What is wrong with a block.
-fn refused(block: &Block, first: &mut Option<Map<String, Value>>, helper: &Helper) -> Result<Vec<Fault>> {
+fn refused(
+    block: &Block,
+    first: &mut Option<Map<String, Value>>,
+    describer: &Describer,
+) -> Result<Vec<Fault>> {
     let at_start = |message: String| {
         let start = yaml::Position { line: 1, column: 1 };
         Fault::new("", yaml::Span { start, end: start }, "", message)
@@ -67,7 +71,7 @@ fn refused(block: &Block, first: &mut Option<Map<String, Value>>, helper: &Helpe
             None => at_start(refusal.message),
         }
     };
-    Ok(helper.check(&Value::Object(document))?.into_iter().map(fault).collect())
+    Ok(describer.check(&Value::Object(document))?.into_iter().map(fault).collect())
 }
 
 /// A block as a whole configuration.

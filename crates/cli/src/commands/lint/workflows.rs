@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use workspace::Workspace;
 
 use crate::output::{self, mark};
-use crate::workspace::Workspace;
 
 /// The table of actions, tags and commits.
 const ACTIONS: &str = ".github/actions.md";

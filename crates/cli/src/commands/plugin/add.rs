@@ -7,12 +7,12 @@ use gateway::folder::{StageOrder, edit};
 use resource::annotation::{DESCRIPTION, LANGUAGE, SOURCE, TITLE, WORKSPACE};
 use resource::names::nearest;
 use resource::{Object, Spec, WasmPlugin, yaml};
+use workspace::{Plugin, Workspace};
 
 use super::shelf::{Shelf, configuration, module, put_module};
 use super::{Card, Where, check_priority};
 use crate::Usage;
 use crate::output::{mark, warning};
-use crate::workspace::{Plugin, Workspace};
 
 /// The namespace that Higress's control plane takes plug-ins from.
 const NAMESPACE: &str = "higress-system";
@@ -39,7 +39,7 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<bool> {
     let shelf = Shelf::open(&args.place, StageOrder::Mse)?;
-    let workspace = Workspace::load()?;
+    let workspace = crate::open::workspace()?;
     let built_in = workspace.plugin(&args.name).ok();
     let name = built_in.map_or(&args.name, |plugin| &plugin.name);
     check_name(name)?;

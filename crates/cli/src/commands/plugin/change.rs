@@ -15,7 +15,6 @@ use super::shelf::{MODULES, Shelf, change, configuration, module, put_module};
 use super::{Card, Where, check_priority};
 use crate::Usage;
 use crate::output::{mark, warning};
-use crate::workspace::Workspace;
 
 /// Edit a custom plug-in, which must be disabled, or the `--url` of one of this workspace
 #[derive(Debug, Clone, clap::Args)]
@@ -188,7 +187,7 @@ pub(super) fn configure(args: &ConfigureArgs) -> Result<bool> {
     if entry.place.matches("items").count() > 1 {
         is_alone(entry, "configured")?;
     }
-    let workspace = Workspace::load()?;
+    let workspace = crate::open::workspace()?;
     let plugin = entry.source.as_deref().and_then(|name| workspace.plugin(name).ok());
     let Some(fields) = configuration(&workspace, plugin, &args.config)? else { return Ok(false) };
     let field = entry.resource.configuration_field();

@@ -10,13 +10,13 @@ use resource::names::nearest;
 use resource::yaml::Fault;
 use resource::{Content, Deployment, Found};
 use serde_json::{Map, Value};
+use workspace::{Plugin, Workspace};
 
 use super::Where;
 use crate::Usage;
 use crate::commands::check::{print_failures, report_file};
 use crate::commands::config::print;
 use crate::output::{BAD, styled};
-use crate::workspace::{Plugin, Workspace};
 
 /// The folder that modules of custom plug-ins are kept in, inside the gateway's.
 pub(super) const MODULES: &str = "modules";

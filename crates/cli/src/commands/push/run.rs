@@ -7,16 +7,15 @@ use anyhow::{Context, Result, bail};
 use oci::registry::Error;
 use oci::{Layout, Reader, Reference};
 use serde::Serialize;
+use workspace::git::listed;
+use workspace::package::{DIRTY, Tree};
 
 use super::Args;
 use crate::Usage;
 use crate::commands::package;
-use crate::git::listed;
 use crate::image::{Consumer, verdicts};
 use crate::output::{self, warning};
-use crate::package::{DIRTY, Tree};
 use crate::registry;
-use crate::workspace::Workspace;
 
 /// The result, as JSON.
 #[derive(Serialize)]
@@ -84,7 +83,7 @@ fn layout_file(args: &Args) -> Result<Option<PathBuf>> {
     if path.is_file() || path.join("oci-layout").exists() {
         return Ok(Some(path.to_owned()));
     }
-    let workspace = Workspace::load();
+    let workspace = crate::open::workspace();
     if !path.exists() && (workspace.is_err() || path.components().count() > 1) {
         bail!(Usage(format!(
             "{} does not exist: name a layout's folder or archive, as `cargo xtask package` writes them",

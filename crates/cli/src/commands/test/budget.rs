@@ -7,10 +7,10 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow};
 use resource::Cost;
 use serde::Deserialize;
+use workspace::Plugin;
 
 use super::suite::Counts;
 use crate::output::{self, thousands};
-use crate::workspace::Plugin;
 
 /// What the test program has noted: each case with its cost.
 pub(super) fn measured(file: &Path) -> Result<BTreeMap<String, Cost>> {

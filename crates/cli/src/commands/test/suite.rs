@@ -8,8 +8,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use cargo_metadata::{Message, TargetKind};
-
-use crate::workspace::Workspace;
+use workspace::Workspace;
 
 /// How many tests went which way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -94,7 +93,7 @@ impl Suite {
 
 /// Compiles the test programs of some packages.
 pub(in crate::commands) fn build(workspace: &Workspace, packages: &[String]) -> Result<Vec<Suite>> {
-    let mut command = crate::wasm::cargo();
+    let mut command = workspace::build::cargo();
     command.current_dir(&workspace.root).args(["test", "--locked", "--no-run"]).args(packages);
     command.arg("--message-format=json-render-diagnostics");
     let mut child = command.stdout(Stdio::piped()).spawn().context("cargo cannot be started")?;

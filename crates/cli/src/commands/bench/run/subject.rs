@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+use workspace::build::{Builder, Profile};
+use workspace::dist::{Flavour, Options};
+use workspace::{Plugin, Workspace};
 
 use super::scenario::{self, Scenario};
-use crate::commands::build::{self, Flavour, Options};
+use crate::commands::build;
 use crate::output;
-use crate::wasm::{Builder, Profile};
-use crate::workspace::{Plugin, Workspace};
 
 /// The file with a plug-in's scenarios.
 const SCENARIOS: &str = "bench.yaml";

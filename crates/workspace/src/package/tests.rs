@@ -34,7 +34,7 @@ fn folder() -> tempfile::TempDir {
 }
 
 fn package(folder: &Path, shape: Shape) -> Package {
-    let source = Source::of_files(&folder.join("plugin.wasm"), &folder.join("plugin.yaml")).unwrap();
+    let source = Source::of_files(&folder.join("plugin.wasm"), &folder.join("plugin.yaml"), |_| {}).unwrap();
     source.package(shape, "1.2.3").unwrap()
 }
 

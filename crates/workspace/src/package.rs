@@ -9,54 +9,61 @@ mod tests;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
 use oci::{Annotations, Descriptor, Document, Image, Layout, Shape, media};
-use resource::Manifest;
+use resource::{MANIFEST, Manifest};
 use serde_json::Value;
 
-use crate::git::listed;
-use crate::helper::Helper;
-use crate::output;
+use crate::describe::Described;
 use crate::schema::for_consoles;
-use crate::workspace::{Plugin, Workspace};
+use crate::{Error, Notice, Notify, Plugin, Result, Workspace};
 
-pub(crate) use revision::Tree;
+pub use revision::{Revision, Tree};
 
 /// The annotation of a module that holds headers back while body callbacks run.
-pub(crate) const HOLDS_HEADERS: &str = "portcullis/holds-headers";
+pub const HOLDS_HEADERS: &str = "portcullis/holds-headers";
 
 /// The annotation of an image that was made from files which are not those of a commit.
-pub(crate) const DIRTY: &str = "portcullis/dirty";
+pub const DIRTY: &str = "portcullis/dirty";
 
-/// What an image is made from.
-pub(crate) struct Source {
-    pub(crate) manifest: Manifest,
-    pub(crate) module: Vec<u8>,
+/// The parts of an image.
+#[derive(Debug)]
+pub struct Source {
+    /// The plug-in's manifest.
+    pub manifest: Manifest,
+    /// The module.
+    pub module: Vec<u8>,
     /// Where the READMEs and the icon are.
     folder: PathBuf,
     /// The schema of its configuration; nothing of plug-ins that only their own code knows.
     schema: Option<Value>,
     bill: Value,
     tree: Tree,
+    notify: Notify,
 }
 
-/// An image, finished.
-pub(crate) struct Package {
-    pub(crate) layout: Layout,
-    pub(crate) image: Descriptor,
-    pub(crate) spec: Vec<u8>,
-    pub(crate) bill: Vec<u8>,
+/// A finished image.
+#[derive(Debug)]
+pub struct Package {
+    /// The layout that holds the image and its bill of materials.
+    pub layout: Layout,
+    /// The image's manifest in the layout.
+    pub image: Descriptor,
+    /// `spec.yaml`.
+    pub spec: Vec<u8>,
+    /// The bill of materials, CycloneDX.
+    pub bill: Vec<u8>,
 }
 
 impl Source {
     /// A plug-in of this workspace, whose module has been built.
-    pub(crate) fn of_plugin(workspace: &Workspace, plugin: &Plugin, module: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// A part is missing, or the plug-in refuses the example of its manifest.
+    pub fn of_plugin(workspace: &Workspace, plugin: &Plugin, module: &Path) -> Result<Self> {
         let manifest = plugin.manifest()?;
-        let schema = match plugin.classic {
-            true => None,
-            false => Some(schema_of(workspace, plugin, &manifest)?),
-        };
-        let module = fs::read(module).with_context(|| format!("reading {}", module.display()))?;
+        let schema = schema_of(workspace, plugin, &manifest)?;
+        let module = fs::read(module).map_err(Error::reading(module))?;
         Ok(Self {
             bill: sbom::of_plugin(workspace, plugin, &manifest, &module)?,
             manifest,
@@ -64,12 +71,17 @@ impl Source {
             folder: plugin.folder.clone(),
             schema,
             tree: Tree::of(&workspace.root)?,
+            notify: workspace.notify,
         })
     }
 
     /// A module that was built elsewhere, with a manifest for it.
-    pub(crate) fn of_files(module: &Path, manifest: &Path) -> Result<Self> {
-        let bytes = fs::read(module).with_context(|| format!("reading {}", module.display()))?;
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read, or the manifest is refused.
+    pub fn of_files(module: &Path, manifest: &Path, notify: Notify) -> Result<Self> {
+        let bytes = fs::read(module).map_err(Error::reading(module))?;
         let described = Manifest::read_foreign(manifest)?;
         Ok(Self {
             bill: sbom::of_module(&described, &bytes),
@@ -78,11 +90,16 @@ impl Source {
             schema: None,
             manifest: described,
             tree: Tree::Unknown,
+            notify,
         })
     }
 
     /// The image in a layout, under a tag.
-    pub(crate) fn package(&self, shape: Shape, tag: &str) -> Result<Package> {
+    ///
+    /// # Errors
+    ///
+    /// A file of the plug-in's folder cannot be read.
+    pub fn package(&self, shape: Shape, tag: &str) -> Result<Package> {
         let spec = spec::of(&self.manifest, self.schema.as_ref())?.into_bytes();
         let image = Image {
             module: self.module.clone(),
@@ -92,10 +109,12 @@ impl Source {
             annotations: self.annotations(),
         };
         let mut layout = Layout::default();
-        let image = image.add_to(&mut layout, shape, tag)?;
-        let bill = serde_json::to_vec_pretty(&self.bill).context("writing the bill of materials")?;
+        let image = image.add_to(&mut layout, shape, tag).map_err(|error| Error::Image(error.into()))?;
+        let bill = serde_json::to_vec_pretty(&self.bill).map_err(|error| Error::Image(error.into()))?;
         let about = [("org.opencontainers.image.title".to_owned(), "sbom.cdx.json".to_owned())];
-        layout.add_referrer(&image, media::CYCLONEDX, bill.clone(), about.into())?;
+        layout
+            .add_referrer(&image, media::CYCLONEDX, bill.clone(), about.into())
+            .map_err(|error| Error::Image(error.into()))?;
         Ok(Package { layout, image, spec, bill })
     }
 
@@ -118,10 +137,7 @@ impl Source {
                 annotations.insert(standard("created"), revision.time.clone());
             }
             Tree::Changed(files) => {
-                output::warning(format_args!(
-                    "the image names no commit, because of files that are new or changed: {}",
-                    listed(files)
-                ));
+                (self.notify)(&Notice::NoCommit(files));
                 annotations.insert(DIRTY.into(), "true".into());
             }
             Tree::Unknown => {}
@@ -130,26 +146,24 @@ impl Source {
     }
 }
 
-/// The schema for consoles, and the word of the plug-in that it takes the example.
-fn schema_of(workspace: &Workspace, plugin: &Plugin, manifest: &Manifest) -> Result<Value> {
-    let helper = Helper::build(workspace, plugin)?;
-    if let Some(refusal) = helper.check(&Value::Object(manifest.example.clone()))?.into_iter().next() {
-        bail!(
-            "{}: example: the plug-in refuses it: {}: {}",
-            plugin.shown.join(resource::MANIFEST).display(),
-            refusal.path,
-            refusal.message
-        );
+/// The schema for consoles, once the plug-in has accepted the example; nothing for the classic style.
+fn schema_of(workspace: &Workspace, plugin: &Plugin, manifest: &Manifest) -> Result<Option<Value>> {
+    let Described::Typed(describer) = workspace.describe(plugin)? else { return Ok(None) };
+    if let Some(refusal) = describer.check(&Value::Object(manifest.example.clone()))?.into_iter().next() {
+        return Err(Error::Example {
+            manifest: plugin.shown.join(MANIFEST),
+            refusal: format!("{}: {}", refusal.path, refusal.message),
+        });
     }
-    Ok(for_consoles(helper.schema()?, manifest))
+    Ok(Some(for_consoles(describer.schema()?, manifest)))
 }
 
 /// `README.md`, then its translations: `README.zh.md`, or `README_ZH.md` as Higress's plug-ins have them.
 fn documents(folder: &Path) -> Result<Vec<Document>> {
     let mut documents = Vec::new();
-    let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
+    let entries = fs::read_dir(folder).map_err(Error::reading(folder))?;
     for entry in entries {
-        let file = entry.with_context(|| format!("reading {}", folder.display()))?.path();
+        let file = entry.map_err(Error::reading(folder))?.path();
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let language = match name.strip_prefix("README").and_then(|rest| rest.strip_suffix(".md")) {
             None => continue,
@@ -160,7 +174,7 @@ fn documents(folder: &Path) -> Result<Vec<Document>> {
                 Some(language) => Some(language.to_lowercase()),
             },
         };
-        let text = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
+        let text = fs::read(&file).map_err(Error::reading(&file))?;
         documents.push(Document { language, text });
     }
     documents.sort_by(|a, b| a.language.cmp(&b.language));
@@ -170,7 +184,7 @@ fn documents(folder: &Path) -> Result<Vec<Document>> {
 fn icon(folder: &Path) -> Result<Option<Vec<u8>>> {
     let file = folder.join("icon.png");
     match file.is_file() {
-        true => Ok(Some(fs::read(&file).with_context(|| format!("reading {}", file.display()))?)),
+        true => Ok(Some(fs::read(&file).map_err(Error::reading(&file))?)),
         false => Ok(None),
     }
 }

@@ -4,13 +4,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
 use serde::Serialize;
 use wasmparser::{Parser, Payload};
 
-use crate::output;
-use crate::wasm::{self, Builder, Profile};
-use crate::workspace::{Plugin, Workspace};
+use crate::build::{self, Builder, Profile};
+use crate::{Error, Notice, Plugin, Result, Workspace};
 
 /// How much of a text is shown on either side of where it begins to differ.
 const SHOWN: usize = 40;
@@ -19,37 +17,42 @@ const SHOWN: usize = 40;
 const SHORTEST: usize = 8;
 
 /// What a second build came to.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Comparison {
+pub struct Comparison {
     /// The digest of the module that was built here.
-    pub(crate) here: String,
+    pub here: String,
     /// That of the one that was built elsewhere.
-    pub(crate) elsewhere: String,
+    pub elsewhere: String,
     /// Where they part, if they do.
-    pub(crate) difference: Option<String>,
+    pub difference: Option<String>,
 }
 
 /// Another place to build the same source in.
-pub(crate) struct Elsewhere {
+#[derive(Debug)]
+pub struct Elsewhere {
     source: PathBuf,
     builder: Builder,
 }
 
 impl Elsewhere {
     /// Copies the workspace, and cargo's crates so that they need not be fetched twice.
-    pub(crate) fn new(workspace: &Workspace, builder: &Builder) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be copied.
+    pub fn new(workspace: &Workspace, builder: &Builder) -> Result<Self> {
         let folder = workspace.target.join("reproducible");
-        output::step(format_args!("building once more, in {}", workspace.shown(&folder).display()));
+        (workspace.notify)(&Notice::BuildingElsewhere(workspace.shown(&folder).to_path_buf()));
         if folder.exists() {
-            fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+            fs::remove_dir_all(&folder).map_err(Error::io(format!("removing {}", folder.display())))?;
         }
         let (source, home) = (folder.join("source"), folder.join("cargo-home"));
         let built = [workspace.target.clone(), workspace.root.join("dist"), workspace.root.join(".git")];
         copy(&workspace.root, &source, &|path| {
             built.contains(&path.to_path_buf()) || path.join("CACHEDIR.TAG").is_file()
         })?;
-        let cargo_home = wasm::cargo_home()?;
+        let cargo_home = build::cargo_home()?;
         for part in ["registry/index", "registry/cache", "config.toml"] {
             let from = cargo_home.join(part);
             if from.exists() {
@@ -61,8 +64,12 @@ impl Elsewhere {
     }
 
     /// Builds a plug-in's module here, which is done already as a rule, and there.
-    pub(crate) fn compare(&self, here: &Builder, plugin: &Plugin, profile: Profile) -> Result<Comparison> {
-        let read = |file: PathBuf| fs::read(&file).with_context(|| format!("reading {}", file.display()));
+    ///
+    /// # Errors
+    ///
+    /// It does not compile.
+    pub fn compare(&self, here: &Builder, plugin: &Plugin, profile: Profile) -> Result<Comparison> {
+        let read = |file: PathBuf| fs::read(&file).map_err(Error::reading(&file));
         let there = read(self.builder.build(&plugin.in_copy(&self.source), profile)?)?;
         let here = read(here.build(plugin, profile)?)?;
         Ok(Comparison {
@@ -75,16 +82,16 @@ impl Elsewhere {
 
 /// A file, or a folder with all that is in it but what `skip` says.
 fn copy(from: &Path, to: &Path, skip: &dyn Fn(&Path) -> bool) -> Result<()> {
-    let copying = || format!("copying {} to {}", from.display(), to.display());
+    let copying = || Error::io(format!("copying {} to {}", from.display(), to.display()));
     if from.is_file() {
         if let Some(folder) = to.parent() {
-            fs::create_dir_all(folder).with_context(copying)?;
+            fs::create_dir_all(folder).map_err(copying())?;
         }
-        return fs::copy(from, to).map(drop).with_context(copying);
+        return fs::copy(from, to).map(drop).map_err(copying());
     }
-    fs::create_dir_all(to).with_context(copying)?;
-    for entry in fs::read_dir(from).with_context(copying)? {
-        let entry = entry.with_context(copying)?;
+    fs::create_dir_all(to).map_err(copying())?;
+    for entry in fs::read_dir(from).map_err(copying())? {
+        let entry = entry.map_err(copying())?;
         if !skip(&entry.path()) {
             copy(&entry.path(), &to.join(entry.file_name()), skip)?;
         }
@@ -113,7 +120,7 @@ fn difference(here: &[u8], there: &[u8]) -> Option<String> {
 /// The sections of a module with their contents; of what cannot be read, none.
 fn sections(module: &[u8]) -> Vec<(String, &[u8])> {
     let mut sections = Vec::new();
-    for payload in Parser::new(0).parse_all(module).map_while(Result::ok) {
+    for payload in Parser::new(0).parse_all(module).map_while(std::result::Result::ok) {
         let Some((id, range)) = payload.as_section() else { continue };
         let name = match &payload {
             Payload::CustomSection(section) => format!("the section `{}`", section.name()),

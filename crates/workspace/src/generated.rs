@@ -7,21 +7,28 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
 use cargo_metadata::Message;
 use serde_json::Value;
 
-use crate::workspace::{Plugin, Workspace};
+use crate::{Error, Plugin, Result, Workspace};
 
 /// A path in a manifest.
-pub(crate) fn quoted(path: &Path) -> Result<String> {
-    let path = path.to_str().with_context(|| format!("{} is not UTF-8: move it", path.display()))?;
+///
+/// # Errors
+///
+/// The path is not UTF-8.
+pub fn quoted(path: &Path) -> Result<String> {
+    let path = path.to_str().ok_or_else(|| Error::NotUtf8(path.to_path_buf()))?;
     Ok(Value::from(path).to_string())
 }
 
 /// Writes a crate whose dependency `plugin` is the plug-in; `rest` goes on after that line of its manifest. Files that
 /// are the same already keep their times, by which cargo knows what has changed.
-pub(crate) fn write(
+///
+/// # Errors
+///
+/// A file cannot be written.
+pub fn write(
     folder: &Path,
     workspace: &Workspace,
     plugin: &Plugin,
@@ -49,7 +56,7 @@ plugin = {{ package = \"{plugin}\", path = {folder} }}
         plugin = plugin.name,
         folder = quoted(&plugin.folder)?,
     );
-    fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    fs::create_dir_all(folder).map_err(Error::io(format!("making the folder {}", folder.display())))?;
     put(&folder.join("Cargo.toml"), &manifest)?;
     put(&folder.join("main.rs"), program)?;
     // Cargo leaves out of its copy of the lock file what is not needed, so another copy tells whether the
@@ -61,28 +68,33 @@ plugin = {{ package = \"{plugin}\", path = {folder} }}
     Ok(())
 }
 
-/// Writes a file that is not so already; whether it was not.
+/// Writes a file unless it has this text already; returns whether it was written.
 fn put(file: &Path, text: &str) -> Result<bool> {
     if fs::read_to_string(file).is_ok_and(|old| old == text) {
         return Ok(false);
     }
-    fs::write(file, text).with_context(|| format!("writing {}", file.display()))?;
+    fs::write(file, text).map_err(Error::io(format!("writing {}", file.display())))?;
     Ok(true)
 }
 
-/// Runs cargo and says where the program is that it has built.
-pub(crate) fn executable(mut cargo: Command) -> Result<PathBuf> {
-    let mut child = cargo.stdout(Stdio::piped()).spawn().context("cargo cannot be started")?;
+/// Runs cargo and returns the program that it has built.
+///
+/// # Errors
+///
+/// cargo fails; its messages are on the error output.
+pub fn executable(mut cargo: Command) -> Result<PathBuf> {
+    let mut child = cargo.stdout(Stdio::piped()).spawn().map_err(Error::start("cargo"))?;
     let mut program = None;
     if let Some(stdout) = child.stdout.take() {
         for message in Message::parse_stream(BufReader::new(stdout)) {
-            if let Message::CompilerArtifact(artifact) = message.context("reading cargo's messages")? {
+            if let Message::CompilerArtifact(artifact) =
+                message.map_err(Error::io("reading cargo's messages"))?
+            {
                 program = artifact.executable.map(|file| file.into_std_path_buf()).or(program);
             }
         }
     }
-    if !child.wait().context("waiting for cargo")?.success() {
-        bail!("cargo failed");
-    }
-    program.context("cargo built no program")
+    let succeeded = child.wait().map_err(Error::io("waiting for cargo"))?.success();
+    let failed = || Error::Failed { command: "cargo build".into(), output: String::new() };
+    program.filter(|_| succeeded).ok_or_else(failed)
 }

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
 use resource::Manifest;
 use serde_json::{Value, json};
 
-use crate::wasm::{TARGET, cargo};
-use crate::workspace::{Plugin, Workspace};
+use crate::build::{TARGET, cargo};
+use crate::{Error, Plugin, Result, Workspace};
 
 /// A crate, as `cargo tree` tells of it.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,9 +32,10 @@ pub(super) fn of_plugin(
     // What runs while compiling is not in the module.
     command.args(["--edges", "normal,no-proc-macro", "--prefix", "none", "--no-dedupe"]);
     command.args(["--format", "{p}|{l}|{r}", "--package", &plugin.name]);
-    let output = command.output().context("cargo cannot be started")?;
+    let output = command.output().map_err(Error::start("cargo"))?;
     if !output.status.success() {
-        bail!("cargo tree: {}", String::from_utf8_lossy(&output.stderr).trim());
+        let output = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(Error::Failed { command: "cargo tree".into(), output });
     }
     let tree = String::from_utf8_lossy(&output.stdout).into_owned();
     // The same crate, more than once in the tree, is in the module once.
@@ -117,9 +117,12 @@ fn component(linked: &Linked) -> Value {
 fn standard_library(workspace: &Workspace) -> Result<Value> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let output = Command::new(rustc).current_dir(&workspace.root).args(["--version"]).output();
-    let output = output.context("rustc cannot be started: install Rust from https://rustup.rs")?;
+    let output = output.map_err(Error::start("rustc"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let version = text.split(' ').nth(1).context("rustc does not tell its version")?;
+    let version = text.split(' ').nth(1).ok_or_else(|| Error::Failed {
+        command: "rustc --version".into(),
+        output: format!("unknown output `{}`", text.trim()),
+    })?;
     Ok(json!({
         "bom-ref": format!("rust-std@{version}"),
         "type": "library",

@@ -5,13 +5,14 @@ mod table;
 use resource::Manifest;
 use serde_json::{Map, Value};
 
-pub(crate) use table::{Language, table};
+pub use table::{Language, table};
 
 /// Where a schema has its description in other languages, by BCP 47 tag.
 const TRANSLATIONS: &str = "x-description-i18n";
 
 /// The schema as a console shows it, with the plug-in's example as a direct child.
-pub(crate) fn for_consoles(mut schema: Value, manifest: &Manifest) -> Value {
+#[must_use]
+pub fn for_consoles(mut schema: Value, manifest: &Manifest) -> Value {
     if let Value::Object(schema) = &mut schema {
         // The plug-in's own description stands beside; that of the Rust type is its author's.
         schema.remove("description");
@@ -52,15 +53,19 @@ fn unlink(schema: &mut Value) {
 }
 
 /// A field of a configuration, or one inside of it.
-pub(crate) struct Field<'s> {
+#[derive(Debug, Clone)]
+pub struct Field<'s> {
     /// `rule_items[].limit_keys[].key`.
-    pub(crate) path: String,
-    pub(crate) schema: &'s Map<String, Value>,
-    pub(crate) required: bool,
+    pub path: String,
+    /// Its schema.
+    pub schema: &'s Map<String, Value>,
+    /// Whether a configuration must have it.
+    pub required: bool,
 }
 
-/// Every field that a schema has, those inside an object or a list of objects behind it.
-pub(crate) fn fields(schema: &Value) -> Vec<Field<'_>> {
+/// Every field of a schema; the fields of an object, or of a list of objects, follow it.
+#[must_use]
+pub fn fields(schema: &Value) -> Vec<Field<'_>> {
     let mut fields = Vec::new();
     collect(schema, "", &mut fields);
     fields

@@ -7,22 +7,22 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
 use cargo_metadata::Message;
 
-use crate::output;
-use crate::workspace::{Plugin, Workspace};
+use crate::{Error, Notice, Plugin, Result, Workspace};
 
 /// The target that gateways load.
-pub(crate) const TARGET: &str = "wasm32-wasip1";
+pub const TARGET: &str = "wasm32-wasip1";
 
 /// Bytes of stack in a module. The default of 1 MiB would be the first memory of every VM.
 const STACK: u32 = 131_072;
 
 /// How a module is built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Profile {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum Profile {
     /// What is shipped.
+    #[default]
     Release,
     /// Quick to build while editing; larger and slower, not for shipping.
     WasmDev,
@@ -37,13 +37,15 @@ impl Profile {
     }
 }
 
-/// The cargo that runs this very command.
-pub(crate) fn cargo() -> Command {
+/// The cargo that runs this very command, or the one on PATH.
+#[must_use]
+pub fn cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// A tool chain that is ready to build modules.
-pub(crate) struct Builder {
+/// A toolchain that is ready to build modules.
+#[derive(Debug, Clone)]
+pub struct Builder {
     root: PathBuf,
     flags: String,
     ambient: Vec<OsString>,
@@ -52,15 +54,16 @@ pub(crate) struct Builder {
 }
 
 impl Builder {
-    /// Sees to the target and settles the flags.
-    pub(crate) fn new(workspace: &Workspace) -> Result<Self> {
+    /// Installs the target where it is missing, and settles the flags.
+    ///
+    /// # Errors
+    ///
+    /// The target is missing and cannot be installed.
+    pub fn new(workspace: &Workspace) -> Result<Self> {
         require_target(workspace)?;
         let ambient: Vec<OsString> = env::vars_os().map(|(name, _)| name).filter(is_ambient).collect();
         for name in &ambient {
-            output::warning(format_args!(
-                "{} is set and ignored for modules, which are built with the same flags everywhere",
-                name.display()
-            ));
+            (workspace.notify)(&Notice::IgnoredVariable(name.to_string_lossy().into_owned()));
         }
         Ok(Self {
             flags: flags_in(&workspace.root, &cargo_home()?)?,
@@ -83,8 +86,12 @@ impl Builder {
         })
     }
 
-    /// Builds the plug-in's module and says where cargo put it.
-    pub(crate) fn build(&self, plugin: &Plugin, profile: Profile) -> Result<PathBuf> {
+    /// Compiles the plug-in's module and returns where cargo put it. The compiler's messages go to the error output.
+    ///
+    /// # Errors
+    ///
+    /// It does not compile, or not to a module.
+    pub fn build(&self, plugin: &Plugin, profile: Profile) -> Result<PathBuf> {
         plugin.has_one_style()?;
         let mut command = cargo();
         command.current_dir(&self.root).args(["rustc", "--locked", "--lib", "--target", TARGET]);
@@ -96,11 +103,13 @@ impl Builder {
         }
         command.env("CARGO_ENCODED_RUSTFLAGS", &self.flags);
         command.envs(self.folders.iter().map(|(name, folder)| (name, folder)));
-        let mut child = command.stdout(Stdio::piped()).spawn().context("cargo cannot be started")?;
+        let mut child = command.stdout(Stdio::piped()).spawn().map_err(Error::start("cargo"))?;
         let mut module = None;
         if let Some(stdout) = child.stdout.take() {
             for message in Message::parse_stream(BufReader::new(stdout)) {
-                if let Message::CompilerArtifact(artifact) = message.context("reading cargo's messages")? {
+                if let Message::CompilerArtifact(artifact) =
+                    message.map_err(Error::io("reading cargo's messages"))?
+                {
                     let own = artifact.manifest_path.as_std_path().parent() == Some(plugin.folder.as_path());
                     let wasm = artifact.filenames.iter().find(|file| file.extension() == Some("wasm"));
                     if let (true, Some(file)) = (own, wasm) {
@@ -109,15 +118,10 @@ impl Builder {
                 }
             }
         }
-        if !child.wait().context("waiting for cargo")?.success() {
-            bail!("{} does not compile: repair what the compiler says above", plugin.name);
+        if !child.wait().map_err(Error::io("waiting for cargo"))?.success() {
+            return Err(Error::Compile { plugin: plugin.name.clone() });
         }
-        module.with_context(|| {
-            format!(
-                "{}: cargo built no module: write `crate-type = [\"cdylib\", \"rlib\"]` under [lib]",
-                plugin.shown.join("Cargo.toml").display()
-            )
-        })
+        module.ok_or_else(|| Error::NoModule { cargo_toml: plugin.shown.join("Cargo.toml") })
     }
 }
 
@@ -151,9 +155,7 @@ fn flags(folders: &[(PathBuf, &str)]) -> Result<String> {
     folders.sort_by_key(|(folder, _)| folder.as_os_str().len());
     let mut flags = vec![format!("-Clink-arg=-zstack-size={STACK}")];
     for (folder, name) in folders {
-        let folder = folder.to_str().with_context(|| {
-            format!("{} is not UTF-8, and rustc's flags have to be: move it", folder.display())
-        })?;
+        let folder = folder.to_str().ok_or_else(|| Error::NotUtf8(folder.clone()))?;
         flags.push(format!("--remap-path-prefix={folder}={name}"));
     }
     Ok(flags.join("\u{1f}"))
@@ -164,7 +166,7 @@ pub(crate) fn cargo_home() -> Result<PathBuf> {
     env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| env::home_dir().map(|home| home.join(".cargo")))
-        .context("neither CARGO_HOME nor HOME is set: set one, cargo keeps crates there")
+        .ok_or(Error::NoCargoHome)
 }
 
 fn sysroot(root: &Path) -> Result<PathBuf> {
@@ -174,38 +176,38 @@ fn sysroot(root: &Path) -> Result<PathBuf> {
         .args(["--print", "sysroot"])
         .stderr(Stdio::inherit())
         .output()
-        .with_context(|| {
-            format!("{} cannot be started: install Rust from https://rustup.rs", rustc.display())
-        })?;
+        .map_err(Error::start(&rustc.to_string_lossy()))?;
     if !output.status.success() {
-        bail!("`rustc --print sysroot` failed: see above; the tool chain is named in rust-toolchain.toml");
+        return Err(Error::Failed { command: "rustc --print sysroot".into(), output: String::new() });
     }
     Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
 }
 
 /// Where rustc's own libraries for this machine are, which tests of procedural macros link to.
-pub(crate) fn host_libraries(workspace: &Workspace) -> Result<PathBuf> {
+///
+/// # Errors
+///
+/// rustc cannot be started.
+pub fn host_libraries(workspace: &Workspace) -> Result<PathBuf> {
     Ok(sysroot(&workspace.root)?.join("lib"))
 }
 
 /// Installs the target that gateways load, where it is missing.
-pub(crate) fn require_target(workspace: &Workspace) -> Result<()> {
+///
+/// # Errors
+///
+/// It cannot be installed.
+pub fn require_target(workspace: &Workspace) -> Result<()> {
     let (root, sysroot) = (&workspace.root, sysroot(&workspace.root)?);
     if sysroot.join("lib/rustlib").join(TARGET).join("lib").is_dir() {
         return Ok(());
     }
-    output::step(format_args!("{TARGET} is not installed: rustup target add {TARGET}"));
+    (workspace.notify)(&Notice::InstallingTarget);
     let status = Command::new("rustup").current_dir(root).args(["target", "add", TARGET]).status();
     match status {
         Ok(status) if status.success() => Ok(()),
-        Ok(_) => {
-            bail!("rustup could not add {TARGET}: see above, and run `rustup target add {TARGET}` again")
-        }
-        Err(_) => bail!(
-            "the target {TARGET} is not in {}, and there is no rustup to install it: install Rust from \
-             https://rustup.rs, or your distribution's standard library for {TARGET}",
-            sysroot.display()
-        ),
+        Ok(_) => Err(Error::Failed { command: format!("rustup target add {TARGET}"), output: String::new() }),
+        Err(_) => Err(Error::NoTarget { sysroot }),
     }
 }
 

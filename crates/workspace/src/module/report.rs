@@ -8,34 +8,42 @@ use super::gateways::{Gateway, Verdict};
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Check {
-    pub(crate) name: &'static str,
-    pub(crate) ok: bool,
+pub struct Check {
+    /// The name of the check.
+    pub name: &'static str,
+    /// Whether it passed.
+    pub ok: bool,
     /// What was found.
-    pub(crate) detail: String,
+    pub detail: String,
     /// What is wrong, with the remedy; or, when `ok`, what only some gateways lack.
-    pub(crate) remarks: Vec<String>,
+    pub remarks: Vec<String>,
 }
 
 /// What is known about a module.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Report {
-    pub(crate) file: PathBuf,
-    pub(crate) size: u64,
+pub struct Report {
+    /// The module's file.
+    pub file: PathBuf,
+    /// The module's size in bytes.
+    pub size: u64,
     /// The ABI version that the module declares first, if it is one that some gateway knows.
-    pub(crate) abi: Option<String>,
-    pub(crate) checks: Vec<Check>,
-    pub(crate) gateways: Vec<Verdict>,
+    pub abi: Option<String>,
+    /// The checks, in order.
+    pub checks: Vec<Check>,
+    /// Which gateways load it.
+    pub gateways: Vec<Verdict>,
 }
 
 impl Report {
     /// Whether every check passed.
-    pub(crate) fn ok(&self) -> bool {
+    #[must_use]
+    pub fn ok(&self) -> bool {
         self.checks.iter().all(|check| check.ok)
     }
 
     /// The gateways that load the module, for a table's cell.
-    pub(crate) fn loads_in(&self) -> String {
+    #[must_use]
+    pub fn loads_in(&self) -> String {
         let titles: Vec<&str> = self
             .gateways
             .iter()

@@ -1,22 +1,33 @@
-//! Asks git, which every checkout of this workspace has.
+//! Calls git.
 
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use crate::{Error, Result};
 
-/// What git prints, without the space around it.
-pub(crate) fn git(root: &Path, args: &[&str]) -> Result<String> {
+/// Runs git and returns its output, without the space around it.
+///
+/// # Errors
+///
+/// git is missing, or fails.
+pub fn git(root: &Path, args: &[&str]) -> Result<String> {
     let output = Command::new("git").current_dir(root).env("TZ", "UTC").args(args).output();
-    let output = output.context("git cannot be started: install git")?;
+    let output = output.map_err(Error::start("git"))?;
     if !output.status.success() {
-        bail!("git {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+        return Err(Error::Failed {
+            command: format!("git {}", args.join(" ")),
+            output: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        });
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// The files that have been changed since the last commit, or are new, from the root.
-pub(crate) fn changed(root: &Path) -> Result<Vec<String>> {
+///
+/// # Errors
+///
+/// As for [`git`].
+pub fn changed(root: &Path) -> Result<Vec<String>> {
     // `XY path`, ended by NUL; the first one has lost a leading space to `git`.
     let status = git(root, &["status", "--porcelain", "-z", "--no-renames", "--untracked-files=normal"])?;
     let entries = status.split('\0').filter(|entry| !entry.is_empty());
@@ -24,8 +35,9 @@ pub(crate) fn changed(root: &Path) -> Result<Vec<String>> {
     Ok(entries.filter_map(path).collect())
 }
 
-/// Names of files for a message, of which there may be many.
-pub(crate) fn listed(files: &[String]) -> String {
+/// Names of files for a message: the first ten.
+#[must_use]
+pub fn listed(files: &[String]) -> String {
     const SHOWN: usize = 10;
     let shown = files.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
     match files.len().checked_sub(SHOWN) {

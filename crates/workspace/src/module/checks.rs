@@ -13,22 +13,24 @@ use super::host::{Abi, Host};
 use super::inspect::inspect;
 use super::report::{Check, Report, failed, passed};
 
-/// What is to be checked.
-pub(crate) struct Subject<'a> {
+/// A module to check.
+#[derive(Debug, Clone)]
+pub struct Subject<'a> {
     /// Where the module is.
-    pub(crate) file: PathBuf,
+    pub file: PathBuf,
     /// Its whole length; more than `bytes` where it was too large to be read.
-    pub(crate) size: u64,
+    pub size: u64,
     /// The module, or nothing when it is too large.
-    pub(crate) bytes: &'a [u8],
+    pub bytes: &'a [u8],
     /// The plug-in's manifest, where it is one of this workspace's.
-    pub(crate) manifest: Option<&'a Manifest>,
+    pub manifest: Option<&'a Manifest>,
     /// Whether it holds headers back, where that is known without a manifest.
-    pub(crate) holds_headers: bool,
+    pub holds_headers: bool,
 }
 
-/// Looks at everything that can be known without running the module.
-pub(crate) fn check(subject: &Subject<'_>) -> Report {
+/// Checks everything that can be known without running the module.
+#[must_use]
+pub fn check(subject: &Subject<'_>) -> Report {
     let mut checks = vec![extension(subject), size(subject)];
     let console = checks.iter().find(|check| !check.ok).map(|check| check.name);
     if let Some(manifest) = subject.manifest {

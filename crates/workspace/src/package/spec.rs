@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
 use resource::{Category, Manifest};
 use serde::Serialize;
 use serde_json::{Value, json};
+
+use crate::{Error, Result};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -62,6 +63,6 @@ pub(super) fn of(manifest: &Manifest, schema: Option<&Value>) -> Result<String> 
             config_schema: ConfigSchema { schema: schema.unwrap_or(&any) },
         },
     };
-    let spec = serde_json::to_value(&spec).context("writing spec.yaml")?;
-    resource::yaml::write(&spec).context("writing spec.yaml")
+    let text = serde_json::to_value(&spec).map_err(anyhow::Error::from);
+    text.and_then(|spec| Ok(resource::yaml::write(&spec)?)).map_err(Error::Image)
 }

@@ -5,10 +5,11 @@ use serde::Serialize;
 use super::host::Host;
 
 /// A product that loads proxy-wasm modules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 #[expect(clippy::enum_variant_names, reason = "Envoy Gateway is the product's name")]
-pub(crate) enum Gateway {
+pub enum Gateway {
     /// Plain Envoy, 1.40.
     Envoy,
     /// Istio's WasmPlugin resource.
@@ -23,11 +24,11 @@ pub(crate) enum Gateway {
 
 impl Gateway {
     /// All of them, in the order of reports.
-    pub(super) const ALL: [Self; 5] =
-        [Self::Envoy, Self::Istio, Self::EnvoyGateway, Self::Higress, Self::Mse];
+    pub const ALL: [Self; 5] = [Self::Envoy, Self::Istio, Self::EnvoyGateway, Self::Higress, Self::Mse];
 
-    /// The name that people know.
-    pub(crate) fn title(self) -> &'static str {
+    /// The name for messages.
+    #[must_use]
+    pub fn title(self) -> &'static str {
         match self {
             Self::Envoy => "Envoy",
             Self::Istio => "Istio",
@@ -49,12 +50,14 @@ impl Gateway {
 /// Whether a gateway loads a module.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Verdict {
-    pub(crate) gateway: Gateway,
-    pub(crate) loads: bool,
+pub struct Verdict {
+    /// The gateway.
+    pub gateway: Gateway,
+    /// Whether it loads the module.
+    pub loads: bool,
     /// Why it does not.
-    pub(crate) reasons: Vec<String>,
+    pub reasons: Vec<String>,
     /// What has to be set there for the module to work.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) needs: Option<String>,
+    pub needs: Option<String>,
 }

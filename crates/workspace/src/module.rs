@@ -7,9 +7,9 @@ mod host;
 mod inspect;
 mod report;
 
-pub(crate) use checks::{Subject, check};
-pub(crate) use gateways::Gateway;
-pub(crate) use report::Report;
+pub use checks::{Subject, check};
+pub use gateways::{Gateway, Verdict};
+pub use report::{Check, Report};
 
 #[cfg(test)]
 mod tests;

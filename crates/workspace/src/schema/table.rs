@@ -4,10 +4,12 @@ use serde_json::{Map, Value};
 
 use super::{Field, TRANSLATIONS, fields};
 
-/// What a README is written in.
+/// The language of a README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Language {
+pub enum Language {
+    /// English.
     English,
+    /// Chinese.
     Chinese,
 }
 
@@ -21,14 +23,19 @@ impl Language {
     }
 
     /// The README that is written in it.
-    pub(crate) fn readme(self) -> &'static str {
+    #[must_use]
+    pub fn readme(self) -> &'static str {
         self.either("README.md", "README.zh.md")
     }
 }
 
 /// The table, or the fields that say nothing in that language. Lists whose entries have the same fields as those
 /// of a list above refer to it.
-pub(crate) fn table(schema: &Value, language: Language) -> Result<String, Vec<String>> {
+///
+/// # Errors
+///
+/// The fields without a description in that language.
+pub fn table(schema: &Value, language: Language) -> Result<String, Vec<String>> {
     let fields = fields(schema);
     if fields.is_empty() {
         return Ok(language.either("There are no fields.\n", "没有字段。\n").into());

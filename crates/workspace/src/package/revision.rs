@@ -2,21 +2,21 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
-
 use crate::git::{changed, git};
+use crate::{Error, Result};
 
 /// A commit, which is what makes the bytes of an image those of its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Revision {
-    pub(crate) commit: String,
+pub struct Revision {
+    /// Its hash.
+    pub commit: String,
     /// When it was committed: `2026-01-31T12:00:00Z`.
-    pub(crate) time: String,
+    pub time: String,
 }
 
 /// The state of the files that an image is made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Tree {
+pub enum Tree {
     /// Those of a commit.
     Clean(Revision),
     /// Not those of a commit, because of these files: nobody else could build the same image.
@@ -27,7 +27,11 @@ pub(crate) enum Tree {
 
 impl Tree {
     /// The state of a workspace.
-    pub(crate) fn of(root: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// git is missing, or fails.
+    pub fn of(root: &Path) -> Result<Self> {
         if !root.join(".git").exists() {
             return Ok(Self::Unknown);
         }
@@ -36,7 +40,10 @@ impl Tree {
             return Ok(Self::Changed(files));
         }
         let shown = git(root, &["log", "-1", "--date=format-local:%Y-%m-%dT%H:%M:%SZ", "--format=%H %cd"])?;
-        let (commit, time) = shown.split_once(' ').context("git names no commit")?;
+        let (commit, time) = shown.split_once(' ').ok_or_else(|| Error::Failed {
+            command: "git log".into(),
+            output: "it names no commit".into(),
+        })?;
         Ok(Self::Clean(Revision { commit: commit.to_owned(), time: time.to_owned() }))
     }
 }

@@ -1,62 +1,75 @@
 //! What is in the workspace: its plug-ins and fixtures, from `cargo metadata`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
+use cargo_metadata::{Dependency, DependencyKind, Metadata, MetadataCommand, Package};
 use resource::names::{canonical, nearest};
+
+use crate::{Error, Notify, Result};
 use resource::{MANIFEST, Manifest};
 
-use crate::Usage;
-
-/// The folder, in that of its plug-in in `dist`, of a module for Higress and MSE alone.
-pub(crate) const HIGRESS: &str = "higress";
-
-/// The workspace that the command was given in.
-pub(crate) struct Workspace {
-    pub(crate) root: PathBuf,
+/// A cargo workspace with plug-ins: this repository, or one of an author's own.
+///
+/// A plug-in is a member with a `plugin.yaml` beside its `Cargo.toml`.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    /// Its folder.
+    pub root: PathBuf,
     /// Cargo's target folder, wherever `CARGO_TARGET_DIR` puts it.
-    pub(crate) target: PathBuf,
-    /// Every plug-in under `plugins/`, by name.
-    pub(crate) plugins: Vec<Plugin>,
-    /// Plug-ins that exist to test the test kit; never part of "all" but in tests.
-    pub(crate) fixtures: Vec<Plugin>,
+    pub target: PathBuf,
+    /// Every plug-in, by name.
+    pub plugins: Vec<Plugin>,
+    /// Plug-ins that exist to test the test kit, which only this repository has; never part of "all" but in tests.
+    pub fixtures: Vec<Plugin>,
     /// The names of all packages.
-    pub(crate) packages: Vec<String>,
+    pub packages: Vec<String>,
     /// The names that `use` and `cargo -p` know crates by here: of packages and their libraries, of what they depend on,
     /// under the names that they give it, and of everything in the lock file.
-    pub(crate) crates: BTreeSet<String>,
+    pub crates: BTreeSet<String>,
     /// Packages under `plugins/` that have no manifest.
     unfinished: Vec<Plugin>,
+    /// The members, by folder, with what they are built from.
+    members: BTreeMap<PathBuf, Member>,
+    pub(crate) notify: Notify,
+}
+
+/// A member of the workspace, as far as what is built from it matters.
+#[derive(Debug, Clone, Default)]
+struct Member {
+    /// The folders of the path dependencies that are linked into it.
+    linked: Vec<PathBuf>,
+    /// Where its dependencies come from, by package name, as a line of a manifest has it.
+    dependencies: BTreeMap<String, String>,
 }
 
 /// A package that becomes a module.
-#[derive(Debug, Clone)]
-pub(crate) struct Plugin {
-    pub(crate) name: String,
-    pub(crate) version: String,
-    pub(crate) folder: PathBuf,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plugin {
+    /// The package's name.
+    pub name: String,
+    /// The package's version.
+    pub version: String,
+    /// Its folder.
+    pub folder: PathBuf,
     /// The folder from the workspace's root, for messages.
-    pub(crate) shown: PathBuf,
+    pub shown: PathBuf,
     /// True if it is written with `RootContext` and `HttpContext`: only its own code knows its configuration.
-    pub(crate) classic: bool,
+    pub classic: bool,
     /// The dependency that defines a second set of `proxy_on_…` callbacks beside the SDK's.
     second_style: Option<&'static str>,
 }
 
 impl Workspace {
-    /// Asks cargo about the workspace that the command is run in.
-    pub(crate) fn load() -> Result<Self> {
-        Self::at(Path::new("."))
-    }
-
-    /// Asks cargo about the workspace that a folder is in.
-    pub(crate) fn at(folder: &Path) -> Result<Self> {
+    /// Reads the workspace that a folder is in, by `cargo metadata`.
+    ///
+    /// # Errors
+    ///
+    /// The folder is in no workspace, or cargo cannot read it.
+    pub fn at(folder: &Path, notify: Notify) -> Result<Self> {
         // Without dependencies: with them, cargo would first fetch those of every platform.
-        let metadata = MetadataCommand::new().current_dir(folder).no_deps().exec().context(
-            "cargo cannot read this workspace: run the command inside it, and repair what cargo names",
-        )?;
+        let metadata =
+            MetadataCommand::new().current_dir(folder).no_deps().exec().map_err(Error::Metadata)?;
         let root = metadata.workspace_root.as_std_path().to_path_buf();
         let mut workspace = Self {
             target: metadata.target_directory.as_std_path().to_path_buf(),
@@ -65,6 +78,8 @@ impl Workspace {
             packages: metadata.packages.iter().map(|package| package.name.to_string()).collect(),
             crates: crates(&metadata),
             unfinished: Vec::new(),
+            members: metadata.packages.iter().map(member).collect(),
+            notify,
             root,
         };
         let (plugins, fixtures) =
@@ -73,9 +88,9 @@ impl Workspace {
             let plugin = Plugin::of(package, &workspace.root);
             let has_manifest = plugin.manifest_file().is_file();
             match plugin.folder.parent() {
-                Some(parent) if parent == plugins && has_manifest => workspace.plugins.push(plugin),
-                Some(parent) if parent == plugins => workspace.unfinished.push(plugin),
                 Some(parent) if parent == fixtures && has_manifest => workspace.fixtures.push(plugin),
+                _ if has_manifest => workspace.plugins.push(plugin),
+                Some(parent) if parent == plugins => workspace.unfinished.push(plugin),
                 _ => {}
             }
         }
@@ -84,33 +99,104 @@ impl Workspace {
         Ok(workspace)
     }
 
-    /// The plug-in or fixture of that name, in any spelling.
-    pub(crate) fn plugin(&self, name: &str) -> Result<&Plugin> {
+    /// The plug-in or fixture of that name; case and `-`/`_` do not matter.
+    ///
+    /// # Errors
+    ///
+    /// There is none, with the nearest name.
+    pub fn plugin(&self, name: &str) -> Result<&Plugin> {
         let wanted = canonical(name);
         let mut all = self.plugins.iter().chain(&self.fixtures);
         if let Some(plugin) = all.find(|plugin| plugin.name == wanted) {
             return Ok(plugin);
         }
         if let Some(plugin) = self.unfinished.iter().find(|plugin| plugin.name == wanted) {
-            bail!(Usage(format!(
-                "`{wanted}` is not a plug-in yet: write {} as in plugins/add-header/{MANIFEST}",
-                plugin.shown.join(MANIFEST).display()
-            )));
+            return Err(Error::Unfinished { name: wanted, manifest: plugin.shown.join(MANIFEST) });
         }
         let known = || self.plugins.iter().map(|plugin| plugin.name.as_str());
-        let hint = nearest(name, known()).map_or_else(
-            || "`cargo xtask new` starts one".to_owned(),
-            |near| format!("did you mean `{near}`?"),
-        );
-        let list = known().collect::<Vec<_>>().join(", ");
-        let list = if list.is_empty() { "none yet".into() } else { list };
-        bail!(Usage(format!("there is no plug-in `{name}`: {hint} (plug-ins here: {list})")))
+        Err(Error::UnknownPlugin {
+            name: name.into(),
+            near: nearest(name, known()).map(str::to_owned),
+            known: known().map(str::to_owned).collect(),
+        })
     }
 
-    /// A path for people: relative to the workspace where it is inside.
-    pub(crate) fn shown<'a>(&self, path: &'a Path) -> &'a Path {
+    /// The files and folders whose changes make another module of a plug-in: its own folder, the folders of the path
+    /// dependencies that are linked into it, and the workspace's `Cargo.toml` and `Cargo.lock`.
+    #[must_use]
+    pub fn sources(&self, plugin: &Plugin) -> Vec<PathBuf> {
+        let mut folders = vec![plugin.folder.clone()];
+        let mut next = 0;
+        while let Some(folder) = folders.get(next) {
+            next += 1;
+            let linked = self.members.get(folder).map(|member| member.linked.clone()).unwrap_or_default();
+            for folder in linked {
+                if !folders.contains(&folder) {
+                    folders.push(folder);
+                }
+            }
+        }
+        folders.extend(["Cargo.toml", "Cargo.lock"].map(|file| self.root.join(file)));
+        folders
+    }
+
+    /// Where a package comes from that a plug-in depends on, also for its tests, in the form of a line of a manifest:
+    /// `{ package = "portcullis-testkit", path = "…" }`.
+    #[must_use]
+    pub fn dependency(&self, plugin: &Plugin, package: &str) -> Option<&str> {
+        self.members.get(&plugin.folder)?.dependencies.get(package).map(String::as_str)
+    }
+
+    /// A path for messages: relative to the workspace where it is inside.
+    #[must_use]
+    pub fn shown<'a>(&self, path: &'a Path) -> &'a Path {
         path.strip_prefix(&self.root).unwrap_or(path)
     }
+}
+
+/// The folder of a package, and what it is built from.
+fn member(package: &Package) -> (PathBuf, Member) {
+    let mut member = Member::default();
+    for dependency in &package.dependencies {
+        if let Some(path) =
+            dependency.path.as_ref().filter(|_| dependency.kind != DependencyKind::Development)
+        {
+            member.linked.push(path.as_std_path().to_path_buf());
+        }
+        if let Some(line) = manifest_line(dependency) {
+            member.dependencies.insert(dependency.name.clone(), line);
+        }
+    }
+    (folder(package), member)
+}
+
+fn folder(package: &Package) -> PathBuf {
+    let manifest = package.manifest_path.as_std_path();
+    manifest.parent().unwrap_or(manifest).to_path_buf()
+}
+
+/// A dependency as a line of another manifest has it; nothing for a registry other than crates.io.
+fn manifest_line(dependency: &Dependency) -> Option<String> {
+    let text = |text: &str| serde_json::Value::from(text).to_string();
+    let package = text(&dependency.name);
+    if let Some(path) = &dependency.path {
+        return Some(format!("{{ package = {package}, path = {} }}", text(path.as_str())));
+    }
+    let source = dependency.source.as_ref()?.repr.as_str();
+    // `git+https://host/path?tag=sdk/v1.0.0`
+    if let Some(url) = source.strip_prefix("git+") {
+        let (url, reference) = url.split_once('?').unwrap_or((url, ""));
+        let reference = match reference.split_once('=') {
+            Some((kind @ ("tag" | "branch" | "rev"), name)) => {
+                format!(", {kind} = {}", text(&name.replace("%2F", "/")))
+            }
+            _ => String::new(),
+        };
+        return Some(format!("{{ package = {package}, git = {}{reference} }}", text(url)));
+    }
+    source
+        .contains("crates.io")
+        .then(|| format!("{{ package = {package}, version = {} }}", text(&dependency.req.to_string())))
 }
 
 /// The names that crates are known by.
@@ -134,8 +220,7 @@ fn crates(metadata: &Metadata) -> BTreeSet<String> {
 
 impl Plugin {
     fn of(package: &Package, root: &Path) -> Self {
-        let manifest = package.manifest_path.as_std_path();
-        let folder = manifest.parent().unwrap_or(manifest).to_path_buf();
+        let folder = folder(package);
         let normal = |name: &str| {
             package
                 .dependencies
@@ -160,12 +245,17 @@ impl Plugin {
     }
 
     /// Where its manifest is.
-    pub(crate) fn manifest_file(&self) -> PathBuf {
+    #[must_use]
+    pub fn manifest_file(&self) -> PathBuf {
         self.folder.join(MANIFEST)
     }
 
     /// Its manifest, which agrees with `Cargo.toml`.
-    pub(crate) fn manifest(&self) -> Result<Manifest> {
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn manifest(&self) -> Result<Manifest> {
         let shown = self.shown.join(MANIFEST);
         let manifest = Manifest::read(&self.manifest_file(), &shown)?;
         manifest.agrees_with(&shown, &self.name, &self.version)?;
@@ -174,13 +264,8 @@ impl Plugin {
 
     /// Refuses what the linker would refuse as "symbol multiply defined".
     pub(crate) fn has_one_style(&self) -> Result<()> {
-        if let Some(dispatcher) = self.second_style {
-            bail!(
-                "{}: depends on {dispatcher} beside the SDK, and a module has one set of callbacks: remove \
-                 {dispatcher} and use `#[plugin]`, or remove the SDK, depend on higress-wasm-rust and implement \
-                 RootContext and HttpContext",
-                self.shown.join("Cargo.toml").display()
-            );
+        if let Some(dependency) = self.second_style {
+            return Err(Error::TwoStyles { cargo_toml: self.shown.join("Cargo.toml"), dependency });
         }
         Ok(())
     }
@@ -206,7 +291,7 @@ mod tests {
             write(&format!("plugins/{name}/src/lib.rs"), String::new());
             write(&format!("plugins/{name}/plugin.yaml"), String::new());
         }
-        let workspace = Workspace::at(folder.path()).unwrap();
+        let workspace = Workspace::at(folder.path(), |_| {}).unwrap();
         (folder, workspace)
     }
 

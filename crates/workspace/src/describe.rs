@@ -1,0 +1,123 @@
+//! Asks a plug-in about its configuration, through a native program that is linked with it.
+//!
+//! The configuration that a plug-in accepts is known to its Rust types alone. So a small crate that depends on the plug-in
+//! is written into the target folder, and its answers are read as JSON. Cargo builds it again when the plug-in has
+//! changed. The crate is a workspace of its own, and has the plug-in as its only dependency: the SDK is the one that the
+//! plug-in depends on, wherever that comes from.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{Error, Notice, Plugin, Result, Workspace, build, generated};
+
+/// Whether a plug-in describes its configuration.
+#[derive(Debug, Clone)]
+pub enum Described {
+    /// It does, through this program.
+    Typed(Describer),
+    /// It is of the classic style: only its own code, in an engine, can tell whether it accepts a configuration.
+    Classic,
+}
+
+/// A native program that answers for one plug-in.
+#[derive(Debug, Clone)]
+pub struct Describer {
+    program: PathBuf,
+    plugin: String,
+}
+
+/// Why a plug-in refuses a document.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Refusal {
+    /// The place in the document: `_rules_[0].block_urls[1]`.
+    pub path: String,
+    /// What is wrong there and what to write instead.
+    pub message: String,
+}
+
+impl Workspace {
+    /// Builds the program that answers for a plug-in, unless it is up to date.
+    ///
+    /// # Errors
+    ///
+    /// The plug-in does not compile.
+    pub fn describe(&self, plugin: &Plugin) -> Result<Described> {
+        plugin.has_one_style()?;
+        if plugin.classic {
+            return Ok(Described::Classic);
+        }
+        // Not the workspace's own target folder: cargo would take the same crate, built for two workspaces, for
+        // one and the same.
+        let target = self.target.join("describe/target");
+        let folder = self.target.join("describe/crates").join(&plugin.name);
+        let package = format!("describe-{}", plugin.name);
+        let program = "//! Answers for one plug-in; a generated file.\n\n\
+                       fn main() -> std::process::ExitCode {\n    plugin::description().answer()\n}\n";
+        generated::write(&folder, self, plugin, &package, "\n[profile.dev]\ndebug = false\n", program)?;
+        let mut cargo = build::cargo();
+        cargo.current_dir(&self.root).args(["build", "--message-format=json-render-diagnostics"]);
+        cargo.arg("--manifest-path").arg(folder.join("Cargo.toml"));
+        cargo.arg("--target-dir").arg(&target);
+        let program = target.join("debug").join(&package);
+        if program.with_extension(std::env::consts::EXE_EXTENSION).is_file() {
+            cargo.arg("--quiet");
+        } else {
+            (self.notify)(&Notice::BuildingDescription(&plugin.name));
+        }
+        let program = generated::executable(cargo).map_err(|error| match error {
+            Error::Failed { .. } => Error::Compile { plugin: plugin.name.clone() },
+            other => other,
+        })?;
+        Ok(Described::Typed(Describer { program, plugin: plugin.name.clone() }))
+    }
+}
+
+impl Describer {
+    /// The schema of the plug-in's fields, OpenAPI v3.
+    ///
+    /// # Errors
+    ///
+    /// Its fields have no schema.
+    pub fn schema(&self) -> Result<Value> {
+        let schema: Option<Value> = self.ask("schema", b"")?;
+        schema.ok_or_else(|| Error::NoSchema { plugin: self.plugin.clone() })
+    }
+
+    /// Everything that is wrong with a document; nothing when the plug-in accepts it.
+    ///
+    /// # Errors
+    ///
+    /// The program breaks off.
+    pub fn check(&self, document: &Value) -> Result<Vec<Refusal>> {
+        self.ask("check", document.to_string().as_bytes())
+    }
+
+    /// Whether a rule inherits the global fields that it does not set itself.
+    ///
+    /// # Errors
+    ///
+    /// The program breaks off.
+    pub fn rules_start_from_global(&self) -> Result<bool> {
+        self.ask("inherits", b"")
+    }
+
+    fn ask<T: for<'de> Deserialize<'de>>(&self, question: &str, input: &[u8]) -> Result<T> {
+        let broke_off = |reason: String| Error::Describe { plugin: self.plugin.clone(), reason };
+        let mut command = Command::new(&self.program);
+        command.arg(question).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().map_err(Error::start(&self.program.to_string_lossy()))?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A program that has stopped before gives the reason below.
+            let _ = stdin.write_all(input);
+        }
+        let output = child.wait_with_output().map_err(|error| broke_off(error.to_string()))?;
+        if !output.status.success() {
+            return Err(broke_off(format!("exited with {}, see above", output.status)));
+        }
+        serde_json::from_slice(&output.stdout).map_err(|error| broke_off(error.to_string()))
+    }
+}
