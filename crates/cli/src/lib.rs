@@ -8,6 +8,7 @@
     allow(dead_code, reason = "arguments of commands that only the full program runs, see `heavy`")
 )]
 
+mod catalogue;
 mod commands;
 #[cfg(not(feature = "full"))]
 mod heavy;
@@ -32,6 +33,7 @@ pub use crate::program::Program;
 #[command(
     name = "cargo xtask",
     bin_name = "cargo xtask",
+    version,
     disable_help_subcommand = true,
     max_term_width = 100,
     after_help = "\
@@ -72,9 +74,14 @@ enum Command {
     Verify(commands::verify::Args),
     Push(commands::push::Args),
     Pull(commands::pull::Args),
+    Catalogue(commands::catalogue::Args),
     Manifest(commands::manifest::Args),
     Release(commands::release::Args),
     Changed(commands::changed::Args),
+    Completions(commands::completions::Args),
+    Man(commands::man::Args),
+    Licenses(commands::licenses::Args),
+    Wheel(commands::wheel::Args),
 }
 
 /// The command itself was wrong: an unknown plug-in, a missing file, a bad name.
@@ -93,6 +100,12 @@ impl From<oci::ReferenceError> for Usage {
     fn from(error: oci::ReferenceError) -> Self {
         Self(error.to_string())
     }
+}
+
+/// The command line of the installed program.
+#[cfg(feature = "shell")]
+fn installed() -> clap::Command {
+    Program::Portcullis.named(Cli::command())
 }
 
 /// Runs the command of this process's arguments.
@@ -121,9 +134,14 @@ pub fn main(program: Program) -> ExitCode {
         Command::Verify(args) => commands::verify::run(&args),
         Command::Push(args) => commands::push::run(&args),
         Command::Pull(args) => commands::pull::run(&args),
+        Command::Catalogue(args) => commands::catalogue::run(&args),
         Command::Manifest(args) => commands::manifest::run(&args),
         Command::Release(args) => commands::release::run(&args),
         Command::Changed(args) => commands::changed::run(&args),
+        Command::Completions(args) => commands::completions::run(&args),
+        Command::Man(args) => commands::man::run(&args),
+        Command::Licenses(args) => commands::licenses::run(&args),
+        Command::Wheel(args) => commands::wheel::run(&args),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

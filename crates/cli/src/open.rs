@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use workspace::describe::{Described, Describer};
 use workspace::{Plugin, Workspace};
 
@@ -11,6 +11,15 @@ use crate::{Usage, output};
 /// The workspace that the command is run in.
 pub(crate) fn workspace() -> workspace::Result<Workspace> {
     Workspace::at(Path::new("."), output::notice)
+}
+
+/// The workspace that the command is run in, if there is one. Operators have neither one nor cargo.
+pub(crate) fn workspace_here() -> Result<Option<Workspace>> {
+    let here = std::env::current_dir().context("reading the current folder")?;
+    match here.ancestors().any(|folder| folder.join("Cargo.toml").is_file()) {
+        true => Ok(Some(workspace()?)),
+        false => Ok(None),
+    }
 }
 
 /// The program that answers for a plug-in, for a command that cannot do without.

@@ -58,20 +58,22 @@ impl Program {
     }
 }
 
+/// The text with the name of the installed program.
+fn installed(text: &str) -> String {
+    text.replace(WRITTEN, Program::Portcullis.name())
+}
+
 /// The text with the name that the reader can type.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
     match PROGRAM.get() {
-        Some(Program::Portcullis) if text.contains(WRITTEN) => {
-            Cow::Owned(text.replace(WRITTEN, Program::Portcullis.name()))
-        }
+        Some(Program::Portcullis) if text.contains(WRITTEN) => Cow::Owned(installed(text)),
         _ => Cow::Borrowed(text),
     }
 }
 
 fn rename(mut command: Command) -> Command {
-    let renamed = |styled: Option<&StyledStr>| {
-        styled.map(|styled| StyledStr::from(text(&styled.to_string()).into_owned()))
-    };
+    let renamed =
+        |styled: Option<&StyledStr>| styled.map(|styled| StyledStr::from(installed(&styled.to_string())));
     if let Some(about) = renamed(command.get_about()) {
         command = command.about(about);
     }

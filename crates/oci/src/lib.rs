@@ -2,6 +2,7 @@
 //!
 //! Everything is made in memory from bytes and a few words, so that the same plug-in gives the same digest everywhere.
 
+pub mod catalogue;
 mod fetch;
 mod image;
 mod layout;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+pub use catalogue::{Catalogue, CatalogueError};
 pub use fetch::{Candidate, Fetched, Form, Reader};
 pub use image::{Document, Image, Shape};
 pub use layout::Layout;

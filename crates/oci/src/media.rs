@@ -27,6 +27,8 @@ pub const MODULE: &str = "application/vnd.module.wasm.content.layer.v1+wasm";
 pub const SPEC: &str = "application/vnd.module.wasm.spec.v1+yaml";
 /// A picture for a console.
 pub const ICON: &str = "application/vnd.module.wasm.icon.v1+png";
+/// The index of a catalogue of plug-ins.
+pub const CATALOGUE: &str = "application/vnd.portcullis.catalogue.v1+json";
 /// A bill of materials.
 pub const CYCLONEDX: &str = "application/vnd.cyclonedx+json";
 

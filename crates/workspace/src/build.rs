@@ -161,6 +161,17 @@ fn flags(folders: &[(PathBuf, &str)]) -> Result<String> {
     Ok(flags.join("\u{1f}"))
 }
 
+/// Flags for a program of this workspace, in the form of `CARGO_ENCODED_RUSTFLAGS`: without the paths of this machine.
+///
+/// # Errors
+///
+/// rustc cannot be started, or a path is not UTF-8.
+pub fn remapped(workspace: &Workspace) -> Result<String> {
+    let flags = flags_in(&workspace.root, &cargo_home()?)?;
+    let remapping = flags.split('\u{1f}').filter(|flag| flag.starts_with("--remap-path-prefix="));
+    Ok(remapping.collect::<Vec<_>>().join("\u{1f}"))
+}
+
 /// Where cargo keeps crates.
 pub(crate) fn cargo_home() -> Result<PathBuf> {
     env::var_os("CARGO_HOME")
@@ -181,6 +192,21 @@ fn sysroot(root: &Path) -> Result<PathBuf> {
         return Err(Error::Failed { command: "rustc --print sysroot".into(), output: String::new() });
     }
     Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+}
+
+/// The target of programs for this machine.
+///
+/// # Errors
+///
+/// rustc cannot be started.
+pub fn host(workspace: &Workspace) -> Result<String> {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(&rustc).current_dir(&workspace.root).arg("-vV").output();
+    let output = output.map_err(Error::start(&rustc.to_string_lossy()))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    let failed = || Error::Failed { command: "rustc -vV".into(), output: "prints no host".into() };
+    Ok(host.ok_or_else(failed)?.to_owned())
 }
 
 /// Where rustc's own libraries for this machine are, which tests of procedural macros link to.

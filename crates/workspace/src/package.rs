@@ -1,7 +1,7 @@
 //! A plug-in's image, put together: its module, what a console shows of it, and what is inside of it.
 
 mod revision;
-mod sbom;
+pub mod sbom;
 mod spec;
 #[cfg(test)]
 mod tests;

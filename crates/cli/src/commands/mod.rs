@@ -3,12 +3,16 @@
 
 pub(crate) mod bench;
 pub(crate) mod build;
+pub(crate) mod catalogue;
 pub(crate) mod changed;
 pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod docs;
 pub(crate) mod fuzz;
+pub(crate) mod licenses;
 pub(crate) mod lint;
+pub(crate) mod man;
 pub(crate) mod manifest;
 pub(crate) mod new;
 pub(crate) mod package;
@@ -21,3 +25,4 @@ pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod test;
 pub(crate) mod verify;
+pub(crate) mod wheel;

@@ -1,5 +1,7 @@
 //! `package`: images of plug-ins in `dist/`, made without a container engine and without a network.
 
+pub(crate) mod catalogue;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -37,11 +39,15 @@ Examples:
                                               for `docker load -i dist/request-block/image.tar`
   cargo xtask package --wasm other.wasm --manifest other/plugin.yaml
                                               a module that was built elsewhere
-  cargo xtask verify dist/request-block/image which gateways take it
+  cargo xtask package --catalogue             all plug-ins, as a catalogue in dist/catalogue
+  cargo xtask verify dist/request-block/image which gateways accept it
   cargo xtask push request-block oci://registry.example.com/plugins/request-block:1.0.0")]
 pub(crate) struct Args {
     /// Names of plug-ins, in any spelling.
-    #[arg(required_unless_present_any = ["all", "wasm"], conflicts_with_all = ["all", "wasm"])]
+    #[arg(
+        required_unless_present_any = ["all", "wasm", "catalogue"],
+        conflicts_with_all = ["all", "wasm", "catalogue"]
+    )]
     plugins: Vec<String>,
     /// Every plug-in under plugins/.
     #[arg(long, conflicts_with = "wasm")]
@@ -52,11 +58,18 @@ pub(crate) struct Args {
     /// Its manifest, beside which are its READMEs.
     #[arg(long, value_name = "plugin.yaml", requires = "wasm")]
     manifest: Option<PathBuf>,
+    /// Make a catalogue of every plug-in under plugins/: their images and an index in dist/catalogue, and the artifact that
+    /// publishes the index in dist/catalogue.tar.
+    #[arg(long, conflicts_with_all = ["all", "wasm", "shape", "image", "gateway"])]
+    catalogue: bool,
+    /// The registry and folder that the images of the catalogue are published in, for its index.
+    #[arg(long, value_name = "oci://…", requires = "catalogue")]
+    registry: Option<String>,
     /// The form of the image: `higress` has what consoles show in layers before the plug-in's, `plain` the plug-in
     /// alone. All gateways take both; `docker load` takes `plain`.
     #[arg(long, value_enum, default_value = "higress")]
     shape: WantedShape,
-    /// The image's tag: the plug-in's version, if nothing else is said.
+    /// The image's tag, or the version of the catalogue. [default: the plug-in's version, or that of this program]
     #[arg(long)]
     tag: Option<String>,
     /// The image's name for `docker load`: `<plugin>:<tag>`, if nothing else is said.
@@ -101,6 +114,15 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         oci::check_tag(tag).map_err(Usage::from)?;
     }
     let workspace = crate::open::workspace()?;
+    if args.catalogue {
+        let version = args.tag.as_deref().unwrap_or(env!("CARGO_PKG_VERSION"));
+        let made = catalogue::make(&workspace, version, args.registry.as_deref())?;
+        match args.json {
+            true => anstream::println!("{}", serde_json::to_string_pretty(made.catalogue.index())?),
+            false => catalogue::print(&workspace, &made),
+        }
+        return Ok(true);
+    }
     let mut made = Vec::new();
     let mut all_good = true;
     if let (Some(module), Some(manifest)) = (&args.wasm, &args.manifest) {

@@ -7,6 +7,7 @@ use oci::{Layout, Reader};
 use serde::Serialize;
 
 use crate::Usage;
+use crate::catalogue::Choice;
 use crate::image::{Consumer, Verdict, verdicts};
 use crate::output::{self, BOLD, DIM, mark, styled};
 use crate::registry;
@@ -14,7 +15,7 @@ use crate::registry;
 /// Say which gateways and tools take an image
 ///
 /// Applies the rules of each, one by one, to what `cargo xtask package` has made, to any other image in an OCI layout,
-/// or to one in a registry. Every blob is compared with its digest first.
+/// or to one in a registry or in the catalogue. Every blob is compared with its digest first.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -33,6 +34,8 @@ pub(crate) struct Args {
     /// Fail unless this one takes it; may be given several times.
     #[arg(long = "for", value_enum)]
     wanted: Vec<Consumer>,
+    #[command(flatten)]
+    catalogue: Choice,
     #[command(flatten)]
     access: registry::Access,
     /// Print everything as JSON.
@@ -56,7 +59,10 @@ struct Found {
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
     let layout = match args.image.starts_with(registry::SCHEME) {
-        true => registry::fetch(&args.image, &args.access)?,
+        true => match args.catalogue.image(&args.image)? {
+            Some(layout) => layout,
+            None => registry::fetch(&args.image, &args.access)?,
+        },
         false => Layout::read(Path::new(&args.image)).map_err(|error| not_a_layout(&args.image, error))?,
     };
     let descriptor = layout.top()?;

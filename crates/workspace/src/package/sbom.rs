@@ -1,4 +1,4 @@
-//! A module's bill of materials, in CycloneDX 1.6 (ECMA-424): every crate that is linked into it.
+//! Bills of materials, in CycloneDX 1.6 (ECMA-424): every crate that is linked into a module or a program.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -9,15 +9,46 @@ use serde_json::{Value, json};
 use crate::build::{TARGET, cargo};
 use crate::{Error, Plugin, Result, Workspace};
 
-/// A crate, as `cargo tree` tells of it.
-#[derive(Debug, PartialEq, Eq)]
-struct Linked {
-    name: String,
-    version: String,
-    license: String,
-    repository: String,
-    /// Whether it is of this workspace, and not of crates.io.
-    own: bool,
+/// A crate that is linked into a module or a program, as `cargo tree` prints it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Linked {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its license, an SPDX expression.
+    pub license: String,
+    /// The URL of its repository.
+    pub repository: String,
+    /// Whether it is a member of this workspace, not a crate of crates.io.
+    pub own: bool,
+}
+
+/// The crates that are linked into a package for a target, without the package.
+///
+/// # Errors
+///
+/// cargo cannot be started, or does not know the package or the target.
+pub fn linked_into(workspace: &Workspace, package: &str, target: &str) -> Result<Vec<Linked>> {
+    let mut command = cargo();
+    command.current_dir(&workspace.root).args(["tree", "--locked", "--target", target]);
+    // What runs while compiling is not in the result.
+    command.args(["--edges", "normal,no-proc-macro", "--prefix", "none", "--no-dedupe"]);
+    command.args(["--format", "{p}|{l}|{r}", "--package", package]);
+    let output = command.output().map_err(Error::start("cargo"))?;
+    if !output.status.success() {
+        let output = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(Error::Failed { command: "cargo tree".into(), output });
+    }
+    let tree = String::from_utf8_lossy(&output.stdout).into_owned();
+    // A crate that is more than once in the tree is linked once.
+    let linked: BTreeMap<_, _> = tree
+        .lines()
+        .filter_map(linked)
+        .filter(|linked| linked.name != package)
+        .map(|linked| ((linked.name.clone(), linked.version.clone()), linked))
+        .collect();
+    Ok(linked.into_values().collect())
 }
 
 /// The bill of a plug-in of this workspace.
@@ -27,27 +58,23 @@ pub(super) fn of_plugin(
     manifest: &Manifest,
     module: &[u8],
 ) -> Result<Value> {
-    let mut command = cargo();
-    command.current_dir(&workspace.root).args(["tree", "--locked", "--target", TARGET]);
-    // What runs while compiling is not in the module.
-    command.args(["--edges", "normal,no-proc-macro", "--prefix", "none", "--no-dedupe"]);
-    command.args(["--format", "{p}|{l}|{r}", "--package", &plugin.name]);
-    let output = command.output().map_err(Error::start("cargo"))?;
-    if !output.status.success() {
-        let output = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(Error::Failed { command: "cargo tree".into(), output });
-    }
-    let tree = String::from_utf8_lossy(&output.stdout).into_owned();
-    // The same crate, more than once in the tree, is in the module once.
-    let linked: BTreeMap<_, _> = tree
-        .lines()
-        .filter_map(linked)
-        .filter(|linked| linked.name != plugin.name)
-        .map(|linked| ((linked.name.clone(), linked.version.clone()), linked))
-        .collect();
-    let mut components: Vec<Value> = linked.values().map(component).collect();
+    let linked = linked_into(workspace, &plugin.name, TARGET)?;
+    let mut components: Vec<Value> = linked.iter().map(component).collect();
     components.push(standard_library(workspace)?);
     Ok(bill(manifest, module, components))
+}
+
+/// The bill of a program of this workspace, for a target.
+///
+/// # Errors
+///
+/// cargo or rustc cannot be started, or cargo does not know the package or the target.
+pub fn of_program(workspace: &Workspace, package: &str, version: &str, target: &str) -> Result<Value> {
+    let linked = linked_into(workspace, package, target)?;
+    let mut components: Vec<Value> = linked.iter().map(component).collect();
+    components.push(standard_library(workspace)?);
+    let program = json!({ "bom-ref": "program", "type": "application", "name": package, "version": version });
+    Ok(document(program, components))
 }
 
 /// The bill of a module of which nothing but its bytes is known.
@@ -58,21 +85,25 @@ pub(super) fn of_module(manifest: &Manifest, module: &[u8]) -> Value {
 fn bill(manifest: &Manifest, module: &[u8], components: Vec<Value>) -> Value {
     let digest = oci::digest(module);
     let hex = digest.strip_prefix("sha256:").unwrap_or_default();
+    let module = json!({
+        "bom-ref": "module",
+        "type": "application",
+        "name": manifest.name,
+        "version": manifest.version,
+        "description": manifest.description,
+        "hashes": [{ "alg": "SHA-256", "content": hex }],
+    });
+    document(module, components)
+}
+
+/// A bill of what a component is made of.
+fn document(component: Value, components: Vec<Value>) -> Value {
     json!({
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
-        "metadata": {
-            "component": {
-                "bom-ref": "module",
-                "type": "application",
-                "name": manifest.name,
-                "version": manifest.version,
-                "description": manifest.description,
-                "hashes": [{ "alg": "SHA-256", "content": hex }],
-            },
-        },
+        "metadata": { "component": component },
         "components": components,
     })
 }

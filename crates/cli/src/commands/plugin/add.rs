@@ -4,26 +4,30 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use gateway::folder::{StageOrder, edit};
+use oci::Catalogue;
+use oci::catalogue::Entry;
 use resource::annotation::{DESCRIPTION, LANGUAGE, SOURCE, TITLE, WORKSPACE};
-use resource::names::nearest;
+use resource::names::{canonical, nearest};
 use resource::{Object, Spec, WasmPlugin, yaml};
+use serde_json::json;
 use workspace::{Plugin, Workspace};
 
 use super::shelf::{Shelf, configuration, module, put_module};
 use super::{Card, Where, check_priority};
 use crate::Usage;
+use crate::catalogue::Choice;
 use crate::output::{mark, warning};
 
 /// The namespace that Higress's control plane takes plug-ins from.
 const NAMESPACE: &str = "higress-system";
 
-/// Add a plug-in: one of this workspace by its name, or a module
+/// Add a plug-in: one of this workspace or of the catalogue by its name, or a module
 ///
 /// A custom plug-in needs what the console asks for: a unique name, a description, a language and a `.wasm` file of at
 /// most 50 MB, which is checked and copied into the folder. It begins enabled.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
-    /// The name of a plug-in of this workspace, or a new one.
+    /// The name of a plug-in of this workspace or of the catalogue, or a new one.
     pub(super) name: String,
     #[command(flatten)]
     pub(super) card: Card,
@@ -34,14 +38,28 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) disabled: bool,
     #[command(flatten)]
+    pub(super) catalogue: Choice,
+    #[command(flatten)]
     pub(super) place: Where,
 }
 
 pub(super) fn run(args: &Args) -> Result<bool> {
     let shelf = Shelf::open(&args.place, StageOrder::Mse)?;
-    let workspace = crate::open::workspace()?;
-    let built_in = workspace.plugin(&args.name).ok();
-    let name = built_in.map_or(&args.name, |plugin| &plugin.name);
+    let workspace = crate::open::workspace_here()?;
+    let built_in = workspace
+        .as_ref()
+        .and_then(|workspace| workspace.plugin(&args.name).ok().map(|plugin| (workspace, plugin)));
+    // What the workspace has is not looked for in the catalogue, nor is a module that is named.
+    let wants_catalogue = built_in.is_none() && args.card.wasm.is_none();
+    let catalogue = if wants_catalogue { args.catalogue.open()? } else { None };
+    let listed = catalogue
+        .as_ref()
+        .and_then(|catalogue| catalogue.find(&canonical(&args.name), None).map(|entry| (catalogue, entry)));
+    let name = match (built_in, listed) {
+        (Some((_, plugin)), _) => &plugin.name,
+        (None, Some((_, entry))) => &entry.name,
+        (None, None) => &args.name,
+    };
     check_name(name)?;
     if let Some(other) = shelf.content.plugins.iter().find(|entry| &entry.name == name) {
         bail!(Usage(format!(
@@ -57,9 +75,10 @@ pub(super) fn run(args: &Args) -> Result<bool> {
     if file.exists() {
         bail!(Usage(format!("{} is there already: choose another name, or move the file", file.display())));
     }
-    let resource = match built_in {
-        Some(plugin) => of_workspace(args, &workspace, plugin)?,
-        None => custom(args, &workspace, &shelf)?,
+    let resource = match (built_in, listed) {
+        (Some((workspace, plugin)), _) => of_workspace(args, workspace, plugin)?,
+        (None, Some((catalogue, entry))) => of_catalogue(args, catalogue, entry)?,
+        (None, None) => custom(args, &known(workspace.as_ref(), catalogue.as_ref()), &shelf)?,
     };
     let Some(resource) = resource else { return Ok(false) };
     let resource = serde_json::to_value(resource).context("writing the resource")?;
@@ -70,20 +89,30 @@ pub(super) fn run(args: &Args) -> Result<bool> {
     edit::write(&file, None, text.as_bytes()).with_context(|| format!("writing {}", file.display()))?;
     let state = if args.disabled { "disabled" } else { "enabled" };
     anstream::println!("{} {name} is {state}, in {}", mark(true), file.display());
-    if let Some(plugin) = built_in {
-        if !args.disabled && args.config.is_none() {
-            warning(format_args!(
-                "it runs with the example of its plugin.yaml, which acts on real requests: `cargo xtask plugin configure \
-                 {name} <file>` gives it your own, `cargo xtask plugin disable {name}` switches it off"
-            ));
-        }
-        if args.card.url.is_none() {
-            warning(format_args!(
-                "a cluster cannot fetch `workspace:`: `cargo xtask push {}` its image, and name it with `cargo xtask plugin \
-                 edit {name} --url oci://…`",
-                plugin.name
-            ));
-        }
+    if (built_in.is_some() || listed.is_some()) && !args.disabled && args.config.is_none() {
+        warning(format_args!(
+            "it runs with its example configuration, which acts on real requests: `cargo xtask plugin configure {name} \
+             <file>` replaces the configuration, `cargo xtask plugin disable {name}` disables the plug-in"
+        ));
+    }
+    if let Some((catalogue, entry)) = listed
+        && catalogue.index().registry.is_none()
+        && args.card.url.is_none()
+    {
+        warning(format_args!(
+            "the catalogue does not name a registry, which a cluster needs: `cargo xtask plugin edit {name} --url \
+             oci://<your registry>/plugins/{name}:{}`",
+            entry.version
+        ));
+    }
+    if let Some((_, plugin)) = built_in
+        && args.card.url.is_none()
+    {
+        warning(format_args!(
+            "a cluster cannot fetch `workspace:`: `cargo xtask push {}` its image, and name it with `cargo xtask plugin edit \
+             {name} --url oci://…`",
+            plugin.name
+        ));
     }
     Ok(true)
 }
@@ -107,7 +136,7 @@ fn of_workspace(args: &Args, workspace: &Workspace, plugin: &Plugin) -> Result<O
     }
     let manifest = plugin.manifest()?;
     let config = match &args.config {
-        Some(file) => configuration(workspace, Some(plugin), file)?,
+        Some(file) => configuration(Some((workspace, plugin)), file)?,
         None => Some(manifest.example.clone()),
     };
     let Some(config) = config else { return Ok(None) };
@@ -133,15 +162,57 @@ fn of_workspace(args: &Args, workspace: &Workspace, plugin: &Plugin) -> Result<O
     Ok(Some(resource(&plugin.name, annotations, spec, &config)))
 }
 
-/// Somebody's own module.
-fn custom(args: &Args, workspace: &Workspace, shelf: &Shelf) -> Result<Option<WasmPlugin>> {
+/// A plug-in of the catalogue.
+fn of_catalogue(args: &Args, catalogue: &Catalogue, entry: &Entry) -> Result<Option<WasmPlugin>> {
+    for (given, option) in [(&args.card.description, "--description"), (&args.card.language, "--language")] {
+        if given.is_some() {
+            bail!(Usage(format!("the catalogue has the {option} of {}: leave it out", entry.name)));
+        }
+    }
+    let config = match &args.config {
+        Some(file) => configuration(None, file)?,
+        None => Some(entry.example.clone()),
+    };
+    let Some(config) = config else { return Ok(None) };
+    let mut annotations = Object::new();
+    annotations.insert(TITLE.into(), args.card.title.as_deref().unwrap_or(entry.title()).into());
+    annotations.insert(DESCRIPTION.into(), entry.description().into());
+    annotations.insert(LANGUAGE.into(), "Rust".into());
+    let url = match &args.card.url {
+        Some(url) => {
+            check_url(url)?;
+            url.clone()
+        }
+        None => catalogue.reference(entry),
+    };
+    let spec = json!({ "url": url, "phase": entry.phase, "failStrategy": entry.fail_strategy });
+    let spec: Spec = serde_json::from_value(spec)
+        .with_context(|| format!("the catalogue's entry of {} is not valid", entry.name))?;
+    let spec = Spec {
+        phase: args.card.stage.unwrap_or(spec.phase),
+        priority: args.card.priority.unwrap_or(entry.priority),
+        ..spec
+    };
+    Ok(Some(resource(&entry.name, annotations, spec, &config)))
+}
+
+/// The names of the plug-ins that can be added without a module.
+fn known<'a>(workspace: Option<&'a Workspace>, catalogue: Option<&'a Catalogue>) -> Vec<&'a str> {
+    let own = workspace.into_iter().flat_map(|workspace| &workspace.plugins).map(|plugin| &plugin.name);
+    let listed =
+        catalogue.into_iter().flat_map(|catalogue| &catalogue.index().plugins).map(|entry| &entry.name);
+    let names: std::collections::BTreeSet<&str> = own.chain(listed).map(String::as_str).collect();
+    names.into_iter().collect()
+}
+
+/// A custom module.
+fn custom(args: &Args, known: &[&str], shelf: &Shelf) -> Result<Option<WasmPlugin>> {
     let name = &args.name;
     if args.card.wasm.is_none() && args.card.url.is_none() {
-        let known: Vec<&str> = workspace.plugins.iter().map(|plugin| plugin.name.as_str()).collect();
         let hint = nearest(name, known.iter().copied()).map(|near| format!("; did you mean `{near}`?"));
         bail!(Usage(format!(
-            "`{name}` is no plug-in of this workspace ({}): name its module with `--wasm` or `--url`{}",
-            known.join(", "),
+            "unknown plug-in `{name}` (known: {}): name its module with `--wasm` or `--url`{}",
+            if known.is_empty() { "none; there is no catalogue".to_owned() } else { known.join(", ") },
             hint.unwrap_or_default()
         )));
     }
@@ -152,7 +223,7 @@ fn custom(args: &Args, workspace: &Workspace, shelf: &Shelf) -> Result<Option<Wa
     let description = needed(&args.card.description, "--description 'What it does'")?;
     let language = needed(&args.card.language, "--language Go")?;
     let config = match &args.config {
-        Some(file) => configuration(workspace, None, file)?,
+        Some(file) => configuration(None, file)?,
         None => Some(Object::new()),
     };
     let Some(config) = config else { return Ok(None) };

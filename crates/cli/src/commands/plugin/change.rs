@@ -187,9 +187,10 @@ pub(super) fn configure(args: &ConfigureArgs) -> Result<bool> {
     if entry.place.matches("items").count() > 1 {
         is_alone(entry, "configured")?;
     }
-    let workspace = crate::open::workspace()?;
-    let plugin = entry.source.as_deref().and_then(|name| workspace.plugin(name).ok());
-    let Some(fields) = configuration(&workspace, plugin, &args.config)? else { return Ok(false) };
+    let workspace = crate::open::workspace_here()?;
+    let plugin = workspace.as_ref().zip(entry.source.as_deref());
+    let plugin = plugin.and_then(|(workspace, name)| Some((workspace, workspace.plugin(name).ok()?)));
+    let Some(fields) = configuration(plugin, &args.config)? else { return Ok(false) };
     let field = entry.resource.configuration_field();
     if fields.contains_key("_rules_") && !entry.resource.spec.match_rules.is_empty() {
         bail!(Usage(format!(

@@ -117,11 +117,10 @@ pub(super) fn put_module(folder: &Path, name: &str, bytes: &[u8]) -> Result<Stri
 /// Reads a configuration: a plug-in's fields, or those that a resource has for it, which are validated by the plug-in's own
 /// code where that is here. Nothing when it is refused, which has then been printed.
 pub(super) fn configuration(
-    workspace: &Workspace,
-    plugin: Option<&Plugin>,
+    plugin: Option<(&Workspace, &Plugin)>,
     file: &Path,
 ) -> Result<Option<Map<String, Value>>> {
-    if let Some(plugin) = plugin.filter(|plugin| !plugin.classic) {
+    if let Some((workspace, plugin)) = plugin.filter(|(_, plugin)| !plugin.classic) {
         return crate::commands::config::document(workspace, plugin, file);
     }
     let text = crate::commands::config::read(file)?;

@@ -4,10 +4,13 @@ use std::fs;
 use std::path::Path;
 
 use gateway::folder::{self, StageOrder};
+use oci::catalogue::Index;
+use oci::{Annotations, Catalogue, Image, Layout, Shape};
 use tempfile::TempDir;
 
 use super::change::{DeleteArgs, EditArgs, NamesArgs};
 use super::*;
+use crate::catalogue::Choice;
 
 /// The smallest module that a gateway loads.
 const MODULE: &str = r#"(module
@@ -49,6 +52,7 @@ impl Marketplace {
             },
             config: None,
             disabled: false,
+            catalogue: Choice::default(),
             place: self.place(),
         }
     }
@@ -225,4 +229,48 @@ fn a_file_that_is_wrong_keeps_nobody_from_the_others() {
     assert_eq!(market.text("wrong.yaml"), "kind: [");
     let error = market.switch("mime", true).unwrap_err().to_string();
     assert!(error.contains("did you mean `mine`?"), "{error}");
+}
+
+/// A catalogue of one plug-in.
+fn catalogue(folder: &Path) -> Choice {
+    let mut layout = Layout::default();
+    let image = Image {
+        module: wat::parse_str(MODULE).unwrap(),
+        spec: Vec::new(),
+        documents: Vec::new(),
+        icon: None,
+        annotations: Annotations::new(),
+    };
+    let digest = image.add_to(&mut layout, Shape::Higress, "1.0.0").unwrap().digest;
+    let entry = serde_json::json!({
+        "name": "listed", "version": "1.0.0", "digest": digest, "titles": { "en": "Listed" },
+        "descriptions": { "en": "Is listed" }, "category": "security", "phase": "AUTHN", "priority": 30,
+        "failStrategy": "FAIL_OPEN", "example": { "field": "value" },
+    });
+    let index = Index::new("1", None, vec![serde_json::from_value(entry).unwrap()]);
+    Catalogue::write(folder, index, &[layout]).unwrap();
+    Choice { catalogue: Some(folder.to_owned()) }
+}
+
+#[test]
+fn a_plug_in_of_the_catalogue_is_added_by_its_name() {
+    let market = Marketplace::new();
+    let folder = tempfile::tempdir().unwrap();
+    let catalogue = catalogue(folder.path());
+    let args = add::Args { card: Card::default(), catalogue: catalogue.clone(), ..market.args("Listed") };
+    assert!(add::run(&args).unwrap());
+    let text = fs::read_to_string(market.folder.path().join("listed.yaml")).unwrap();
+    let resource = resource::WasmPlugin::from_yaml(&text).unwrap();
+    assert_eq!(resource.spec.url, "oci://registry.example.com/plugins/listed:1.0.0");
+    assert_eq!((resource.spec.phase.phase(), resource.spec.priority), ("AUTHN", 30));
+    assert_eq!(resource.spec.fail_strategy.name(), "FAIL_OPEN");
+    assert_eq!(resource.spec.default_config.unwrap()["field"], "value");
+    // Its image is found by that name, without a network.
+    let layout = catalogue.image(&resource.spec.url).unwrap().unwrap();
+    assert_eq!(layout.image().unwrap().0.annotations[oci::REF_NAME], "1.0.0");
+    assert!(catalogue.image("oci://registry.example.com/plugins/listed:2.0.0").unwrap().is_none());
+
+    let args = add::Args { card: Card::default(), catalogue, ..market.args("listd") };
+    let error = add::run(&args).unwrap_err().to_string();
+    assert!(error.contains("unknown plug-in `listd`") && error.contains("did you mean `listed`?"), "{error}");
 }

@@ -42,7 +42,9 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let manifest = Reader::Any.image(&layout, top)?.manifest;
     let verdicts = verdicts(&layout, top, false);
     // What `docker load` accepts need not have a module at all.
-    if !verdicts.iter().any(|verdict| verdict.takes && verdict.consumer != Consumer::Docker) {
+    if !manifest.is_catalogue()
+        && !verdicts.iter().any(|verdict| verdict.takes && verdict.consumer != Consumer::Docker)
+    {
         let reasons = verdicts.first().into_iter().flat_map(|verdict| &verdict.rules).filter(|rule| !rule.ok);
         let reasons: Vec<String> = reasons.map(|rule| format!("{}: {}", rule.rule, rule.detail)).collect();
         bail!(
