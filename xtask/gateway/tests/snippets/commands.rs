@@ -9,6 +9,7 @@ pub(crate) const MAPPED: &[(&str, &str)] = &[
     ("cargo xtask release request-block 1.2.3", "commits and tags; with --dry-run it is run"),
     ("cargo xtask test                  ", "CI runs it, and this is a part of it"),
     ("cargo xtask test add-header", "CI runs it for every plug-in"),
+    ("cargo xtask test ai-data-masking", "CI runs it for every plug-in"),
     ("cargo xtask test ext-auth", "CI runs it for every plug-in"),
     ("cargo xtask test key-rate-limit", "CI runs it for every plug-in"),
     ("cargo xtask test request-block", "CI runs it for every plug-in"),
