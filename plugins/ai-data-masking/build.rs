@@ -1,6 +1,6 @@
-//! Makes the tables of the built-in words out of `words/*.txt`: a category each, named like its file.
+//! Generates the tables of the built-in words from `words/*.txt`, one file per category.
 //!
-//! They are used where they lie in the module, so the list costs no work when a VM starts.
+//! The tables are embedded in the module and used in place, so they take no time to load.
 
 use std::error::Error;
 use std::path::Path;
@@ -11,12 +11,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut files =
         fs::read_dir("words")?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, std::io::Error>>()?;
     files.retain(|file| file.extension().is_some_and(|extension| extension == "txt"));
-    // The order of a folder differs between machines, and the tables must not.
+    // The order of directory entries differs between machines.
     files.sort();
 
     let mut categories = Vec::new();
     for file in &files {
-        let name = file.file_stem().and_then(|name| name.to_str()).ok_or("a category's name is not UTF-8")?;
+        let name = file
+            .file_stem()
+            .and_then(|name| name.to_str())
+            .ok_or("invalid UTF-8 in the name of a category")?;
         categories
             .push((name, fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?));
     }

@@ -36,6 +36,7 @@ pub mod annotation;
 mod category;
 mod control_plane;
 pub mod deploy;
+mod difference;
 mod hints;
 mod manifest;
 pub mod names;
@@ -48,6 +49,7 @@ pub mod yaml;
 
 pub use category::Category;
 pub use control_plane::ControlPlane;
+pub use difference::{Difference, DifferenceTexts};
 pub use hints::plugin_field;
 pub use manifest::{Budget, CONSOLE_LIMIT, Cost, MANIFEST, Manifest, ManifestError};
 pub use origin::Remark;

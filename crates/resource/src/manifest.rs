@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::stage::by_name;
 use crate::yaml::{self, Fault};
-use crate::{Category, FailStrategy, Object, Stage, hints, names};
+use crate::{Category, Difference, FailStrategy, Object, Stage, hints, names};
 
 /// The file's name.
 pub const MANIFEST: &str = "plugin.yaml";
@@ -70,6 +70,9 @@ pub struct Manifest {
     pub budget: Budget,
     /// A configuration that the plug-in takes.
     pub example: Object,
+    /// Differences from the counterpart of the plug-in in Higress.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Difference>,
 }
 
 /// The most that a module may cost.
@@ -192,8 +195,20 @@ impl Manifest {
         }
     }
 
-    /// What the types cannot say: top-level fields, and what is wrong with each.
-    fn check(&self) -> Vec<(&'static str, String)> {
+    /// What the types cannot say: fields, and what is wrong with each.
+    fn check(&self) -> Vec<(String, String)> {
+        let mut mistakes: Vec<(String, String)> =
+            self.check_top().into_iter().map(|(field, message)| (field.to_owned(), message)).collect();
+        for (index, difference) in self.differences.iter().enumerate() {
+            mistakes.extend(difference.check().into_iter().map(|(entry, message)| {
+                let dot = if entry.is_empty() { "" } else { "." };
+                (format!("differences[{index}]{dot}{entry}"), message)
+            }));
+        }
+        mistakes
+    }
+
+    fn check_top(&self) -> Vec<(&'static str, String)> {
         let mut mistakes = Vec::new();
         for (field, value) in
             [("name", &self.name), ("title", &self.title), ("description", &self.description)]
@@ -351,6 +366,36 @@ example: { block_urls: [swagger.html] }
             assert!(GOOD.contains(from), "{from}");
             let error = parse(&GOOD.replacen(from, to, 1)).unwrap_err();
             assert!(error.contains(expected), "{to:?} gave {error:?}, without {expected:?}");
+        }
+    }
+
+    #[test]
+    fn differences_have_one_subject_and_a_case() {
+        let with = |difference: &str| parse(&format!("{GOOD}differences:\n- {{ {difference} }}\n"));
+        let good = "ours: a, oursI18n: { zh-CN: 甲 }, theirs: b, case: a case";
+        let manifest = with(&format!("field: block_urls, {good}")).unwrap();
+        let difference = &manifest.differences[0];
+        assert_eq!(difference.english().subject, "`block_urls`");
+        assert_eq!((difference.english().ours, difference.case.as_str()), ("a", "a case"));
+        assert_eq!(difference.translated("zh-CN").unwrap_err(), "theirsI18n");
+        for (difference, expected) in [
+            (
+                good.to_owned(),
+                "plugin.yaml:14:3: differences[0]: has no subject: write `field` or `behaviour`",
+            ),
+            (
+                format!("field: a, behaviour: b, {good}"),
+                "differences[0].behaviour: is given next to `field`: write one of them",
+            ),
+            (format!("field: '', {good}"), "differences[0].field: is empty"),
+            ("field: a, ours: a, theirs: b".into(), "`case` is missing: add it"),
+            (
+                format!("field: a, {good}, cases: x"),
+                "differences[0].cases: is not a known field: did you mean `case`?",
+            ),
+        ] {
+            let error = with(&difference).unwrap_err();
+            assert!(error.contains(expected), "{difference}: {error}");
         }
     }
 

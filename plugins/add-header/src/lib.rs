@@ -2,13 +2,13 @@
 
 use sdk::prelude::*;
 
-/// Which header to add.
+/// The configuration.
 #[configuration]
 struct Config {
-    /// The header's name: letters, digits and dashes, in any case. Not `Host`, nor a header that the gateway writes itself.
-    /// zh: 请求头的名称：字母、数字和连字符，不区分大小写；不能是 `Host` 或由网关自己写入的头
+    /// Header name: letters, digits and dashes, in any case. Must not be `Host` or a header that the gateway manages.
+    /// zh: 请求头的名称：字母、数字和连字符，不区分大小写；不能是 `Host` 或由网关管理的请求头
     header_name: config::SettableHeaderName,
-    /// Its value, in one line.
+    /// Header value, in one line.
     /// zh: 请求头的值，只能是一行
     header_value: config::HeaderValue,
 }

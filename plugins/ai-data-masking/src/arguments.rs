@@ -1,33 +1,33 @@
-//! The arguments of a tool, which come as JSON in pieces: what is in its strings and numbers is masked so that it stays
-//! JSON, and goes on as soon as nothing that follows can change it.
+//! Tool arguments, which arrive as JSON in fragments. Their strings and numbers are masked such that they stay valid JSON,
+//! and are released as soon as no later fragment can change them.
 
 use text::json;
 
 use crate::config::Rules;
 use crate::masks::Masks;
 use crate::roles;
-use crate::whole::seen;
-use crate::window::{Piece, Window};
+use crate::whole::denied_cause;
+use crate::window::{Released, Window};
 
-/// What has come of them.
+/// The state of the arguments of one call.
 #[derive(Default)]
 pub struct Arguments {
-    at: At,
-    /// A number that may go on, or the first characters of an escape.
-    begun: String,
-    /// The string at hand.
+    at: Position,
+    /// An incomplete number, or the beginning of an escape.
+    pending: String,
+    /// The current string.
     string: Window,
-    /// All of what goes on, which is searched for words as it is.
+    /// Everything that is released, searched for words.
     all: Window,
 }
 
-/// Where the next character is.
+/// The position of the next character.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum At {
-    /// At the start, which says whether they are JSON at all.
+enum Position {
+    /// Position the start, which determines whether they are JSON.
     #[default]
     Start,
-    /// In what is no JSON, and a text like any other.
+    /// In arguments that are not JSON, treated as an ordinary text.
     Text,
     Between,
     Number,
@@ -35,82 +35,82 @@ enum At {
 }
 
 impl Arguments {
-    /// Takes the next piece, after which nothing comes if it has `ended`.
-    pub fn push(&mut self, rules: &Rules, masks: &Masks, piece: &str, ended: bool) -> Piece {
-        let mut shown = String::with_capacity(piece.len());
-        match self.read(rules, masks, piece, ended, &mut shown) {
-            Err(cause) => Piece::Denied(cause),
-            // Each word has been told once.
-            Ok(()) if rules.dry_run => Piece::Text(shown),
-            Ok(()) => self.all.push(rules, None, masks, &shown, ended),
+    /// Processes the next fragment. It is the last one if `ended` is true.
+    pub fn push(&mut self, rules: &Rules, masks: &Masks, fragment: &str, ended: bool) -> Released {
+        let mut out = String::with_capacity(fragment.len());
+        match self.read(rules, masks, fragment, ended, &mut out) {
+            Err(cause) => Released::Denied(cause),
+            // Words have already been reported.
+            Ok(()) if rules.dry_run => Released::Text(out),
+            Ok(()) => self.all.push(rules, None, masks, &out, ended),
         }
     }
 
-    /// How many bytes wait.
+    /// Returns the number of held bytes.
     pub fn held(&self) -> usize {
-        self.begun.len() + self.string.held() + self.all.held()
+        self.pending.len() + self.string.held() + self.all.held()
     }
 
-    /// Appends what goes on of a piece to `shown`.
+    /// Appends the released part of a fragment to `out`.
     fn read(
         &mut self,
         rules: &Rules,
         masks: &Masks,
-        piece: &str,
+        fragment: &str,
         ended: bool,
-        shown: &mut String,
+        out: &mut String,
     ) -> Result<(), &'static str> {
-        let mut rest = piece;
+        let mut rest = fragment;
         while let Some(first) = rest.chars().next() {
             match self.at {
-                At::Start => match first {
-                    '{' | '[' => self.at = At::Between,
-                    _ if first.is_ascii_whitespace() => rest = take(rest, first.len_utf8(), shown),
-                    _ => self.at = At::Text,
+                Position::Start => match first {
+                    '{' | '[' => self.at = Position::Between,
+                    _ if first.is_ascii_whitespace() => rest = take(rest, first.len_utf8(), out),
+                    _ => self.at = Position::Text,
                 },
-                At::Text => {
+                Position::Text => {
                     let text = std::mem::take(&mut rest);
-                    self.text(rules, masks, text, text, false, shown)?;
+                    self.text(rules, masks, text, text, false, out)?;
                 }
-                At::Between => match first {
+                Position::Between => match first {
                     '"' => {
-                        self.at = At::String;
+                        self.at = Position::String;
                         self.string = Window::default();
-                        rest = take(rest, 1, shown);
+                        rest = take(rest, 1, out);
                     }
-                    '0'..='9' | '-' => self.at = At::Number,
-                    _ => rest = take(rest, first.len_utf8(), shown),
+                    '0'..='9' | '-' => self.at = Position::Number,
+                    _ => rest = take(rest, first.len_utf8(), out),
                 },
-                At::Number => {
+                Position::Number => {
                     let end = rest.find(|c: char| !matches!(c, '0'..='9' | '-' | '+' | '.' | 'e' | 'E'));
-                    rest = take(rest, end.unwrap_or(rest.len()), &mut self.begun);
-                    // What is so long is no number that anything reads.
-                    if end.is_some() || self.begun.len() > rules.longest {
-                        self.number(rules, masks, shown)?;
+                    rest = take(rest, end.unwrap_or(rest.len()), &mut self.pending);
+                    // Nothing parses a number of this length.
+                    if end.is_some() || self.pending.len() > rules.max_match {
+                        self.number(rules, masks, out)?;
                     }
                 }
-                At::String => {
+                Position::String => {
                     let end = self.string_end(rest);
-                    rest = take(rest, end.unwrap_or(rest.len()), &mut self.begun);
-                    self.string(rules, masks, end.is_some(), shown)?;
+                    rest = take(rest, end.unwrap_or(rest.len()), &mut self.pending);
+                    self.string(rules, masks, end.is_some(), out)?;
                     if end.is_some() {
-                        self.at = At::Between;
-                        rest = take(rest, 1, shown);
+                        self.at = Position::Between;
+                        rest = take(rest, 1, out);
                     }
                 }
             }
         }
         match self.at {
-            At::Text if ended => self.text(rules, masks, "", "", true, shown),
-            At::Number if ended => self.number(rules, masks, shown),
-            At::String if ended => self.string(rules, masks, true, shown),
+            Position::Text if ended => self.text(rules, masks, "", "", true, out),
+            Position::Number if ended => self.number(rules, masks, out),
+            Position::String if ended => self.string(rules, masks, true, out),
             _ => Ok(()),
         }
     }
 
-    /// Where the string at hand ends.
+    /// Returns the end of the current string.
     fn string_end(&self, rest: &str) -> Option<usize> {
-        let mut escaped = self.begun.ends_with('\\');
+        let mut escaped = self.pending.ends_with('\\');
         rest.bytes().position(|byte| {
             let is_end = byte == b'"' && !escaped;
             escaped = byte == b'\\' && !escaped;
@@ -118,64 +118,64 @@ impl Arguments {
         })
     }
 
-    /// The part of a string that has come, without an escape that may go on.
+    /// Processes the available part of a string, without an incomplete escape.
     fn string(
         &mut self,
         rules: &Rules,
         masks: &Masks,
         ended: bool,
-        shown: &mut String,
+        out: &mut String,
     ) -> Result<(), &'static str> {
-        let ready = if ended { self.begun.len() } else { complete(&self.begun) };
-        let rest = self.begun.get(ready..).unwrap_or_default().to_owned();
-        let mut written = std::mem::replace(&mut self.begun, rest);
+        let ready = if ended { self.pending.len() } else { complete(&self.pending) };
+        let rest = self.pending.get(ready..).unwrap_or_default().to_owned();
+        let mut written = std::mem::replace(&mut self.pending, rest);
         written.truncate(ready);
         let decoded = json::decode(format!("\"{written}\"").as_bytes()).map(|text| text.into_owned());
-        self.text(rules, masks, &written, decoded.as_deref().unwrap_or(&written), ended, shown)
+        self.text(rules, masks, &written, decoded.as_deref().unwrap_or(&written), ended, out)
     }
 
-    /// A piece of a text, as it is written and as it is meant.
+    /// Processes a fragment of a text, in written and decoded form.
     fn text(
         &mut self,
         rules: &Rules,
         masks: &Masks,
         written: &str,
-        meant: &str,
+        decoded: &str,
         ended: bool,
-        shown: &mut String,
+        out: &mut String,
     ) -> Result<(), &'static str> {
         let held = self.string.held();
-        match self.string.push(rules, rules.roles.as_ref(), masks, meant, ended) {
-            Piece::Denied(cause) => return Err(cause),
-            Piece::Text(text) if held == 0 && text == meant => shown.push_str(written),
-            Piece::Text(text) if self.at == At::Text => shown.push_str(&text),
-            Piece::Text(text) => {
+        match self.string.push(rules, rules.roles.as_ref(), masks, decoded, ended) {
+            Released::Denied(cause) => return Err(cause),
+            Released::Text(text) if held == 0 && text == decoded => out.push_str(written),
+            Released::Text(text) if self.at == Position::Text => out.push_str(&text),
+            Released::Text(text) => {
                 let literal = json::encode(&text);
-                shown.push_str(literal.get(1..literal.len() - 1).unwrap_or_default());
+                out.push_str(literal.get(1..literal.len() - 1).unwrap_or_default());
             }
         }
         Ok(())
     }
 
-    /// A number that is whole.
-    fn number(&mut self, rules: &Rules, masks: &Masks, shown: &mut String) -> Result<(), &'static str> {
-        self.at = At::Between;
-        let number = std::mem::take(&mut self.begun);
+    /// Processes a complete number.
+    fn number(&mut self, rules: &Rules, masks: &Masks, out: &mut String) -> Result<(), &'static str> {
+        self.at = Position::Between;
+        let number = std::mem::take(&mut self.pending);
         let edits = roles::edits(rules.roles.as_ref(), masks, &number);
-        match seen(rules, &number, &edits) {
+        match denied_cause(rules, &number, &edits) {
             Some(cause) if !rules.dry_run => return Err(cause),
             Some(cause) => crate::denied_in_dry_run(cause),
             None => {}
         }
         match edits.is_empty() {
-            true => shown.push_str(&number),
-            false => shown.push_str(&json::encode(&roles::apply(&number, &edits))),
+            true => out.push_str(&number),
+            false => out.push_str(&json::encode(&roles::apply(&number, &edits))),
         }
         Ok(())
     }
 }
 
-/// How much of the inside of a string can be read: without an escape at its end of which more may come.
+/// Returns the length of a string without an incomplete escape at its end.
 fn complete(written: &str) -> usize {
     let mut at = 0;
     let byte = |at: usize| written.as_bytes().get(at).copied();
@@ -186,7 +186,7 @@ fn complete(written: &str) -> usize {
                 let Some(digits) = written.get(at + 2..at + 6) else { return at };
                 let is_high =
                     u32::from_str_radix(digits, 16).is_ok_and(|unit| (0xd800..0xdc00).contains(&unit));
-                // The other half of the character.
+                // The low surrogate.
                 match (byte(at + 6), byte(at + 7)) {
                     (None, _) | (Some(b'\\'), None) if is_high => return at,
                     (Some(b'\\'), Some(b'u')) if is_high && byte(at + 11).is_none() => return at,
@@ -201,7 +201,7 @@ fn complete(written: &str) -> usize {
     written.len()
 }
 
-/// Moves the first bytes of a text.
+/// Moves the first bytes of a text to `to`, and returns the rest.
 fn take<'t>(text: &'t str, length: usize, to: &mut String) -> &'t str {
     let (first, rest) = text.split_at_checked(length).unwrap_or((text, ""));
     to.push_str(first);
@@ -220,36 +220,36 @@ mod tests {
         Document::<Config>::from_json(fields.to_string().as_bytes()).unwrap().global.unwrap().rules
     }
 
-    /// What goes on of arguments in pieces.
-    fn shown(rules: &Rules, pieces: &[&str]) -> Result<String, &'static str> {
+    /// Returns the released text of arguments in fragments.
+    fn out(rules: &Rules, fragments: &[&str]) -> Result<String, &'static str> {
         let mut arguments = Arguments::default();
-        let mut shown = String::new();
-        for (index, piece) in pieces.iter().enumerate() {
-            match arguments.push(rules, &Masks::default(), piece, index + 1 == pieces.len()) {
-                Piece::Text(text) => shown.push_str(&text),
-                Piece::Denied(cause) => return Err(cause),
+        let mut out = String::new();
+        for (index, fragment) in fragments.iter().enumerate() {
+            match arguments.push(rules, &Masks::default(), fragment, index + 1 == fragments.len()) {
+                Released::Text(text) => out.push_str(&text),
+                Released::Denied(cause) => return Err(cause),
             }
         }
         assert_eq!(arguments.held(), 0);
-        Ok(shown)
+        Ok(out)
     }
 
-    /// In any two cuts.
+    /// Checks all divisions into three fragments.
     fn check(rules: &Rules, text: &str, expected: Result<&str, &'static str>) {
         for first in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
             for second in (first..=text.len()).filter(|at| text.is_char_boundary(*at)) {
-                let pieces = [&text[..first], &text[first..second], &text[second..]];
-                let shown = shown(rules, &pieces);
-                // An escape may be written in another way where what it stands for has waited.
+                let fragments = [&text[..first], &text[first..second], &text[second..]];
+                let out = out(rules, &fragments);
+                // Held escapes may be written differently.
                 let same = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_else(|_| text.into());
-                let shown = shown.as_deref().map(same).map_err(|cause| *cause);
-                assert_eq!(shown, expected.map(same), "{pieces:?}");
+                let out = out.as_deref().map(same).map_err(|cause| *cause);
+                assert_eq!(out, expected.map(same), "{fragments:?}");
             }
         }
     }
 
     #[test]
-    fn arguments_are_masked_and_stay_json_in_any_pieces() {
+    fn arguments_are_masked_and_stay_json_for_any_fragmentation() {
         let rules = rules(&json!({"deny_words": ["badword"], "replace_roles": [
             {"regex": r"1[3-9]\d{9}", "value": "\"phone\""}]}));
         for (text, expected) in [
@@ -273,6 +273,6 @@ mod tests {
             check(&rules, text, Err("deny_words"));
         }
         let other = r#"{"a": "\u4f60\/\ud83d x", "b": "bad words"}"#;
-        assert_eq!(shown(&rules, &[other]).unwrap(), other);
+        assert_eq!(out(&rules, &[other]).unwrap(), other);
     }
 }

@@ -1,45 +1,45 @@
-//! The configuration, checked, with its words and expressions compiled.
+//! The validated configuration with its compiled words and expressions.
 
 use config::{Configuration, FieldError, HeaderValue};
 
-use crate::answer::Answers;
+use crate::denial::Denials;
 use crate::deny::Denied;
 use crate::fields::Fields;
-use crate::places::{Document, Places};
 use crate::roles::Roles;
+use crate::texts::{Document, TextPaths};
 
 /// The configuration.
 pub struct Config {
     pub rules: Rules,
-    /// Where texts are: in requests, in responses, in events.
-    pub request: Places,
-    pub response: Places,
-    pub event: Places,
-    /// Whether whole bodies are looked at.
+    /// Paths of texts in requests, responses and events.
+    pub request: TextPaths,
+    pub response: TextPaths,
+    pub event: TextPaths,
+    /// Inspect whole bodies.
     pub raw: bool,
-    pub answers: Answers,
-    /// Whether headers wait for the verdict on the body.
+    pub denials: Denials,
+    /// Hold headers until the decision on the body.
     pub hold_headers: bool,
 }
 
-/// What is looked for in a text.
+/// The words and expressions to search for.
 pub struct Rules {
     pub denied: Denied,
     pub roles: Option<Roles>,
-    /// How much of a stream may wait for the end of a match.
-    pub longest: usize,
+    /// The maximum number of bytes of a stream to hold for a match.
+    pub max_match: usize,
     pub dry_run: bool,
 }
 
 impl Config {
-    /// Whether there is anything to look for, and anything to look at.
+    /// Returns true if there is nothing to search for or nothing to inspect.
     pub fn is_idle(&self) -> bool {
         let nothing = self.rules.denied.is_empty() && self.rules.roles.is_none();
         nothing || !(self.raw || self.request.any())
     }
 
-    /// Whether messages are looked at and never changed or denied, so that nothing has to wait.
-    pub fn only_looks(&self) -> bool {
+    /// Returns true if messages are inspected but never changed or denied, so nothing is held.
+    pub fn is_passive(&self) -> bool {
         self.rules.dry_run && self.rules.roles.is_none()
     }
 }
@@ -49,21 +49,21 @@ impl Configuration for Config {
 
     fn check(fields: Fields) -> Result<Self, FieldError> {
         let denied = Denied::new(&fields)?;
-        let longest = usize::from(fields.max_match_bytes.get());
-        if !(16..=matcher::replace::MAX_MATCH_BYTES).contains(&longest) {
-            let most = matcher::replace::MAX_MATCH_BYTES;
-            return Err(FieldError::new("max_match_bytes", format!("must be from 16 to {most}: write 256")));
+        let max_match = usize::from(fields.max_match_bytes.get());
+        if !(16..=matcher::replace::MAX_MATCH_BYTES).contains(&max_match) {
+            let max = matcher::replace::MAX_MATCH_BYTES;
+            return Err(FieldError::new("max_match_bytes", format!("must be from 16 to {max}: write 256")));
         }
         let raw_content_type = HeaderValue::try_from(fields.deny_content_type)
             .map_err(|message| FieldError::new("deny_content_type", message))?;
-        let places = |document| Places::new(document, fields.deny_openai, &fields.deny_jsonpath);
+        let paths = |document| TextPaths::new(document, fields.deny_openai, &fields.deny_jsonpath);
         Ok(Config {
-            request: places(Document::Request)?,
-            response: places(Document::Response)?,
-            event: places(Document::Event)?,
+            request: paths(Document::Request)?,
+            response: paths(Document::Response)?,
+            event: paths(Document::Event)?,
             raw: fields.deny_raw,
             hold_headers: fields.hold_headers,
-            answers: Answers {
+            denials: Denials {
                 status: fields.deny_code,
                 message: fields.deny_message,
                 raw_message: fields.deny_raw_message,
@@ -72,7 +72,7 @@ impl Configuration for Config {
             rules: Rules {
                 denied,
                 roles: Roles::new(fields.replace_roles)?,
-                longest,
+                max_match,
                 dry_run: fields.dry_run,
             },
         })

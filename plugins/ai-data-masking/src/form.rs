@@ -1,41 +1,41 @@
-//! What a body is, by its first bytes: its content type is the sender's word alone.
+//! Detects the format of a body by its first bytes, because its content type is chosen by the sender.
 
-/// What a body is.
+/// The format of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// It begins as a JSON text does.
+    /// It begins like JSON.
     Json,
-    /// Something else, in which no path finds anything.
+    /// Another format, in which paths select nothing.
     Other,
-    /// What some readers take for JSON, and this one does not: UTF-16, UTF-32, and UTF-8 with a byte order mark.
+    /// JSON for some parsers, but not for this one: UTF-16, UTF-32, and UTF-8 with a byte order mark.
     Unreadable,
-    /// More bytes decide.
+    /// More bytes are needed.
     Open,
 }
 
-/// What a code unit is at a body's start.
+/// The kind of a code unit at the start of a body.
 #[derive(PartialEq, Eq)]
 enum Unit {
-    /// White space, or a byte order mark.
+    /// Whitespace, or a byte order mark.
     Space,
     /// `{` or `[`.
     Begin,
     Other,
-    /// More bytes decide.
+    /// More bytes are needed.
     Open,
 }
 
-/// The units of Unicode's encodings: how many bytes each has, and whether the first of them is the highest.
+/// Unicode encodings: bytes per unit, and true for big-endian.
 const ENCODINGS: &[(usize, bool)] = &[(1, true), (2, true), (2, false), (4, true), (4, false)];
 const SPACE: &[u32] = &[0x20, 0x09, 0x0a, 0x0b, 0x0c, 0x0d];
 const MARK: &[u32] = &[0xfeff];
 const BEGIN: &[u32] = &[0x7b, 0x5b];
 const UTF8_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
 
-/// What a body is that begins so, and has no more bytes if it has `ended`.
+/// Returns the format of a body that begins with these bytes. It is complete if `ended` is true.
 pub fn form(body: &[u8], ended: bool) -> Form {
     let encodings = match body {
-        // In no wider one a text begins with two characters of ASCII.
+        // No wider encoding begins with two ASCII bytes.
         [1..=0x7f, second, ..] if *second != 0 => ENCODINGS.get(..1).unwrap_or(ENCODINGS),
         _ => ENCODINGS,
     };
@@ -54,15 +54,15 @@ pub fn form(body: &[u8], ended: bool) -> Form {
     if open && !ended { Form::Open } else { Form::Other }
 }
 
-/// The first unit that is no white space.
+/// Returns the first unit that is not whitespace.
 fn first(body: &[u8], width: usize, big: bool) -> Unit {
-    // Of bytes there may be many.
+    // There may be many single-byte spaces.
     let is_space = |byte: &u8| SPACE.contains(&u32::from(*byte));
     let spaces = if width == 1 { body.iter().take_while(|byte| is_space(byte)).count() } else { 0 };
     for (index, bytes) in body.chunks(width).enumerate().skip(spaces) {
         match unit(bytes, width, big, index == 0) {
             Unit::Space => {}
-            // UTF-32 begins `{` with three bytes of zeros beside it, and so does much that is binary.
+            // In UTF-32, `{` has three zero bytes, which occur in binary formats as well.
             Unit::Begin if width == 4 => {
                 let next = body.get((index + 1) * 4..).unwrap_or_default();
                 let next = next.get(..4).unwrap_or(next);
@@ -86,11 +86,11 @@ fn unit(bytes: &[u8], width: usize, big: bool, first: bool) -> Unit {
     for (codes, kind) in all {
         for code in codes {
             let (high, low) = (code.to_be_bytes(), code.to_le_bytes());
-            let wanted = if big { high.get(4 - width..) } else { low.get(..width) }.unwrap_or_default();
-            if wanted == bytes {
+            let expected = if big { high.get(4 - width..) } else { low.get(..width) }.unwrap_or_default();
+            if expected == bytes {
                 return kind;
             }
-            open |= wanted.starts_with(bytes);
+            open |= expected.starts_with(bytes);
         }
     }
     if open { Unit::Open } else { Unit::Other }
@@ -100,7 +100,7 @@ fn unit(bytes: &[u8], width: usize, big: bool, first: bool) -> Unit {
 mod tests {
     use super::*;
 
-    /// A text in one of the encodings.
+    /// Encodes a text.
     fn encoded(text: &str, (width, big): (usize, bool)) -> Vec<u8> {
         let unit = |code: u32| match big {
             true => code.to_be_bytes()[4 - width..].to_vec(),
@@ -110,20 +110,20 @@ mod tests {
     }
 
     #[test]
-    fn json_is_known_in_every_encoding_and_in_any_pieces() {
+    fn json_is_detected_in_every_encoding_and_for_any_prefix() {
         for &encoding in ENCODINGS {
             for text in ["{}", "[1]", " \r\n\t{\"a\":1}", "\u{feff}{\"a\":1}", "\u{feff}\n[]"] {
                 if encoding.0 == 1 && text.starts_with('\u{feff}') {
                     continue;
                 }
                 let body = encoded(text, encoding);
-                // What begins with the byte of `{` cannot be read as JSON either, because a zero follows.
+                // A body that begins with the byte `{` is invalid JSON, because a zero follows.
                 let same_byte = body.starts_with(b"{") || body.starts_with(b"[");
-                let wanted = if encoding.0 == 1 || same_byte { Form::Json } else { Form::Unreadable };
-                assert_eq!(form(&body, true), wanted, "{text:?} {encoding:?}");
+                let expected = if encoding.0 == 1 || same_byte { Form::Json } else { Form::Unreadable };
+                assert_eq!(form(&body, true), expected, "{text:?} {encoding:?}");
                 for length in 0..body.len() {
-                    let begun = form(&body[..length], false);
-                    assert!(begun == wanted || begun == Form::Open, "{text:?} {encoding:?} {length}");
+                    let prefix = form(&body[..length], false);
+                    assert!(prefix == expected || prefix == Form::Open, "{text:?} {encoding:?} {length}");
                 }
             }
         }
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_known_by_its_first_bytes() {
+    fn other_formats_are_detected_by_their_first_bytes() {
         for body in [
             &b"\0\0\0\x18ftypmp42"[..],
             b"\0\0\0\0\x05hello",

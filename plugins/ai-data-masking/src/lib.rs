@@ -1,34 +1,34 @@
-//! Masks and denies sensitive words in prompts and answers.
+//! Denies sensitive words and masks personal data in prompts and responses.
 
 use std::cell::Cell;
 
 use sdk::Counter;
 use sdk::prelude::*;
 
-mod answer;
 mod arguments;
 mod config;
+mod denial;
 mod deny;
+mod embedded;
 mod fields;
 mod form;
-mod inside;
 mod lines;
 mod masks;
 #[cfg(test)]
 mod oracle;
-mod places;
 mod raw;
 mod requests;
 mod responses;
 mod roles;
 mod shapes;
 mod stream;
+mod texts;
 mod values;
 mod whole;
 mod window;
 
-use crate::answer::{Denial, Shape};
 use crate::config::Config;
+use crate::denial::{Denial, Shape};
 use crate::masks::Masks;
 use crate::shapes::Api;
 
@@ -47,13 +47,13 @@ static UNREADABLE: Counter = Counter::new(RESPONSE_UNREADABLE);
 static DROPPED: Counter = Counter::new("ai-data-masking.event_dropped");
 static LOST: Counter = Counter::new("ai-data-masking.tail_lost");
 
-/// What one request keeps for its response.
+/// State of a request.
 #[derive(Default)]
 struct State {
     masks: Masks,
-    /// Whose API the request is to.
+    /// The API of the request.
     api: Api,
-    /// Whether the answer is this plug-in's own.
+    /// True if this plug-in has answered the request.
     answered: bool,
     request: requests::Reading,
     response: responses::Reading,
@@ -69,7 +69,7 @@ impl Plugin for AiDataMasking {
     }
 
     fn holds_request_body(config: &Config) -> bool {
-        !config.is_idle() && !config.only_looks()
+        !config.is_idle() && !config.is_passive()
     }
 
     fn holds_response_body(config: &Config) -> bool {
@@ -81,7 +81,7 @@ impl Plugin for AiDataMasking {
     }
 
     fn on_response_headers(response: &mut ResponseHeaders<State>, config: &Config) -> Flow {
-        // Who has no state is answered by somebody in front of this plug-in.
+        // Without state, an earlier plug-in has answered the request.
         let answered = response.state.as_ref().is_none_or(|state| state.answered);
         if config.is_idle() || response.end_of_stream() || answered {
             return Flow::Continue;
@@ -94,7 +94,7 @@ impl Plugin for AiDataMasking {
     }
 }
 
-/// Whether a content coding is one that has to be undone to read a body.
+/// Returns true if a body with this `content-encoding` must be decoded.
 fn is_encoded(value: &[u8]) -> bool {
     value.split(|byte| *byte == b',').any(|coding| {
         let coding = coding.trim_ascii();
@@ -102,34 +102,34 @@ fn is_encoded(value: &[u8]) -> bool {
     })
 }
 
-/// Whether a body of which so much is held is to be looked at before its end: when its first bytes are there, and again
-/// when there is many times as much, so that however it is cut it is read a few times only.
-fn is_due(held: usize, looked_at: usize) -> bool {
-    held == 0 || held >= looked_at.max(1).saturating_mul(16)
+/// Returns true if a held body must be inspected before its end: when its first bytes have arrived, and again when it has
+/// grown by a large factor, so it is inspected only a few times for any chunking.
+fn is_due(held: usize, inspected: usize) -> bool {
+    held == 0 || held >= inspected.max(1).saturating_mul(16)
 }
 
-/// A response is denied whose head has gone on.
+/// Reports a denied response whose headers have already been sent.
 fn denied_in_place(denial: Denial) {
     thread_local! {
-        static SAID: Cell<bool> = const { Cell::new(false) };
+        static LOGGED: Cell<bool> = const { Cell::new(false) };
     }
     DENIED.add(1);
     NOT_APPLIED.add(1);
-    debug!("ai-data-masking: denies a response ({}) by {}", RESPONSE_DENIED, denial.cause);
+    debug!("ai-data-masking: response denied ({}) by {}", RESPONSE_DENIED, denial.cause);
     let what = match denial.shape {
         Shape::Stream(..) => "is ended",
-        Shape::Completion(_) | Shape::Raw => "has another body",
+        Shape::Completion(_) | Shape::Raw => "has its body replaced",
     };
-    if !SAID.replace(true) {
+    if !LOGGED.replace(true) {
         warn!(
-            "ai-data-masking: a denied response {what} and keeps its status and content type, since its head has gone \
-             on: `deny_code` is for gateways that hold headers (`hold_headers`). This is said once; \
-             ai-data-masking.deny_code_not_applied counts"
+            "ai-data-masking: a denied response {what} and keeps its status and content type, because its headers have \
+             been sent: `deny_code` requires a gateway that holds headers (`hold_headers`). This is logged once; see \
+             the counter ai-data-masking.deny_code_not_applied"
         );
     }
 }
 
-/// Something would be denied.
+/// Reports that a response would be denied without `dry_run`.
 fn denied_in_dry_run(cause: &str) {
     info!("ai-data-masking: dry run: would deny a response ({RESPONSE_DENIED}) by {cause}");
     DENIED_DRY.add(1);

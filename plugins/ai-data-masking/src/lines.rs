@@ -1,28 +1,28 @@
-//! Responses that are lines of JSON, each of which is a text of its own and goes on as soon as it is there.
+//! Responses of JSON lines. Each line is a separate document and is released as soon as it is complete.
 
-use crate::answer::{Denial, Shape};
 use crate::config::Config;
+use crate::denial::{Denial, Shape};
 use crate::masks::Masks;
 use crate::raw::Words;
 use crate::stream::Output;
 use crate::whole;
 
-/// The longest line that is looked at as JSON. A longer one is looked at as it is.
-const LONGEST: usize = 1 << 20;
+/// The maximum length of a line that is parsed as JSON. Longer ones are only searched for words.
+const MAX_LINE: usize = 1 << 20;
 
-/// One response.
+/// State of a response.
 #[derive(Default)]
 pub struct Lines {
     line: Vec<u8>,
-    /// Whether the line at hand is too long, and goes on as it is but for words.
+    /// True if the current line is too long, and only searched for words.
     passes: bool,
     words: Words,
-    /// Lines that could not be read.
+    /// Number of malformed lines.
     pub unreadable: u32,
 }
 
 impl Lines {
-    /// Takes what has arrived.
+    /// Processes the next bytes.
     pub fn push(&mut self, config: &Config, masks: &Masks, bytes: &[u8], ended: bool) -> Output {
         let mut output = Output::default();
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -36,27 +36,27 @@ impl Lines {
                 continue;
             }
             self.line.extend_from_slice(part);
-            let is_long = self.line.len() > LONGEST;
-            if (is_end || is_long) && self.line_of(config, masks, &mut output) {
+            let is_long = self.line.len() > MAX_LINE;
+            if (is_end || is_long) && self.finish_line(config, masks, &mut output) {
                 return output;
             }
             self.passes = is_long && !is_end;
         }
         if ended {
-            self.line_of(config, masks, &mut output);
+            self.finish_line(config, masks, &mut output);
         }
         output
     }
 
-    /// Lets the line go on. True when the response is denied.
-    fn line_of(&mut self, config: &Config, masks: &Masks, output: &mut Output) -> bool {
+    /// Releases the line. Returns true if the response is denied.
+    fn finish_line(&mut self, config: &Config, masks: &Masks, output: &mut Output) -> bool {
         let line = std::mem::take(&mut self.line);
         if line.is_empty() {
             return false;
         }
         let verdict = whole::response(config, &line, masks).unwrap_or_else(|_| {
             self.unreadable += 1;
-            whole::unread(&config.rules, &line)
+            whole::search_unparsed(&config.rules, &line)
         });
         match verdict.denial {
             Some(denial) if config.rules.dry_run => crate::denied_in_dry_run(denial.cause),
@@ -71,9 +71,9 @@ impl Lines {
     }
 }
 
-/// Ends the response with a line.
+/// Ends the response with a line that denies it.
 fn deny(config: &Config, denial: Denial, mut output: Output) -> Output {
-    output.bytes.extend(config.answers.body(denial.shape));
+    output.bytes.extend(config.denials.body(denial.shape));
     output.bytes.push(b'\n');
     output.denial = Some(denial);
     output

@@ -1,20 +1,19 @@
-//! What was masked in a request, and where the response has it.
+//! Masks of a request, and their restoration in the response.
 //!
-//! A mask is put back only where it can mean one thing: two originals that became the same mask, and a mask that the
-//! request said by itself, are left alone.
+//! Only unambiguous masks are restored: not those shared by two originals, nor those in the client's own text.
 
 use std::collections::BTreeMap;
 
-/// What a request's masks stand for.
+/// The masks of a request and their originals.
 #[derive(Default)]
 pub struct Masks {
-    /// None for a mask that could mean several things. In order, so that those that begin alike stand together.
+    /// `None` for an ambiguous mask. Sorted, so masks with a common prefix are adjacent.
     originals: BTreeMap<String, Option<String>>,
-    /// The masks alone, in order, to search by halves.
+    /// The sorted masks, for binary search.
     sorted: Vec<String>,
 }
 
-/// What stands in a text from some place on.
+/// The next mask in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     None,
@@ -23,14 +22,14 @@ pub enum Next {
         start: usize,
         end: usize,
     },
-    /// A mask may begin here, if more text comes.
+    /// A mask may begin here, depending on the text that follows.
     Open {
         start: usize,
     },
 }
 
 impl Next {
-    /// Where it begins.
+    /// Returns the start of the mask.
     pub fn start(&self) -> Option<usize> {
         match self {
             Self::None => None,
@@ -40,8 +39,8 @@ impl Next {
 }
 
 impl Masks {
-    /// Notes that `original` became `mask`.
-    pub fn note(&mut self, mask: &str, original: &str) {
+    /// Records that `original` was replaced by `mask`.
+    pub fn record(&mut self, mask: &str, original: &str) {
         match self.originals.get_mut(mask) {
             Some(before) if before.as_deref() == Some(original) => {}
             Some(before) => *before = None,
@@ -52,14 +51,13 @@ impl Masks {
         }
     }
 
-    /// All of the request has been masked. `said` are its texts, as they came: a mask that is in one of them could be
-    /// the client's own words.
-    pub fn finish<'a>(&mut self, said: impl Iterator<Item = &'a str>) {
+    /// Completes the masks of a request. `client_texts` are its original texts: a mask in one of them is ambiguous.
+    pub fn finish<'a>(&mut self, client_texts: impl Iterator<Item = &'a str>) {
         if self.originals.is_empty() {
             return;
         }
         self.sorted = self.originals.keys().cloned().collect();
-        for text in said {
+        for text in client_texts {
             let mut from = 0;
             while let Next::Match { start, end } = self.find(text, from, true) {
                 if let Some(original) = text.get(start..end).and_then(|mask| self.originals.get_mut(mask)) {
@@ -72,20 +70,20 @@ impl Masks {
         self.sorted = self.originals.keys().cloned().collect();
     }
 
-    /// What a mask stands for.
+    /// Returns the original of a mask.
     pub fn original(&self, mask: &str) -> Option<&str> {
         self.originals.get(mask)?.as_deref()
     }
 
-    /// The leftmost mask that begins at `from` or later, and of several the longest.
+    /// Finds the leftmost mask that begins at `from` or later, and the longest one there.
     pub fn find(&self, text: &str, from: usize, ended: bool) -> Next {
         if self.sorted.is_empty() {
             return Next::None;
         }
-        let places = (from..text.len()).filter(|place| text.is_char_boundary(*place));
-        for start in places {
+        let positions = (from..text.len()).filter(|position| text.is_char_boundary(*position));
+        for start in positions {
             let rest = text.as_bytes().get(start..).unwrap_or_default();
-            match self.begin(rest) {
+            match self.longest_at(rest) {
                 (_, true) if !ended => return Next::Open { start },
                 (Some(length), _) => return Next::Match { start, end: start + length },
                 (None, _) => {}
@@ -94,8 +92,8 @@ impl Masks {
         Next::None
     }
 
-    /// The longest mask that `text` begins with, and whether a longer one could once `text` goes on.
-    fn begin(&self, text: &[u8]) -> (Option<usize>, bool) {
+    /// Returns the longest mask at the start of `text`, and true if a longer one is possible with more text.
+    fn longest_at(&self, text: &[u8]) -> (Option<usize>, bool) {
         let mut longest = None;
         let mut masks = self.sorted.as_slice();
         for (depth, byte) in text.iter().enumerate() {
@@ -109,8 +107,8 @@ impl Masks {
                 Some(_) => {}
             }
         }
-        let may_go_on = masks.last().is_some_and(|mask| mask.len() > text.len());
-        (longest, may_go_on)
+        let may_continue = masks.last().is_some_and(|mask| mask.len() > text.len());
+        (longest, may_continue)
     }
 }
 
@@ -118,10 +116,10 @@ impl Masks {
 mod tests {
     use super::*;
 
-    fn masks(pairs: &[(&str, &str)], said: &[&str]) -> Masks {
+    fn masks(pairs: &[(&str, &str)], client_texts: &[&str]) -> Masks {
         let mut masks = Masks::default();
-        pairs.iter().for_each(|(mask, original)| masks.note(mask, original));
-        masks.finish(said.iter().copied());
+        pairs.iter().for_each(|(mask, original)| masks.record(mask, original));
+        masks.finish(client_texts.iter().copied());
         masks
     }
 
@@ -138,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_mean_two_things_is_not_put_back() {
+    fn ambiguous_masks_are_not_restored() {
         let masks =
             masks(&[("****", "a"), ("****", "b"), ("##", "c"), ("##", "c"), ("own", "d")], &["my own"]);
         assert_eq!(masks.original("****"), None);

@@ -1,5 +1,5 @@
-//! What no cut may change: whatever pieces a stream comes in, the client sees no denied word and no mask that could be
-//! put back, neither in the texts that its deltas add up to nor in the bytes, and little is held back.
+//! Invariants for any chunking of a stream: the client receives no denied word and no restorable mask, neither in the
+//! concatenated texts nor in the bytes, and little text is held.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ fn chunk(index: usize, content: &str) -> Vec<u8> {
     sse::event(data.to_string().as_bytes())
 }
 
-/// A stream of such texts, in turn from as many choices as there are.
+/// Creates a stream of texts that alternates between choices.
 fn stream(choices: &[&[&str]]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for turn in 0..choices.iter().map(|texts| texts.len()).max().unwrap() {
@@ -34,13 +34,13 @@ fn stream(choices: &[&[&str]]) -> Vec<u8> {
     bytes
 }
 
-/// What a client makes of bytes: its texts by choice, and whether it was told of the end.
+/// Parses a stream like a client. Returns the texts by choice, and true if the end mark was received.
 fn client(bytes: &[u8]) -> (BTreeMap<u64, String>, bool) {
     let mut reader = sse::Reader::default();
     reader.push(bytes);
     let (mut texts, mut done) = (BTreeMap::<u64, String>::new(), false);
     while let Some(event) = reader.next() {
-        assert!(!done, "nothing comes after the end");
+        assert!(!done, "no event after the end mark");
         let data = event.data().unwrap().into_owned();
         if data == b"[DONE]" {
             done = true;
@@ -52,11 +52,11 @@ fn client(bytes: &[u8]) -> (BTreeMap<u64, String>, bool) {
             texts.entry(choice["index"].as_u64().unwrap()).or_default().push_str(text);
         }
     }
-    assert_eq!(reader.held(), 0, "only whole events go on");
+    assert_eq!(reader.held(), 0, "only complete events are released");
     (texts, done)
 }
 
-/// Sends a stream in pieces. The most that was held back of events that were there is told, too.
+/// Sends a stream in chunks. Returns the released bytes, and true if the stream was denied.
 fn send(config: &Config, masks: &Masks, bytes: &[u8], cuts: &[usize]) -> (Vec<u8>, bool) {
     let mut stream = Stream::default();
     let mut out = Vec::new();
@@ -70,7 +70,7 @@ fn send(config: &Config, masks: &Masks, bytes: &[u8], cuts: &[usize]) -> (Vec<u8
         }
         from = end;
     }
-    assert!(!stream.holds(), "all is let go of at the end");
+    assert!(!stream.holds(), "everything is released at the end");
     (out, false)
 }
 
@@ -80,16 +80,16 @@ fn denying() -> Config {
     config(&json!({"deny_words": ["badword", "hello world", "代理商"], "deny_message": DENY_MESSAGE}))
 }
 
-/// Whether a text has a denied word, said plainly.
+/// Returns true if a text contains a denied word, by a simple definition.
 fn is_denied(text: &str) -> bool {
     let lower = text.to_lowercase();
     ["badword", "hello world"].iter().any(|word| {
         lower.match_indices(word).any(|(start, word)| {
             let before = lower[..start].chars().next_back();
             let after = lower[start + word.len()..].chars().next();
-            // Chinese next to it does not make it longer.
-            let goes_on = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() && c < '\u{2e80}');
-            !goes_on(before) && !goes_on(after)
+            // Adjacent Chinese characters are not part of the word.
+            let is_letter = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() && c < '\u{2e80}');
+            !is_letter(before) && !is_letter(after)
         })
     }) || lower.contains("代理商")
 }
@@ -98,22 +98,22 @@ fn check_denied(config: &Config, choices: &[&[&str]], bytes: &[u8], cuts: &[usiz
     let (out, denied) = send(config, &Masks::default(), bytes, cuts);
     let (texts, done) = client(&out);
     assert!(done, "{choices:?} {cuts:?}");
-    let wanted = choices.iter().any(|texts| is_denied(&texts.concat()));
-    assert_eq!(denied, wanted, "{choices:?} {cuts:?}");
+    let expected = choices.iter().any(|texts| is_denied(&texts.concat()));
+    assert_eq!(denied, expected, "{choices:?} {cuts:?}");
     for (index, text) in &texts {
-        let said = choices[usize::try_from(*index).unwrap()].concat();
+        let original = choices[usize::try_from(*index).unwrap()].concat();
         let shown = text.strip_suffix(DENY_MESSAGE).filter(|_| denied).unwrap_or(text);
-        assert!(!is_denied(shown) && said.starts_with(shown), "{choices:?} {cuts:?}: {text}");
-        assert!(denied || *shown == said, "{choices:?} {cuts:?}: {text}");
+        assert!(!is_denied(shown) && original.starts_with(shown), "{choices:?} {cuts:?}: {text}");
+        assert!(denied || *shown == original, "{choices:?} {cuts:?}: {text}");
     }
-    // Where `badword` is part of a longer word, an event may have it alone: only together they are the text.
+    // An event may contain `badword` as part of a longer word.
     let bytes = String::from_utf8(out).unwrap();
     assert!(!bytes.contains("代理商"), "{choices:?} {cuts:?}");
     assert!(!denied || choices.len() > 1 || !is_denied(&bytes), "{choices:?} {cuts:?}");
 }
 
 #[test]
-fn no_denied_word_gets_through_in_any_two_cuts() {
+fn no_denied_word_passes_for_any_two_cuts() {
     let config = denying();
     let streams: &[&[&[&str]]] = &[
         &[&["a bad", "word!"]],
@@ -134,7 +134,7 @@ fn no_denied_word_gets_through_in_any_two_cuts() {
     }
 }
 
-/// SplitMix64: numbers that follow from a seed alone.
+/// SplitMix64, a deterministic generator.
 struct Random(u64);
 
 impl Random {
@@ -158,7 +158,7 @@ impl Random {
 }
 
 #[test]
-fn no_denied_word_gets_through_at_random() {
+fn no_denied_word_passes_for_random_chunks() {
     let config = denying();
     let material =
         ["bad", "word", "badword", " ", "hello", " world", "s", "代", "理商", "理", "b", "a", "d", "", "Ba"];
@@ -187,7 +187,7 @@ fn masking() -> (Config, Masks) {
     (config, masks)
 }
 
-/// How many phone numbers a text has, said plainly.
+/// Returns the number of phone numbers in a text, by a simple definition.
 fn numbers(text: &str) -> usize {
     let (mut count, mut rest) = (0, text.as_bytes());
     while let Some((_, after)) = rest.split_first() {
@@ -207,17 +207,17 @@ fn check_masked(config: &Config, masks: &Masks, texts: &[&str], cuts: &[usize]) 
     assert!(!denied);
     let (seen, done) = client(&out);
     assert!(done);
-    // The same, of the whole text.
-    let said = texts.concat();
-    let edits = crate::roles::edits(config.rules.roles.as_ref(), masks, &said);
+    // The same for the complete text.
+    let original = texts.concat();
+    let edits = crate::roles::edits(config.rules.roles.as_ref(), masks, &original);
     let seen = seen.get(&0).cloned().unwrap_or_default();
-    assert_eq!(seen, crate::roles::apply(&said, &edits), "{texts:?} {cuts:?}");
-    // A number of the model's own is masked, and that mask stands for nothing.
-    assert_eq!(seen.matches("<phone>").count(), numbers(&said), "{texts:?} {cuts:?}: {seen}");
+    assert_eq!(seen, crate::roles::apply(&original, &edits), "{texts:?} {cuts:?}");
+    // Phone numbers of the model are masked, and these masks are not restored.
+    assert_eq!(seen.matches("<phone>").count(), numbers(&original), "{texts:?} {cuts:?}: {seen}");
 }
 
 #[test]
-fn every_mask_is_put_back_and_every_match_masked_in_any_two_cuts() {
+fn masks_are_restored_and_matches_masked_for_any_two_cuts() {
     let (config, masks) = masking();
     let streams: &[&[&str]] = &[
         &["you are <ph", "one>, <phone", ">"],
@@ -236,7 +236,7 @@ fn every_mask_is_put_back_and_every_match_masked_in_any_two_cuts() {
 }
 
 #[test]
-fn every_mask_is_put_back_and_every_match_masked_at_random() {
+fn masks_are_restored_and_matches_masked_for_random_chunks() {
     let (config, masks) = masking();
     let material = [
         "<", "phone", ">", "<phone>", "139", "12345678", "me@", "home", ".com", " ", "<ph", "one>", "x", "你",
@@ -251,7 +251,7 @@ fn every_mask_is_put_back_and_every_match_masked_at_random() {
 }
 
 #[test]
-fn tokens_flow_and_what_is_held_is_bounded() {
+fn tokens_flow_and_held_text_is_bounded() {
     let config = config(&json!({
         "deny_words": ["badword"],
         "max_match_bytes": 64,
@@ -267,7 +267,7 @@ fn tokens_flow_and_what_is_held_is_bounded() {
         shown += client(&out.bytes).0.get(&0).map_or(0, String::len);
         assert!(sent - shown <= 64 + 8, "{sent} {shown}");
     }
-    // What cannot match is not held at all.
+    // Text that cannot match is not held.
     let out = stream.push(&config, &masks, &chunk(0, ". "), false);
     shown += client(&out.bytes).0[&0].len();
     assert_eq!(shown, sent + 2);
@@ -278,7 +278,7 @@ fn tokens_flow_and_what_is_held_is_bounded() {
 }
 
 #[test]
-fn all_bytes_of_a_stream_are_looked_at_where_that_is_asked_for() {
+fn deny_raw_searches_all_bytes_of_a_stream() {
     let config = config(&json!({"deny_openai": false, "deny_raw": true, "deny_words": ["badword"]}));
     for (stream, denied) in [
         (&b"data: a badword\n\ndata: more\n\n"[..], true),
@@ -298,7 +298,7 @@ fn all_bytes_of_a_stream_are_looked_at_where_that_is_asked_for() {
     }
 }
 
-/// A document at random, in which much is masked.
+/// Creates a random document with many matches.
 fn document(random: &mut Random, depth: usize) -> Value {
     let text = |random: &mut Random| {
         ["123456", "a 1234567", "\"12\\3456", "x", "", "\n123456\u{1}", "你123456"][random.below(7)]
@@ -320,7 +320,7 @@ fn document(random: &mut Random, depth: usize) -> Value {
 }
 
 #[test]
-fn what_is_json_before_it_is_masked_is_json_afterwards() {
+fn masked_json_stays_valid() {
     let role =
         json!([{"regex": r"\d{6}", "value": "\"\\*\n", "restore": true}, {"regex": "你", "value": "9"}]);
     let configs = [
@@ -337,7 +337,7 @@ fn what_is_json_before_it_is_masked_is_json_afterwards() {
     for _ in 0..3_000 {
         let documents: Vec<Value> = (0..=random.below(3)).map(|_| document(&mut random, 3)).collect();
         let lines: Vec<String> = documents.iter().map(Value::to_string).collect();
-        // What begins as no JSON is a text like any other.
+        // Other values are not inspected as JSON.
         if !lines[0].starts_with(['{', '[']) {
             continue;
         }
@@ -345,8 +345,8 @@ fn what_is_json_before_it_is_masked_is_json_afterwards() {
         for config in &configs {
             let mut masks = Masks::default();
             let request = whole::request(config, Api::Chat, body.as_bytes(), &mut masks).unwrap();
-            let answer = whole::response(config, body.as_bytes(), &masks).unwrap();
-            for new in [request.changed, answer.changed].into_iter().flatten() {
+            let response = whole::response(config, body.as_bytes(), &masks).unwrap();
+            for new in [request.changed, response.changed].into_iter().flatten() {
                 changed += 1;
                 let text = String::from_utf8_lossy(&new);
                 let read = reads(&new).unwrap_or_else(|error| panic!("{body}\nbecame\n{text}\n{error}"));
@@ -368,7 +368,7 @@ fn what_is_json_before_it_is_masked_is_json_afterwards() {
 }
 
 #[test]
-fn a_stream_of_more_texts_than_a_model_sends_is_broken_off() {
+fn a_stream_with_too_many_texts_is_cut_off() {
     let config = config(&json!({"deny_words": ["badword"]}));
     let mut one_by_one = Stream::default();
     let mut broken = 0;

@@ -1,20 +1,20 @@
-//! Bytes that are searched for denied words as they pass, whatever they are.
+//! Searches passing bytes of any format for denied words.
 
 use crate::config::Config;
 use crate::masks::Masks;
-use crate::window::{Piece, Window};
+use crate::window::{Released, Window};
 
-/// What has come.
+/// State of the search.
 #[derive(Default)]
 pub struct Words {
     window: Window,
     masks: Masks,
-    /// The first bytes of a character.
-    begun: Vec<u8>,
+    /// Bytes of an incomplete character.
+    incomplete: Vec<u8>,
 }
 
 impl Words {
-    /// Takes the next bytes, and appends those that no word can begin in to `out`; or says whose word is among them.
+    /// Processes the next bytes. Appends those that cannot be part of a word to `out`, or returns the field of a denied word.
     pub fn push(
         &mut self,
         config: &Config,
@@ -22,21 +22,21 @@ impl Words {
         ended: bool,
         out: &mut Vec<u8>,
     ) -> Option<&'static str> {
-        let mut all = std::mem::take(&mut self.begun);
+        let mut all = std::mem::take(&mut self.incomplete);
         all.extend_from_slice(bytes);
         let mut chunks = all.utf8_chunks().peekable();
         while let Some(chunk) = chunks.next() {
             let is_last = chunks.peek().is_none();
-            let begun = is_last && !ended && may_go_on(chunk.invalid());
-            // Nothing goes on over a byte that is no UTF-8.
-            let cut = !begun && !chunk.invalid().is_empty();
+            let is_open = is_last && !ended && is_incomplete(chunk.invalid());
+            // Invalid UTF-8 separates texts.
+            let cut = !is_open && !chunk.invalid().is_empty();
             match self.window.push(&config.rules, None, &self.masks, chunk.valid(), cut || (is_last && ended))
             {
-                Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Piece::Denied(cause) => return Some(cause),
+                Released::Text(text) => out.extend_from_slice(text.as_bytes()),
+                Released::Denied(cause) => return Some(cause),
             }
-            match begun {
-                true => self.begun = chunk.invalid().to_vec(),
+            match is_open {
+                true => self.incomplete = chunk.invalid().to_vec(),
                 false => out.extend_from_slice(chunk.invalid()),
             }
             if cut {
@@ -45,26 +45,26 @@ impl Words {
         }
         if all.is_empty() && ended {
             match self.window.push(&config.rules, None, &self.masks, "", true) {
-                Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Piece::Denied(cause) => return Some(cause),
+                Released::Text(text) => out.extend_from_slice(text.as_bytes()),
+                Released::Denied(cause) => return Some(cause),
             }
         }
         None
     }
 
-    /// Takes bytes that go on at once: whose word ends among them, which then has not gone on whole.
+    /// Processes bytes that are released immediately. Returns the field of a denied word that ends among them.
     pub fn watch(&mut self, config: &Config, bytes: &[u8], ended: bool) -> Option<&'static str> {
         self.push(config, bytes, ended, &mut Vec::new())
     }
 
-    /// How many bytes wait.
+    /// Returns the number of held bytes.
     #[cfg(test)]
     pub fn held(&self) -> usize {
-        self.begun.len() + self.window.held()
+        self.incomplete.len() + self.window.held()
     }
 }
 
-/// Whether bytes that are no character could become one with more of them.
-fn may_go_on(bytes: &[u8]) -> bool {
+/// Returns true if invalid bytes may be an incomplete character.
+fn is_incomplete(bytes: &[u8]) -> bool {
     !bytes.is_empty() && std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }

@@ -1,4 +1,4 @@
-//! Requests: what they are is decided by their first bytes, since their headers are the client's word alone.
+//! Requests. Their format is detected by their first bytes, because clients choose the headers.
 
 use ::config::StatusCode;
 use sdk::prelude::*;
@@ -9,30 +9,31 @@ use crate::shapes::Api;
 use crate::values::Values;
 use crate::{MASKED, REQUEST_DENIED, REQUEST_UNREADABLE, State, is_due, is_encoded, whole};
 
-/// How much is kept of a body that only is looked at.
-const LARGEST: usize = 1 << 20;
+/// The maximum size of a copy in a dry run.
+const MAX_COPY: usize = 1 << 20;
 
-/// How much of its start may say what it is.
-const BEGINNING: usize = 64;
+/// The number of bytes used to detect the format.
+const SNIFF_BYTES: usize = 64;
 
-/// How a body is looked at.
+/// The state of inspecting a body.
 #[derive(Default)]
 pub enum Reading {
-    /// Its first bytes decide; of so many it could not be told.
+    /// Nothing has arrived.
     #[default]
-    Begins,
-    Begun(usize),
-    /// When all of it is there.
+    Start,
+    /// Its format is still unknown after this number of bytes.
+    Undetected(usize),
+    /// Hold until it is complete.
     Whole,
-    /// Not at all.
+    /// Do not inspect.
     Passes,
-    /// When all of it is there, of which this is a copy: it goes on meanwhile.
+    /// Pass on, and inspect this copy when it is complete.
     Copy(Vec<u8>),
-    /// As it comes, because it may have no end.
+    /// Inspect as it arrives, because it may have no end.
     Values(Box<Values>),
 }
 
-/// The head of a request.
+/// Processes the headers of a request.
 pub fn headers(request: &mut RequestHeaders<State>, config: &Config) -> Flow {
     let headers = request.all();
     let (mut path, mut length, mut codings) = (&b""[..], false, false);
@@ -49,8 +50,8 @@ pub fn headers(request: &mut RequestHeaders<State>, config: &Config) -> Flow {
     }
     let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
     if codings {
-        let is_other = is_other(path, first(&headers, "sec-fetch-dest"), first(&headers, "accept"));
-        if config.raw || !is_other {
+        let is_asset = expects_asset(path, first(&headers, "sec-fetch-dest"), first(&headers, "accept"));
+        if config.raw || !is_asset {
             request.set("accept-encoding", "identity");
         }
     }
@@ -69,10 +70,10 @@ pub fn headers(request: &mut RequestHeaders<State>, config: &Config) -> Flow {
     }
     request.state.api = api(path, anthropic);
     if config.rules.roles.is_some() && length {
-        // The body may become another.
+        // The body may change.
         request.remove("content-length");
     }
-    if config.only_looks() {
+    if config.is_passive() {
         return Flow::Continue;
     }
     if request.kind().is_open_ended() {
@@ -86,7 +87,7 @@ fn first<'h>(headers: &'h sdk::HeaderMap, name: &'h str) -> Option<&'h [u8]> {
     headers.values(name).next()
 }
 
-/// What has arrived of the body.
+/// Processes a chunk of the body.
 pub fn body(body: &mut RequestBody<State>, config: &Config) -> Flow {
     let last = body.is_last();
     match std::mem::take(&mut body.state.request) {
@@ -94,13 +95,13 @@ pub fn body(body: &mut RequestBody<State>, config: &Config) -> Flow {
             body.state.request = Reading::Passes;
             Flow::Continue
         }
-        Reading::Values(values) => values_of(body, config, values),
-        Reading::Begins if config.only_looks() => copy(body, config, Vec::new()),
+        Reading::Values(values) => process_values(body, config, values),
+        Reading::Start if config.is_passive() => copy(body, config, Vec::new()),
         Reading::Copy(bytes) => copy(body, config, bytes),
-        Reading::Begins | Reading::Begun(_) | Reading::Whole if last => whole(body, config),
-        Reading::Begins if !config.request.any() => held(body, Reading::Whole),
-        Reading::Begins => begin(body, config, 0),
-        Reading::Begun(looked_at) if is_due(body.held(), looked_at) => begin(body, config, looked_at),
+        Reading::Start | Reading::Undetected(_) | Reading::Whole if last => inspect(body, config),
+        Reading::Start if !config.request.any() => held(body, Reading::Whole),
+        Reading::Start => detect(body, config, 0),
+        Reading::Undetected(inspected) if is_due(body.held(), inspected) => detect(body, config, inspected),
         reading => held(body, reading),
     }
 }
@@ -110,11 +111,11 @@ fn held(body: &mut RequestBody<State>, reading: Reading) -> Flow {
     Flow::Hold
 }
 
-/// The first bytes of a body of which more comes.
-fn begin(body: &mut RequestBody<State>, config: &Config, looked_at: usize) -> Flow {
+/// Detects the format of an incomplete body.
+fn detect(body: &mut RequestBody<State>, config: &Config, inspected: usize) -> Flow {
     let bytes = body.all();
     match form(&bytes, false) {
-        Form::Open => held(body, Reading::Begun(bytes.len().max(looked_at))),
+        Form::Open => held(body, Reading::Undetected(bytes.len().max(inspected))),
         Form::Unreadable => unreadable(body, config),
         Form::Other if !config.raw => {
             body.state.request = Reading::Passes;
@@ -124,8 +125,8 @@ fn begin(body: &mut RequestBody<State>, config: &Config, looked_at: usize) -> Fl
     }
 }
 
-/// The verdict on a body that is whole.
-fn whole(body: &mut RequestBody<State>, config: &Config) -> Flow {
+/// Inspects a complete body.
+fn inspect(body: &mut RequestBody<State>, config: &Config) -> Flow {
     let bytes = body.all();
     let api = body.state.api;
     let Ok(verdict) = whole::request(config, api, &bytes, &mut body.state.masks) else {
@@ -141,12 +142,12 @@ fn whole(body: &mut RequestBody<State>, config: &Config) -> Flow {
     }
 }
 
-/// A body that goes on as it comes, since nothing is denied in a dry run.
+/// Copies a body that is passed on in a dry run.
 fn copy(body: &mut RequestBody<State>, config: &Config, mut bytes: Vec<u8>) -> Flow {
-    let begins = bytes.len() < BEGINNING;
+    let begins = bytes.len() < SNIFF_BYTES;
     bytes.extend(body.chunk());
     let is_other = !config.raw && begins && form(&bytes, false) == Form::Other;
-    if is_other || bytes.len() > LARGEST {
+    if is_other || bytes.len() > MAX_COPY {
         return if is_other { passes(body) } else { unreadable(body, config) };
     }
     if !body.is_last() {
@@ -165,8 +166,8 @@ fn passes(body: &mut RequestBody<State>) -> Flow {
     Flow::Continue
 }
 
-/// What has come of a stream that may have no end.
-fn values_of(body: &mut RequestBody<State>, config: &Config, mut values: Box<Values>) -> Flow {
+/// Processes a chunk of an open-ended stream.
+fn process_values(body: &mut RequestBody<State>, config: &Config, mut values: Box<Values>) -> Flow {
     let (bytes, last) = (body.chunk(), body.is_last());
     let State { masks, api, .. } = &mut *body.state;
     let output = values.push(config, &bytes, last, &mut |value| whole::request(config, *api, value, masks));
@@ -184,10 +185,10 @@ fn values_of(body: &mut RequestBody<State>, config: &Config, mut values: Box<Val
 
 fn denied(body: &mut RequestBody<State>, config: &Config, denial: crate::Denial) -> Flow {
     body.state.answered = !config.rules.dry_run;
-    Flow::Reply(config.answers.reply(denial, REQUEST_DENIED).dry_run(config.rules.dry_run))
+    Flow::Reply(config.denials.reply(denial, REQUEST_DENIED).dry_run(config.rules.dry_run))
 }
 
-/// It cannot be told what is in a body.
+/// Refuses an unreadable body.
 fn unreadable(body: &mut RequestBody<State>, config: &Config) -> Flow {
     body.state.answered = !config.rules.dry_run;
     body.state.request = Reading::Passes;
@@ -195,7 +196,7 @@ fn unreadable(body: &mut RequestBody<State>, config: &Config) -> Flow {
     Flow::Reply(Reply::new(status).details(REQUEST_UNREADABLE).dry_run(config.rules.dry_run))
 }
 
-/// Whose API is at a path.
+/// Returns the API of a path.
 fn api(path: &[u8], is_anthropic: bool) -> Api {
     match () {
         () if is_anthropic || path.ends_with(b"/v1/messages") => Api::Messages,
@@ -204,18 +205,18 @@ fn api(path: &[u8], is_anthropic: bool) -> Api {
     }
 }
 
-/// What a path ends with that no answer of a model has.
-const ENDINGS: &[&str] = &[
+/// Extensions of assets, which models do not return.
+const ASSET_EXTENSIONS: &[&str] = &[
     "avif", "br", "css", "eot", "gif", "gz", "ico", "jpeg", "jpg", "js", "mjs", "mp3", "mp4", "ogg", "otf",
     "pdf", "png", "svg", "ttf", "wasm", "wav", "webm", "webp", "woff", "woff2", "zip",
 ];
 
-/// Whether the answer to a request will hardly be one that is looked at, and so may be compressed. If it is one all the
-/// same, and is compressed, it does not pass: a client gains nothing by what it says here.
-fn is_other(path: &[u8], destination: Option<&[u8]>, accept: Option<&[u8]>) -> bool {
+/// Returns true if the response is probably not inspected and may be compressed. If it must be inspected after all and is
+/// compressed, it is refused, so clients cannot bypass inspection by these headers.
+fn expects_asset(path: &[u8], destination: Option<&[u8]>, accept: Option<&[u8]>) -> bool {
     let mut name =
         path.rsplit(|byte| *byte == b'/').next().unwrap_or_default().rsplitn(2, |byte| *byte == b'.');
-    let ending = name.next().filter(|_| name.next().is_some());
+    let extension = name.next().filter(|_| name.next().is_some());
     let is_one_of = |value: Option<&[u8]>, all: &[&str]| {
         value.is_some_and(|value| all.iter().any(|one| value.eq_ignore_ascii_case(one.as_bytes())))
     };
@@ -223,7 +224,7 @@ fn is_other(path: &[u8], destination: Option<&[u8]>, accept: Option<&[u8]>) -> b
         let start = accept.and_then(|accept| accept.get(..kind.len()));
         start.is_some_and(|start| start.eq_ignore_ascii_case(kind.as_bytes()))
     };
-    is_one_of(ending, ENDINGS)
+    is_one_of(extension, ASSET_EXTENSIONS)
         || is_one_of(destination, &["audio", "font", "image", "script", "style", "track", "video"])
         || ["audio/", "font/", "image/", "text/css", "video/"].iter().any(begins)
 }

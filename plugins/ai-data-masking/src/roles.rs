@@ -1,4 +1,4 @@
-//! The expressions whose matches are masked, and what becomes of them.
+//! Expressions to mask and their replacements.
 
 use std::ops::Range;
 
@@ -9,30 +9,30 @@ use sha2::{Digest, Sha256};
 use crate::fields::{Role, RoleType};
 use crate::masks::{self, Masks};
 
-/// What is masked, compiled.
+/// The compiled expressions.
 pub struct Roles {
     replacer: Replacer,
     roles: Vec<Role>,
-    /// Whether any is put back in responses.
+    /// True if any mask is restored in responses.
     pub restores: bool,
 }
 
-/// A part of a text that becomes another.
+/// A replacement of a part of a text.
 pub struct Edit {
     pub range: Range<usize>,
     pub text: String,
 }
 
-/// The next edit of a text of which more may come.
+/// The next edit of an incomplete text.
 pub enum NextEdit {
     None,
     Edit(Edit),
-    /// From here on what follows decides.
+    /// The text that follows decides from here on.
     Open(usize),
 }
 
 impl Roles {
-    /// Compiles the entries of `replace_roles`; nothing when there are none.
+    /// Compiles `replace_roles`. Returns `None` if it is empty.
     pub fn new(roles: Vec<Role>) -> Result<Option<Self>, FieldError> {
         let field = |index: usize, name: &str, message: String| {
             FieldError::new(format!("replace_roles[{index}].{name}"), message)
@@ -42,12 +42,12 @@ impl Roles {
             let pattern = matcher::grok::expand(&role.regex)
                 .map_err(|error| field(index, "regex", error.to_string()))?;
             if role.kind == RoleType::Hash && !role.value.is_empty() {
-                let message = "has no meaning with `type: hash`: remove it, or write `type: replace`";
+                let message = "has no effect with `type: hash`: remove it, or write `type: replace`";
                 return Err(field(index, "value", message.into()));
             }
             if role.kind == RoleType::Replace && role.restore && role.value.is_empty() {
-                let message = "is empty, and nothing could be found in the response to put the original back: write \
-                               what stands in its place, or `type: hash`";
+                let message = "is empty, so the original cannot be restored in the response: write a replacement, or \
+                               `type: hash`";
                 return Err(field(index, "value", message.into()));
             }
             patterns.push(pattern);
@@ -60,7 +60,7 @@ impl Roles {
         for (index, role) in roles.iter().enumerate() {
             if let Some(name) = replacer.unknown_groups(index, &role.value).first() {
                 let message = format!(
-                    "the expression has no group `{name}`: write a group of it, or `$$` for a dollar"
+                    "the expression has no group `{name}`: write the name of a group, or `$$` for a dollar sign"
                 );
                 return Err(field(index, "value", message));
             }
@@ -69,7 +69,7 @@ impl Roles {
         Ok(Some(Self { replacer, roles, restores }))
     }
 
-    /// Masks a text of a request, and notes what can be put back.
+    /// Masks a text of a request and records the masks to restore.
     pub fn mask(&self, text: &str, masks: &mut Masks) -> Vec<Edit> {
         let mut edits = Vec::new();
         let mut from = 0;
@@ -79,7 +79,7 @@ impl Roles {
         {
             let edit = self.edit(text, pattern, start..end);
             if self.roles.get(pattern).is_some_and(|role| role.restore) {
-                masks.note(&edit.text, text.get(start..end).unwrap_or_default());
+                masks.record(&edit.text, text.get(start..end).unwrap_or_default());
             }
             edits.push(edit);
             from = end;
@@ -98,8 +98,8 @@ impl Roles {
     }
 }
 
-/// What is ahead of the last edit in a text of a response, which does not change meanwhile. Looking for it again after
-/// each would cost the square of a text in which many of the one kind stand before the first of the other.
+/// Search results ahead of the last edit in a text of a response. Searching again after each edit would take quadratic
+/// time if many matches of one kind precede the first of another.
 #[derive(Default)]
 pub struct Ahead {
     found: Option<Next>,
@@ -108,8 +108,8 @@ pub struct Ahead {
 }
 
 impl Ahead {
-    /// The next thing to change from `from` on, where the one before ended: a mask that is put back, or something to
-    /// mask. A mask comes before what begins with it or after it. Only the last `longest` bytes can wait for more.
+    /// Returns the next edit from `from` on, the end of the previous one: a mask to restore or a match to mask. A mask takes
+    /// precedence over a match at the same position. Only the last `max_match` bytes may be held.
     pub fn next(
         &mut self,
         roles: Option<&Roles>,
@@ -117,19 +117,20 @@ impl Ahead {
         text: &str,
         from: usize,
         ended: bool,
-        longest: usize,
+        max_match: usize,
     ) -> NextEdit {
         let Self { found, mask, seen } = self;
         let place = |next: &Next| match next {
             Next::None => text.len(),
             Next::Match { start, .. } | Next::Open { start } => *start,
         };
-        let found = match found.filter(|found| place(found) >= from) {
-            Some(found) => found,
-            None => *found.insert(
-                roles.map_or(Next::None, |roles| roles.replacer.find_again(seen, text, from, ended, longest)),
-            ),
-        };
+        let found =
+            match found.filter(|found| place(found) >= from) {
+                Some(found) => found,
+                None => *found.insert(roles.map_or(Next::None, |roles| {
+                    roles.replacer.find_again(seen, text, from, ended, max_match)
+                })),
+            };
         let mask = match mask.filter(|mask| mask.start().is_none_or(|start| start >= from)) {
             Some(mask) => mask,
             None => *mask.insert(masks.find(text, from, ended)),
@@ -152,7 +153,7 @@ impl Ahead {
     }
 }
 
-/// All edits of a text of a response that is whole.
+/// Returns all edits of a complete text of a response.
 pub fn edits(roles: Option<&Roles>, masks: &Masks, text: &str) -> Vec<Edit> {
     let mut ahead = Ahead::default();
     let mut edits = Vec::new();
@@ -164,7 +165,7 @@ pub fn edits(roles: Option<&Roles>, masks: &Masks, text: &str) -> Vec<Edit> {
     edits
 }
 
-/// The text with its edits.
+/// Applies edits to a text.
 pub fn apply(text: &str, edits: &[Edit]) -> String {
     let mut changed = String::with_capacity(text.len());
     let mut from = 0;

@@ -1,23 +1,23 @@
-//! Where the APIs of models have their texts: OpenAI's chat and responses, and Anthropic's messages. Names count in any
-//! case, because servers written in Go read them so.
+//! Paths of texts in the APIs of models: OpenAI's Chat and Responses APIs, and Anthropic's Messages API. Names are
+//! case-insensitive, as in servers written in Go.
 
-use crate::places::What::{
+use crate::texts::PathKind::{
     self, ContentIndex, Deltas, Ends, Finish, Inside, Number, Once, Part, PartType, Stream, Text, Whole,
 };
 
-/// Whose shape a text has, and so the answer to it.
+/// The API of a text, which determines the format of a denial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Api {
-    /// OpenAI's chat.
+    /// OpenAI's Chat API.
     #[default]
     Chat,
-    /// OpenAI's responses.
+    /// OpenAI's Responses API.
     Responses,
-    /// Anthropic's messages.
+    /// Anthropic's Messages API.
     Messages,
 }
 
-/// Which text of a choice or a message, where it has several.
+/// The kind of a text in a choice or message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
     Content,
@@ -25,32 +25,32 @@ pub enum Field {
     Reasoning,
     Details,
     Summaries,
-    /// The arguments of a function or tool, which are JSON.
+    /// Arguments of a tool, which are JSON.
     Arguments,
-    /// The same, as the API had them before there were tools.
+    /// Arguments of the older function calls.
     Function,
     Thinking,
 }
 
 impl Field {
-    /// Whether it is JSON in a text.
+    /// Returns true if the text is JSON.
     pub fn is_json(self) -> bool {
         matches!(self, Self::Arguments | Self::Function)
     }
 }
 
-/// What is numbered: the numbers of one list tell nothing about another.
+/// Lists with separate indexes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum List {
-    /// Parts by where they begin, with what their types say.
+    /// Parts by their position.
     Parts,
     Tools,
     Choices,
     Top,
 }
 
-/// The types of parts that are no texts, whatever they have beside it.
-pub const NO_TEXT: &[&str] = &[
+/// The types of parts that are not texts.
+pub const OTHER_PARTS: &[&str] = &[
     "image_url",
     "image",
     "input_image",
@@ -68,7 +68,7 @@ pub const NO_TEXT: &[&str] = &[
 use Api::{Chat, Messages, Responses};
 use Field::{Arguments, Content, Details, Function, Reasoning, ReasoningContent, Summaries, Thinking};
 
-pub const REQUEST: &[(&str, What)] = &[
+pub const REQUEST: &[(&str, PathKind)] = &[
     ("$.messages[*].content", Text(Content, Chat)),
     ("$.messages[*].content[*].text", Part(Chat)),
     ("$.messages[*].content[*].type", PartType),
@@ -99,7 +99,7 @@ pub const REQUEST: &[(&str, What)] = &[
     ("$.stream", Stream),
 ];
 
-pub const RESPONSE: &[(&str, What)] = &[
+pub const RESPONSE: &[(&str, PathKind)] = &[
     ("$.choices[*].message.content", Text(Content, Chat)),
     ("$.choices[*].message.content[*].text", Part(Chat)),
     ("$.choices[*].message.content[*].type", PartType),
@@ -118,7 +118,7 @@ pub const RESPONSE: &[(&str, What)] = &[
     ("$.output[*]['arguments','input']", Text(Arguments, Responses)),
 ];
 
-pub const EVENT: &[(&str, What)] = &[
+pub const EVENT: &[(&str, PathKind)] = &[
     ("$.choices[*].delta.content", Text(Content, Chat)),
     ("$.choices[*].delta.content[*].text", Part(Chat)),
     ("$.choices[*].delta.content[*].type", PartType),
@@ -149,9 +149,9 @@ pub const EVENT: &[(&str, What)] = &[
     ("$.type", Ends),
 ];
 
-/// What is around the texts of an event, those too that the configuration names.
-pub const AROUND: &[(&str, What)] = &[
-    ("$.choices[*]", What::Choice),
+/// Context of texts of an event, including those selected by the configuration.
+pub const AROUND: &[(&str, PathKind)] = &[
+    ("$.choices[*]", PathKind::Choice),
     ("$.choices[*].index", Number(List::Choices)),
     ("$.choices[*].finish_reason", Finish),
     ("$.choices[*].delta.tool_calls", Once),

@@ -1,8 +1,7 @@
-//! Responses that are streams: of server-sent events, and of lines of JSON.
+//! Responses of server-sent events.
 //!
-//! An event goes on as soon as it is there, with the text of it that nothing that follows can change. What is held back
-//! goes out in the next event of the same text, or in one made after the shape of the last. Each line of JSON is a text
-//! of its own.
+//! An event is released as soon as it is complete, with the part of its text that later events cannot change. Held text is
+//! released in the next event of the same text, or in an event generated from the last one.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -10,75 +9,75 @@ use std::rc::Rc;
 use text::json;
 use text::sse::{self, Event, Reader};
 
-use crate::answer::{Denial, Shape};
 use crate::arguments::Arguments;
 use crate::config::Config;
+use crate::denial::{Denial, Shape};
+use crate::embedded::{inspect_document, spliced};
 use crate::form::{Form, form};
-use crate::inside::{look_at_all, spliced};
 use crate::masks::Masks;
-use crate::places::{Contents, Document, Key, Text, decode};
 use crate::raw::Words;
 use crate::roles::Edit;
 use crate::shapes::Api;
-use crate::whole::{self, look, look_in, replaced, valid};
-use crate::window::{Piece, Window};
+use crate::texts::{Contents, Document, Key, Text, decode};
+use crate::whole::{self, inspect_embedded, inspector, replaced, valid};
+use crate::window::{Released, Window};
 
-/// The largest event. What is larger is no event of a model.
-const LARGEST: usize = 1 << 20;
+/// The maximum size of an event. Models send smaller ones.
+const MAX_EVENT: usize = 1 << 20;
 
-/// The most texts of an event, and of a stream: OpenAI's API has 128 choices at most. Each costs memory and time, and the
-/// upstream says how many there are.
-const MOST_TEXTS: usize = 128;
+/// The maximum number of texts of an event and of a stream. OpenAI's API has at most 128 choices. Each takes memory and
+/// time, and the upstream controls the number.
+const MAX_TEXTS: usize = 128;
 
-/// One response of server-sent events.
+/// State of a response.
 #[derive(Default)]
 pub struct Stream {
     reader: Reader,
-    texts: Vec<Choice>,
+    texts: Vec<OpenText>,
     words: Words,
-    /// Whose API its events are of.
+    /// The API of its events.
     api: Api,
-    /// Whether a text has gone on to the client.
-    pub shown: bool,
-    /// Events that could not be read, and were dropped.
+    /// True if a text has been sent to the client.
+    pub sent_text: bool,
+    /// Number of dropped events.
     pub dropped: u32,
 }
 
-/// One text, and an event to make another one of.
-struct Choice {
+/// An open text, and the event from which to generate another one.
+struct OpenText {
     key: Key,
-    text: Pieces,
-    /// The last event of which something waits, and where the text is in it.
+    text: TextBuffer,
+    /// The last event with held text, and the position of the text in it.
     shape: Option<(Rc<EventShape>, usize)>,
 }
 
-/// What has come of a text.
-enum Pieces {
+/// The state of a text.
+enum TextBuffer {
     Text(Window),
     Json(Box<Arguments>),
 }
 
-/// An event as it came, in which all texts are empty, and what is said once is not said again.
+/// An event with empty texts, and without values that must not be repeated.
 struct EventShape {
     name: Option<Vec<u8>>,
     data: Vec<u8>,
 }
 
-/// What goes on to the client, and whether the stream ends with it.
+/// Bytes released to the client, and the end of the stream.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Output {
     pub bytes: Vec<u8>,
     pub denial: Option<Denial>,
-    /// The stream is not one of a model's events.
+    /// True if this is not a stream of a model.
     pub broken: bool,
 }
 
-impl Pieces {
-    fn push(&mut self, config: &Config, masks: &Masks, piece: &str, ended: bool) -> Piece {
+impl TextBuffer {
+    fn push(&mut self, config: &Config, masks: &Masks, fragment: &str, ended: bool) -> Released {
         let rules = &config.rules;
         match self {
-            Self::Text(window) => window.push(rules, rules.roles.as_ref(), masks, piece, ended),
-            Self::Json(arguments) => arguments.push(rules, masks, piece, ended),
+            Self::Text(window) => window.push(rules, rules.roles.as_ref(), masks, fragment, ended),
+            Self::Json(arguments) => arguments.push(rules, masks, fragment, ended),
         }
     }
 
@@ -91,7 +90,7 @@ impl Pieces {
 }
 
 impl Stream {
-    /// Takes what has arrived.
+    /// Processes the next bytes.
     pub fn push(&mut self, config: &Config, masks: &Masks, bytes: &[u8], ended: bool) -> Output {
         let mut output = Output::default();
         self.reader.push(bytes);
@@ -100,7 +99,7 @@ impl Stream {
                 return output;
             }
         }
-        if self.reader.held() > LARGEST {
+        if self.reader.held() > MAX_EVENT {
             output.broken = true;
             return output;
         }
@@ -110,7 +109,7 @@ impl Stream {
                     return output;
                 }
                 if self.holds_text() {
-                    // The event was not ended, and another one follows.
+                    // The event was unterminated, and another one follows.
                     output.bytes.extend_from_slice(b"\n\n");
                 }
             }
@@ -122,7 +121,7 @@ impl Stream {
         output
     }
 
-    /// What has come of a stream that is broken, and has not gone on.
+    /// Returns the unreleased bytes of a broken stream.
     pub fn rest(&mut self) -> Vec<u8> {
         self.reader.finish().map(|event| event.raw().to_vec()).unwrap_or_default()
     }
@@ -131,13 +130,13 @@ impl Stream {
         self.texts.iter().any(|text| text.text.held() > 0)
     }
 
-    /// Whether there is text that waits for more.
+    /// Returns true if any text is held.
     #[cfg(test)]
     pub fn holds(&self) -> bool {
         self.reader.held() > 0 || self.words.held() > 0 || self.holds_text()
     }
 
-    /// Lets bytes go on, past what looks for words in all of them. True when the stream is denied.
+    /// Releases bytes after searching them for words. Returns true if the stream is denied.
     fn pass(&mut self, config: &Config, ended: bool, bytes: &[u8], output: &mut Output) -> bool {
         if !config.raw {
             output.bytes.extend_from_slice(bytes);
@@ -145,7 +144,7 @@ impl Stream {
         }
         match self.words.push(config, bytes, ended, &mut output.bytes) {
             Some(cause) => {
-                // It may be in the middle of an event.
+                // This may be in the middle of an event.
                 output.bytes.extend_from_slice(b"\n\n");
                 deny(config, Denial { shape: Shape::Stream(self.api, 0), cause }, output)
             }
@@ -153,7 +152,7 @@ impl Stream {
         }
     }
 
-    /// Lets one event go on. True when the stream ends here, denied or broken.
+    /// Processes an event. Returns true if the stream ends here, denied or broken.
     fn event(&mut self, config: &Config, masks: &Masks, event: &Event, output: &mut Output) -> bool {
         if !config.event.any() {
             return self.raw_event(config, masks, event, output);
@@ -168,7 +167,7 @@ impl Stream {
             Form::Other | Form::Open => return self.pass(config, false, event.raw(), output),
         };
         let Some(contents) = contents else {
-            // It is looked at as it is, and what has a word in it is dropped.
+            // The raw event is searched, and dropped if it contains a word.
             match whole::words(&config.rules, event.raw(), false) {
                 Some(cause) if config.rules.dry_run => crate::denied_in_dry_run(cause),
                 Some(_) => {
@@ -179,8 +178,8 @@ impl Stream {
             }
             return self.pass(config, false, event.raw(), output);
         };
-        let count = contents.texts.iter().filter(|text| text.goes_on).count();
-        if count > MOST_TEXTS || self.texts.len() > MOST_TEXTS {
+        let count = contents.texts.iter().filter(|text| text.continues).count();
+        if count > MAX_TEXTS || self.texts.len() > MAX_TEXTS {
             output.broken = true;
             return true;
         }
@@ -195,19 +194,20 @@ impl Stream {
                     return deny(config, Denial { shape, cause }, output);
                 }
             }
-            if text.goes_on {
+            if text.continues {
                 waiting.push((text.span.start, self.place(text)));
             }
         }
         self.remember(event, &data, &contents, &waiting);
-        // What ends with this event and has no text in it goes before it: behind its end nobody reads on.
-        let goes_on = |key: &Key| contents.texts.iter().any(|text| text.goes_on && text.key == *key);
+        // Texts that end with this event without a fragment in it are flushed before it, since clients stop reading at the end.
+        let has_fragment = |key: &Key| contents.texts.iter().any(|text| text.continues && text.key == *key);
         let ended = self.texts.iter().map(|text| &text.key);
-        let ended: Vec<Key> = ended.filter(|key| contents.finishes(key) && !goes_on(key)).cloned().collect();
+        let ended: Vec<Key> =
+            ended.filter(|key| contents.finishes(key) && !has_fragment(key)).cloned().collect();
         if ended.iter().any(|key| self.flush_one(config, masks, key, output)) {
             return true;
         }
-        // A message may have any number of blocks, of which few are open at once.
+        // A message may have any number of blocks, few of which are open at once.
         self.texts.retain(|text| !contents.finishes(&text.key));
         match edits.is_empty() {
             true => self.pass(config, false, event.raw(), output),
@@ -218,21 +218,22 @@ impl Stream {
         }
     }
 
-    /// An event in which nothing is named: what is in its JSON, or all of its bytes.
+    /// Processes an event without paths: the texts of its JSON, or all of its bytes.
     fn raw_event(&mut self, config: &Config, masks: &Masks, event: &Event, output: &mut Output) -> bool {
-        let mut look = look(&config.rules, masks);
+        let mut inspect = inspector(&config.rules, masks);
         let data = event.data().unwrap_or_default();
         let text = std::str::from_utf8(&data).unwrap_or_default();
-        let changed = match look_at_all(text, &mut look) {
-            Some(seen) => {
-                if let Some(cause) = seen.cause.filter(|_| !config.rules.dry_run) {
+        let changed = match inspect_document(text, &mut inspect) {
+            Some(inspection) => {
+                if let Some(cause) = inspection.cause.filter(|_| !config.rules.dry_run) {
                     return deny(config, Denial { shape: Shape::Stream(self.api, 0), cause }, output);
                 }
-                (!seen.edits.is_empty()).then(|| event.with_data(&with(data.as_ref(), 0, seen.edits)))
+                (!inspection.edits.is_empty())
+                    .then(|| event.with_data(&with_edits(data.as_ref(), 0, inspection.edits)))
             }
             None => {
                 let edits = valid(event.raw()).flat_map(|(start, text)| {
-                    look(text).edits.into_iter().map(move |Edit { range, text }| {
+                    inspect(text).edits.into_iter().map(move |Edit { range, text }| {
                         (start + range.start..start + range.end, text.into_bytes())
                     })
                 });
@@ -242,7 +243,7 @@ impl Stream {
         self.pass(config, false, changed.as_deref().unwrap_or(event.raw()), output)
     }
 
-    /// What a text's literal becomes; nothing when it stays.
+    /// Returns the new literal of a text, or `None` if it is unchanged.
     fn text(
         &mut self,
         config: &Config,
@@ -251,48 +252,52 @@ impl Stream {
         contents: &Contents,
         text: &Text,
     ) -> Result<Option<Vec<u8>>, &'static str> {
-        let came = decode(data, &text.span);
-        if !text.goes_on {
-            let mut look = look(&config.rules, masks);
-            let seen = match text.is_json {
-                true => look_in(&config.rules, Document::Event, &came, &mut look),
-                false => look(&came),
+        let received = decode(data, &text.span);
+        if !text.continues {
+            let mut inspect = inspector(&config.rules, masks);
+            let inspection = match text.is_json {
+                true => inspect_embedded(&config.rules, Document::Event, &received, &mut inspect),
+                false => inspect(&received),
             };
-            match seen.cause {
+            match inspection.cause {
                 Some(cause) if !config.rules.dry_run => return Err(cause),
                 Some(cause) => crate::denied_in_dry_run(cause),
                 None => {}
             }
-            self.shown |= !came.is_empty();
+            self.sent_text |= !received.is_empty();
             let literal = data.get(text.span.clone()).and_then(|literal| std::str::from_utf8(literal).ok());
-            let literal = literal.filter(|_| !seen.edits.is_empty());
-            return Ok(literal.and_then(|literal| spliced(literal, &seen.edits)).map(String::into_bytes));
+            let literal = literal.filter(|_| !inspection.edits.is_empty());
+            return Ok(literal
+                .and_then(|literal| spliced(literal, &inspection.edits))
+                .map(String::into_bytes));
         }
-        let mut of_key = contents.texts.iter().rev().filter(|other| other.goes_on && other.key == text.key);
-        let ended = contents.finishes(&text.key) && of_key.next().is_some_and(|last| last.span == text.span);
+        let mut same_key =
+            contents.texts.iter().rev().filter(|other| other.continues && other.key == text.key);
+        let ended =
+            contents.finishes(&text.key) && same_key.next().is_some_and(|last| last.span == text.span);
         let place = self.place(text);
         let Some(choice) = self.texts.get_mut(place) else { return Ok(None) };
-        match choice.text.push(config, masks, &came, ended) {
-            Piece::Denied(cause) => Err(cause),
-            Piece::Text(goes_on) => {
-                self.shown |= !goes_on.is_empty();
-                Ok((goes_on != came).then(|| json::encode(&goes_on).into_bytes()))
+        match choice.text.push(config, masks, &received, ended) {
+            Released::Denied(cause) => Err(cause),
+            Released::Text(released) => {
+                self.sent_text |= !released.is_empty();
+                Ok((released != received).then(|| json::encode(&released).into_bytes()))
             }
         }
     }
 
     fn place(&mut self, text: &Text) -> usize {
-        self.texts.iter().position(|known| known.key == text.key).unwrap_or_else(|| {
-            let pieces = match text.is_json {
-                true => Pieces::Json(Box::default()),
-                false => Pieces::Text(Window::default()),
+        self.texts.iter().position(|open| open.key == text.key).unwrap_or_else(|| {
+            let buffer = match text.is_json {
+                true => TextBuffer::Json(Box::default()),
+                false => TextBuffer::Text(Window::default()),
             };
-            self.texts.push(Choice { key: text.key.clone(), text: pieces, shape: None });
+            self.texts.push(OpenText { key: text.key.clone(), text: buffer, shape: None });
             self.texts.len() - 1
         })
     }
 
-    /// Keeps the shape of an event for those of its texts that wait: once for all of them, since it may be large.
+    /// Stores the shape of an event for its held texts. They share it, since it may be large.
     fn remember(&mut self, event: &Event, data: &[u8], contents: &Contents, waiting: &[(usize, usize)]) {
         let mut shape = None;
         for (start, place) in waiting {
@@ -307,7 +312,7 @@ impl Stream {
         }
     }
 
-    /// Lets go of everything that is held. True when the stream is denied.
+    /// Releases all held text. Returns true if the stream is denied.
     fn flush(&mut self, config: &Config, masks: &Masks, output: &mut Output) -> bool {
         let keys: Vec<Key> = self.texts.iter().map(|text| text.key.clone()).collect();
         keys.iter().any(|key| self.flush_one(config, masks, key, output))
@@ -317,11 +322,11 @@ impl Stream {
         let Some(choice) = self.texts.iter_mut().find(|text| text.key == *key) else { return false };
         let Some((shape, place)) = choice.shape.take() else { return false };
         match choice.text.push(config, masks, "", true) {
-            Piece::Denied(cause) => {
+            Released::Denied(cause) => {
                 deny(config, Denial { shape: Shape::Stream(self.api, key.choice()), cause }, output)
             }
-            Piece::Text(text) => {
-                self.shown |= !text.is_empty();
+            Released::Text(text) => {
+                self.sent_text |= !text.is_empty();
                 self.pass(config, false, &shape.event(place, &text), output)
             }
         }
@@ -330,19 +335,19 @@ impl Stream {
 
 /// Ends the stream.
 fn deny(config: &Config, denial: Denial, output: &mut Output) -> bool {
-    output.bytes.extend(config.answers.body(denial.shape));
+    output.bytes.extend(config.denials.body(denial.shape));
     output.denial = Some(denial);
     true
 }
 
-/// Bytes with the edits of a text in them that begins at a place.
-fn with(bytes: &[u8], start: usize, edits: Vec<Edit>) -> Vec<u8> {
+/// Applies edits of a text that begins at a position of `bytes`.
+fn with_edits(bytes: &[u8], start: usize, edits: Vec<Edit>) -> Vec<u8> {
     let moved = |Edit { range, text }| (start + range.start..start + range.end, String::into_bytes(text));
     replaced(bytes, &edits.into_iter().map(moved).collect::<Vec<_>>())
 }
 
 impl EventShape {
-    /// The shape, and where each text of the event is in it.
+    /// Creates the shape, and the position of each text in it.
     fn new(event: &Event, data: &[u8], contents: &Contents) -> (Rc<Self>, Vec<(usize, usize)>) {
         let texts = &contents.texts;
         let has_text = |range: &Range<usize>| {
@@ -363,7 +368,7 @@ impl EventShape {
                     None => break,
                 },
             };
-            // What is inside of what is not said again.
+            // Inside a removed value.
             if range.start < from {
                 continue;
             }
@@ -376,7 +381,7 @@ impl EventShape {
         (Rc::new(shape), places)
     }
 
-    /// An event of this shape that has a text at that place.
+    /// Creates an event with a text at a position.
     fn event(&self, place: usize, text: &str) -> Vec<u8> {
         let literal = json::encode(text).into_bytes();
         let data = replaced(&self.data, &[(place..place + 2, literal)]);

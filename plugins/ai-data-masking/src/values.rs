@@ -1,43 +1,43 @@
-//! Streams that have no end, whose bytes go on as they come: upgrades, tunnels and gRPC. What is no JSON passes. A value of
-//! JSON is kept until it is whole, and looked at as any other body: a client could say of an ordinary request that it is
-//! such a stream.
+//! Open-ended streams, which are passed on as they arrive: upgrades, tunnels and gRPC. A JSON value is held until it is
+//! complete and inspected like any other body, since a client can declare an ordinary request as such a stream. Other data
+//! passes.
 
-use crate::answer::{Denial, Shape};
 use crate::config::Config;
+use crate::denial::{Denial, Shape};
 use crate::form::{Form, form};
 use crate::raw::Words;
 use crate::whole::{Unreadable, Verdict};
 
-/// The largest value. What is larger cannot be read.
-const LARGEST: usize = 1 << 20;
+/// The maximum size of a value. Larger ones are unreadable.
+const MAX_VALUE: usize = 1 << 20;
 
-/// How much of the start of a value is known before it is known what it is.
-const START: usize = 64;
+/// The number of bytes kept to detect the start of a value.
+const SNIFF_BYTES: usize = 64;
 
-/// What has come of a stream.
+/// State of a stream.
 #[derive(Default)]
 pub struct Values {
-    at: At,
-    /// White space before a value, as much as tells its encoding; or the value as far as it has come.
-    begun: Vec<u8>,
-    /// Whether there has been a value.
+    at: Position,
+    /// Whitespace before a value, as needed to detect its encoding; or an incomplete value.
+    pending: Vec<u8>,
+    /// True if there has been a value.
     any: bool,
-    /// Whether what cannot be read is refused.
+    /// True to refuse unreadable data.
     refuses: bool,
     words: Words,
 }
 
 #[derive(Default, Clone, Copy)]
-enum At {
+enum Position {
     /// Before a value.
     #[default]
     Start,
     Value(Nesting),
-    /// In what is no JSON.
+    /// In other data.
     Other,
 }
 
-/// Where in a value.
+/// The position in a value.
 #[derive(Default, Clone, Copy)]
 struct Nesting {
     depth: usize,
@@ -45,27 +45,27 @@ struct Nesting {
     escaped: bool,
 }
 
-/// What goes on, and why nothing follows.
+/// Released bytes, and the reason to stop.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Output {
     pub bytes: Vec<u8>,
     pub denial: Option<Denial>,
     pub unreadable: bool,
-    /// Whether anything was changed.
+    /// True if anything was masked.
     pub masked: bool,
 }
 
-/// How a value is looked at.
-type Look<'l> = dyn FnMut(&[u8]) -> Result<Verdict, Unreadable> + 'l;
+/// Inspects a value.
+type Inspect<'l> = dyn FnMut(&[u8]) -> Result<Verdict, Unreadable> + 'l;
 
 impl Values {
-    /// Of a request, in which what cannot be read is refused.
+    /// Creates the state of a request, in which unreadable data is refused.
     pub fn of_request() -> Self {
         Self { refuses: true, ..Self::default() }
     }
 
-    /// Takes what has arrived.
-    pub fn push(&mut self, config: &Config, bytes: &[u8], ended: bool, look: &mut Look<'_>) -> Output {
+    /// Processes the next bytes.
+    pub fn push(&mut self, config: &Config, bytes: &[u8], ended: bool, inspect: &mut Inspect<'_>) -> Output {
         let mut output = Output::default();
         if config.raw {
             let cause = self.words.watch(config, bytes, ended);
@@ -74,16 +74,16 @@ impl Values {
         let mut rest = bytes;
         while !rest.is_empty() && !self.stops(config, &output) {
             rest = match self.at {
-                At::Other => {
+                Position::Other => {
                     output.bytes.extend_from_slice(rest);
                     &[]
                 }
-                At::Start => self.start(config, rest, &mut output),
-                At::Value(nesting) => self.value(config, nesting, rest, &mut output, look),
+                Position::Start => self.start(config, rest, &mut output),
+                Position::Value(nesting) => self.value(config, nesting, rest, &mut output, inspect),
             };
         }
-        if ended && matches!(self.at, At::Value(_)) && !self.stops(config, &output) {
-            self.finish(config, &mut output, look);
+        if ended && matches!(self.at, Position::Value(_)) && !self.stops(config, &output) {
+            self.finish(config, &mut output, inspect);
         }
         output
     }
@@ -92,34 +92,35 @@ impl Values {
         !config.rules.dry_run && (output.denial.is_some() || (output.unreadable && self.refuses))
     }
 
-    /// White space before a value, or the first bytes that say what this is.
+    /// Processes whitespace before a value, or the first bytes of one.
     fn start<'b>(&mut self, config: &Config, bytes: &'b [u8], output: &mut Output) -> &'b [u8] {
-        let before = self.begun.len();
-        self.begun.extend_from_slice(bytes);
-        let length = match form(&self.begun, false) {
+        let before = self.pending.len();
+        self.pending.extend_from_slice(bytes);
+        let length = match form(&self.pending, false) {
             Form::Json => {
-                let space = self.begun.iter().take_while(|byte| byte.is_ascii_whitespace() || **byte == 0x0b);
+                let space =
+                    self.pending.iter().take_while(|byte| byte.is_ascii_whitespace() || **byte == 0x0b);
                 let space = space.count().saturating_sub(before);
-                self.at = At::Value(Nesting::default());
-                self.begun.clear();
+                self.at = Position::Value(Nesting::default());
+                self.pending.clear();
                 space
             }
             Form::Open => {
-                let known = self.begun.len().saturating_sub(START) / 4 * 4;
-                self.begun.drain(..known);
+                let known = self.pending.len().saturating_sub(SNIFF_BYTES) / 4 * 4;
+                self.pending.drain(..known);
                 bytes.len()
             }
             Form::Unreadable if config.request.any() => {
                 self.unreadable(config, output);
                 0
             }
-            // Behind a value comes another one, or nothing.
+            // A value is followed by another one, or nothing.
             Form::Other if self.any && config.request.any() => {
                 self.unreadable(config, output);
                 0
             }
             Form::Unreadable | Form::Other => {
-                self.at = At::Other;
+                self.at = Position::Other;
                 bytes.len()
             }
         };
@@ -134,25 +135,25 @@ impl Values {
         mut nesting: Nesting,
         bytes: &'b [u8],
         output: &mut Output,
-        look: &mut Look<'_>,
+        inspect: &mut Inspect<'_>,
     ) -> &'b [u8] {
         let end = bytes.iter().position(|byte| nesting.ends(*byte)).map(|end| end + 1);
-        let (of_value, rest) = bytes.split_at_checked(end.unwrap_or(bytes.len())).unwrap_or((bytes, &[]));
-        self.begun.extend_from_slice(of_value);
-        self.at = At::Value(nesting);
+        let (part, rest) = bytes.split_at_checked(end.unwrap_or(bytes.len())).unwrap_or((bytes, &[]));
+        self.pending.extend_from_slice(part);
+        self.at = Position::Value(nesting);
         if end.is_some() {
-            self.finish(config, output, look);
-        } else if self.begun.len() > LARGEST {
+            self.finish(config, output, inspect);
+        } else if self.pending.len() > MAX_VALUE {
             self.unreadable(config, output);
         }
         rest
     }
 
-    /// A value that is whole, or that has no end.
-    fn finish(&mut self, config: &Config, output: &mut Output, look: &mut Look<'_>) {
-        let Ok(verdict) = look(&self.begun) else { return self.unreadable(config, output) };
-        let value = std::mem::take(&mut self.begun);
-        (self.at, self.any) = (At::Start, true);
+    /// Inspects a value that is complete or ended.
+    fn finish(&mut self, config: &Config, output: &mut Output, inspect: &mut Inspect<'_>) {
+        let Ok(verdict) = inspect(&self.pending) else { return self.unreadable(config, output) };
+        let value = std::mem::take(&mut self.pending);
+        (self.at, self.any) = (Position::Start, true);
         output.denial = output.denial.or(verdict.denial);
         output.masked |= verdict.changed.is_some();
         if !self.stops(config, output) {
@@ -160,19 +161,19 @@ impl Values {
         }
     }
 
-    /// It goes on as it is, unless it is refused.
+    /// Refuses unreadable data, or releases it unchanged.
     fn unreadable(&mut self, config: &Config, output: &mut Output) {
         output.unreadable = true;
-        let value = std::mem::take(&mut self.begun);
-        if !self.stops(config, output) && matches!(self.at, At::Value(_)) {
+        let value = std::mem::take(&mut self.pending);
+        if !self.stops(config, output) && matches!(self.at, Position::Value(_)) {
             output.bytes.extend(value);
         }
-        self.at = At::Other;
+        self.at = Position::Other;
     }
 }
 
 impl Nesting {
-    /// Whether a value ends with this byte.
+    /// Returns true if the value ends with this byte.
     fn ends(&mut self, byte: u8) -> bool {
         match (self.in_string, byte) {
             (true, _) if self.escaped => self.escaped = false,

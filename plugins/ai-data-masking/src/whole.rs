@@ -1,85 +1,90 @@
-//! Bodies that are whole: requests, and responses that are no streams.
+//! Complete bodies: requests, and responses that are not streams.
 
 use std::ops::Range;
 
 use text::json;
 
-use crate::answer::{Denial, Shape};
 use crate::config::{Config, Rules};
+use crate::denial::{Denial, Shape};
+use crate::embedded::{Inspect, Inspection, documents, inspect_at, inspect_document, spliced};
 use crate::form::{Form, form};
-use crate::inside::{Look, Seen, documents, look_at, look_at_all, spliced};
 use crate::masks::Masks;
-use crate::places::{Contents, Document, Places, decode};
 use crate::roles::{self, Edit};
 use crate::shapes::Api;
+use crate::texts::{Contents, Document, TextPaths, decode};
 
-/// What a body comes to.
+/// The result of inspecting a body.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// The body, where it is to be another.
+    /// The new body, if it changes.
     pub changed: Option<Vec<u8>>,
     pub denial: Option<Denial>,
 }
 
-/// It cannot be told what is in a body.
+/// The body cannot be inspected.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Unreadable;
 
-/// The parts of a body that become others, in order.
+/// Replacements of parts of a body, in order.
 type Edits = Vec<(Range<usize>, Vec<u8>)>;
 
-/// Looks at a request to that API, and notes what its response is to put back.
+/// Inspects a request to an API, and records the masks to restore in its response.
 pub fn request(config: &Config, api: Api, body: &[u8], masks: &mut Masks) -> Result<Verdict, Unreadable> {
-    let mut said: Vec<String> = Vec::new();
+    let mut client_texts: Vec<String> = Vec::new();
     let rules = &config.rules;
-    let mut look = |text: &str| {
+    let mut inspect = |text: &str| {
         let edits = rules.roles.as_ref().map_or_else(Vec::new, |roles| roles.mask(text, masks));
         if rules.roles.as_ref().is_some_and(|roles| roles.restores) {
-            said.push(text.to_owned());
+            client_texts.push(text.to_owned());
         }
-        Seen { cause: rules.denied.cause(text), edits }
+        Inspection { cause: rules.denied.cause(text), edits }
     };
-    let reading = Reading { config, places: &config.request, document: Document::Request, api };
-    let verdict = reading.verdict(body, &mut look)?;
-    masks.finish(said.iter().map(|text| &**text));
+    let reading = Reading { config, paths: &config.request, document: Document::Request, api };
+    let verdict = reading.verdict(body, &mut inspect)?;
+    masks.finish(client_texts.iter().map(|text| &**text));
     Ok(verdict)
 }
 
-/// Looks at a response.
+/// Inspects a response.
 pub fn response(config: &Config, body: &[u8], masks: &Masks) -> Result<Verdict, Unreadable> {
     let reading =
-        Reading { config, places: &config.response, document: Document::Response, api: Api::default() };
-    reading.verdict(body, &mut look(&config.rules, masks))
+        Reading { config, paths: &config.response, document: Document::Response, api: Api::default() };
+    reading.verdict(body, &mut inspector(&config.rules, masks))
 }
 
-/// How a text of a response that is whole is looked at.
-pub fn look<'r>(rules: &'r Rules, masks: &'r Masks) -> impl FnMut(&str) -> Seen + 'r {
+/// Returns a function that inspects complete texts of a response.
+pub fn inspector<'r>(rules: &'r Rules, masks: &'r Masks) -> impl FnMut(&str) -> Inspection + 'r {
     |text| {
         let edits = roles::edits(rules.roles.as_ref(), masks, text);
-        Seen { cause: seen(rules, text, &edits), edits }
+        Inspection { cause: denied_cause(rules, text, &edits), edits }
     }
 }
 
-/// Whose word is in what the client would see of a text of a response.
-pub fn seen(rules: &Rules, text: &str, edits: &[Edit]) -> Option<&'static str> {
+/// Returns the field of a denied word in the edited text of a response.
+pub fn denied_cause(rules: &Rules, text: &str, edits: &[Edit]) -> Option<&'static str> {
     match edits.is_empty() {
         true => rules.denied.cause(text),
         false => rules.denied.cause(&roles::apply(text, edits)),
     }
 }
 
-/// Looks at a text that may be JSON itself: at what is in it, and for words at all of it.
-pub fn look_in(rules: &Rules, document: Document, text: &str, look: &mut Look<'_>) -> Seen {
-    let Some(mut inside) = look_at_all(text, look) else { return look(text) };
-    inside.cause = inside.cause.or_else(|| match document {
+/// Inspects a text that may be JSON: the texts in it, and all of it for words.
+pub fn inspect_embedded(
+    rules: &Rules,
+    document: Document,
+    text: &str,
+    inspect: &mut Inspect<'_>,
+) -> Inspection {
+    let Some(mut inspection) = inspect_document(text, inspect) else { return inspect(text) };
+    inspection.cause = inspection.cause.or_else(|| match document {
         Document::Request => rules.denied.cause(text),
-        Document::Response | Document::Event => seen(rules, text, &inside.edits),
+        Document::Response | Document::Event => denied_cause(rules, text, &inspection.edits),
     });
-    inside
+    inspection
 }
 
-/// Where a body that may go on is no JSON, nor lines of it.
-pub fn mistake(places: &Places, body: &[u8]) -> Option<usize> {
+/// Returns the offset of an error in an incomplete body of JSON or JSON lines.
+pub fn error_offset(paths: &TextPaths, body: &[u8]) -> Option<usize> {
     let text = match std::str::from_utf8(body) {
         Ok(text) => text,
         Err(error) if error.error_len().is_some() => return Some(error.valid_up_to()),
@@ -87,7 +92,7 @@ pub fn mistake(places: &Places, body: &[u8]) -> Option<usize> {
     };
     let mut at = 0;
     let read = documents(text, &mut |from| {
-        let (_, end) = places.read_at(text, from)?;
+        let (_, end) = paths.read_at(text, from)?;
         at = end;
         Ok(end)
     });
@@ -98,20 +103,19 @@ pub fn mistake(places: &Places, body: &[u8]) -> Option<usize> {
     }
 }
 
-/// Looks at a response that cannot be read: it stays as it is, but for words.
-pub fn unread(rules: &Rules, body: &[u8]) -> Verdict {
+/// Searches a response that cannot be parsed for words.
+pub fn search_unparsed(rules: &Rules, body: &[u8]) -> Verdict {
     let cause = words(rules, body, false);
     Verdict { changed: None, denial: cause.map(|cause| Denial { shape: Shape::Raw, cause }) }
 }
 
-/// Whose word is in these bytes as they are, and in what the strings of JSON in them stand for. `is_json` says that it is
-/// JSON.
+/// Returns the field of a denied word in these bytes or, if `is_json` is true, in the decoded strings of JSON.
 pub fn words(rules: &Rules, bytes: &[u8], is_json: bool) -> Option<&'static str> {
     let plain = valid(bytes).find_map(|(_, text)| rules.denied.cause(text));
     if plain.is_some() || !is_json || rules.denied.is_empty() {
         return plain;
     }
-    // A string without an escape has been looked at above.
+    // Strings without escapes have been searched above.
     let escaped = |text: &str| text.contains('\\');
     let text = std::str::from_utf8(bytes).ok()?;
     let mut cause = None;
@@ -127,40 +131,40 @@ pub fn words(rules: &Rules, bytes: &[u8], is_json: bool) -> Option<&'static str>
 
 struct Reading<'c> {
     config: &'c Config,
-    places: &'c Places,
+    paths: &'c TextPaths,
     document: Document,
-    /// Whose API a request is to.
+    /// The API of a request.
     api: Api,
 }
 
-/// What reading a body has come to so far.
+/// Intermediate result of inspecting a body.
 #[derive(Default)]
 struct Progress {
     edits: Edits,
     denial: Option<Denial>,
-    /// Whether nothing more needs to be looked at.
+    /// True if nothing more needs to be inspected.
     done: bool,
 }
 
 impl Reading<'_> {
-    fn verdict(&self, body: &[u8], look: &mut Look<'_>) -> Result<Verdict, Unreadable> {
+    fn verdict(&self, body: &[u8], inspect: &mut Inspect<'_>) -> Result<Verdict, Unreadable> {
         let raw = self.config.raw;
         let mut progress = Progress::default();
         let is_json = match form(body, true) {
-            Form::Json if self.places.any() => {
-                self.named(body, look, &mut progress)?;
+            Form::Json if self.paths.any() => {
+                self.selected(body, inspect, &mut progress)?;
                 true
             }
-            Form::Json => self.all(body, look, &mut progress),
-            Form::Unreadable if self.places.any() => return Err(Unreadable),
+            Form::Json => self.all(body, inspect, &mut progress),
+            Form::Unreadable if self.paths.any() => return Err(Unreadable),
             Form::Unreadable | Form::Other | Form::Open => false,
         };
         if raw && !is_json {
             progress = Progress::default();
             for (start, text) in valid(body) {
-                let seen = look(text);
-                self.deny(&mut progress, seen.cause, Shape::Raw);
-                let moved = seen
+                let inspection = inspect(text);
+                self.deny(&mut progress, inspection.cause, Shape::Raw);
+                let moved = inspection
                     .edits
                     .into_iter()
                     .map(|edit| (start + edit.range.start..start + edit.range.end, edit.text.into_bytes()));
@@ -169,7 +173,7 @@ impl Reading<'_> {
         }
         let mut changed = (!progress.edits.is_empty()).then(|| replaced(body, &progress.edits));
         if raw && is_json && !progress.done {
-            // Words of a request are denied in what the client wrote, others in what the client would see.
+            // Requests are searched before masking, responses after it.
             let shown = changed.as_deref().filter(|_| self.document != Document::Request).unwrap_or(body);
             self.deny(&mut progress, words(&self.config.rules, shown, true), Shape::Raw);
         }
@@ -184,63 +188,70 @@ impl Reading<'_> {
         progress.done = progress.denial.is_some() && !self.config.rules.dry_run;
     }
 
-    /// The texts that places name, in a body that is to be JSON.
-    fn named(&self, body: &[u8], look: &mut Look<'_>, progress: &mut Progress) -> Result<(), Unreadable> {
+    /// Inspects the texts selected by paths in a body of JSON.
+    fn selected(
+        &self,
+        body: &[u8],
+        inspect: &mut Inspect<'_>,
+        progress: &mut Progress,
+    ) -> Result<(), Unreadable> {
         let text = std::str::from_utf8(body).map_err(|_| Unreadable)?;
         let all = documents(text, &mut |at| {
-            let (contents, end) = self.places.read_at(text, at)?;
-            self.texts(body, &contents, look, progress);
+            let (contents, end) = self.paths.read_at(text, at)?;
+            self.texts(body, &contents, inspect, progress);
             Ok(end)
         });
-        // A denied body is not read on, and has been looked at as far as it is JSON.
+        // The rest of a denied body is not parsed.
         if all.unwrap_or(false) || progress.done { Ok(()) } else { Err(Unreadable) }
     }
 
-    fn texts(&self, body: &[u8], contents: &Contents, look: &mut Look<'_>, progress: &mut Progress) {
+    fn texts(&self, body: &[u8], contents: &Contents, inspect: &mut Inspect<'_>, progress: &mut Progress) {
         for text in &contents.texts {
             if progress.done {
                 return;
             }
-            let came = decode(body, &text.span);
-            let seen = match text.is_json {
-                true => look_in(&self.config.rules, self.document, &came, look),
-                false => look(&came),
+            let received = decode(body, &text.span);
+            let inspection = match text.is_json {
+                true => inspect_embedded(&self.config.rules, self.document, &received, inspect),
+                false => inspect(&received),
             };
             let shape = match text.api {
                 None => Shape::Raw,
-                // The texts of a chat could be of Anthropic's API as well.
+                // Texts of a chat may be of Anthropic's API as well.
                 Some(api) => {
                     let api = if api == Api::Chat { self.api } else { api };
                     if contents.stream { Shape::Stream(api, 0) } else { Shape::Completion(api) }
                 }
             };
-            self.deny(progress, seen.cause, shape);
-            if !seen.edits.is_empty() {
+            self.deny(progress, inspection.cause, shape);
+            if !inspection.edits.is_empty() {
                 let literal =
                     body.get(text.span.clone()).and_then(|literal| std::str::from_utf8(literal).ok());
-                let changed = literal.and_then(|literal| spliced(literal, &seen.edits));
+                let changed = literal.and_then(|literal| spliced(literal, &inspection.edits));
                 progress.edits.extend(changed.map(|changed| (text.span.clone(), changed.into_bytes())));
             }
         }
     }
 
-    /// All strings and numbers of a body, where nothing else names some. False if it is not JSON.
-    fn all(&self, body: &[u8], look: &mut Look<'_>, progress: &mut Progress) -> bool {
+    /// Inspects all strings and numbers of a body without paths. Returns false if it is not JSON.
+    fn all(&self, body: &[u8], inspect: &mut Inspect<'_>, progress: &mut Progress) -> bool {
         let Ok(text) = std::str::from_utf8(body) else { return false };
         if !self.config.raw {
             return false;
         }
         let read = documents(text, &mut |at| {
-            let (seen, end) = look_at(text, at, look)?;
-            self.deny(progress, seen.cause, Shape::Raw);
-            progress.edits.extend(seen.edits.into_iter().map(|edit| (edit.range, edit.text.into_bytes())));
+            let (inspection, end) = inspect_at(text, at, inspect)?;
+            self.deny(progress, inspection.cause, Shape::Raw);
+            progress
+                .edits
+                .extend(inspection.edits.into_iter().map(|edit| (edit.range, edit.text.into_bytes())));
             Ok(end)
         });
         read.unwrap_or(false)
     }
 }
 
-/// The body with parts of it replaced.
+/// Applies replacements to a body.
 pub fn replaced(body: &[u8], edits: &[(Range<usize>, Vec<u8>)]) -> Vec<u8> {
     let mut new = Vec::with_capacity(body.len());
     let mut from = 0;
@@ -253,12 +264,12 @@ pub fn replaced(body: &[u8], edits: &[(Range<usize>, Vec<u8>)]) -> Vec<u8> {
     new
 }
 
-/// The parts that are UTF-8, with their places. Nothing goes on over a byte that is none.
+/// Returns the parts of valid UTF-8 with their positions.
 pub fn valid(body: &[u8]) -> impl Iterator<Item = (usize, &str)> {
-    let mut place = 0;
+    let mut position = 0;
     body.utf8_chunks().map(move |chunk| {
-        let start = place;
-        place += chunk.valid().len() + chunk.invalid().len();
+        let start = position;
+        position += chunk.valid().len() + chunk.invalid().len();
         (start, chunk.valid())
     })
 }

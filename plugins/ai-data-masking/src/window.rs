@@ -1,101 +1,100 @@
-//! A text that comes in pieces and goes on as soon as nothing that follows can change it.
+//! A text that arrives in fragments and is released as soon as later fragments cannot change it.
 //!
-//! First masks are put back and matches are masked, then what the client would see is searched for denied words. Both
-//! hold back only from where something has begun that what follows decides.
+//! First, masks are restored and matches are masked. Then the result is searched for denied words. Both steps hold the text
+//! only from the position where an undecided mask, match or word begins.
 
 use crate::config::Rules;
 use crate::deny;
 use crate::masks::Masks;
 use crate::roles::{Ahead, NextEdit, Roles};
 
-/// How much of what has gone on is kept, for what looks behind: the ends of words, `\b`, `^`.
-const BEHIND: usize = 64;
+/// The number of released bytes to keep for word boundaries, `\b` and `^`.
+const LOOKBEHIND: usize = 64;
 
-/// One text: of one choice, or of one field.
+/// The state of a text.
 #[derive(Default)]
 pub struct Window {
-    /// What has come.
-    came: Tail,
-    /// What the client is to see.
-    shown: Tail,
+    /// The received text.
+    received: Tail,
+    /// The text for the client.
+    visible: Tail,
 }
 
-/// The end of a text: what has gone on of it, as far as it may be looked at, and what is held.
+/// The end of a text: the last released bytes, and the held ones from `from` on.
 #[derive(Default)]
 struct Tail {
     text: String,
     from: usize,
 }
 
-/// What becomes of a piece.
+/// The result of a fragment.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Piece {
-    /// This goes on.
+pub enum Released {
+    /// The text to release.
     Text(String),
-    /// There is a denied word.
+    /// A denied word was found; the field it comes from.
     Denied(&'static str),
 }
 
 impl Window {
-    /// Takes the next piece, after which nothing comes if it has `ended`. Without `roles` nothing is masked.
+    /// Processes the next fragment. It is the last one if `ended` is true. Without `roles`, nothing is masked.
     pub fn push(
         &mut self,
         rules: &Rules,
         roles: Option<&Roles>,
         masks: &Masks,
-        piece: &str,
+        fragment: &str,
         ended: bool,
-    ) -> Piece {
-        self.came.text.push_str(piece);
+    ) -> Released {
+        self.received.text.push_str(fragment);
         let mut ahead = Ahead::default();
         loop {
-            let Tail { text, from } = &mut self.came;
-            match ahead.next(roles, masks, text, *from, ended, rules.longest) {
+            let Tail { text, from } = &mut self.received;
+            match ahead.next(roles, masks, text, *from, ended, rules.max_match) {
                 NextEdit::Edit(edit) => {
-                    self.shown.text.push_str(text.get(*from..edit.range.start).unwrap_or_default());
-                    self.shown.text.push_str(&edit.text);
+                    self.visible.text.push_str(text.get(*from..edit.range.start).unwrap_or_default());
+                    self.visible.text.push_str(&edit.text);
                     *from = edit.range.end;
                 }
                 NextEdit::Open(start) => {
-                    self.shown.text.push_str(self.came.go_on(start));
+                    self.visible.text.push_str(self.received.release(start));
                     break;
                 }
                 NextEdit::None => {
-                    let end = self.came.text.len();
-                    self.shown.text.push_str(self.came.go_on(end));
+                    let end = self.received.text.len();
+                    self.visible.text.push_str(self.received.release(end));
                     break;
                 }
             }
         }
-        self.came.forget();
-        let first = self.shown.from;
-        let mut look = first;
+        self.received.discard();
+        let mut from = self.visible.from;
         let mut ahead = deny::Ahead::default();
         let end = loop {
-            match rules.denied.find(&mut ahead, &self.shown.text, look, ended) {
-                deny::Next::Word { cause, .. } if !rules.dry_run => return Piece::Denied(cause),
+            match rules.denied.find(&mut ahead, &self.visible.text, from, ended) {
+                deny::Next::Word { cause, .. } if !rules.dry_run => return Released::Denied(cause),
                 deny::Next::Word { end, cause, .. } => {
                     crate::denied_in_dry_run(cause);
-                    look = end;
+                    from = end;
                 }
                 deny::Next::Open(start) => break start,
-                deny::Next::None => break self.shown.text.len(),
+                deny::Next::None => break self.visible.text.len(),
             }
         };
-        let text = self.shown.go_on(end).to_owned();
-        self.shown.forget();
-        Piece::Text(text)
+        let text = self.visible.release(end).to_owned();
+        self.visible.discard();
+        Released::Text(text)
     }
 
-    /// How many bytes wait.
+    /// Returns the number of held bytes.
     pub fn held(&self) -> usize {
-        self.came.held() + self.shown.held()
+        self.received.held() + self.visible.held()
     }
 }
 
 impl Tail {
-    /// Lets go of what is before `end`.
-    fn go_on(&mut self, end: usize) -> &str {
+    /// Releases the text before `end`.
+    fn release(&mut self, end: usize) -> &str {
         let start = self.from;
         self.from = end.max(start);
         self.text.get(start..self.from).unwrap_or_default()
@@ -105,10 +104,11 @@ impl Tail {
         self.text.len() - self.from
     }
 
-    /// Drops what has gone on, as far as nothing looks back at it.
-    fn forget(&mut self) {
-        let start = self.from.saturating_sub(BEHIND);
-        let start = (start..=self.from).find(|place| self.text.is_char_boundary(*place)).unwrap_or(self.from);
+    /// Discards released text that is no longer needed.
+    fn discard(&mut self) {
+        let start = self.from.saturating_sub(LOOKBEHIND);
+        let start =
+            (start..=self.from).find(|position| self.text.is_char_boundary(*position)).unwrap_or(self.from);
         self.text.drain(..start);
         self.from -= start;
     }

@@ -1,4 +1,4 @@
-//! The built-in list: its files are in order, and it does not deny what is innocent.
+//! The built-in list: the format of its files, and texts that must not be denied.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -8,12 +8,12 @@ use std::path::Path;
 
 use matcher::words::{Categories, Dictionary, WordMatch, tables};
 
-/// What the plug-in includes.
+/// The tables included in the plug-in.
 static TABLES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/words.tables"));
 
 const CATEGORIES: [&str; 7] = ["drugs", "fraud", "gambling", "profanity", "sexual", "violence", "weapons"];
 
-/// The text of each category's file.
+/// Returns the text of each category's file.
 fn files() -> BTreeMap<String, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("words");
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -29,13 +29,13 @@ fn words(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn a_file_is_a_head_and_sorted_lower_case_words() {
+fn files_have_a_header_and_sorted_lower_case_words() {
     let files = files();
     assert!(files.keys().eq(CATEGORIES.iter()), "{:?}", files.keys());
     for (name, text) in &files {
-        let (head, list) = text.split_once("\n\n").unwrap();
-        assert!(head.lines().all(|line| line.starts_with('#')), "{name}");
-        assert!(head.contains("Source:") && head.contains("Licence: Apache-2.0"), "{name}");
+        let (header, list) = text.split_once("\n\n").unwrap();
+        assert!(header.lines().all(|line| line.starts_with('#')), "{name}");
+        assert!(header.contains("Source:") && header.contains("Licence: Apache-2.0"), "{name}");
         assert!(list.ends_with('\n') && !list.contains("\n\n") && !list.contains('\r'), "{name}");
         for line in list.lines() {
             assert_eq!(line.trim(), line, "{name}");
@@ -47,7 +47,7 @@ fn a_file_is_a_head_and_sorted_lower_case_words() {
 }
 
 #[test]
-fn there_are_enough_words_and_none_twice() {
+fn there_are_enough_words_without_duplicates() {
     let files = files();
     let mut all: Vec<&str> = files.values().flat_map(|text| words(text)).collect();
     let (english, chinese): (Vec<&str>, Vec<&str>) = all.iter().partition(|word| word.is_ascii());
@@ -55,12 +55,12 @@ fn there_are_enough_words_and_none_twice() {
     assert!(chinese.len() >= 1_500, "{} Chinese words", chinese.len());
     all.sort_unstable();
     for pair in all.windows(2) {
-        assert_ne!(pair[0], pair[1], "twice, perhaps in two categories");
+        assert_ne!(pair[0], pair[1], "duplicate, possibly in two categories");
     }
 }
 
 #[test]
-fn no_word_is_inside_of_another_of_its_category() {
+fn no_word_contains_another_of_its_category() {
     for (name, text) in files() {
         let words = words(&text);
         let tables = tables(&[(&name, &words)]).unwrap();
@@ -80,7 +80,7 @@ fn no_word_is_inside_of_another_of_its_category() {
 }
 
 #[test]
-fn the_tables_that_are_included_hold_every_word() {
+fn the_included_tables_contain_every_word() {
     let dictionary = Dictionary::from_tables(TABLES).unwrap();
     assert!(dictionary.category_names().eq(CATEGORIES));
     for (name, text) in files() {
@@ -95,7 +95,7 @@ fn the_tables_that_are_included_hold_every_word() {
     }
 }
 
-/// Each has something in it that a careless list denies.
+/// Texts that a careless list would deny.
 const INNOCENT: &[&str] = &[
     "请问购买码在哪里？扫二维码报名即可。",
     "这款手机跑分多少？",
@@ -136,7 +136,7 @@ const INNOCENT: &[&str] = &[
 ];
 
 #[test]
-fn what_is_innocent_passes() {
+fn innocent_texts_pass() {
     let dictionary = Dictionary::from_tables(TABLES).unwrap();
     for text in INNOCENT {
         if let WordMatch::Word { start, end } = dictionary.find(Categories::ALL, text, 0, true) {
@@ -146,7 +146,7 @@ fn what_is_innocent_passes() {
 }
 
 #[test]
-fn what_is_not_is_found_whatever_its_case_and_width() {
+fn words_are_found_in_any_case_and_width() {
     let dictionary = Dictionary::from_tables(TABLES).unwrap();
     for text in [
         "What the ＦＵＣＫ!",

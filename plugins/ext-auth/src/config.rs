@@ -1,4 +1,4 @@
-//! The configuration, checked, with its patterns compiled.
+//! The validated configuration and its compiled patterns.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -15,59 +15,59 @@ use crate::fields::{Endpoint, EndpointMode, Fields, HttpService, MatchRule, Matc
 use crate::pattern::{HeaderNames, Pattern};
 use crate::statuses::Statuses;
 
-/// The largest body that goes along unless the configuration has another limit: Higress's.
+/// The default of `max_request_body_bytes`, as in Higress.
 const MAX_BODY: u32 = 10 * 1024 * 1024;
 
 /// The configuration.
 pub struct Config {
     /// The authorization service.
     pub service: Cluster,
-    /// How a request is put to it.
+    /// The form of requests to the service.
     pub target: Target,
-    /// How long it may take to answer.
+    /// Timeout of a call.
     pub timeout: Duration,
-    /// Headers of the request that go along.
+    /// Headers of the request that are sent to the service.
     pub allowed_headers: HeaderNames,
-    /// Headers that are set on the way to the service.
+    /// Headers that are set on requests to the service.
     pub headers_to_add: Vec<(HeaderName, HeaderValue)>,
-    /// The largest body that goes along; without, none does.
+    /// The largest body that is sent, or `None` to send no bodies.
     pub max_body: Option<usize>,
-    /// Statuses of the answer that let the request through.
+    /// Statuses that allow the request.
     pub allowed_statuses: Statuses,
-    /// Headers of the answer that are set on the request.
+    /// Headers of the response that are set on the request.
     pub allowed_upstream_headers: HeaderNames,
-    /// Headers of a refusal that the client gets; without, all.
+    /// Headers of a refusal that are relayed to the client, or `None` for all.
     pub allowed_client_headers: Option<HeaderNames>,
-    /// What the rules are for.
+    /// The purpose of the rules.
     pub match_type: MatchType,
     /// Requests by host, method and path.
     pub rules: Vec<Rule>,
-    /// What becomes of requests that the service gives no verdict on.
-    pub without_verdict: WithoutVerdict,
-    /// The status of an answer that is not the service's.
+    /// Handling of requests without a decision of the service.
+    pub no_decision: NoDecision,
+    /// Status of responses other than the service's.
     pub status_on_error: StatusCode,
-    /// Let every request pass all the same.
+    /// Pass every request.
     pub dry_run: bool,
 }
 
-/// How a request is put to the service.
+/// The form of requests to the service.
 pub enum Target {
-    /// With its own method and, behind this prefix, its own path.
+    /// The method of the request, and its path after this prefix.
     Envoy { prefix: String },
-    /// With this method and path.
+    /// This method and path.
     ForwardAuth { method: String, path: String },
 }
 
-/// What becomes of requests that the service gives no verdict on.
+/// Handling of requests without a decision of the service.
 #[derive(Clone, Copy)]
-pub enum WithoutVerdict {
-    /// They pass, with or without a header that tells.
-    Pass { tell: bool },
+pub enum NoDecision {
+    /// They pass, with or without an additional header.
+    Pass { add_header: bool },
     /// They are answered with `status_on_error`.
-    Answer,
+    Reply,
 }
 
-/// Requests by host, method and path. What is absent holds for every request.
+/// A rule for requests by host, method and path. Absent conditions match every request.
 pub struct Rule {
     pub host: Option<HostPattern>,
     pub methods: Vec<String>,
@@ -86,17 +86,17 @@ impl Configuration for Config {
         if max_body.is_some() && !fields.hold_headers {
             return Err(FieldError::new(
                 "http_service.authorization_request.with_request_body",
-                "is not supported without `hold_headers: true`: a gateway such as Istio's sends a request's headers on \
-                 before its body can be read, and the upstream would act on them before the service has decided. Write \
-                 false or, where the gateway holds headers, `hold_headers: true` beside `http_service`",
+                "is not supported without `hold_headers: true`: gateways such as Istio's forward the headers of a request \
+                 before its body, so the upstream would receive them before the service has decided. Write false or, if \
+                 the gateway holds headers, `hold_headers: true` next to `http_service`",
             ));
         }
         let headers_to_add = request.headers_to_add.into_iter().map(|(name, value)| {
             let field = format!("http_service.authorization_request.headers_to_add.{}", &*name);
             if let Some(reason) = why_not_settable(&name) {
-                let of_service =
-                    "is the host of the service: write it as `http_service.endpoint.service_host` instead";
-                return Err(FieldError::new(field, if is_authority(&name) { of_service } else { reason }));
+                let service_host =
+                    "is the host of the service: write `http_service.endpoint.service_host` instead";
+                return Err(FieldError::new(field, if is_authority(&name) { service_host } else { reason }));
             }
             let value = HeaderValue::try_from(String::from(value))
                 .map_err(|message| FieldError::new(field, message))?;
@@ -128,9 +128,9 @@ impl Configuration for Config {
                 .transpose()?,
             match_type: fields.match_type,
             rules: rules(fields.match_type, fields.match_list)?,
-            without_verdict: match fields.failure_mode_allow {
-                true => WithoutVerdict::Pass { tell: fields.failure_mode_allow_header_add },
-                false => WithoutVerdict::Answer,
+            no_decision: match fields.failure_mode_allow {
+                true => NoDecision::Pass { add_header: fields.failure_mode_allow_header_add },
+                false => NoDecision::Reply,
             },
             status_on_error: fields.status_on_error,
             dry_run: fields.dry_run,
@@ -141,12 +141,12 @@ impl Configuration for Config {
 fn service(endpoint: Endpoint) -> Result<Cluster, FieldError> {
     let cluster = Cluster::fqdn(&endpoint.service_name, endpoint.service_port.get());
     let Some(host) = endpoint.service_host else { return Ok(cluster) };
-    let is_of_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
-    match host.bytes().all(is_of_host) {
+    let is_host_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    match host.bytes().all(is_host_byte) {
         true => Ok(cluster.with_host(String::from(host))),
         false => Err(FieldError::new(
             "http_service.endpoint.service_host",
-            "must be a host: write it without spaces, scheme and path, for example auth.example.com",
+            "must be a host without spaces, scheme and path: write for example auth.example.com",
         )),
     }
 }
@@ -161,7 +161,9 @@ fn target(mode: EndpointMode, endpoint: &Endpoint) -> Result<Target, FieldError>
         if !begins || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(FieldError::new(
                 field(),
-                format!("must be a path that begins with `/` and has no space: write for example {example}"),
+                format!(
+                    "must be a path that begins with `/` and contains no spaces: write for example {example}"
+                ),
             ));
         }
         Ok(text.clone())
@@ -172,7 +174,7 @@ fn target(mode: EndpointMode, endpoint: &Endpoint) -> Result<Target, FieldError>
             if prefix.contains(['?', '#']) {
                 return Err(FieldError::new(
                     "http_service.endpoint.path_prefix",
-                    "must have no query: the path of the request comes behind it. Write for example /auth",
+                    "must not contain a query, because the path of the request is appended: write for example /auth",
                 ));
             }
             Ok(Target::Envoy { prefix: prefix.trim_end_matches('/').into() })
@@ -195,7 +197,7 @@ fn rules(kind: MatchType, list: Vec<MatchRule>) -> Result<Vec<Rule>, FieldError>
     if kind == MatchType::Blacklist && list.is_empty() {
         return Err(FieldError::new(
             "match_list",
-            "has no entry, so that with `blacklist` nothing would be asked about: add one, or write `whitelist`",
+            "is empty, so `blacklist` would authorize no requests: add an entry, or write `whitelist`",
         ));
     }
     let rule = |(index, rule): (usize, MatchRule)| {
@@ -209,7 +211,9 @@ fn rules(kind: MatchType, list: Vec<MatchRule>) -> Result<Vec<Rule>, FieldError>
                 path_pattern(kind, compared, path).map_err(|message| inside("match_rule_path", message))?,
             ),
             _ => {
-                return Err(error("has one of `match_rule_path` and `match_rule_type`: write both, or none"));
+                return Err(error(
+                    "has only one of `match_rule_path` and `match_rule_type`: write both, or neither",
+                ));
             }
         };
         if rule.match_rule_domain.is_none() && rule.match_rule_method.is_empty() && path.is_none() {
@@ -218,13 +222,13 @@ fn rules(kind: MatchType, list: Vec<MatchRule>) -> Result<Vec<Rule>, FieldError>
             ));
         }
         let method = |(at, method): (usize, &NonEmptyString)| {
-            // The name of a method and that of a header are both tokens (RFC 9110, sections 5.6.2 and 9.1).
+            // Methods and header names are both tokens (RFC 9110, sections 5.6.2 and 9.1).
             match HeaderName::try_from(String::from(method.clone())) {
                 Ok(_) => Ok(method.to_ascii_uppercase()),
                 Err(_) => Err(FieldError::in_list(
                     &format!("match_list[{index}].match_rule_method"),
                     at,
-                    "is not a method: write one in each entry, for example GET",
+                    "is not a valid method: write one per entry, for example GET",
                 )),
             }
         };
@@ -237,9 +241,9 @@ fn rules(kind: MatchType, list: Vec<MatchRule>) -> Result<Vec<Rule>, FieldError>
     list.into_iter().enumerate().map(rule).collect()
 }
 
-/// Compiles what a path is compared with, unless no path could ever meet it.
+/// Compiles the pattern of a path, unless no path can match it.
 ///
-/// Case counts in what excuses requests. In what has them asked about it does not, because many servers ignore it.
+/// Whitelists are case-sensitive. Blacklists are not, because many servers ignore case.
 fn path_pattern(kind: MatchType, compared: MatchRuleType, text: &str) -> Result<Pattern, String> {
     let begins_otherwise = match compared {
         MatchRuleType::Exact | MatchRuleType::Prefix => !text.starts_with('/') && text != "*",
@@ -248,11 +252,13 @@ fn path_pattern(kind: MatchType, compared: MatchRuleType, text: &str) -> Result<
     };
     if begins_otherwise {
         let example = if compared == MatchRuleType::Regex { "^/public" } else { "/public" };
-        return Err(format!("never holds, because every path begins with `/`: write for example {example}"));
+        return Err(format!(
+            "never matches, because every path begins with `/`: write for example {example}"
+        ));
     }
     if compared != MatchRuleType::Regex && text.contains(['?', '#']) {
         return Err(
-            "never holds, because a path is compared without its query: write the part before it".into()
+            "never matches, because paths are compared without their query: write the part before it".into(),
         );
     }
     let is_ambiguous = match compared {
@@ -261,9 +267,9 @@ fn path_pattern(kind: MatchType, compared: MatchRuleType, text: &str) -> Result<
         _ => [";", "\\", "//", "/./", "/../"].iter().any(|part| text.contains(part)),
     };
     match kind {
-        MatchType::Whitelist if is_ambiguous => Err("never excuses a request, because servers differ on what such a \
-                                                     path means: write it without `;`, `//`, `.`, `..`, `\\` and what \
-                                                     needs no percent-encoding"
+        MatchType::Whitelist if is_ambiguous => Err("never exempts a request, because servers interpret such a path \
+                                                     differently: write it without `;`, `//`, `.`, `..`, `\\` and \
+                                                     unnecessary percent-encoding"
             .into()),
         MatchType::Whitelist => Pattern::new(compared, text, Case::Sensitive),
         MatchType::Blacklist => Pattern::new(compared, text, Case::Insensitive),

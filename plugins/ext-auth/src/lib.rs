@@ -1,4 +1,4 @@
-//! Asks an HTTP authorization service about each request.
+//! Authorizes requests with an external HTTP service.
 
 use sdk::call::{CallError, HttpCall, HttpResponse};
 use sdk::prelude::*;
@@ -11,25 +11,25 @@ mod pattern;
 mod rules;
 mod statuses;
 
-use crate::config::{Config, WithoutVerdict};
-use crate::rules::{FAILURE_ALLOWED, Question, Request, Verdict};
+use crate::config::{Config, NoDecision};
+use crate::rules::{AuthRequest, FAILURE_ALLOWED, Request, Verdict};
 
-/// Requests that passed because the service gave no verdict.
+/// Requests that passed without a decision of the service.
 static FAILURE_MODE_ALLOWED: Counter = Counter::new("ext-auth.failure_mode_allowed");
 
-/// How many bytes of a request's body Higress holds.
+/// The number of bytes of a request body that Higress holds.
 const BUFFER_LIMIT: Property<Vec<u8>> = Property::new("set_decoder_buffer_limit");
 
-/// A request while the service is asked.
+/// A request during the call.
 type Waiting = WaitingRequest<State>;
 
 struct ExtAuth;
 
-/// What one request keeps.
+/// State of a request.
 #[derive(Default)]
 struct State {
-    /// What goes to the service once the body is there.
-    question: Option<Question>,
+    /// Sent to the service after the body has arrived.
+    auth_request: Option<AuthRequest>,
 }
 
 #[plugin(call_outs)]
@@ -39,27 +39,27 @@ impl Plugin for ExtAuth {
 
     fn on_request_headers(request: &mut RequestHeaders<State>, config: &Config) -> Flow {
         let headers = request.all();
-        let seen = Request::new(headers.iter());
-        let is_asked = rules::is_asked(config, &seen, || headers.iter());
-        // Whether or not the service is asked: what the upstream finds under these names is the service's word.
-        remove_services_own(request, &headers, config);
-        if is_asked { ask_about(request, config, &seen, &headers) } else { Flow::Continue }
+        let parts = Request::new(headers.iter());
+        let is_authorized = rules::needs_authorization(config, &parts, || headers.iter());
+        // Also for exempt requests, because the upstream trusts these headers.
+        remove_service_headers(request, &headers, config);
+        if is_authorized { authorize(request, config, &parts, &headers) } else { Flow::Continue }
     }
 
     fn on_request_body(body: &mut RequestBody<State>, config: &Config) -> Flow {
-        let (Some(max), Some(question)) = (config.max_body, body.state.question.take()) else {
+        let (Some(max), Some(auth_request)) = (config.max_body, body.state.auth_request.take()) else {
             return Flow::Continue;
         };
         if body.size() > max {
             return Flow::Reply(too_large(config));
         }
         if !body.is_last() {
-            body.state.question = Some(question);
+            body.state.auth_request = Some(auth_request);
             return Flow::Hold;
         }
         let bytes = body.all();
         body.wait(config, async |request, config| {
-            decide(request, &config, ask(&config, question, bytes).await)
+            decide(request, &config, call_service(&config, auth_request, bytes).await)
         })
     }
 
@@ -68,95 +68,100 @@ impl Plugin for ExtAuth {
     }
 }
 
-/// Asks the service about a request, or holds its head until the body that goes along is there.
+/// Calls the service, or holds the headers until the body has arrived if it is sent as well.
 #[inline(never)]
-fn ask_about(
+fn authorize(
     request: &mut RequestHeaders<State>,
     config: &Config,
-    seen: &Request<'_>,
+    parts: &Request<'_>,
     headers: &HeaderMap,
 ) -> Flow {
     let max_body = config.max_body.filter(|_| !request.end_of_stream());
-    let streams = max_body.is_some() && request.kind().is_open_ended();
-    let question = rules::question(config, seen, headers.iter(), streams);
+    let is_partial = max_body.is_some() && request.kind().is_open_ended();
+    let auth_request = rules::auth_request(config, parts, headers.iter(), is_partial);
     match max_body {
-        Some(max) if !streams => hold(request, config, headers, question, max),
+        Some(max) if !is_partial => hold(request, config, headers, auth_request, max),
         _ => request.wait(config, async |request, config| {
-            decide(request, &config, ask(&config, question, Vec::new()).await)
+            decide(request, &config, call_service(&config, auth_request, Vec::new()).await)
         }),
     }
 }
 
-/// Holds the head of a request, unless it says that its body is too large.
+/// Holds the headers of a request, unless its declared body is too large.
 #[inline(never)]
 fn hold(
     request: &mut RequestHeaders<State>,
     config: &Config,
     headers: &HeaderMap,
-    question: Question,
+    auth_request: AuthRequest,
     max: usize,
 ) -> Flow {
     if rules::declares_more(max, headers.values("content-length")) {
         return Flow::Reply(too_large(config));
     }
-    // Higress holds 32 KiB unless a plug-in says more; to other gateways this means nothing.
+    // Higress holds 32 KiB by default. Other gateways ignore the property.
     let _ = BUFFER_LIMIT.set(max.to_string());
-    request.state.question = Some(question);
+    request.state.auth_request = Some(auth_request);
     Flow::Hold
 }
 
-/// Asks the service.
-async fn ask(config: &Config, question: Question, body: Vec<u8>) -> Result<HttpResponse, CallError> {
-    let mut call = HttpCall::new(question.method, config.service.clone(), question.path).body(body);
-    for (name, value) in question.headers {
+/// Calls the service.
+async fn call_service(
+    config: &Config,
+    auth_request: AuthRequest,
+    body: Vec<u8>,
+) -> Result<HttpResponse, CallError> {
+    let mut call = HttpCall::new(auth_request.method, config.service.clone(), auth_request.path).body(body);
+    for (name, value) in auth_request.headers {
         call = call.header(name, value);
     }
     call.timeout(config.timeout).send().await
 }
 
-fn remove_services_own(request: &RequestHeaders<State>, headers: &HeaderMap, config: &Config) {
-    for (name, _) in headers.iter().filter(|(name, _)| rules::is_services_own(config, name)) {
+/// Removes headers that only the service may set.
+fn remove_service_headers(request: &RequestHeaders<State>, headers: &HeaderMap, config: &Config) {
+    for (name, _) in headers.iter().filter(|(name, _)| rules::is_service_header(config, name)) {
         request.remove(name);
     }
 }
 
-fn decide(request: &Waiting, config: &Config, answer: Result<HttpResponse, CallError>) -> Flow {
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(error) => return without_verdict(request, config, &error.to_string()),
+fn decide(request: &Waiting, config: &Config, result: Result<HttpResponse, CallError>) -> Flow {
+    let response = match result {
+        Ok(response) => response,
+        Err(error) => return no_decision(request, config, &error.to_string()),
     };
-    match rules::verdict(&config.allowed_statuses, answer.status()) {
+    match rules::verdict(&config.allowed_statuses, response.status()) {
         Verdict::Allowed => {
-            allow(request, config, &answer.headers);
+            allow(request, config, &response.headers);
             Flow::Continue
         }
-        Verdict::Refused(status) => refuse(config, status, answer),
+        Verdict::Refused(status) => refuse(config, status, response),
         Verdict::RefusedAsSuccess => {
             warn!(
-                "ext-auth: the authorization service answers {}, which is not one of `allowed_statuses`: the request is \
+                "ext-auth: the authorization service returned {}, which is not one of `allowed_statuses`: the request is \
                  refused",
-                answer.status()
+                response.status()
             );
             Flow::Reply(refusal(config, config.status_on_error))
         }
-        Verdict::None => without_verdict(request, config, &format!("status {}", answer.status())),
+        Verdict::None => no_decision(request, config, &format!("status {}", response.status())),
     }
 }
 
-/// Sets the chosen headers of the answer on the request, with all their values.
+/// Sets `allowed_upstream_headers` of the response on the request, with all their values.
 fn allow(request: &Waiting, config: &Config, headers: &HeaderMap) {
-    let chosen = || headers.iter().filter(|(name, _)| config.allowed_upstream_headers.matches(name));
-    for (name, value) in chosen() {
-        // The client's copies are gone, so that the first added is the first there.
+    let allowed = headers.iter().filter(|(name, _)| config.allowed_upstream_headers.matches(name));
+    for (name, value) in allowed {
+        // The client's copies have been removed.
         request.add(name, value);
     }
 }
 
 #[inline(never)]
-fn refuse(config: &Config, status: u16, answer: HttpResponse) -> Flow {
+fn refuse(config: &Config, status: u16, response: HttpResponse) -> Flow {
     let status = ::config::StatusCode::try_from(u32::from(status)).unwrap_or(config.status_on_error);
-    let mut reply = refusal(config, status).body(answer.body);
-    for (name, value) in answer.headers.iter().filter(|(name, _)| rules::is_relayed(config, name)) {
+    let mut reply = refusal(config, status).body(response.body);
+    for (name, value) in response.headers.iter().filter(|(name, _)| rules::is_relayed(config, name)) {
         reply = reply.header(String::from_utf8_lossy(name), value);
     }
     Flow::Reply(reply)
@@ -166,11 +171,11 @@ fn refuse(config: &Config, status: u16, answer: HttpResponse) -> Flow {
 fn refusal(config: &Config, status: ::config::StatusCode) -> Reply {
     Reply::new(status)
         .details("ext-auth.unauthorized")
-        .cause("the answer of http_service")
+        .cause("the response of http_service")
         .dry_run(config.dry_run)
 }
 
-/// The answer to a request whose body is larger than the service gets.
+/// Returns the response to a request whose body is too large for the service.
 fn too_large(config: &Config) -> Reply {
     Reply::new(::config::StatusCode::PAYLOAD_TOO_LARGE)
         .details("ext-auth.body_too_large")
@@ -179,18 +184,18 @@ fn too_large(config: &Config) -> Reply {
 }
 
 #[inline(never)]
-fn without_verdict(request: &Waiting, config: &Config, why: &str) -> Flow {
-    match config.without_verdict {
-        WithoutVerdict::Pass { tell } => {
-            warn!("ext-auth: the authorization service gives no verdict: {why}: the request passes");
+fn no_decision(request: &Waiting, config: &Config, reason: &str) -> Flow {
+    match config.no_decision {
+        NoDecision::Pass { add_header } => {
+            warn!("ext-auth: no decision from the authorization service: {reason}: the request passes");
             FAILURE_MODE_ALLOWED.add(1);
-            if tell {
+            if add_header {
                 request.set(FAILURE_ALLOWED, "true");
             }
             Flow::Continue
         }
-        WithoutVerdict::Answer => {
-            warn!("ext-auth: the authorization service gives no verdict: {why}");
+        NoDecision::Reply => {
+            warn!("ext-auth: no decision from the authorization service: {reason}");
             let reply = Reply::new(config.status_on_error)
                 .details("ext-auth.no_verdict")
                 .cause("http_service")

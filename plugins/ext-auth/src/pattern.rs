@@ -1,4 +1,4 @@
-//! Patterns for names of headers and for paths.
+//! Patterns for header names and paths.
 
 use config::reserved::why_not_settable;
 use config::{FieldError, HeaderName};
@@ -8,7 +8,7 @@ use matcher::regexes::Regexes;
 
 use crate::fields::{MatchRuleType, StringMatcher};
 
-/// One pattern.
+/// A pattern.
 pub enum Pattern {
     Exact(Vec<u8>),
     Prefix(Vec<u8>),
@@ -18,7 +18,7 @@ pub enum Pattern {
 }
 
 impl Pattern {
-    /// Whether it meets a text; one for a pattern without case comes in lower case.
+    /// Returns true if the pattern matches. The text must be in lower case for a case-insensitive pattern.
     pub fn matches(&self, text: &[u8]) -> bool {
         match self {
             Pattern::Exact(whole) => text == whole,
@@ -49,12 +49,12 @@ impl Pattern {
     }
 }
 
-/// Patterns for names of headers.
+/// Patterns for header names.
 #[derive(Default)]
 pub struct HeaderNames(Vec<Pattern>);
 
 impl HeaderNames {
-    /// Reads a list of patterns; `field` is its place.
+    /// Compiles a list of patterns. `field` is its path.
     pub fn new(field: &str, matchers: &[StringMatcher]) -> Result<Self, FieldError> {
         let pattern = |(index, matcher): (usize, &StringMatcher)| {
             let error = |message: String| FieldError::in_list(field, index, message);
@@ -80,14 +80,14 @@ impl HeaderNames {
         matchers.iter().enumerate().map(pattern).collect::<Result<_, _>>().map(HeaderNames)
     }
 
-    /// Whether one of them meets the name of a header, which is never a pseudo-header nor one that frames a
-    /// message or belongs to a connection (RFC 9110, section 7.6.1): those are not anybody's to copy.
+    /// Returns true if a pattern matches and the header may be copied: pseudo-headers and headers of the message framing
+    /// or connection (RFC 9110, section 7.6.1) may not.
     pub fn matches(&self, name: &[u8]) -> bool {
         self.0.iter().any(|pattern| pattern.matches(name)) && is_copied(name)
     }
 }
 
-/// Refuses what no name of a header that is copied could meet.
+/// Rejects patterns that match no header that may be copied.
 fn check_name(kind: MatchRuleType, text: &str) -> Result<(), String> {
     if kind == MatchRuleType::Regex {
         return Ok(());
@@ -101,12 +101,12 @@ fn check_name(kind: MatchRuleType, text: &str) -> Result<(), String> {
     }
 }
 
-/// Whether a header of one message can be copied into another.
+/// Returns true if a header may be copied to another message.
 pub fn is_copied(name: &[u8]) -> bool {
     const NEVER: [&[u8]; 2] = [
-        // The gateway's own measure of a call.
+        // Timing of a call, set by the gateway.
         b"x-envoy-upstream-service-time",
-        // The gateway's own decision, which this plug-in takes too.
+        // Set by gateways and by this plug-in.
         b"x-envoy-auth-failure-mode-allowed",
     ];
     why_not_settable(name).is_none() && !NEVER.contains(&name)

@@ -1,4 +1,4 @@
-//! The decisions: pure functions over bytes.
+//! Decisions as pure functions over bytes.
 
 use std::cell::LazyCell;
 
@@ -13,11 +13,11 @@ use crate::statuses::Statuses;
 /// A name and a value.
 pub type Header<'a> = (&'a [u8], &'a [u8]);
 
-/// What is known of a request.
+/// The parts of a request that rules compare.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Request<'a> {
     pub method: &'a [u8],
-    /// With the query, as it came.
+    /// Path and query as sent by the client.
     pub path: &'a [u8],
     pub authority: &'a [u8],
     pub scheme: &'a [u8],
@@ -40,30 +40,30 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Returns true if the service is asked about a request, whose headers are `headers`.
+/// Returns true if a request with these headers must be authorized.
 ///
-/// What servers may read in several ways never excuses a request, and never keeps a listed one from being asked about:
-/// ambiguous paths (see [`matcher::path`]) and hosts, and methods that their case or a header turns into others.
-pub fn is_asked<'a, H: Iterator<Item = Header<'a>>>(
+/// Ambiguous parts never exempt a request and never prevent the authorization of a listed one: ambiguous paths (see
+/// [`matcher::path`]) and hosts, and methods that servers may change because of their case or a header.
+pub fn needs_authorization<'a, H: Iterator<Item = Header<'a>>>(
     config: &Config,
     request: &Request<'_>,
     headers: impl Fn() -> H,
 ) -> bool {
-    let excuses = config.match_type == MatchType::Whitelist;
+    let exempts = config.match_type == MatchType::Whitelist;
     if config.rules.is_empty() {
-        return excuses;
+        return exempts;
     }
     let host = LazyCell::new(|| host::normalise(request.authority));
     let host_is_ambiguous = LazyCell::new(|| host::is_ambiguous(request.authority));
     let path = LazyCell::new(|| RequestPath::new(request.path));
     let is_overridden = LazyCell::new(|| headers().any(|header| overrides_method(request.method, header)));
-    let host_meets = |rule: &Rule| match &rule.host {
+    let host_matches = |rule: &Rule| match &rule.host {
         None => true,
         Some(pattern) if pattern.is_any() => true,
-        Some(_) if *host_is_ambiguous => !excuses,
+        Some(_) if *host_is_ambiguous => !exempts,
         Some(pattern) => pattern.matches(&host),
     };
-    let method_meets = |rule: &Rule| match excuses {
+    let method_matches = |rule: &Rule| match exempts {
         _ if rule.methods.is_empty() => true,
         true => rule.methods.iter().any(|method| method.as_bytes() == request.method) && !*is_overridden,
         false => {
@@ -71,55 +71,55 @@ pub fn is_asked<'a, H: Iterator<Item = Header<'a>>>(
                 || *is_overridden
         }
     };
-    let path_meets = |rule: &Rule| match &rule.path {
+    let path_matches = |rule: &Rule| match &rule.path {
         None => true,
-        Some(pattern) if excuses => path.certainly_meets(|path| pattern.matches(path)),
+        Some(pattern) if exempts => path.certainly_meets(|path| pattern.matches(path)),
         Some(pattern) => path.possibly_meets(|path| pattern.matches(path)),
     };
     let is_listed =
-        config.rules.iter().any(|rule| host_meets(rule) && method_meets(rule) && path_meets(rule));
-    is_listed != excuses
+        config.rules.iter().any(|rule| host_matches(rule) && method_matches(rule) && path_matches(rule));
+    is_listed != exempts
 }
 
-/// Returns true if a server may run what it has for `method`: some ignore case, and nearly all answer a `HEAD` with
-/// what they have for `GET`.
+/// Returns true if a server may handle a `requested` method as `method`: some ignore case, and nearly all handle `HEAD`
+/// like `GET`.
 fn is_served_as(method: &[u8], requested: &[u8]) -> bool {
     requested.eq_ignore_ascii_case(method) || (method == b"GET" && requested.eq_ignore_ascii_case(b"HEAD"))
 }
 
-/// Returns true for a header by which frameworks take another method than the request's own.
+/// Returns true for a header that makes frameworks use a different method.
 fn overrides_method(method: &[u8], (name, value): Header<'_>) -> bool {
     const NAMES: [&[u8]; 3] = [b"x-http-method-override", b"x-http-method", b"x-method-override"];
     NAMES.contains(&name) && value != method
 }
 
-/// What goes to the service.
-pub struct Question {
+/// A request to the service.
+pub struct AuthRequest {
     pub method: Vec<u8>,
     pub path: Vec<u8>,
     pub headers: Vec<(String, Vec<u8>)>,
 }
 
-/// Tells the service, where it gets bodies, of a request whose body it does not get.
+/// Tells a service that receives bodies whether the body of this request is missing.
 const PARTIAL_BODY: &str = "x-envoy-auth-partial-body";
 
-/// Puts a request to the service. With `streams`, it has a body that does not go along.
-pub fn question<'a>(
+/// Builds the request to the service. `is_partial` is true if the request has a body that is not sent.
+pub fn auth_request<'a>(
     config: &Config,
     request: &Request<'_>,
     headers: impl Iterator<Item = Header<'a>>,
-    streams: bool,
-) -> Question {
+    is_partial: bool,
+) -> AuthRequest {
     let sends_bodies = config.max_body.is_some();
-    let goes_along = |name: &[u8]| match name {
+    let is_sent = |name: &[u8]| match name {
         b"authorization" => true,
-        // A body cannot be read without them.
+        // Required to interpret the body.
         b"content-type" | b"content-encoding" if sends_bodies => true,
         _ => config.allowed_headers.matches(name),
     };
     let mut out: Vec<(String, Vec<u8>)> = headers
-        .filter(|(name, _)| goes_along(name))
-        // The gateway takes no other names.
+        .filter(|(name, _)| is_sent(name))
+        // The gateway rejects other names.
         .filter_map(|(name, value)| Some((String::from_utf8(name.to_vec()).ok()?, value.to_vec())))
         .collect();
     let mut set = |name: &str, value: &[u8]| {
@@ -130,11 +130,11 @@ pub fn question<'a>(
         set(name, value.as_ref());
     }
     if sends_bodies {
-        set(PARTIAL_BODY, if streams { b"true" } else { b"false" });
+        set(PARTIAL_BODY, if is_partial { b"true" } else { b"false" });
     }
     let (method, path) = match &config.target {
         Target::Envoy { prefix } => {
-            // Every path begins with a slash, but `*` and that of `CONNECT`.
+            // Every path begins with a slash, except `*` and that of `CONNECT`.
             let slash: &[u8] = if request.path.starts_with(b"/") { b"" } else { b"/" };
             (request.method.to_vec(), [prefix.as_bytes(), slash, request.path].concat())
         }
@@ -144,7 +144,7 @@ pub fn question<'a>(
                 ("x-forwarded-method", request.method),
                 ("x-forwarded-host", request.authority),
                 ("x-forwarded-uri", request.path),
-                // The older names of the same.
+                // The older names.
                 ("x-original-method", request.method),
                 ("x-original-uri", request.path),
             ] {
@@ -153,34 +153,34 @@ pub fn question<'a>(
             (method.clone().into_bytes(), path.clone().into_bytes())
         }
     };
-    Question { method, path, headers: out }
+    AuthRequest { method, path, headers: out }
 }
 
-/// Returns true if a request says that its body has more bytes than `max`.
+/// Returns true if the declared length of a body exceeds `max`.
 pub fn declares_more<'a>(max: usize, mut lengths: impl Iterator<Item = &'a [u8]>) -> bool {
     lengths.any(|length| {
         let digits = !length.is_empty() && length.iter().all(u8::is_ascii_digit);
-        // More digits than a number has room for are more bytes, too.
+        // A number that overflows exceeds the limit as well.
         digits
             && std::str::from_utf8(length)
                 .is_ok_and(|length| length.parse().map_or(true, |size: usize| size > max))
     })
 }
 
-/// What the service says.
+/// The decision of the service.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The request passes.
     Allowed,
-    /// The client gets this status, and the answer's body and headers.
+    /// The client receives this status, and the body and headers of the response.
     Refused(u16),
-    /// A 2xx that does not let the request through. The client must not take it for success.
+    /// A 2xx that does not allow the request. It is not relayed, because it would look like success.
     RefusedAsSuccess,
-    /// Nothing that could be relied on.
+    /// No decision.
     None,
 }
 
-/// Reads the status of an answer.
+/// Returns the decision for the status of a response.
 pub fn verdict(allowed: &Statuses, status: u16) -> Verdict {
     match status {
         status if allowed.allow(status) => Verdict::Allowed,
@@ -190,16 +190,16 @@ pub fn verdict(allowed: &Statuses, status: u16) -> Verdict {
     }
 }
 
-/// Whether the client gets this header of a refusal.
+/// Returns true if this header of a refusal is relayed to the client.
 pub fn is_relayed(config: &Config, name: &[u8]) -> bool {
     config.allowed_client_headers.as_ref().map_or_else(|| is_copied(name), |names| names.matches(name))
 }
 
-/// The header that tells of a request that passed without a verdict.
+/// The header of requests that passed without a decision.
 pub const FAILURE_ALLOWED: &str = "x-envoy-auth-failure-mode-allowed";
 
-/// Whether a header can only come from the service: a client's own copy never reaches the upstream.
-pub fn is_services_own(config: &Config, name: &[u8]) -> bool {
+/// Returns true if only the service may set a header. The client's copies are removed.
+pub fn is_service_header(config: &Config, name: &[u8]) -> bool {
     name == FAILURE_ALLOWED.as_bytes() || config.allowed_upstream_headers.matches(name)
 }
 
@@ -209,7 +209,7 @@ mod tests {
     use crate::fields::EndpointMode;
 
     #[test]
-    fn a_status_allows_refuses_or_decides_nothing() {
+    fn a_status_allows_or_refuses_or_is_no_decision() {
         let (envoy, forward_auth) =
             (Statuses::default_of(EndpointMode::Envoy), Statuses::default_of(EndpointMode::ForwardAuth));
         assert_eq!(verdict(&envoy, 200), Verdict::Allowed);
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_serve_methods_in_any_case_and_head_as_get() {
+    fn methods_are_compared_as_servers_may_handle_them() {
         for (method, requested) in [("GET", "GET"), ("GET", "HEAD"), ("GET", "get"), ("DELETE", "Delete")] {
             assert!(is_served_as(method.as_bytes(), requested.as_bytes()), "{method} {requested}");
         }
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_is_more_than_the_limit_or_not() {
+    fn declared_lengths_are_compared_with_the_limit() {
         let more = |length: &str| declares_more(10, [length.as_bytes()].into_iter());
         assert!(more("11") && more("99999999999999999999999999") && more("0011"));
         for length in ["", "0", "10", "010", "-11", "+11", "11 ", "x"] {

@@ -1,4 +1,4 @@
-//! The statuses of the service that let a request through.
+//! The statuses of the service that allow a request.
 
 use std::ops::RangeInclusive;
 
@@ -6,14 +6,14 @@ use config::{FieldError, Text};
 
 use crate::fields::EndpointMode;
 
-/// All statuses that can let a request through: others are a refusal, or no verdict.
+/// All statuses that can allow a request. Others are a refusal or no decision.
 const SUCCESSFUL: RangeInclusive<u16> = 200..=299;
 
-/// Statuses.
+/// A set of statuses.
 pub struct Statuses(Vec<RangeInclusive<u16>>);
 
 impl Statuses {
-    /// Reads a list of statuses, ranges (`200-204`) and `2xx`; `field` is its path.
+    /// Parses a list of statuses, ranges (`200-204`) and `2xx`. `field` is its path.
     pub fn new(field: &str, list: Vec<Text>) -> Result<Self, FieldError> {
         if list.is_empty() {
             return Err(FieldError::new(
@@ -23,15 +23,15 @@ impl Statuses {
         }
         let read = |(index, text): (usize, Text)| {
             range(&String::from(text)).ok_or_else(|| {
-                let message = "must be a status from 200 to 299, because an answer with any other refuses the \
-                               request or decides nothing: write for example 202, 200-204 or 2xx";
+                let message = "must be a status from 200 to 299, because any other refuses the request or is no \
+                               decision: write for example 202, 200-204 or 2xx";
                 FieldError::in_list(field, index, message)
             })
         };
         list.into_iter().enumerate().map(read).collect::<Result<_, _>>().map(Statuses)
     }
 
-    /// The default of a mode: Envoy's external authorization lets 200 alone through, nginx's and Traefik's every 2xx.
+    /// Returns the default of a mode. Envoy's external authorization allows only 200, nginx's and Traefik's every 2xx.
     pub fn default_of(mode: EndpointMode) -> Self {
         Statuses(vec![match mode {
             EndpointMode::Envoy => 200..=200,
@@ -39,7 +39,7 @@ impl Statuses {
         }])
     }
 
-    /// Returns true if an answer with this status lets the request through.
+    /// Returns true if a response with this status allows the request.
     pub fn allow(&self, status: u16) -> bool {
         self.0.iter().any(|range| range.contains(&status))
     }
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_a_range_and_a_class_can_be_written() {
+    fn statuses_ranges_and_classes_are_parsed() {
         assert_eq!(range("200"), Some(200..=200));
         assert_eq!(range("200-204"), Some(200..=204));
         assert_eq!(range("202 - 202"), Some(202..=202));

@@ -1,7 +1,7 @@
-//! Thousands of requests in a real Envoy, a third of whose clients go away while the service is asked.
+//! Thousands of requests in a real Envoy, a third of whose clients disconnect during the call.
 //!
-//! Part of `cargo xtask test ext-auth`, which builds the module and says in `PORTCULLIS_WASM` where it is.
-//! `PORTCULLIS_REQUESTS` is how many; 10,000 unless it says otherwise.
+//! Part of `cargo xtask test ext-auth`, which builds the module and sets `PORTCULLIS_WASM` to its path.
+//! `PORTCULLIS_REQUESTS` is the number of requests, 10,000 by default.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails may stop")]
 
@@ -18,27 +18,27 @@ const CLUSTER: &str = "outbound|8090||auth.default.svc.cluster.local";
 const CONFIGURATION: &str = r#"{"http_service": {"timeout": 5000, "endpoint": {
     "service_name": "auth.default.svc.cluster.local", "service_port": 8090, "path_prefix": "/auth"}}}"#;
 
-/// Connections at a time.
+/// Concurrent connections.
 const CLIENTS: usize = 16;
 
-/// How long the service thinks about a request whose client goes away.
-const THINKS: Duration = Duration::from_millis(40);
+/// Delay of the service for a request whose client disconnects.
+const DELAY: Duration = Duration::from_millis(40);
 
-/// When that client goes away: the service has been asked, and has not answered.
-const STAYS: Duration = Duration::from_millis(15);
+/// Time until that client disconnects, during the call.
+const DISCONNECT_AFTER: Duration = Duration::from_millis(15);
 
-/// What memory may have grown by: pools of buffers and connections, not what each of 10,000 requests leaves.
-const GROWTH: u64 = 6 * 1024 * 1024;
+/// Maximum growth of memory: pools of buffers and connections, but no state of each request.
+const MAX_GROWTH: u64 = 6 * 1024 * 1024;
 
 #[test]
 #[ignore = "takes the module in a real Envoy: run `cargo xtask test ext-auth`"]
-fn clients_that_go_away_while_the_service_is_asked_leave_nothing() {
+fn clients_that_disconnect_during_the_call_leave_no_state() {
     let module =
         std::env::var_os("PORTCULLIS_WASM").map(PathBuf::from).expect("run `cargo xtask test ext-auth`");
     let requests = std::env::var("PORTCULLIS_REQUESTS").map_or(10_000, |number| number.parse().unwrap());
 
-    let asked = Arc::new(AtomicUsize::new(0));
-    let service = serve(asked.clone());
+    let calls = Arc::new(AtomicUsize::new(0));
+    let service = serve(calls.clone());
     let upstream = serve(Arc::default());
     let wasm = Wasm::new("ext-auth", &module).configured(CONFIGURATION);
     let mut bootstrap = Bootstrap::single(wasm, upstream);
@@ -46,35 +46,35 @@ fn clients_that_go_away_while_the_service_is_asked_leave_nothing() {
     let envoy = Envoy::find(&gateway::target_dir().unwrap()).unwrap();
     let process = Process::start(&envoy, &bootstrap, LogLevel::Warn).unwrap();
 
-    // Whatever grows once does so here.
+    // Warm up, so one-time growth is not measured.
     run(&process, requests / 5);
-    settle(&process);
-    let (before, asked_before) = (process.memory().unwrap(), asked.load(Ordering::Relaxed));
+    wait_until_idle(&process);
+    let (before, calls_before) = (process.memory().unwrap(), calls.load(Ordering::Relaxed));
     let log = process.log_mark().unwrap();
     let start = Instant::now();
-    let gone = run(&process, requests);
+    let disconnected = run(&process, requests);
     let seconds = start.elapsed().as_secs_f64();
-    settle(&process);
+    wait_until_idle(&process);
     let after = process.memory().unwrap();
 
-    let asked = asked.load(Ordering::Relaxed) - asked_before;
+    let calls = calls.load(Ordering::Relaxed) - calls_before;
     let stats = process.stats("wasm|downstream_rq_(total|rx_reset)|upstream_rq_(active|timeout)").unwrap();
-    println!("{requests} requests in {seconds:.1} s, {gone} clients gone, service asked {asked} times");
+    println!("{requests} requests in {seconds:.1} s, {disconnected} clients disconnected, {calls} calls");
     println!("memory before {before:?}\nmemory after  {after:?}");
     stats.iter().for_each(|(name, value)| println!("{name} {value}"));
 
-    assert_eq!(asked, requests, "the service is asked about each");
+    assert_eq!(calls, requests, "one call per request");
     let grown = |of: fn(&Memory) -> u64| of(&after).saturating_sub(of(&before));
-    assert!(grown(|memory| memory.allocated) < GROWTH, "{before:?} {after:?}");
-    assert!(grown(|memory| memory.resident) < GROWTH, "{before:?} {after:?}");
+    assert!(grown(|memory| memory.allocated) < MAX_GROWTH, "{before:?} {after:?}");
+    assert!(grown(|memory| memory.resident) < MAX_GROWTH, "{before:?} {after:?}");
     let warnings = process.log_since(log).unwrap();
-    assert!(warnings.is_empty(), "a trap, or something else to warn of: {warnings:?}");
-    assert_eq!(answered(process.address()), "HTTP/1.1 200 OK", "it serves on");
+    assert!(warnings.is_empty(), "unexpected warnings: {warnings:?}");
+    assert_eq!(status_line(process.address()), "HTTP/1.1 200 OK", "still serving");
 }
 
-/// Sends so many requests; every third client goes away. Gives how many did.
+/// Sends requests; every third client disconnects. Returns the number of those.
 fn run(process: &Process, requests: usize) -> usize {
-    let (next, gone) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let (next, disconnected) = (AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
@@ -87,57 +87,57 @@ fn run(process: &Process, requests: usize) -> usize {
                         let mut stream = TcpStream::connect(process.address()).unwrap();
                         let body = if number % 2 == 0 { "" } else { "content-length: 3\r\n\r\nabc" };
                         write!(stream, "POST /slow HTTP/1.1\r\nhost: a\r\n{body}\r\n\r\n").unwrap();
-                        std::thread::sleep(STAYS);
-                        gone.fetch_add(1, Ordering::Relaxed);
+                        std::thread::sleep(DISCONNECT_AFTER);
+                        disconnected.fetch_add(1, Ordering::Relaxed);
                     } else {
-                        assert_eq!(answered(process.address()), "HTTP/1.1 200 OK");
+                        assert_eq!(status_line(process.address()), "HTTP/1.1 200 OK");
                     }
                 }
             });
         }
     });
-    gone.into_inner()
+    disconnected.into_inner()
 }
 
-/// The status line of the answer to one request on a connection of its own.
-fn answered(address: SocketAddr) -> String {
+/// Sends one request on a new connection and returns the status line.
+fn status_line(address: SocketAddr) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     write!(stream, "GET /fast HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer, no hang");
+    stream.read_to_string(&mut answer).expect("a response before the timeout");
     answer.lines().next().unwrap_or_default().into()
 }
 
-/// Waits until no request is under way.
-fn settle(process: &Process) {
+/// Waits until no request is active.
+fn wait_until_idle(process: &Process) {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let active = process.stats("(downstream_cx_active|upstream_rq_active)").unwrap();
         let active: Vec<_> =
             active.into_iter().filter(|(name, value)| !name.contains("admin") && *value > 0).collect();
         if active.is_empty() {
-            // What Envoy deletes later, in its event loop.
+            // Envoy deletes some objects later, in its event loop.
             return std::thread::sleep(Duration::from_millis(200));
         }
-        assert!(Instant::now() < deadline, "still under way: {active:?}");
+        assert!(Instant::now() < deadline, "still active: {active:?}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
 
-/// A server that answers 200 to everything, and takes its time over `/slow`.
-fn serve(asked: Arc<AtomicUsize>) -> SocketAddr {
+/// Starts a server that responds with 200, after a delay to `/slow`.
+fn serve(calls: Arc<AtomicUsize>) -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let asked = asked.clone();
+            let calls = calls.clone();
             std::thread::spawn(move || {
                 let mut stream = BufReader::new(stream.unwrap());
                 while let Some(path) = request(&mut stream) {
-                    asked.fetch_add(1, Ordering::Relaxed);
+                    calls.fetch_add(1, Ordering::Relaxed);
                     if path.ends_with("/slow") {
-                        std::thread::sleep(THINKS);
+                        std::thread::sleep(DELAY);
                     }
                     if stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").is_err()
                     {
@@ -150,7 +150,7 @@ fn serve(asked: Arc<AtomicUsize>) -> SocketAddr {
     address
 }
 
-/// Reads a request and gives its path; nothing when the connection is over.
+/// Reads a request and returns its path, or `None` at the end of the connection.
 fn request(stream: &mut BufReader<TcpStream>) -> Option<String> {
     let (mut path, mut length) = (None, 0);
     loop {

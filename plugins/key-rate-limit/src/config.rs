@@ -1,4 +1,4 @@
-//! What an operator configures, and the limits made from it.
+//! The configuration and the limits built from it.
 
 use config::{Configuration, FieldError, NonEmptyString, RequestHeaderName, StatusCode};
 use sdk::configuration;
@@ -9,7 +9,7 @@ mod key;
 pub use item::{AddressSource, Item, ItemFields, Keys, Pattern, Source};
 pub use key::{KeyFields, Limit, QuotaFields};
 
-/// The fields as they are written.
+/// The fields of the document.
 #[configuration]
 #[cfg_attr(
     not(target_family = "wasm"),
@@ -18,43 +18,43 @@ pub use key::{KeyFields, Limit, QuotaFields};
     }))
 )]
 pub struct Fields {
-    /// A name for these limits, see [What counts together](#what-counts-together).
-    /// zh: 这些限额的名称，见[哪些一起计数](#哪些一起计数)
+    /// Name of these limits, see [Shared limits](#shared-limits).
+    /// zh: 这些限额的名称，见[共用的限额](#共用的限额)
     #[serde(default)]
     rule_name: String,
-    /// The limits; the first entry that is about a request decides alone.
-    /// zh: 限额；第一个适用于请求的条目单独决定结果
+    /// The limits. Only the first entry that applies to a request is used.
+    /// zh: 限额；只使用第一个适用于请求的条目
     #[serde(default)]
     rule_items: Vec<ItemFields>,
-    /// One limit for all requests together, instead of `rule_items`.
+    /// A single limit for all requests, instead of `rule_items`.
     /// zh: 所有请求共用一个限额，与 `rule_items` 二选一
     #[serde(default)]
     global_threshold: Option<QuotaFields>,
-    /// Short for one entry of `rule_items`.
+    /// Short form of a single entry of `rule_items`.
     /// zh: `rule_items` 只有一个条目时的简写
     #[serde(default)]
     limit_by_header: Option<RequestHeaderName>,
-    /// Short for one entry of `rule_items`.
+    /// Short form of a single entry of `rule_items`.
     /// zh: `rule_items` 只有一个条目时的简写
     #[serde(default)]
     limit_by_param: Option<NonEmptyString>,
-    /// Short for one entry of `rule_items`.
+    /// Short form of a single entry of `rule_items`.
     /// zh: `rule_items` 只有一个条目时的简写
     #[serde(default)]
     limit_keys: Vec<KeyFields>,
-    /// Whether answers have `x-ratelimit-limit` and `x-ratelimit-remaining`.
-    /// zh: 应答是否带 `x-ratelimit-limit` 和 `x-ratelimit-remaining`
+    /// Add `x-ratelimit-limit` and `x-ratelimit-remaining` to responses.
+    /// zh: 响应是否带 `x-ratelimit-limit` 和 `x-ratelimit-remaining`
     #[serde(default)]
     show_limit_quota_header: bool,
-    /// Status of the answer to a request that is too much.
+    /// Status code of the response to a refused request.
     /// zh: 拒绝请求时的状态码
     #[serde(default = "too_many_requests")]
     rejected_code: StatusCode,
-    /// Body of that answer, sent as `text/plain`.
+    /// Body of that response, sent as `text/plain`.
     /// zh: 拒绝请求时的正文，以 `text/plain` 发送
     #[serde(default = "too_many_requests_message")]
     rejected_msg: String,
-    /// Decide, log and count, but let every request pass.
+    /// Log and count decisions, but pass every request.
     /// zh: 判定、记录日志并计数，但放行所有请求
     #[serde(default)]
     dry_run: bool,
@@ -68,30 +68,30 @@ fn too_many_requests_message() -> String {
     "Too many requests".into()
 }
 
-/// The configuration, ready for requests.
+/// The validated configuration.
 pub struct Config {
-    /// Which requests have which limit.
+    /// The limits and the requests they apply to.
     pub scope: Scope,
-    /// Whether answers say how many requests are left.
+    /// Add the quota headers to responses.
     pub show_limit_quota_header: bool,
-    /// The status of the answer to a request that is too much.
+    /// Status code of the response to a refused request.
     pub rejected_code: StatusCode,
-    /// The body of that answer.
+    /// Body of that response.
     pub rejected_msg: String,
-    /// Let every request pass all the same.
+    /// Pass every request.
     pub dry_run: bool,
 }
 
-/// Which requests have which limit.
+/// The limits and the requests they apply to.
 pub enum Scope {
-    /// All of them together.
+    /// One limit for all requests.
     All(Limit),
-    /// Those that the first of these is about.
+    /// The first item that applies to a request is used.
     Items(Vec<Item>),
 }
 
 impl Config {
-    /// Whether any limit needs the request's headers.
+    /// Returns true if any limit needs the request's headers.
     pub fn needs_headers(&self) -> bool {
         let is_connection = |item: &Item| matches!(item.source, Source::Address(AddressSource::Connection));
         match &self.scope {
@@ -100,7 +100,7 @@ impl Config {
         }
     }
 
-    /// Whether any limit needs the client's address.
+    /// Returns true if any limit needs the client's address.
     pub fn needs_address(&self) -> bool {
         match &self.scope {
             Scope::All(_) => false,
@@ -130,7 +130,7 @@ impl Configuration for Config {
                 Scope::Items(items.map(item).collect::<Result<_, _>>()?)
             }
             (true, false, None) => {
-                return Err(FieldError::new("", "limits nothing: add `rule_items` or `global_threshold`"));
+                return Err(FieldError::new("", "has no limits: add `rule_items` or `global_threshold`"));
             }
             _ => {
                 return Err(FieldError::new(

@@ -1,11 +1,11 @@
-//! Limits how often a client may ask, by header, parameter, cookie, consumer or address.
+//! Limits request rates by header, parameter, cookie, consumer or address.
 
 use sdk::prelude::*;
 use sdk::{HeaderMap, Status};
 
 mod config;
-mod places;
 mod rules;
+mod slots;
 mod store;
 mod window;
 
@@ -15,7 +15,7 @@ use crate::window::Verdict;
 
 struct KeyRateLimit;
 
-/// What is left of a request's limit.
+/// The limit of a request and how many requests remain.
 struct Quota {
     limit: u32,
     left: u32,
@@ -30,14 +30,14 @@ impl Plugin for KeyRateLimit {
         let headers = if config.needs_headers() { request.all() } else { HeaderMap::default() };
         match count(config, &headers) {
             Ok(Outcome::Unlimited) => Flow::Continue,
-            Ok(Outcome::Judged(limit, Verdict::Passes { left })) => {
+            Ok(Outcome::Limited(limit, Verdict::Passes { left })) => {
                 *request.state = Some(Quota { limit: limit.requests, left });
                 Flow::Continue
             }
-            Ok(Outcome::Judged(limit, Verdict::Refused { wait })) => {
+            Ok(Outcome::Limited(limit, Verdict::Refused { wait })) => {
                 Flow::Reply(refused(config, limit, Some(wait)))
             }
-            // It would be refused again at any time.
+            // There is no time at which it would pass.
             Ok(Outcome::TooManyKeys(limit)) => Flow::Reply(refused(config, limit, None)),
             Err(Status(status)) => {
                 error!("key-rate-limit: cannot count a request: host status {status}");
@@ -55,35 +55,35 @@ impl Plugin for KeyRateLimit {
     }
 }
 
-/// What comes of a request.
+/// The result of counting a request.
 enum Outcome<'c> {
     /// It has no limit.
     Unlimited,
-    /// Of its limits, the one that decides.
-    Judged(&'c config::Limit, Verdict),
-    /// It has more keys of this limit, or of others beside it, than a request may have.
+    /// The deciding one of its limits.
+    Limited(&'c config::Limit, Verdict),
+    /// It has more than the maximum number of keys, one of which has this limit.
     TooManyKeys(&'c config::Limit),
 }
 
-/// Counts the request under the limits that it has, if any.
+/// Counts the request under its limits, if any.
 fn count<'c>(config: &'c Config, headers: &HeaderMap) -> Result<Outcome<'c>, Status> {
     let address = if config.needs_address() { property::SOURCE_ADDRESS.try_get()? } else { None };
     let address = address.and_then(|address| matcher::ip::parse_ip(&address));
     Ok(match rules::find(config, headers, address) {
         Limits::TooMany(limit) => Outcome::TooManyKeys(limit),
         Limits::Each(found) => match store::count(&found)? {
-            Some((limit, verdict)) => Outcome::Judged(limit, verdict),
+            Some((limit, verdict)) => Outcome::Limited(limit, verdict),
             None => Outcome::Unlimited,
         },
     })
 }
 
-/// The answer to a request that is too much. `wait` is in how many nanoseconds another one passes.
+/// Returns the response to a request over its limit. `wait` is the time in nanoseconds until the next one passes.
 fn refused(config: &Config, limit: &config::Limit, wait: Option<u64>) -> Reply {
     const SECOND: u64 = 1_000_000_000;
     let mut reply = Reply::new(config.rejected_code)
         .details("key-rate-limit.rejected")
-        .cause(limit.place.as_str())
+        .cause(limit.path.as_str())
         .body(config.rejected_msg.as_str())
         .dry_run(config.dry_run);
     if let Some(wait) = wait {

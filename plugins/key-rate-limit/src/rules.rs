@@ -1,4 +1,4 @@
-//! Which limit a request has, and under which key: pure functions over bytes.
+//! Finds the limits and keys of a request, as pure functions over bytes.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -11,35 +11,35 @@ use sdk::HeaderMap;
 
 use crate::config::{AddressSource, Config, Item, Keys, Limit, Pattern, Scope, Source};
 
-/// The header that authentication plug-ins set.
+/// The consumer header set by authentication plug-ins.
 const CONSUMER: &str = "x-mse-consumer";
 
-/// How many keys of one limit a request may have. Each costs host calls, and nobody but an attacker sends that many.
+/// The maximum number of keys with limits per request. Each costs host calls, and only attackers send more.
 const MAX_KEYS: usize = 16;
 
-/// A limit that a request has.
+/// A limit of a request.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Found<'c> {
+pub struct KeyedLimit<'c> {
     /// The limit.
     pub limit: &'c Limit,
-    /// Whose it is, when it is one limit for each of many keys.
+    /// The key, for a limit that applies to many keys separately.
     pub key: Option<Vec<u8>>,
 }
 
-/// The limits that a request has.
+/// The limits of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Limits<'c> {
-    /// It counts under each of these; most requests have one, or none.
-    Each(Vec<Found<'c>>),
-    /// More than [`MAX_KEYS`], of which this is one.
+    /// It counts under each of these. Most requests have one or none.
+    Each(Vec<KeyedLimit<'c>>),
+    /// It has more than [`MAX_KEYS`]; this is one of them.
     TooMany(&'c Limit),
 }
 
-/// A key as a request has it.
+/// A key in a request.
 struct Spelling<'a> {
-    /// As it was sent.
+    /// The bytes as sent.
     sent: Cow<'a, [u8]>,
-    /// What all spellings of the same key have in common.
+    /// The normalised form, equal for all spellings of a key.
     key: Cow<'a, [u8]>,
 }
 
@@ -50,14 +50,14 @@ impl<'a> Spelling<'a> {
     }
 }
 
-/// The limits of the first item that is about the request. `address` is the client's.
+/// Returns the limits of the first item that applies to the request. `address` is the client's.
 pub fn find<'c>(config: &'c Config, headers: &HeaderMap, address: Option<IpAddr>) -> Limits<'c> {
     let items = match &config.scope {
-        Scope::All(limit) => return Limits::Each(vec![Found { limit, key: None }]),
+        Scope::All(limit) => return Limits::Each(vec![KeyedLimit { limit, key: None }]),
         Scope::Items(items) => items,
     };
     for item in items {
-        match in_item(item, headers, address) {
+        match item_limits(item, headers, address) {
             Limits::Each(found) if found.is_empty() => {}
             limits => return limits,
         }
@@ -65,10 +65,10 @@ pub fn find<'c>(config: &'c Config, headers: &HeaderMap, address: Option<IpAddr>
     Limits::Each(Vec::new())
 }
 
-/// The limits of an item that a request has: one for each of its keys, since an upstream may read any of them.
-fn in_item<'c>(item: &'c Item, headers: &HeaderMap, address: Option<IpAddr>) -> Limits<'c> {
-    let mut keys = KeysOfRequest { keys: &item.keys, found: Vec::new() };
-    let many = match &item.source {
+/// Returns the limits of a request in an item: one for each of its keys, since an upstream may read any of them.
+fn item_limits<'c>(item: &'c Item, headers: &HeaderMap, address: Option<IpAddr>) -> Limits<'c> {
+    let mut keys = RequestKeys { keys: &item.keys, found: Vec::new() };
+    let exceeded = match &item.source {
         Source::Header(name) => keys.add_header(headers, name),
         Source::Consumer => keys.add_all(headers.values(CONSUMER).map(Spelling::plain)),
         Source::Param(name) => keys.add_params(headers, name),
@@ -78,19 +78,19 @@ fn in_item<'c>(item: &'c Item, headers: &HeaderMap, address: Option<IpAddr>) -> 
             None
         }
     };
-    many.map_or(Limits::Each(keys.found), Limits::TooMany)
+    exceeded.map_or(Limits::Each(keys.found), Limits::TooMany)
 }
 
-/// The keys of a request, each once.
-struct KeysOfRequest<'c> {
+/// The distinct keys of a request.
+struct RequestKeys<'c> {
     keys: &'c Keys,
-    found: Vec<Found<'c>>,
+    found: Vec<KeyedLimit<'c>>,
 }
 
-impl<'c> KeysOfRequest<'c> {
+impl<'c> RequestKeys<'c> {
     #[inline(never)]
     fn add_header(&mut self, headers: &HeaderMap, name: &str) -> Option<&'c Limit> {
-        self.add_all(headers.values(name).map(|value| spelling(name, value)))
+        self.add_all(headers.values(name).map(|value| header_key(name, value)))
     }
 
     #[inline(never)]
@@ -98,7 +98,7 @@ impl<'c> KeysOfRequest<'c> {
         let path = headers.get(":path").unwrap_or_default();
         let values = |separators| params(path, name.as_bytes(), separators).map(Spelling::plain);
         self.add_all(values(b"&")).or_else(|| {
-            // Some servers take `;` for a separator too.
+            // Some servers treat `;` as a separator as well.
             let other = path.contains(&b';').then(|| values(b"&;"));
             self.add_all(other.into_iter().flatten())
         })
@@ -114,17 +114,17 @@ impl<'c> KeysOfRequest<'c> {
     fn add_address(&mut self, headers: &HeaderMap, source: &AddressSource, connection: Option<IpAddr>) {
         let address = match source {
             AddressSource::Connection => connection,
-            // Who sends no address, or none that is one, does not get around the limit.
+            // A missing or invalid address must not bypass the limit.
             AddressSource::Header(name, hops) => forwarded(headers, name, *hops).or(connection),
         };
         if let (Some(address), Keys::Ranges(ranges, limits)) = (address, self.keys)
             && let Some(limit) = ranges.find(address).and_then(|index| limits.get(index))
         {
-            self.found.push(Found { limit, key: Some(address.to_string().into_bytes()) });
+            self.found.push(KeyedLimit { limit, key: Some(address.to_string().into_bytes()) });
         }
     }
 
-    /// Adds keys that have a limit. The limit of one that is too much.
+    /// Adds the keys that have a limit. Returns the limit of the first key beyond [`MAX_KEYS`].
     fn add_all<'a>(&mut self, keys: impl Iterator<Item = Spelling<'a>>) -> Option<&'c Limit> {
         for spelling in keys {
             let Some(found) = limit_of(self.keys, spelling) else { continue };
@@ -140,28 +140,28 @@ impl<'c> KeysOfRequest<'c> {
     }
 }
 
-/// The limit of a key.
-fn limit_of<'c>(keys: &'c Keys, spelling: Spelling<'_>) -> Option<Found<'c>> {
+/// Returns the limit of a key.
+fn limit_of<'c>(keys: &'c Keys, spelling: Spelling<'_>) -> Option<KeyedLimit<'c>> {
     let Spelling { sent, key } = spelling;
     match keys {
         Keys::Exact(set, limits) => {
             let limit = set.find(&sent).or_else(|| set.find(&key)).and_then(|index| limits.get(index))?;
-            Some(Found { limit, key: None })
+            Some(KeyedLimit { limit, key: None })
         }
         Keys::Patterns(patterns) => {
-            let fits = |(pattern, _): &&(Pattern, Limit)| match pattern {
+            let matches = |(pattern, _): &&(Pattern, Limit)| match pattern {
                 Pattern::Any => true,
                 Pattern::Regexp(regexp) => regexp.is_match(&sent) || regexp.is_match(&key),
             };
-            let (_, limit) = patterns.iter().find(fits)?;
-            Some(Found { limit, key: Some(key.into_owned()) })
+            let (_, limit) = patterns.iter().find(matches)?;
+            Some(KeyedLimit { limit, key: Some(key.into_owned()) })
         }
         Keys::Ranges(..) => None,
     }
 }
 
-/// A header's value. Spellings of a host or a path are one key, or clients would have a limit for each of them.
-fn spelling<'a>(name: &str, value: &'a [u8]) -> Spelling<'a> {
+/// Normalises a header value. All spellings of a host or path are one key; otherwise each would have its own limit.
+fn header_key<'a>(name: &str, value: &'a [u8]) -> Spelling<'a> {
     let key = match name {
         RequestHeaderName::AUTHORITY => normalise(value),
         RequestHeaderName::PATH => path_key(value),
@@ -170,19 +170,19 @@ fn spelling<'a>(name: &str, value: &'a [u8]) -> Spelling<'a> {
     Spelling { sent: value.into(), key }
 }
 
-/// The address in a header such as `x-forwarded-for`: the first, or the `hops`th from the right.
+/// Returns an address from a header such as `x-forwarded-for`: the first, or the `hops`-th from the right.
 fn forwarded(headers: &HeaderMap, name: &str, hops: Option<NonZeroU16>) -> Option<IpAddr> {
     let mut addresses: Vec<&[u8]> =
         headers.values(name).flat_map(|value| value.split(|byte| *byte == b',')).collect();
     if let Some(hops) = hops {
-        // Fewer than the proxies add: the request did not come through them all.
+        // Fewer addresses than proxies: the request did not pass all of them.
         let from = addresses.len().checked_sub(usize::from(hops.get()))?;
         addresses.drain(..from);
     }
     parse_ip(addresses.first()?)
 }
 
-/// The values of a parameter in the query of a path, decoded as forms are. `separators` end a parameter.
+/// Returns the values of a parameter in the query of a path, form-decoded. `separators` end a parameter.
 fn params<'a>(
     path: &'a [u8],
     name: &'a [u8],
@@ -191,38 +191,38 @@ fn params<'a>(
     let query = path.iter().position(|byte| *byte == b'?').and_then(|mark| path.get(mark + 1..));
     let pairs = query.unwrap_or_default().split(|byte| separators.contains(byte));
     pairs.filter_map(move |pair| {
-        let (key, value) = halves(pair);
-        (*decoded(key, b' ') == *name).then(|| decoded(value, b' '))
+        let (key, value) = split_pair(pair);
+        (*percent_decoded(key, b' ') == *name).then(|| percent_decoded(value, b' '))
     })
 }
 
-/// The values of a cookie in a `cookie` header (RFC 6265, section 4.2.1).
+/// Returns the values of a cookie in a `cookie` header (RFC 6265, section 4.2.1).
 fn cookies<'a>(header: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     header.split(|byte| *byte == b';').filter_map(move |pair| {
-        let (key, value) = halves(pair);
+        let (key, value) = split_pair(pair);
         (key.trim_ascii() == name).then(|| value.trim_ascii())
     })
 }
 
-/// What is before and after the first `=`; all before it when there is none.
-fn halves(pair: &[u8]) -> (&[u8], &[u8]) {
-    let mut halves = pair.splitn(2, |byte| *byte == b'=');
-    (halves.next().unwrap_or_default(), halves.next().unwrap_or_default())
+/// Splits a pair at the first `=`. Without one, the value is empty.
+fn split_pair(pair: &[u8]) -> (&[u8], &[u8]) {
+    let mut parts = pair.splitn(2, |byte| *byte == b'=');
+    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
 }
 
-/// What all spellings of a path have in common: servers decode it, and its query is no part of it.
+/// Normalises a path: decodes it and removes the query.
 pub fn path_key(path: &[u8]) -> Cow<'_, [u8]> {
-    decoded(path.split(|byte| *byte == b'?').next().unwrap_or_default(), b'+')
+    percent_decoded(path.split(|byte| *byte == b'?').next().unwrap_or_default(), b'+')
 }
 
-/// What all spellings of a cookie's value have in common: servers take quotation marks off, and decode it.
+/// Normalises a cookie value: removes quotation marks and decodes it, as servers do.
 pub fn cookie_key(value: &[u8]) -> Cow<'_, [u8]> {
     let inside = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
-    decoded(inside.unwrap_or(value), b'+')
+    percent_decoded(inside.unwrap_or(value), b'+')
 }
 
-/// `%41` as its byte, and `+` as `plus`; a `%` without two hexadecimal digits stays (URL Standard, section 5.1).
-fn decoded(text: &[u8], plus: u8) -> Cow<'_, [u8]> {
+/// Decodes `%41` to its byte and `+` to `plus`. A `%` without two hexadecimal digits is kept (URL Standard, section 5.1).
+fn percent_decoded(text: &[u8], plus: u8) -> Cow<'_, [u8]> {
     if !text.iter().any(|byte| matches!(byte, b'+' | b'%')) {
         return Cow::Borrowed(text);
     }
@@ -263,11 +263,11 @@ mod tests {
         assert_eq!(all(params(path, b"kk")), ["4?k=5"]);
         assert_eq!(all(params(path, b"none")), [""; 0]);
         assert_eq!(all(params(b"/k=1", b"k")), [""; 0]);
-        assert_eq!(&*decoded(b"%zz%4%%41%", b' '), b"%zz%4%A%");
+        assert_eq!(&*percent_decoded(b"%zz%4%%41%", b' '), b"%zz%4%A%");
     }
 
     #[test]
-    fn a_semicolon_may_end_a_parameter() {
+    fn a_semicolon_may_separate_parameters() {
         let path = b"/a?x=1;k=2&k=3;y=4";
         assert_eq!(all(params(path, b"k", b"&")), ["3;y=4"]);
         assert_eq!(all(params(path, b"k", b"&;")), ["2", "3"]);
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn cookies_have_blanks_around_and_case() {
+    fn cookie_names_are_case_sensitive_and_trimmed() {
         let header = b"a=1; key=v=2 ;key ; Key=3;\tkey=4";
         let values: Vec<_> = cookies(header, b"key").collect();
         assert_eq!(values, [b"v=2".as_slice(), b"", b"4"]);

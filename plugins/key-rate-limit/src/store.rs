@@ -1,9 +1,9 @@
-//! Where requests are counted: in the gateway's shared data, by all workers together.
+//! Counts requests in the gateway's shared data, across all workers.
 //!
-//! A limit with one key has a value of its own, as many as an operator has written. A limit for each of many keys,
-//! which come from requests, has a table of [`ROWS`] values of its own (`places`), so that clients cannot make it grow and
-//! no limit takes room from another. Names in the shared data, and the row of a key, come from hashes that start from
-//! a random number, so that nobody can choose keys that meet another's.
+//! A limit with one key has its own value, so their number is set by the configuration. A limit for many keys, which
+//! come from requests, has its own table of [`ROWS`] values (see `slots`), so clients cannot make it grow and limits do
+//! not compete for space. Names in the shared data and the rows of keys are hashes with a random seed, so clients cannot
+//! choose keys that collide.
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
@@ -11,48 +11,48 @@ use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use sdk::{Status, shared, time};
 
 use crate::config::Limit;
-use crate::places::Row;
-use crate::rules::Found;
+use crate::rules::KeyedLimit;
+use crate::slots::Row;
 use crate::window::Verdict;
 
-/// Rows of a table: with their places, some 131,000 keys at a time.
+/// Rows of a table. With 8 slots each, a table holds 131,072 keys.
 const ROWS: u64 = 16_384;
 
-/// How often a worker tries to count when others come between. One of those that meet always succeeds, so this is
-/// far more than any number of workers needs.
+/// Attempts to update a count that other workers update as well. One of the competing workers always succeeds, so this
+/// is far more than needed.
 const ATTEMPTS: u32 = 1_000;
 
-/// Counts a request under each of the limits that it has, unless it is more than one of them: that one, or the one
-/// that has the least left. Nothing comes back for a request without a limit.
+/// Counts a request under each of its limits unless one of them is reached. Returns the limit that is reached, or the
+/// one with the fewest remaining requests, or `None` for a request without limits.
 ///
 /// # Errors
 ///
-/// The host's status; the request may be counted under some of its limits then.
-pub fn count<'c>(found: &[Found<'c>]) -> Result<Option<(&'c Limit, Verdict)>, Status> {
+/// Returns the host's status. The request may have been counted under some of its limits.
+pub fn count<'c>(found: &[KeyedLimit<'c>]) -> Result<Option<(&'c Limit, Verdict)>, Status> {
     if found.len() > 1 {
-        // A request that one limit refuses does not count under the others.
+        // A request refused by one limit does not count under the others.
         for found in found {
-            if let refused @ Verdict::Refused { .. } = judge(found, false)? {
+            if let refused @ Verdict::Refused { .. } = check(found, false)? {
                 return Ok(Some((found.limit, refused)));
             }
         }
     }
     let mut least: Option<(&Limit, u32)> = None;
     for found in found {
-        match judge(found, true)? {
+        match check(found, true)? {
             Verdict::Passes { left } if least.is_none_or(|(_, least)| left < least) => {
                 least = Some((found.limit, left));
             }
             Verdict::Passes { .. } => {}
-            // Another request came between.
+            // Another request was counted in between.
             refused @ Verdict::Refused { .. } => return Ok(Some((found.limit, refused))),
         }
     }
     Ok(least.map(|(limit, left)| (limit, Verdict::Passes { left })))
 }
 
-/// Whether a request passes a limit; it counts then if `counts` says so.
-fn judge(found: &Found<'_>, counts: bool) -> Result<Verdict, Status> {
+/// Checks a request against a limit, and counts it if it passes and `counts` is true.
+fn check(found: &KeyedLimit<'_>, counts: bool) -> Result<Verdict, Status> {
     let seed = seed()?;
     let limit = found.limit;
     let name = limit.name.get_or_init(|| name(seed, found));
@@ -69,7 +69,7 @@ fn judge(found: &Found<'_>, counts: bool) -> Result<Verdict, Status> {
         }
     };
     shared::update(key, ATTEMPTS, |old| {
-        // The time is asked after the count was read, so that counts and times have the same order.
+        // Read the time after the count, so counts and times have the same order.
         let now = match time::nanoseconds() {
             Ok(now) => now,
             Err(status) => return (None, Err(status)),
@@ -77,7 +77,7 @@ fn judge(found: &Found<'_>, counts: bool) -> Result<Verdict, Status> {
         let mut row = Row::read(limit.period, old.unwrap_or_default());
         let set_back = row.advance(now);
         let verdict = row.take(id, limit.requests, now);
-        // A refusal changes nothing, unless times are to be counted anew: else the wait would never end.
+        // A refusal is not stored, unless the clock was set back: otherwise the wait would never end.
         let changed = match verdict {
             Verdict::Passes { .. } => counts,
             Verdict::Refused { .. } => set_back,
@@ -86,15 +86,15 @@ fn judge(found: &Found<'_>, counts: bool) -> Result<Verdict, Status> {
     })?
 }
 
-/// The name of a limit's value or table, made once.
+/// Returns the name of a limit's value or table, computed once.
 #[cold]
 #[inline(never)]
-fn name(seed: Seed, found: &Found<'_>) -> String {
+fn name(seed: Seed, found: &KeyedLimit<'_>) -> String {
     let kind = if found.key.is_some() { "table" } else { "count" };
     format!("key-rate-limit.{kind}.{:016x}", hash(seed, &found.limit.identity))
 }
 
-/// The name of a row of a table: the row in hexadecimal digits, which take no more memory than the name.
+/// Returns the name of a row of a table, with the row as four hexadecimal digits.
 fn row_name(table: &str, row: u64) -> String {
     let mut name = String::with_capacity(table.len() + 5);
     name.push_str(table);
@@ -111,10 +111,10 @@ fn hash(seed: Seed, what: impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// Where hashes start from.
+/// The seed of hashes.
 type Seed = [u8; 16];
 
-/// The random number that all workers share. This VM asks for it once: as long as it lives, so does what it shares.
+/// Returns the random seed shared by all workers. It is read once per VM, because shared data outlives the VM.
 fn seed() -> Result<Seed, Status> {
     thread_local! {
         static SEED: Cell<Option<Seed>> = const { Cell::new(None) };
@@ -122,15 +122,15 @@ fn seed() -> Result<Seed, Status> {
     if let Some(seed) = SEED.get() {
         return Ok(seed);
     }
-    let seed = agree()?;
+    let seed = shared_seed()?;
     SEED.set(Some(seed));
     Ok(seed)
 }
 
-/// The number that all workers use, whoever was first.
+/// Reads the shared seed, or stores a new one if there is none.
 #[cold]
 #[inline(never)]
-fn agree() -> Result<Seed, Status> {
+fn shared_seed() -> Result<Seed, Status> {
     shared::update("key-rate-limit.seed", ATTEMPTS, |old| {
         match old.and_then(|bytes| Seed::try_from(bytes).ok()) {
             Some(seed) => (None, seed),

@@ -1,17 +1,16 @@
-//! The algorithm: a sliding window in whole numbers.
+//! The algorithm: a sliding window in integer arithmetic.
 //!
-//! A window is cut into [`PARTS`], and requests are counted by the part that they came in. What counts against the
-//! limit is the current part and the [`PARTS`] before it, a little more than a window. So in **no** window, wherever
-//! it begins, do more requests pass than the limit, and one that was refused passes at the latest a window and
-//! one part after the requests that stand in its way.
+//! A window is divided into [`PARTS`], and requests are counted per part. The current part and the [`PARTS`] before it
+//! count against the limit, slightly more than a window. So **no** window, wherever it begins, contains more requests
+//! than the limit, and a refused request passes at the latest one window and one part after the requests that block it.
 //!
-//! Why not a token bucket (GCRA), which needs one number: it lets a full bucket pass at once and refills it meanwhile,
-//! nearly twice the limit within one window. Why not counters for fixed windows: twice the limit at their edge.
+//! Alternatives: a token bucket (GCRA) needs a single number, but passes a full bucket at once and refills it meanwhile,
+//! nearly twice the limit within one window. Counters for fixed windows pass twice the limit around their edge.
 
-/// Parts of a window: a multiple of none of them is lost, since 10⁹ is divisible by 2⁵.
+/// Parts of a window. A part of a second is a whole number of nanoseconds, since 10⁹ is divisible by 2⁵.
 const PARTS: usize = 32;
 
-/// What a limit is counted over.
+/// The length of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Period {
     /// `query_per_second`.
@@ -25,11 +24,11 @@ pub enum Period {
 }
 
 impl Period {
-    /// All of them.
+    /// All periods.
     #[cfg(test)]
     pub const ALL: [Period; 4] = [Period::Second, Period::Minute, Period::Hour, Period::Day];
 
-    /// A part of the window, in nanoseconds.
+    /// Returns the length of a part of the window in nanoseconds.
     const fn part(self) -> u64 {
         const SECOND: u64 = 1_000_000_000;
         let window = match self {
@@ -42,44 +41,44 @@ impl Period {
     }
 }
 
-/// What comes of a request.
+/// The decision on a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// It passes.
     Passes {
-        /// How many more would pass now.
+        /// Remaining requests.
         left: u32,
     },
-    /// It is one too many.
+    /// The limit is reached.
     Refused {
-        /// In how many nanoseconds one passes again, if none comes before.
+        /// Nanoseconds until the next request passes.
         wait: u64,
     },
 }
 
-/// The requests of one window.
+/// The counts of a window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
     period: Period,
-    /// The number of the current part, counted from 1970.
+    /// Index of the current part since 1970.
     part: u64,
-    /// The requests of the current part and those before it.
+    /// Counts of the current part and those before it.
     counts: [u32; PARTS + 1],
 }
 
 impl Window {
-    /// A window without requests.
+    /// Creates an empty window.
     pub fn new(period: Period) -> Self {
         Window { period, part: 0, counts: [0; PARTS + 1] }
     }
 
-    /// The number of its current part.
+    /// Returns the index of the current part.
     pub fn part(&self) -> u64 {
         self.part
     }
 
-    /// Lets the time come that is `now`, in nanoseconds since 1970; whether it is before the last request, because
-    /// somebody has set the clock back. Then it is as if no time had passed.
+    /// Advances the window to `now`, in nanoseconds since 1970. Returns true if the clock has been set back; the counts
+    /// are then kept as if no time had passed.
     pub fn advance(&mut self, now: u64) -> bool {
         let part = now / self.period.part();
         if part == self.part {
@@ -97,17 +96,17 @@ impl Window {
         set_back
     }
 
-    /// The requests that count.
+    /// Returns the number of requests that count.
     fn total(&self) -> u64 {
         self.counts.iter().copied().map(u64::from).sum()
     }
 
-    /// Whether no request counts any more.
+    /// Returns true if no request counts any more.
     pub fn is_empty(&self) -> bool {
         self.total() == 0
     }
 
-    /// Counts a request, unless it is more than `limit`.
+    /// Counts a request unless `limit` is reached.
     pub fn take(&mut self, limit: u32, now: u64) -> Verdict {
         self.advance(now);
         let left = u64::from(limit).saturating_sub(self.total());
@@ -120,13 +119,13 @@ impl Window {
         }
     }
 
-    /// When so many have left that one passes again.
+    /// Returns the time until enough requests have expired for one to pass.
     fn wait(&self, limit: u32, now: u64) -> u64 {
         let mut total = self.total();
         for (age, count) in self.counts.iter().enumerate().rev() {
             total -= u64::from(*count);
             if total < u64::from(limit) {
-                // The part after the last one in which it counts.
+                // The first part in which it does not count.
                 let leaves = (self.part + PARTS as u64 + 1).saturating_sub(age as u64);
                 return leaves.saturating_mul(self.period.part()).saturating_sub(now);
             }
@@ -134,7 +133,7 @@ impl Window {
         0
     }
 
-    /// Appends its counts that are not 0, each after its age. Its period and its part are written by whoever keeps it.
+    /// Appends the non-zero counts, each after its age. The caller stores the period and the part.
     pub fn write(&self, bytes: &mut Vec<u8>) {
         let counts = || (0..).zip(&self.counts).filter(|(_, count)| **count > 0);
         bytes.push(counts().count() as u8);
@@ -144,7 +143,7 @@ impl Window {
         }
     }
 
-    /// Reads what [`write`](Self::write) has appended, from the front of `bytes`.
+    /// Reads the output of [`write`](Self::write) from the front of `bytes`.
     pub fn read(period: Period, part: u64, bytes: &mut &[u8]) -> Option<Self> {
         let mut window = Window { part, ..Window::new(period) };
         for _ in 0..byte(bytes)? {
@@ -155,7 +154,7 @@ impl Window {
     }
 }
 
-/// Seven bits a byte, the lowest first; most counts are small.
+/// Appends a variable-length integer (LEB128); most counts are small.
 fn write_number(mut number: u32, bytes: &mut Vec<u8>) {
     while number >= 0x80 {
         bytes.push(number as u8 | 0x80);
@@ -180,7 +179,7 @@ fn byte(bytes: &mut &[u8]) -> Option<u8> {
     take::<1>(bytes).map(|[byte]| *byte)
 }
 
-/// Takes so many bytes off the front.
+/// Takes `SIZE` bytes off the front.
 pub fn take<'a, const SIZE: usize>(bytes: &mut &'a [u8]) -> Option<&'a [u8; SIZE]> {
     let (first, rest) = bytes.split_first_chunk()?;
     *bytes = rest;
@@ -201,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_passes_at_once_and_again_a_window_later() {
+    fn the_limit_passes_in_a_burst_and_again_after_a_window() {
         let mut window = Window::new(Period::Second);
         let now = 7 * SECOND;
         for left in [2, 1, 0] {
@@ -213,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_keeps_the_count_and_waits_for_one_window() {
+    fn setting_the_clock_back_keeps_the_count_for_one_window() {
         let mut window = Window::new(Period::Second);
         assert!(passes(&mut window, 1, 1_000 * SECOND));
         assert!(!passes(&mut window, 1, 500 * SECOND));
@@ -227,10 +226,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_window_has_more_and_what_is_refused_had_to_be(
+        fn no_window_exceeds_the_limit_and_refusals_are_necessary(
             period in periods(),
             limit in 1_u32..8,
-            // In 1/256 of a window.
+            // In units of 1/256 of a window.
             pauses in prop::collection::vec(prop_oneof![0_u64..4, 0_u64..64, 0_u64..600], 1..200),
             start: u32,
         ) {
@@ -265,14 +264,14 @@ mod tests {
         }
 
         #[test]
-        fn numbers_of_any_size_come_back(number: u32) {
+        fn numbers_round_trip(number: u32) {
             let mut bytes = Vec::new();
             write_number(number, &mut bytes);
             prop_assert_eq!(read_number(&mut bytes.as_slice()), Some(number));
         }
 
         #[test]
-        fn any_bytes_are_read_without_harm(bytes: Vec<u8>, part: u64, now: u64, limit in 1_u32..) {
+        fn arbitrary_bytes_are_read(bytes: Vec<u8>, part: u64, now: u64, limit in 1_u32..) {
             if let Some(mut window) = Window::read(Period::Day, part, &mut bytes.as_slice()) {
                 window.take(limit, now);
             }

@@ -1,4 +1,4 @@
-//! Limits are apart: what is sent under one takes nothing from another, and the memory for all of it is bounded.
+//! Limits are isolated: requests under one do not affect another, and memory use is bounded.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may stop")]
 
@@ -30,7 +30,7 @@ impl Gateway {
         Gateway { host, entry, stream: 1 }
     }
 
-    /// Whether a request with these headers passes.
+    /// Returns true if a request with these headers passes.
     fn passes(&mut self, headers: &[(&'static str, String)]) -> bool {
         self.host.borrow_mut().headers = headers.to_vec();
         self.stream += 1;
@@ -44,7 +44,7 @@ impl Gateway {
         replies.is_empty()
     }
 
-    /// Names and bytes of what is shared.
+    /// Returns the number of entries and bytes of the shared data.
     fn shared(&self) -> (usize, usize) {
         let data = &self.host.borrow().data;
         (data.len(), data.iter().map(|(name, (value, _))| name.len() + value.len()).sum())
@@ -64,7 +64,7 @@ const LIMITS: &str = r#"{
 }"#;
 
 #[test]
-fn a_flood_of_keys_starves_no_other_limit_and_takes_bounded_memory() {
+fn a_flood_of_keys_affects_no_other_limit_and_uses_bounded_memory() {
     let mut gateway = Gateway::new(LIMITS);
     let flood = |gateway: &mut Gateway, from: u32| {
         for key in from..from + 60_000 {
@@ -75,10 +75,10 @@ fn a_flood_of_keys_starves_no_other_limit_and_takes_bounded_memory() {
     let before = gateway.shared();
     flood(&mut gateway, 60_000);
     let (names, bytes) = gateway.shared();
-    // The seed beside.
+    // One more for the seed.
     assert!(names <= 16_384 + 1, "{names}");
     assert!(names - before.0 < 1_000 && bytes < 4_000_000, "{before:?} {names} {bytes}");
-    // A third of the rows has no place left. The keys of others have all that is theirs.
+    // A third of the rows is full. Keys of other limits still have their full limit.
     for (name, limit) in [("x-named", 3), ("x-user", 3), ("x-other", 3)] {
         for key in 0..if name == "x-named" { 1 } else { 100 } {
             let key = if name == "x-named" { "gold".into() } else { format!("a{key}") };
@@ -91,7 +91,7 @@ fn a_flood_of_keys_starves_no_other_limit_and_takes_bounded_memory() {
 }
 
 #[test]
-fn keys_beyond_the_places_of_their_own_limit_are_counted_together() {
+fn keys_beyond_the_slots_of_their_limit_share_a_count() {
     let mut gateway = Gateway::new(
         r#"{ "rule_items": [{ "limit_by_per_header": "x-user", "limit_keys": [{ "key": "*", "query_per_day": 2 }] }] }"#,
     );
@@ -99,16 +99,16 @@ fn keys_beyond_the_places_of_their_own_limit_are_counted_together() {
     for key in 0..120_000 {
         passed += u32::from(gateway.passes(&[("x-user", key.to_string())]));
     }
-    // Eight places in each row, and two requests of all others in it together.
+    // Eight slots in each row, and two requests of all other keys in it.
     assert!((100_000..120_000).contains(&passed), "{passed}");
     let (names, bytes) = gateway.shared();
     assert!(names <= 16_384 + 1 && bytes < 4_000_000, "{names} {bytes}");
-    // Who came early keeps its own count.
+    // Early keys keep their own count.
     assert!(gateway.passes(&[("x-user", "0".into())]));
     assert!(!gateway.passes(&[("x-user", "0".into())]));
 }
 
-/// One request: which header, and which of its values.
+/// Requests: the index of the header, and its value.
 fn requests() -> impl Strategy<Value = Vec<(usize, String)>> {
     let request = prop_oneof![
         4 => (Just(0), "[a-z0-9]{1,8}"),
@@ -123,7 +123,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn every_limit_is_exact_whatever_is_sent_under_another(requests in requests()) {
+    fn every_limit_is_exact_regardless_of_requests_under_others(requests in requests()) {
         let mut gateway = Gateway::new(LIMITS);
         let mut counts: BTreeMap<(usize, String), u32> = BTreeMap::new();
         for (header, key) in requests {
@@ -140,7 +140,7 @@ proptest! {
     }
 
     #[test]
-    fn a_request_with_several_keys_counts_under_each_of_them_or_under_none(
+    fn a_request_with_several_keys_counts_under_all_of_them_or_none(
         requests in prop::collection::vec(prop::collection::vec(0_u32..20, 0..20), 1..40),
     ) {
         let mut gateway = Gateway::new(

@@ -1,4 +1,4 @@
-//! A host that cannot count: the request is answered 503, as `failStrategy` says, and nothing loops for ever.
+//! If the host cannot count, the request is answered with 503, as `failStrategy` specifies, and no loop is endless.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may stop")]
 
@@ -15,7 +15,7 @@ const CONTINUE: u32 = 0;
 const PAUSE: u32 = 1;
 const CONFIGURATION: &[u8] = br#"{"global_threshold": {"query_per_day": 1}}"#;
 
-/// Sends one request through; what the callback returns, and the host afterwards.
+/// Sends one request. Returns the result of the callback and the host.
 fn request(host: TestHost) -> (u32, TestHost) {
     let host = Rc::new(RefCell::new(TestHost { configuration: CONFIGURATION.into(), ..host }));
     sdk::native::install(host.clone());
@@ -27,7 +27,7 @@ fn request(host: TestHost) -> (u32, TestHost) {
     (action, host.take())
 }
 
-/// A host of which one call fails; how often the request tried to count.
+/// Sends a request to a host on which a call fails. Returns the number of attempts to count.
 fn refused(host: TestHost) -> u32 {
     let (action, host) = request(host);
     assert_eq!(action, PAUSE);
@@ -36,7 +36,7 @@ fn refused(host: TestHost) -> u32 {
 }
 
 #[test]
-fn a_request_that_cannot_be_counted_is_answered_503() {
+fn a_request_that_cannot_be_counted_is_answered_with_503() {
     let status = Some(Status::INTERNAL_FAILURE);
     assert_eq!(refused(TestHost { get: status, ..TestHost::default() }), 0);
     assert_eq!(refused(TestHost { time: status, ..TestHost::default() }), 0);
@@ -44,14 +44,14 @@ fn a_request_that_cannot_be_counted_is_answered_503() {
 }
 
 #[test]
-fn who_never_gets_a_turn_gives_up() {
+fn endless_contention_fails() {
     let set = Some(Status::CAS_MISMATCH);
     let tries = refused(TestHost { set, ..TestHost::default() });
     assert!((64..=10_000).contains(&tries), "{tries}");
 }
 
 #[test]
-fn what_is_no_count_is_begun_anew() {
+fn an_invalid_count_is_reset() {
     let value = Some(b"not a count".to_vec());
     let (action, host) = request(TestHost { value, ..TestHost::default() });
     assert_eq!((action, host.sets), (CONTINUE, 1));

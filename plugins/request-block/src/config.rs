@@ -1,4 +1,4 @@
-//! What an operator configures, and the patterns compiled from it.
+//! The configuration and its compiled patterns.
 
 use config::{Configuration, FieldError, NonEmptyString, StatusCode};
 use matcher::case::Case;
@@ -7,63 +7,63 @@ use matcher::literal::Literals;
 use matcher::regexes::{Regexes, begins_otherwise};
 use sdk::configuration;
 
-/// The fields as they are written.
+/// The fields of the document.
 #[configuration]
 pub struct Fields {
-    /// Keywords: blocks a request whose URL contains one.
-    /// zh: 关键词：URL 包含其中之一的请求被屏蔽
+    /// Keywords. Blocks requests whose URL contains one of them.
+    /// zh: 关键词：屏蔽 URL 包含其中之一的请求
     #[serde(default)]
     block_urls: Vec<NonEmptyString>,
-    /// Blocks a request whose URL is equal to one.
-    /// zh: URL 与其中之一完全相等的请求被屏蔽
+    /// Blocks requests whose URL equals one of them.
+    /// zh: 屏蔽 URL 与其中之一完全相同的请求
     #[serde(default)]
     block_exact_urls: Vec<NonEmptyString>,
-    /// Regular expressions ([RE2 syntax](https://github.com/google/re2/wiki/Syntax)): blocks a request in whose
-    /// URL one is found.
-    /// zh: 正则表达式（[RE2 语法](https://github.com/google/re2/wiki/Syntax)）：能在 URL 中找到其中之一的请求被屏蔽
+    /// Regular expressions ([RE2 syntax](https://github.com/google/re2/wiki/Syntax)). Blocks requests whose URL
+    /// matches one of them.
+    /// zh: 正则表达式（[RE2 语法](https://github.com/google/re2/wiki/Syntax)）：屏蔽 URL 匹配其中之一的请求
     #[serde(default)]
     block_regexp_urls: Vec<NonEmptyString>,
-    /// Keywords: blocks a request with one inside the name or a value of a header.
-    /// zh: 关键词：某个请求头的名称或值包含其中之一的请求被屏蔽
+    /// Keywords. Blocks requests with a header whose name or value contains one of them.
+    /// zh: 关键词：屏蔽请求头的名称或值包含其中之一的请求
     #[serde(default)]
     block_headers: Vec<NonEmptyString>,
-    /// Keywords: blocks a request whose body contains one. May also be spelt `block_bodys`.
-    /// zh: 关键词：请求体包含其中之一的请求被屏蔽。也可写作 `block_bodys`
+    /// Keywords. Blocks requests whose body contains one of them. `block_bodys` is an alias.
+    /// zh: 关键词：屏蔽请求体包含其中之一的请求。也可写作 `block_bodys`
     #[serde(default, alias = "block_bodys")]
     block_bodies: Vec<NonEmptyString>,
-    /// Status of the answer.
-    /// zh: 应答的状态码
+    /// Status code of the response.
+    /// zh: 响应的状态码
     #[serde(default = "forbidden")]
     blocked_code: StatusCode,
-    /// Body of the answer, sent as `text/plain`.
-    /// zh: 应答的正文，以 `text/plain` 发送
+    /// Body of the response, sent as `text/plain`.
+    /// zh: 响应的正文，以 `text/plain` 发送
     #[serde(default)]
     blocked_message: String,
-    /// Whether case counts, in all five lists; in names of headers it never does.
-    /// zh: 五个列表是否区分大小写；请求头的名称从不区分
+    /// Match case-sensitively in all five lists. Header names are always case-insensitive.
+    /// zh: 五个列表是否区分大小写；请求头的名称始终不区分
     #[serde(default = "yes")]
     case_sensitive: bool,
-    /// Whether the upstream waits for the verdict on a body, see [Bodies](#bodies).
-    /// zh: 上游是否等待对请求体的判定，见[请求体](#请求体)。
+    /// What is sent to the upstream before a body has been searched, see [Bodies](#bodies).
+    /// zh: 检查完请求体之前向上游发送什么，见[请求体](#请求体)。
     #[serde(default)]
     body_mode: BodyMode,
-    /// Decide, log and count, but let every request pass.
+    /// Log and count decisions, but pass every request.
     /// zh: 判定、记录日志并计数，但放行所有请求
     #[serde(default)]
     dry_run: bool,
 }
 
-/// What the upstream sees of a body before it has been looked at whole.
+/// What is sent to the upstream before a body has been searched.
 #[configuration]
 #[derive(Clone, Copy, Default)]
 #[serde(rename_all = "lowercase")]
 pub enum BodyMode {
-    /// It gets nothing before, as far as the gateway's buffer limit goes.
-    /// zh: 判定之前上游什么也收不到，受网关缓冲上限限制
+    /// Nothing, within the gateway's buffer limit.
+    /// zh: 什么也不发送，受网关缓冲上限限制
     #[default]
     Hold,
-    /// It gets what has been looked at so far, of bodies of any size.
-    /// zh: 已检查的部分先行发出，适用于任意大小的请求体
+    /// The chunks that have been searched, for bodies of any size.
+    /// zh: 已检查的数据块，适用于任意大小的请求体
     Stream,
 }
 
@@ -77,9 +77,9 @@ fn yes() -> bool {
 
 /// The configuration with its patterns compiled.
 pub struct Config {
-    /// Whether there is any pattern for URLs.
-    pub looks_at_urls: bool,
-    /// URLs that are equal.
+    /// True if there are URL patterns.
+    pub checks_urls: bool,
+    /// Whole URLs.
     pub exact_urls: ExactSet,
     /// Keywords in URLs.
     pub urls: Literals,
@@ -89,21 +89,21 @@ pub struct Config {
     pub headers: Option<HeaderPatterns>,
     /// Keywords in bodies.
     pub bodies: Option<Literals>,
-    /// The status of the answer.
+    /// Status code of the response.
     pub blocked_code: StatusCode,
-    /// The body of the answer.
+    /// Body of the response.
     pub blocked_message: String,
-    /// What the upstream sees of a body before the verdict.
+    /// What is sent to the upstream before a body has been searched.
     pub body_mode: BodyMode,
-    /// Let every request pass all the same.
+    /// Pass every request.
     pub dry_run: bool,
 }
 
-/// Keywords that are looked for in headers.
+/// Keywords in headers.
 pub struct HeaderPatterns {
-    /// In names, which have no case.
+    /// For names, which are case-insensitive.
     pub names: Literals,
-    /// In values, each on its own.
+    /// For values, each searched separately.
     pub values: Literals,
 }
 
@@ -143,7 +143,7 @@ impl Configuration for Config {
         };
         let url_lists = [&fields.block_urls, &fields.block_exact_urls, &fields.block_regexp_urls];
         Ok(Config {
-            looks_at_urls: url_lists.iter().any(|list| !list.is_empty()),
+            checks_urls: url_lists.iter().any(|list| !list.is_empty()),
             exact_urls: exact_urls(&fields.block_exact_urls, case)?,
             urls: literals("block_urls", &fields.block_urls, case)?,
             regexp_urls: regexp_urls(&fields.block_regexp_urls, case)?,
@@ -157,15 +157,14 @@ impl Configuration for Config {
     }
 }
 
-/// URLs that are compared as a whole, as requests have them: a path, with its query.
+/// Compiles `block_exact_urls`.
 fn exact_urls(urls: &[NonEmptyString], case: Case) -> Result<ExactSet, FieldError> {
     let error = |index, message: String| FieldError::in_list("block_exact_urls", index, message);
     for (index, url) in urls.iter().enumerate() {
         if !url.starts_with('/') && &**url != "*" {
             return Err(error(
                 index,
-                "never matches, because a URL is compared from the `/` on with which its path begins: write for example \
-                 /admin"
+                "never matches, because a URL begins with the `/` of its path: write for example /admin"
                     .into(),
             ));
         }
@@ -177,7 +176,7 @@ fn exact_urls(urls: &[NonEmptyString], case: Case) -> Result<ExactSet, FieldErro
     ExactSet::new(urls, case).map_err(|problem| error(problem.index, problem.to_string()))
 }
 
-/// Expressions that are found in URLs.
+/// Compiles `block_regexp_urls`.
 fn regexp_urls(patterns: &[NonEmptyString], case: Case) -> Result<Regexes, FieldError> {
     if let Some(index) = patterns.iter().position(|pattern| begins_otherwise(pattern, '/')) {
         return Err(FieldError::in_list(

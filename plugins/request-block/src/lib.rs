@@ -17,15 +17,15 @@ impl Plugin for RequestBlock {
     type State = matcher::literal::LiteralScanner;
 
     fn on_request_headers(request: &mut RequestHeaders<Self::State>, config: &Config) -> Flow {
-        // All headers come in one host call, `:path` among them, so no request costs two.
+        // One host call reads all headers including `:path`, so no request costs two.
         let found = match &config.headers {
             Some(patterns) => {
                 let headers = request.all();
                 in_path(config, &headers)
                     .or_else(|| rules::headers(patterns, headers.bytes(), headers.iter()))
             }
-            None if !config.looks_at_urls => None,
-            // The SDK has read them already, to see whether the body may be held.
+            None if !config.checks_urls => None,
+            // The SDK has already read them to determine the stream kind.
             None if Self::holds_request_body(config) && !request.end_of_stream() => {
                 in_path(config, &request.all())
             }
@@ -46,7 +46,7 @@ impl Plugin for RequestBlock {
             return Flow::Reply(blocked(config, Match::Body(index)));
         }
         match config.body_mode {
-            // What has no end goes on piece by piece, each looked at: its peers wait for one another.
+            // Open-ended streams are passed on chunk by chunk, because their peers wait for each other.
             BodyMode::Hold if !body.kind().is_open_ended() => Flow::Hold,
             BodyMode::Hold | BodyMode::Stream => Flow::Continue,
         }

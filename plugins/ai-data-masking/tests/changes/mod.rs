@@ -1,8 +1,8 @@
-//! Bodies that may be masked have no declared length, and answers must come in a form that can be read.
+//! Declares the headers changed for masking: the length of bodies, and the accepted encodings of responses.
 
 use testkit::{Changes, Value};
 
-/// What the plug-in may change under this configuration.
+/// Returns the changes that the configuration allows.
 pub fn changes(configuration: &Value) -> Changes {
     if configuration.is_null() {
         return Changes::none();

@@ -1,10 +1,10 @@
-//! The headers that the authorization service gives the request, and those of its refusals.
+//! Declares the headers set by the authorization service, on requests and refusals.
 
 use testkit::{Changes, Value, values};
 
-/// What the plug-in may change under this configuration.
+/// Returns the changes that the configuration allows.
 pub fn changes(configuration: &Value) -> Changes {
-    // Whoever the request comes from, only the plug-in sets this one.
+    // Only the plug-in sets this header, for requests from any client.
     let mut changes = Changes::none().request("x-envoy-auth-failure-mode-allowed");
     for pattern in
         values(configuration, "allowed_upstream_headers").into_iter().filter_map(Value::as_array).flatten()
@@ -20,6 +20,6 @@ pub fn changes(configuration: &Value) -> Changes {
             });
         }
     }
-    // A refusal has the headers of the service's answer, which the cases look at.
+    // A refusal has the headers of the service's response, which the cases check.
     changes.reply_where(|_| true)
 }

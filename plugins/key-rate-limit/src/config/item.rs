@@ -1,4 +1,4 @@
-//! One entry of `rule_items`: where a request's key comes from, and which limits keys have.
+//! An entry of `rule_items`: the source of keys and their limits.
 
 use std::num::NonZeroU16;
 
@@ -13,59 +13,60 @@ use sdk::configuration;
 use super::key::{KeyFields, Limit};
 use crate::rules::{cookie_key, path_key};
 
-/// An entry of `rule_items`, as it is written.
+/// The fields of an entry of `rule_items`.
 #[configuration]
 #[derive(Default)]
 pub struct ItemFields {
-    /// The key is this header's value; `host` is `:authority`, and `:path`, `:method` and `:scheme` are taken too.
-    /// zh: key 是该请求头的值；`host` 即 `:authority`，也可写 `:path`、`:method` 和 `:scheme`
+    /// The key is the value of this header. `host` is an alias of `:authority`; `:path`, `:method` and `:scheme` are
+    /// accepted as well.
+    /// zh: key 是该请求头的值；`host` 即 `:authority`，也可使用 `:path`、`:method` 和 `:scheme`
     #[serde(default)]
     limit_by_header: Option<RequestHeaderName>,
-    /// The key is the value of this parameter of the URL, decoded.
+    /// The key is the decoded value of this URL parameter.
     /// zh: key 是 URL 中该参数解码后的值
     #[serde(default)]
     limit_by_param: Option<NonEmptyString>,
-    /// The key is the consumer's name, `x-mse-consumer`; write `''`.
+    /// The key is the name of the consumer (`x-mse-consumer`). Write `''`.
     /// zh: key 是消费者名称，即 `x-mse-consumer`；写 `''`
     #[serde(default)]
     limit_by_consumer: Option<String>,
-    /// The key is this cookie's value.
+    /// The key is the value of this cookie.
     /// zh: key 是该 Cookie 的值
     #[serde(default)]
     limit_by_cookie: Option<NonEmptyString>,
-    /// As `limit_by_header`, with a limit for each of many values.
-    /// zh: 同 `limit_by_header`，多个值各有一个限额
+    /// Like `limit_by_header`, with a separate limit for each value.
+    /// zh: 同 `limit_by_header`，每个值各有一个限额
     #[serde(default)]
     limit_by_per_header: Option<RequestHeaderName>,
-    /// As `limit_by_param`, with a limit for each of many values.
-    /// zh: 同 `limit_by_param`，多个值各有一个限额
+    /// Like `limit_by_param`, with a separate limit for each value.
+    /// zh: 同 `limit_by_param`，每个值各有一个限额
     #[serde(default)]
     limit_by_per_param: Option<NonEmptyString>,
-    /// As `limit_by_consumer`, with a limit for each of many consumers; write `''`.
-    /// zh: 同 `limit_by_consumer`，多个消费者各有一个限额；写 `''`
+    /// Like `limit_by_consumer`, with a separate limit for each consumer. Write `''`.
+    /// zh: 同 `limit_by_consumer`，每个消费者各有一个限额；写 `''`
     #[serde(default)]
     limit_by_per_consumer: Option<String>,
-    /// As `limit_by_cookie`, with a limit for each of many values.
-    /// zh: 同 `limit_by_cookie`，多个值各有一个限额
+    /// Like `limit_by_cookie`, with a separate limit for each value.
+    /// zh: 同 `limit_by_cookie`，每个值各有一个限额
     #[serde(default)]
     limit_by_per_cookie: Option<NonEmptyString>,
-    /// The key is the client's address: `from-remote-addr`, or `from-header-<name>`.
+    /// The key is the client's address: `from-remote-addr` or `from-header-<name>`.
     /// zh: key 是客户端地址：`from-remote-addr` 或 `from-header-<名称>`
     #[serde(default)]
     limit_by_per_ip: Option<NonEmptyString>,
-    /// With `from-header-…`: how many proxies before the gateway add to the header, see
-    /// [Where addresses come from](#where-addresses-come-from).
-    /// zh: 用于 `from-header-…`：网关之前有几个代理向该请求头追加地址，见[地址的来源](#地址的来源)
+    /// With `from-header-…`: the number of proxies in front of the gateway that append to the header, see
+    /// [Client addresses](#client-addresses).
+    /// zh: 用于 `from-header-…`：网关之前有几个代理向该请求头追加地址，见[客户端地址](#客户端地址)
     #[serde(default)]
     trusted_hops: Option<NonZeroU16>,
-    /// Which keys have which limit.
-    /// zh: 哪些 key 有哪些限额
+    /// Keys and their limits.
+    /// zh: key 及其限额
     #[serde(default)]
     limit_keys: Vec<KeyFields>,
 }
 
 impl ItemFields {
-    /// The short form, which stands beside the other fields.
+    /// Creates an item from the short form at the top level.
     pub fn short(
         limit_by_header: Option<RequestHeaderName>,
         limit_by_param: Option<NonEmptyString>,
@@ -77,55 +78,55 @@ impl ItemFields {
 
 /// An entry of `rule_items`.
 pub struct Item {
-    /// Where a request's key comes from.
+    /// The source of keys.
     pub source: Source,
-    /// Which keys have which limit.
+    /// Keys and their limits.
     pub keys: Keys,
 }
 
-/// Where a request's key comes from.
+/// The source of a request's key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Source {
     /// A header.
     Header(RequestHeaderName),
-    /// A parameter of the URL.
+    /// A URL parameter.
     Param(String),
     /// A cookie.
     Cookie(String),
-    /// The consumer that an authentication plug-in has found.
+    /// The consumer set by an authentication plug-in.
     Consumer,
     /// The client's address.
     Address(AddressSource),
 }
 
-/// Where a client's address comes from.
+/// The source of a client's address.
 #[derive(Debug, PartialEq, Eq)]
 pub enum AddressSource {
-    /// What the gateway takes for it.
+    /// The address determined by the gateway.
     Connection,
-    /// An address in a header: the first, or that many from the right.
+    /// An address in a header: the first, or the n-th from the right.
     Header(RequestHeaderName, Option<NonZeroU16>),
 }
 
-/// Which keys have which limit.
+/// Keys and their limits.
 pub enum Keys {
-    /// Each limit has one key.
+    /// One key per limit.
     Exact(Box<ExactSet>, Vec<Limit>),
-    /// Each key that fits a pattern has the limit for itself.
+    /// A separate limit for each key that matches a pattern.
     Patterns(Vec<(Pattern, Limit)>),
-    /// Each address of a range has the limit for itself.
+    /// A separate limit for each address in a range.
     Ranges(IpSet, Vec<Limit>),
 }
 
-/// Which keys a limit is for.
+/// A pattern for keys.
 pub enum Pattern {
-    /// `*`: all.
+    /// `*`: all keys.
     Any,
-    /// `regexp:…`: those in which it is found.
+    /// `regexp:…`: keys that match the expression.
     Regexp(Regexes),
 }
 
-/// How an entry's keys are meant.
+/// The kind of an entry's keys.
 #[derive(Clone, Copy)]
 enum Kind {
     /// `limit_by_…`.
@@ -135,17 +136,17 @@ enum Kind {
 }
 
 impl Item {
-    /// Checks an entry, whose fields stand at `place`: empty, or ending in a dot.
-    pub fn new(rule_name: &str, place: &str, fields: ItemFields) -> Result<Self, FieldError> {
-        let here = place.trim_end_matches('.');
+    /// Validates an entry. `path` is the prefix of its fields' paths: empty, or ending in a dot.
+    pub fn new(rule_name: &str, path: &str, fields: ItemFields) -> Result<Self, FieldError> {
+        let here = path.trim_end_matches('.');
         let param = |name: NonEmptyString| Source::Param(name.into());
         let cookie = |field: &str, name: Option<NonEmptyString>| {
             let Some(name) = name else { return Ok(None) };
             match is_cookie_name(&name) {
                 true => Ok(Some(Source::Cookie(name.into()))),
                 false => Err(FieldError::new(
-                    format!("{place}{field}"),
-                    "is not the name of a cookie: write it without spaces, `=` and `;`",
+                    format!("{path}{field}"),
+                    "is not a valid cookie name: write it without spaces, `=` and `;`",
                 )),
             }
         };
@@ -153,7 +154,7 @@ impl Item {
         let address = |text: NonEmptyString| {
             AddressSource::read(&text, fields.trusted_hops)
                 .map(Source::Address)
-                .map_err(|message| FieldError::new(format!("{place}limit_by_per_ip"), message))
+                .map_err(|message| FieldError::new(format!("{path}limit_by_per_ip"), message))
         };
         let sources = [
             ("limit_by_header", Kind::Exact, fields.limit_by_header.map(Source::Header)),
@@ -166,8 +167,8 @@ impl Item {
             ("limit_by_per_cookie", Kind::Per, cookie("limit_by_per_cookie", fields.limit_by_per_cookie)?),
             ("limit_by_per_ip", Kind::Per, fields.limit_by_per_ip.map(address).transpose()?),
         ];
-        let mut there = sources.into_iter().filter_map(|(name, kind, source)| Some((name, kind, source?)));
-        let (name, kind, source) = match (there.next(), there.next()) {
+        let mut present = sources.into_iter().filter_map(|(name, kind, source)| Some((name, kind, source?)));
+        let (name, kind, source) = match (present.next(), present.next()) {
             (Some(source), None) => source,
             (Some((one, ..)), Some((other, ..))) => {
                 return Err(FieldError::new(
@@ -180,30 +181,30 @@ impl Item {
             (None, _) => {
                 return Err(FieldError::new(
                     here,
-                    "does not say where the key comes from: add `limit_by_header`, `limit_by_param`, `limit_by_cookie`, \
-                     `limit_by_consumer`, `limit_by_per_ip`, or `limit_by_per_…` of one of the others",
+                    "has no source of keys: add `limit_by_header`, `limit_by_param`, `limit_by_cookie`, `limit_by_consumer`, \
+                     `limit_by_per_ip`, or the `limit_by_per_…` form of one of the others",
                 ));
             }
         };
         if fields.trusted_hops.is_some() && !matches!(source, Source::Address(AddressSource::Header(..))) {
             return Err(FieldError::new(
-                format!("{place}trusted_hops"),
-                "is for `limit_by_per_ip: from-header-…`: remove it",
+                format!("{path}trusted_hops"),
+                "is only valid with `limit_by_per_ip: from-header-…`: remove it",
             ));
         }
         if fields.limit_keys.is_empty() {
-            return Err(FieldError::new(format!("{place}limit_keys"), "is empty: add a key with its limit"));
+            return Err(FieldError::new(format!("{path}limit_keys"), "is empty: add a key with its limit"));
         }
         let detail = format!("{source:?}");
         let mut entries = Vec::new();
         for (index, fields) in fields.limit_keys.into_iter().enumerate() {
-            let place = format!("{place}limit_keys[{index}]");
+            let path = format!("{path}limit_keys[{index}]");
             let (key, quota) = fields.split();
             if key.is_empty() {
-                let message = "must not be empty: write the key that the limit is for";
-                return Err(FieldError::new(format!("{place}.key"), message));
+                let message = "must not be empty: write the key that has the limit";
+                return Err(FieldError::new(format!("{path}.key"), message));
             }
-            let limit = Limit::new([rule_name, name, &detail, &key], place, &quota)?;
+            let limit = Limit::new([rule_name, name, &detail, &key], path, &quota)?;
             entries.push((key, limit));
         }
         let keys = match (kind, &source) {
@@ -224,32 +225,31 @@ impl AddressSource {
             .strip_prefix("from-header-")
             .and_then(|name| RequestHeaderName::try_from(name.to_owned()).ok());
         name.map(|name| AddressSource::Header(name, trusted_hops)).ok_or(
-            "must be `from-remote-addr` or `from-header-` and the name of a header: write for example \
+            "must be `from-remote-addr` or `from-header-<name>`: write for example \
              from-header-x-forwarded-for",
         )
     }
 }
 
-/// Whether a cookie may have that name, of those that are told apart in a `cookie` header.
+/// Returns true if `name` can be the name of a cookie in a `cookie` header.
 fn is_cookie_name(name: &str) -> bool {
     !name.bytes().any(|byte| byte <= b' ' || byte == 0x7f || byte == b'=' || byte == b';')
 }
 
 impl Source {
-    /// The key as requests have it, or why none has.
+    /// Normalises a configured key, or returns the reason that no request can have it.
     fn key(&self, key: String) -> Result<String, String> {
         let is_value = key.trim() == key && !key.bytes().any(|byte| byte != b'\t' && byte.is_ascii_control());
         let name = match self {
             Source::Param(_) | Source::Address(_) => return Ok(key),
             _ if !is_value => {
                 return Err(
-                    "has spaces at an end or control characters, and no request has them there: write it \
-                            without"
+                    "has leading or trailing spaces or control characters, which no request has: remove them"
                         .into(),
                 );
             }
             Source::Cookie(_) if key.contains(';') => {
-                return Err("contains `;`, where a cookie ends: write it without, or as `%3B`".into());
+                return Err("contains `;`, which ends a cookie: remove it, or write `%3B`".into());
             }
             Source::Cookie(_) => {
                 let meant = String::from_utf8(cookie_key(key.as_bytes()).into_owned());
@@ -263,46 +263,43 @@ impl Source {
                 HostPattern::parse(&key).map_err(|error| error.to_string())?;
                 if key.contains('*') {
                     return Err(
-                        "is for many hosts: write `limit_by_per_header`, and the hosts as `regexp:`".into()
+                        "matches several hosts: write `limit_by_per_header`, and the hosts as `regexp:`"
+                            .into(),
                     );
                 }
                 Ok(String::from_utf8_lossy(&normalise(key.as_bytes())).into_owned())
             }
             RequestHeaderName::PATH if !key.starts_with('/') && key != "*" => {
-                Err(format!("does not begin with `/`, as every path does: write `/{key}`"))
+                Err(format!("must begin with `/`, like every path: write `/{key}`"))
             }
             RequestHeaderName::PATH if key.contains(['#', ' ']) => {
-                Err("contains `#` or a space, which paths have encoded: write `%23` or `%20`".into())
+                Err("contains `#` or a space, which are encoded in paths: write `%23` or `%20`".into())
             }
-            // With a query it is for the path with just that one, as it is sent.
+            // A key with a query matches only the path with exactly that query, as sent.
             RequestHeaderName::PATH if !key.contains('?') => {
                 Ok(String::from_utf8(path_key(key.as_bytes()).into_owned()).unwrap_or(key))
             }
             RequestHeaderName::METHOD if METHODS.contains(&key.to_ascii_uppercase().as_str()) => {
                 let method = key.to_ascii_uppercase();
-                if method == key {
-                    Ok(key)
-                } else {
-                    Err(format!("is not how the method is sent: write `{method}`"))
-                }
+                if method == key { Ok(key) } else { Err(format!("must be in upper case: write `{method}`")) }
             }
             ":scheme" if !matches!(key.as_str(), "http" | "https") => {
-                Err("is not a scheme of requests: write `http` or `https`".into())
+                Err("is not a valid scheme: write `http` or `https`".into())
             }
             _ => Ok(key),
         }
     }
 }
 
-/// The methods of HTTP, whose case counts.
+/// The methods of HTTP, which are case-sensitive.
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
 
-/// What marks a regular expression.
+/// The prefix of a regular expression.
 const REGEXP: &str = "regexp:";
 
-/// An error about the key of a limit.
-fn wrong(limit: &Limit, message: impl Into<String>) -> FieldError {
-    FieldError::new(format!("{}.key", limit.place), message)
+/// Returns an error about the key of a limit.
+fn key_error(limit: &Limit, message: impl Into<String>) -> FieldError {
+    FieldError::new(format!("{}.key", limit.path), message)
 }
 
 impl Keys {
@@ -312,48 +309,52 @@ impl Keys {
         for (key, limit) in entries {
             if key == "*" || key.starts_with(REGEXP) {
                 let per = field.replace("limit_by_", "limit_by_per_");
-                return Err(wrong(&limit, format!("is for many keys: write `{per}` instead of `{field}`")));
+                return Err(key_error(
+                    &limit,
+                    format!("matches several keys: write `{per}` instead of `{field}`"),
+                ));
             }
-            keys.push(source.key(key).map_err(|message| wrong(&limit, message))?);
+            keys.push(source.key(key).map_err(|message| key_error(&limit, message))?);
             limits.push(limit);
         }
-        // The first of two equal keys counts; an empty one has been refused.
+        // `find` returns the first of two equal keys. Empty keys have been rejected.
         let set = ExactSet::new(&keys, Case::Sensitive)
             .map_err(|error| FieldError::in_list("limit_keys", error.index, error.to_string()))?;
         for (index, (key, limit)) in keys.iter().zip(&limits).enumerate() {
             if set.find(key.as_bytes()) != Some(index) {
-                return Err(wrong(limit, "stands there twice, and the first entry decides: remove one"));
+                return Err(key_error(limit, "is a duplicate key, and the first entry is used: remove one"));
             }
         }
         Ok(Keys::Exact(Box::new(set), limits))
     }
 
     fn patterns(field: &str, source: &Source, entries: Vec<(String, Limit)>) -> Result<Self, FieldError> {
-        let of_path = matches!(source, Source::Header(name) if &**name == RequestHeaderName::PATH);
+        let is_path = matches!(source, Source::Header(name) if &**name == RequestHeaderName::PATH);
         let mut patterns: Vec<(Pattern, Limit)> = Vec::new();
         for (key, limit) in entries {
             if let Some((Pattern::Any, _)) = patterns.last() {
-                return Err(wrong(
+                return Err(key_error(
                     &limit,
-                    "is never asked, since the `*` before it fits every key: move the `*` to the end",
+                    "is never used, because the preceding `*` matches every key: move the `*` to the end",
                 ));
             }
             let pattern = match (key.as_str(), key.strip_prefix(REGEXP)) {
                 ("*", _) => Pattern::Any,
-                (_, Some(regexp)) if of_path && begins_otherwise(regexp, '/') => {
-                    return Err(wrong(
+                (_, Some(regexp)) if is_path && begins_otherwise(regexp, '/') => {
+                    return Err(key_error(
                         &limit,
                         "never matches, because every path begins with `/`: write `regexp:^/`",
                     ));
                 }
                 (_, Some(regexp)) => Pattern::Regexp(
-                    Regexes::new(&[regexp], Case::Sensitive).map_err(|error| wrong(&limit, error.message))?,
+                    Regexes::new(&[regexp], Case::Sensitive)
+                        .map_err(|error| key_error(&limit, error.message))?,
                 ),
                 _ => {
                     let exact = field.replace("_per_", "_");
-                    return Err(wrong(
+                    return Err(key_error(
                         &limit,
-                        format!("must be `*` or begin with `{REGEXP}`: for one key write `{exact}`"),
+                        format!("must be `*` or begin with `{REGEXP}`: for a single key, write `{exact}`"),
                     ));
                 }
             };
@@ -366,13 +367,13 @@ impl Keys {
         let mut ranges: Vec<IpRange> = Vec::new();
         let mut limits: Vec<Limit> = Vec::new();
         for (key, limit) in entries {
-            let range = IpRange::parse(&key).map_err(|error| wrong(&limit, error.to_string()))?;
+            let range = IpRange::parse(&key).map_err(|error| key_error(&limit, error.to_string()))?;
             if let Some(before) = ranges.iter().position(|before| before.covers(&range)) {
-                let before = limits.get(before).map(|limit| limit.place.as_str()).unwrap_or_default();
-                return Err(wrong(
+                let before = limits.get(before).map(|limit| limit.path.as_str()).unwrap_or_default();
+                return Err(key_error(
                     &limit,
                     format!(
-                        "is never asked, since all of it is in `{before}.key`, which is asked first: move it before that"
+                        "is never used, because the preceding `{before}.key` contains all of it: move it before that"
                     ),
                 ));
             }

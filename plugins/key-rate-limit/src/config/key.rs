@@ -1,4 +1,4 @@
-//! One limit: how many requests in which time, and whose.
+//! A limit: the number of requests, the period and the key.
 
 use std::cell::OnceCell;
 use std::num::NonZeroU32;
@@ -8,32 +8,32 @@ use sdk::configuration;
 
 use crate::window::Period;
 
-/// An entry of `limit_keys`, as it is written.
+/// The fields of an entry of `limit_keys`.
 #[configuration]
 pub struct KeyFields {
-    /// The keys that have the limit, see below; the first entry that fits decides. A number needs no quotes.
-    /// zh: 适用此限额的 key，见下文；第一个相符的条目决定结果。数字不需要引号
+    /// The key or keys with this limit, see below. The first entry that matches is used. Numbers need no quotes.
+    /// zh: 适用此限额的 key，见下文；使用第一个匹配的条目。数字不需要引号
     pub key: Text,
-    /// How many requests of such a key pass in a second. Write one of the four.
-    /// zh: 每秒允许此 key 通过的请求数，四者写其一
+    /// Requests per second. Set exactly one of the four.
+    /// zh: 每秒的请求数；四者须设置且只能设置其一
     #[serde(default)]
     query_per_second: Option<NonZeroU32>,
-    /// … in a minute.
-    /// zh: 每分钟的数量
+    /// Requests per minute.
+    /// zh: 每分钟的请求数
     #[serde(default)]
     query_per_minute: Option<NonZeroU32>,
-    /// … in an hour.
-    /// zh: 每小时的数量
+    /// Requests per hour.
+    /// zh: 每小时的请求数
     #[serde(default)]
     query_per_hour: Option<NonZeroU32>,
-    /// … in a day.
-    /// zh: 每天的数量
+    /// Requests per day.
+    /// zh: 每天的请求数
     #[serde(default)]
     query_per_day: Option<NonZeroU32>,
 }
 
 impl KeyFields {
-    /// The key, and the quota without it.
+    /// Splits the entry into its key and its quota.
     pub fn split(self) -> (String, QuotaFields) {
         let quota = QuotaFields {
             query_per_second: self.query_per_second,
@@ -45,45 +45,45 @@ impl KeyFields {
     }
 }
 
-/// `global_threshold`, as it is written.
+/// The fields of `global_threshold`.
 #[configuration]
 pub struct QuotaFields {
-    /// How many requests pass in a second. Write one of the four.
-    /// zh: 每秒允许通过的请求数，四者写其一
+    /// Requests per second. Set exactly one of the four.
+    /// zh: 每秒的请求数；四者须设置且只能设置其一
     #[serde(default)]
     query_per_second: Option<NonZeroU32>,
-    /// … in a minute.
-    /// zh: 每分钟的数量
+    /// Requests per minute.
+    /// zh: 每分钟的请求数
     #[serde(default)]
     query_per_minute: Option<NonZeroU32>,
-    /// … in an hour.
-    /// zh: 每小时的数量
+    /// Requests per hour.
+    /// zh: 每小时的请求数
     #[serde(default)]
     query_per_hour: Option<NonZeroU32>,
-    /// … in a day.
-    /// zh: 每天的数量
+    /// Requests per day.
+    /// zh: 每天的请求数
     #[serde(default)]
     query_per_day: Option<NonZeroU32>,
 }
 
 impl QuotaFields {
-    /// The one quota that is there. `place` is that of these fields.
-    fn only(&self, place: &str) -> Result<(u32, Period), FieldError> {
+    /// Returns the only quota that is set. `path` is the path of these fields.
+    fn only(&self, path: &str) -> Result<(u32, Period), FieldError> {
         let written = [
             ("query_per_second", self.query_per_second, Period::Second),
             ("query_per_minute", self.query_per_minute, Period::Minute),
             ("query_per_hour", self.query_per_hour, Period::Hour),
             ("query_per_day", self.query_per_day, Period::Day),
         ];
-        let mut there = written.iter().filter_map(|(name, count, period)| Some((name, (*count)?, *period)));
-        match (there.next(), there.next()) {
+        let mut present = written.iter().filter_map(|(name, count, period)| Some((name, (*count)?, *period)));
+        match (present.next(), present.next()) {
             (Some((_, count, period)), None) => Ok((count.get(), period)),
             (None, _) => Err(FieldError::new(
-                place,
+                path,
                 "has no limit: add one of `query_per_second`, `query_per_minute`, `query_per_hour` and `query_per_day`",
             )),
             (Some((one, ..)), Some((other, ..))) => {
-                Err(FieldError::new(place, format!("has both `{one}` and `{other}`: keep one")))
+                Err(FieldError::new(path, format!("has both `{one}` and `{other}`: keep one")))
             }
         }
     }
@@ -92,36 +92,36 @@ impl QuotaFields {
 /// A limit.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// How many requests pass.
+    /// Number of requests per period.
     pub requests: u32,
-    /// In which time.
+    /// The period.
     pub period: Period,
-    /// What limits have in common that count together: all that an operator wrote about one, but not where.
+    /// Identifies limits that share a count: everything configured about a limit except its position.
     pub identity: String,
-    /// Where it stands in the configuration, for the log.
-    pub place: String,
-    /// What its counts are called in the shared data; `store` finds that out once.
+    /// Path of the limit in the configuration, for the log.
+    pub path: String,
+    /// Name of its counts in the shared data, computed once by `store`.
     pub name: OnceCell<String>,
 }
 
 impl Limit {
-    /// `global_threshold`.
+    /// Creates the limit of `global_threshold`.
     pub fn global(rule_name: &str, quota: QuotaFields) -> Result<Self, FieldError> {
         Self::new([rule_name, "global_threshold"], "global_threshold".into(), &quota)
     }
 
-    /// A limit for what `parts` tell; `place` is where its fields stand.
+    /// Creates a limit identified by `parts`. `path` is the path of its fields.
     pub fn new<'a>(
         parts: impl IntoIterator<Item = &'a str>,
-        place: String,
+        path: String,
         quota: &QuotaFields,
     ) -> Result<Self, FieldError> {
-        let (requests, period) = quota.only(&place)?;
+        let (requests, period) = quota.only(&path)?;
         let mut identity = format!("{requests} {period:?}");
         for part in parts {
-            // With its length no part can be taken for two.
+            // The length prevents ambiguous concatenations.
             identity.push_str(&format!(" {}:{part}", part.len()));
         }
-        Ok(Limit { requests, period, identity, place, name: OnceCell::new() })
+        Ok(Limit { requests, period, identity, path, name: OnceCell::new() })
     }
 }

@@ -1,8 +1,8 @@
-//! The headers that tell clients of their quota.
+//! Declares the quota headers.
 
 use testkit::{Changes, Value, values};
 
-/// What the plug-in may change under this configuration.
+/// Returns the changes that the configuration allows.
 pub fn changes(configuration: &Value) -> Changes {
     let changes = Changes::none().reply("x-ratelimit-reset");
     if values(configuration, "show_limit_quota_header").iter().all(|shown| **shown == false) {

@@ -1,25 +1,25 @@
-//! A host with shared data and the headers of one request, whose calls fail where a test says so.
+//! A host with shared data and the headers of one request, whose calls can be made to fail.
 
 use std::collections::BTreeMap;
 
 use sdk::Status;
 use sdk::native::{Answer, Host};
 
-/// Answers what a request needs. A call that is set here fails with that status.
+/// Implements the calls that a request needs. A call set here fails with that status.
 #[derive(Default)]
 pub struct TestHost {
     pub get: Option<Status>,
     pub set: Option<Status>,
     pub time: Option<Status>,
-    /// What every key holds that was not set.
+    /// Value of every key that was not set.
     pub value: Option<Vec<u8>>,
-    /// What is shared, with versions.
+    /// Shared data with versions.
     pub data: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
-    /// How often a key was set.
+    /// Number of times a key was set.
     pub sets: u32,
     pub replies: Vec<(u32, String)>,
     pub configuration: Vec<u8>,
-    /// Of the request.
+    /// Headers of the request.
     pub headers: Vec<(&'static str, String)>,
 }
 
@@ -34,12 +34,12 @@ impl Host for TestHost {
     }
 
     fn set_shared_data(&mut self, key: &[u8], value: &[u8], version: u32) -> Answer<()> {
-        // The seed is there once, and only counting fails.
+        // Setting the seed succeeds; only counting fails.
         if !key.ends_with(b".seed") {
             self.sets += 1;
             answer(self.set, ())?;
         }
-        if self.data.get(key).is_some_and(|(_, there)| version != 0 && version != *there) {
+        if self.data.get(key).is_some_and(|(_, current)| version != 0 && version != *current) {
             return Err(Status::CAS_MISMATCH);
         }
         self.data.insert(key.into(), (value.into(), self.sets + 2));
@@ -91,7 +91,7 @@ impl Host for TestHost {
         Ok(bytes)
     }
 
-    // No limit here looks at any of these.
+    // Not used by any limit of the tests.
 
     fn set_buffer(&mut self, _: u32, _: usize, _: usize, _: &[u8]) -> Answer<()> {
         Err(Status::UNIMPLEMENTED)

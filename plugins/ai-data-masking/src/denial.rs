@@ -1,4 +1,4 @@
-//! What a client gets in the place of what is denied.
+//! Responses to denied requests and in place of denied responses.
 
 use config::{HeaderValue, StatusCode};
 use sdk::Reply;
@@ -6,35 +6,35 @@ use text::{json, sse};
 
 use crate::shapes::Api;
 
-/// The answers of a configuration.
-pub struct Answers {
+/// The configured responses.
+pub struct Denials {
     pub status: StatusCode,
     pub message: String,
     pub raw_message: String,
     pub raw_content_type: HeaderValue,
 }
 
-/// What an answer looks like.
+/// The format of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// As a model answers.
+    /// A complete response of an API.
     Completion(Api),
-    /// As a model answers in a stream, in the choice, block or item of this index.
+    /// A stream of an API, in the choice, block or item of this index.
     Stream(Api, usize),
     /// `deny_raw_message`.
     Raw,
 }
 
-/// Why, and how it is answered.
+/// A denial: its reason and the format of the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Denial {
     pub shape: Shape,
-    /// The field whose word it is.
+    /// The field that the denied word comes from.
     pub cause: &'static str,
 }
 
-impl Answers {
-    /// The whole answer.
+impl Denials {
+    /// Creates the response.
     pub fn reply(&self, denial: Denial, details: &'static str) -> Reply {
         let content_type: &[u8] = match denial.shape {
             Shape::Completion(_) => b"application/json",
@@ -48,7 +48,7 @@ impl Answers {
             .body(self.body(denial.shape))
     }
 
-    /// Its body.
+    /// Creates the body of the response.
     pub fn body(&self, shape: Shape) -> Vec<u8> {
         let message = json::encode(&self.message);
         match shape {
@@ -71,19 +71,19 @@ impl Answers {
     }
 }
 
-/// Anthropic's block of a text.
+/// A text block of Anthropic's API.
 fn text_block(message: &str) -> String {
     format!(r#"{{"type":"text","text":{message}}}"#)
 }
 
-/// Anthropic's message.
+/// A message of Anthropic's API.
 fn message_of(content: &str, stop_reason: &str) -> String {
     format!(
         r#"{{"id":"msg_denied","type":"message","role":"assistant","model":"ai-data-masking","content":[{content}],"stop_reason":{stop_reason},"stop_sequence":null,"usage":{{"input_tokens":0,"output_tokens":0}}}}"#
     )
 }
 
-/// Events that each say their type in front of their data, and in them.
+/// Events with their type as event name and in the data.
 fn typed<const N: usize>(events: [(&str, String); N]) -> Vec<u8> {
     let mut stream = Vec::new();
     for (kind, rest) in events {
@@ -93,7 +93,7 @@ fn typed<const N: usize>(events: [(&str, String); N]) -> Vec<u8> {
     stream
 }
 
-/// The message as a stream of Anthropic's API: as a whole one, since a client starts anew at `message_start`.
+/// A complete stream of Anthropic's API, since clients restart at `message_start`.
 fn messages_stream(message: &str, index: usize) -> Vec<u8> {
     typed([
         ("message_start", format!(r#","message":{}"#, message_of("", "null"))),
@@ -111,26 +111,26 @@ fn messages_stream(message: &str, index: usize) -> Vec<u8> {
     ])
 }
 
-/// The part of a message in OpenAI's responses.
+/// A part of a message of OpenAI's Responses API.
 fn part(message: &str) -> String {
     format!(r#"{{"type":"output_text","text":{message},"annotations":[]}}"#)
 }
 
-/// The message in OpenAI's responses.
+/// A message of OpenAI's Responses API.
 fn item(status: &str, content: &str) -> String {
     format!(
         r#"{{"type":"message","id":"msg_denied","status":"{status}","role":"assistant","content":[{content}]}}"#
     )
 }
 
-/// OpenAI's response.
+/// A response of OpenAI's Responses API.
 fn response_of(status: &str, output: &str) -> String {
     format!(
         r#"{{"id":"resp_denied","object":"response","created_at":0,"status":"{status}","error":null,"incomplete_details":null,"instructions":null,"model":"ai-data-masking","output":[{output}],"parallel_tool_calls":true,"tool_choice":"auto","tools":[],"metadata":{{}},"usage":{{"input_tokens":0,"output_tokens":0,"total_tokens":0}}}}"#
     )
 }
 
-/// The message as a stream of OpenAI's responses.
+/// A stream of OpenAI's Responses API.
 fn responses_stream(message: &str, index: usize) -> Vec<u8> {
     let place = format!(r#","item_id":"msg_denied","output_index":{index},"content_index":0"#);
     let done = item("completed", &part(message));

@@ -1,4 +1,4 @@
-//! JSON in which every string and number is a text: what `deny_raw` alone reads, and the arguments of a tool.
+//! JSON in which every string and number is a text: bodies with only `deny_raw`, and tool arguments.
 
 use std::ops::Range;
 
@@ -6,58 +6,62 @@ use text::json::{self, JsonError};
 
 use crate::roles::{self, Edit};
 
-/// What is in a text.
+/// The result of inspecting a text.
 #[derive(Default)]
-pub struct Seen {
-    /// Whose denied word.
+pub struct Inspection {
+    /// The field of a denied word.
     pub cause: Option<&'static str>,
     pub edits: Vec<Edit>,
 }
 
-/// How a text is looked at.
-pub type Look<'l> = dyn FnMut(&str) -> Seen + 'l;
+/// Inspects a text.
+pub type Inspect<'l> = dyn FnMut(&str) -> Inspection + 'l;
 
-/// Shows `look` the texts of the document that begins at `from`, and makes of its edits those of the document, which is
-/// JSON with them too: a number of which something is masked becomes a string. Where the document ends is told, too.
-pub fn look_at(text: &str, from: usize, look: &mut Look<'_>) -> Result<(Seen, usize), JsonError> {
+/// Inspects the texts of the document that begins at `from`. Returns edits of the document that keep it valid JSON (a
+/// masked number becomes a string), and the end of the document.
+pub fn inspect_at(
+    text: &str,
+    from: usize,
+    inspect: &mut Inspect<'_>,
+) -> Result<(Inspection, usize), JsonError> {
     let (literals, end) = json::literals_at(text, from)?;
-    let mut all = Seen::default();
+    let mut all = Inspection::default();
     for literal in literals {
         let written = text.get(literal.span.clone()).unwrap_or_default();
         let decoded = if literal.is_string { json::decode(written.as_bytes()) } else { Some(written.into()) };
         let Some(decoded) = decoded else { continue };
-        let seen = look(&decoded);
-        all.cause = all.cause.or(seen.cause);
-        if seen.edits.is_empty() {
+        let inspection = inspect(&decoded);
+        all.cause = all.cause.or(inspection.cause);
+        if inspection.edits.is_empty() {
             continue;
         }
         let text = match literal.is_string {
-            true => spliced(written, &seen.edits),
-            false => Some(json::encode(&roles::apply(written, &seen.edits))),
+            true => spliced(written, &inspection.edits),
+            false => Some(json::encode(&roles::apply(written, &inspection.edits))),
         };
         all.edits.extend(text.map(|text| Edit { range: literal.span, text }));
     }
     Ok((all, end))
 }
 
-/// As [`look_at`], of a text that is one document; none where it is not.
-pub fn look_at_all(text: &str, look: &mut Look<'_>) -> Option<Seen> {
+/// Like [`inspect_at`], for a text that is a single document. Returns `None` if it is not.
+pub fn inspect_document(text: &str, inspect: &mut Inspect<'_>) -> Option<Inspection> {
     if !text.trim_ascii_start().starts_with(['{', '[']) {
         return None;
     }
-    let (seen, end) = look_at(text, 0, look).ok()?;
-    text.get(end..)?.trim_ascii_start().is_empty().then_some(seen)
+    let (inspection, end) = inspect_at(text, 0, inspect).ok()?;
+    text.get(end..)?.trim_ascii_start().is_empty().then_some(inspection)
 }
 
-/// A literal with the edits of its text.
+/// Applies edits of a text to its literal.
 pub fn spliced(literal: &str, edits: &[Edit]) -> Option<String> {
     let edits: Vec<(Range<usize>, &str)> =
         edits.iter().map(|edit| (edit.range.clone(), edit.text.as_str())).collect();
     String::from_utf8(json::splice(literal.as_bytes(), &edits)?).ok()
 }
 
-/// Reads documents of which each begins on a line of its own: one, or lines of JSON. `each` reads the one at a place,
-/// and says where it ends.
+/// Reads one document, or JSON lines. `each` reads the document at a position and returns its end. Returns false if two
+/// documents are on one line.
 pub fn documents(
     text: &str,
     each: &mut dyn FnMut(usize) -> Result<usize, JsonError>,

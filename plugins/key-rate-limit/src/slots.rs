@@ -1,19 +1,18 @@
-//! Places for keys: as many windows as have room in one value of the shared data.
+//! Slots for keys: the windows stored in one value of the shared data.
 //!
-//! What a client sends must not decide how much memory the gateway needs, so the keys of a limit share a table of fixed
-//! size, which is that limit's own: what is sent under one limit takes no place from another. The hash of a key says in
-//! which row of the table its window is, and a row has places for [`PLACES`] keys. A place is free again when no request
-//! of its key counts any more, so nothing is ever forgotten that matters. When a row is full, the keys that come last are
-//! counted together, in a window that they share, and a key that finds a place later begins with what that window holds.
-//! So keys of one limit that meet may be refused too early, and no key ever passes more often than its limit.
+//! Clients must not control the gateway's memory use, so the keys of a limit are stored in a hash table of fixed size.
+//! Each limit has its own table: requests under one limit take no slots from another. The hash of a key selects its row,
+//! and a row has slots for [`SLOTS`] keys. A slot is freed when no request of its key counts any more, so no relevant
+//! count is lost. When a row is full, further keys share one window, and a key that gets a slot later starts with a copy
+//! of that window. Colliding keys of a limit may therefore be refused too early, but no key exceeds its limit.
 
 use crate::window::{Period, Verdict, Window, take};
 
-/// Keys with a window of their own in a row.
-const PLACES: usize = 8;
+/// Keys per row with their own window.
+const SLOTS: usize = 8;
 
-/// The number of the window for keys without a place; no key has it.
-const TOGETHER: u64 = 0;
+/// The ID of the window shared by keys without a slot. No key has it.
+const SHARED: u64 = 0;
 
 /// A row of a limit's table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +22,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// Reads a row of windows over `period`; one that is not of this form has nothing in it.
+    /// Reads a row of windows over `period`. Invalid bytes give an empty row.
     pub fn read(period: Period, mut bytes: &[u8]) -> Self {
         let mut windows = Vec::new();
         if let Some(part) = take(&mut bytes) {
@@ -38,9 +37,9 @@ impl Row {
         Row { period, windows }
     }
 
-    /// The row's bytes. The time has come to the same moment for all of its windows.
+    /// Returns the row's bytes. All of its windows must have been advanced to the same time.
     pub fn write(&self) -> Vec<u8> {
-        // Enough for a few counts in each window.
+        // Enough for a few counts per window.
         let mut bytes = Vec::with_capacity(8 + self.windows.len() * 32);
         if let Some((_, window)) = self.windows.first() {
             bytes.extend(window.part().to_le_bytes());
@@ -52,29 +51,29 @@ impl Row {
         bytes
     }
 
-    /// Lets the time come that is `now`; whether somebody has set the clock back.
+    /// Advances all windows to `now`. Returns true if the clock has been set back.
     pub fn advance(&mut self, now: u64) -> bool {
         let set_back = self.windows.iter_mut().fold(false, |any, (_, window)| window.advance(now) || any);
         self.windows.retain(|(_, window)| !window.is_empty());
         set_back
     }
 
-    /// Counts a request of the key with this number, unless it is more than `limit`. The time has come to `now`.
+    /// Counts a request of the key with this ID unless `limit` is reached. The row must have been advanced to `now`.
     pub fn take(&mut self, id: u64, limit: u32, now: u64) -> Verdict {
-        let id = id.max(TOGETHER + 1);
+        let id = id.max(SHARED + 1);
         if let Some(window) = self.find(id) {
             return window.take(limit, now);
         }
-        let together = self.find(TOGETHER).cloned();
-        let taken = self.windows.iter().filter(|(other, _)| *other != TOGETHER).count();
-        let mut window = together.unwrap_or(Window::new(self.period));
+        let shared = self.find(SHARED).cloned();
+        let taken = self.windows.iter().filter(|(other, _)| *other != SHARED).count();
+        let mut window = shared.unwrap_or(Window::new(self.period));
         let verdict = window.take(limit, now);
-        if taken < PLACES {
+        if taken < SLOTS {
             self.windows.push((id, window));
-        } else if let Some(together) = self.find(TOGETHER) {
-            *together = window;
+        } else if let Some(shared) = self.find(SHARED) {
+            *shared = window;
         } else {
-            self.windows.push((TOGETHER, window));
+            self.windows.push((SHARED, window));
         }
         verdict
     }
@@ -105,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_in_a_full_row_are_counted_together_and_inherit_that_count() {
+    fn keys_in_a_full_row_share_a_count_and_inherit_it() {
         let mut row = row();
         let start = 100 * SECOND;
         for id in 1..=8 {
@@ -114,11 +113,11 @@ mod tests {
         let later = start + SECOND / 2;
         assert!(passes(&mut row, 9, later));
         assert!(passes(&mut row, 10, later));
-        assert!(!passes(&mut row, 9, later), "9 and 10 have two together");
-        assert!(passes(&mut row, 1, later), "who has a place keeps its own count");
+        assert!(!passes(&mut row, 9, later), "9 and 10 share the limit of two");
+        assert!(passes(&mut row, 1, later), "a key with a slot keeps its own count");
 
         let free = start + SECOND + SECOND / 16;
-        assert!(!passes(&mut row, 9, free), "it finds a place, and the count that it shared");
+        assert!(!passes(&mut row, 9, free), "it gets a slot with the shared count");
         assert!(passes(&mut row, 9, later + SECOND + SECOND / 16));
     }
 
@@ -127,12 +126,12 @@ mod tests {
         for period in Period::ALL {
             let mut row = Row::read(period, b"");
             for id in 0..10_000 {
-                // Each of the 33 parts of a second has requests, and as many as there can be.
+                // Every one of the 33 parts of a second has requests, with the largest possible counts.
                 let now = 100 * SECOND + id * 3_000_000;
                 row.advance(now);
                 row.take(id % 9, u32::MAX, now);
             }
-            assert!(row.windows.len() <= PLACES + 1);
+            assert!(row.windows.len() <= SLOTS + 1);
             assert!(row.write().len() <= 8 + 9 * (8 + 1 + 33 * 6), "{}", row.write().len());
         }
     }
@@ -151,7 +150,7 @@ mod tests {
                 prop_assert_eq!(&read, &row);
                 if passes(&mut read, id, now) {
                     row = read;
-                    // 0 and 1 are one key.
+                    // IDs 0 and 1 are the same key.
                     let times = passed.entry(id.max(1)).or_default();
                     times.push(now);
                     let within = times.iter().filter(|time| now - **time < SECOND).count();
@@ -161,7 +160,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_without_harm(bytes: Vec<u8>, id: u64, now: u64) {
+        fn arbitrary_bytes_are_read(bytes: Vec<u8>, id: u64, now: u64) {
             let mut row = Row::read(Period::Day, &bytes);
             row.advance(now);
             row.take(id, 1, now);
