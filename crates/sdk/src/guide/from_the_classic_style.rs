@@ -1,4 +1,4 @@
-//! From the classic style to [`Plugin`]: the same plug-in both ways.
+//! Moving a plug-in from the classic style to [`Plugin`].
 //!
 //! In the classic style of the product documentation, a `RootContext` reads the configuration and creates an
 //! `HttpContext` for each request, on the proxy-wasm crate. Code in that style compiles unchanged with the crate
@@ -49,42 +49,41 @@
 //! # fn main() {}
 //! ```
 //!
-//! # What became of the parts
+//! # Equivalents
 //!
-//! | classic | here |
+//! | classic | `Plugin` |
 //! |---|---|
-//! | `MyPluginRoot`, `on_configure`, `SharedRuleMatcher` | gone: the SDK reads the document and chooses |
+//! | `MyPluginRoot`, `on_configure`, `SharedRuleMatcher` | not needed: the SDK reads the document and selects the configuration |
 //! | `rule_matcher.borrow().get_match_config()` | the argument `config`; without one the callback is not called |
-//! | `create_http_context` | gone: [`State`](Plugin::State) is made by its `Default` |
+//! | `create_http_context` | not needed: [`State`](Plugin::State) is created with `Default` |
 //! | fields of `MyPlugin` | fields of `State`; `log` and `context_id` are not needed |
 //! | `on_http_request_headers` … | [`on_request_headers`](Plugin::on_request_headers) … |
 //! | `Action::Continue` | [`Flow::Continue`](crate::Flow::Continue) |
 //! | `Action::Pause` in a body callback | [`Flow::Hold`](crate::Flow::Hold) |
-//! | `Action::Pause` until a call is answered | [`Flow::Wait`](crate::Flow::Wait), by [`wait`](crate::RequestHeaders::wait) |
+//! | `Action::Pause` until a call has a response | [`Flow::Wait`](crate::Flow::Wait), by [`wait`](crate::RequestHeaders::wait) |
 //! | `send_http_response` and `Action::Pause` | [`Flow::Reply`](crate::Flow::Reply) |
-//! | `self.log.info(&format!(…))` | [`info!(…)`](crate::info), which formats only what is written |
+//! | `self.log.info(&format!(…))` | [`info!(…)`](crate::info), which formats only lines that are written |
 //! | `proxy_wasm::main!` | [`#[plugin]`](crate::plugin) |
 //!
-//! # What is different
+//! # Differences
 //!
-//! - **Nothing panics.** The proxy-wasm crate stops the VM on header values that are not UTF-8 and on host calls
-//!   that fail, and then the gateway answers 503 until it is configured anew. Write for untrusted traffic with
-//!   [`Plugin`].
-//! - **Values are bytes**, and names and values of a configuration are checked when it loads: `String` became
+//! - **No panics.** The proxy-wasm crate panics on header values that are not UTF-8 and on host calls that fail; the
+//!   gateway then responds with 503 until the plug-in is configured again. Use [`Plugin`] for untrusted traffic.
+//! - **Values are bytes**, and the names and values in a configuration are validated when it is loaded: `String` became
 //!   [`config::SettableHeaderName`] and [`config::HeaderValue`].
-//! - **Only the callbacks that are written are exported**, so a gateway does not enter the VM for others.
-//! - **The end of a body** is told in one place, trailers or not: see [`bodies`](super::bodies).
-//! - **Configurations need no `Default`.** An empty document is refused when a field is missing that has none;
-//!   in the classic style it is `Default::default()`.
+//! - **Only implemented callbacks are exported**, so a gateway does not call the VM for others.
+//! - **The end of a body** is reported in one callback, with and without trailers: see [`bodies`](super::bodies).
+//! - **Configurations do not need `Default`.** An empty document is an error if a required field is missing; in the
+//!   classic style it is `Default::default()`.
 //!
 //! # Step by step
 //!
 //! 1. In `Cargo.toml`, depend on `sdk` and `config` instead of `higress-wasm-rust` and `proxy-wasm`. A module has one
 //!    style: `cargo xtask build` refuses a plug-in that depends on both.
-//! 2. Keep the configuration's struct; remove `Default`, `Clone` and `Serialize`, and give fields the types of
-//!    [`config`] where they fit.
-//! 3. Turn the `HttpContext` into an `impl Plugin`, and its own fields into `State`.
-//! 4. Write [cases](super::testing) before, and let them pass after: they run on both styles.
+//! 2. Keep the struct of the configuration; remove `Default`, `Clone` and `Serialize`, and use the types of [`config`] for
+//!    its fields.
+//! 3. Convert the `HttpContext` into an `impl Plugin`, and its fields into `State`.
+//! 4. Write [cases](super::testing) before you start. They run on both styles, and must pass before and after.
 
 #[cfg(doc)]
 use crate::Plugin;

@@ -1,23 +1,21 @@
-//! The guide: how a plug-in is written, page by page.
+//! The guide to writing plug-ins.
 //!
-//! | page | what it answers |
+//! | page | topic |
 //! |---|---|
-//! | [`pausing`] | What happens to a request while a plug-in makes up its mind, and how much of it a gateway holds |
-//! | [`bodies`] | How bodies arrive, how to look at every byte, where they end |
-//! | [`rules`] | Which configuration a request gets, and how one is checked |
-//! | [`call_outs`] | How to ask another service while the request waits |
-//! | [`background`] | How to call services on a timer, and in one worker only |
-//! | [`state`] | What lives how long: per request, per VM, per gateway |
-//! | [`configuration`] | How a configuration's types are written, and what `#[configuration]` derives |
-//! | [`recipes`] | Awaited work in functions, a cache that workers share |
-//! | [`testing`] | How to say what a plug-in must do, once for every engine |
-//! | [`cases`] | Every key of a file of cases |
+//! | [`pausing`] | Holding, waiting and replying, and how much of a message a gateway holds |
+//! | [`bodies`] | Reading every byte of a body, its end, and replacing it |
+//! | [`rules`] | Selecting the configuration of a request, and validating configurations |
+//! | [`call_outs`] | Calling other services while a request waits |
+//! | [`background`] | Calling services on a timer, and in one worker only |
+//! | [`state`] | Data per request, per VM and per gateway |
+//! | [`configuration`] | The types of a configuration, and what `#[configuration]` derives |
+//! | [`recipes`] | Async work in functions, and a cache that workers share |
+//! | [`testing`] | Testing a plug-in on every engine with one set of cases |
+//! | [`cases`] | Reference of `cases.yaml` |
 //! | [`from_the_classic_style`] | The same plug-in with `HttpContext` and with [`Plugin`](crate::Plugin) |
-//! | [`coming_from_higress`] | Every call of Higress's Rust and Go SDKs, and what it is here |
+//! | [`coming_from_higress`] | Equivalents of the calls of Higress's Rust and Go SDKs |
 //!
-//! What is said of gateways was seen on stock Envoy 1.40, unless Higress is named.
-//!
-//! The pages exist in the documentation only: no module has a byte of them.
+//! Statements about gateways describe the observed behaviour of stock Envoy 1.40, unless they mention Higress.
 
 #[doc = include_str!("pausing.md")]
 pub mod pausing {}
