@@ -1,5 +1,4 @@
-//! Values that cannot be wrong once they are read: strings that match something, texts, secrets, statuses, header
-//! fields, services.
+//! Types that accept only valid values: non-empty strings, texts, secrets, statuses, headers and services.
 
 mod header;
 #[cfg(all(feature = "schema", not(target_family = "wasm")))]
@@ -21,7 +20,7 @@ pub use service::ServiceName;
 pub struct NonEmptyString(String);
 
 impl NonEmptyString {
-    /// What is said of an empty one.
+    /// The error for an empty string.
     pub(crate) const EMPTY: &str = "must not be empty: write at least one character, or remove the entry";
 }
 
@@ -56,7 +55,7 @@ impl AsRef<str> for NonEmptyString {
     }
 }
 
-/// A text as it is written: a number, `true` and `false` need no quotes.
+/// A text. Numbers, `true` and `false` do not need quotes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(String);
 
@@ -98,7 +97,7 @@ impl From<Text> for String {
     }
 }
 
-/// A [`Text`] that tools do not show: its field is marked secret in the schema.
+/// A [`Text`] that tools do not show, such as a password. Its schema has `writeOnly: true` and `format: password`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(Text);
@@ -115,8 +114,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The status of an answer, 200 to 599 (RFC 9110, section 15). A gateway that is told to answer with
-/// another one leaves its client without any answer.
+/// The status of a response, 200 to 599 (RFC 9110, section 15). With another status, a gateway sends no response at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "u32")]
 pub struct StatusCode(u16);

@@ -1,13 +1,13 @@
-//! How a plug-in's configuration comes from the fields that an operator wrote.
+//! Conversion of the fields that an operator writes into a plug-in's configuration.
 
 use serde::de::DeserializeOwned;
 
 use crate::FieldError;
 
-/// A configuration that is ready for requests: checked, with its patterns compiled.
+/// A configuration that is ready for requests: validated, with compiled patterns.
 ///
-/// A type that derives [`serde::Deserialize`] is one already. A plug-in whose fields depend on each
-/// other, or that compiles patterns, keeps the fields apart from what it works with:
+/// Types that derive [`serde::Deserialize`] implement it. If fields depend on each other, or patterns are compiled, use
+/// separate types for the fields and the configuration:
 ///
 /// ```
 /// use config::{Configuration, FieldError};
@@ -33,27 +33,26 @@ use crate::FieldError;
 /// }
 /// ```
 pub trait Configuration: Sized + 'static {
-    /// The fields as they stand in the document.
+    /// The fields in the document.
     type Fields: DeserializeOwned;
 
-    /// Whether a rule starts from the global fields, and does not replace them all.
+    /// True if rules start from the global fields; by default they replace them all.
     ///
-    /// It then has every field that it writes, and of those that it does not write the global one, wherever
-    /// the two stand in the document. A field counts as a whole: a list or an object of the rule replaces the
-    /// global list or object, and nothing inside is joined. A field that may be spelt in two ways must be spelt
-    /// alike in both places.
+    /// A rule then has its own fields, and the global value of the others, in any order in the document. Values are
+    /// replaced as a whole: lists and objects are not joined. A field with two spellings must have the same spelling in
+    /// both places.
     ///
-    /// The global fields are a configuration themselves, for the requests that no rule matches: they must pass
-    /// [`check`](Configuration::check) alone. So must every rule's together with what it inherits, of which
-    /// each rule gets its own copy: loading costs the number of rules times the length of the global fields.
+    /// The global fields are the configuration of requests that no rule matches, so they must pass
+    /// [`check`](Configuration::check) alone. Each rule must pass it together with the fields that it inherits, which are
+    /// read again for each rule: the cost of loading is the number of rules times the size of the global fields.
     const RULES_START_FROM_GLOBAL: bool = false;
 
-    /// Turns fields into a configuration that cannot be wrong.
+    /// Converts the fields into a valid configuration.
     ///
     /// # Errors
     ///
-    /// A [`FieldError`] that names the field, relative to this configuration, and says what to write
-    /// instead; the document around it adds the place (`_rules_[3]`).
+    /// A [`FieldError`] with the path of the field in this configuration and what to write instead. The path in the
+    /// document (`_rules_[3]`) is added.
     fn check(fields: Self::Fields) -> Result<Self, FieldError>;
 }
 

@@ -1,4 +1,4 @@
-//! The document that a gateway hands to a plug-in: global fields, and `_rules_`.
+//! The document that a gateway passes to a plug-in: global fields and `_rules_`.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -20,39 +20,39 @@ const RULES: &str = "_rules_";
 const CONDITIONS: [&str; 5] =
     ["_match_route_", "_match_domain_", "_match_service_", "_match_route_prefix_", "_match_consumer_"];
 
-/// What is said of a list that is written in two parts.
-const TWICE: &str = "stands there twice: join the two lists";
-/// What is said of a condition beside `_rules_`.
+/// The error for a list that is written twice.
+const DUPLICATE: &str = "is a duplicate key: join the two lists";
+/// The error for a condition outside of `_rules_`.
 const MISPLACED: &str =
     "is a condition and belongs in a rule: move it and its fields into an entry of `_rules_`";
 
 /// A plug-in's whole configuration.
 #[derive(Debug)]
 pub struct Document<C> {
-    /// What applies to a request that no rule matches. Absent when there are rules and no field beside
-    /// them: such a request then passes untouched.
+    /// The configuration of requests that no rule matches. Absent if there are rules and no other fields: the plug-in
+    /// then does not run for such requests.
     pub global: Option<C>,
-    /// The rules in the order of the document; the first that matches a request decides.
+    /// The rules in document order. The first that matches a request applies.
     pub rules: Vec<Rule<C>>,
 }
 
 /// A configuration for some requests.
 #[derive(Debug)]
 pub struct Rule<C> {
-    /// Which requests.
+    /// The requests to which it applies.
     pub conditions: Conditions,
-    /// Its fields: they replace the global ones, or start from them where the plug-in says so
-    /// ([`Configuration::RULES_START_FROM_GLOBAL`]).
+    /// Its fields. They replace the global fields, or start from them with
+    /// [`Configuration::RULES_START_FROM_GLOBAL`].
     pub config: C,
 }
 
 impl<C: Configuration> Document<C> {
-    /// Reads the JSON that a gateway delivers. No text at all is the empty document, because a gateway
-    /// sends none when there is nothing to configure.
+    /// Reads the JSON that a gateway delivers. An empty text is the empty document, because gateways deliver no text if
+    /// nothing is configured.
     ///
     /// # Errors
     ///
-    /// The first thing that is wrong, with its place; see [`ConfigError`].
+    /// The first error, with its path; see [`ConfigError`].
     pub fn from_json(text: &[u8]) -> Result<Self, ConfigError> {
         let text = if text.trim_ascii().is_empty() { b"{}" } else { text };
         let context = Context::default();
@@ -85,7 +85,7 @@ fn read_document<C: Configuration>(
             let path = Path::Key(&Path::Root, key);
             let list = list(object, &path, |found, path| read_rule(found, path, &[], context))?;
             if rules.replace(Some(list)).is_some() {
-                return Err(key_error(key, TWICE));
+                return Err(key_error(key, DUPLICATE));
             }
             return Ok(true);
         }
@@ -103,8 +103,8 @@ fn read_document<C: Configuration>(
     whole(global, rules.into_inner().unwrap_or_default())
 }
 
-/// Reads a document whose rules start from its global fields: these first, wherever they stand, so that a
-/// mistake in one is found there, and not in every rule.
+/// Reads a document whose rules start from its global fields. The global fields are read first, in any order, so that an
+/// error in one of them is reported there, and not for each rule.
 fn read_inheriting<C: Configuration>(
     found: RawValue<'_>,
     context: &Context,
@@ -122,7 +122,7 @@ fn read_inheriting<C: Configuration>(
         if key != RULES {
             fields.push((key, value));
         } else if rules.replace(value).is_some() {
-            return Err(key_error(&key, TWICE));
+            return Err(key_error(&key, DUPLICATE));
         }
     }
     let global = if !fields.is_empty() || rules.is_none() {
@@ -139,16 +139,16 @@ fn read_inheriting<C: Configuration>(
     whole(global, rules.transpose()?.unwrap_or_default())
 }
 
-/// Puts a document together, unless there is nothing in it.
+/// Returns the document, unless it is empty.
 fn whole<C>(global: Option<C>, rules: Vec<Rule<C>>) -> Result<Document<C>, ConfigError> {
     if global.is_none() && rules.is_empty() {
-        let message = "has no rule, and there is no field beside it: add a rule, or remove `_rules_`";
+        let message = "has no rules, and there are no other fields: add a rule, or remove `_rules_`";
         return Err(key_error(RULES, message));
     }
     Ok(Document { global, rules })
 }
 
-/// Reads a rule, which starts from the `global` fields where the plug-in says so.
+/// Reads a rule, which starts from the `global` fields if the plug-in declares it.
 fn read_rule<C: Configuration>(
     found: RawValue<'_>,
     path: &Path<'_>,
@@ -194,7 +194,7 @@ fn read_rule<C: Configuration>(
     Ok(Rule { conditions, config })
 }
 
-/// Reads the values of a condition, which is not in the rule yet.
+/// Reads the values of a condition into `values`, which is empty unless the key is a duplicate.
 fn read_condition<T>(
     values: &mut Vec<T>,
     object: &mut dyn Object,
@@ -202,7 +202,7 @@ fn read_condition<T>(
     parse: impl Fn(&str) -> Result<T, Cow<'static, str>>,
 ) -> Result<(), ConfigError> {
     if !values.is_empty() {
-        return Err(key_error("", TWICE).locate(path));
+        return Err(key_error("", DUPLICATE).locate(path));
     }
     *values = list(object, path, |found, _| match found {
         RawValue::Str("") => Err(key_error("", NonEmptyString::EMPTY)),
@@ -210,13 +210,13 @@ fn read_condition<T>(
         other => Err(other.is_not(&"a string")),
     })?;
     if values.is_empty() {
-        let message = "must not be empty: name what it should match, or remove it";
+        let message = "must not be empty: add an entry, or remove the condition";
         return Err(key_error("", message).locate(path));
     }
     Ok(())
 }
 
-/// Reads a list, entry by entry.
+/// Reads the entries of a list.
 fn list<T>(
     object: &mut dyn Object,
     path: &Path<'_>,
@@ -243,7 +243,7 @@ fn list<T>(
     Ok(entries)
 }
 
-/// Reads a plug-in's own fields and checks them.
+/// Reads and checks the fields of a plug-in.
 fn configuration<C: Configuration>(
     fields: &mut dyn Object,
     path: &Path<'_>,
@@ -263,31 +263,32 @@ fn inheriting<C: Configuration>(
     C::check(fields).map_err(|error| ConfigError::from(overlay.explain(error)).locate(path))
 }
 
-/// Whether a key has the form of a condition, known or not: ignoring one would widen its rule.
+/// Returns true if a key has the form of a condition. Unknown conditions are errors, because ignoring one would widen its
+/// rule.
 fn is_condition(key: &str) -> bool {
     key.starts_with("_match_") && key.ends_with('_')
 }
 
-/// An error about a key of the object that is being read.
+/// Creates an error for a key of the object that is being read.
 fn key_error(key: &str, message: impl Into<String>) -> ConfigError {
     FieldError::new(key, message).into()
 }
 
-/// The message for a condition that does not exist.
+/// Returns the error for an unknown condition.
 fn unknown_condition(key: &str) -> String {
     let all = suggest::list(&CONDITIONS);
     match suggest::nearest(key, &CONDITIONS) {
-        Some(near) => format!("is not a condition: did you mean `{near}`? There are {all}"),
-        None => format!("is not a condition: there are {all}"),
+        Some(near) => format!("is not a known condition: did you mean `{near}`? The conditions are {all}"),
+        None => format!("is not a known condition: the conditions are {all}"),
     }
 }
 
-/// An object without the keys that belong to the document: what is left is the plug-in's.
+/// An object without the keys of the document. The others are fields of the plug-in.
 struct OwnFields<'a, T> {
     object: &'a mut dyn Object,
-    /// Reads the value of a key, or says that it is the plug-in's.
+    /// Reads the value of a key and returns true, or returns false for a field of the plug-in.
     take: T,
-    /// A key that was read to find out whether there is any.
+    /// A key that was read by [`any`](Self::any).
     first: Option<String>,
 }
 
@@ -296,7 +297,7 @@ impl<'a, T: FnMut(&str, &mut dyn Object) -> Result<bool, ConfigError>> OwnFields
         OwnFields { object, take, first: None }
     }
 
-    /// Whether the plug-in has any field here. Those of others that come before it are read on the way.
+    /// Returns true if there is a field of the plug-in. Reads the other keys before it.
     fn any(&mut self) -> Result<bool, ConfigError> {
         self.first = self.next_key()?;
         Ok(self.first.is_some())

@@ -1,4 +1,4 @@
-//! Errors that name the field and say what to write instead.
+//! Errors with the path of the field and what to write instead.
 
 use std::fmt::{self, Display};
 
@@ -7,35 +7,35 @@ use serde::de::{self, Expected, Unexpected};
 use crate::path::{self, Path};
 use crate::suggest;
 
-/// Why a document was refused: the place of the field, and what to write instead.
+/// The error for an invalid document: the path of the field, and what to write instead.
 ///
-/// It reads `_rules_[3].block_urls[0]: must not be empty: …`, or without a place when the document as a
-/// whole is wrong.
+/// Displayed as `_rules_[3].block_urls[0]: must not be empty: …`, or without a path if the error concerns the whole
+/// document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     path: String,
     message: String,
-    /// Whether `path` is already counted from the root.
+    /// True if `path` begins at the root.
     located: bool,
 }
 
 impl ConfigError {
-    /// An error at `path`, counted from the root of the document; empty for the document as a whole.
+    /// Creates an error at a `path` from the root of the document; empty for the whole document.
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
         ConfigError { path: path.into(), message: message.into(), located: true }
     }
 
-    /// The place of the field, counted from the root: `_rules_[3].block_urls[0]`.
+    /// Returns the path of the field from the root: `_rules_[3].block_urls[0]`.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// What is wrong there and what to write instead.
+    /// Returns the message: what is wrong, and what to write instead.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// Puts the error where the reader stands, unless something deeper has done so already.
+    /// Adds the path of the reader, unless a nested reader has done so already.
     pub(crate) fn locate(mut self, place: &Path<'_>) -> Self {
         if !self.located {
             self.path = path::join(place, &self.path);
@@ -97,11 +97,11 @@ impl de::Error for ConfigError {
     }
 
     fn duplicate_field(field: &'static str) -> Self {
-        Self::custom(format_args!("`{field}` stands there twice: remove one"))
+        Self::custom(format_args!("duplicate field `{field}`: remove one"))
     }
 }
 
-/// Rust's words for a type, in those of somebody who writes YAML.
+/// Translates the name of a Rust type for the author of a YAML document.
 fn in_words(expected: &str) -> &str {
     match expected {
         "a sequence" => "a list",
@@ -121,7 +121,7 @@ fn in_words(expected: &str) -> &str {
     }
 }
 
-/// The kind of what was found, never the value: it may be a credential.
+/// Returns the kind of a value. The value itself may be a credential.
 fn kind(found: &Unexpected<'_>) -> &'static str {
     match found {
         Unexpected::Bool(_) => "true or false",
@@ -135,7 +135,7 @@ fn kind(found: &Unexpected<'_>) -> &'static str {
     }
 }
 
-/// What to write instead, where the kinds tell.
+/// Returns what to write instead, if it follows from the kinds.
 fn remedy(found: &Unexpected<'_>, wanted: &str) -> &'static str {
     let scalar = !matches!(found, Unexpected::Seq | Unexpected::Map | Unexpected::Unit | Unexpected::Option);
     match (wanted, found) {
@@ -153,7 +153,7 @@ fn is_number(wanted: &str) -> bool {
     wanted.starts_with("a whole number") || wanted == "a number"
 }
 
-/// What [`Configuration::check`](crate::Configuration::check) finds wrong with one field.
+/// An error of [`Configuration::check`](crate::Configuration::check) about a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
     field: String,
@@ -161,14 +161,13 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// An error about `field`, counted from the configuration that is being checked: `block_urls[0]`, or
-    /// empty for the configuration as a whole. The message goes on after the place, as in
-    /// `must not be empty: write …`.
+    /// Creates an error about a `field`, with its path in the configuration that is being checked: `block_urls[0]`, or empty
+    /// for the whole configuration. The message continues after the path: `must not be empty: write …`.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         FieldError { field: field.into(), message: message.into() }
     }
 
-    /// An error about an entry of a list field.
+    /// Creates an error about an entry of a list.
     pub fn in_list(field: &str, index: usize, message: impl Into<String>) -> Self {
         FieldError { field: format!("{field}[{index}]"), message: message.into() }
     }

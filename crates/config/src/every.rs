@@ -1,7 +1,7 @@
-//! Everything that is wrong with a value, found by a check that stops at the first error.
+//! All errors of a value, found with a check that stops at the first error.
 //!
-//! The check is run again on a copy that leaves out what was wrong, until it passes. A plug-in's module needs no code for
-//! that: tools do it with the native check.
+//! The check is repeated on a copy without the invalid parts, until it passes. Tools do this with the native check, so
+//! modules need no code for it.
 
 use std::collections::HashSet;
 
@@ -10,13 +10,13 @@ use serde_json::{Map, Value};
 
 use crate::{ConfigError, strict};
 
-/// How many errors are collected.
+/// The maximum number of errors that are collected.
 pub const MAX_ERRORS: usize = 50;
 
-/// How often the check is run: an error that follows from another one costs a run and is not reported.
+/// The maximum number of runs of the check. An error that is caused by another one costs a run and is not reported.
 const MAX_RUNS: usize = 4 * MAX_ERRORS;
 
-/// What is wrong with a value, and the value without it.
+/// The errors of a value, and the value without the invalid parts.
 #[derive(Debug, Clone)]
 pub struct Every {
     errors: Vec<ConfigError>,
@@ -24,9 +24,9 @@ pub struct Every {
 }
 
 impl Every {
-    /// Runs `check` until it passes. `schema` is the OpenAPI v3 schema of the fields, where there is one: a missing field is
-    /// filled in from it, so that what stands beside it is checked too. `inherits` tells that rules start from the global
-    /// fields, so that a rule can miss what is wrong there.
+    /// Runs `check` until it passes. `schema` is the OpenAPI v3 schema of the fields, if there is one: missing fields are
+    /// filled in from it, so that the other fields are checked too. `inherits` is true if rules start from the global fields,
+    /// so that an error there can cause a missing field in a rule.
     pub fn of(
         value: &Value,
         schema: Option<&Value>,
@@ -51,37 +51,37 @@ impl Every {
         (strict::from_json(&every.rest()).ok().flatten(), every)
     }
 
-    /// What is wrong, each error once, with its place in the value as it was.
+    /// Returns the errors, without duplicates, with their paths in the original value.
     #[must_use]
     pub fn errors(&self) -> &[ConfigError] {
         &self.errors
     }
 
-    /// The errors alone.
+    /// Returns only the errors.
     #[must_use]
     pub fn into_errors(self) -> Vec<ConfigError> {
         self.errors
     }
 
-    /// The value without what is wrong.
+    /// Returns the value without the invalid parts.
     #[must_use]
     pub fn rest(&self) -> Value {
         self.rest.to_json()
     }
 
-    /// The place in the value as it was of a place in [`rest`](Self::rest).
+    /// Converts a path in [`rest`](Self::rest) into the path in the original value.
     #[must_use]
     pub fn original(&self, path: &str) -> String {
         let (steps, tail) = self.rest.resolve(path);
         self.rest.written(&steps, tail)
     }
 
-    /// Notes an error and leaves out what it is about; false if nothing is left to check.
+    /// Records an error and removes the invalid part; false if nothing is left to check.
     fn take(&mut self, error: &ConfigError, schema: Option<&Value>, inherits: bool) -> bool {
         let (steps, tail) = self.rest.resolve(error.path());
         let Some(node) = self.rest.get(&steps) else { return false };
         if steps.is_empty() && node.has_lost("_rules_") {
-            // With all of its rules left out, it is another document, which needs global fields.
+            // A document without its rules is another document, which needs global fields.
             return false;
         }
         let missing = missing(error.message()).filter(|_| tail.is_empty());
@@ -105,14 +105,14 @@ impl Every {
             return true;
         }
         let mut gone = steps;
-        // With a value of ours that does not fit, the object that it was put into is of no use.
+        // If a filled in value is invalid, remove the object that contains it.
         while self.is_filled_in(&gone) {
             gone.pop();
         }
         self.rest.remove(&gone, error.message())
     }
 
-    /// Whether a place is one that was filled in, or inside of one.
+    /// Returns true if a part was filled in, or is inside of such a part.
     fn is_filled_in(&self, steps: &[usize]) -> bool {
         (1..=steps.len()).any(|length| {
             let (Some((last, parent)), true) =
@@ -198,7 +198,7 @@ impl Tree {
         })
     }
 
-    /// The steps to the innermost part of a path that is there, and the rest of the path.
+    /// Returns the steps to the innermost existing part of a path, and the rest of the path.
     fn resolve<'p>(&self, path: &'p str) -> (Vec<usize>, &'p str) {
         let (mut steps, mut tree, mut rest) = (Vec::new(), self, path);
         while let Some((step, tail)) = tree.step(rest) {
@@ -216,7 +216,7 @@ impl Tree {
                 let (index, tail) = path.strip_prefix('[')?.split_once(']')?;
                 index.parse().ok().filter(|index| *index < entries.len()).map(|index| (index, tail))
             }
-            // A key may hold dots and brackets itself: the longest that fits is meant.
+            // A key may contain dots and brackets: the longest match is used.
             Self::Map { fields, .. } => {
                 let path = path.strip_prefix('.').unwrap_or(path);
                 let fits = fields.iter().enumerate().filter_map(|(step, (name, _))| {
@@ -229,7 +229,7 @@ impl Tree {
         }
     }
 
-    /// The path that leads to a place in the value as it was.
+    /// Returns the path in the original value.
     fn written(&self, steps: &[usize], tail: &str) -> String {
         let (mut path, mut tree) = (String::new(), self);
         for step in steps {
@@ -254,7 +254,7 @@ impl Tree {
         format!("{path}{dot}{tail}")
     }
 
-    /// Whether something in it was left out or filled in, so that an error about the whole may follow from that.
+    /// Returns true if a part was removed or filled in, so that this can be the cause of an error about the whole.
     fn is_touched(&self) -> bool {
         match self {
             Self::Scalar(_) => false,
@@ -267,7 +267,7 @@ impl Tree {
         }
     }
 
-    /// Whether a field was left out, or one whose error asks whether this one was meant.
+    /// Returns true if a field was removed, or one for which it was suggested.
     fn has_lost(&self, wanted: &str) -> bool {
         match self {
             Self::Map { lost, .. } => {
@@ -277,7 +277,7 @@ impl Tree {
         }
     }
 
-    /// Leaves out what is at a place; false where that is all there is.
+    /// Removes a part; false for the root.
     fn remove(&mut self, steps: &[usize], message: &str) -> bool {
         let Some((last, parents)) = steps.split_last() else { return false };
         match self.get_mut(parents) {
@@ -296,7 +296,7 @@ impl Tree {
     }
 }
 
-/// The schema of a place; a rule has that of the whole.
+/// Returns the schema of a part. A rule has the schema of the document.
 fn below<'s>(schema: &'s Value, tree: &Tree, steps: &[usize]) -> Option<&'s Value> {
     let (mut schema, mut tree, mut steps) = (schema, tree, steps);
     if let ([key, _, rest @ ..], Tree::Map { fields, .. }) = (steps, tree)
@@ -320,7 +320,7 @@ fn below<'s>(schema: &'s Value, tree: &Tree, steps: &[usize]) -> Option<&'s Valu
     Some(schema)
 }
 
-/// A value that a schema takes.
+/// Returns a valid value for a schema.
 fn sample(schema: &Value) -> Option<Value> {
     if let Some(value) = schema.get("default").or_else(|| schema.get("enum")?.get(0)) {
         return Some(value.clone());

@@ -1,19 +1,18 @@
-//! Hints that lead to what was meant, for tools: with the schema of a plug-in's fields and the document at hand, more can be
-//! said of a mistake than its module says.
+//! Hints for tools: with the schema of a plug-in's fields and the document, errors can be more helpful than those of the
+//! module.
 //!
-//! A key that is not known where it stands is first looked for at every other level, and by letters only then. A number
-//! with a unit is converted. A schema may name fields that other implementations of the plug-in have
-//! ([`NOT_HERE`]), with what to do.
+//! An unknown key is first searched at every other level, and only then by similarity. A number with a unit is converted. A
+//! schema may list fields of other implementations of the plug-in ([`NOT_HERE`]), with advice.
 
 use serde_json::Value;
 
 use crate::suggest::nearest;
 use crate::{ConfigError, Every};
 
-/// Where the schema of an object names fields that the plug-in does without: an object of names and of what to do.
+/// The key, in the schema of an object, of fields that the plug-in does not have: an object of names and advice.
 pub const NOT_HERE: &str = "x-not-here";
 
-/// What is wrong with a document of a plug-in whose fields have this schema, all of it, each with a hint.
+/// Returns all errors of a document, with hints from the schema of the fields.
 pub fn every(
     document: &Value,
     schema: Option<&Value>,
@@ -27,7 +26,7 @@ pub fn every(
     }
 }
 
-/// The error with a hint that leads to what was meant.
+/// Returns the error with a hint.
 #[must_use]
 pub fn better(error: ConfigError, document: &Value, schema: &Value) -> ConfigError {
     let message = if is_unknown(error.message()) {
@@ -39,18 +38,18 @@ pub fn better(error: ConfigError, document: &Value, schema: &Value) -> ConfigErr
     message.map_or_else(|| error.clone(), |message| ConfigError::new(error.path(), message))
 }
 
-/// Whether an error is about a key that is not known.
+/// Returns true if an error is about an unknown key.
 #[must_use]
 pub fn is_unknown(message: &str) -> bool {
     message.starts_with("is not a known field")
 }
 
-/// The names in backticks.
+/// Returns the names in backticks.
 pub fn names_in(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// Whether two names are one but for case, dashes and underscores.
+/// Returns true if two names are equal, ignoring case, dashes and underscores.
 #[must_use]
 pub fn same(a: &str, b: &str) -> bool {
     let plain = |name: &str| {
@@ -59,7 +58,7 @@ pub fn same(a: &str, b: &str) -> bool {
     plain(a) == plain(b)
 }
 
-/// The value at a path.
+/// Returns the value at a path.
 #[must_use]
 pub fn value_at<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
     keys(path).try_fold(value, |value, key| match key.strip_prefix('[') {
@@ -68,7 +67,7 @@ pub fn value_at<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
     })
 }
 
-/// The keys of a path; an index is `[3`.
+/// Returns the keys of a path; an index is `[3`.
 fn keys(path: &str) -> impl Iterator<Item = &str> {
     path.split('.').flat_map(|part| {
         let start = part.find('[').unwrap_or(part.len());
@@ -78,13 +77,13 @@ fn keys(path: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The path without the rule that it is in, and whether it is in one.
+/// Returns the path without its rule, and true if it is in a rule.
 fn in_rule(path: &str) -> (bool, &str) {
     let inside = path.strip_prefix("_rules_[").and_then(|rest| rest.split_once(']'));
     inside.map_or((false, path), |(_, rest)| (true, rest.trim_start_matches('.')))
 }
 
-/// The schema of a field.
+/// Returns the schema of a field.
 fn at<'s>(schema: &'s Value, path: &str) -> Option<&'s Value> {
     keys(in_rule(path).1).try_fold(schema, |schema, key| match key.strip_prefix('[') {
         Some(_) => schema.get("items"),
@@ -95,7 +94,7 @@ fn at<'s>(schema: &'s Value, path: &str) -> Option<&'s Value> {
     })
 }
 
-/// What was meant by a key that is not known where it stands.
+/// Returns a hint for an unknown key.
 fn unknown(path: &str, schema: &Value) -> Option<String> {
     let (is_in_rule, inside) = in_rule(path);
     let (parent, key) = inside.rsplit_once('.').unwrap_or(("", inside));
@@ -106,7 +105,7 @@ fn unknown(path: &str, schema: &Value) -> Option<String> {
     {
         return Some(format!("is not used here: {}", advice.as_str().unwrap_or("remove it")));
     }
-    // Nothing is nearer than the same letters.
+    // There is no better hint than the same letters.
     if own.iter().any(|name| same(name, key)) {
         return None;
     }
@@ -123,7 +122,7 @@ fn unknown(path: &str, schema: &Value) -> Option<String> {
             let several = if exact.len() > 1 { "for example " } else { "" };
             return Some(format!("is a field of {several}{}: move it there", shown(place)));
         }
-        // The message has the nearest name at its own level.
+        // The error already suggests a name at this level.
         if nearest(key, &own).is_some() {
             return None;
         }
@@ -134,7 +133,7 @@ fn unknown(path: &str, schema: &Value) -> Option<String> {
     })
 }
 
-/// What was meant by the name of something around a plug-in's fields.
+/// Returns a hint for names of the document or resource that contains the fields.
 fn of_document(key: &str, is_top: bool, is_in_rule: bool) -> Option<String> {
     let one_of = |names: &[&str]| names.iter().any(|name| same(name, key));
     if one_of(&["rules", "match_rules", "_rules_"]) {
@@ -198,12 +197,12 @@ fn of_document(key: &str, is_top: bool, is_in_rule: bool) -> Option<String> {
     None
 }
 
-/// The names of an object's fields.
+/// Returns the names of an object's fields.
 fn names(schema: &Value) -> impl Iterator<Item = &str> {
     schema.get("properties").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.as_str())
 }
 
-/// Every field with the place of what has it: `rule_items[].limit_keys[]`.
+/// Collects all fields with the path of their object: `rule_items[].limit_keys[]`.
 fn collect(schema: &Value, place: &str, places: &mut Vec<(String, String)>) {
     for (name, inner) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
         places.push((place.to_owned(), name.clone()));

@@ -1,7 +1,7 @@
-//! Host names: one comparable form for every way in which a client can write the same host.
+//! Host names: one normalized form for all spellings of a host.
 //!
-//! `H0.Example.com`, `h0.example.com.` and `h0.example.com:8443` reach the same upstream, so a rule
-//! for one of them has to hold for all; a rule that does not is a way round the plug-in.
+//! `H0.Example.com`, `h0.example.com.` and `h0.example.com:8443` reach the same upstream, so a rule for one of them must match
+//! all of them. Otherwise clients could bypass it.
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
@@ -11,15 +11,16 @@ mod pattern;
 pub(crate) use pattern::Shape;
 pub use pattern::{HostPattern, HostPatternError};
 
-/// A request's authority (`:authority`, `Host`; RFC 9110 §7.2) as [`HostPattern`]s compare it.
+/// Normalizes the authority of a request (`:authority`, `Host`; RFC 9110, section 7.2) for comparison with a
+/// [`HostPattern`].
 ///
-/// What is left is the host alone: without user information (all up to the last `@`), port or trailing
-/// dots, in lower-case ASCII. Every spelling of an IPv6 address, bracketed or not, becomes one, in brackets:
-/// `[0:0::1]:8080` and `::1` are the same text.
+/// The result is the host, without user information (all up to the last `@`), port or trailing dots, in lower-case ASCII.
+/// All spellings of an IPv6 address, with or without brackets, have the same result, in brackets: `[0:0::1]:8080` and `::1`
+/// are equal.
 ///
-/// The port begins at the first `:` outside brackets. A legal authority has at most one, and there this is
-/// where Envoy cuts; `example.com:1:2` is nobody's legal name, and is taken for `example.com` so that nobody
-/// slips past a rule for it. Any bytes are accepted, and normalising twice changes nothing.
+/// The port begins at the first `:` outside brackets, like in Envoy. A valid authority has at most one; `example.com:1:2` is
+/// not valid, and is normalized to `example.com` so that it cannot bypass a rule. Any bytes are accepted, and the function is
+/// idempotent.
 pub fn normalise(authority: &[u8]) -> Cow<'_, [u8]> {
     let host = match authority.iter().rposition(|&byte| byte == b'@') {
         Some(at) => authority.get(at + 1..).unwrap_or_default(),
@@ -65,14 +66,14 @@ fn without_port(host: &[u8]) -> &[u8] {
 }
 
 fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
-    // The longest spelling has 45 bytes; the colon is what tells an address from most names, cheaply.
+    // The longest spelling has 45 bytes, and most names do not contain a colon.
     if text.len() > 45 || !text.contains(&b':') {
         return None;
     }
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// In full, `[2001:0db8:0000:…]`: only ever compared, and a module has no use for the shortest form.
+/// Formats an address in full, `[2001:0db8:0000:…]`. It is only compared, so the shortest form is not needed.
 fn bracketed(address: Ipv6Addr) -> Vec<u8> {
     let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' + (value - 10) };
     let mut text = Vec::with_capacity(41);

@@ -1,7 +1,7 @@
-//! The fields that rules start from: kept in memory, and laid under the fields of each rule.
+//! Rules that start from the global fields: the fields are buffered, and merged with those of each rule.
 //!
-//! Everything else in this crate is read as it comes. Here it cannot be: the global fields may stand behind
-//! the rules, and every rule reads them again. Only a plug-in that declares it has this code in its module.
+//! The rest of this crate does not buffer values. Here it is necessary, because the global fields may follow the rules, and
+//! each rule reads them again. Only modules of plug-ins that declare it contain this code.
 
 use std::slice;
 
@@ -20,7 +20,7 @@ pub(crate) enum OwnedValue {
     Object(Fields),
 }
 
-/// Keys and values in their order. A key that stands there twice is kept twice, and refused where it is read.
+/// Keys and values in order. Duplicate keys are kept, and rejected when they are read.
 pub(crate) type Fields = Vec<(String, OwnedValue)>;
 
 impl OwnedValue {
@@ -50,17 +50,17 @@ impl OwnedValue {
         })
     }
 
-    /// Keeps the value of the key that came last.
+    /// Buffers the value of the last key.
     pub(crate) fn value(object: &mut dyn Object) -> Result<Self, ConfigError> {
-        let mut kept = OwnedValue::Nothing;
+        let mut owned = OwnedValue::Nothing;
         object.value(&mut |found| {
-            kept = OwnedValue::of(found)?;
+            owned = OwnedValue::of(found)?;
             Ok(())
         })?;
-        Ok(kept)
+        Ok(owned)
     }
 
-    fn lend(&self, receive: Receive<'_>) -> Result<(), ConfigError> {
+    fn pass(&self, receive: Receive<'_>) -> Result<(), ConfigError> {
         match self {
             OwnedValue::Bool(value) => receive(RawValue::Bool(*value)),
             OwnedValue::Signed(value) => receive(RawValue::Signed(*value)),
@@ -76,14 +76,14 @@ impl OwnedValue {
 
 impl List for slice::Iter<'_, OwnedValue> {
     fn next(&mut self, receive: Receive<'_>) -> Result<bool, ConfigError> {
-        Iterator::next(self).map_or(Ok(false), |kept| kept.lend(receive).map(|()| true))
+        Iterator::next(self).map_or(Ok(false), |value| value.pass(receive).map(|()| true))
     }
 }
 
-/// OwnedValue fields as an object that can be read once.
+/// Reads buffered fields as an object.
 pub(crate) struct BorrowedFields<'a> {
     fields: slice::Iter<'a, (String, OwnedValue)>,
-    /// The value of the key that came last.
+    /// The value of the last key.
     value: &'a OwnedValue,
 }
 
@@ -92,7 +92,7 @@ impl<'a> BorrowedFields<'a> {
         BorrowedFields { fields: fields.iter(), value: &OwnedValue::Nothing }
     }
 
-    /// An object whose key has been read already.
+    /// Creates an object whose key has been read already.
     pub(crate) fn value(value: &'a OwnedValue) -> Self {
         BorrowedFields { fields: slice::Iter::default(), value }
     }
@@ -108,15 +108,15 @@ impl Object for BorrowedFields<'_> {
     }
 
     fn value(&mut self, receive: Receive<'_>) -> Result<(), ConfigError> {
-        self.value.lend(receive)
+        self.value.pass(receive)
     }
 }
 
-/// The fields of a rule, and of the global ones those that the rule does not write.
+/// The fields of a rule, and the global fields that the rule does not have.
 pub(crate) struct Overlay<'a> {
     rule: &'a mut dyn Object,
     written: Vec<String>,
-    /// Whether the rule's own fields have all been read.
+    /// True if all fields of the rule have been read.
     rule_is_read: bool,
     global: &'a [(String, OwnedValue)],
     inherited: BorrowedFields<'a>,
@@ -133,12 +133,12 @@ impl<'a> Overlay<'a> {
         }
     }
 
-    /// Says of a field that does not go with those of the rule where it comes from: it is good where it stands.
+    /// Adds a note to an error about an inherited field, which is valid among the global fields.
     pub(crate) fn explain(&self, error: FieldError) -> FieldError {
         let error = ConfigError::from(error);
         let key = error.path().split(['.', '[']).next().unwrap_or_default();
         let inherited = !self.writes(key) && self.global.iter().any(|(global, _)| global == key);
-        let origin = if inherited { " (the rule has this field from the global ones)" } else { "" };
+        let origin = if inherited { " (the rule inherits this global field)" } else { "" };
         FieldError::new(error.path(), format!("{}{origin}", error.message()))
     }
 

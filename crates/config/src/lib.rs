@@ -1,11 +1,10 @@
-//! What an operator writes, and what comes of it.
+//! The configuration document of a plug-in.
 //!
-//! A gateway hands a plug-in one JSON document: the plug-in's own fields, which apply to every request
-//! (the *global* configuration), and `_rules_`, a list in which each rule has conditions
-//! (`_match_route_`, `_match_domain_`, `_match_service_`, `_match_route_prefix_`, `_match_consumer_`) and
-//! fields of its own.
-//! [`Document`] reads it straight into the plug-in's types and refuses what is wrong with an error that
-//! names the field and says what to write instead:
+//! A gateway passes one JSON document to a plug-in: fields of the plug-in, which apply to all requests (the *global*
+//! configuration), and `_rules_`, a list of rules with conditions (`_match_route_`, `_match_domain_`, `_match_service_`,
+//! `_match_route_prefix_`, `_match_consumer_`) and their own fields.
+//!
+//! [`Document`] deserializes it into the plug-in's types. Errors contain the path of the field and what to write instead:
 //!
 //! ```
 //! use config::Document;
@@ -18,11 +17,11 @@
 //!
 //! let good = br#"{"_rules_": [{"_match_domain_": ["*.example.com"], "block_urls": ["admin"]}]}"#;
 //! let document = Document::<Block>::from_json(good)?;
-//! assert!(document.global.is_none(), "a request that no rule matches passes untouched");
+//! assert!(document.global.is_none(), "without a matching rule, the plug-in does not run");
 //! assert!(document.rules[0].conditions.hosts[0].matches(b"api.example.com"));
 //!
 //! let bad = br#"{"_rules_": [{"_match_domain_": ["*.example.com"], "block_urls": [""]}]}"#;
-//! let error = Document::<Block>::from_json(bad).err().expect("an empty pattern is refused");
+//! let error = Document::<Block>::from_json(bad).err().expect("empty patterns are invalid");
 //! assert_eq!(
 //!     error.to_string(),
 //!     "_rules_[0].block_urls[0]: must not be empty: write at least one character, or remove the entry"
@@ -32,10 +31,10 @@
 //!
 //! # Invariants
 //!
-//! - A document is taken whole or not at all.
-//! - A key that the plug-in does not know is an error here, whatever its author remembered to write.
-//! - No value from a document appears in an error, because it may be a credential; its kind and place do.
-//! - Nothing here panics on any input; JSON nested deeper than 128 levels is refused.
+//! - If any of a document is invalid, all of it is rejected.
+//! - Unknown keys are errors, without any code in the plug-in.
+//! - Errors contain the kind and path of a value, never the value itself, which may be a credential.
+//! - No input causes a panic; JSON that is nested deeper than 128 levels is rejected.
 
 mod checked;
 mod configuration;

@@ -1,8 +1,8 @@
-//! What the conditions of a rule can name: a name that no request ever has would make a rule that never holds.
+//! Validation of the names in conditions: a rule with a name that no request can have would never match.
 //!
-//! Every module holds this, so it is made of little: bytes that are counted, and texts without parts.
+//! Every module contains this, so it is small: it counts bytes and has constant messages.
 
-/// What a condition names.
+/// The kind of a name.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
     Route,
@@ -11,11 +11,11 @@ pub(crate) enum Kind {
     Consumer,
 }
 
-/// Why no request has this name, and what to write instead.
+/// Returns the reason for which no request has this name, and what to write instead.
 pub(crate) fn problem(kind: Kind, name: &str) -> Option<&'static str> {
-    // Every module holds this: one pass, for what each kind asks.
+    // One pass for all kinds.
     let (mut stars, mut bars, mut is_url, mut has_dot) = (0, 0, false, false);
-    // What follows the last colon, if a dot is before it: a port, unless 0 or too large.
+    // The number after the last colon, if there is a dot before it. It is a port, unless it is 0 or too large.
     let mut port: Option<u32> = None;
     let mut before = 0;
     for &byte in name.as_bytes() {
@@ -37,47 +37,49 @@ pub(crate) fn problem(kind: Kind, name: &str) -> Option<&'static str> {
     }
     match kind {
         _ if before == b' ' => Some(BLANK),
-        Kind::Route if stars > 0 => Some("has a `*`: write `_match_route_prefix_`, and how the names begin"),
-        Kind::RoutePrefix if stars > 0 => Some("has a `*`: write the prefix without it"),
+        Kind::Route if stars > 0 => {
+            Some("contains a `*`: write `_match_route_prefix_` with the beginning of the names")
+        }
+        Kind::RoutePrefix if stars > 0 => Some("contains a `*`: write the prefix without it"),
         Kind::Consumer if name == "*" => Some("is a `*`: write the names of consumers"),
         // `outbound|80||name`; clusters of other forms are compared whole.
         Kind::Service if stars > 0 || is_url || bars > 2 || matches!(port, Some(0 | TOO_LARGE..)) => {
-            Some("is not the name of a service: write it alone, or with its port, as `auth.dns:8080`")
+            Some("is not the name of a service: write the name alone, or with its port: `auth.dns:8080`")
         }
         _ => None,
     }
 }
 
-/// No port is that large.
+/// Larger than any port.
 const TOO_LARGE: u32 = 65_536;
 
-/// What is said of a name that a gateway would have trimmed.
-const BLANK: &str = "has spaces at an end or control characters: write it without";
+/// The error for a name that a gateway would trim.
+const BLANK: &str = "has spaces at an end or control characters: remove them";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_nothing_has_is_refused_with_the_remedy() {
+    fn invalid_names_are_rejected_with_advice() {
         for (kind, name, remedy) in [
-            (Kind::Service, "http://a.svc:80/x", "write it alone"),
-            (Kind::Service, "outbound|80||a.svc", "write it alone"),
-            (Kind::Service, "outbound|||a.svc", "write it alone"),
-            (Kind::Service, "*.svc", "write it alone"),
-            (Kind::Service, "a.svc:0", "write it alone"),
+            (Kind::Service, "http://a.svc:80/x", "write the name alone"),
+            (Kind::Service, "outbound|80||a.svc", "write the name alone"),
+            (Kind::Service, "outbound|||a.svc", "write the name alone"),
+            (Kind::Service, "*.svc", "write the name alone"),
+            (Kind::Service, "a.svc:0", "write the name alone"),
             (Kind::Service, "a.svc:65536", "with its port"),
             (Kind::Service, "a.svc:99999999999", "with its port"),
             (Kind::Service, "a.svc:080", "with its port"),
             (Kind::Service, "a.svc:http", "with its port"),
             (Kind::Service, "a.svc:", "with its port"),
-            (Kind::Service, " a.svc", "without"),
+            (Kind::Service, " a.svc", "remove them"),
             (Kind::Route, "default/*", "write `_match_route_prefix_`"),
             (Kind::Route, "*", "write `_match_route_prefix_`"),
-            (Kind::Route, "default/foo\n", "without"),
+            (Kind::Route, "default/foo\n", "remove them"),
             (Kind::RoutePrefix, "default/*", "the prefix without it"),
             (Kind::Consumer, "*", "the names of consumers"),
-            (Kind::Consumer, "alice ", "without"),
+            (Kind::Consumer, "alice ", "remove them"),
         ] {
             let problem = problem(kind, name).unwrap_or_else(|| panic!("{name}"));
             assert!(problem.contains(remedy), "{name}: {problem}");
@@ -85,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_something_may_have_is_taken() {
+    fn valid_names_are_accepted() {
         for (kind, name) in [
             (Kind::Service, "httpbin.default.svc.cluster.local"),
             (Kind::Service, "httpbin.default.svc.cluster.local:65535"),

@@ -1,8 +1,8 @@
-//! Where in a document the reader stands, kept on the stack so that a good document pays nothing for it.
+//! The path of the value that is being read, kept on the stack so that valid documents do not pay for it.
 
 use std::fmt;
 
-/// A place in a document: `_rules_[3].block_urls[0]`.
+/// A path in a document: `_rules_[3].block_urls[0]`.
 #[derive(Clone, Copy)]
 pub(crate) enum Path<'a> {
     Root,
@@ -11,7 +11,7 @@ pub(crate) enum Path<'a> {
 }
 
 impl Path<'_> {
-    /// The key of the object that the reader stands at, for an error about the key itself.
+    /// Returns the last key, for an error about the key itself.
     pub(crate) fn key(&self) -> &str {
         match self {
             Path::Key(_, key) => key,
@@ -31,7 +31,7 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// Joins a place and a place inside it.
+/// Joins a path and a path relative to it.
 pub(crate) fn join(outer: &Path<'_>, inner: &str) -> String {
     let outer = outer.to_string();
     if outer.is_empty() || inner.is_empty() || inner.starts_with('[') {

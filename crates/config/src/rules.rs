@@ -27,9 +27,8 @@
 //! # Ok::<(), config::host::HostPatternError>(())
 //! ```
 //!
-//! Every rule is filed under the values of one of its kinds of condition, so that a look-up costs what the
-//! request is long, not what the configuration is; the other kinds are checked for the few rules that the
-//! look-up finds.
+//! Each rule is indexed by the values of one of its kinds of condition, so that the cost of a lookup depends on the size of
+//! the request, not of the configuration. The other kinds are checked for the few rules that the lookup finds.
 
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
@@ -59,32 +58,32 @@ pub struct Conditions {
     pub consumers: Vec<String>,
 }
 
-/// What a request has, asked for only when a rule needs it, and at most once per selection.
+/// The attributes of a request. Each is read only if a rule needs it, and at most once per selection.
 ///
-/// A request that lacks an attribute (`None`) meets no condition on it.
+/// A request without an attribute (`None`) does not meet any condition on it.
 pub trait Attributes {
-    /// The authority as it came: port, case and all.
+    /// Returns the authority, unchanged, with port and case.
     fn host(&mut self) -> Option<Vec<u8>>;
-    /// The name of the route.
+    /// Returns the name of the route.
     fn route(&mut self) -> Option<Vec<u8>>;
-    /// The name of the cluster.
+    /// Returns the name of the cluster.
     fn service(&mut self) -> Option<Vec<u8>>;
-    /// The name of the consumer as whom the request was authenticated.
+    /// Returns the name of the authenticated consumer.
     fn consumer(&mut self) -> Option<Vec<u8>>;
 }
 
-/// Rules, ready to be chosen from.
+/// Rules that are indexed for selection.
 #[derive(Default)]
 pub struct RuleIndex {
-    /// What is left to check of each rule once it is found: all but the kind that it is filed under.
+    /// The conditions of each rule that are checked after the lookup: all but the kind by which it is indexed.
     rules: Vec<Conditions>,
-    /// One for each attribute that rules are filed under, in the order of their first rules.
-    files: Vec<File>,
+    /// One index per attribute, in the order of their first rules.
+    indexes: Vec<AttributeIndex>,
     /// The first rule without any condition.
     unconditional: Option<u32>,
 }
 
-struct File {
+struct AttributeIndex {
     attribute: Attribute,
     texts: Texts,
     first_rule: u32,
@@ -99,23 +98,22 @@ enum Attribute {
 }
 
 impl RuleIndex {
-    /// Files `rules`, which are numbered from 0 in document order.
+    /// Indexes `rules`, which are numbered from 0 in document order.
     pub fn new(rules: impl IntoIterator<Item = Conditions>) -> Self {
         let mut index = Self::default();
         for (number, mut conditions) in (0..).zip(rules) {
-            index.file(number, &mut conditions);
+            index.insert(number, &mut conditions);
             index.rules.push(conditions);
         }
         index
     }
 
-    /// Files one rule under its values of one kind and takes these out of `conditions`.
+    /// Indexes a rule by its values of one kind, and removes these from `conditions`.
     ///
-    /// Hosts come first: the authority is the cheapest attribute to get, and where it does not match nothing
-    /// else is asked. Consumers, a header like it, come before what the gateway has to look up. A host condition
-    /// that holds for every host would find its rule for every request, so such a rule is filed under something
-    /// else if it can be.
-    fn file(&mut self, number: u32, conditions: &mut Conditions) {
+    /// Hosts have priority: the authority is the cheapest attribute to read, and if it does not match, no other attribute is
+    /// read. Consumers, which are a header too, come before attributes that the gateway has to look up. A condition that
+    /// matches every host would find its rule for every request, so such a rule is indexed by another kind if possible.
+    fn insert(&mut self, number: u32, conditions: &mut Conditions) {
         let Conditions { routes, route_prefixes, hosts, services, consumers } = conditions;
         let narrow_hosts = !hosts.is_empty() && !hosts.iter().any(HostPattern::is_any);
         let others = [&*routes, route_prefixes, services, consumers];
@@ -140,21 +138,22 @@ impl RuleIndex {
     }
 
     fn texts(&mut self, attribute: Attribute, number: u32) -> &mut Texts {
-        let at = self.files.iter().position(|file| file.attribute == attribute).unwrap_or(self.files.len());
-        if at == self.files.len() {
-            self.files.push(File { attribute, texts: Texts::default(), first_rule: number });
+        let at =
+            self.indexes.iter().position(|index| index.attribute == attribute).unwrap_or(self.indexes.len());
+        if at == self.indexes.len() {
+            self.indexes.push(AttributeIndex { attribute, texts: Texts::default(), first_rule: number });
         }
-        #[expect(clippy::indexing_slicing, reason = "the position was found, or made, just above")]
-        &mut self.files[at].texts
+        #[expect(clippy::indexing_slicing, reason = "the position was found or created above")]
+        &mut self.indexes[at].texts
     }
 
-    /// The number of the first rule whose conditions all hold.
+    /// Returns the number of the first rule whose conditions all hold.
     pub fn select(&self, attributes: &mut impl Attributes) -> Option<usize> {
         let request = Request::new(attributes);
         let mut best = self.unconditional;
-        for file in &self.files {
+        for index in &self.indexes {
             let beats = |number: u32, best: Option<u32>| best.is_none_or(|best| number < best);
-            if !beats(file.first_rule, best) {
+            if !beats(index.first_rule, best) {
                 break;
             }
             let mut consider = |numbers: &[u32]| {
@@ -167,31 +166,31 @@ impl RuleIndex {
                     }
                 }
             };
-            let text = match file.attribute {
+            let text = match index.attribute {
                 Attribute::Host => request.host(),
                 Attribute::Consumer => request.consumer(),
                 Attribute::Route => request.route(),
                 Attribute::Service => {
                     if let Some(service) = request.service() {
-                        service.spellings().for_each(|name| file.texts.find(name, &mut consider));
+                        service.spellings().for_each(|name| index.texts.find(name, &mut consider));
                     }
                     continue;
                 }
             };
             if let Some(text) = text {
-                file.texts.find(text, &mut consider);
+                index.texts.find(text, &mut consider);
             }
         }
         best.map(|number| number as usize)
     }
 
-    /// Whether there is no rule at all.
+    /// Returns true if there are no rules.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
 }
 
-/// The attributes of one request, each asked for when it is first needed.
+/// The attributes of a request, each read when it is first needed.
 struct Request<'a, A> {
     attributes: RefCell<&'a mut A>,
     host: OnceCell<Option<Vec<u8>>>,
@@ -215,7 +214,7 @@ impl<'a, A: Attributes> Request<'a, A> {
         let ask = || {
             let host = self.attributes.borrow_mut().host()?;
             match host::normalise(&host) {
-                // Most hosts come as they are compared, and need no copy.
+                // Most hosts are normalized already, and need no copy.
                 Cow::Borrowed(same) if same.len() == host.len() => Some(host),
                 normal => Some(normal.into_owned()),
             }
@@ -256,7 +255,7 @@ impl<'a, A: Attributes> Request<'a, A> {
     }
 }
 
-/// The two ways in which a rule may name a cluster's service.
+/// The two names of the service of a cluster.
 struct Service {
     fqdn: Vec<u8>,
     with_port: Option<Vec<u8>>,

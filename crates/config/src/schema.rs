@@ -1,17 +1,17 @@
-//! The schema of a plug-in's fields, in OpenAPI v3 as consoles take it.
+//! The schema of a plug-in's fields, in OpenAPI v3 for consoles.
 //!
-//! It is made of the Rust types that read the configuration: descriptions are their doc comments, defaults are
-//! what serde fills in, ranges are those of the checked types. Consoles show simple schemas only, so nothing is
-//! referred to, and a choice of words is one `enum`.
+//! It is generated from the Rust types of the configuration: descriptions are doc comments, defaults are serde's, and ranges
+//! are those of the checked types. Consoles support only simple schemas, so there are no references, and alternatives are
+//! one `enum`.
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-/// Where a schema has its description in other languages, by BCP 47 tag.
+/// The key of descriptions in other languages, by BCP 47 tag.
 pub const TRANSLATIONS: &str = "x-description-i18n";
 
-/// The schema of the fields `T`.
+/// Returns the schema of the fields `T`.
 #[must_use]
 pub fn of<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::openapi3().with(|settings| {
@@ -23,7 +23,7 @@ pub fn of<T: JsonSchema>() -> Value {
     schema
 }
 
-/// Brings a schema and those inside it into the form that consoles show.
+/// Simplifies a schema and its subschemas for consoles.
 fn simplify(schema: &mut Value) {
     let Value::Object(schema) = schema else { return };
     for key in ["items", "additionalProperties"] {
@@ -42,7 +42,7 @@ fn simplify(schema: &mut Value) {
         let values = patterns.into_iter().next().map(|(_, values)| values);
         schema.insert("additionalProperties".into(), values.unwrap_or(true.into()));
     }
-    // The name of a Rust type says nothing to an operator, nor does the width of its numbers.
+    // The name of a Rust type and the width of its numbers mean nothing to operators.
     schema.remove("title");
     let is_rusts = |format: &Value| format.as_str().is_some_and(|format| format.starts_with("uint"));
     if schema.get("format").is_some_and(is_rusts) {
@@ -54,7 +54,7 @@ fn simplify(schema: &mut Value) {
     }
     unwrap_option(schema);
     if let Some(Value::Array(words)) = schema.get_mut("enum").filter(|words| **words != json!([null])) {
-        // `nullable` says that.
+        // `nullable` has the same meaning.
         words.retain(|word| !word.is_null());
     }
     join_words(schema);
@@ -63,7 +63,7 @@ fn simplify(schema: &mut Value) {
     }
 }
 
-/// `Option<T>` of a type that is not simple: `anyOf` that type and nothing.
+/// Replaces `anyOf` a type and null, for an `Option<T>` of a complex type.
 fn unwrap_option(schema: &mut Map<String, Value>) {
     let some = match schema.get("anyOf").and_then(Value::as_array).map(Vec::as_slice) {
         Some([Value::Object(some), none]) if none["enum"] == json!([null]) => some.clone(),
@@ -76,8 +76,7 @@ fn unwrap_option(schema: &mut Map<String, Value>) {
     schema.insert("nullable".into(), true.into());
 }
 
-/// An enum whose words are described one by one: `oneOf` as many schemas. Their descriptions go into that of
-/// the whole.
+/// Replaces `oneOf`, for an enum with a description of each value. The descriptions become a part of that of the enum.
 fn join_words(schema: &mut Map<String, Value>) {
     let words = match schema.get("oneOf").and_then(Value::as_array) {
         Some(schemas) if schemas.iter().all(|word| word["type"] == "string" && word["enum"].is_array()) => {
@@ -113,12 +112,12 @@ fn join_words(schema: &mut Map<String, Value>) {
     }
 }
 
-/// The text without the full stop at its end.
+/// Removes the full stop at the end of a text.
 fn sentence(text: &str) -> String {
     unwrapped(text).trim_end_matches(['.', '。']).to_owned()
 }
 
-/// The lines of each paragraph joined: where a comment breaks its lines says nothing.
+/// Joins the lines of each paragraph.
 fn unwrapped(text: &str) -> String {
     let paragraphs = text.split("\n\n");
     let lines = |paragraph: &str| paragraph.lines().map(str::trim).collect::<Vec<_>>().join(" ");

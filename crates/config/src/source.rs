@@ -1,9 +1,8 @@
-//! A document as its format finds it, behind one type for all formats and all types that are read from it.
+//! The values of a document, independent of the format and of the types that are read from it.
 //!
-//! A deserializer that is generic over the format is compiled anew for every type that a plug-in reads:
-//! `serde_json`'s parser stood a dozen times in the smallest module. Here it is compiled once, for
-//! [`Bridge`], and everything above works with [`RawValue`]. Nothing is buffered: a value that holds others
-//! lends them out one by one.
+//! A deserializer that is generic over the format is compiled for each type that a plug-in reads: the smallest module
+//! contained a dozen copies of `serde_json`'s parser. Here it is compiled once, for [`Bridge`], and the layers above use
+//! [`RawValue`]. Nothing is buffered: lists and objects pass their values one by one.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,7 +13,7 @@ use serde::de::{
 
 use crate::ConfigError;
 
-/// One value.
+/// A value of the format.
 pub(crate) enum RawValue<'a> {
     Bool(bool),
     Signed(i64),
@@ -27,7 +26,7 @@ pub(crate) enum RawValue<'a> {
 }
 
 impl RawValue<'_> {
-    /// The error for a value that is of the wrong kind.
+    /// Returns the error for a value of the wrong kind.
     pub(crate) fn is_not(&self, expected: &dyn Expected) -> ConfigError {
         let found = match self {
             RawValue::Bool(value) => Unexpected::Bool(*value),
@@ -43,12 +42,12 @@ impl RawValue<'_> {
     }
 }
 
-/// What is done with a value that was found.
+/// Receives a value.
 pub(crate) type Receive<'a> = &'a mut dyn FnMut(RawValue<'_>) -> Result<(), ConfigError>;
 
 /// The entries of a list, in order.
 pub(crate) trait List {
-    /// Hands over the next entry, and says whether there was one.
+    /// Passes the next entry; false if there is none.
     fn next(&mut self, receive: Receive<'_>) -> Result<bool, ConfigError>;
 }
 
@@ -56,25 +55,25 @@ pub(crate) trait List {
 pub(crate) trait Object {
     fn next_key(&mut self) -> Result<Option<String>, ConfigError>;
 
-    /// Hands over the value of the key that came last.
+    /// Passes the value of the last key.
     fn value(&mut self, receive: Receive<'_>) -> Result<(), ConfigError>;
 }
 
-/// Finds the value that `format` stands at.
+/// Reads the next value of `format`.
 pub(crate) fn find<'de, D: Deserializer<'de>>(format: D, receive: Receive<'_>) -> Result<(), ConfigError> {
     let mut error = None;
     own(Bridge { receive, error: &mut error }.deserialize(format), error)
 }
 
-/// Our own error where one caused the format's.
+/// Returns this crate's error, if it caused that of the format.
 fn own<T, E: fmt::Display>(result: Result<T, E>, own: Option<ConfigError>) -> Result<T, ConfigError> {
     result.map_err(|error| own.unwrap_or_else(|| ConfigError::custom(error)))
 }
 
-/// The visitor that a format talks to.
+/// The visitor for the format.
 struct Bridge<'a> {
     receive: Receive<'a>,
-    /// An error of ours, while an empty one of the format's type travels through the format.
+    /// This crate's error, while an empty error of the format's type is passed through the format.
     error: &'a mut Option<ConfigError>,
 }
 

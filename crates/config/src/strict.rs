@@ -1,7 +1,7 @@
-//! A deserializer that knows the path, refuses unknown keys, and words every error.
+//! A deserializer that tracks the path and rejects unknown keys.
 //!
-//! It stands between what a format [finds](crate::source) and the types of a plug-in, so that a mistake
-//! of any kind, in JSON or YAML, comes out as a [`ConfigError`] with its place.
+//! It connects the values of a [format](crate::source) with the types of a plug-in, so that every error, in JSON or YAML, is
+//! a [`ConfigError`] with its path.
 
 use std::cell::Cell;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::path::Path;
 use crate::source::{List, Object, RawValue, Receive};
 use crate::{ConfigError, suggest};
 
-/// What one reading of one document shares.
+/// State that is shared while a document is read.
 #[derive(Default)]
 pub(crate) struct Context {
     /// The fields of the struct that is being read, for "did you mean".
@@ -30,7 +30,7 @@ impl Context {
     }
 }
 
-/// Lets `seed` read the value that `find` hands over.
+/// Reads the value that `find` passes, with `seed`.
 pub(crate) fn read<'de, S: DeserializeSeed<'de>>(
     seed: S,
     path: &Path<'_>,
@@ -40,7 +40,7 @@ pub(crate) fn read<'de, S: DeserializeSeed<'de>>(
     let mut seed = Some(seed);
     let mut value = None;
     let found = find(&mut |found| {
-        // A format hands over one value; a second one would have no seed.
+        // A format passes one value; there is no seed for a second one.
         if let Some(seed) = seed.take() {
             value = Some(seed.deserialize(Strict { found, path, context })?);
         }
@@ -52,7 +52,7 @@ pub(crate) fn read<'de, S: DeserializeSeed<'de>>(
     }
 }
 
-/// Reads a whole JSON value; nothing when it is null.
+/// Reads a JSON value; `None` if it is null.
 #[cfg(not(target_family = "wasm"))]
 pub(crate) fn from_json<T: serde::de::DeserializeOwned>(
     value: &serde_json::Value,
@@ -62,7 +62,7 @@ pub(crate) fn from_json<T: serde::de::DeserializeOwned>(
     })
 }
 
-/// A value with its place; see the module.
+/// A value with its path; see the module.
 pub(crate) struct Strict<'f, 'c> {
     pub(crate) found: RawValue<'f>,
     pub(crate) path: &'c Path<'c>,
@@ -122,7 +122,7 @@ impl<'de> Deserializer<'de> for Strict<'_, '_> {
         self.deserialize_any(EnumVisitor(visitor))
     }
 
-    /// Only a key that the type does not know is read this way.
+    /// Called only for unknown keys.
     fn deserialize_ignored_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, ConfigError> {
         let message = suggest::unknown_key(self.path.key(), self.context.fields.get());
         Err(ConfigError::custom(message).locate(self.path))
@@ -134,7 +134,7 @@ impl<'de> Deserializer<'de> for Strict<'_, '_> {
     }
 }
 
-/// An enum, as its name (`"AUTHN"`) or as an object with its name as the only key.
+/// Reads an enum from its name (`"AUTHN"`), or from an object with its name as the only key.
 struct EnumVisitor<V>(V);
 
 impl<'de, V: Visitor<'de>> Visitor<'de> for EnumVisitor<V> {

@@ -1,26 +1,26 @@
-//! "Did you mean": the nearest known name to one that is not known.
+//! "Did you mean": the known name that is most similar to an unknown one.
 
 use std::fmt::Write;
 
-/// The message for a key that nobody knows.
+/// Returns the error for an unknown key.
 pub(crate) fn unknown_key(key: &str, known: &[&str]) -> String {
     let mut message = String::from("is not a known field");
     if let Some(near) = nearest(key, known) {
         let _ = write!(message, ": did you mean `{near}`?");
     } else if known.is_empty() {
-        message.push_str(": there are none, remove it");
+        message.push_str(": remove it, there are no fields");
     } else {
         let _ = write!(message, ": the fields are {}", list(known));
     }
     message
 }
 
-/// Names for a reader: `a`, `b` and `c`.
+/// Formats names: `a`, `b` and `c`.
 pub(crate) fn list(names: &[&str]) -> String {
     join(names, " and ")
 }
 
-/// Names for a reader who needs one of them: `a`, `b` or `c`.
+/// Formats alternative names: `a`, `b` or `c`.
 pub(crate) fn any_of(names: &[&str]) -> String {
     join(names, " or ")
 }
@@ -38,10 +38,9 @@ fn join(names: &[&str], last: &str) -> String {
     text
 }
 
-/// The known name that is nearest to `name`, where one is near enough to be what was meant. Case, dashes and
-/// underscores do not count.
+/// Returns the known name that is most similar to `name`, if one is similar enough. Case, dashes and underscores are ignored.
 pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    // A name that long is no slip of the pen, and the distance costs its length times the known one's.
+    // A name of this length is not a typo, and the cost of a distance is the product of the lengths.
     if name.len() > 64 {
         return None;
     }
@@ -54,12 +53,12 @@ pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, known)| known)
 }
 
-/// `blockUrls`, `block-urls` and `Block_URLs` are all meant for `block_urls`.
+/// Normalizes a name: `blockUrls`, `block-urls` and `Block_URLs` are the same as `block_urls`.
 fn plain(name: &str) -> Vec<u8> {
     name.bytes().filter(|byte| !b"_- ".contains(byte)).map(|byte| byte.to_ascii_lowercase()).collect()
 }
 
-/// Levenshtein's distance.
+/// Returns the Levenshtein distance.
 fn distance(a: &[u8], b: &[u8]) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, byte_a) in a.iter().enumerate() {
@@ -92,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_finds_its_name_and_nonsense_finds_none() {
+    fn typos_find_a_name_and_other_names_do_not() {
         let known = ["block_urls", "block_exact_urls", "blocked_code"];
         assert_eq!(nearest("block_url", &known), Some("block_urls"));
         assert_eq!(nearest("blockExactUrls", &known), Some("block_exact_urls"));

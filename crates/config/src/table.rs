@@ -1,10 +1,10 @@
-//! A hash table from byte strings to numbered items, for look-ups that cost the same at ten and at ten thousand.
+//! A hash table from byte strings to numbers.
 //!
-//! Why not `HashMap`: its default hasher imports `random_get` and is slow in wasm, and a look-up by every
-//! prefix of a text needs the hash of each one from the one before. Keys come from the configuration, which is
-//! trusted, so a request cannot lengthen a probe by choosing collisions.
+//! It is not a `HashMap`, whose default hasher imports `random_get` and is slow in wasm, and because looking up all prefixes of
+//! a text needs an incremental hash. Keys come from the configuration, which is trusted, so requests cannot cause
+//! collisions.
 
-/// The hash of a text, grown byte by byte, from either end.
+/// An incremental hash of a text.
 #[derive(Clone, Copy)]
 pub struct Hash(u64);
 
@@ -13,7 +13,7 @@ impl Hash {
 
     #[inline]
     pub fn push(self, byte: u8) -> Self {
-        // Fibonacci hashing's odd multiplier: the high bits, which choose the slot, depend on every byte.
+        // The odd multiplier of Fibonacci hashing: the high bits, which select the slot, depend on every byte.
         Self((self.0 ^ u64::from(byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
@@ -22,10 +22,10 @@ impl Hash {
     }
 }
 
-/// Keys, each with the numbers added under it, in the order of adding.
+/// Keys with numbers, in the order of insertion.
 #[derive(Default)]
 pub struct Table {
-    /// Open addressing: 0 is free, n is `entries[n - 1]`. A power of two in length, at most half full.
+    /// Open addressing: 0 is free, n is `entries[n - 1]`. The length is a power of two, and at most half of the slots are used.
     slots: Vec<u32>,
     entries: Vec<Entry>,
 }
@@ -37,10 +37,10 @@ struct Entry {
 }
 
 impl Table {
-    /// Adds `number` under `key`, whose hash is `hash`, however the caller computes it.
+    /// Adds `number` to `key`. The caller computes `hash`.
     pub fn add(&mut self, hash: Hash, key: &[u8], number: u32) {
         if let Some(entry) = self.position(hash, key).and_then(|at| self.entries.get_mut(at)) {
-            // The same value twice in one rule is one entry.
+            // Duplicate values of a rule are one entry.
             if entry.numbers.last() != Some(&number) {
                 entry.numbers.push(number);
             }
@@ -59,7 +59,7 @@ impl Table {
         self.entries.is_empty()
     }
 
-    /// The numbers under `key`.
+    /// Returns the numbers of `key`.
     #[inline]
     pub fn get(&self, hash: Hash, key: &[u8]) -> &[u32] {
         let entry = self.position(hash, key).and_then(|at| self.entries.get(at));
@@ -79,7 +79,7 @@ impl Table {
     }
 }
 
-/// The slots where an entry of that hash may be, in order.
+/// Returns the slots for a hash, in order.
 #[inline]
 fn probes(hash: u64, slots: usize) -> impl Iterator<Item = usize> {
     let mask = slots.wrapping_sub(1);

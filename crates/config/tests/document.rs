@@ -177,7 +177,7 @@ fn every_mistake_names_its_place_and_the_remedy() {
             r#"{"colour": 1}"#,
             "colour: is not a known field: the fields are `block_urls`, `blocked_code`, `header`, `nested`, `mode`, `deep` and `size`",
         ),
-        (r#"{"block_urls": ["a"], "block_urls": ["b"]}"#, "`block_urls` stands there twice: remove one"),
+        (r#"{"block_urls": ["a"], "block_urls": ["b"]}"#, "duplicate field `block_urls`: remove one"),
         (r#"{"block_urls": ["a", "bad"]}"#, "block_urls[1]: is bad: write good"),
         (
             r#"{"header": "x y"}"#,
@@ -208,7 +208,7 @@ fn a_mistake_in_a_rule_is_placed_in_that_rule() {
         ),
         (
             r#""_match_domain_": [], "block_urls": ["a"]"#,
-            "_rules_[1]._match_domain_: must not be empty: name what it should match, or remove it",
+            "_rules_[1]._match_domain_: must not be empty: add an entry, or remove the condition",
         ),
         (
             r#""_match_domain_": [""], "block_urls": ["a"]"#,
@@ -220,11 +220,11 @@ fn a_mistake_in_a_rule_is_placed_in_that_rule() {
         ),
         (
             r#""_match_domains_": ["a.com"], "block_urls": ["a"]"#,
-            "_rules_[1]._match_domains_: is not a condition: did you mean `_match_domain_`? There are `_match_route_`, `_match_domain_`, `_match_service_`, `_match_route_prefix_` and `_match_consumer_`",
+            "_rules_[1]._match_domains_: is not a known condition: did you mean `_match_domain_`? The conditions are `_match_route_`, `_match_domain_`, `_match_service_`, `_match_route_prefix_` and `_match_consumer_`",
         ),
         (
             r#""_match_consumers_": ["alice"], "block_urls": ["a"]"#,
-            "_rules_[1]._match_consumers_: is not a condition: did you mean `_match_consumer_`? There are `_match_route_`, `_match_domain_`, `_match_service_`, `_match_route_prefix_` and `_match_consumer_`",
+            "_rules_[1]._match_consumers_: is not a known condition: did you mean `_match_consumer_`? The conditions are `_match_route_`, `_match_domain_`, `_match_service_`, `_match_route_prefix_` and `_match_consumer_`",
         ),
         (
             r#""_match_consumer_": "alice", "block_urls": ["a"]"#,
@@ -236,7 +236,7 @@ fn a_mistake_in_a_rule_is_placed_in_that_rule() {
         ),
         (
             r#""_match_route_": ["r"], "_match_route_": ["s"], "block_urls": ["a"]"#,
-            "_rules_[1]._match_route_: stands there twice: join the two lists",
+            "_rules_[1]._match_route_: is a duplicate key: join the two lists",
         ),
     ] {
         refused(&rule(fields), message);
@@ -248,7 +248,7 @@ fn mistakes_around_the_rules_are_named() {
     for (text, message) in [
         (
             r#"{"_rules_": []}"#,
-            "_rules_: has no rule, and there is no field beside it: add a rule, or remove `_rules_`",
+            "_rules_: has no rules, and there are no other fields: add a rule, or remove `_rules_`",
         ),
         (r#"{"_rules_": {}}"#, "_rules_: must be a list, found object"),
         (r#"{"_rules_": ["a"]}"#, "_rules_[0]: must be an object with a condition and fields, found string"),

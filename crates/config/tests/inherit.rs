@@ -116,7 +116,7 @@ fn without_global_fields_a_rule_starts_from_nothing() {
     refused("{}", "`consumers` is missing: add it");
     refused(
         r#"{"_rules_": []}"#,
-        "_rules_: has no rule, and there is no field beside it: add a rule, or remove `_rules_`",
+        "_rules_: has no rules, and there are no other fields: add a rule, or remove `_rules_`",
     );
     assert!(read(&format!(r#"{{"_rules_": [], {CONSUMERS}}}"#)).global.is_some());
 }
@@ -137,11 +137,8 @@ fn a_mistake_in_a_global_field_is_placed_where_it_stands() {
             r#""consumers": [{"name": "a"}], "alow": ["a"]"#,
             "alow: is not a known field: did you mean `allow`?",
         ),
-        (r#""max": 1, "max": 2"#, "`max` stands there twice: remove one"),
-        (
-            r#""consumers": [{"name": "a", "name": "b"}]"#,
-            "consumers[0]: `name` stands there twice: remove one",
-        ),
+        (r#""max": 1, "max": 2"#, "duplicate field `max`: remove one"),
+        (r#""consumers": [{"name": "a", "name": "b"}]"#, "consumers[0]: duplicate field `name`: remove one"),
         (
             r#""_match_route_": ["a"]"#,
             "_match_route_: is a condition and belongs in a rule: move it and its fields into an entry of `_rules_`",
@@ -159,11 +156,11 @@ fn a_mistake_in_a_rule_is_placed_in_that_rule() {
         (r#""min": 6, "max": 4"#, "_rules_[1].max: is less than min: write min or more"),
         (
             r#""min": 6"#,
-            "_rules_[1].max: is less than min: write min or more (the rule has this field from the global ones)",
+            "_rules_[1].max: is less than min: write min or more (the rule inherits this global field)",
         ),
         (
             r#""consumers": [{"name": "carol"}]"#,
-            "_rules_[1].allow[0]: is no consumer: write the name of one (the rule has this field from the global ones)",
+            "_rules_[1].allow[0]: is no consumer: write the name of one (the rule inherits this global field)",
         ),
         (r#""consumers": [], "allow": null"#, "_rules_[1]: lets nobody in: name a consumer"),
         (
@@ -171,8 +168,8 @@ fn a_mistake_in_a_rule_is_placed_in_that_rule() {
             "_rules_[1].allow: must be a list, found string: put it in brackets, [like this]",
         ),
         (r#""alow": []"#, "_rules_[1].alow: is not a known field: did you mean `allow`?"),
-        (r#""min": 1, "min": 1"#, "_rules_[1]: `min` stands there twice: remove one"),
-        (r#""_match_route_": ["c"]"#, "_rules_[1]._match_route_: stands there twice: join the two lists"),
+        (r#""min": 1, "min": 1"#, "_rules_[1]: duplicate field `min`: remove one"),
+        (r#""_match_route_": ["c"]"#, "_rules_[1]._match_route_: is a duplicate key: join the two lists"),
         (
             r#""_rules_": []"#,
             "_rules_[1]._rules_: is not a known field: the fields are `consumers`, `allow`, `min` and `max`",
@@ -194,7 +191,7 @@ fn mistakes_around_the_rules_are_named() {
             r#""_rules_": [5]"#,
             "_rules_[0]: must be an object with a condition and fields, found whole number",
         ),
-        (r#""_rules_": [], "_rules_": []"#, "_rules_: stands there twice: join the two lists"),
+        (r#""_rules_": [], "_rules_": []"#, "_rules_: is a duplicate key: join the two lists"),
         (
             r#""_rules_": [{"max": 2}]"#,
             "_rules_[0]: has no condition: add `_match_route_`, `_match_domain_`, `_match_service_`, `_match_route_prefix_` or `_match_consumer_`",

@@ -1,4 +1,4 @@
-//! Names and values of header fields: any, those that a plug-in may set, and those that it can find in a request.
+//! Names and values of headers: any header, headers that a plug-in may set, and headers that it can read from requests.
 
 use std::ops::Deref;
 
@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use crate::reserved::why_not_settable;
 
-/// The name of a header field: a token (RFC 9110, section 5.1) in lower case, which is how gateways store
-/// it. Pseudo-headers such as `:path` are not among them.
+/// The name of a header: a token (RFC 9110, section 5.1), in lower case like in gateways. Pseudo-headers such as `:path` are
+/// not valid.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct HeaderName(pub(super) String);
@@ -32,8 +32,8 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// The name of a header field that a plug-in may set on a message: not one that the gateway itself writes from
-/// what it knows of the message and the connection ([`why_not_settable`](crate::reserved::why_not_settable)).
+/// The name of a header that a plug-in may set. Headers that the gateway manages itself are not valid
+/// ([`why_not_settable`](crate::reserved::why_not_settable)).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct SettableHeaderName(pub(super) HeaderName);
@@ -47,11 +47,11 @@ impl TryFrom<String> for SettableHeaderName {
     }
 }
 
-/// The name of a field to look for in the headers of a request: a header, or one of the pseudo-headers
-/// `:authority`, `:path`, `:method` and `:scheme`.
+/// The name of a header that a plug-in reads from requests: a header, or one of the pseudo-headers `:authority`, `:path`,
+/// `:method` and `:scheme`.
 ///
-/// Gateways store `host` as `:authority`, and so does this. A header that they remove before a plug-in sees the
-/// request is refused, because it is never there.
+/// `host` becomes `:authority`, like in gateways. Headers that gateways remove before a plug-in sees the request are not
+/// valid.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct RequestHeaderName(pub(super) String);
@@ -88,8 +88,8 @@ impl TryFrom<String> for RequestHeaderName {
     }
 }
 
-/// The value of a header field: no control characters but tabs (RFC 9110, section 5.5), so that it can
-/// neither end the field nor be refused by the gateway.
+/// The value of a header: no control characters but tabs (RFC 9110, section 5.5), so that it cannot end the header and the
+/// gateway accepts it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct HeaderValue(pub(super) String);
@@ -99,7 +99,7 @@ impl TryFrom<String> for HeaderValue {
 
     fn try_from(value: String) -> Result<Self, &'static str> {
         if value.bytes().any(|byte| byte != b'\t' && byte.is_ascii_control()) {
-            return Err("must not hold control characters such as line breaks: write it in one line");
+            return Err("must not contain control characters such as line breaks: write it in one line");
         }
         Ok(HeaderValue(value))
     }
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_only_the_gateway_writes_cannot_be_set() {
+    fn headers_that_the_gateway_manages_cannot_be_set() {
         for name in [
             "Host",
             "content-length",
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_request_can_have_is_found_under_the_name_that_gateways_store() {
+    fn request_headers_have_the_names_of_the_gateway() {
         for (name, stored) in [
             ("Host", ":authority"),
             (":authority", ":authority"),

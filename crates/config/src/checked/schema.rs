@@ -1,4 +1,4 @@
-//! What tools say about the checked types: their schema, and a default as it is written.
+//! The schemas of the checked types, and the serialization of their defaults.
 
 use std::borrow::Cow;
 

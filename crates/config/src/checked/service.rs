@@ -1,12 +1,12 @@
-//! The name of a service, as control planes know it.
+//! The name of a service in control planes.
 
 use std::fmt::Display;
 use std::ops::Deref;
 
 use serde::Deserialize;
 
-/// A service by its fully qualified name, without a port: `auth.default.svc.cluster.local`, `auth.dns`. With
-/// its port it is the last part of a cluster's name, `outbound|80||auth.dns`, so what no such name can hold is refused.
+/// The fully qualified name of a service, without a port: `auth.default.svc.cluster.local`, `auth.dns`. It is the last part
+/// of the name of a cluster, `outbound|80||auth.dns`, so characters that cluster names cannot have are not valid.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct ServiceName(pub(super) String);
@@ -44,7 +44,7 @@ impl TryFrom<String> for ServiceName {
             return wrong("contains a port", &service(&name));
         }
         if name.contains(['*', ',', ';', '[', ']', '(', ')', '{', '}', '<', '>', '"', '\'', '^', '~', '$']) {
-            return wrong("contains a character that no service has in its name", &service(""));
+            return wrong("contains a character that names of services do not have", &service(""));
         }
         Ok(ServiceName(name))
     }
@@ -52,7 +52,7 @@ impl TryFrom<String> for ServiceName {
 
 const EXAMPLE: &str = "auth.default.svc.cluster.local";
 
-/// What to write for a URL or a part of one: the name of the service, and its port where there is one.
+/// Returns what to write for a URL or a part of one: the name of the service, and its port if there is one.
 fn service(url: &str) -> String {
     let authority = url.split(['/', '?', '#', '\\']).next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_no_cluster_has_is_refused_with_what_to_write() {
+    fn invalid_names_are_rejected_with_advice() {
         for (name, message) in [
             ("https://auth.example.com", "contains a scheme: write `auth.example.com`"),
             ("http://u@auth.dns:8080/x", "contains a scheme: write `auth.dns` and `service_port: 8080`"),
@@ -99,7 +99,7 @@ mod tests {
             ("auth.dns\n", "contains a space or a control character: write the name of one service alone"),
             (
                 "*.dns",
-                "contains a character that no service has in its name: write `auth.default.svc.cluster.local`",
+                "contains a character that names of services do not have: write `auth.default.svc.cluster.local`",
             ),
             ("", "must not be empty: write `auth.default.svc.cluster.local`"),
         ] {

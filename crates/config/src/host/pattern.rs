@@ -1,4 +1,4 @@
-//! Host patterns as an operator writes them in `_match_domain_`.
+//! Host patterns, as in `_match_domain_`.
 
 use std::fmt;
 
@@ -6,17 +6,16 @@ use super::{bracketed, ipv6, without_trailing_dots};
 
 /// A set of hosts, written `example.com`, `*.example.com`, `www.*` or `*`.
 ///
-/// - a name stands for itself, and an IPv6 address, with or without brackets, for every spelling of it;
-/// - `*` and a suffix for every host that ends so: `*.example.com` for `a.b.example.com`, not for
-///   `example.com` itself;
-/// - a prefix and `*` for every host that begins so;
-/// - `*` for every host.
+/// - a name matches itself, and an IPv6 address, with or without brackets, matches all its spellings;
+/// - `*` and a suffix match all hosts with this suffix: `*.example.com` matches `a.b.example.com`, but not `example.com`;
+/// - a prefix and `*` match all hosts with this prefix;
+/// - `*` matches all hosts.
 ///
-/// Case and a trailing dot mean nothing in a pattern, as in a request.
+/// Case and a trailing dot are ignored, as in requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPattern(pub(crate) Shape);
 
-/// The text of each is as [`normalise`](super::normalise) leaves a host.
+/// The texts are normalized with [`normalise`](super::normalise).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Shape {
     Any,
@@ -26,11 +25,11 @@ pub(crate) enum Shape {
 }
 
 impl HostPattern {
-    /// Reads a pattern from a configuration.
+    /// Parses a pattern.
     ///
     /// # Errors
     ///
-    /// What could never match, or would match something else than it seems to: see [`HostPatternError`].
+    /// [`HostPatternError`] for patterns that can never match, or that are misleading.
     pub fn parse(pattern: &str) -> Result<Self, HostPatternError> {
         let refuse = |problem| Err(HostPatternError { pattern: pattern.to_owned(), problem });
         if pattern.is_empty() {
@@ -81,12 +80,12 @@ impl HostPattern {
         }
     }
 
-    /// Whether every host is one of these.
+    /// Returns true if the pattern matches all hosts.
     pub fn is_any(&self) -> bool {
         self.0 == Shape::Any
     }
 
-    /// Whether `host`, as [`normalise`](super::normalise) left it, is one of these.
+    /// Returns true if the pattern matches `host`, which is normalized with [`normalise`](super::normalise).
     pub fn matches(&self, host: &[u8]) -> bool {
         match &self.0 {
             Shape::Any => true,
@@ -101,7 +100,7 @@ fn lower(text: &[u8]) -> Vec<u8> {
     text.to_ascii_lowercase()
 }
 
-/// A pattern without a star at either end.
+/// Parses a pattern without a `*` at either end.
 fn exact(host: &[u8]) -> Result<Shape, Problem> {
     if host.is_empty() {
         return Err(Problem::OnlyDots);
@@ -132,7 +131,7 @@ fn exact(host: &[u8]) -> Result<Shape, Problem> {
     }
 }
 
-/// Why a text is not a [`HostPattern`]; its message says what to write instead.
+/// The error for an invalid [`HostPattern`]. The message explains what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPatternError {
     pattern: String,
@@ -159,7 +158,7 @@ enum Problem {
     Address,
     Stars,
     OnlyDots,
-    /// It has characters that no host has, or nothing before a dot.
+    /// It contains invalid characters, or an empty label.
     NotAName,
     NotAscii,
 }
@@ -211,8 +210,8 @@ impl fmt::Display for HostPatternError {
             ),
             Problem::WildcardPortOrAddress => write!(
                 f,
-                "host `{pattern}` has a `*` beside a port or an IPv6 address: hosts are compared without port, \
-                 and addresses in full, so write the name without port or the whole address"
+                "host `{pattern}` has a `*` and a port or an IPv6 address: hosts are compared without port, and \
+                 addresses in full, so write the name without port or the whole address"
             ),
             Problem::Address => write!(
                 f,
@@ -220,17 +219,15 @@ impl fmt::Display for HostPatternError {
             ),
             Problem::Stars => write!(
                 f,
-                "host `{pattern}`: a `*` stands alone, at the beginning or at the end, once: write `*`, \
-                 `*.example.com` or `www.*`"
+                "host `{pattern}` has a misplaced `*`: write `*`, `*.example.com` or `www.*`"
             ),
-            Problem::OnlyDots => write!(f, "host `{pattern}` has no name in it: write `*` for every host"),
+            Problem::OnlyDots => write!(f, "host `{pattern}` has no name: write `*` for every host"),
             Problem::NotAName => {
-                write!(f, "host `{pattern}` is not a host: write one name, `*.example.com` or `www.*`")
+                write!(f, "host `{pattern}` is not a valid host: write one name, `*.example.com` or `www.*`")
             }
             Problem::NotAscii => write!(
                 f,
-                "host `{pattern}` is not ASCII, and requests carry such names encoded: write the form that begins \
-                 with `xn--`"
+                "host `{pattern}` is not ASCII, and requests contain the encoded form: write the form that begins with `xn--`"
             ),
         }
     }
@@ -274,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused_with_the_remedy() {
+    fn invalid_patterns_are_rejected_with_advice() {
         for (pattern, remedy) in [
             ("", "write a host name"),
             ("exa mple.com", "one host per list item"),

@@ -1,9 +1,9 @@
-//! Exact texts, prefixes and suffixes, each with the rules filed under it.
+//! An index of rules by exact texts, prefixes and suffixes.
 
 use crate::host::{HostPattern, Shape};
 use crate::table::{Hash, Table};
 
-/// The values of one attribute that rules are filed under.
+/// The values of an attribute by which rules are indexed.
 #[derive(Default)]
 pub(super) struct Texts {
     exact: Table,
@@ -16,7 +16,7 @@ pub(super) struct Texts {
 #[derive(Default)]
 struct Affixes {
     table: Table,
-    /// Whether an affix of this length exists: the lengths are few, and each one costs a probe.
+    /// True at the lengths of affixes. There are few lengths, and each costs a probe.
     lengths: Vec<bool>,
 }
 
@@ -42,7 +42,7 @@ impl Texts {
         }
     }
 
-    /// Gives `found` the rules filed under each value that `text` meets: each call's in ascending order.
+    /// Calls `found` with the rules of each value that matches `text`, in ascending order in each call.
     pub(super) fn find(&self, text: &[u8], found: &mut impl FnMut(&[u32])) {
         if !self.exact.is_empty() {
             found(self.exact.get(Hash::of(text), text));
