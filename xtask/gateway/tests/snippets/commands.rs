@@ -6,6 +6,10 @@ use super::Block;
 pub(crate) const MAPPED: &[(&str, &str)] = &[
     ("git clone ", "this checkout is the clone"),
     ("git push ", "publishes"),
+    ("pipx install portcullis-cli", ".ci/wheel installs the wheel without a network, and runs what follows"),
+    ("python3 -m venv venv && venv/bin/pip install portcullis-cli", ".ci/wheel runs it"),
+    ("portcullis ", ".ci/wheel runs it with the program of the wheel"),
+    ("venv/bin/portcullis ", ".ci/wheel runs it with the program of the wheel"),
     ("cargo xtask release request-block 1.2.3", "commits and tags; with --dry-run it is run"),
     ("cargo xtask test                  ", "CI runs it, and this is a part of it"),
     ("cargo xtask test add-header", "CI runs it for every plug-in"),
