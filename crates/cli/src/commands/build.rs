@@ -26,7 +26,7 @@ Examples:
   cargo xtask build my-plugin --profile wasm-dev
                                               quick while editing; stays in the target folder")]
 pub(crate) struct Args {
-    /// Names of plug-ins, in any spelling.
+    /// Plug-ins; case and `-`/`_` do not matter.
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     plugins: Vec<String>,
     /// Every plug-in under plugins/.

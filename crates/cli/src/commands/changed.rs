@@ -1,4 +1,4 @@
-//! `changed`: which plug-ins a change is about, so that CI runs what the change can break.
+//! `changed`: the plug-ins affected by a branch, for CI.
 
 use std::collections::BTreeSet;
 
@@ -8,28 +8,28 @@ use workspace::git::git;
 
 use crate::Usage;
 
-/// Say which plug-ins a change is about
+/// List the plug-ins affected by a branch
 ///
-/// Compares with the commit where the branch began. A file of a plug-in is about that plug-in, documentation of the
-/// whole is about none, and anything else about all of them.
+/// Compares with the commit where the branch started. Files of a plug-in affect that plug-in, the documents of the
+/// repository affect none, and all other files affect all plug-ins.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  cargo xtask changed                          since the branch left main, one name a line
+  cargo xtask changed                          changes of the branch since main, one name per line
   cargo xtask changed --since HEAD~1 --json    {\"everything\":false,\"plugins\":[\"request-block\"]}")]
 pub(crate) struct Args {
-    /// What to compare with.
+    /// The commit to compare with.
     #[arg(long, default_value = "main", value_name = "COMMIT")]
     since: String,
-    /// Print it as JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
-/// What a change is about.
+/// The affected plug-ins.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Changed {
-    /// Something that all plug-ins are made of or tested with.
+    /// True if all plug-ins are affected.
     everything: bool,
     plugins: Vec<String>,
 }
@@ -38,10 +38,12 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let workspace = crate::open::workspace()?;
     let range = format!("{}...HEAD", args.since);
     let paths = git(&workspace.root, &["diff", "--name-only", "--no-renames", &range]).map_err(|error| {
-        Usage(format!("{error}: name a commit of this repository with `--since` (a shallow clone lacks it)"))
+        Usage(format!(
+            "{error}: name a commit of this repository with `--since` (it may be missing in a shallow clone)"
+        ))
     })?;
     let plugins: Vec<&str> = workspace.plugins.iter().map(|plugin| plugin.name.as_str()).collect();
-    let changed = about(paths.lines(), &plugins);
+    let changed = affected(paths.lines(), &plugins);
     if args.json {
         anstream::println!("{}", serde_json::to_string(&changed)?);
     } else {
@@ -50,7 +52,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     Ok(true)
 }
 
-fn about<'a>(paths: impl Iterator<Item = &'a str>, plugins: &[&str]) -> Changed {
+fn affected<'a>(paths: impl Iterator<Item = &'a str>, plugins: &[&str]) -> Changed {
     let mut names = BTreeSet::new();
     let mut everything = false;
     for path in paths {
@@ -60,7 +62,6 @@ fn about<'a>(paths: impl Iterator<Item = &'a str>, plugins: &[&str]) -> Changed 
             Some(name) => {
                 names.insert(name);
             }
-            // Of a plug-in that is gone, nothing is left to test, but its place in the workspace.
             None if is_documentation => {}
             None => everything = true,
         }
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_is_about_its_plug_ins_or_everything() {
+    fn a_change_affects_its_plug_ins_or_everything() {
         for (paths, everything, plugins) in [
             (&[] as &[&str], false, &[] as &[&str]),
             (&["README.md", "docs/benchmarks.md"], false, &[]),
@@ -87,7 +88,7 @@ mod tests {
         ] {
             let expected =
                 Changed { everything, plugins: plugins.iter().map(|name| (*name).to_owned()).collect() };
-            assert_eq!(about(paths.iter().copied(), &["a", "b"]), expected, "{paths:?}");
+            assert_eq!(affected(paths.iter().copied(), &["a", "b"]), expected, "{paths:?}");
         }
     }
 }

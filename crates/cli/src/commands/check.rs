@@ -1,4 +1,4 @@
-//! `check`: what can be known about a module without running it.
+//! `check`: static checks of a module.
 
 use std::fs;
 use std::io::Read;
@@ -14,22 +14,22 @@ use workspace::module::{Gateway, Report, Subject, check};
 use crate::Usage;
 use crate::output::{BOLD, DIM, mark, styled};
 
-/// Say whether a module is sound, and which gateways load it
+/// Check a module, and list the gateways that load it
 ///
-/// Works on a plug-in that has been built and on any .wasm file, in whatever language it was written: its
-/// name and size, binary format, ABI version, exports, and each import against what gateways offer.
+/// Accepts plug-ins that have been built and .wasm files written in any language. Checks name and size, binary format,
+/// ABI version, exports, and each import against the host functions of gateways.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   cargo xtask check request-block                 the module in dist/request-block
-  cargo xtask check plugin.wasm other.wasm        files, of any origin
+  cargo xtask check plugin.wasm other.wasm        any files
   cargo xtask check plugin.wasm --gateway istio   fail unless Istio loads it
   cargo xtask check plugin.wasm --json            for scripts")]
 pub(crate) struct Args {
     /// Plug-ins of this workspace, or files.
     #[arg(required = true, value_name = "PLUGIN|FILE.wasm")]
     modules: Vec<String>,
-    /// Fail unless this gateway loads it; may be given several times.
+    /// Fail unless this gateway loads the module; may be repeated.
     #[arg(long, value_enum)]
     gateway: Vec<Gateway>,
     /// Print the reports as JSON.
@@ -37,7 +37,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// A report under the name that was asked for.
+/// A report with the name given by the user.
 #[derive(Serialize)]
 struct Named {
     module: String,
@@ -88,8 +88,8 @@ fn report(module: &str) -> Result<Report> {
     report_file(&file, Some(&plugin.manifest()?))
 }
 
-/// The manifest of the plug-in whose module this is: `plugins/<plugin>/plugin.wasm`, `dist/<plugin>/plugin.wasm`, or the
-/// one for Higress below that.
+/// Returns the manifest of the plug-in that a module belongs to: `plugins/<plugin>/plugin.wasm`,
+/// `dist/<plugin>/plugin.wasm`, or its variant for Higress.
 fn manifest_beside(file: &Path) -> Result<Option<Manifest>> {
     let Ok(file) = file.canonicalize() else {
         return Ok(None);
@@ -151,7 +151,7 @@ fn print(named: &Named) {
     }
 }
 
-/// The checks that failed, on stderr.
+/// Prints failed checks to stderr.
 pub(crate) fn print_failures(plugin: &str, report: &Report) {
     for check in report.checks.iter().filter(|check| !check.ok) {
         anstream::eprintln!("{} {plugin}: {}: {}", mark(false), check.name, check.detail);

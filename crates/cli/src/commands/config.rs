@@ -1,4 +1,4 @@
-//! `config`: what a plug-in or a cluster would say to a configuration, without either.
+//! `config`: validates configurations without a cluster.
 
 mod subject;
 mod texts;
@@ -20,29 +20,29 @@ pub(crate) use verdict::print;
 
 /// Check configurations before they are deployed
 ///
-/// Takes what an operator writes: a plug-in's configuration, or resources that deploy plug-ins (Higress's and Istio's
-/// WasmPlugin, Envoy Gateway's EnvoyExtensionPolicy), several in one file and in lists if need be. Each is turned into
-/// the JSON that the plug-in would get, as the control plane does it, and validated by the plug-in's own code. All that
-/// is wrong is shown with its line, its field and what to write instead; what is good is printed as that JSON. Resources
-/// of other kinds and of other plug-ins are left out with a note.
+/// Accepts the configuration of a plug-in, or resources that deploy plug-ins (WasmPlugin of Higress and Istio,
+/// EnvoyExtensionPolicy of Envoy Gateway), including files with several documents and lists. Each is converted to the JSON that
+/// the plug-in would receive, as the control plane does, and validated by the plug-in's own code. All errors are reported
+/// with line, field and remedy. Valid configurations are printed as JSON. Resources of other kinds and of other plug-ins are
+/// skipped with a note.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  cargo xtask config wasmplugin.yaml              the plug-in is the one that the resource names
+  cargo xtask config wasmplugin.yaml              the resource names the plug-in
   cargo xtask config my.yaml --plugin request-block
-                                                  fields as they are pasted into a console
+                                                  the fields alone, as in a console
   kubectl get wasmplugin -A -o yaml | cargo xtask config -
   cargo xtask config *.yaml --json                for scripts
 
-Exit codes: 0 all are good, 1 one is refused, 2 the command was wrong.")]
+Exit codes: 0 all are valid, 1 at least one is rejected, 2 usage error.")]
 pub(crate) struct Args {
-    /// Files in YAML or JSON; `-` is the standard input.
+    /// YAML or JSON files; `-` reads the standard input.
     #[arg(required = true, value_name = "FILE.yaml")]
     files: Vec<PathBuf>,
-    /// The plug-in, in any spelling; a resource that names one of this workspace needs none.
+    /// The plug-in; not needed for resources that name a plug-in of this workspace.
     #[arg(long)]
     plugin: Option<String>,
-    /// Print the verdicts as JSON.
+    /// Print the results as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     Ok(reports.iter().all(Report::is_good))
 }
 
-/// Refuses what was left out where nothing else is there: a check of nothing finds no fault either.
+/// Reports skipped documents as errors if nothing was checked.
 fn something_checked(reports: &mut [Report]) {
     if reports.iter().any(Report::is_checked) {
         return;
@@ -95,7 +95,7 @@ pub(crate) fn read(file: &Path) -> Result<String> {
     })
 }
 
-/// The configuration in a file that is for one plug-in; nothing when it is refused, which has then been printed.
+/// Returns the configuration in a file for a plug-in, or `None` after printing why it is rejected.
 pub(crate) fn document(
     workspace: &Workspace,
     plugin: &Plugin,
@@ -131,10 +131,10 @@ pub(crate) fn document(
     }
 }
 
-/// Goes through files, and builds what answers for a plug-in when the first document for it comes.
+/// Checks files, and builds the helper of a plug-in at its first document.
 pub(crate) struct Checker<'w> {
     pub(crate) workspace: &'w Workspace,
-    /// The plug-in that was named in the command.
+    /// The plug-in given on the command line.
     pub(crate) plugin: Option<&'w Plugin>,
     pub(crate) describers: HashMap<String, Describer>,
 }

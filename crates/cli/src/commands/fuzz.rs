@@ -1,4 +1,4 @@
-//! `fuzz`: configurations and requests that nobody has thought of, natively and in the module.
+//! `fuzz`: random configurations and requests, natively and in the module.
 
 mod guided;
 
@@ -14,62 +14,62 @@ use crate::Usage;
 use crate::commands::test::suite;
 use crate::output::{self, BAD, styled};
 
-/// Look for configurations and requests that stop a plug-in or get round it
+/// Search for configurations and requests that crash or bypass a plug-in
 ///
-/// Bytes become a configuration and requests, made from the plug-in's cases and the words in them. Each request goes
-/// through the plug-in twice, its body whole and in pieces, and in one half of the scenarios the requests in pieces are
-/// open at once. Nothing may stop the VM, every request is answered, and the answer, the upstream's request and the
-/// counters are the same both times. Every header is the same as without the plug-in, but for those that its
-/// tests/changes/mod.rs declares.
+/// Random bytes are converted to a configuration and requests, based on the plug-in's cases and the words in them. Each request is
+/// sent twice, with its body whole and in chunks; in half of the scenarios, the chunked requests are open at the same
+/// time. The VM must not stop, every request must be answered, and the response, the request to the upstream and the
+/// counters must be equal both times. Headers must equal those without the plug-in, except for the changes declared in
+/// tests/changes/mod.rs.
 ///
-/// Natively libFuzzer chooses the bytes by the code that they reach. In the module, and where there is no C++ compiler
-/// for libFuzzer, they follow from a seed.
+/// Natively, libFuzzer selects the bytes by code coverage. In the module, or without a C++ compiler for libFuzzer, they are
+/// generated from a seed.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  cargo xtask fuzz request-block --time 60s          a minute, guided by coverage
+  cargo xtask fuzz request-block --time 60s          one minute, guided by coverage
   cargo xtask fuzz request-block --engine wasm --runs 1000 --seed 1
-                                                     the same thousand scenarios in every run, in the module
-  cargo xtask fuzz --all --engine wasm --runs 500    every plug-in
+                                                     a thousand reproducible scenarios, in the module
+  cargo xtask fuzz --all --engine wasm --runs 500    all plug-ins
   cargo xtask fuzz request-block --against envoy --runs 20000
-                                                     the mock gateway, compared with Envoy
+                                                     compare the mock gateway with Envoy
   cargo xtask fuzz request-block --replay target/fuzz/findings/request-block/<file>
-                                                     one scenario again
+                                                     repeat one scenario
 
-A finding is left in target/fuzz/findings/<plugin>/ as bytes and as a case for tests/cases.yaml.
-Exit codes: 0 nothing was found, 1 something was, 2 the command was wrong.")]
+Findings are stored in target/fuzz/findings/<plugin>/, as bytes and as a case for tests/cases.yaml.
+Exit codes: 0 no findings, 1 findings, 2 usage error.")]
 pub(crate) struct Args {
-    /// The plug-in, in any spelling.
+    /// The plug-in; case and `-`/`_` do not matter.
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     plugin: Option<String>,
-    /// Every plug-in under plugins/.
+    /// Fuzz all plug-ins in plugins/.
     #[arg(long, conflicts_with = "replay")]
     all: bool,
-    /// Where it runs.
+    /// The engine to run.
     #[arg(long, value_enum, default_value = "native")]
     engine: Engine,
-    /// How long, for each plug-in: 90s, 10m, 1h; a minute where --runs is not given either.
+    /// Duration for each plug-in: 90s, 10m, 1h. [default without --runs: 1m]
     #[arg(long, value_parser = duration)]
     time: Option<Duration>,
-    /// How many scenarios, for each plug-in.
+    /// Number of scenarios for each plug-in.
     #[arg(long)]
     runs: Option<u64>,
-    /// What the scenarios follow from; without it, another number in every run.
+    /// Seed of the scenarios. [default: random]
     #[arg(long)]
     seed: Option<u64>,
-    /// Natively: do not look at the code that is reached, only at the seed.
+    /// Use only the seed natively, without coverage.
     #[arg(long)]
     seeded: bool,
-    /// Compare the mock gateway with a real one, request by request, instead: what the client, the upstream and the
-    /// services saw. --runs counts compared requests.
+    /// Compare the mock gateway with a real one instead: what client, upstream and services receive for each request. --runs
+    /// is the number of requests.
     #[arg(long, value_enum, conflicts_with = "replay")]
     against: Option<Against>,
-    /// Run one scenario again.
+    /// Run repeat one scenario.
     #[arg(long, value_name = "FILE")]
     replay: Option<PathBuf>,
 }
 
-/// Where scenarios run.
+/// The engine of scenarios.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Engine {
     /// The plug-in's Rust code, against a mock gateway.
@@ -78,21 +78,21 @@ enum Engine {
     Wasm,
 }
 
-/// What the mock gateway is compared with.
+/// The gateway to compare with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Against {
     /// Envoy, with the release module.
     Envoy,
 }
 
-/// How long a run goes on, and what it begins with.
+/// The limits and the seed of a run.
 struct Bounds {
     time: Option<Duration>,
     runs: Option<u64>,
     seed: u64,
 }
 
-/// How long a run takes that is not told how long.
+/// The default duration.
 const MINUTE: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
@@ -129,7 +129,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     Ok(bad.is_empty())
 }
 
-/// Has the plug-in's own test program run scenarios from the seed.
+/// Runs scenarios from the seed in the plug-in's test program.
 fn seeded(workspace: &Workspace, plugin: &Plugin, args: &Args, bounds: &Bounds) -> Result<bool> {
     let suites = suite::build(workspace, &["--package".into(), plugin.name.clone()])?;
     let cases = suites.iter().find(|suite| suite.package == plugin.name && suite.target == "cases");
@@ -160,7 +160,7 @@ fn seeded(workspace: &Workspace, plugin: &Plugin, args: &Args, bounds: &Bounds) 
     Ok(status.context("the test program cannot be started")?.success())
 }
 
-/// Where findings are left.
+/// Returns the folder of findings.
 fn findings(workspace: &Workspace, plugin: &Plugin) -> PathBuf {
     workspace.target.join("fuzz/findings").join(&plugin.name)
 }
@@ -170,7 +170,7 @@ fn any_seed() -> u64 {
     now.map_or(1, |now| u64::from(now.subsec_nanos()))
 }
 
-/// Reads `90s`, `10m` and `1h`.
+/// Parses `90s`, `10m` and `1h`.
 fn duration(text: &str) -> Result<Duration, String> {
     let unit = |unit: char, seconds: u64| {
         let number: u64 = text.strip_suffix(unit)?.parse().ok()?;

@@ -14,12 +14,11 @@ use crate::output::{self, BAD, styled};
 
 /// Print the resource that deploys a plug-in
 ///
-/// The image is pinned by its digest; stage, priority and fail strategy are those of plugin.yaml; and the configuration
-/// has been put before the plug-in's own code. What is printed is what `kubectl apply -f -` takes: each field is one of
-/// the control plane's API.
+/// The image is pinned by its digest. Stage, priority and fail strategy are those of plugin.yaml. The configuration is
+/// validated by the plug-in's own code. The output is a resource of the control plane's API, for `kubectl apply -f -`.
 ///
-/// Without `--config` the plug-in gets an empty configuration, if it takes one. The example in plugin.yaml is
-/// only taken when asked for, because it blocks and limits real requests.
+/// Without `--config`, the configuration is empty, if the plug-in accepts that. The example in plugin.yaml is used only with
+/// `--example`, because it blocks and limits real requests.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -27,46 +26,45 @@ Examples:
     --config my.yaml | kubectl apply -f -
   cargo xtask manifest request-block --example \\
     --image oci://registry.example.com/plugins/request-block@$(cat dist/request-block/image.digest)
-                                              the image that was just pushed
+                                              the image pushed last
   cargo xtask manifest request-block --image oci://…@sha256:… --config my.yaml --for istio --target my-gateway
   cargo xtask manifest request-block --image oci://…@sha256:… --config my.yaml --for envoy-gateway --target HTTPRoute/shop
 
-The configuration is written as for `cargo xtask config`: a plug-in's fields with their `_rules_`, or a WasmPlugin
-resource, whose configuration is taken. For Higress, `_rules_` become `matchRules`.
+The configuration has the format of `cargo xtask config`: the fields of the plug-in with `_rules_`, or a WasmPlugin
+resource that contains it. For Higress, `_rules_` become `matchRules`.
 
-Exit codes: 0 it is printed, 1 the configuration is refused or the control plane cannot run the plug-in,
-2 the command was wrong.")]
+Exit codes: 0 printed, 1 the configuration is rejected or the control plane cannot run the plug-in, 2 usage error.")]
 pub(crate) struct Args {
-    /// The plug-in, in any spelling.
+    /// The plug-in; case and `-`/`_` do not matter.
     plugin: String,
-    /// The image: oci://HOST/REPOSITORY@sha256:…, as `cargo xtask push` prints it.
+    /// The image, oci://HOST/REPOSITORY@sha256:…, as printed by `cargo xtask push`.
     #[arg(long, value_name = "oci://…@sha256:…")]
     image: String,
-    /// What it is configured with, in YAML or JSON; `-` is the standard input.
+    /// The configuration in YAML or JSON; `-` reads the standard input.
     #[arg(long, value_name = "FILE.yaml", conflicts_with = "example")]
     config: Option<PathBuf>,
-    /// Take the example in plugin.yaml as the configuration.
+    /// Use the example in plugin.yaml as the configuration.
     #[arg(long)]
     example: bool,
-    /// Who reads the resource.
+    /// The control plane that reads the resource.
     #[arg(long = "for", value_enum, default_value = "higress")]
     plane: ControlPlane,
-    /// The resource's name: the plug-in's, if nothing else is said.
+    /// Name of the resource. [default: the plug-in's]
     #[arg(long, value_parser = check_name)]
     name: Option<String>,
-    /// The resource's namespace: `higress-system` for Higress, none for the others, if nothing else is said.
+    /// Namespace of the resource. [default: `higress-system` for Higress, none for others]
     #[arg(long, short, value_parser = check_namespace)]
     namespace: Option<String>,
-    /// What it applies to: a Gateway's name, or KIND/NAME. Envoy Gateway needs one; Higress has none.
+    /// The target: the name of a Gateway, or KIND/NAME. Required by Envoy Gateway; not supported by Higress.
     #[arg(long = "target", value_name = "[KIND/]NAME")]
     targets: Vec<Target>,
-    /// The gateways' pods that it applies to, by a label; for Higress and Istio.
+    /// Select pods of gateways by label, for Higress and Istio.
     #[arg(long, value_name = "LABEL=VALUE", conflicts_with = "targets")]
     selector: Vec<Selector>,
-    /// The secret with the registry's credentials, in the same namespace.
+    /// Secret with the credentials of the registry, in the same namespace.
     #[arg(long, value_name = "SECRET", value_parser = check_name)]
     pull_secret: Option<String>,
-    /// Print it as JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
@@ -80,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         && other.name != plugin.name
     {
         bail!(Usage(format!(
-            "{} is an image of {}, and the resource would be for {}: name one and the same",
+            "{} is an image of {}, but the resource would be for {}: name the same plug-in",
             args.image, other.name, plugin.name
         )));
     }
@@ -108,7 +106,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 }
 
 impl Args {
-    /// Refuses what the control plane has no words for.
+    /// Rejects options that the control plane does not support.
     fn fits(&self) -> Result<()> {
         let plane = self.plane.title();
         let kinds: &[&str] = match self.plane {
@@ -145,7 +143,7 @@ impl Args {
         Ok(())
     }
 
-    /// The document that the plug-in gets; nothing when it is refused, which has then been printed.
+    /// Returns the configuration of the plug-in, or `None` after printing why it is rejected.
     fn configuration(
         &self,
         workspace: &Workspace,
@@ -162,7 +160,7 @@ impl Args {
             let remedy = match self.example {
                 true => "the example in its plugin.yaml is refused".to_owned(),
                 false => format!(
-                    "{} needs a configuration: add `--config <file>` (`cargo xtask schema {}` says what it takes), or \
+                    "{} needs a configuration: add `--config <file>` (`cargo xtask schema {}` prints its schema), or \
                      `--example` for the one in its plugin.yaml",
                     plugin.name, plugin.name
                 ),
@@ -178,7 +176,7 @@ impl Args {
     }
 }
 
-/// What the resource cannot say, and somebody has to see to.
+/// Prints notes on what the resource cannot express.
 fn remark(plane: ControlPlane, manifest: &Manifest) {
     if manifest.holds_headers && plane == ControlPlane::Higress {
         output::warning(format_args!(

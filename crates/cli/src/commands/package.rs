@@ -43,7 +43,7 @@ Examples:
   cargo xtask verify dist/request-block/image which gateways accept it
   cargo xtask push request-block oci://registry.example.com/plugins/request-block:1.0.0")]
 pub(crate) struct Args {
-    /// Names of plug-ins, in any spelling.
+    /// Plug-ins; case and `-`/`_` do not matter.
     #[arg(
         required_unless_present_any = ["all", "wasm", "catalogue"],
         conflicts_with_all = ["all", "wasm", "catalogue"]

@@ -1,7 +1,7 @@
-//! `plugin`: a console's plug-in marketplace, as files and commands.
+//! `plugin`: manages the plug-ins of a folder by the rules of the MSE console.
 //!
-//! The rules are the console's: names are unique, a custom plug-in is edited and deleted only while it is disabled, and
-//! one of this workspace is configured only. Every change replaces a file whole, so `serve` may be running.
+//! Names are unique, a custom plug-in must be disabled to be edited or deleted, and a plug-in of this workspace can only be
+//! configured. Every change replaces a file atomically, so `serve` may be running.
 
 mod add;
 mod change;
@@ -18,59 +18,60 @@ use resource::Stage;
 
 use crate::Usage;
 
-/// Add, list, enable, disable, edit and delete the plug-ins of a gateway's folder
+/// Add, list, enable, disable, edit and delete the plug-ins of a folder
 ///
-/// The folder holds WasmPlugin resources, as `kubectl apply -f` takes them; `cargo xtask serve` runs it. A disabled
-/// plug-in is one that a cluster does not run either. Every command may be given while `serve` runs.
+/// The folder contains WasmPlugin resources, as for `kubectl apply -f`, and can be run by `cargo xtask serve`. A disabled
+/// plug-in does not run in a cluster either. All commands may be used while `serve` is running.
 #[derive(clap::Subcommand)]
 #[command(after_help = "\
 Examples:
-  cargo xtask plugin add request-block        a plug-in of this workspace, with its example as configuration
+  cargo xtask plugin add request-block        a plug-in of this workspace, with its example configuration
   cargo xtask plugin add mine --wasm mine.wasm --language Go --description 'Checks tokens' --stage authn
   cargo xtask plugin configure mine mine.yaml
   cargo xtask plugin disable mine && cargo xtask plugin edit mine --wasm new.wasm
-  cargo xtask plugin list                     in the order in which a request meets them
+  cargo xtask plugin list                     in the order of requests
 
-Exit codes: 0 it was done, 1 it was refused, or a file of the folder is wrong, 2 the command was wrong.")]
+Exit codes: 0 done, 1 rejected, or a file of the folder is invalid, 2 usage error.")]
 pub(crate) enum Command {
     Add(add::Args),
     Edit(change::EditArgs),
     Configure(change::ConfigureArgs),
     Enable(change::NamesArgs),
-    #[command(name = "disable", about = "Disable plug-ins: a cluster would not run them either", long_about = None)]
+    #[command(name = "disable", about = "Disable plug-ins, also for a cluster", long_about = None)]
     Disable(change::NamesArgs),
     Delete(change::DeleteArgs),
     List(show::ListArgs),
     Show(show::ShowArgs),
 }
 
-/// What the console has of a plug-in: its module, and what its card shows.
+/// The properties of a plug-in in the console.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct Card {
     /// The module of a custom plug-in.
     #[arg(long, value_name = "FILE.wasm")]
     pub(crate) wasm: Option<PathBuf>,
-    /// Where the module is published: `oci://`, `http://` or `https://`. A cluster takes it from there.
+    /// The URL that a cluster fetches the module from: `oci://`, `http://` or `https://`.
     #[arg(long, conflicts_with = "wasm")]
     pub(crate) url: Option<String>,
-    /// A short sentence, as a console's card shows it.
+    /// A short description for the console.
     #[arg(long)]
     pub(crate) description: Option<String>,
-    /// The language that it is written in.
+    /// The programming language of the plug-in.
     #[arg(long)]
     pub(crate) language: Option<String>,
-    /// The name for people.
+    /// The display name.
     #[arg(long)]
     pub(crate) title: Option<String>,
-    /// The stage that it runs in; of a new one the manifest's, or `default`.
+    /// The stage. [default for a new plug-in: that of its manifest, or `default`]
     #[arg(long, value_enum)]
     pub(crate) stage: Option<Stage>,
-    /// Its place in the stage, a multiple of 10: a larger one runs first. Of a new one the manifest's, or 0.
+    /// The priority in the stage, a multiple of 10; larger ones run first. [default for a new plug-in: that of its manifest, or
+    /// 0]
     #[arg(long, allow_hyphen_values = true)]
     pub(crate) priority: Option<i32>,
 }
 
-/// Which folder.
+/// The folder.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Where {
     /// The folder of the gateway.
@@ -109,7 +110,7 @@ pub(crate) fn run(command: &Command) -> Result<bool> {
     }
 }
 
-/// Refuses what the console refuses as a custom priority.
+/// Rejects priorities that the console rejects.
 fn check_priority(priority: i32) -> Result<()> {
     if priority % 10 != 0 {
         let down = priority - priority.rem_euclid(10);

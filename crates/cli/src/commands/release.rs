@@ -1,4 +1,4 @@
-//! `release`: a new version of a plug-in, in every place that names it.
+//! `release`: sets the version of a plug-in, commits and tags it.
 
 use std::process::Command;
 
@@ -8,34 +8,34 @@ use crate::Usage;
 use crate::output;
 use crate::release::{Release, Tag};
 
-/// Release a plug-in: its version, its part of the CHANGELOG, a commit and a tag
+/// Release a plug-in: set its version, update the CHANGELOG, commit and tag
 ///
-/// Writes the version into Cargo.toml, plugin.yaml and Cargo.lock, moves what CHANGELOG.md says about the plug-in under
-/// `## Unreleased` into a section of its own, commits that and tags it `<plugin>/v<version>`. Nothing is pushed. When
-/// something fails, everything is as it was.
+/// Writes the version to Cargo.toml, plugin.yaml and Cargo.lock, moves the plug-in's entries under `## Unreleased` of
+/// CHANGELOG.md to a section of their own, and creates a commit and the tag `<plugin>/v<version>`. Nothing is pushed. On errors,
+/// nothing is changed.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   cargo xtask release request-block 1.2.3 --dry-run
-                                              what would change
+                                              print what would change
   cargo xtask release request-block 1.2.3     commit and tag
-  git push origin HEAD request-block/v1.2.3   builds, signs and publishes it: .github/workflows/release.yml
+  git push origin HEAD request-block/v1.2.3   starts .github/workflows/release.yml
   cargo xtask release --check-tag request-block/v1.2.3
-                                              fails unless tag, Cargo.toml, plugin.yaml and CHANGELOG.md agree; prints
-                                              what CHANGELOG.md says
+                                              fail unless tag, Cargo.toml, plugin.yaml and CHANGELOG.md agree; print the
+                                              section of CHANGELOG.md
 
-Exit codes: 0 it is done, 1 something is in the way, 2 the command was wrong.")]
+Exit codes: 0 done, 1 the release is not possible, 2 usage error.")]
 pub(crate) struct Args {
-    /// The plug-in, in any spelling.
+    /// The plug-in; case and `-`/`_` do not matter.
     #[arg(required_unless_present = "check_tag")]
     plugin: Option<String>,
-    /// Its new version, larger than the last one.
+    /// The new version, larger than the current one.
     #[arg(required_unless_present = "check_tag")]
     version: Option<String>,
-    /// Print what would change, and change nothing.
+    /// Print what would change without changing anything.
     #[arg(long)]
     dry_run: bool,
-    /// Compare a tag with what the files say, in place of making a release.
+    /// Compare a tag with the files instead of creating a release.
     #[arg(long, value_name = "PLUGIN/vVERSION", conflicts_with_all = ["plugin", "version", "dry_run"])]
     check_tag: Option<String>,
 }
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     };
     let plugin = workspace.plugin(name)?;
     if workspace.fixtures.iter().any(|fixture| fixture.name == plugin.name) {
-        bail!(Usage(format!("{} exists to test the tests, and is not released", plugin.name)));
+        bail!(Usage(format!("{} is a test fixture, which is not released", plugin.name)));
     }
     let release = Release::plan(&workspace, plugin, version, &today()?)?;
     if args.dry_run {
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     Ok(true)
 }
 
-/// The day, in UTC.
+/// Returns the date in UTC.
 fn today() -> Result<String> {
     let output =
         Command::new("date").args(["-u", "+%Y-%m-%d"]).output().context("`date` cannot be started")?;

@@ -1,4 +1,4 @@
-//! `schema`: what a plug-in takes, for consoles and editors.
+//! `schema`: the schema of a plug-in, for consoles and editors.
 
 use anyhow::Result;
 use serde_json::json;
@@ -6,15 +6,15 @@ use workspace::schema::for_consoles;
 
 /// Print the schema of a plug-in's configuration
 ///
-/// OpenAPI v3 in the form of a console's `spec.yaml`: descriptions in English and Chinese, ranges, defaults and
-/// the example of `plugin.yaml`. It is made of the plug-in's Rust types and their documentation.
+/// OpenAPI v3 in the format of a console's `spec.yaml`, with descriptions in English and Chinese, ranges, defaults and
+/// the example of `plugin.yaml`. It is generated from the plug-in's Rust types and their documentation.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   cargo xtask schema request-block
   cargo xtask schema request-block --json | jq .configSchema.openAPIV3Schema.properties")]
 pub(crate) struct Args {
-    /// The plug-in, in any spelling.
+    /// The plug-in; case and `-`/`_` do not matter.
     plugin: String,
     /// Print JSON.
     #[arg(long)]

@@ -1,4 +1,4 @@
-//! `test`: the crates' own tests, and every plug-in's cases on every engine, with one summary.
+//! `test`: the tests of crates and the cases of plug-ins on every engine, with a summary.
 
 mod budget;
 pub(super) mod suite;
@@ -18,44 +18,44 @@ use workspace::{Plugin, Workspace};
 use crate::Usage;
 use crate::output::{self, BAD, styled};
 
-/// Run the tests: the crates' own, and each plug-in's cases natively, as a module, and in a real Envoy
+/// Run the tests of crates, and the cases of plug-ins natively, in an interpreter and in a real Envoy
 ///
-/// Without a name, everything. With one, that plug-in alone. The cases in `plugins/<plugin>/tests/cases.yaml` run
-/// against a mock gateway, natively and as the release module in an interpreter, and in Envoy, which is fetched once.
+/// Without a name, runs all tests. The cases in `plugins/<plugin>/tests/cases.yaml` run against a mock gateway, natively and as
+/// the release module in an interpreter, and in Envoy, which is downloaded once.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   cargo xtask test                                  everything
-  cargo xtask test request-block                    one plug-in, on all engines
-  cargo xtask test request-block --engine native    in milliseconds, while editing; builds no module
-  cargo xtask test request-block -- trailers        the cases with `trailers` in their names
+  cargo xtask test request-block                    one plug-in on all engines
+  cargo xtask test request-block --engine native    in milliseconds, without building a module
+  cargo xtask test request-block -- trailers        cases with `trailers` in their names
   cargo xtask test request-block --engine wasm --bless
-                                                    take today's instructions and host calls as budgets
+                                                    record current instructions and host calls as budgets
   cargo xtask test request-block --module pulled.wasm --engine envoy
-                                                    a module that is there already
-  ENVOY=/path/to/envoy cargo xtask test             with that Envoy
+                                                    an existing module
+  ENVOY=/path/to/envoy cargo xtask test             use this Envoy
 
-Bodies are cut anew in every run; a failure names the seed, and PORTCULLIS_SEED=<seed> cuts them so again.
+Bodies are cut into different chunks in every run. A failure prints the seed; PORTCULLIS_SEED=<seed> repeats it.
 
-The last line is plain totals: `<n> passed, <n> failed`, and `, <n> skipped` where some were.")]
+The last line contains the totals: `<n> passed, <n> failed`, and `, <n> skipped` if any.")]
 pub(crate) struct Args {
-    /// The plug-in to test, in any spelling.
+    /// The plug-in to test; case and `-`/`_` do not matter.
     plugin: Option<String>,
-    /// Where the cases run; may be given several times.
+    /// The engines to use; may be repeated.
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["native", "wasm", "envoy"])]
     engine: Vec<Engine>,
-    /// Write what budgeted cases cost in the engine `wasm` into plugin.yaml, instead of comparing.
+    /// Record the costs of budgeted cases in the engine `wasm` in plugin.yaml instead of comparing them.
     #[arg(long)]
     bless: bool,
-    /// Test this module of the plug-in, instead of building one.
+    /// Test this module of the plug-in instead of building it.
     #[arg(long, value_name = "FILE.wasm", requires = "plugin")]
     module: Option<PathBuf>,
-    /// Arguments for the test programs: a part of a case's name, --nocapture, …
+    /// Arguments for the test programs: part of the name of a case, --nocapture, …
     #[arg(last = true, value_name = "LIBTEST ARGS")]
     libtest: Vec<String>,
 }
 
-/// Where cases run.
+/// The engine of cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Engine {
     /// In the test program, against a mock gateway.
@@ -76,24 +76,24 @@ impl Engine {
     }
 }
 
-/// The variable that tells a plug-in's cases where to run.
+/// The variable with the engines of cases.
 const ENGINES: &str = "PORTCULLIS_ENGINES";
-/// The variable that tells them where their module is.
+/// The variable with the path of the module.
 const MODULE: &str = "PORTCULLIS_WASM";
-/// The variable that tells them where to note what they cost.
+/// The variable with the file for costs.
 const COUNTS: &str = "PORTCULLIS_COUNTS";
-/// The test target that replays `cases.yaml`, which exists once per plug-in and runs once per engine.
+/// The test target that replays `cases.yaml`: one per plug-in, run once per engine.
 const CASES: &str = "cases";
-/// The test target of any other crate whose tests take Envoy, which plain `cargo test` ignores.
+/// The test target of other crates with tests in Envoy, which `cargo test` ignores.
 const IN_ENVOY: &str = "envoy";
 
-/// The test target that runs what documents show, in Envoy too.
+/// The test target that runs the commands of documents.
 const SNIPPETS: &str = "snippets";
 
-/// The test target with a test that pulls a module from a registry for Envoy, which plain `cargo test` ignores.
+/// The test target with a test of registries in Envoy, which `cargo test` ignores.
 const REGISTRY: &str = "registry";
 
-/// One line of the summary.
+/// A line of the summary.
 struct Row {
     what: String,
     engine: &'static str,
@@ -101,19 +101,19 @@ struct Row {
     seconds: f64,
 }
 
-/// What the command goes through.
+/// State of the command.
 struct Run<'a> {
     workspace: &'a Workspace,
     args: &'a Args,
     libraries: PathBuf,
-    /// The module to test, where it is not to be built.
+    /// The module to test instead of building it.
     module: Option<PathBuf>,
     rows: Vec<Row>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
     let workspace = crate::open::workspace()?;
-    // The test programs run in other folders.
+    // The test programs run in different folders.
     let module = args.module.as_ref().map(|module| {
         module.canonicalize().map_err(|error| Usage(format!("{}: {error}: name a module", module.display())))
     });
@@ -135,7 +135,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     };
     let suites = suite::build(&workspace, &packages)?;
     let native = args.engine.contains(&Engine::Native);
-    // Each test counts once: those in Envoy where they run, and as skipped only where they do not.
+    // Each test counts once: those in Envoy if they run, and as skipped otherwise.
     let in_envoy = |suite: &&Suite| {
         [IN_ENVOY, SNIPPETS].contains(&suite.target.as_str()) && args.engine.contains(&Engine::Envoy)
     };
@@ -171,7 +171,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 }
 
 impl Run<'_> {
-    /// Runs one test program.
+    /// Runs a test program.
     fn suite(
         &mut self,
         suite: &Suite,
@@ -188,8 +188,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Builds the plug-in's release module, if none is given, and replays its cases with it on each of `engines`; in Envoy, so do the
-    /// other tests that take it there, which plain `cargo test` ignores.
+    /// Builds the release module of a plug-in, unless one is given, and replays its cases on each of `engines`. In Envoy, runs its
+    /// other tests with the module as well, which `cargo test` ignores.
     fn as_module(
         &mut self,
         engines: &[Engine],
@@ -205,7 +205,7 @@ impl Run<'_> {
         let module = match module {
             Ok(module) => module,
             Err(error) => {
-                // The others are still worth knowing.
+                // The others still run.
                 output::error(&error.into());
                 self.add(plugin.name.clone(), "", Counts { failed: 1, ..Counts::default() }, start);
                 return Ok(());
@@ -233,7 +233,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Compares what the cases of a plug-in cost with its budgets, or makes new budgets of it.
+    /// Compares the costs of cases with the budgets of a plug-in, or records them.
     fn budgets(&mut self, plugin: &Plugin, measured: &BTreeMap<String, Cost>) -> Result<()> {
         let start = Instant::now();
         if self.args.bless {
@@ -245,7 +245,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Runs the examples in the documentation, which only rustdoc can.
+    /// Runs the examples in the documentation with rustdoc.
     fn doc_tests(&mut self, packages: &[String]) -> Result<()> {
         let start = Instant::now();
         let mut command = workspace::build::cargo();
@@ -262,7 +262,7 @@ impl Run<'_> {
     }
 }
 
-/// Prints the table and the totals; whether nothing failed.
+/// Prints the table and the totals. Returns true if nothing failed.
 fn summary(rows: &[Row]) -> bool {
     let mut total = Counts::default();
     let mut cells = Vec::new();

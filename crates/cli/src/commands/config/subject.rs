@@ -1,4 +1,4 @@
-//! What a document is: a plug-in's fields or a resource, of which plug-in, and what it comes to.
+//! Determines what a document contains (fields of a plug-in or a resource), its plug-in, and the result.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use super::{Checker, texts};
 
 const NOT_DEPLOYED: &str = "`defaultConfigDisable` is set, and no match rule is in force";
 
-/// The text that a document stands in.
+/// The text that contains a document.
 struct Source<'t> {
     file: String,
     text: &'t str,
@@ -57,7 +57,7 @@ impl Checker<'_> {
         if documents.iter().all(|document| document.to_json().is_null()) {
             return Ok(vec![self.empty(&source)?]);
         }
-        // Who names the plug-in of the command leaves no doubt what others are that name none.
+        // If a document names the plug-in of the command line, others without a name are not for it.
         let named = found.iter().any(|(_, found)| match &found.content {
             Content::Plugins(plugins) => plugins.iter().any(|plugin| {
                 let named = named(plugin, self.workspace);
@@ -85,7 +85,7 @@ impl Checker<'_> {
                 }
                 Content::Plugins(plugins) if plugins.is_empty() => {
                     let errors = self.faults(&source, document, found, &found.errors);
-                    // A policy without plug-ins is another's business.
+                    // A policy without plug-ins is of no concern.
                     if !errors.is_empty() {
                         reports.push(source.report(line(found.node), self.plugin, Verdict::refused(errors)));
                     }
@@ -104,7 +104,7 @@ impl Checker<'_> {
         Ok(reports)
     }
 
-    /// A file in which nothing stands: for a plug-in whose fields all have defaults, good.
+    /// An empty file, which is valid for a plug-in whose fields all have defaults.
     fn empty(&mut self, source: &Source<'_>) -> Result<Report> {
         let start = yaml::Position { line: 1, column: 1 };
         let refused = |message| Fault::new(source.text, Span { start, end: start }, "", message);
@@ -122,7 +122,7 @@ impl Checker<'_> {
         Ok(source.report(1, Some(plugin), verdict))
     }
 
-    /// A plug-in's configuration as it is.
+    /// The configuration of a plug-in.
     fn fields(&mut self, source: &Source<'_>, node: &Node) -> Result<Report> {
         let Some(plugin) = self.plugin else {
             let message = format!(
@@ -144,7 +144,7 @@ impl Checker<'_> {
         Ok(Report { remarks, ..source.report(line(node), Some(plugin), verdict) })
     }
 
-    /// A plug-in that a resource deploys, with what is wrong with the resource itself.
+    /// A plug-in deployed by a resource, with errors of the resource itself.
     fn resource(
         &mut self,
         source: &Source<'_>,
@@ -186,7 +186,7 @@ impl Checker<'_> {
         if !all.is_empty() {
             let schema = self.describer(plugin)?.schema()?;
             for error in &mut all {
-                // Known to be a field of the plug-in, whatever it looks like.
+                // A field of the plug-in by its schema.
                 let key = error.path().rsplit('.').next().unwrap_or_default();
                 let is_own = schema.get("properties").and_then(|own| own.get(key)).is_some();
                 if let Some(message) = plugin_field(error.path(), resource.control_plane)
@@ -201,7 +201,7 @@ impl Checker<'_> {
             match resource.deployment() {
                 Ok(deployment) => break deployment,
                 Err(error) => {
-                    // A rule whose condition is misspelt has none.
+                    // A rule with a misspelt condition has no condition.
                     if !all.iter().any(|known| known.path().starts_with(error.path())) {
                         all.push(error.clone());
                     }
@@ -226,7 +226,7 @@ impl Checker<'_> {
                 .check(plugin, &configuration)?
                 .into_iter()
                 .map(|error| ConfigError::new(resource.origin(error.path()), error.message()));
-            // What is missing follows from where it was written.
+            // The missing field is explained by the misplaced one.
             let is_elsewhere = |message: &str| {
                 errors.iter().any(|error| {
                     let key = error.path().rsplit('.').next().unwrap_or_default();
@@ -268,7 +268,7 @@ impl Checker<'_> {
             .collect()
     }
 
-    /// What is said of texts that do not read as they are written; `place` says where a field stands in the document.
+    /// Returns notes on strings that YAML parses as another type. `place` returns the path of a field in the document.
     fn texts(
         &mut self,
         source: &Source<'_>,
@@ -277,12 +277,12 @@ impl Checker<'_> {
         configuration: &Value,
         place: impl Fn(&str) -> String,
     ) -> Result<Vec<Fault>> {
-        // Without a schema no field is known to be a text.
+        // Without a schema, no field is known to be a string.
         let schema = self.describer(plugin)?.schema().unwrap_or_default();
         Ok(texts::remarks(source.text, document, configuration, &schema, place))
     }
 
-    /// Everything that the plug-in says to a document, with a hint where a field is another plug-in's.
+    /// Returns all errors reported by the plug-in, with a hint if a field belongs to another plug-in.
     fn check(&mut self, plugin: &Plugin, configuration: &Value) -> Result<Vec<ConfigError>> {
         let errors = self.describer(plugin)?.check(configuration)?;
         let others = || self.workspace.plugins.iter().filter(|other| other.name != plugin.name);
@@ -305,7 +305,7 @@ impl Checker<'_> {
     }
 }
 
-/// The plug-in of this workspace that a resource names: by its annotation, its `url`, `pluginName`, or its own name, each
+/// Returns the plug-in of this workspace that a resource names: by annotation, `url`, `pluginName`, or its own name, each
 /// with or without a version.
 fn named<'w>(resource: &WasmPlugin, workspace: &'w Workspace) -> Option<&'w Plugin> {
     let name = resource.metadata.get("name").and_then(Value::as_str).unwrap_or_default();

@@ -1,10 +1,10 @@
-//! Texts that are written as numbers and read as other ones: `64e5` is the text `6400000` to a cluster, and `010` is `8`.
+//! Strings that YAML parses as numbers: a cluster reads `64e5` as the string `6400000`, and `010` as `8`.
 
 use resource::yaml::{Fault, Node};
 use serde_json::Value;
 
-/// What is said of each text of a configuration that does not read as it is written. `place` says where a field of the
-/// configuration stands in the document.
+/// Returns a note for each string of a configuration that YAML parses as another type. `place` returns the path of a field
+/// in the document.
 pub(super) fn remarks(
     text: &str,
     document: &Node,
@@ -21,9 +21,9 @@ pub(super) fn remarks(
     let remark = |(path, read): (String, String)| {
         let place = place(&path);
         let span = document.at(&place)?.span();
-        // Behind an anchor or a tag; there is no space in a number.
+        // After an anchor or a tag; numbers contain no spaces.
         let written = span.of(text)?.rsplit(' ').next()?;
-        // An alias stands for what is written elsewhere.
+        // An alias refers to another position.
         let differs = written != read && !written.starts_with('*');
         let message =
             format!("is the text `{read}`, not what is written here: put it in quotes, '{written}'");
@@ -32,7 +32,7 @@ pub(super) fn remarks(
     found.into_iter().filter_map(remark).collect()
 }
 
-/// The places of values that are texts by the schema and something else by YAML, with the texts that they become.
+/// Returns the paths of values that are strings by the schema and another type in YAML, with the resulting strings.
 fn collect(value: &Value, schema: &Value, path: &str, found: &mut Vec<(String, String)>) {
     match value {
         Value::Number(_) | Value::Bool(_) if schema["type"] == "string" => {

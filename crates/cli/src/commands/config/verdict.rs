@@ -1,4 +1,4 @@
-//! What came of a document, for people and for scripts.
+//! The result of checking a document, for people and scripts.
 
 use anstyle::AnsiColor;
 use resource::yaml::{Fault, Position, Span};
@@ -7,43 +7,43 @@ use serde_json::Value;
 
 use crate::output::{BAD, BOLD, mark, styled};
 
-/// One document of a file, and what would become of it.
+/// A document of a file and its result.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
     pub(crate) file: String,
-    /// Where the document begins, from 1.
+    /// The first line of the document, from 1.
     pub(crate) line: usize,
-    /// Who was asked; nothing when the document does not say.
+    /// The plug-in, if the document names one.
     pub(crate) plugin: Option<String>,
     #[serde(flatten)]
     pub(crate) verdict: Verdict,
-    /// What has no effect.
+    /// Fields without effect.
     pub(crate) remarks: Vec<Fault>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase", tag = "verdict")]
 pub(crate) enum Verdict {
-    /// The plug-in takes it, and gets this. Its rules have what they do not write from the global fields, or not.
+    /// The plug-in accepts it and receives this configuration. Its rules may inherit global fields.
     #[serde(rename_all = "camelCase")]
     Accepted { configuration: Value, rules_start_from_global: bool },
-    /// The plug-in does not run at all.
+    /// The plug-in is disabled.
     NotDeployed { reason: &'static str },
-    /// The plug-in, or the cluster before it, refuses it: the first error, and all of them in the order of the text.
+    /// The plug-in or the cluster rejects it: the first error, and all errors in order.
     Refused { error: Fault, errors: Vec<Fault> },
-    /// It is not for a plug-in of this workspace, beside others that are.
+    /// Skipped, because it is not for a plug-in of this workspace.
     #[serde(rename_all = "camelCase")]
     LeftOut {
         note: Fault,
-        /// What to do where there is nothing else.
+        /// The remedy if nothing else was checked.
         #[serde(skip)]
         remedy: String,
     },
 }
 
 impl Verdict {
-    /// Refused for at least one reason.
+    /// Creates a rejection with at least one error.
     pub(super) fn refused(mut errors: Vec<Fault>) -> Self {
         errors.sort_by_key(|error| (error.line, error.column));
         let error = errors.first().cloned().unwrap_or_else(|| {
@@ -54,7 +54,7 @@ impl Verdict {
     }
 }
 
-/// On stderr, as a compiler would.
+/// Prints an error to stderr, in the format of compilers.
 pub(crate) fn print(fault: &Fault, kind: &str, file: &str) {
     let colon = if fault.path.is_empty() { "" } else { ": " };
     anstream::eprintln!("{kind} {}{colon}{}", styled(BOLD, &fault.path), fault.message);
@@ -70,18 +70,18 @@ impl Report {
         !matches!(self.verdict, Verdict::Refused { .. })
     }
 
-    /// Whether it was checked, and not left out.
+    /// Returns true if it was checked, not skipped.
     pub(crate) fn is_checked(&self) -> bool {
         !matches!(self.verdict, Verdict::LeftOut { .. })
     }
 
-    /// What has no effect, on stderr.
+    /// Prints fields without effect to stderr.
     pub(crate) fn print_remarks(&self) {
         let warning = styled(AnsiColor::Yellow.on_default().bold(), "warning:");
         self.remarks.iter().for_each(|remark| print(remark, &warning, &self.file));
     }
 
-    /// The configuration on stdout, everything else on stderr.
+    /// Prints the configuration to stdout, and everything else to stderr.
     pub(crate) fn print(&self) {
         let Self { file, line, .. } = self;
         self.print_remarks();

@@ -1,4 +1,4 @@
-//! libFuzzer around a plug-in: a program whose every branch is counted, built by the stable compiler.
+//! libFuzzer for a plug-in: a program with coverage instrumentation, built by the stable compiler.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -10,9 +10,9 @@ use workspace::{Plugin, Workspace};
 use super::{Bounds, findings};
 use crate::output;
 
-/// What cargo-fuzz passes for coverage, as far as the stable compiler takes it, and the checks of a debug build. Not
-/// `-sanitizer-coverage-trace-compares`: what a plug-in compares is seldom what stands in the input, and in the same time
-/// request-block ran 1.76 times as many scenarios without it, which covered more (7,154 blocks instead of 6,961).
+/// The coverage flags of cargo-fuzz that the stable compiler accepts, and the checks of a debug build. Without
+/// `-sanitizer-coverage-trace-compares`, because plug-ins rarely compare values of the input directly: in the same time,
+/// request-block ran 1.76 times as many scenarios without it and covered more (7,154 blocks instead of 6,961).
 const FLAGS: [&str; 7] = [
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
@@ -23,27 +23,27 @@ const FLAGS: [&str; 7] = [
     "-Ccodegen-units=1",
 ];
 
-/// The version of the crate libfuzzer-sys; only programs that are written for fuzzing depend on it.
+/// The version of the crate libfuzzer-sys. Only generated fuzzing programs depend on it.
 const LIBFUZZER: &str = "=0.4.13";
 
-/// The longest input, in bytes.
+/// The maximum size of an input in bytes.
 const LONGEST: usize = 600;
 
-/// Whether libFuzzer, which is C++, can be compiled here.
+/// Returns true if there is a C++ compiler for libFuzzer.
 pub(super) fn is_possible() -> bool {
     let compiler = std::env::var_os("CXX").unwrap_or_else(|| "c++".into());
     let found = Command::new(&compiler).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     let found = found.is_ok_and(|status| status.success());
     if !found {
         output::warning(
-            "there is no C++ compiler for libFuzzer, so scenarios follow from the seed alone: install one, as with \
+            "no C++ compiler for libFuzzer found, so scenarios are generated from the seed: install one, for example with \
              `apt-get install g++`",
         );
     }
     found
 }
 
-/// Fuzzes; whether nothing was found.
+/// Fuzzes the plug-in. Returns true if there are no findings.
 pub(super) fn run(workspace: &Workspace, plugin: &Plugin, bounds: &Bounds) -> Result<bool> {
     let folder = workspace.target.join("fuzz/crates").join(&plugin.name);
     let package = format!("fuzz-{}", plugin.name);
@@ -60,7 +60,7 @@ pub(super) fn run(workspace: &Workspace, plugin: &Plugin, bounds: &Bounds) -> Re
         "--release",
         "--message-format=json-render-diagnostics",
     ]);
-    // With a target, even this one, build scripts and macros are not instrumented.
+    // With an explicit target, build scripts and macros are not instrumented.
     cargo.args(["--target", &host]).arg("--manifest-path").arg(folder.join("Cargo.toml"));
     cargo.arg("--target-dir").arg(workspace.target.join("fuzz/target"));
     cargo.env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}"));
@@ -94,7 +94,7 @@ pub(super) fn run(workspace: &Workspace, plugin: &Plugin, bounds: &Bounds) -> Re
     Ok(good)
 }
 
-/// The program, with what the plug-in's tests declare.
+/// Generates the program, with the changes declared by the plug-in's tests.
 fn program(plugin: &Plugin) -> Result<String> {
     let file = plugin.folder.join("tests/changes/mod.rs");
     let (module, changes) = match file.is_file() {
@@ -102,12 +102,12 @@ fn program(plugin: &Plugin) -> Result<String> {
         false => (String::new(), "|_| testkit::Changes::none()"),
     };
     Ok(format!(
-        "//! Fuzzes one plug-in; written by xtask.\n#![no_main]\n\n{module}libfuzzer_sys::fuzz_target!(|bytes: &[u8]| \
+        "//! Fuzzes a plug-in; generated.\n#![no_main]\n\n{module}libfuzzer_sys::fuzz_target!(|bytes: &[u8]| \
          testkit::fuzz::guided::run(plugin::entry, {changes}, bytes));\n"
     ))
 }
 
-/// The target triple of this machine.
+/// Returns the target triple of the host.
 fn host() -> Result<String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let output = Command::new(&rustc).arg("-vV").output();

@@ -1,7 +1,7 @@
-//! The configurations that a plug-in's READMEs show, validated by the plug-in.
+//! The configurations in a plug-in's READMEs, validated by the plug-in.
 //!
-//! A block of YAML is a whole configuration. What continues the first one of its README says so behind the fence, where
-//! readers do not see it: `in=FIELD` is the value of a field of it, `with-first` are fields beside its own.
+//! A YAML block is a complete configuration, unless the info string of its fence, which readers do not see, declares that it
+//! extends the first one of the README: `in=FIELD` is the value of a field, `with-first` are additional fields.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ use crate::commands::config::print;
 use crate::markdown::{Block, blocks};
 use crate::output::{BAD, styled};
 
-/// Whether the plug-in accepts what its READMEs show; what is wrong has been printed.
+/// Returns false, after printing the errors, if the plug-in rejects a configuration of its READMEs.
 pub(super) fn are_accepted(plugin: &Plugin, describer: &Describer) -> Result<bool> {
     let mut good = true;
     let mut files: Vec<_> = fs::read_dir(&plugin.folder)
@@ -31,7 +31,7 @@ pub(super) fn are_accepted(plugin: &Plugin, describer: &Describer) -> Result<boo
         for block in blocks(&text).iter().filter(|block| block.language == "yaml") {
             for mut fault in refused(block, &mut first, describer)? {
                 fault.line += block.line - 1;
-                // Its line is of the block, not of the file.
+                // The excerpt has the line number of the block, not of the file.
                 fault.excerpt = None;
                 print(&fault, &styled(BAD, "error:"), &plugin.shown.join(&name).display().to_string());
                 good = false;
@@ -41,7 +41,7 @@ pub(super) fn are_accepted(plugin: &Plugin, describer: &Describer) -> Result<boo
     Ok(good)
 }
 
-/// What is wrong with a block.
+/// Returns the errors of a block.
 fn refused(
     block: &Block,
     first: &mut Option<Map<String, Value>>,
@@ -74,14 +74,14 @@ fn refused(
     Ok(describer.check(&Value::Object(document))?.into_iter().map(fault).collect())
 }
 
-/// A block as a whole configuration.
+/// Returns the complete configuration of a block.
 fn whole(
     attributes: &str,
     value: Value,
     first: Option<&Map<String, Value>>,
 ) -> Result<Map<String, Value>, String> {
     let continued = || {
-        let first = first.ok_or("continues a configuration, and there is none before it")?;
+        let first = first.ok_or("extends a configuration, but is the first one")?;
         Ok::<_, String>(first.clone())
     };
     match (attributes, value) {

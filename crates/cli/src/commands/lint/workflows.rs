@@ -1,4 +1,4 @@
-//! `.github/workflows`: actionlint looks at their form, and every action is pinned by a commit that is listed.
+//! `.github/workflows`: checked by actionlint, and every action is pinned to a listed commit.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,10 +13,10 @@ use crate::output::{self, mark};
 /// The table of actions, tags and commits.
 const ACTIONS: &str = ".github/actions.md";
 
-/// An action, the tag that its commit had, and the commit.
+/// An action, a tag, and its commit.
 type Pin = [String; 3];
 
-/// Whether all workflows are good; what is wrong has been printed.
+/// Returns false, after printing the problems, if a workflow is not in order.
 pub(super) fn check(workspace: &Workspace) -> Result<bool> {
     let root = &workspace.root;
     let folder = root.join(".github/workflows");

@@ -1,4 +1,4 @@
-//! `plugin add`: a resource in a new file, and the module of a custom plug-in beside it.
+//! `plugin add`: creates a resource in a new file, and copies the module of a custom plug-in.
 
 use std::path::PathBuf;
 
@@ -18,23 +18,23 @@ use crate::Usage;
 use crate::catalogue::Choice;
 use crate::output::{mark, warning};
 
-/// The namespace that Higress's control plane takes plug-ins from.
+/// The namespace of plug-ins in Higress.
 const NAMESPACE: &str = "higress-system";
 
 /// Add a plug-in: one of this workspace or of the catalogue by its name, or a module
 ///
-/// A custom plug-in needs what the console asks for: a unique name, a description, a language and a `.wasm` file of at
-/// most 50 MB, which is checked and copied into the folder. It begins enabled.
+/// A custom plug-in needs a unique name, a description, a language and a `.wasm` file of at most 50 MB, as in the console.
+/// The file is checked and copied into the folder. The plug-in is initially enabled.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
     /// The name of a plug-in of this workspace or of the catalogue, or a new one.
     pub(super) name: String,
     #[command(flatten)]
     pub(super) card: Card,
-    /// Its configuration, for requests that no match rule takes; the manifest's example, or nothing.
+    /// Configuration for requests that match no rule. [default: the example of the manifest, if there is one]
     #[arg(long, value_name = "FILE.yaml")]
     pub(super) config: Option<PathBuf>,
-    /// Add it without enabling it.
+    /// Add the plug-in disabled.
     #[arg(long)]
     pub(super) disabled: bool,
     #[command(flatten)]
@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args) -> Result<bool> {
     let built_in = workspace
         .as_ref()
         .and_then(|workspace| workspace.plugin(&args.name).ok().map(|plugin| (workspace, plugin)));
-    // What the workspace has is not looked for in the catalogue, nor is a module that is named.
+    // The catalogue is not needed for plug-ins of the workspace and explicit modules.
     let wants_catalogue = built_in.is_none() && args.card.wasm.is_none();
     let catalogue = if wants_catalogue { args.catalogue.open()? } else { None };
     let listed = catalogue
@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args) -> Result<bool> {
     check_name(name)?;
     if let Some(other) = shelf.content.plugins.iter().find(|entry| &entry.name == name) {
         bail!(Usage(format!(
-            "there is a plug-in `{name}` in {}:{} already: choose another name",
+            "duplicate plug-in `{name}` (already in {}:{}): choose another name",
             other.file.display(),
             other.line
         )));
@@ -73,7 +73,7 @@ pub(super) fn run(args: &Args) -> Result<bool> {
     }
     let file = shelf.folder.join(format!("{name}.yaml"));
     if file.exists() {
-        bail!(Usage(format!("{} is there already: choose another name, or move the file", file.display())));
+        bail!(Usage(format!("{} already exists: choose another name, or move the file", file.display())));
     }
     let resource = match (built_in, listed) {
         (Some((workspace, plugin)), _) => of_workspace(args, workspace, plugin)?,
@@ -251,7 +251,7 @@ fn custom(args: &Args, known: &[&str], shelf: &Shelf) -> Result<Option<WasmPlugi
     Ok(Some(resource(name, annotations, spec, &config)))
 }
 
-/// The resource, with a default even where that is empty, so that the file shows where fields go.
+/// Creates the resource, with an empty default configuration if necessary, to show where fields go.
 fn resource(name: &str, annotations: Object, spec: Spec, document: &Object) -> WasmPlugin {
     let metadata = [
         ("name".to_owned(), name.into()),
@@ -266,7 +266,7 @@ fn resource(name: &str, annotations: Object, spec: Spec, document: &Object) -> W
     resource
 }
 
-/// A name that a cluster takes for a resource.
+/// Checks the name of a resource.
 fn check_name(name: &str) -> Result<()> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let good = name.len() <= 63

@@ -19,7 +19,7 @@ use crate::output::{mark, warning};
 /// Edit a custom plug-in, which must be disabled, or the `--url` of one of this workspace
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct EditArgs {
-    /// Its name, or `namespace/name`.
+    /// The name, or `namespace/name`.
     pub(super) name: String,
     #[command(flatten)]
     pub(super) card: Card,
@@ -27,24 +27,24 @@ pub(crate) struct EditArgs {
     pub(super) place: Where,
 }
 
-/// Configure a plug-in, enabled or not, built-in or custom: the fields for requests that no match rule takes
+/// Set the configuration of a plug-in for requests that match no rule
 ///
-/// Match rules stand in the file and are written there.
+/// Edit match rules in the file.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ConfigureArgs {
-    /// Its name, or `namespace/name`.
+    /// The name, or `namespace/name`.
     pub(super) name: String,
-    /// The plug-in's fields, in YAML or JSON; `-` is the standard input.
+    /// The fields in YAML or JSON; `-` reads the standard input.
     #[arg(value_name = "FILE.yaml")]
     pub(super) config: PathBuf,
     #[command(flatten)]
     pub(super) place: Where,
 }
 
-/// Enable plug-ins: what disabling has changed is put back, and nothing else
+/// Enable plug-ins, and undo exactly the changes of `disable`
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct NamesArgs {
-    /// Their names, or `namespace/name`.
+    /// The names, or `namespace/name`.
     #[arg(required = true)]
     pub(super) names: Vec<String>,
     #[command(flatten)]
@@ -54,13 +54,13 @@ pub(crate) struct NamesArgs {
 /// Delete a plug-in, which must be disabled
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct DeleteArgs {
-    /// Its name, or `namespace/name`.
+    /// The name, or `namespace/name`.
     pub(super) name: String,
     #[command(flatten)]
     pub(super) place: Where,
 }
 
-/// Refuses to change fields that only Higress's resource has, and what stands where no command can tell it from the rest.
+/// Rejects changes of fields that only Higress's resource has, and of resources that cannot be edited separately.
 fn has_fields(entry: &Entry, what: &str) -> Result<()> {
     if entry.resource.control_plane != ControlPlane::Higress {
         bail!(
@@ -75,7 +75,7 @@ fn has_fields(entry: &Entry, what: &str) -> Result<()> {
     is_alone(entry, what)
 }
 
-/// Refuses what stands in a list in a list, or beside other plug-ins of a policy.
+/// Rejects resources in nested lists, and policies with several plug-ins.
 fn is_alone(entry: &Entry, what: &str) -> Result<()> {
     if !entry.alone {
         bail!(
@@ -88,7 +88,7 @@ fn is_alone(entry: &Entry, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// Refuses to edit or delete what is enabled.
+/// Rejects editing or deleting an enabled plug-in.
 fn is_disabled(entry: &Entry, what: &str) -> Result<()> {
     if entry.enabled {
         bail!(
@@ -151,7 +151,7 @@ pub(super) fn edit(args: &EditArgs) -> Result<bool> {
         check_url(url)?;
         fields.push((&["spec", "url"], url.as_str().into()));
         if let Some(source) = &entry.source {
-            // It stays known whose image that is.
+            // Keep the plug-in that the image belongs to.
             fields.push((&["metadata", "annotations", SOURCE], source.as_str().into()));
         }
     }
@@ -166,7 +166,7 @@ pub(super) fn edit(args: &EditArgs) -> Result<bool> {
         bail!(Usage("nothing is to be changed: write `--wasm`, `--description` or another option".into()));
     }
     if args.card.wasm.is_some() || args.card.url.is_some() {
-        // The digest was that of the old module.
+        // The digest belongs to the old module.
         fields.push((&["spec", "sha256"], Value::Null));
     }
     if bytes.is_some() {
@@ -211,7 +211,7 @@ pub(super) fn configure(args: &ConfigureArgs) -> Result<bool> {
 
 pub(super) fn switch(args: &NamesArgs, on: bool) -> Result<bool> {
     for name in &args.names {
-        // Read anew each time: the plug-in before may stand in the same file.
+        // Read each time: the previous plug-in may be in the same file.
         let shelf = Shelf::open(&args.place, StageOrder::Mse)?;
         let entry = shelf.find(name)?;
         has_fields(entry, if on { "enabled" } else { "disabled" })?;
@@ -247,7 +247,7 @@ pub(super) fn delete(args: &DeleteArgs) -> Result<bool> {
             .with_context(|| format!("writing {file}"))?,
         None => fs::remove_file(&entry.file).with_context(|| format!("removing {file}"))?,
     }
-    // The module that was copied here, where nobody else has it.
+    // Delete the copied module, unless another plug-in uses it.
     let url = &entry.resource.spec.url;
     let shared = shelf.content.plugins.iter().filter(|other| &other.resource.spec.url == url).count() > 1;
     let module = shelf.folder.join(MODULES).join(format!("{}.wasm", entry.name));

@@ -1,4 +1,4 @@
-//! The folder as the commands see it: a plug-in by its name, its text, and its text replaced.
+//! The folder: plug-ins by name, their text, and replacing it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::commands::check::{print_failures, report_file};
 use crate::commands::config::print;
 use crate::output::{BAD, styled};
 
-/// The folder that modules of custom plug-ins are kept in, inside the gateway's.
+/// The subfolder for modules of custom plug-ins.
 pub(super) const MODULES: &str = "modules";
 
 /// A folder of plug-ins.
@@ -28,7 +28,7 @@ pub(super) struct Shelf {
 }
 
 impl Shelf {
-    /// Reads the folder; what is wrong in it is shown, and keeps nobody from the rest.
+    /// Reads the folder. Errors are printed and do not prevent using the rest.
     pub(super) fn open(place: &Where, order: StageOrder) -> Result<Self> {
         let folder = place.folder.clone();
         if !folder.is_dir() {
@@ -44,12 +44,12 @@ impl Shelf {
         Ok(Self { folder, content })
     }
 
-    /// Whether nothing in the folder is wrong.
+    /// Returns true if the folder has no errors.
     pub(super) fn is_sound(&self) -> bool {
         self.content.faults.is_empty()
     }
 
-    /// The plug-in of this name, or `namespace/name`.
+    /// Returns the plug-in with this name, or `namespace/name`.
     pub(super) fn find(&self, wanted: &str) -> Result<&Entry> {
         let fits = |entry: &&Entry| match wanted.split_once('/') {
             Some((namespace, name)) => entry.namespace == namespace && entry.name == name,
@@ -81,7 +81,7 @@ impl Shelf {
     }
 }
 
-/// Changes the text of a resource; the file is replaced whole, or left as it was.
+/// Changes the text of a resource. The file is replaced atomically, or unchanged on errors.
 pub(super) fn change(
     entry: &Entry,
     change: impl FnOnce(&str, Place) -> Result<String, EditError>,
@@ -93,7 +93,7 @@ pub(super) fn change(
     edit::write(&entry.file, Some(&before), after.as_bytes()).with_context(|| format!("writing {file}"))
 }
 
-/// Checks a module as the console does, and gives its bytes; nothing when it is refused, which has then been printed.
+/// Checks a module like the console. Returns its bytes, or `None` after printing why it is rejected.
 pub(super) fn module(name: &str, file: &Path) -> Result<Option<Vec<u8>>> {
     let report = report_file(file, None)?;
     if !report.ok() {
@@ -103,7 +103,7 @@ pub(super) fn module(name: &str, file: &Path) -> Result<Option<Vec<u8>>> {
     Ok(Some(fs::read(file).with_context(|| format!("reading {}", file.display()))?))
 }
 
-/// Puts a module into the folder, and says which `url` it has there.
+/// Copies a module into the folder, and returns its `url`.
 pub(super) fn put_module(folder: &Path, name: &str, bytes: &[u8]) -> Result<String> {
     let modules = folder.join(MODULES);
     fs::create_dir_all(&modules).with_context(|| format!("making {}", modules.display()))?;
@@ -114,8 +114,8 @@ pub(super) fn put_module(folder: &Path, name: &str, bytes: &[u8]) -> Result<Stri
     Ok(format!("file://{MODULES}/{name}.wasm"))
 }
 
-/// Reads a configuration: a plug-in's fields, or those that a resource has for it, which are validated by the plug-in's own
-/// code where that is here. Nothing when it is refused, which has then been printed.
+/// Reads the configuration of a plug-in, from fields or a resource. It is validated by the plug-in's own code, if available.
+/// Returns `None` after printing why it is rejected.
 pub(super) fn configuration(
     plugin: Option<(&Workspace, &Plugin)>,
     file: &Path,

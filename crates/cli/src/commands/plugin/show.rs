@@ -10,32 +10,32 @@ use super::shelf::Shelf;
 use super::{Order, Where};
 use crate::output::{self, BOLD, styled};
 
-/// List the plug-ins in the order in which a request meets them; a response meets them in reverse
+/// List the plug-ins in the order of requests; responses have the reverse order
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ListArgs {
-    /// The order of stages; the documents disagree.
+    /// The order of stages.
     #[arg(long, value_enum, default_value = "mse")]
     stage_order: Order,
-    /// Print it as JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     place: Where,
 }
 
-/// Show everything about a plug-in, with the document that it gets
+/// Show a plug-in with its configuration
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ShowArgs {
-    /// Its name, or `namespace/name`.
+    /// The name, or `namespace/name`.
     name: String,
-    /// Print it as JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     place: Where,
 }
 
-/// What is told of a plug-in.
+/// The properties of a plug-in.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Told<'e> {
@@ -44,7 +44,7 @@ struct Told<'e> {
     title: Option<&'e str>,
     description: Option<&'e str>,
     language: Option<&'e str>,
-    /// Whether it is one of this workspace, which cannot be edited or deleted.
+    /// True for a plug-in of this workspace, which cannot be edited or deleted.
     built_in: bool,
     enabled: bool,
     stage: &'static str,

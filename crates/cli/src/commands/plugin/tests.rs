@@ -138,7 +138,7 @@ fn what_breaks_a_rule_of_the_console_is_refused_and_changes_nothing() {
     let before = market.files();
     type Change<'c> = &'c dyn Fn(&mut add::Args);
     let cases: [(&str, Change<'_>, &str); 9] = [
-        ("taken", &|_| {}, "there is a plug-in `taken`"),
+        ("taken", &|_| {}, "duplicate plug-in `taken`"),
         ("Mine_1", &|_| {}, "no name for a resource"),
         ("mine", &|args| args.card.priority = Some(15), "write 10 or 20"),
         ("mine", &|args| args.card.priority = Some(-15), "write -20 or -10"),

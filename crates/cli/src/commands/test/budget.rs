@@ -1,4 +1,4 @@
-//! What cases cost in the embedded engine, against what `plugin.yaml` allows them.
+//! Compares the costs of cases in the embedded engine with the budgets of `plugin.yaml`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ use workspace::Plugin;
 use super::suite::Counts;
 use crate::output::{self, thousands};
 
-/// What the test program has noted: each case with its cost.
+/// Reads the costs recorded by the test program.
 pub(super) fn measured(file: &Path) -> Result<BTreeMap<String, Cost>> {
     #[derive(Deserialize)]
     struct Line {
@@ -28,15 +28,14 @@ pub(super) fn measured(file: &Path) -> Result<BTreeMap<String, Cost>> {
     text.lines().map(line).collect()
 }
 
-/// Compares, and says which cases cost more than they may. A case that did not run is a failure where all were meant
-/// to.
+/// Compares costs with budgets and reports cases over budget. If all cases should have run, a missing one is a failure.
 pub(super) fn compare(plugin: &Plugin, measured: &BTreeMap<String, Cost>, all: bool) -> Result<Counts> {
     let mut counts = Counts::default();
     let file = plugin.shown.join("plugin.yaml");
     for (case, allowed) in plugin.manifest()?.budget.cases {
         let over = match measured.get(&case) {
             Some(cost) => over(*cost, allowed),
-            None if all => Some("no case that ran and passed has this name".to_owned()),
+            None if all => Some("no passed case has this name".to_owned()),
             None => continue,
         };
         match over {
@@ -68,7 +67,7 @@ fn over(cost: Cost, allowed: Cost) -> Option<String> {
     (!over.is_empty()).then_some(over)
 }
 
-/// Writes what was measured into `plugin.yaml`, and says how many budgets are other ones now.
+/// Writes the measured costs to `plugin.yaml`, and reports how many budgets changed.
 pub(super) fn bless(plugin: &Plugin, measured: &BTreeMap<String, Cost>) -> Result<usize> {
     let file = plugin.folder.join("plugin.yaml");
     let text = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
@@ -79,7 +78,7 @@ pub(super) fn bless(plugin: &Plugin, measured: &BTreeMap<String, Cost>) -> Resul
     Ok(changed)
 }
 
-/// The text with the costs that were measured, and how many are new: each budget is a line of its own.
+/// Returns the text with the measured costs, and the number of changes. Each budget is a separate line.
 fn rewrite(text: &str, measured: &BTreeMap<String, Cost>) -> (String, usize) {
     let mut changed = 0;
     let lines = text.split_inclusive('\n').map(|line| {
@@ -95,7 +94,7 @@ fn rewrite(text: &str, measured: &BTreeMap<String, Cost>) -> (String, usize) {
     (lines.collect(), changed)
 }
 
-/// The budget on a line of `plugin.yaml`.
+/// Parses the budget on a line of `plugin.yaml`.
 fn case_of(line: &str) -> Option<(String, Cost)> {
     let budget: BTreeMap<String, Cost> = serde_yaml::from_str(line.trim()).ok()?;
     budget.into_iter().next()

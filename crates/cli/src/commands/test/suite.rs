@@ -1,4 +1,4 @@
-//! Test programs: built once by cargo, run directly as often as there are engines, their results counted.
+//! Test programs: built once by cargo, run directly once per engine, with their results counted.
 
 use std::env;
 use std::fmt;
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use cargo_metadata::{Message, TargetKind};
 use workspace::Workspace;
 
-/// How many tests went which way.
+/// Counts of test results.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::commands) struct Counts {
     pub(in crate::commands) passed: u64,
@@ -29,7 +29,7 @@ impl Counts {
         self == Self::default()
     }
 
-    /// Reads a test program's last line:
+    /// Parses the last line of a test program:
     /// `test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.01s`.
     fn parse(line: &str) -> Option<Self> {
         let (_, numbers) = line.strip_prefix("test result: ")?.split_once(". ")?;
@@ -50,10 +50,10 @@ impl fmt::Display for Counts {
     }
 }
 
-/// One test program.
+/// A test program.
 pub(in crate::commands) struct Suite {
     pub(in crate::commands) package: String,
-    /// The name of the test target, or of the crate for its unit tests.
+    /// The name of the test target, or of the crate for unit tests.
     pub(in crate::commands) target: String,
     pub(in crate::commands) unit: bool,
     version: String,
@@ -62,7 +62,7 @@ pub(in crate::commands) struct Suite {
 }
 
 impl Suite {
-    /// What people call it: the package, with the test target's name where that says more.
+    /// Returns the display name: the package, with the test target if it differs.
     pub(in crate::commands) fn title(&self) -> String {
         if self.unit || self.target == super::CASES {
             self.package.clone()
@@ -71,7 +71,7 @@ impl Suite {
         }
     }
 
-    /// The program with what `cargo test` would set around it.
+    /// Returns the program with the environment of `cargo test`.
     pub(in crate::commands) fn command(&self, workspace: &Workspace, libraries: &Path) -> Command {
         let mut command = Command::new(&self.program);
         command
@@ -91,7 +91,7 @@ impl Suite {
     }
 }
 
-/// Compiles the test programs of some packages.
+/// Compiles the test programs of packages.
 pub(in crate::commands) fn build(workspace: &Workspace, packages: &[String]) -> Result<Vec<Suite>> {
     let mut command = workspace::build::cargo();
     command.current_dir(&workspace.root).args(["test", "--locked", "--no-run"]).args(packages);
@@ -107,7 +107,7 @@ pub(in crate::commands) fn build(workspace: &Workspace, packages: &[String]) -> 
                 continue;
             };
             let manifest = artifact.manifest_path.as_std_path();
-            // `path+file:///…/plugins/add-header#0.1.0`, or `…#name@0.1.0` where the folder is called otherwise.
+            // `path+file:///…/plugins/add-header#0.1.0`, or `…#name@0.1.0` if the folder has a different name.
             let (_, id) = artifact.package_id.repr.rsplit_once('#').unwrap_or_default();
             let folder = manifest.parent().unwrap_or(manifest);
             let folder_name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -130,7 +130,7 @@ pub(in crate::commands) fn build(workspace: &Workspace, packages: &[String]) -> 
     Ok(suites)
 }
 
-/// Runs a program, passes its output on, and counts; a program that fails without saying a number is one failure.
+/// Runs a program with its output, and counts results. A program that fails without counts is one failure.
 pub(in crate::commands) fn run(mut command: Command) -> Result<Counts> {
     let name = Path::new(command.get_program()).display().to_string();
     let mut child =
