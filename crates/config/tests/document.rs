@@ -109,7 +109,7 @@ fn rules_alone_leave_no_global_configuration() {
 }
 
 #[test]
-fn fields_may_stand_on_either_side_of_the_rules() {
+fn fields_are_allowed_before_and_after_the_rules() {
     let rules = r#""_rules_": [{"_match_route_": ["r"], "block_urls": ["x"]}]"#;
     for text in [
         format!(r#"{{"block_urls": ["a"], {rules}, "size": 7}}"#),
@@ -123,7 +123,7 @@ fn fields_may_stand_on_either_side_of_the_rules() {
 }
 
 #[test]
-fn no_text_is_the_empty_document() {
+fn an_empty_text_is_the_empty_document() {
     #[derive(Deserialize)]
     struct AllDefault {
         #[serde(default)]
@@ -139,7 +139,7 @@ fn no_text_is_the_empty_document() {
 }
 
 #[test]
-fn every_mistake_names_its_place_and_the_remedy() {
+fn every_error_has_a_path_and_advice() {
     for (text, message) in [
         (
             r#"{"block_urls": [""]}"#,
@@ -191,7 +191,7 @@ fn every_mistake_names_its_place_and_the_remedy() {
 }
 
 #[test]
-fn a_mistake_in_a_rule_is_placed_in_that_rule() {
+fn an_error_in_a_rule_has_the_path_of_the_rule() {
     let rule = |fields: &str| {
         format!(r#"{{"_rules_": [{{"_match_route_": ["r"], "block_urls": ["a"]}}, {{{fields}}}]}}"#)
     };
@@ -244,7 +244,7 @@ fn a_mistake_in_a_rule_is_placed_in_that_rule() {
 }
 
 #[test]
-fn mistakes_around_the_rules_are_named() {
+fn errors_in_the_list_of_rules_have_a_path() {
     for (text, message) in [
         (
             r#"{"_rules_": []}"#,
@@ -267,14 +267,14 @@ fn mistakes_around_the_rules_are_named() {
 }
 
 #[test]
-fn what_is_no_json_names_line_and_column() {
+fn invalid_json_has_a_line_and_a_column() {
     refused(r#"{"block_urls": "#, "block_urls: EOF while parsing a value at line 1 column 15");
     refused("{\"block_urls\": [\"a\"]\n,}", "trailing comma at line 2 column 2");
     refused(r#"{"block_urls": ["a"]} x"#, "trailing characters at line 1 column 23");
 }
 
 #[test]
-fn odd_documents_are_errors_and_never_panics() {
+fn invalid_documents_are_errors_without_a_panic() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     for text in [deep.as_bytes(), b"\xff\xfe", b"{\"block_urls\": [\"\xff\"]}", b"\0", b"{\"\\ud800\": 1}"] {
         assert!(Document::<Checked>::from_json(text).is_err());

@@ -67,7 +67,7 @@ fn refused(text: &str, message: &str) {
 const CONSUMERS: &str = r#""consumers": [{"name": "alice", "rate": 0.5, "offset": -3, "active": true}, {"name": "bob", "rate": null}]"#;
 
 #[test]
-fn a_rule_has_the_global_fields_that_it_does_not_write() {
+fn a_rule_inherits_the_global_fields_that_it_does_not_have() {
     let rules = r#""_rules_": [
         {"_match_route_": ["a"], "allow": ["alice"]},
         {"max": 9, "_match_consumer_": ["bob"], "consumers": [{"name": "carol"}]},
@@ -91,7 +91,7 @@ fn a_rule_has_the_global_fields_that_it_does_not_write() {
 }
 
 #[test]
-fn null_in_a_rule_is_a_value_as_anywhere() {
+fn null_in_a_rule_is_a_value() {
     let text = |field: &str| {
         format!(
             r#"{{{CONSUMERS}, "allow": ["bob"], "_rules_": [{{"_match_route_": ["a"], {field}: null}}]}}"#
@@ -122,7 +122,7 @@ fn without_global_fields_a_rule_starts_from_nothing() {
 }
 
 #[test]
-fn a_mistake_in_a_global_field_is_placed_where_it_stands() {
+fn an_error_in_a_global_field_has_its_path() {
     let rules = r#""_rules_": [{"_match_route_": ["a"], "max": "x"}, {"_match_route_": ["b"], "max": 3}]"#;
     for (fields, message) in [
         (
@@ -150,7 +150,7 @@ fn a_mistake_in_a_global_field_is_placed_where_it_stands() {
 }
 
 #[test]
-fn a_mistake_in_a_rule_is_placed_in_that_rule() {
+fn an_error_in_a_rule_has_the_path_of_the_rule() {
     for (fields, message) in [
         (r#""allow": ["alice", "eve"]"#, "_rules_[1].allow[1]: is no consumer: write the name of one"),
         (r#""min": 6, "max": 4"#, "_rules_[1].max: is less than min: write min or more"),
@@ -184,7 +184,7 @@ fn a_mistake_in_a_rule_is_placed_in_that_rule() {
 }
 
 #[test]
-fn mistakes_around_the_rules_are_named() {
+fn errors_in_the_list_of_rules_have_a_path() {
     for (rules, message) in [
         (r#""_rules_": {}"#, "_rules_: must be a list, found object"),
         (
@@ -203,7 +203,7 @@ fn mistakes_around_the_rules_are_named() {
 }
 
 #[test]
-fn what_is_no_json_names_line_and_column() {
+fn invalid_json_has_a_line_and_a_column() {
     refused(r#"{"max": "#, "max: EOF while parsing a value at line 1 column 8");
     refused("{\"consumers\": [{]}", "consumers: key must be a string at line 1 column 17");
     refused(&format!("{{{CONSUMERS}}}\n x"), "trailing characters at line 2 column 2");

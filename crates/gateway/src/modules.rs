@@ -13,6 +13,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use resource::annotation::WORKSPACE;
 use resource::{CONSOLE_LIMIT, Spec};
 use sha2::{Digest, Sha256};
+use text::hex;
 use wasmparser::{Parser, Payload};
 
 use crate::workspace::{Plugin, Workspace};
@@ -104,7 +105,7 @@ impl Modules {
             Err(unknown_scheme(&url))
         };
         let (bytes, sources) = found.map_err(at_url)?;
-        let digest = hex(&Sha256::digest(&bytes));
+        let digest = hex::encode(Sha256::digest(&bytes));
         if let Some(wanted) = wanted(spec).filter(|wanted| *wanted != digest) {
             return Err(wrong_digest(&wanted, "module", &digest));
         }
@@ -173,7 +174,7 @@ impl Modules {
         let bytes = adapted.as_deref().unwrap_or(bytes);
         let folder = self.workspace.target.join("serve/modules");
         fs::create_dir_all(&folder).with_context(|| format!("making the folder {}", folder.display()))?;
-        let file = folder.join(format!("{}.wasm", hex(&Sha256::digest(bytes))));
+        let file = folder.join(format!("{}.wasm", hex::encode(Sha256::digest(bytes))));
         if !file.is_file() {
             let unfinished = file.with_extension(format!("{}.new", std::process::id()));
             fs::write(&unfinished, bytes)
@@ -235,10 +236,6 @@ fn redis_import(module: &[u8]) -> Result<Option<String>> {
         }
     }
     Ok(None)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn short(digest: &str) -> String {

@@ -1,27 +1,26 @@
-//! Case: whether it counts, and what folds to what where it does not.
+//! Case sensitivity and case folding.
 //!
-//! Folding is Unicode's simple case folding, the same as in this crate's regular expressions: С and с are one,
-//! and so are k, K and the Kelvin sign, s and ſ, σ, ς and Σ, ß and ẞ. It replaces characters one by one, and
-//! only those that occur in a pattern, so that bytes without such characters go through untouched.
+//! Folding is Unicode's simple case folding, like in this crate's regular expressions: С and с are equal, as are k, K and the
+//! Kelvin sign, s and ſ, σ, ς and Σ, ß and ẞ. It replaces single characters, and only those that occur in a pattern; other
+//! bytes are unchanged.
 
 use std::collections::BTreeMap;
 
 use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
 
-/// Whether upper and lower case differ.
+/// Case sensitivity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Case {
-    /// Bytes are compared as they are.
+    /// Bytes are compared.
     #[default]
     Sensitive,
-    /// Case is ignored on both sides, in the sense of Unicode's simple case folding. Bytes that are not
-    /// UTF-8 are compared as they are.
+    /// Case is ignored, with Unicode's simple case folding. Bytes that are not UTF-8 are compared without folding.
     Insensitive,
 }
 
-/// What patterns without case fold to, and which characters of a text fold with them.
+/// The folding of patterns, and of the characters of texts that occur in them.
 ///
-/// A folded text still has ASCII in both cases: who compares has a cheaper way for that.
+/// A folded text still has ASCII in both cases, because the search can ignore the case of ASCII at a lower cost.
 pub(crate) struct Folding {
     /// Every character of the patterns that is not ASCII, and every other spelling of any, with the
     /// character that stands for all its spellings.
@@ -258,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_utf8_stays() {
+    fn invalid_utf8_is_unchanged() {
         let mut folding = Folding::default();
         folding.learn("kс");
         assert_eq!(folding.fold(b"\xe2\x84"), b"\xe2\x84");

@@ -1,4 +1,4 @@
-//! Sets of whole strings.
+//! Sets of strings that are compared with whole texts.
 
 use std::fmt;
 
@@ -6,17 +6,17 @@ use config::table::{Hash, Table};
 
 use crate::case::{Case, Folding};
 
-/// Strings that a text is compared with as a whole, in one look-up however many there are.
+/// Strings that are compared with a whole text, in one lookup.
 #[derive(Default)]
 pub struct ExactSet {
     table: Table,
-    /// Boxed, because most sets have none.
+    /// Boxed, because most sets do not have it.
     folding: Option<Box<Folding>>,
-    /// No longer text, in bytes, can be equal to any of them.
-    longest: usize,
+    /// The maximum length, in bytes, of an equal text.
+    max_length: usize,
 }
 
-/// An entry of an [`ExactSet`] that is empty.
+/// The error for an empty entry of an [`ExactSet`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExactSetError {
     /// Its position in the list.
@@ -24,7 +24,7 @@ pub struct ExactSetError {
 }
 
 impl ExactSet {
-    /// Makes a set of `strings`, numbered from 0.
+    /// Creates a set of `strings`, numbered from 0.
     ///
     /// # Errors
     ///
@@ -45,20 +45,20 @@ impl ExactSet {
                     let folded = folding.learn(string);
                     set.table.add(Hash::of(folded.as_bytes()), folded.as_bytes(), number);
                     // A character may take four bytes in another case.
-                    set.longest = set.longest.max(folded.chars().count().saturating_mul(4));
+                    set.max_length = set.max_length.max(folded.chars().count().saturating_mul(4));
                 }
                 None => {
                     set.table.add(Hash::of(string.as_bytes()), string.as_bytes(), number);
-                    set.longest = set.longest.max(string.len());
+                    set.max_length = set.max_length.max(string.len());
                 }
             }
         }
         Ok(set)
     }
 
-    /// The number of the first string that `text` is equal to.
+    /// Returns the number of the first string that is equal to `text`.
     pub fn find(&self, text: &[u8]) -> Option<usize> {
-        if text.len() > self.longest {
+        if text.len() > self.max_length {
             return None;
         }
         let numbers = match &self.folding {
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_whole_text_counts() {
+    fn only_the_whole_text_is_compared() {
         let set = ExactSet::new(["/a", "/b?x=1", "/a"], Case::Sensitive).unwrap();
         assert_eq!(set.find(b"/a"), Some(0));
         assert_eq!(set.find(b"/b?x=1"), Some(1));
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_set_finds_nothing_and_an_empty_string_is_refused() {
+    fn an_empty_set_finds_nothing_and_an_empty_string_is_rejected() {
         assert_eq!(ExactSet::default().find(b""), None);
         let error = ExactSet::new(["a", ""], Case::Sensitive).err().unwrap();
         assert_eq!(error, ExactSetError { index: 1 });

@@ -1,8 +1,8 @@
-//! Grok patterns: names for regular expressions that many people need, as Logstash made them known.
+//! Grok patterns: names for common regular expressions, as known from Logstash.
 //!
-//! `%{NAME}` stands for the expression of that name, and `%{NAME:group}` for the same as a group. The expressions are
-//! written for engines that are linear in their input, which have no look-around: where others look at what is around a
-//! match, these may match in the middle of something longer.
+//! `%{NAME}` is replaced by the expression with this name, and `%{NAME:group}` by the same as a group. The expressions are
+//! for engines with linear cost, which do not support look-around, so they may match in the middle of a longer text where
+//! other implementations do not.
 
 mod patterns;
 
@@ -11,17 +11,17 @@ use std::fmt;
 
 use patterns::PATTERNS;
 
-/// Why a pattern is refused.
+/// The error for an invalid pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GrokError {
-    /// Nobody knows the name.
+    /// The name is unknown.
     Unknown {
         /// The name.
         name: String,
-        /// What may have been meant.
+        /// A similar name.
         near: Option<&'static str>,
     },
-    /// The name of a group is none for a regular expression.
+    /// The name of a group is not valid in a regular expression.
     Group(String),
 }
 
@@ -29,14 +29,14 @@ impl fmt::Display for GrokError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown { name, near: Some(near) } => {
-                write!(f, "there is no grok pattern `{name}`: did you mean `{near}`?")
+                write!(f, "unknown grok pattern `{name}`: did you mean `{near}`?")
             }
             Self::Unknown { name, near: None } => {
-                write!(f, "there is no grok pattern `{name}`: write one of {}, or an expression", list())
+                write!(f, "unknown grok pattern `{name}`: write one of {}, or an expression", list())
             }
             Self::Group(name) => write!(
                 f,
-                "`{name}` cannot be a group: write letters, digits and underscores, a digit not being the first"
+                "`{name}` is not a valid name for a group: write letters, digits and underscores, not beginning with a digit"
             ),
         }
     }
@@ -44,7 +44,7 @@ impl fmt::Display for GrokError {
 
 impl Error for GrokError {}
 
-/// The names, in order.
+/// Returns the names in order.
 pub fn names() -> impl Iterator<Item = &'static str> {
     PATTERNS.iter().map(|(name, _)| *name)
 }
@@ -53,7 +53,7 @@ fn list() -> String {
     names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// A pattern as the regular expression that it stands for. What is no grok pattern stays as it is.
+/// Expands the grok patterns in a regular expression.
 ///
 /// ```
 /// let regex = matcher::grok::expand("%{INT:year}年")?;
@@ -63,7 +63,7 @@ fn list() -> String {
 ///
 /// # Errors
 ///
-/// It names a pattern that there is not, or a group that cannot be.
+/// The name of a pattern is unknown, or that of a group is invalid.
 pub fn expand(pattern: &str) -> Result<String, GrokError> {
     let mut regex = String::with_capacity(pattern.len());
     let mut rest = pattern;
@@ -82,7 +82,7 @@ pub fn expand(pattern: &str) -> Result<String, GrokError> {
             }
             None => regex.push_str("(?:"),
         }
-        // The meanings name others, and none of them itself: a test follows them all.
+        // Expressions refer to others, but never to themselves: a test checks this.
         regex.push_str(&expand(meaning)?);
         regex.push(')');
         rest = after;
@@ -91,8 +91,8 @@ pub fn expand(pattern: &str) -> Result<String, GrokError> {
     Ok(regex)
 }
 
-/// The first `%{NAME}`, `%{NAME:group}` or `%{NAME:group:type}` of a text: what is before it, its parts, and what is
-/// behind it. `%{2}` is a regular expression's two percent signs, and `\%{` begins none.
+/// Finds the first `%{NAME}`, `%{NAME:group}` or `%{NAME:group:type}` in a text, and returns the text before it, its parts,
+/// and the text after it. `%{2}` is a repetition, and `\%{` is escaped.
 fn reference(text: &str) -> Option<(&str, &str, Option<&str>, &str)> {
     let mut from = 0;
     loop {

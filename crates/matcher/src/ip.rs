@@ -1,8 +1,8 @@
-//! IP addresses: of a request as a gateway gives them, and sets of them as an operator writes them.
+//! IP addresses of requests, and sets of networks.
 //!
-//! IPv4 and IPv6 are apart: `::/0` holds no IPv4 address, and `0.0.0.0/0` no IPv6 one. An IPv4 address that is
-//! mapped into IPv6 (`::ffff:192.0.2.1`, RFC 4291 §2.5.5.2) is that IPv4 address wherever it stands, since
-//! which of the two a gateway reports depends on how its socket is bound, not on the client.
+//! IPv4 and IPv6 are separate: `::/0` does not contain IPv4 addresses, nor `0.0.0.0/0` IPv6 addresses. An IPv4-mapped IPv6
+//! address (`::ffff:192.0.2.1`, RFC 4291, section 2.5.5.2) is always equal to the IPv4 address, because a gateway reports
+//! either of them depending on its socket, not on the client.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -13,19 +13,18 @@ mod range;
 use range::Bounds;
 pub use range::{IpRange, IpRangeError};
 
-/// Ranges of addresses, numbered from 0, asked in one look-up however many there are.
+/// Ranges of addresses, numbered from 0, with one lookup for all of them.
 #[derive(Debug, Clone, Default)]
 pub struct IpSet {
-    v4: Pieces<u32>,
-    v6: Pieces<u128>,
+    v4: Segments<u32>,
+    v6: Segments<u128>,
 }
 
-/// The address at which something else counts, ascending, and which range counts from there on: the first of those
-/// that overlap.
-type Pieces<T> = Vec<(T, Option<usize>)>;
+/// The start of each segment, in ascending order, and the range that applies to it: the first of those that overlap.
+type Segments<T> = Vec<(T, Option<usize>)>;
 
 impl IpSet {
-    /// Takes up ranges, which may overlap.
+    /// Creates a set of ranges, which may overlap.
     pub fn new(ranges: impl IntoIterator<Item = IpRange>) -> Self {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         for (number, range) in ranges.into_iter().enumerate() {
@@ -34,13 +33,12 @@ impl IpSet {
                 Bounds::V6(first, last) => v6.push((first, last, number)),
             }
         }
-        // Cut as numbers of one width, so that a module has the code once. What ends with the last IPv4 address has
-        // no piece behind it.
+        // Both families use the same code with numbers of one width. There is no segment after the last IPv4 address.
         let narrow = |(first, number)| Some((u32::try_from(first).ok()?, number));
-        Self { v4: pieces(v4).into_iter().filter_map(narrow).collect(), v6: pieces(v6) }
+        Self { v4: segments(v4).into_iter().filter_map(narrow).collect(), v6: segments(v6) }
     }
 
-    /// The number of the first range that holds `address`.
+    /// Returns the number of the first range that contains `address`.
     pub fn find(&self, address: IpAddr) -> Option<usize> {
         match address.to_canonical() {
             IpAddr::V4(address) => find(&self.v4, address.to_bits()),
@@ -48,54 +46,53 @@ impl IpSet {
         }
     }
 
-    /// Whether `address` is in one of the ranges.
+    /// Returns true if one of the ranges contains `address`.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.find(address).is_some()
     }
 
-    /// Whether there is no address in it.
+    /// Returns true if the set is empty.
     pub fn is_empty(&self) -> bool {
         self.v4.is_empty() && self.v6.is_empty()
     }
 }
 
-/// Cuts ranges, each with its number, where one begins or ends.
-fn pieces(mut ranges: Vec<(u128, u128, usize)>) -> Pieces<u128> {
+/// Splits ranges, each with its number, at all starts and ends.
+fn segments(mut ranges: Vec<(u128, u128, usize)>) -> Segments<u128> {
     ranges.sort_unstable();
     let mut borders: Vec<u128> =
         ranges.iter().flat_map(|(first, last, _)| [Some(*first), last.checked_add(1)]).flatten().collect();
     borders.sort_unstable();
     borders.dedup();
-    let mut pieces = Pieces::new();
+    let mut segments = Segments::new();
     let mut coming = ranges.into_iter().peekable();
-    // The ranges that have begun, the one with the least number on top; they are taken off when they come to the top
-    // and are over.
-    let mut begun = BinaryHeap::new();
+    // The current ranges, with the lowest number on top. Ranges that have ended are removed when they are on top.
+    let mut current = BinaryHeap::new();
     for border in borders {
         while let Some((_, last, number)) = coming.next_if(|(first, ..)| *first <= border) {
-            begun.push(Reverse((number, last)));
+            current.push(Reverse((number, last)));
         }
-        while begun.peek().is_some_and(|Reverse((_, last))| *last < border) {
-            begun.pop();
+        while current.peek().is_some_and(|Reverse((_, last))| *last < border) {
+            current.pop();
         }
-        let number = begun.peek().map(|Reverse((number, _))| *number);
-        if pieces.last().is_none_or(|(_, before)| *before != number) {
-            pieces.push((border, number));
+        let number = current.peek().map(|Reverse((number, _))| *number);
+        if segments.last().is_none_or(|(_, before)| *before != number) {
+            segments.push((border, number));
         }
     }
-    pieces
+    segments
 }
 
-fn find<T: Copy + Ord>(pieces: &[(T, Option<usize>)], address: T) -> Option<usize> {
-    let after = pieces.partition_point(|(first, _)| *first <= address);
-    pieces.get(after.checked_sub(1)?)?.1
+fn find<T: Copy + Ord>(segments: &[(T, Option<usize>)], address: T) -> Option<usize> {
+    let after = segments.partition_point(|(first, _)| *first <= address);
+    segments.get(after.checked_sub(1)?)?.1
 }
 
-/// The address in what a gateway or a header says of a peer: `192.0.2.1:51234`, `[2001:db8::1]:443`,
-/// `[2001:db8::1]`, or the address alone. Blanks around it, a port and a zone (`fe80::1%eth0`) are left out, and
-/// an IPv4-mapped IPv6 address is the IPv4 one.
+/// Parses the address of a peer, from a gateway or a header: `192.0.2.1:51234`, `[2001:db8::1]:443`, `[2001:db8::1]`, or only
+/// the address. White space, a port and a zone (`fe80::1%eth0`) are removed, and an IPv4-mapped IPv6 address is converted to
+/// IPv4.
 ///
-/// An IPv6 address without brackets has no port: `2001:db8::1:443` is an address as a whole.
+/// An IPv6 address without brackets has no port: `2001:db8::1:443` is an address.
 pub fn parse_ip(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?.trim_ascii();
     let address = if let Some(rest) = text.strip_prefix('[') {
@@ -117,7 +114,7 @@ pub fn parse_ip(text: &[u8]) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// An IPv6 address, with or without a zone (RFC 4007 §11).
+/// Parses an IPv6 address with or without a zone (RFC 4007, section 11).
 fn ipv6(text: &str) -> Option<Ipv6Addr> {
     let (address, zone) = text.split_once('%').unwrap_or((text, "zone"));
     if zone.is_empty() {
@@ -127,7 +124,7 @@ fn ipv6(text: &str) -> Option<Ipv6Addr> {
 }
 
 fn port(text: &str) -> Option<u16> {
-    // The standard library's numbers may begin with a plus.
+    // The standard library accepts numbers with a plus sign.
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
@@ -136,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_of_a_peer_is_found_in_every_form() {
+    fn addresses_of_peers_are_parsed_in_all_forms() {
         let v4 = Some("192.0.2.1".parse().unwrap());
         let v6 = Some("2001:db8::1".parse().unwrap());
         for (text, address) in [
@@ -158,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_none() {
+    fn invalid_addresses_are_none() {
         for text in [
             "",
             ":80",
@@ -184,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_range_that_holds_an_address_is_found() {
+    fn the_first_range_that_contains_an_address_is_found() {
         let ranges: Vec<IpRange> = [
             "10.0.0.128/25",
             "10.0.0.0/24",
@@ -234,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn the_families_are_apart_and_mapped_addresses_are_ipv4() {
+    fn families_are_separate_and_mapped_addresses_are_ipv4() {
         let contains = |range: &str, address: &str| {
             IpSet::new([IpRange::parse(range).unwrap()]).contains(address.parse().unwrap())
         };

@@ -1,16 +1,16 @@
-//! Pure matching: whether a text, a path or an address contains what is looked for.
+//! Matching of texts, paths and addresses.
 //!
-//! The selection of a rule is in [`config::rules`], so that tools have it without these engines.
+//! The selection of rules is in [`config::rules`], so that tools can use it without these engines.
 //!
-//! | module | answers | at a cost of |
+//! | module | question | cost |
 //! |---|---|---|
-//! | [`path`] | may, or must, a server read a path so that it meets a condition | the path's length |
+//! | [`path`] | may, or must, a server interpret a path so that it meets a condition | the length of the path |
 //! | [`ip`] | is an address in one of these networks | the logarithm of their number |
-//! | [`exact`] | is a text one of these strings | the text's length |
-//! | [`literal`] | does a text, whole or in chunks, contain one of these keywords | the text's length |
-//! | [`regexes`] | … or match one of these regular expressions | the text's length, and the expressions with open repetitions |
-//! | [`grok`] | which expression does `%{NAME}` stand for | the pattern's length |
-//! | [`words`] | where does the next denied word stand in a text, of which more may come | the text's length, times the longest word's at worst |
+//! | [`exact`] | is a text equal to one of these strings | the length of the text |
+//! | [`literal`] | does a text, as a whole or in chunks, contain one of these keywords | the length of the text |
+//! | [`regexes`] | does it match one of these regular expressions | the length of the text, and the number of expressions with open repetitions |
+//! | [`grok`] | what is the regular expression of `%{NAME}` | the length of the pattern |
+//! | [`words`] | where is the next denied word in a text that may be incomplete | the length of the text, at worst times that of the longest word |
 //!
 //! ```
 //! use matcher::case::Case;
@@ -30,12 +30,12 @@
 //!
 //! Invariants:
 //!
-//! - It compiles for any target, asks nothing of a host, and knows nothing of proxy-wasm.
-//! - Nothing panics, whatever the configuration or the request: patterns are checked when a set is made, and
-//!   requests are bytes, of which none is illegal.
-//! - The cost of a search is linear in the text, and of a look-up in the request, even for a client that knows
-//!   the configuration. (Among addresses a look-up costs the logarithm of their number.)
-//! - A text gives the same answer in whatever chunks it comes.
+//! - It compiles for any target, and does not depend on proxy-wasm or a host.
+//! - No configuration or request causes a panic: patterns are validated when a set is created, and any bytes are valid
+//!   input.
+//! - The cost of a search is linear in the length of the text, even for clients that know the configuration. (The cost of
+//!   looking up an address is logarithmic in the number of networks.)
+//! - The result for a text does not depend on its chunks.
 
 pub mod case;
 pub mod exact;

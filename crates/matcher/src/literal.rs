@@ -1,8 +1,8 @@
-//! Sets of keywords, found anywhere in a text, in one pass however many there are.
+//! Sets of keywords, which are found anywhere in a text in one pass.
 //!
-//! An Aho-Corasick automaton reads the text byte by byte, so a text that comes in chunks needs no more memory
-//! than the automaton's state. As long as that state is the first one, a prefilter skips ahead to where a
-//! keyword may begin; since it never goes back, the cost stays linear in the text, whatever the text is.
+//! An Aho-Corasick automaton reads the text byte by byte, so a text in chunks needs only the memory of the state. In the
+//! initial state, a prefilter skips to the next position at which a keyword may begin. It never goes back, so the cost is
+//! linear in the length of the text.
 
 use std::fmt;
 
@@ -19,24 +19,24 @@ mod tests;
 
 use prefilter::Prefilter;
 
-/// How many bytes the automaton reads before the prefilter is asked again.
+/// The number of bytes that the automaton reads before the prefilter is used again.
 const BLOCK: usize = 16;
 
 /// A set of keywords.
 ///
-/// One pointer in size: a configuration has many sets, most of them empty or not asked.
+/// It has the size of a pointer, because a configuration has many sets, most of them empty.
 #[derive(Default)]
 pub struct Literals(Option<Box<Set>>);
 
-/// The keywords of a set that has any.
+/// The keywords of a set that is not empty.
 struct Set {
     prefilter: Prefilter,
-    /// The length of the shortest keyword in bytes, in whatever spelling: no shorter text has one.
+    /// The length of the shortest spelling of a keyword in bytes. Shorter texts cannot match.
     shortest: usize,
     identity: Identity,
     start: StateID,
     engine: Engine,
-    /// Without case, what a text is folded with: the automaton knows the folded keywords only.
+    /// The folding of texts if case is ignored. The automaton contains only folded keywords.
     folding: Option<Folding>,
 }
 
@@ -45,21 +45,21 @@ enum Engine {
     Nfa(NFA),
 }
 
-/// Why there is no set of these keywords.
+/// The error for an invalid set of keywords.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LiteralsError {
-    /// A keyword is empty: it would be found in every text.
+    /// A keyword is empty, and would match every text.
     Empty {
         /// Its position in the list.
         index: usize,
     },
-    /// The keywords together are too many for an automaton.
+    /// There are too many keywords for an automaton.
     TooLarge,
 }
 
-/// How far one text has been searched for [`Literals`].
+/// The progress of a search of [`Literals`] in a text.
 ///
-/// It belongs to the set that it is first fed with; fed with another one, it starts afresh.
+/// It belongs to the set that it is first used with. With another set it starts over.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LiteralScanner {
     set: Option<Identity>,
@@ -69,11 +69,11 @@ pub struct LiteralScanner {
 }
 
 impl Literals {
-    /// Makes a set of `patterns`, numbered from 0.
+    /// Creates a set of `patterns`, numbered from 0.
     ///
     /// # Errors
     ///
-    /// An empty pattern, or more text than an automaton has states for (2³¹).
+    /// An empty pattern, or more than 2³¹ bytes of patterns.
     pub fn new(
         patterns: impl IntoIterator<Item = impl AsRef<str>>,
         case: Case,
@@ -109,12 +109,11 @@ impl Literals {
         }))))
     }
 
-    /// A keyword that occurs in `text`: of the first occurrence to end, and the longest of those that end
-    /// together; of two equal keywords the first.
+    /// Returns a keyword that occurs in `text`: that of the first occurrence to end, the longest of those with the same end, and
+    /// the first of equal keywords.
     pub fn find(&self, text: &[u8]) -> Option<usize> {
         let set = self.0.as_deref()?;
-        // Where nothing follows, a keyword that begins too late does not end. Most texts are left here, without
-        // a look at the automaton.
+        // A keyword that begins too late cannot end in the text. Most texts are rejected here, without the automaton.
         let rest = set.prefilter.skip(text);
         if rest.len() < set.shortest {
             return None;
@@ -122,21 +121,21 @@ impl Literals {
         self.scanner().feed(self, rest)
     }
 
-    /// Whether any keyword occurs in `text`.
+    /// Returns true if any keyword occurs in `text`.
     pub fn is_match(&self, text: &[u8]) -> bool {
         self.find(text).is_some()
     }
 
-    /// A scanner at the beginning of a text that comes in chunks.
+    /// Creates a scanner for a text in chunks.
     pub fn scanner(&self) -> LiteralScanner {
         LiteralScanner::default()
     }
 }
 
 impl LiteralScanner {
-    /// Searches the next chunk of the text, and gives what [`Literals::find`] would for all chunks so far.
+    /// Searches the next chunk of the text, and returns the same as [`Literals::find`] for all chunks so far.
     ///
-    /// Nothing can be pending at the end of a text: a keyword is found with the chunk that its last byte is in.
+    /// A keyword is found with the chunk that contains its last byte, so there is nothing to do at the end of a text.
     pub fn feed(&mut self, literals: &Literals, chunk: &[u8]) -> Option<usize> {
         let set = literals.0.as_deref()?;
         if self.set != Some(set.identity) {
@@ -157,8 +156,8 @@ impl LiteralScanner {
             if self.state == set.start && self.partial.is_empty() {
                 rest = set.prefilter.skip(rest);
             }
-            // Short of a match, the automaton keeps a whole block: leaving it as soon as it is back at the start
-            // costs more than it saves where keywords begin often.
+            // Without a match, the automaton reads a whole block: leaving it as soon as it is back in the initial state costs
+            // more than it saves if keywords begin often.
             let block;
             (block, rest) = rest.split_at(rest.len().min(BLOCK));
             let found = match &set.folding {
@@ -204,7 +203,7 @@ impl LiteralScanner {
     }
 }
 
-/// How many bytes the shortest spelling of a folded pattern has.
+/// Returns the length of the shortest spelling of a folded pattern in bytes.
 fn shortest_spelling(pattern: &str, folding: &Folding) -> usize {
     let shortest = |c: char| {
         let spellings = folding.spellings(c).unwrap_or_default();
@@ -214,7 +213,7 @@ fn shortest_spelling(pattern: &str, folding: &Folding) -> usize {
 }
 
 impl Engine {
-    /// Above this many bytes of patterns a DFA takes too long to build and too much memory.
+    /// With more bytes of patterns, building a DFA takes too much time and memory.
     const DFA_BYTES: usize = 4_000;
 
     fn new(patterns: &[String]) -> Result<Self, LiteralsError> {

@@ -1,9 +1,9 @@
-//! Request paths: one judgement, for every plug-in that decides by path, of what servers make of a path.
+//! Request paths, and how servers interpret them, for all plug-ins that decide by path.
 //!
-//! A plug-in compares a path with its rules, and an upstream then reads the same path in its own way. Where the two
-//! differ, a client can pick the spelling: `/admin;.css` ends with `.css` here and is `/admin` in Tomcat.
+//! A plug-in compares a path with its rules, and the upstream then interprets the same path in its own way. If the two differ,
+//! clients can choose a spelling to bypass a rule: `/admin;.css` ends with `.css` here and is `/admin` in Tomcat.
 //!
-//! # What servers make of a spelling
+//! # Interpretations
 //!
 //! In their default settings, unless a cell says otherwise; *kept*: the characters are part of a segment's name.
 //! Spring stands for Spring MVC behind Tomcat; its `StrictHttpFirewall` (Spring Security) refuses what is marked †.

@@ -1,7 +1,7 @@
-//! Sets of regular expressions, searched for anywhere in a text, whole or in chunks.
+//! Sets of regular expressions, which are searched anywhere in a text, as a whole or in chunks.
 //!
-//! The syntax is RE2's, which users of the Go and C++ gateways write. A search costs a constant time per byte
-//! and automaton, whatever the text: nothing backtracks. Expressions share automata as far as that is safe.
+//! The syntax is RE2's, like in Go and C++ plug-ins. The cost of a search is constant per byte and automaton, whatever the text:
+//! there is no backtracking. Expressions share automata if that is safe.
 
 use std::fmt;
 
@@ -22,11 +22,10 @@ mod tests;
 use engine::{Engine, Position};
 use group::Groups;
 
-/// An automaton before determinisation takes at most this many bytes: an expression such as
-/// `(\pL{50}){50}` is refused, since what it costs per byte grows with it.
+/// The maximum size of an NFA in bytes. The cost per byte grows with it, so expressions such as `(\pL{50}){50}` are rejected.
 pub(crate) const NFA_BYTES: usize = 1 << 20;
 
-/// Groups in groups, at most: parsing and compiling recurse, on a stack that in a plug-in is small.
+/// The maximum depth of nested groups, because parsing and compiling are recursive, and the stack of a plug-in is small.
 const MAX_DEPTH: u32 = 50;
 
 /// A set of regular expressions.
@@ -35,7 +34,7 @@ pub struct Regexes {
     identity: Identity,
 }
 
-/// Why an expression is not accepted.
+/// The error for an invalid expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegexError {
     /// Its position in the list.
@@ -44,9 +43,9 @@ pub struct RegexError {
     pub message: String,
 }
 
-/// How far one text has been searched for [`Regexes`].
+/// The progress of a search of [`Regexes`] in a text.
 ///
-/// It belongs to the set that it is first fed with; fed with another one, it starts afresh.
+/// It belongs to the set that it is first used with. With another set it starts over.
 #[derive(Clone, Default)]
 pub struct RegexScanner {
     set: Option<Identity>,
@@ -88,7 +87,7 @@ impl Regexes {
         Ok(Self { engines, identity: Identity::new() })
     }
 
-    /// The number of an expression that matches somewhere in `text`.
+    /// Returns the number of an expression that matches anywhere in `text`.
     pub fn find(&self, text: &[u8]) -> Option<usize> {
         self.engines.iter().find_map(|engine| {
             let mut position = engine.start();
@@ -96,22 +95,22 @@ impl Regexes {
         })
     }
 
-    /// Whether any expression matches somewhere in `text`.
+    /// Returns true if any expression matches anywhere in `text`.
     pub fn is_match(&self, text: &[u8]) -> bool {
         self.find(text).is_some()
     }
 
-    /// A scanner at the beginning of a text that comes in chunks.
+    /// Creates a scanner for a text in chunks.
     pub fn scanner(&self) -> RegexScanner {
         RegexScanner::default()
     }
 }
 
 impl RegexScanner {
-    /// Searches the next chunk of the text, and gives the number of an expression that has matched so far.
+    /// Searches the next chunk of the text, and returns the number of an expression that has matched so far.
     ///
-    /// A match is known with the byte after it or with [`finish`](Self::finish) at the latest. Unless it depends
-    /// on what follows (`$`, `\b`), or the engine has just run out of room, it is known with its last byte.
+    /// A match is reported with its last byte, unless it depends on the following text (`$`, `\b`) or the cache of the engine
+    /// is full. It is then reported with the next byte, or by [`finish`](Self::finish).
     pub fn feed(&mut self, regexes: &Regexes, chunk: &[u8]) -> Option<usize> {
         self.belong_to(regexes);
         let mut both = regexes.engines.iter().zip(&mut self.positions);
@@ -119,7 +118,7 @@ impl RegexScanner {
         self.found
     }
 
-    /// The text has ended: gives what [`Regexes::find`] would for all of it.
+    /// Ends the text, and returns the same as [`Regexes::find`] for all of it.
     pub fn finish(&mut self, regexes: &Regexes) -> Option<usize> {
         self.belong_to(regexes);
         let mut both = regexes.engines.iter().zip(&mut self.positions);
@@ -161,8 +160,8 @@ pub(crate) fn parse(pattern: &str, case: Case) -> Result<Hir, String> {
     Ok(hir)
 }
 
-/// Whether an expression is found in no text that begins with `first`, as its first characters tell: `^admin` is in
-/// no path. Other expressions are not looked into.
+/// Returns true if the first characters of an expression show that it cannot match a text that begins with `first`: `^admin`
+/// matches no path. Other expressions are not analysed.
 pub fn begins_otherwise(pattern: &str, first: char) -> bool {
     let mut characters = pattern.chars();
     let anchor = characters.next() == Some('^');
@@ -172,7 +171,7 @@ pub fn begins_otherwise(pattern: &str, first: char) -> bool {
 }
 
 fn compile(hirs: &[&Hir]) -> Result<NFA, String> {
-    // What fits one by one fits together.
+    // Expressions that fit separately also fit together.
     let limit = if hirs.len() > 1 { 2 * NFA_BYTES } else { NFA_BYTES };
     let config =
         thompson::Config::new().utf8(false).which_captures(WhichCaptures::None).nfa_size_limit(Some(limit));

@@ -1,13 +1,13 @@
-//! Regular expressions whose matches are replaced, in a text of which more may come.
+//! Regular expressions whose matches are replaced, in a text that may be incomplete.
 //!
-//! Of all matches in a text the leftmost counts, of those that begin together that of the expression that stands first
-//! in the list, and of one expression the one that Perl would choose. What was put in the place of a match is not
-//! searched again. The syntax is RE2's, as in [`crate::regexes`], and nothing backtracks.
+//! The leftmost match of a text is found; of several with the same start, that of the first expression in the list, and of
+//! one expression the one that Perl prefers. Replacements are not searched again. The syntax is RE2's, as in
+//! [`crate::regexes`], and there is no backtracking.
 //!
-//! A match has at most [`MAX_MATCH_BYTES`] bytes; of what would be longer, a part may match.
+//! A match has at most [`MAX_MATCH_BYTES`] bytes; a part of a longer one may match.
 //!
-//! Where more text may come, a match is certain only when no further character can change it: until then its beginning
-//! is [`Next::Open`], and whoever passes text on holds back what follows it.
+//! In an incomplete text, a match is reported only when no further character can change it. Until then, its start is
+//! [`Next::Open`], and the caller must hold back the text from there.
 //!
 //! ```
 //! use matcher::replace::{Next, Replacer};
@@ -41,17 +41,18 @@ mod search_cache;
 
 pub use search_cache::SearchCache;
 
-/// The longest match, and how much of a text is searched at once. A search may read far past the match that it finds,
-/// and so a text full of short matches could be read once for each of them: this bounds it, and [`SearchCache`] what is left.
+/// The maximum length of a match, and of the part of a text that is searched at once. A search may read far past the match
+/// that it finds, so that a text with many short matches could be read once for each of them. This constant and
+/// [`SearchCache`] bound the cost.
 pub const MAX_MATCH_BYTES: usize = 4 << 10;
 
-/// How much memory each of the two lazily built automata may take, or what a handful of states need.
+/// The memory limit of each of the two lazily built automata, which always have space for a few states.
 const CACHE_BYTES: usize = 256 << 10;
 
-/// What stands in a text from some place on.
+/// The result of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// No expression matches, and none that has begun can.
+    /// There is no match, also if the text continues.
     None,
     /// The next match.
     Match {
@@ -62,9 +63,9 @@ pub enum Next {
         /// Where it ends, in bytes.
         end: usize,
     },
-    /// What is before `start` has no match, whatever comes; from there on the text that follows decides.
+    /// Undecided from `start`. There is no match before it, however the text continues.
     Open {
-        /// Where a match may begin.
+        /// The start of the possible match.
         start: usize,
     },
 }
@@ -73,7 +74,7 @@ pub enum Next {
 pub struct Replacer {
     /// Finds matches and their groups.
     regex: meta::Regex,
-    /// Tells whether what begins at a place could go on.
+    /// Tests whether a match could continue.
     dfa: DFA,
     caches: RefCell<(meta::Cache, Cache)>,
 }
@@ -117,7 +118,7 @@ impl Replacer {
         Ok(replacer)
     }
 
-    /// Builds the states that texts usually need, so that no request pays for them.
+    /// Builds the states for typical texts in advance, so that requests do not pay for them.
     fn warm(&self) {
         const USUAL: &str = "The quick brown fox, 13 jumps: over (the) \"lazy\" dog's 2.5 km at a@b.example.com, \
                              10:30 on 2024-01-02; http://example.com/a?b=c 你好，世界。1234567890";
@@ -125,15 +126,15 @@ impl Replacer {
         self.find(USUAL, 0, false, 64);
     }
 
-    /// The next match that begins in `text` at `from` or later. What is before `from` is only looked at by `\b` and
-    /// `^`. `ended` is whether nothing follows the text. Only what begins in the last `longest` bytes of a text that
-    /// goes on can be [`Next::Open`]: a match that would be longer counts as it is by then.
+    /// Finds the next match that begins in `text` at `from` or later. The text before `from` is only used by `\b` and `^`.
+    /// `ended` is true if the text is complete. Only matches that begin in the last `longest` bytes of an incomplete text can
+    /// be [`Next::Open`]; a longer match is reported as it is.
     pub fn find(&self, text: &str, from: usize, ended: bool, longest: usize) -> Next {
         self.find_again(&mut SearchCache::default(), text, from, ended, longest)
     }
 
-    /// As [`find`](Self::find), for one of many searches of a text: `seen` is new for each text, and `ended` and `longest`
-    /// stay the same.
+    /// Like [`find`](Self::find), for one of many searches of a text. Create a new `seen` for each text, and do not change
+    /// `ended` and `longest`.
     pub fn find_again(
         &self,
         seen: &mut SearchCache,
@@ -168,7 +169,7 @@ impl Replacer {
     ) -> Option<(usize, usize, usize)> {
         let again = seen.counts();
         while from < text.len() {
-            // The parts of a text are the same for all of its searches, and overlap by the longest match.
+            // The parts of a text are the same for all of its searches, and overlap by the maximum length of a match.
             let late = (from / MAX_MATCH_BYTES + 1) * MAX_MATCH_BYTES;
             let end = ceil(text, late + MAX_MATCH_BYTES);
             let late = if end < text.len() { ceil(text, late) } else { end };
@@ -176,17 +177,17 @@ impl Replacer {
                 true => seen.end(&self.dfa, dfa_cache, text, from..end).ok(),
                 false => None,
             };
-            // What is behind the part is still seen by `\b` and `$`.
+            // `\b` and `$` can see the text after the part.
             let found = match known {
                 Some(None) => None,
-                // What is cut off where its match ends has the same match.
+                // A part that ends at the end of its match has the same match.
                 known => {
                     let end = known.flatten().unwrap_or(end);
                     self.regex.search_with(cache, &Input::new(text).range(from..end))
                 }
             };
             match found {
-                // What begins late may be longer than what is left of the part.
+                // A late match may be longer than the rest of the part.
                 Some(found) if found.start() < late => {
                     return Some((
                         found.pattern().as_usize(),
@@ -200,7 +201,7 @@ impl Replacer {
         None
     }
 
-    /// What `template` makes of a match: `$1`, `$name` and `${name}` are its groups, `$$` is a dollar.
+    /// Expands a template for a match: `$1`, `$name` and `${name}` are its groups, and `$$` is a dollar sign.
     pub fn expand(&self, text: &str, pattern: usize, found: Range<usize>, template: &str) -> String {
         let mut expanded = String::new();
         if !template.contains('$') {
@@ -220,7 +221,7 @@ impl Replacer {
         expanded
     }
 
-    /// The groups that a template names and the expression does not have.
+    /// Returns the groups of a template that the expression does not have.
     pub fn unknown_groups(&self, pattern: usize, template: &str) -> Vec<String> {
         let unknown = RefCell::new(Vec::new());
         let count =
@@ -248,17 +249,17 @@ impl Replacer {
         self.regex.group_info().to_index(regex_automata::PatternID::new(pattern).ok()?, name)
     }
 
-    /// The first place of the last `longest` bytes from which a match could go on past the end of the text.
+    /// Returns the first position in the last `longest` bytes from which a match could continue past the end of the text.
     fn first_open(&self, cache: &mut Cache, text: &str, from: usize, longest: usize) -> Option<usize> {
         let first = from.max(text.len().saturating_sub(longest));
         let places = (first..text.len()).filter(|place| text.is_char_boundary(*place));
-        places.into_iter().find(|place| self.goes_on(cache, text, *place))
+        places.into_iter().find(|place| self.is_open(cache, text, *place))
     }
 
-    /// Whether what begins at `start` depends on what follows the text.
-    fn goes_on(&self, cache: &mut Cache, text: &str, start: usize) -> bool {
+    /// Returns true if a match at `start` depends on the continuation of the text.
+    fn is_open(&self, cache: &mut Cache, text: &str, start: usize) -> bool {
         let input = Input::new(text).range(start..).anchored(Anchored::Yes);
-        // An automaton that gives up cannot exclude it.
+        // If the automaton fails, it cannot be ruled out.
         let Ok(mut state) = self.dfa.start_state_forward(cache, &input) else { return true };
         for byte in text.as_bytes().iter().skip(start) {
             match self.dfa.next_state(cache, state, *byte) {
@@ -270,10 +271,10 @@ impl Replacer {
         self.depends(cache, state)
     }
 
-    /// Whether what a search has read decides less than everything. The automaton tells a match one byte late: one that
-    /// is complete is in a state from which every byte leads to a match, and from there to nothing.
+    /// Returns true if the state is undecided. The automaton reports a match one byte late: after a complete match, every byte
+    /// leads to a match state, and from there to a dead state.
     fn depends(&self, cache: &mut Cache, state: LazyStateID) -> bool {
-        // A cache that is cleared makes states of before invalid.
+        // Clearing the cache invalidates states.
         let clears = cache.clear_count();
         let Ok(end) = self.dfa.next_eoi_state(cache, state) else { return true };
         let matches = end.is_match();
@@ -303,11 +304,9 @@ impl Replacer {
 fn checked(pattern: &str) -> Result<Hir, String> {
     let hir = parse(pattern, Case::Sensitive)?;
     if hir.properties().minimum_len() == Some(0) {
-        return Err(
-            "matches the empty text, which is everywhere: write an expression that needs a character".into(),
-        );
+        return Err("matches the empty text: write an expression that needs a character".into());
     }
-    // Alone, so that the error is this pattern's.
+    // Compiled alone, so that errors refer to this pattern.
     let config = thompson::Config::new().utf8(false).nfa_size_limit(Some(NFA_BYTES));
     let built = thompson::Compiler::new().configure(config).build_from_hir(&hir);
     built.map_err(|error| too_large(error.size_limit().is_some(), &error))?;
@@ -328,7 +327,7 @@ fn push_group(groups: &Captures, text: &str, index: usize, out: &mut String) {
     out.push_str(group.unwrap_or_default());
 }
 
-/// Expressions may match single bytes (`\C`); texts are cut between characters.
+/// Expressions may match single bytes (`\C`), but texts are split between characters.
 fn floor(text: &str, place: usize) -> usize {
     (0..=place).rev().find(|place| text.is_char_boundary(*place)).unwrap_or(0)
 }

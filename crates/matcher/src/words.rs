@@ -1,21 +1,21 @@
-//! Denied words: where the next one stands in a text, of which more may come.
+//! Denied words: finding the next one in a text that may be incomplete.
 //!
-//! What is a word depends on its script, because not every script puts spaces between words:
+//! The definition of a word depends on its script, because not all scripts separate words with spaces:
 //!
-//! - In Chinese, Japanese, Korean (which writes particles onto its nouns), Thai, Lao, Khmer, Burmese, Tibetan
-//!   and their like, a word is found **anywhere**: `代理` in `我的代理商`.
-//! - In every other script, and for digits, **whole words** are found: `ass` is in `Ass!` and `an-ass`, and not in
-//!   `class` or `ass1`. Letters, digits and the marks on them make a word; everything else ends it, `_` and `'` too
-//!   (Unicode's UAX #29 keeps these inside of words, and here they would hide `damn_it` and `damn's`), and so does
-//!   a change of script to one of the first kind: `VPN` is in `用VPN上网`.
-//! - An end of a denied word that is neither, such as the last `+` of `C++`, may stand next to anything. Each end is
-//!   judged by itself: `VPN代理` needs the end of a word before it and nothing after.
+//! - In Chinese, Japanese, Korean (where particles are attached to nouns), Thai, Lao, Khmer, Burmese, Tibetan and similar
+//!   scripts, a word is found **anywhere**: `代理` in `我的代理商`.
+//! - In all other scripts, and for digits, **whole words** are found: `ass` is in `Ass!` and `an-ass`, but not in `class` or
+//!   `ass1`. A word consists of letters, digits and their marks; all other characters end it, also `_` and `'` (which
+//!   Unicode's UAX #29 keeps inside of words, so that `damn_it` and `damn's` would not be found), and a change to a script of
+//!   the first kind: `VPN` is in `用VPN上网`.
+//! - An end of a denied word that is neither, such as the last `+` of `C++`, may be next to any character. The ends are
+//!   independent: `VPN代理` needs the end of a word before it, but not after it.
 //!
-//! Case does not count (simple folding, as in [`crate::case`]), full-width forms of ASCII are ASCII, and any
-//! white space is a space; nothing else is made equal. Spaces around a denied word are not part of it.
+//! Case is ignored (simple folding, see [`crate::case`]), full-width forms of ASCII are equal to ASCII, and all white space is
+//! equal to a space. Spaces around a denied word are not part of it.
 //!
-//! Of all words in a text the leftmost is found, and of those that begin together the shortest, which is known
-//! first: a text may end before the longer ones do.
+//! The leftmost word of a text is found, and of those with the same beginning the shortest, because an incomplete text may
+//! end before the longer ones.
 //!
 //! ```
 //! use matcher::words::{Categories, Dictionary, WordMatch, Words, tables};
@@ -25,7 +25,7 @@
 //! assert_eq!(words.find("say hello worlds", 0, true), WordMatch::None);
 //! assert_eq!(words.find("say hello world", 0, false), WordMatch::Open { start: 4 });
 //!
-//! // Mostly in a `build.rs`, which writes the tables into a file that the plug-in includes.
+//! // Usually in a `build.rs`, which writes the tables into a file that the plug-in includes.
 //! let tables = tables(&[("gambling", &["online casino", "赌博"]), ("drugs", &["冰毒"])])?;
 //! let dictionary = Dictionary::from_tables(&tables)?;
 //! let gambling = dictionary.category("gambling").ok_or("no such category")?;
@@ -46,49 +46,49 @@ mod tests;
 pub use build::tables;
 use format::Tables;
 
-/// How many characters a word may have. It bounds what one place in a text can cost, and what a text that is not
-/// complete may hold back.
+/// The maximum number of characters of a word. It bounds the cost of a position in a text, and the size of the undecided part
+/// of an incomplete text.
 pub const MAX_WORD_CHARS: usize = 128;
 
-/// What stands in a text from some place on.
+/// The result of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WordMatch {
-    /// No word begins in the text, and none can once more text comes.
+    /// There is no word, also if the text continues.
     None,
-    /// The leftmost word; of several that begin there, the shortest.
+    /// The leftmost word; the shortest if several begin there.
     Word {
         /// Where it begins, in bytes.
         start: usize,
         /// Where it ends, in bytes.
         end: usize,
     },
-    /// No word is certain yet, but the leftmost may begin at `start`, for instance where the text ends with a
-    /// word and the next character decides whether it is a whole one. Only for a text of which more may come.
+    /// Undecided: a word may begin at `start`, for example if the text ends with a word and the next character decides whether
+    /// it is a whole word. Only for incomplete texts.
     Open {
-        /// Where it would begin: what is before it has no word, whatever comes.
+        /// The start of the possible word. There is no word before it, however the text continues.
         start: usize,
     },
 }
 
 /// The denied words of a configuration.
 pub struct Words {
-    /// The same as of a [`Dictionary`], or none.
+    /// Tables like those of a [`Dictionary`], or empty.
     tables: Vec<u8>,
 }
 
-/// Words in tables that were made at build time by [`tables`], used where they are: nothing is copied,
-/// allocated or worked out at start.
+/// Words in precomputed tables, which [`tables`] creates at build time. They are used in place, without copies or
+/// allocations.
 #[derive(Clone, Copy)]
 pub struct Dictionary<'a>(Tables<'a>);
 
-/// Some of a dictionary's categories.
+/// A set of categories of a dictionary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Categories(u16);
 
-/// Why there are no tables of these words.
+/// The error for words that cannot be compiled into tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WordError {
-    /// A word has no characters but white space.
+    /// A word is empty, or only white space.
     Empty {
         /// Its position in its list.
         index: usize,
@@ -98,18 +98,18 @@ pub enum WordError {
         /// Its position in its list.
         index: usize,
     },
-    /// There are more words than tables can hold, which is some 500,000.
+    /// There are too many words for tables; the limit is about 500,000.
     TooMany,
-    /// There are more than 16 categories, or one has no name or one of more than 255 bytes.
+    /// There are more than 16 categories, or the name of one is empty or longer than 255 bytes.
     Categories,
 }
 
-/// Why bytes are no tables.
+/// The error for invalid tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TablesError;
 
 impl Words {
-    /// A set of these words.
+    /// Compiles a set of words.
     pub fn new<S: AsRef<str>>(words: &[S]) -> Result<Self, WordError> {
         if words.is_empty() {
             return Ok(Self { tables: Vec::new() });
@@ -117,8 +117,8 @@ impl Words {
         build::Builder::default().add(words, Categories::ALL)?.finish(&[]).map(|tables| Self { tables })
     }
 
-    /// The leftmost word that begins in `text` at `from` or later. What is before `from` is only looked at for
-    /// whether a word of the text begins there. `ended` is whether nothing follows the text.
+    /// Finds the leftmost word that begins in `text` at `from` or later. The text before `from` is only used to find the
+    /// boundaries of words. `ended` is true if the text is complete.
     pub fn find(&self, text: &str, from: usize, ended: bool) -> WordMatch {
         match Tables::parse(&self.tables) {
             Some(tables) => tables.find(Categories::ALL, text, from, ended),
@@ -126,30 +126,30 @@ impl Words {
         }
     }
 
-    /// Whether there is no word.
+    /// Returns true if there are no words.
     pub fn is_empty(&self) -> bool {
         self.tables.is_empty()
     }
 }
 
 impl<'a> Dictionary<'a> {
-    /// Reads the head of tables that [`tables`] made.
+    /// Reads tables of [`tables`].
     pub fn from_tables(tables: &'a [u8]) -> Result<Self, TablesError> {
         Tables::parse(tables).map(Self).ok_or(TablesError)
     }
 
-    /// As [`Words::find`], for the words of some categories. Where the text may go on, a word of another category
-    /// that has begun may be [`WordMatch::Open`] too.
+    /// Like [`Words::find`], for the words of some categories. In an incomplete text, the beginning of a word of another category
+    /// may be [`WordMatch::Open`] too.
     pub fn find(&self, categories: Categories, text: &str, from: usize, ended: bool) -> WordMatch {
         self.0.find(categories, text, from, ended)
     }
 
-    /// The names of all categories, in the order in which they were given to [`tables`].
+    /// Returns the names of all categories, in the order in which they were passed to [`tables`].
     pub fn category_names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.0.names()
     }
 
-    /// The category of that name.
+    /// Returns the category with this name.
     pub fn category(&self, name: &str) -> Option<Categories> {
         let index = self.0.names().position(|other| other == name)?;
         Some(Categories::numbered(index))
@@ -157,24 +157,24 @@ impl<'a> Dictionary<'a> {
 }
 
 impl Categories {
-    /// No category: no word is found.
+    /// No category.
     pub const NONE: Self = Self(0);
     /// Every category.
     pub const ALL: Self = Self(u16::MAX);
-    /// How many there can be.
+    /// The maximum number of categories.
     const MAX: usize = 16;
 
     fn numbered(index: usize) -> Self {
         Self(u32::try_from(index).ok().and_then(|index| 1u16.checked_shl(index)).unwrap_or(0))
     }
 
-    /// These and those.
+    /// Returns the union of two sets.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Whether these are none.
+    /// Returns true if there are no categories.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -192,7 +192,7 @@ impl fmt::Display for WordError {
             }
             Self::TooLong { index } => write!(
                 f,
-                "entry {index} has more than {MAX_WORD_CHARS} characters: write the part of it that is never innocent"
+                "entry {index} has more than {MAX_WORD_CHARS} characters: write a part of it that is specific enough"
             ),
             Self::TooMany => f.write_str("too many words for one set: write fewer"),
             Self::Categories => {
@@ -206,7 +206,7 @@ impl std::error::Error for WordError {}
 
 impl fmt::Display for TablesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("these bytes are no tables of words: write what `matcher::words::tables` returned")
+        f.write_str("invalid tables of words: use the result of `matcher::words::tables`")
     }
 }
 

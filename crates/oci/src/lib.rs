@@ -124,7 +124,5 @@ impl Manifest {
 /// The digest of some bytes.
 #[must_use]
 pub fn digest(bytes: &[u8]) -> String {
-    let hash = Sha256::digest(bytes);
-    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    format!("sha256:{}", text::hex::encode(Sha256::digest(bytes)))
 }

@@ -120,7 +120,7 @@ impl Vm {
 }
 
 #[test]
-fn work_of_a_tick_goes_on_with_each_answer_and_is_not_begun_twice() {
+fn background_work_of_a_tick_continues_with_each_response_and_is_not_started_twice() {
     let vm = Vm::new(r#"{"name": "a"}"#);
     vm.tick();
     vm.tick();
@@ -166,7 +166,7 @@ fn work_ends_with_its_configuration_and_with_its_root() {
 }
 
 #[test]
-fn work_that_nothing_can_wake_is_given_up() {
+fn work_without_pending_calls_is_aborted() {
     let vm = Vm::new(r#"{"name": "stuck"}"#);
     vm.tick();
     assert!(vm.log()[0].contains("`stuck` has no pending calls"));
@@ -175,7 +175,7 @@ fn work_that_nothing_can_wake_is_given_up() {
 }
 
 #[test]
-fn work_that_waits_when_a_thread_ends_aborts_nothing() {
+fn work_that_waits_when_a_thread_ends_does_not_abort_the_process() {
     std::thread::spawn(|| {
         let vm = Vm::new(r#"{"name": "at-once"}"#);
         vm.tick();
@@ -210,7 +210,7 @@ fn elsewhere<T: Send + 'static>(
 }
 
 #[test]
-fn one_worker_has_a_lease_until_it_ends() {
+fn one_worker_holds_a_lease_until_it_expires() {
     let host = host::install();
     assert_eq!(take(&host, 100), Ok(true));
     assert_eq!(take(&host, 110), Ok(true), "it keeps it");
@@ -220,14 +220,14 @@ fn one_worker_has_a_lease_until_it_ends() {
 }
 
 #[test]
-fn a_clock_that_is_put_back_makes_no_lease_longer() {
+fn turning_back_the_clock_does_not_extend_a_lease() {
     let host = host::install();
     assert_eq!(take(&host, 1_000_000), Ok(true));
     assert_eq!(elsewhere(&host, |host| take(host, 100)), Ok(true));
 }
 
 #[test]
-fn a_lease_is_given_back_by_its_holder_alone() {
+fn only_the_holder_can_release_a_lease() {
     let host = host::install();
     let lease = || Lease::new("fetches.lease", Duration::from_secs(30));
     assert_eq!(take(&host, 100), Ok(true));

@@ -391,7 +391,7 @@ fn every_row_has_a_sample_and_every_sample_a_row() {
 }
 
 #[test]
-fn nothing_is_said_to_come_later() {
+fn the_table_announces_nothing() {
     for (left, right) in rows() {
         assert!(!right.contains("yet"), "{left}: it is there or it is not");
     }

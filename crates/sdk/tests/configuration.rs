@@ -150,7 +150,7 @@ mod undescribed {
 }
 
 #[test]
-fn a_plug_in_that_does_not_describe_itself_can_still_be_asked() {
+fn a_plug_in_without_a_schema_can_be_checked() {
     assert!(description().schema.is_some());
     let description = undescribed::description();
     assert!(description.schema.is_none());
@@ -160,7 +160,7 @@ fn a_plug_in_that_does_not_describe_itself_can_still_be_asked() {
 }
 
 #[test]
-fn a_document_is_checked_to_the_last_rule() {
+fn documents_are_checked_completely() {
     let check = description().check;
     assert_eq!(check(br#"{"patterns": ["a"], "_rules_": [{"_match_domain_": ["a.com"]}]}"#), Ok(()));
     for (document, path) in [

@@ -251,7 +251,7 @@ fn a_call_that_is_sent_before_wait_belongs_to_the_stream_that_sent_it() {
 }
 
 #[test]
-fn hold_from_work_at_the_end_of_a_stream_goes_on() {
+fn hold_from_work_at_the_end_of_a_stream_continues() {
     let vm = Vm::new();
     assert_eq!(vm.request(10, "/hold", true), CONTINUE);
     assert_eq!(vm.request(11, "/hold", false), PAUSE, "a body may come and take the head along");
@@ -266,7 +266,7 @@ fn hold_from_work_at_the_end_of_a_stream_goes_on() {
 }
 
 #[test]
-fn hold_from_work_at_the_end_of_a_body_goes_on() {
+fn hold_from_work_at_the_end_of_a_body_continues() {
     let vm = Vm::new();
     assert_eq!(vm.request(10, "/hold-body", false), CONTINUE);
     assert_eq!(vm.body(10, "wait", false), PAUSE);
@@ -274,7 +274,7 @@ fn hold_from_work_at_the_end_of_a_body_goes_on() {
 }
 
 #[test]
-fn hold_from_work_with_trailers_behind_goes_on_with_them() {
+fn hold_from_work_before_trailers_continues_with_them() {
     let vm = Vm::new();
     assert_eq!(vm.request(10, "/hold-later", false), PAUSE);
     assert_eq!(vm.body(10, "ab", false), PAUSE);
@@ -286,7 +286,7 @@ fn hold_from_work_with_trailers_behind_goes_on_with_them() {
 }
 
 #[test]
-fn after_a_failure_that_lets_a_piece_pass_the_next_one_is_seen_whole() {
+fn after_a_failure_that_fails_open_the_next_chunk_is_complete() {
     let vm = Vm::new();
     assert_eq!(vm.request(10, "/", false), CONTINUE);
     assert_eq!(vm.body(10, "he", false), PAUSE);
@@ -298,7 +298,7 @@ fn after_a_failure_that_lets_a_piece_pass_the_next_one_is_seen_whole() {
 }
 
 #[test]
-fn a_body_is_looked_at_although_the_work_before_it_failed() {
+fn the_body_callback_runs_after_work_that_failed() {
     let vm = Vm::new();
     assert_eq!(vm.request(10, "/fails-later", false), PAUSE);
     assert_eq!(vm.body(10, "BAD", true), PAUSE);
@@ -309,7 +309,7 @@ fn a_body_is_looked_at_although_the_work_before_it_failed() {
 }
 
 #[test]
-fn the_state_survives_work_that_is_given_up_and_work_that_never_began() {
+fn the_state_survives_aborted_work_and_work_that_never_started() {
     for path in ["/gives-up", "/drops"] {
         let vm = Vm::new();
         assert_eq!(vm.request(10, path, false), CONTINUE, "{path}: open");
@@ -320,7 +320,7 @@ fn the_state_survives_work_that_is_given_up_and_work_that_never_began() {
 }
 
 #[test]
-fn a_response_sees_no_state_while_its_request_waits() {
+fn a_response_has_no_state_while_its_request_waits() {
     let vm = Vm::new();
     assert_eq!(vm.request(10, "/body-waits", false), CONTINUE);
     assert_eq!(vm.body(10, "x", false), PAUSE);
@@ -333,7 +333,7 @@ fn a_response_sees_no_state_while_its_request_waits() {
 }
 
 #[test]
-fn both_halves_of_a_stream_can_wait_at_once() {
+fn both_halves_of_a_stream_can_wait_at_the_same_time() {
     for order in [[1, 2], [2, 1]] {
         let vm = Vm::new();
         vm.request(10, "/body-waits", false);
@@ -351,7 +351,7 @@ fn both_halves_of_a_stream_can_wait_at_once() {
 }
 
 #[test]
-fn the_body_of_a_request_waits_for_the_state_that_the_work_of_its_response_has() {
+fn the_body_of_a_request_waits_for_the_state_that_the_work_of_its_response_owns() {
     let vm = Vm::new();
     vm.request(10, "/streams", false);
     assert_eq!(vm.body(10, "ba", false), CONTINUE);
@@ -366,7 +366,7 @@ fn the_body_of_a_request_waits_for_the_state_that_the_work_of_its_response_has()
 }
 
 #[test]
-fn a_call_is_awaited_in_a_later_callback_than_the_one_that_made_it() {
+fn a_call_can_be_awaited_in_a_later_callback() {
     for answered_before in [true, false] {
         let vm = Vm::new();
         assert_eq!(vm.request(10, "/keeps-call", false), CONTINUE);
@@ -383,7 +383,7 @@ fn a_call_is_awaited_in_a_later_callback_than_the_one_that_made_it() {
 }
 
 #[test]
-fn a_call_that_is_handed_on_wakes_the_stream_that_awaits_it() {
+fn a_call_wakes_the_stream_that_awaits_it() {
     let vm = Vm::new();
     vm.request(10, "/hands-on", true);
     assert_eq!(vm.request(11, "/takes", true), PAUSE);
@@ -402,7 +402,7 @@ fn a_call_that_is_handed_on_wakes_the_stream_that_awaits_it() {
 }
 
 #[test]
-fn what_would_have_been_answered_is_not_looked_at_again_wherever_that_was_decided() {
+fn no_callback_runs_after_a_reply() {
     let vm = Vm::new();
     vm.request(10, "/dry", false);
     assert_eq!(vm.body(10, "no!", false), CONTINUE);
@@ -420,7 +420,7 @@ fn what_would_have_been_answered_is_not_looked_at_again_wherever_that_was_decide
 }
 
 #[test]
-fn trailers_that_cannot_be_changed_fail_as_the_plugin_says() {
+fn failures_in_trailers_follow_on_failure() {
     let vm = Vm::new();
     vm.request(10, "/", false);
     assert_eq!(vm.body(10, "x", false), PAUSE);
@@ -470,7 +470,7 @@ mod closed {
 }
 
 #[test]
-fn a_tick_period_that_the_gateway_refuses_leaves_the_old_configuration_in_force() {
+fn a_tick_period_that_the_gateway_rejects_keeps_the_old_configuration() {
     let entry = closed::entry();
     let host = host::install();
     let configure = |text: &'static str| {
@@ -492,7 +492,7 @@ thread_local! {
 }
 
 #[test]
-fn a_host_that_enters_a_vm_that_runs_is_answered_as_on_failure_says() {
+fn entering_a_running_vm_follows_on_failure() {
     fn enter(context: u32, entry: Entry) {
         REENTERED.set(Some(entry.on_request_headers.unwrap()(context, 1, true)));
     }
@@ -511,7 +511,7 @@ fn a_host_that_enters_a_vm_that_runs_is_answered_as_on_failure_says() {
 }
 
 #[test]
-fn nothing_aborts_when_a_thread_ends_with_streams_that_wait() {
+fn a_thread_that_ends_with_waiting_streams_does_not_abort_the_process() {
     for host_first in [true, false] {
         std::thread::spawn(move || {
             if !host_first {

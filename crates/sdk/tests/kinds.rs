@@ -139,7 +139,7 @@ impl Vm {
 }
 
 #[test]
-fn an_ordinary_message_is_held_and_costs_one_host_call_more() {
+fn an_ordinary_message_is_held_with_one_more_host_call() {
     let vm = Vm::new(holds::entry(), "{}");
     assert_eq!(vm.request(PLAIN), CONTINUE);
     assert_eq!(vm.calls(), ["header_pairs"]);
@@ -150,7 +150,7 @@ fn an_ordinary_message_is_held_and_costs_one_host_call_more() {
 }
 
 #[test]
-fn what_is_open_ended_goes_on_with_one_warning_and_every_byte_is_shown_once() {
+fn open_ended_streams_continue_with_one_warning_and_every_byte_is_read_once() {
     for (pairs, kind) in [(GRPC, "Grpc"), (UPGRADE, "Upgrade"), (CONNECT, "Connect")] {
         let vm = Vm::new(holds::entry(), "{}");
         assert_eq!(vm.request(pairs), CONTINUE);
@@ -165,7 +165,7 @@ fn what_is_open_ended_goes_on_with_one_warning_and_every_byte_is_shown_once() {
 }
 
 #[test]
-fn a_head_that_begins_an_open_ended_stream_is_not_held_either() {
+fn headers_of_open_ended_streams_are_not_held() {
     for (pairs, action) in [(PLAIN, PAUSE), (GRPC, CONTINUE), (UPGRADE, CONTINUE), (CONNECT, CONTINUE)] {
         let vm = Vm::new(holds::entry(), r#"{"heads": true}"#);
         assert_eq!(vm.request(pairs), action, "{pairs:?}");
@@ -174,7 +174,7 @@ fn a_head_that_begins_an_open_ended_stream_is_not_held_either() {
 }
 
 #[test]
-fn responses_are_judged_by_their_own_heads() {
+fn responses_have_their_own_kind() {
     for (request, response, kind, action) in [
         (PLAIN, &[(":status", "200")][..], "Message", PAUSE),
         (UPGRADE, &[(":status", "101")], "Upgrade", CONTINUE),
@@ -195,7 +195,7 @@ fn responses_are_judged_by_their_own_heads() {
 }
 
 #[test]
-fn a_response_to_a_request_that_was_never_seen_has_its_own_kind() {
+fn a_response_to_an_unseen_request_has_its_own_kind() {
     let vm = Vm::new(holds::entry(), "{}");
     vm.response(&[(":status", "200")]);
     assert_eq!(vm.response_body("x", false), PAUSE);
@@ -205,7 +205,7 @@ fn a_response_to_a_request_that_was_never_seen_has_its_own_kind() {
 }
 
 #[test]
-fn the_kind_costs_nothing_where_it_is_not_needed() {
+fn the_kind_costs_no_host_call_if_it_is_not_needed() {
     let vm = Vm::new(holds::entry(), r#"{"reads_all": true}"#);
     vm.request(GRPC);
     assert_eq!(vm.calls(), ["header_pairs"], "one read for the kind and for the plug-in");
@@ -224,7 +224,7 @@ fn the_kind_costs_nothing_where_it_is_not_needed() {
 }
 
 #[test]
-fn a_head_that_cannot_be_read_fails_as_the_plugin_says() {
+fn headers_that_cannot_be_read_follow_on_failure() {
     let vm = Vm::new(holds::entry(), "{}");
     vm.host.borrow_mut().failing = [("header_pairs", Status::INTERNAL_FAILURE)].into();
     assert_eq!(vm.request(PLAIN), PAUSE);

@@ -119,7 +119,7 @@ fn log(host: &RefCell<TestHost>) -> Vec<String> {
 }
 
 #[test]
-fn trailers_can_be_changed_answered_and_reset() {
+fn trailers_can_be_changed_and_callbacks_can_reply_and_reset() {
     let entry = events::entry();
     let host = start(entry, r#"{"name": "a"}"#);
     assert!(entry.on_request_body.is_none() && entry.on_response_trailers.is_none());
@@ -135,7 +135,7 @@ fn trailers_can_be_changed_answered_and_reset() {
 }
 
 #[test]
-fn configurations_are_told_ticked_and_hear_of_queues() {
+fn configurations_get_their_callbacks_ticks_and_queues() {
     let entry = events::entry();
     let rules =
         r#"{"name": "all", "period": 500, "_rules_": [{"_match_route_": ["r"], "name": "r", "period": 20}]}"#;
@@ -152,7 +152,7 @@ fn configurations_are_told_ticked_and_hear_of_queues() {
 }
 
 #[test]
-fn a_grpc_stream_brings_messages_until_it_ends() {
+fn a_grpc_stream_receives_messages_until_it_ends() {
     for (status, end) in [(0, "Ok(None)"), (14, "Err(Status(14))")] {
         let entry = talks::entry();
         let host = start(entry, "{}");

@@ -86,7 +86,7 @@ const CONSUMERS: &str = r#"{"_rules_": [
     {"_match_consumer_": ["alice"], "tag": "second", "suffix": ""}]}"#;
 
 #[test]
-fn a_consumer_is_who_the_header_says() {
+fn the_consumer_is_read_from_the_header() {
     let host = vm(CONSUMERS);
     for (consumer, authority, tag) in [
         (Some("alice"), "a.com", Some("first")),
@@ -108,7 +108,7 @@ fn a_consumer_is_who_the_header_says() {
 }
 
 #[test]
-fn the_consumer_is_asked_for_once_and_only_for_a_rule_that_needs_it() {
+fn the_consumer_is_read_once_and_only_if_a_rule_needs_it() {
     let calls = |configuration| {
         let host = vm(configuration);
         host.borrow_mut().calls.clear();
@@ -126,7 +126,7 @@ fn the_consumer_is_asked_for_once_and_only_for_a_rule_that_needs_it() {
 }
 
 #[test]
-fn no_consumer_rule_is_passed_over_because_the_host_failed() {
+fn no_consumer_rule_is_skipped_after_a_host_failure() {
     let host = vm(CONSUMERS);
     host.borrow_mut().failing = [("header", Status::INTERNAL_FAILURE)].into();
     assert_eq!(request(&host, &[]), None);
@@ -134,7 +134,7 @@ fn no_consumer_rule_is_passed_over_because_the_host_failed() {
 }
 
 #[test]
-fn rules_start_from_the_global_fields_where_the_plugin_says_so() {
+fn rules_start_from_the_global_fields_if_declared() {
     let host =
         vm(r#"{"_rules_": [{"_match_domain_": ["a.com"], "tag": "rule"}], "suffix": "!", "tag": "all"}"#);
     assert_eq!(request(&host, &[(":authority", "a.com")]).as_deref(), Some("rule!"));

@@ -123,7 +123,7 @@ impl Vm {
 }
 
 #[test]
-fn a_refused_configuration_leaves_the_old_one_in_force() {
+fn a_rejected_configuration_keeps_the_old_one() {
     let vm = Vm::new(tag::entry(), r#"{"tag": "old"}"#);
     for bad in [r#"{"tog": "new"}"#, r#"{"tag": "new", "_rules_": [{}]}"#, "{", "[]"] {
         assert!(!vm.configure(ROOT, bad), "{bad}");
@@ -134,7 +134,7 @@ fn a_refused_configuration_leaves_the_old_one_in_force() {
 }
 
 #[test]
-fn a_stream_keeps_the_configuration_that_it_began_with() {
+fn a_stream_keeps_its_configuration() {
     let vm = Vm::new(tag::entry(), r#"{"tag": "old"}"#);
     vm.host.borrow_mut().headers = [("x-keep", "me")].into();
     vm.request(2, ROOT);
@@ -158,7 +158,7 @@ fn roots_of_one_vm_have_their_own_configurations() {
 }
 
 #[test]
-fn a_response_to_a_request_that_was_never_seen_has_no_state_and_its_rule() {
+fn a_response_to_an_unseen_request_has_no_state_but_its_rule() {
     let rules = r#"{"tag": "all", "_rules_": [{"_match_domain_": ["a.com"], "tag": "a"}]}"#;
     let vm = Vm::new(tag::entry(), rules);
     vm.host.borrow_mut().properties = [("request.host", "A.com:80")].into();
@@ -168,7 +168,7 @@ fn a_response_to_a_request_that_was_never_seen_has_no_state_and_its_rule() {
 }
 
 #[test]
-fn without_a_rule_that_matches_nothing_is_done() {
+fn without_a_matching_rule_nothing_happens() {
     let vm = Vm::new(tag::entry(), r#"{"_rules_": [{"_match_domain_": ["a.com"], "tag": "a"}]}"#);
     vm.host.borrow_mut().headers = [(":authority", "b.com")].into();
     vm.host.borrow_mut().calls.clear();
@@ -178,7 +178,7 @@ fn without_a_rule_that_matches_nothing_is_done() {
 }
 
 #[test]
-fn a_global_configuration_is_chosen_without_a_host_call() {
+fn a_global_configuration_is_selected_without_a_host_call() {
     let vm = Vm::new(bodies::entry(), "");
     vm.host.borrow_mut().calls.clear();
     vm.host.borrow_mut().level = 3;
@@ -188,7 +188,7 @@ fn a_global_configuration_is_chosen_without_a_host_call() {
 }
 
 #[test]
-fn what_was_chosen_and_decided_is_told_at_level_trace_alone() {
+fn selections_and_decisions_are_recorded_only_at_level_trace() {
     const RULES: &str = r#"{"_rules_": [{"_match_domain_": ["a.com"], "tag": "a"}]}"#;
     let vm = Vm::new(tag::entry(), RULES);
     vm.host.borrow_mut().headers = [(":authority", "a.com")].into();
@@ -214,7 +214,7 @@ fn what_was_chosen_and_decided_is_told_at_level_trace_alone() {
 }
 
 #[test]
-fn route_names_are_asked_for_under_the_name_that_answered() {
+fn route_names_are_read_with_the_name_that_the_gateway_knows() {
     let rules = r#"{"_rules_": [{"_match_route_": ["r"], "tag": "r"}]}"#;
     for (name, first, later) in [("xds.route_name", 1, 1), ("route_name", 2, 1), ("other", 2, 2)] {
         std::thread::spawn(move || {
@@ -233,7 +233,7 @@ fn route_names_are_asked_for_under_the_name_that_answered() {
 }
 
 #[test]
-fn a_held_body_is_shown_once_in_pieces_and_whole_on_demand() {
+fn a_held_body_can_be_read_in_chunks_and_as_a_whole() {
     let vm = Vm::new(bodies::entry(), r#"{"hold": true}"#);
     (vm.entry.on_context_create)(2, ROOT);
     assert_eq!(vm.body(2, "ab", false), PAUSE);
@@ -244,7 +244,7 @@ fn a_held_body_is_shown_once_in_pieces_and_whole_on_demand() {
 }
 
 #[test]
-fn a_streamed_body_is_shown_piece_by_piece() {
+fn a_streamed_body_is_read_chunk_by_chunk() {
     let vm = Vm::new(bodies::entry(), "");
     (vm.entry.on_context_create)(2, ROOT);
     for (piece, last) in [("ab", false), ("c", false), ("", true)] {
@@ -254,7 +254,7 @@ fn a_streamed_body_is_shown_piece_by_piece() {
 }
 
 #[test]
-fn trailers_are_the_end_of_a_body_and_can_still_be_answered() {
+fn trailers_end_a_body_and_callbacks_can_still_reply() {
     for (configuration, defined) in [(r#"{"hold": true}"#, 1), ("", 0)] {
         let vm = Vm::new(bodies::entry(), configuration);
         (vm.entry.on_context_create)(2, ROOT);
@@ -268,7 +268,7 @@ fn trailers_are_the_end_of_a_body_and_can_still_be_answered() {
 }
 
 #[test]
-fn a_host_call_that_fails_closes_or_opens_as_the_plugin_says() {
+fn failed_host_calls_follow_on_failure() {
     for status in [2, 4, 10, 12, 77].map(Status) {
         let vm = Vm::new(tag::entry(), r#"{"tag": "t"}"#);
         vm.host.borrow_mut().failing = [("replace_header", status)].into();
@@ -284,7 +284,7 @@ fn a_host_call_that_fails_closes_or_opens_as_the_plugin_says() {
 }
 
 #[test]
-fn no_rule_is_passed_over_because_the_host_failed() {
+fn no_rule_is_skipped_after_a_host_failure() {
     let vm = Vm::new(tag::entry(), r#"{"tag": "t", "_rules_": [{"_match_domain_": ["a.com"], "tag": "a"}]}"#);
     vm.host.borrow_mut().failing = [("header", Status::INTERNAL_FAILURE)].into();
     assert_eq!(vm.request(2, ROOT), PAUSE);
@@ -292,7 +292,7 @@ fn no_rule_is_passed_over_because_the_host_failed() {
 }
 
 #[test]
-fn odd_order_of_callbacks_is_survived() {
+fn unexpected_orders_of_callbacks_do_not_panic() {
     let vm = Vm::new(tag::entry(), r#"{"tag": "t"}"#);
     (vm.entry.on_delete)(99);
     assert_eq!(vm.entry.on_response_headers.unwrap()(98, 0, true), PAUSE, "a stream that nobody created");

@@ -179,7 +179,7 @@ impl Vm {
 }
 
 #[test]
-fn a_request_that_need_not_wait_does_not() {
+fn a_request_without_pending_calls_does_not_wait() {
     let vm = Vm::new();
     vm.host.borrow_mut().calls.clear();
     assert_eq!(vm.request(2, "/pass"), CONTINUE);
@@ -190,7 +190,7 @@ fn a_request_that_need_not_wait_does_not() {
 }
 
 #[test]
-fn answers_are_awaited_one_after_the_other() {
+fn responses_are_awaited_one_after_the_other() {
     let vm = Vm::new();
     assert_eq!(vm.request(2, "/one-after-the-other"), PAUSE);
     assert_eq!(vm.made(), ["s GET /1"]);
@@ -204,7 +204,7 @@ fn answers_are_awaited_one_after_the_other() {
 }
 
 #[test]
-fn answers_are_awaited_at_once_in_any_order() {
+fn responses_are_awaited_concurrently_in_any_order() {
     for order in [[1, 2], [2, 1]] {
         let vm = Vm::new();
         assert_eq!(vm.request(2, "/both"), PAUSE);
@@ -218,7 +218,7 @@ fn answers_are_awaited_at_once_in_any_order() {
 }
 
 #[test]
-fn the_first_of_several_is_enough_and_the_others_find_nobody() {
+fn the_first_response_wins_and_late_ones_are_ignored() {
     let vm = Vm::new();
     vm.request(2, "/first");
     vm.answer(2, 2, 202);
@@ -228,7 +228,7 @@ fn the_first_of_several_is_enough_and_the_others_find_nobody() {
 }
 
 #[test]
-fn no_answer_closes_or_opens_as_the_plugin_writes() {
+fn a_missing_response_fails_open_or_closed() {
     let vm = Vm::new();
     vm.request(2, "/one-after-the-other");
     vm.answer(2, 1, 0);
@@ -243,7 +243,7 @@ fn no_answer_closes_or_opens_as_the_plugin_writes() {
 }
 
 #[test]
-fn a_call_that_the_gateway_refuses_is_known_at_once() {
+fn a_rejected_call_fails_immediately() {
     let vm = Vm::new();
     vm.host.borrow_mut().failing = [("http_call", Status::BAD_ARGUMENT)].into();
     assert_eq!(vm.request(2, "/other"), CONTINUE, "open");
@@ -253,14 +253,14 @@ fn a_call_that_the_gateway_refuses_is_known_at_once() {
 }
 
 #[test]
-fn work_that_nothing_can_wake_is_given_up() {
+fn work_without_pending_calls_is_aborted() {
     let vm = Vm::new();
     assert_eq!(vm.request(2, "/nothing"), PAUSE);
     assert_eq!(vm.replies(), [(503, "asks.host_failure".to_string())]);
 }
 
 #[test]
-fn a_stream_that_ends_while_it_waits_leaves_nothing() {
+fn a_stream_that_ends_while_it_waits_is_cleaned_up() {
     let vm = Vm::new();
     for context in 2..1000 {
         vm.request(context, if context % 2 == 0 { "/both" } else { "/grpc" });
@@ -278,7 +278,7 @@ fn a_stream_that_ends_while_it_waits_leaves_nothing() {
 }
 
 #[test]
-fn a_grpc_call_brings_its_message_or_its_status() {
+fn a_grpc_call_returns_its_message_or_its_status() {
     let vm = Vm::new();
     vm.request(2, "/grpc");
     vm.request(3, "/grpc");
@@ -292,7 +292,7 @@ fn a_grpc_call_brings_its_message_or_its_status() {
 }
 
 #[test]
-fn an_answer_reported_to_the_root_finds_its_stream() {
+fn a_response_delivered_to_the_root_wakes_its_stream() {
     let vm = Vm::new();
     vm.request(2, "/other");
     vm.host.borrow_mut().calls.clear();
@@ -302,7 +302,7 @@ fn an_answer_reported_to_the_root_finds_its_stream() {
 }
 
 #[test]
-fn a_body_that_arrives_while_the_headers_wait_is_held_and_then_looked_at() {
+fn a_body_that_arrives_while_the_headers_wait_is_held_and_then_read() {
     for (body, last, continued, replies) in [("ab", true, 1, 0), ("ab!", true, 0, 1), ("ab", false, 1, 0)] {
         let vm = Vm::new();
         vm.request(2, "/one-after-the-other");
@@ -330,7 +330,7 @@ fn trailers_that_arrive_while_the_headers_wait_are_the_end_of_the_body() {
 }
 
 #[test]
-fn a_body_can_wait_too_and_every_byte_is_shown_once() {
+fn a_body_can_wait_and_every_byte_is_read_once() {
     let vm = Vm::new();
     vm.request(2, "/pass");
     assert_eq!(vm.body(2, "wait", false), PAUSE);
@@ -366,7 +366,7 @@ mod heads_only {
 }
 
 #[test]
-fn a_plugin_that_waits_holds_bodies_that_it_does_not_look_at() {
+fn a_plugin_that_waits_holds_bodies_without_a_body_callback() {
     let vm = Vm { entry: heads_only::entry(), host: host::install() };
     vm.host.borrow_mut().configuration = "{}";
     assert!((vm.entry.on_configure)(ROOT, 2));

@@ -39,7 +39,7 @@ pub mod native;
 mod runner;
 
 pub use ::engine::host::differences;
-pub use ::engine::{ByteString, Engine, EngineName, Load, Loaded, exchange, outcome, wasm};
+pub use ::engine::{ByteString, Engine, EngineName, Load, Loaded, Random, exchange, outcome, wasm};
 pub use changes::{Changes, Declare, texts, values};
 pub use check::{Mismatch, check, check_refused};
 pub use runner::{run, wasm as interpreter};

@@ -1,8 +1,7 @@
-//! JSON (RFC 8259) that is read where it lies: values by their paths, and strings changed in place.
+//! JSON (RFC 8259) in place: values are found by path, and strings are replaced.
 //!
-//! A document is never turned into a tree: a number stays as it is written, keys keep their order, and an unknown field
-//! is nobody's business. The whole document is checked all the same, because what is no JSON may mean one thing here
-//! and another thing to who reads it next.
+//! A document is not converted into a tree: numbers stay as they are written, keys keep their order, and unknown fields are
+//! ignored. The complete document is validated nevertheless, because other readers may interpret invalid JSON differently.
 
 mod literal;
 mod path;

@@ -1,10 +1,10 @@
-//! Formats that texts travel in, read and changed in place.
+//! Formats of bodies, which are read and changed in place.
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`json`] | finds values in a document by path, and changes strings while all else stays byte for byte |
+//! | [`json`] | finds values in a document by path, and changes strings without changing other bytes |
 //! | [`hex`] | bytes as hexadecimal digits |
-//! | [`sse`] | server-sent events, in whatever pieces they come |
+//! | [`sse`] | server-sent events in any chunks |
 //!
 //! ```
 //! use text::json::{self, Paths};
@@ -21,9 +21,9 @@
 //!
 //! Invariants:
 //!
-//! - Nothing panics, whatever the bytes, and nothing recurses, however deeply they are nested.
-//! - What is read costs time that is linear in it, in whatever pieces it comes.
-//! - What is not asked to change stays byte for byte.
+//! - No input causes a panic, and there is no recursion, so any nesting is safe.
+//! - The cost is linear in the size of the input, in any chunks.
+//! - Bytes that are not replaced stay unchanged.
 
 pub mod hex;
 pub mod json;

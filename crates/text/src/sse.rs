@@ -1,12 +1,11 @@
-//! Server-sent events (HTML standard, "Server-sent events"), read in whatever pieces they come, and passed on byte for
-//! byte where nothing is to change.
+//! Server-sent events (HTML standard, "Server-sent events"), which are read in any chunks and can be passed on unchanged.
 
 use std::borrow::Cow;
 
-/// What a stream may begin with.
+/// The optional start of a stream.
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
-/// Reads a stream's events.
+/// Reads the events of a stream.
 ///
 /// ```
 /// use text::sse::Reader;
@@ -23,65 +22,65 @@ const BOM: &[u8] = b"\xEF\xBB\xBF";
 #[derive(Debug, Default)]
 pub struct Reader {
     buffer: Vec<u8>,
-    /// Where the next event begins in the buffer, and how many bytes of it stand before its first line.
+    /// The start of the next event in the buffer, and the number of bytes before its first line.
     start: usize,
     before: usize,
-    /// Where the line at hand begins, and how far it has been looked at.
+    /// The start of the current line, and the position up to which it has been read.
     line: usize,
-    seen: usize,
-    /// Whether the stream's start has been read, where a BOM may stand.
+    position: usize,
+    /// True if the start of the stream, with the optional BOM, has been read.
     begun: bool,
-    /// Whether the line before ended with CR: an LF that comes next belongs to its end.
+    /// True if the previous line ended with CR, so that a following LF belongs to its end.
     after_cr: bool,
 }
 
-/// One event, with the empty line that ends it; comments and stray empty lines are events without data.
+/// An event with the empty line that ends it. Comments and additional empty lines are events without data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     raw: Vec<u8>,
-    /// How many bytes stand before its first line: a BOM, or the other half of a line's end.
+    /// The number of bytes before its first line: a BOM, or the LF of the previous CR.
     before: usize,
 }
 
 impl Reader {
-    /// Takes the next piece of the stream.
+    /// Adds the next chunk of the stream.
     pub fn push(&mut self, bytes: &[u8]) {
-        // What has been read goes once it is the larger part, so that many events in one piece cost no more than few.
+        // Bytes that have been read are removed when they are the larger part, so that the cost is linear.
         if self.start > self.buffer.len() / 2 {
             self.buffer.drain(..self.start);
             self.line -= self.start;
-            self.seen -= self.start;
+            self.position -= self.start;
             self.start = 0;
         }
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next event whose end has come.
+    /// Returns the next complete event.
     #[expect(
         clippy::should_implement_trait,
-        reason = "an iterator that ends may not go on, and this one does"
+        reason = "an iterator should not continue after `None`, but this one does"
     )]
     pub fn next(&mut self) -> Option<Event> {
         self.begin()?;
         loop {
-            let first = *self.buffer.get(self.seen)?;
+            let first = *self.buffer.get(self.position)?;
             if std::mem::take(&mut self.after_cr) && first == b'\n' {
-                self.before += usize::from(self.seen == self.start);
-                self.seen += 1;
-                self.line = self.seen;
+                self.before += usize::from(self.position == self.start);
+                self.position += 1;
+                self.line = self.position;
                 continue;
             }
-            let rest = self.buffer.get(self.seen..)?;
+            let rest = self.buffer.get(self.position..)?;
             let Some(length) = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')) else {
-                self.seen = self.buffer.len();
+                self.position = self.buffer.len();
                 return None;
             };
-            let end = self.seen + length;
+            let end = self.position + length;
             let cr = self.buffer.get(end) == Some(&b'\r');
             let crlf = cr && self.buffer.get(end + 1) == Some(&b'\n');
             let is_empty = end == self.line;
-            self.seen = end + 1 + usize::from(crlf);
-            self.line = self.seen;
+            self.position = end + 1 + usize::from(crlf);
+            self.line = self.position;
             self.after_cr = cr && !crlf;
             if is_empty {
                 return Some(self.take());
@@ -89,7 +88,7 @@ impl Reader {
         }
     }
 
-    /// Passes a BOM at the start of the stream; nothing while it is not known whether there is one.
+    /// Skips a BOM at the start of the stream. Returns `None` until it is known whether there is one.
     fn begin(&mut self) -> Option<()> {
         if self.begun {
             return Some(());
@@ -97,30 +96,30 @@ impl Reader {
         let start = self.buffer.get(..BOM.len()).unwrap_or(&self.buffer);
         if BOM.starts_with(start) {
             (start.len() == BOM.len()).then_some(())?;
-            (self.before, self.line, self.seen) = (BOM.len(), BOM.len(), BOM.len());
+            (self.before, self.line, self.position) = (BOM.len(), BOM.len(), BOM.len());
         }
         self.begun = true;
         Some(())
     }
 
-    /// The event that has been read.
+    /// Returns the event that has been read.
     fn take(&mut self) -> Event {
-        let raw = self.buffer.get(self.start..self.seen).unwrap_or_default().to_vec();
-        self.start = self.seen;
+        let raw = self.buffer.get(self.start..self.position).unwrap_or_default().to_vec();
+        self.start = self.position;
         Event { raw, before: std::mem::take(&mut self.before) }
     }
 
-    /// What is left when the stream ends: an event without its end. Browsers drop it, other clients may not.
+    /// Returns the incomplete event at the end of the stream. Browsers ignore it, but other clients may not.
     pub fn finish(&mut self) -> Option<Event> {
         if self.held() == 0 {
             return None;
         }
-        self.seen = self.buffer.len();
-        self.line = self.seen;
+        self.position = self.buffer.len();
+        self.line = self.position;
         Some(self.take())
     }
 
-    /// How many bytes wait for their event's end.
+    /// Returns the number of bytes of the incomplete event.
     #[must_use]
     pub fn held(&self) -> usize {
         self.buffer.len() - self.start
@@ -134,7 +133,7 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// The line's data, and how it is introduced, if it is a line of data.
+    /// Returns the data of the line and its prefix, if it is a data line.
     fn data(&self) -> Option<(&'a [u8], &'a [u8])> {
         let rest = self.text.strip_prefix(b"data")?;
         if rest.is_empty() {
@@ -147,13 +146,13 @@ impl<'a> Line<'a> {
 }
 
 impl Event {
-    /// The bytes as they came. Those of all events, one after the other, are the stream.
+    /// Returns the bytes of the event. Those of all events are the complete stream.
     #[must_use]
     pub fn raw(&self) -> &[u8] {
         &self.raw
     }
 
-    /// The data: its lines, with LF between them. None where the event has no field of that name.
+    /// Returns the data: its lines, joined with LF. `None` if the event has no data field.
     #[must_use]
     pub fn data(&self) -> Option<Cow<'_, [u8]>> {
         let mut lines = self.lines().filter_map(|line| line.data()).map(|(value, _)| value);
@@ -167,14 +166,14 @@ impl Event {
         Some(Cow::Owned(data))
     }
 
-    /// Its kind: the value of its last field `event`.
+    /// Returns the type of the event: the value of its last field `event`.
     #[must_use]
     pub fn name(&self) -> Option<&[u8]> {
         let values = self.lines().filter_map(|line| line.text.strip_prefix(b"event:"));
         values.last().map(|value| value.strip_prefix(b" ").unwrap_or(value))
     }
 
-    /// The same event with other data. Its other lines stay as they are, and the new data's lines end as the old one's.
+    /// Returns the event with other data. Its other lines stay unchanged, and the new data has the same line ends.
     #[must_use]
     pub fn with_data(&self, data: &[u8]) -> Vec<u8> {
         let mut event = self.raw.get(..self.before).unwrap_or_default().to_vec();
@@ -216,13 +215,13 @@ impl Event {
     }
 }
 
-/// An event with these data.
+/// Creates an event with data.
 #[must_use]
 pub fn event(data: &[u8]) -> Vec<u8> {
     named_event(None, data)
 }
 
-/// An event of a kind, with these data.
+/// Creates an event with a type and data.
 #[must_use]
 pub fn named_event(name: Option<&[u8]>, data: &[u8]) -> Vec<u8> {
     let mut event = Vec::with_capacity(data.len() + 8);
@@ -236,7 +235,7 @@ pub fn named_event(name: Option<&[u8]>, data: &[u8]) -> Vec<u8> {
     event
 }
 
-/// Writes data in as many lines as they have. `end` is empty for the last line of a stream that broke off.
+/// Writes the lines of data. `end` is empty for the last line of an incomplete stream.
 fn push_data(event: &mut Vec<u8>, prefix: &[u8], data: &[u8], end: &[u8]) {
     let between: &[u8] = if end.is_empty() { b"\n" } else { end };
     for (index, line) in lines_of(data).enumerate() {
@@ -253,7 +252,7 @@ fn push_data(event: &mut Vec<u8>, prefix: &[u8], data: &[u8], end: &[u8]) {
     event.extend_from_slice(end);
 }
 
-/// The lines of data; CR and CRLF would end a line of the event too.
+/// Splits data into lines. CR and CRLF also end a line of an event.
 fn lines_of(data: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(data);
     std::iter::from_fn(move || {

@@ -123,13 +123,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn what_is_json_is_decided_as_by_others(document in near_json()) {
+    fn the_grammar_is_that_of_serde_json(document in near_json()) {
         let ours = json::find(document.as_bytes(), &Paths::default()).is_ok();
         prop_assert_eq!(ours, serde_json::from_str::<Value>(&document).is_ok() , "{}", document);
     }
 
     #[test]
-    fn paths_name_what_they_name_in_the_tree(tree in tree(), steps in steps(), pretty in any::<bool>()) {
+    fn paths_select_the_same_values_as_in_a_tree(tree in tree(), steps in steps(), pretty in any::<bool>()) {
         let document = if pretty { serde_json::to_string_pretty(&tree).unwrap() } else { tree.to_string() };
         let found: Vec<Value> = find(&document, &[&written(&steps)])
             .iter()
@@ -146,7 +146,7 @@ proptest! {
     }
 
     #[test]
-    fn strings_are_read_and_written_as_by_others(text in any::<String>()) {
+    fn strings_are_decoded_and_encoded_like_in_serde_json(text in any::<String>()) {
         let literal = json::encode(&text);
         prop_assert_eq!(&serde_json::from_str::<String>(&literal).unwrap(), &text);
         let theirs = serde_json::to_string(&text).unwrap();
@@ -154,7 +154,7 @@ proptest! {
     }
 
     #[test]
-    fn an_edit_changes_what_it_is_about(text in "[a-c\u{1}\"é😀\\\\]{0,12}", cuts in any::<(prop::sample::Index, prop::sample::Index)>(), new in any::<String>()) {
+    fn an_edit_changes_only_its_range(text in "[a-c\u{1}\"é😀\\\\]{0,12}", cuts in any::<(prop::sample::Index, prop::sample::Index)>(), new in any::<String>()) {
         let mut places: Vec<usize> = text.char_indices().map(|(index, _)| index).collect();
         places.push(text.len());
         let (one, other) = (*cuts.0.get(&places), *cuts.1.get(&places));
@@ -168,7 +168,7 @@ proptest! {
 }
 
 #[test]
-fn what_a_path_names_comes_with_its_place() {
+fn matches_have_their_indexes_and_range() {
     let document = r#"{"messages":[{"content":"a"},{"content":[{"type":"text","text":"b"},{"type":"x"}], "content": null}]}"#;
     let paths = Paths::new(&[
         "$.messages[*].content",
@@ -262,7 +262,7 @@ fn several_documents_of_one_text_are_read_one_after_the_other() {
 }
 
 #[test]
-fn slices_and_unions_name_several() {
+fn slices_and_unions_select_several_values() {
     let document = "[0,1,2,3,4,5]";
     for (path, expected) in [
         ("$[1:4]", "1 2 3"),
@@ -286,7 +286,7 @@ fn slices_and_unions_name_several() {
 }
 
 #[test]
-fn nesting_is_followed_as_deeply_as_it_may_be() {
+fn nesting_is_supported_up_to_the_limit() {
     let nested = |levels: usize| format!("{}7{}", "[".repeat(levels), "]".repeat(levels));
     let paths = Paths::new(&["$..*"]).unwrap();
     let found = json::find(nested(MAX_LEVELS).as_bytes(), &paths).unwrap();
@@ -296,7 +296,7 @@ fn nesting_is_followed_as_deeply_as_it_may_be() {
 }
 
 #[test]
-fn mistakes_are_told_with_their_place() {
+fn errors_have_a_position() {
     for (document, expected) in [
         (&b""[..], "byte 0: expected a value"),
         (b"{\"a\" 1}", "byte 5: expected a colon after the key"),

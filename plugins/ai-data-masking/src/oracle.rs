@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use ::config::Document;
 use serde_json::{Value, json};
+use testkit::Random;
 use text::sse;
 
 use crate::config::Config;
@@ -134,27 +135,14 @@ fn no_denied_word_passes_for_any_two_cuts() {
     }
 }
 
-/// SplitMix64, a deterministic generator.
-struct Random(u64);
+fn texts(random: &mut Random, material: &[&'static str]) -> Vec<&'static str> {
+    (0..random.below(9)).map(|_| material[random.below(material.len())]).collect()
+}
 
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % u64::try_from(limit.max(1)).unwrap()).unwrap()
-    }
-
-    fn texts(&mut self, material: &[&'static str]) -> Vec<&'static str> {
-        (0..self.below(9)).map(|_| material[self.below(material.len())]).collect()
-    }
-
-    fn cuts(&mut self, length: usize) -> Vec<usize> {
-        let mut cuts: Vec<usize> = (0..self.below(12)).map(|_| self.below(length)).collect();
-        cuts.sort_unstable();
-        cuts
-    }
+fn cuts(random: &mut Random, length: usize) -> Vec<usize> {
+    let mut cuts: Vec<usize> = (0..random.below(12)).map(|_| random.below(length)).collect();
+    cuts.sort_unstable();
+    cuts
 }
 
 #[test]
@@ -162,15 +150,15 @@ fn no_denied_word_passes_for_random_chunks() {
     let config = denying();
     let material =
         ["bad", "word", "badword", " ", "hello", " world", "s", "代", "理商", "理", "b", "a", "d", "", "Ba"];
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     for _ in 0..3_000 {
-        let (a, b) = (random.texts(&material), random.texts(&material));
+        let (a, b) = (texts(&mut random, &material), texts(&mut random, &material));
         let choices = [a.as_slice(), b.as_slice()];
         if a.is_empty() && b.is_empty() {
             continue;
         }
         let bytes = stream(&choices);
-        let cuts = random.cuts(bytes.len());
+        let cuts = cuts(&mut random, bytes.len());
         check_denied(&config, &choices, &bytes, &cuts);
     }
 }
@@ -241,11 +229,11 @@ fn masks_are_restored_and_matches_masked_for_random_chunks() {
     let material = [
         "<", "phone", ">", "<phone>", "139", "12345678", "me@", "home", ".com", " ", "<ph", "one>", "x", "你",
     ];
-    let mut random = Random(2);
+    let mut random = Random::new(2);
     for _ in 0..3_000 {
-        let texts = random.texts(&material);
+        let texts = texts(&mut random, &material);
         let length = stream(&[&texts, &["x"]]).len();
-        let cuts = random.cuts(length);
+        let cuts = cuts(&mut random, length);
         check_masked(&config, &masks, &texts, &cuts);
     }
 }
@@ -329,7 +317,7 @@ fn masked_json_stays_valid() {
         json!({"deny_jsonpath": ["$..*"], "replace_roles": role}),
     ];
     let configs = configs.each_ref().map(config);
-    let mut random = Random(3);
+    let mut random = Random::new(3);
     let mut changed = 0;
     let reads = |text: &[u8]| {
         serde_json::Deserializer::from_slice(text).into_iter::<Value>().collect::<Result<Vec<_>, _>>()

@@ -65,7 +65,7 @@ fn the_first_rule_in_document_order_wins() {
 }
 
 #[test]
-fn only_what_the_rules_present_need_is_asked_and_once() {
+fn attributes_are_read_once_and_only_if_a_rule_needs_them() {
     let request =
         || Fake { host: Some("a"), route: Some("r"), service: Some("s"), consumer: Some("c"), asked: vec![] };
     assert_eq!(select(&[], request()), (None, vec![]));

@@ -9,7 +9,9 @@ use oci::{Fetched, Layout, Reader, Reference};
 use resource::{PullPolicy, Spec};
 use sha2::{Digest, Sha256};
 
-use super::{Module, ModuleError, Modules, hex, image_name, short, wanted, wrong_digest};
+use text::hex;
+
+use super::{Module, ModuleError, Modules, image_name, short, wanted, wrong_digest};
 
 impl Modules {
     pub(super) fn download(&mut self, spec: &Spec) -> Result<(Vec<u8>, Vec<PathBuf>)> {
@@ -18,8 +20,9 @@ impl Modules {
         let file = self.folder("downloads", url)?.join("module.wasm");
         let kept = fs::read(&file).ok();
         // What is pinned and here is not asked for again; what is not may have changed since the last start.
-        let right =
-            kept.as_ref().is_some_and(|bytes| wanted(spec).as_ref() == Some(&hex(&Sha256::digest(bytes))));
+        let right = kept
+            .as_ref()
+            .is_some_and(|bytes| wanted(spec).as_ref() == Some(&hex::encode(Sha256::digest(bytes))));
         let fetched = kept.is_some() && wanted(spec).is_none() && self.pulled.contains(url);
         if !right && !fetched {
             let bytes = registry::download(url)?;
@@ -100,7 +103,7 @@ impl Modules {
 
     /// The folder in the cache for a URL.
     fn folder(&self, kind: &str, url: &str) -> Result<PathBuf> {
-        let folder = self.workspace.target.join("serve").join(kind).join(hex(&Sha256::digest(url)));
+        let folder = self.workspace.target.join("serve").join(kind).join(hex::encode(Sha256::digest(url)));
         fs::create_dir_all(&folder).with_context(|| format!("making the folder {}", folder.display()))?;
         Ok(folder)
     }

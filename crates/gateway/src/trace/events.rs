@@ -2,6 +2,7 @@
 
 use crate::{LogLevel, LogLine};
 use hyper::body::Bytes;
+use text::hex;
 
 use super::NAME;
 
@@ -139,7 +140,7 @@ fn passed(probe: usize, text: &str) -> Option<Event> {
     let mut words = text.split(' ');
     let mut word = || words.next();
     let (what, last, at, size) = (word()?, word()?, word()?, word()?);
-    let (content, report) = (unhex(word()?)?, unhex(word()?)?);
+    let (content, report) = (hex::decode(word()?)?, hex::decode(word()?)?);
     let way = if what.chars().all(|c| c.is_ascii_lowercase()) { Way::Request } else { Way::Response };
     let seen = match what.to_ascii_lowercase().as_str() {
         "h" => Seen::Headers(pairs(&content)?),
@@ -149,15 +150,6 @@ fn passed(probe: usize, text: &str) -> Option<Event> {
     };
     let report = String::from_utf8_lossy(&report).into_owned();
     Some(Event::Passed { probe, way, seen, last: last == "1", at: at.parse().ok()?, report })
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let pairs = text.as_bytes().chunks(2).map(|pair| match pair {
-        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-        _ => None,
-    });
-    pairs.collect()
 }
 
 /// The ABI's list: how many, the lengths of all, then each with a NUL behind it.

@@ -9,7 +9,7 @@ fn found<'t>(pattern: &str, text: &'t str) -> Option<&'t str> {
 }
 
 #[test]
-fn the_names_are_in_order_and_none_means_itself() {
+fn names_are_sorted_and_expressions_are_not_recursive() {
     assert!(names().is_sorted(), "{:?}", names().collect::<Vec<_>>());
     let mut known: Vec<&str> = Vec::new();
     let mut left: Vec<_> = PATTERNS.to_vec();
@@ -31,7 +31,7 @@ fn the_names_are_in_order_and_none_means_itself() {
 }
 
 #[test]
-fn each_finds_what_it_is_there_for() {
+fn every_pattern_finds_its_texts() {
     for (name, text, expected) in [
         ("BASE10NUM", "x -1.50 y", "-1.50"),
         ("BASE16NUM", "0xCafe,", "0xCafe"),
@@ -97,7 +97,7 @@ fn addresses_of_all_forms_are_found_whole() {
 }
 
 #[test]
-fn groups_and_what_is_around_stay() {
+fn groups_and_other_text_are_kept() {
     let expanded = expand("a%{2}\\%{INT}%{EMAILLOCALPART}@%{HOSTNAME:domain}%{INT:n:int}$").unwrap();
     assert!(
         expanded.starts_with("a%{2}\\%{INT}(?:[0-9A-Za-z!") && expanded.ends_with("(?P<n>[+-]?[0-9]+)$"),
@@ -111,10 +111,10 @@ fn groups_and_what_is_around_stay() {
 }
 
 #[test]
-fn what_is_unknown_is_named() {
+fn errors_contain_the_unknown_name() {
     let error = |pattern: &str| expand(pattern).unwrap_err().to_string();
-    assert_eq!(error("x%{MOBIL}"), "there is no grok pattern `MOBIL`: did you mean `MOBILE`?");
+    assert_eq!(error("x%{MOBIL}"), "unknown grok pattern `MOBIL`: did you mean `MOBILE`?");
     assert!(error("%{FOOBARBAZ}").contains("write one of `BASE10NUM`, "));
-    assert!(error("%{INT:1a}").contains("`1a` cannot be a group"));
-    assert!(error("%{INT:a b}").contains("`a b` cannot be a group"));
+    assert!(error("%{INT:1a}").contains("`1a` is not a valid name"));
+    assert!(error("%{INT:a b}").contains("`a b` is not a valid name"));
 }

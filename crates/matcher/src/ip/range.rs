@@ -1,14 +1,14 @@
-//! Addresses and networks as an operator writes them in a list.
+//! Addresses and networks in a configuration.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::parse_ip;
 
-/// One address, `192.0.2.1`, or a network in CIDR notation, `192.0.2.0/24` or `2001:db8::/32` (RFC 4632 §3.1,
-/// RFC 4291 §2.3).
+/// An address, `192.0.2.1`, or a network in CIDR notation, `192.0.2.0/24` or `2001:db8::/32` (RFC 4632, section 3.1;
+/// RFC 4291, section 2.3).
 ///
-/// A network that is mapped into IPv6, `::ffff:192.0.2.0/120`, is the IPv4 one.
+/// An IPv4-mapped network, `::ffff:192.0.2.0/120`, is equal to the IPv4 network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IpRange(pub(super) Bounds);
 
@@ -20,17 +20,17 @@ pub(super) enum Bounds {
 }
 
 impl IpRange {
-    /// Reads an address or a network from a configuration.
+    /// Parses an address or a network.
     ///
     /// # Errors
     ///
-    /// What is neither, and an address with a prefix that it is not the network of, such as `192.0.2.1/24`: it
-    /// may mean the one or the other. See [`IpRangeError`].
+    /// [`IpRangeError`] for invalid texts, and for ambiguous ones such as `192.0.2.1/24`, which may mean the address or the
+    /// network.
     pub fn parse(text: &str) -> Result<Self, IpRangeError> {
         read(text).map(Self).map_err(|problem| IpRangeError { text: text.to_owned(), problem })
     }
 
-    /// Whether `address` is in it.
+    /// Returns true if the range contains `address`.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.0, address.to_canonical()) {
             (Bounds::V4(first, last), IpAddr::V4(address)) => (first..=last).contains(&address.to_bits()),
@@ -39,7 +39,7 @@ impl IpRange {
         }
     }
 
-    /// Whether every address of `other` is in it.
+    /// Returns true if the range contains all addresses of `other`.
     pub fn covers(&self, other: &IpRange) -> bool {
         match (self.0, other.0) {
             (Bounds::V4(first, last), Bounds::V4(from, to)) => first <= from && to <= last,
@@ -95,19 +95,19 @@ fn read(text: &str) -> Result<Bounds, Problem> {
     }
 }
 
-/// A number as it is written for a human: `24`, neither `024` nor `+24`.
+/// Parses a decimal number: `24`, but not `024` or `+24`.
 fn number(text: &str) -> Option<u32> {
     let plain = !text.starts_with(['0', '+']) || text == "0";
     plain.then(|| text.parse().ok())?
 }
 
-/// The length of the prefix that a mask such as `255.255.255.0` has.
+/// Returns the length of the prefix of a mask such as `255.255.255.0`.
 fn mask(text: &str) -> Option<u32> {
     let mask = text.parse::<Ipv4Addr>().ok()?.to_bits();
     (mask.leading_ones() == mask.count_ones()).then(|| mask.count_ones())
 }
 
-/// Why a text is not an [`IpRange`]; its message says what to write instead.
+/// The error for an invalid [`IpRange`]. The message explains what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IpRangeError {
     text: String,

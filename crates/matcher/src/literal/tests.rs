@@ -44,13 +44,13 @@ fn case_is_ignored_on_both_sides() {
 }
 
 #[test]
-fn no_keyword_at_all_finds_nothing() {
+fn an_empty_set_finds_nothing() {
     assert_eq!(find(&[], Case::Sensitive, "anything at all"), None);
     assert_eq!(find(&[], Case::Insensitive, "anything at all"), None);
 }
 
 #[test]
-fn an_empty_keyword_is_refused() {
+fn an_empty_keyword_is_rejected() {
     let error = Literals::new(["a", ""], Case::Sensitive).err().unwrap();
     assert_eq!(error, LiteralsError::Empty { index: 1 });
     assert!(error.to_string().contains("entry 1"));
@@ -67,7 +67,7 @@ fn a_match_stays_found() {
 }
 
 #[test]
-fn a_scanner_fed_with_another_set_starts_afresh() {
+fn a_scanner_starts_over_with_another_set() {
     let small = Literals::new(["ab"], Case::Sensitive).unwrap();
     let large = Literals::new((0..2_000).map(|i| format!("word{i}")), Case::Insensitive).unwrap();
     let mut scanner = large.scanner();

@@ -53,7 +53,7 @@ fn case_is_ignored_without_touching_classes() {
 }
 
 #[test]
-fn a_match_is_known_with_its_last_byte_unless_it_looks_ahead() {
+fn a_match_is_reported_with_its_last_byte_unless_it_looks_ahead() {
     let feed = |pattern: &str, chunks: &[&[u8]]| {
         let regexes = Regexes::new(&[pattern], Case::Sensitive).unwrap();
         let mut scanner = regexes.scanner();
@@ -73,7 +73,7 @@ fn a_match_is_known_with_its_last_byte_unless_it_looks_ahead() {
 }
 
 #[test]
-fn what_is_refused_says_what_to_write() {
+fn errors_contain_advice() {
     for (pattern, remedy) in [
         ("", "write an expression"),
         ("a(?=b)", "write two expressions"),
@@ -97,7 +97,7 @@ fn what_is_refused_says_what_to_write() {
 }
 
 #[test]
-fn a_scanner_fed_with_another_set_starts_afresh() {
+fn a_scanner_starts_over_with_another_set() {
     let one = Regexes::new(&["ab"], Case::Sensitive).unwrap();
     let other = Regexes::new(&["x{3}", "y.*z", "[0-9]{4}.*q"], Case::Sensitive).unwrap();
     let mut scanner = other.scanner();
@@ -107,7 +107,7 @@ fn a_scanner_fed_with_another_set_starts_afresh() {
 }
 
 #[test]
-fn what_never_matches_is_refused() {
+fn expressions_that_never_match_are_rejected() {
     for pattern in ["$a", "a^", "a$b", "(a|b)^c", "x(^a|^b)", "(a$)(b)", "(?:a^)+", r"[^\s\S]", "a^|$b"] {
         let refused = check(pattern).expect_err(pattern);
         assert!(refused.contains("never matches"), "{pattern}: {refused}");
@@ -120,7 +120,7 @@ fn what_never_matches_is_refused() {
 }
 
 #[test]
-fn what_begins_otherwise_is_in_no_path() {
+fn expressions_with_another_beginning_match_no_path() {
     for pattern in ["^admin", "^https?://", "^a+"] {
         assert!(begins_otherwise(pattern, '/'), "{pattern}");
     }

@@ -1,9 +1,9 @@
-//! What the searches of one text have seen, so that none of them reads again what another has read in vain.
+//! A cache for the searches of a text, so that they do not repeat unsuccessful work of earlier searches.
 //!
-//! A search reads on from its match as long as an expression that would be preferred could still match: with `a.*z|a`,
-//! to the end of the line for each `a`. The automaton's state is all that a search knows of what it has read. So where
-//! two searches come to the same place in the same state, and the first found nothing from there on, the second finds
-//! nothing either, and each place is read once for each state that it can be read in, not once for each match.
+//! A search continues after a match as long as a preferred expression could still match: with `a.*z|a`, to the end of the
+//! line for each `a`. The state of the automaton is all that a search knows about the text that it has read. So if two searches
+//! reach the same position in the same state, and the first finds nothing from there, neither does the second. Each position
+//! is therefore read once per state, not once per match.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -12,35 +12,35 @@ use regex_automata::Input;
 use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};
 
-/// How many matches a text has before it is worth the effort.
+/// The number of matches from which the cache is used.
 const WORTH: usize = 16;
 
-/// Every how many bytes a state is noted.
+/// The distance, in bytes, of cached states.
 const STRIDE: usize = 64;
 
-/// For the searches of one text, which does not change meanwhile.
+/// A cache for the searches of one text, which must not change.
 #[derive(Default)]
 pub struct SearchCache {
-    /// Matches so far.
+    /// The number of matches so far.
     matches: usize,
-    /// Whether something is open at the end of the text, and where.
+    /// The start of the undecided part at the end of the text, once it is known.
     pub(super) open: Option<Option<usize>>,
-    /// Where the part of the text ends that the states are about.
+    /// The end of the part of the text to which the states belong.
     end: usize,
-    /// How often the automaton's cache had been cleared: its states had other names before.
+    /// How often the cache of the automaton has been cleared, which renames its states.
     clears: usize,
-    /// Places, and states from which nothing matches there before the end.
-    vain: BTreeSet<(usize, LazyStateID)>,
+    /// Positions and states from which nothing matches before the end.
+    dead_ends: BTreeSet<(usize, LazyStateID)>,
 }
 
 impl SearchCache {
-    /// Whether the searches are many enough.
+    /// Returns true if there are enough searches to use the cache.
     pub(super) fn counts(&mut self) -> bool {
         self.matches += 1;
         self.matches > WORTH
     }
 
-    /// Where the leftmost match in a part of a text ends; or that the automaton has given up.
+    /// Returns the end of the leftmost match in a part of a text, or an error if the automaton fails.
     pub(super) fn end(
         &mut self,
         dfa: &DFA,
@@ -49,7 +49,7 @@ impl SearchCache {
         range: Range<usize>,
     ) -> Result<Option<usize>, GivenUp> {
         if self.end != range.end || self.clears != cache.clear_count() {
-            self.vain.clear();
+            self.dead_ends.clear();
             (self.end, self.clears) = (range.end, cache.clear_count());
         }
         let mut visited = Vec::new();
@@ -59,7 +59,7 @@ impl SearchCache {
         let bytes = text.as_bytes();
         let mut place = range.start;
         loop {
-            // What is behind the part is still seen by `\b` and `$`.
+            // `\b` and `$` can see the text after the part.
             state = match bytes.get(place) {
                 Some(byte) => dfa.next_state(cache, state, *byte),
                 None => dfa.next_eoi_state(cache, state),
@@ -67,7 +67,7 @@ impl SearchCache {
             .map_err(|_| GivenUp)?;
             if state.is_tagged() {
                 if state.is_match() {
-                    // It is told one byte late.
+                    // A match is reported one byte late.
                     last = Some(place);
                     visited.clear();
                 } else if state.is_dead() {
@@ -84,18 +84,18 @@ impl SearchCache {
                 if cache.clear_count() != self.clears {
                     return Err(GivenUp);
                 }
-                if self.vain.contains(&(place, state)) {
+                if self.dead_ends.contains(&(place, state)) {
                     break;
                 }
                 visited.push((place, state));
             }
         }
         if cache.clear_count() == self.clears {
-            self.vain.extend(visited);
+            self.dead_ends.extend(visited);
         }
         Ok(last)
     }
 }
 
-/// The automaton has met what it cannot read, or has forgotten its states meanwhile.
+/// The automaton cannot continue, or its cache has been cleared.
 pub(super) struct GivenUp;

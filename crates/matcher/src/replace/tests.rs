@@ -7,7 +7,7 @@ fn open(patterns: &[&str], text: &str) -> Next {
 }
 
 #[test]
-fn only_what_may_still_match_is_open() {
+fn only_possible_matches_are_open() {
     for (pattern, text, expected) in [
         (r"\d{11}", "tel 1234567890", Next::Open { start: 4 }),
         (r"\d{11}", "tel 12345678901", Next::Match { pattern: 0, start: 4, end: 15 }),
@@ -37,7 +37,7 @@ fn a_match_that_nothing_can_change_does_not_wait_for_a_later_one() {
 }
 
 #[test]
-fn what_is_open_has_a_longest_length() {
+fn open_matches_have_a_maximum_length() {
     let replacer = Replacer::new(&["a+b"]).unwrap();
     let text = "a".repeat(300);
     assert_eq!(replacer.find(&text, 0, false, 256), Next::Open { start: 44 });
@@ -55,7 +55,7 @@ fn templates_know_groups_by_number_and_name() {
 }
 
 #[test]
-fn what_would_match_everywhere_is_refused() {
+fn expressions_that_match_the_empty_text_are_rejected() {
     for pattern in ["", "a*", "a|"] {
         assert!(Replacer::new(&[pattern]).is_err(), "{pattern}");
     }
@@ -104,7 +104,7 @@ fn cuts_change_nothing() {
 }
 
 #[test]
-fn what_was_seen_changes_no_match() {
+fn the_cache_does_not_change_matches() {
     let patterns = [
         &[r"a.*z|a"][..],
         &["(a|aa)+c", "b", r"\bc"],

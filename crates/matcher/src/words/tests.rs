@@ -33,7 +33,7 @@ fn scripts_without_spaces_are_found_anywhere() {
 }
 
 #[test]
-fn each_end_is_judged_by_its_own_character() {
+fn each_end_depends_on_its_own_character() {
     assert_eq!(found(&["VPN代理"], "用vpn代理商"), Some("vpn代理"));
     assert_eq!(found(&["VPN代理"], "myvpn代理"), None);
     assert_eq!(found(&["C++"], "c++11"), Some("c++"));
@@ -54,7 +54,7 @@ fn the_leftmost_is_found_and_of_those_the_shortest_whole_one() {
 }
 
 #[test]
-fn what_is_before_the_place_decides_whether_a_word_begins_there() {
+fn the_text_before_the_start_determines_the_boundary_of_a_word() {
     let words = Words::new(&["ass"]).unwrap();
     assert_eq!(words.find("class", 2, true), WordMatch::None);
     assert_eq!(words.find("cl ass", 3, true), WordMatch::Word { start: 3, end: 6 });
@@ -74,7 +74,7 @@ fn a_word_stays_open_until_it_is_known_to_be_whole() {
 }
 
 #[test]
-fn words_that_cannot_be_are_named() {
+fn errors_contain_the_index_of_the_word() {
     let long = "很".repeat(MAX_WORD_CHARS + 1);
     assert_eq!(Words::new(&["a", " \u{3000}"]).err(), Some(WordError::Empty { index: 1 }));
     assert_eq!(Words::new(&["a", &long]).err(), Some(WordError::TooLong { index: 1 }));
@@ -85,7 +85,7 @@ fn words_that_cannot_be_are_named() {
 }
 
 #[test]
-fn bytes_that_are_no_tables_are_refused() {
+fn invalid_tables_are_rejected() {
     let tables = tables(&[("a", &["word", "word again", "字"])]).unwrap();
     for length in 0..tables.len() {
         assert!(Dictionary::from_tables(tables.get(..length).unwrap()).is_err(), "{length}");
@@ -119,7 +119,7 @@ fn many(count: usize) -> Vec<String> {
 }
 
 #[test]
-fn tables_are_small_with_few_words_and_carry_64_000() {
+fn tables_are_small_for_few_words_and_support_64_000() {
     let few = tables(&[("few", &["赌博", "online casino", "C++"])]).unwrap();
     assert!(few.len() < 200, "{} bytes", few.len());
 

@@ -137,7 +137,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(8_000))]
 
     #[test]
-    fn servers_agree_on_what_is_not_ambiguous(path in attack()) {
+    fn servers_agree_on_paths_that_are_not_ambiguous(path in attack()) {
         let path = path.split(|&byte| byte == b'?').next().unwrap();
         let request = RequestPath::new(path);
         if !request.is_ambiguous() && path.starts_with(b"/") {
@@ -149,7 +149,7 @@ proptest! {
     }
 
     #[test]
-    fn no_server_leaves_a_prefix_that_is_certain(path in attack(), query in "(\\?.*)?") {
+    fn no_server_leaves_a_certain_prefix(path in attack(), query in "(\\?.*)?") {
         let mut target = path.clone();
         target.extend(query.as_bytes());
         let inside = |path: &[u8]| path == b"/public" || path.starts_with(b"/public/");
@@ -163,7 +163,7 @@ proptest! {
     }
 
     #[test]
-    fn no_server_finds_what_is_not_possible(path in attack()) {
+    fn no_server_has_an_impossible_reading(path in attack()) {
         let path = path.split(|&byte| byte == b'?').next().unwrap();
         let below = |path: &[u8]| path.starts_with(b"/admin/");
         if SERVERS.iter().any(|server| server(path).first().is_some_and(|first| first.eq_ignore_ascii_case(b"admin"))) {
@@ -186,7 +186,7 @@ proptest! {
     }
 
     #[test]
-    fn plain_paths_mean_what_they_say(path in plain(), other in plain(), query in "(\\?.{0,4})?") {
+    fn plain_paths_have_one_reading(path in plain(), other in plain(), query in "(\\?.{0,4})?") {
         let target = path.clone() + &query;
         let request = RequestPath::new(target.as_bytes());
         prop_assert!(!request.is_ambiguous());

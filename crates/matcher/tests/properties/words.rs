@@ -103,7 +103,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(8_000))]
 
     #[test]
-    fn found_where_the_definition_says(words in words(), text in text(), from: prop::sample::Index, ended: bool) {
+    fn words_are_found_according_to_the_definition(words in words(), text in text(), from: prop::sample::Index, ended: bool) {
         let mut from = from.index(text.len() + 1);
         while !text.is_char_boundary(from) {
             from -= 1;

@@ -1,18 +1,18 @@
-//! String literals: their text, and their text changed.
+//! Reading and changing the text of string literals.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// What stands between a literal's quotes.
+/// Returns the bytes between the quotes of a literal.
 fn inner(literal: &[u8]) -> Option<&str> {
     let inner = literal.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
     std::str::from_utf8(inner).ok()
 }
 
-/// The text of a literal with its quotes, borrowed where it has no escapes. Half of a surrogate pair without its other
-/// half is U+FFFD.
+/// Decodes the text of a literal with its quotes. It is borrowed if there are no escapes. An unpaired surrogate becomes
+/// U+FFFD.
 ///
-/// None for what is no literal.
+/// Returns `None` if it is not a literal.
 #[must_use]
 pub fn decode(literal: &[u8]) -> Option<Cow<'_, str>> {
     let inner = inner(literal)?;
@@ -32,7 +32,7 @@ pub fn decode(literal: &[u8]) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(text))
 }
 
-/// A literal, with its quotes. Only what must be escaped is.
+/// Encodes a text as a literal with its quotes, with as few escapes as possible.
 #[must_use]
 pub fn encode(text: &str) -> String {
     let mut literal = String::with_capacity(text.len() + 2);
@@ -42,16 +42,16 @@ pub fn encode(text: &str) -> String {
     literal
 }
 
-/// A literal with some ranges of its text replaced: ranges of what [`decode`] gives, in order and apart from each other.
-/// What is around them stays as it is written.
+/// Replaces ranges of the text of a literal. They are ranges in the result of [`decode`], in order, without overlap. The
+/// other parts of the literal stay unchanged.
 ///
-/// None for what is no literal, and for ranges that are not in order, or begin or end inside of a character.
+/// Returns `None` if it is not a literal, or if the ranges are not in order or do not begin and end between characters.
 #[must_use]
 pub fn splice(literal: &[u8], edits: &[(Range<usize>, &str)]) -> Option<Vec<u8>> {
     let inner = inner(literal)?;
     let mut result = String::with_capacity(literal.len());
     result.push('"');
-    // How far the literal has been read, and where that is in its text.
+    // The position in the literal, and the corresponding one in its text.
     let (mut raw, mut at) = (0, 0);
     for (range, replacement) in edits {
         let (kept, start) = advance(inner, raw, at, range.start)?;
@@ -64,7 +64,7 @@ pub fn splice(literal: &[u8], edits: &[(Range<usize>, &str)]) -> Option<Vec<u8>>
     Some(result.into_bytes())
 }
 
-/// Reads on to a place in the text; both where that is in the literal and in the text.
+/// Advances to a position in the text, and returns the position in the literal and in the text.
 fn advance(inner: &str, mut raw: usize, mut at: usize, to: usize) -> Option<(usize, usize)> {
     while at < to {
         let rest = inner.get(raw..)?;
@@ -78,7 +78,7 @@ fn advance(inner: &str, mut raw: usize, mut at: usize, to: usize) -> Option<(usi
     (at == to).then_some((raw, at))
 }
 
-/// The character that an escape stands for, and the escape's length: that of both halves of a surrogate pair.
+/// Returns the character of an escape and the length of the escape, which may be a surrogate pair.
 fn escape(text: &str) -> Option<(char, usize)> {
     let simple = match text.as_bytes().get(1)? {
         b'"' => '"',
@@ -110,7 +110,7 @@ fn unicode(text: &str) -> Option<(char, usize)> {
     }
 }
 
-/// The code unit of `\uXXXX`.
+/// Returns the code unit of `\uXXXX`.
 fn unit(text: &str) -> Option<u32> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(())?;
@@ -171,7 +171,7 @@ mod tests {
         let changed = splice(literal, &edits).unwrap();
         assert_eq!(String::from_utf8(changed).unwrap(), r#""\u0061\/\ud83d\ude00 *\" \u0001\n""#);
         assert_eq!(splice(literal, &[]).unwrap(), literal);
-        // Inside of a character, backwards, and behind the end.
+        // Inside of a character, backwards, and after the end.
         for wrong in [vec![(3..6, "")], vec![(4..6, ""), (0..1, "")], vec![(0..99, "")]] {
             assert_eq!(splice(literal, &wrong), None, "{wrong:?}");
         }

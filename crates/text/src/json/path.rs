@@ -1,32 +1,32 @@
-//! Paths to values (JSONPath, RFC 9535), as far as a document can be followed while it is read.
+//! Paths to values: the part of JSONPath (RFC 9535) that can be evaluated while a document is read.
 //!
-//! Names, wildcards, indexes, slices, unions of them, and descendants. A filter and an index from the end would need
-//! values that come later; they are refused when a path is read.
+//! Names, wildcards, indexes, slices, unions of them, and descendants are supported. Filters and indexes from the end depend on
+//! later values; they are errors when a path is parsed.
 
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::ops::Range;
 
-/// The longest path, in segments.
+/// The maximum number of segments of a path.
 const MAX_SEGMENTS: usize = 63;
 
-/// Paths that are followed together, as one automaton: what two paths begin with is followed once.
+/// Paths that are evaluated together as an automaton, in which common prefixes are shared.
 #[derive(Debug, Clone)]
 pub struct Paths {
     nodes: Vec<Node>,
     count: usize,
 }
 
-/// How far paths have come.
+/// A state of the automaton.
 #[derive(Debug, Clone, Default)]
 struct Node {
-    /// The paths that name the value at which this is reached.
+    /// The paths that select a value in this state.
     ends: Vec<usize>,
     edges: Vec<Edge>,
-    /// Whether it holds at every depth below, too (`..`).
+    /// True if it also applies at all depths below (`..`).
     stays: bool,
-    /// The node of that kind that is reached with this one.
+    /// The node of that kind that is reached together with this one.
     deeper: Option<usize>,
 }
 
@@ -37,31 +37,31 @@ struct Edge {
     to: usize,
 }
 
-/// One step of a path.
+/// A segment of a path.
 #[derive(Debug)]
 struct Segment {
-    /// Whether it holds at any depth (`..`).
+    /// True if it applies at any depth (`..`).
     descendant: bool,
     selectors: Vec<Selector>,
 }
 
-/// How the names of a path are compared with those of a document.
+/// The comparison of names in paths and documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Names {
-    /// Byte for byte, as JSONPath does.
+    /// Bytes are compared, like in JSONPath.
     Exact,
-    /// Without case, as `encoding/json` of Go does: `ſ` (U+017F) is an `s` too, and the sign for kelvin (U+212A) a `k`.
+    /// Case is ignored, like in `encoding/json` of Go: `ſ` (U+017F) is equal to `s`, and the Kelvin sign (U+212A) to `k`.
     AnyCase,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Selector {
     Name(String),
-    /// A name in any case, which is written in lower case here.
+    /// A name in any case; stored in lower case.
     AnyCase(String),
     Any,
     Index(usize),
-    /// From, up to but not including, and every how many.
+    /// Start, end (exclusive) and step.
     Slice(usize, Option<usize>, usize),
 }
 
@@ -87,7 +87,7 @@ impl Selector {
         }
     }
 
-    /// The same one, with its name in any case.
+    /// Returns the same selector with a name in any case.
     fn in_any_case(self) -> Self {
         match self {
             Self::Name(name) => Self::AnyCase(name.chars().map(lower).collect()),
@@ -96,7 +96,7 @@ impl Selector {
     }
 }
 
-/// Whether a key is a name that is written in lower case.
+/// Returns true if a key is equal to a name in lower case, ignoring case.
 fn is_in_any_case(name: &str, key: &str) -> bool {
     if key.len() < name.len() {
         return false;
@@ -114,7 +114,7 @@ fn is_in_any_case(name: &str, key: &str) -> bool {
     rest.is_empty()
 }
 
-/// A character in lower case, if that is one of ASCII.
+/// Returns a character in lower case, if the result is ASCII.
 fn lower(character: char) -> char {
     match character {
         '\u{17f}' => 's',
@@ -130,20 +130,20 @@ impl Default for Paths {
 }
 
 impl Paths {
-    /// Reads paths: `$.messages[*].content`, `$['a b'][0]`, `$..text`.
+    /// Parses paths: `$.messages[*].content`, `$['a b'][0]`, `$..text`.
     ///
     /// # Errors
     ///
-    /// The first path that is none, or that needs more of JSONPath than there is here.
+    /// The first path that is invalid or not supported.
     pub fn new<S: AsRef<str>>(paths: &[S]) -> Result<Self, PathError> {
         Self::default().with(paths, Names::Exact)
     }
 
-    /// These and further ones, which count on from them.
+    /// Adds paths, which are numbered after the existing ones.
     ///
     /// # Errors
     ///
-    /// As those of [`Paths::new`].
+    /// The same as those of [`Paths::new`].
     pub fn with<S: AsRef<str>>(mut self, paths: &[S], names: Names) -> Result<Self, PathError> {
         for path in paths {
             let mut segments = read(path.as_ref())?;
@@ -158,13 +158,13 @@ impl Paths {
         Ok(self)
     }
 
-    /// How many there are.
+    /// Returns the number of paths.
     #[must_use]
     pub fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether there are none.
+    /// Returns true if there are no paths.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.count == 0
@@ -208,13 +208,13 @@ impl Paths {
         self.nodes.len() - 1
     }
 
-    /// Appends the nodes at the document's own value.
+    /// Appends the nodes of the root value.
     pub(super) fn start(&self, into: &mut Vec<usize>) {
         self.reach(0, 0, into);
     }
 
-    /// Appends the nodes that a step leads to from those in `from`, each once: there are never more than nodes,
-    /// however deep the value is.
+    /// Appends the nodes that a step reaches from those in `from`, without duplicates, so that their number is bounded at any
+    /// depth.
     pub(super) fn step(&self, from: Range<usize>, step: Step<'_>, into: &mut Vec<usize>) {
         let new = into.len();
         for place in from {
@@ -231,7 +231,7 @@ impl Paths {
         }
     }
 
-    /// Appends a node, and the one that stays from there on, unless they are behind `new` already.
+    /// Appends a node and its `..` node, unless they are after `new` already.
     fn reach(&self, node: usize, new: usize, into: &mut Vec<usize>) {
         let deeper = self.nodes.get(node).and_then(|node| node.deeper);
         for node in std::iter::once(node).chain(deeper) {
@@ -241,16 +241,16 @@ impl Paths {
         }
     }
 
-    /// The paths that name the value at which a node is reached.
+    /// Returns the paths that select a value at a node.
     pub(super) fn ends(&self, node: usize) -> &[usize] {
         self.nodes.get(node).map_or(&[], |node| &node.ends)
     }
 }
 
-/// Why a path is refused.
+/// The error for an invalid path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathError {
-    /// What is left of the path at the mistake.
+    /// The rest of the path, from the error.
     at: String,
     what: &'static str,
 }
@@ -301,7 +301,7 @@ impl Reader<'_> {
         Ok(Segment { descendant, selectors: vec![selector] })
     }
 
-    /// A name without quotes.
+    /// Parses a name without quotes.
     fn shorthand(&mut self) -> Result<String, PathError> {
         let part = |c: char| c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii();
         let end = self.rest.find(|c| !part(c)).unwrap_or(self.rest.len());
@@ -314,7 +314,7 @@ impl Reader<'_> {
         Ok(name.into())
     }
 
-    /// What stands in brackets, behind the opening one.
+    /// Parses the content of brackets, after the opening bracket.
     fn bracket(&mut self) -> Result<Vec<Selector>, PathError> {
         let mut selectors = Vec::new();
         loop {
@@ -376,7 +376,7 @@ impl Reader<'_> {
         Ok(Some(number))
     }
 
-    /// A name in quotes, of which both kinds are allowed.
+    /// Parses a name in single or double quotes.
     fn quoted(&mut self, quote: char) -> Result<String, PathError> {
         let mut characters = self.rest.char_indices().skip(1);
         while let Some((index, character)) = characters.next() {
@@ -384,7 +384,7 @@ impl Reader<'_> {
                 characters.next();
             } else if character == quote {
                 let (literal, rest) = self.rest.split_at_checked(index + 1).unwrap_or_default();
-                // The other kind of quote needs no backslash, and JSON's own kind needs one.
+                // The other kind of quote needs no backslash, but that of JSON does.
                 let inner = literal.get(1..index).unwrap_or_default();
                 let json = match quote {
                     '\'' => format!("\"{}\"", inner.replace("\\'", "'").replace('"', "\\\"")),

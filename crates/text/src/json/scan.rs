@@ -1,4 +1,4 @@
-//! Goes through a document once, checks its grammar, and notes the values that paths name.
+//! Scans a document once: validates its grammar, and collects the values that paths select.
 
 use std::error::Error;
 use std::fmt;
@@ -7,13 +7,13 @@ use std::ops::{Deref, Range};
 use super::literal::decode;
 use super::path::{Paths, Step};
 
-/// How deeply values may be nested. Each level takes some memory, and a client chooses how many there are.
+/// The maximum depth of nested values. Each level takes memory, and clients choose the depth.
 pub const MAX_LEVELS: usize = 16_384;
 
-/// How many array indexes of a value are told.
+/// The maximum number of array indexes that are reported for a value.
 const MAX_INDEXES: usize = 4;
 
-/// The indexes of the arrays on the way to a value, from the outermost on; the first four.
+/// The first four array indexes on the path to a value, from the outermost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Indexes {
     indexes: [usize; MAX_INDEXES],
@@ -40,27 +40,27 @@ impl FromIterator<usize> for Indexes {
     }
 }
 
-/// A value that a path names.
+/// A value that a path selects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Match {
-    /// Which of the paths. A value that several paths name is found once for each.
+    /// The number of the path. A value that several paths select is reported once for each.
     pub path: usize,
-    /// Where it is in the arrays around it.
+    /// The indexes in the arrays that contain it.
     pub indexes: Indexes,
-    /// Where the array or object that it is in begins: that tells an object from another one under the same key.
+    /// The start of the array or object that contains it, which distinguishes objects with the same key.
     pub within: usize,
-    /// Its bytes in the document: those of a string with its quotes.
+    /// The range of its bytes in the document, including the quotes of a string.
     pub span: Range<usize>,
-    /// What it is.
+    /// The kind of value.
     pub kind: Kind,
 }
 
-/// What a value is.
+/// The kind of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A string; [`decode`] gives its text.
+    /// A string; [`decode`] returns its text.
     String,
-    /// A number, as it is written; `NaN`, `Infinity` and `-Infinity` too, which JSON has not and Python writes.
+    /// A number, including `NaN`, `Infinity` and `-Infinity`, which are not JSON but written by Python.
     Number,
     /// `true` or `false`.
     Bool,
@@ -72,12 +72,12 @@ pub enum Kind {
     Object,
 }
 
-/// Why a document is no JSON.
+/// The error for invalid JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JsonError {
-    /// Where, in bytes from the document's start.
+    /// The position in bytes from the start of the document.
     pub offset: usize,
-    /// What is wrong there.
+    /// The message.
     pub what: &'static str,
 }
 
@@ -89,44 +89,44 @@ impl fmt::Display for JsonError {
 
 impl Error for JsonError {}
 
-/// A string or a number, wherever it stands.
+/// A string or a number anywhere in a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Literal {
-    /// Its bytes in the document: those of a string with its quotes.
+    /// The range of its bytes in the document, including the quotes of a string.
     pub span: Range<usize>,
-    /// Whether it is a string, a key among them.
+    /// True if it is a string or a key.
     pub is_string: bool,
 }
 
-/// The values that paths name, in the order in which they begin. All of them where an object has a key twice, because
-/// readers differ in which they take.
+/// Finds the values that paths select, in the order of their starts. If an object has duplicate keys, all of them are
+/// reported, because readers differ in which they use.
 ///
 /// # Errors
 ///
-/// The document is no JSON, no UTF-8, or nested more deeply than [`MAX_LEVELS`].
+/// The document is not valid JSON or UTF-8, or nested more deeply than [`MAX_LEVELS`].
 pub fn find(document: &[u8], paths: &Paths) -> Result<Vec<Match>, JsonError> {
     let mut scan = Scan::new(text(document)?, 0, paths, None);
     scan.run(true)?;
     Ok(scan.found)
 }
 
-/// The values that paths name in the document of a text that begins at `from`, and where that document ends: another
-/// one may follow.
+/// Finds the values that paths select in the document that begins at `from` in a text, and returns the end of the document,
+/// which another one may follow.
 ///
 /// # Errors
 ///
-/// As those of [`find`].
+/// The same as those of [`find`].
 pub fn find_at(text: &str, from: usize, paths: &Paths) -> Result<(Vec<Match>, usize), JsonError> {
     let mut scan = Scan::new(text, from, paths, None);
     scan.run(false)?;
     Ok((scan.found, scan.at))
 }
 
-/// Every string and number of the document of a text that begins at `from`, in order, and where that document ends.
+/// Returns all strings and numbers of the document that begins at `from` in a text, in order, and the end of the document.
 ///
 /// # Errors
 ///
-/// As those of [`find`].
+/// The same as those of [`find`].
 pub fn literals_at(text: &str, from: usize) -> Result<(Vec<Literal>, usize), JsonError> {
     let paths = Paths::default();
     let mut scan = Scan::new(text, from, &paths, Some(Vec::new()));
@@ -139,15 +139,15 @@ fn text(document: &[u8]) -> Result<&str, JsonError> {
         .map_err(|error| JsonError { offset: error.valid_up_to(), what: "is not UTF-8" })
 }
 
-/// An array or an object that is open.
+/// An open array or object.
 struct Level {
     kind: Kind,
     start: usize,
-    /// The index of the value that an array is at.
+    /// The index of the current value of an array.
     index: usize,
-    /// What was found of it itself, whose end is not known yet.
+    /// The matches of the array or object itself, whose end is not known yet.
     found: Range<usize>,
-    /// How far the paths have come at it.
+    /// The start of its nodes.
     reached: Range<usize>,
 }
 
@@ -158,19 +158,19 @@ struct Scan<'a> {
     at: usize,
     paths: &'a Paths,
     levels: Vec<Level>,
-    /// How far the paths have come: the nodes of each level that is open, and behind them those of the value at hand.
+    /// The nodes of all open levels, followed by those of the current value.
     nodes: Vec<usize>,
-    /// Where those of the value at hand begin.
+    /// The start of the nodes of the current value.
     here: usize,
-    /// How many arrays are open, and where the outer ones are.
+    /// The number of open arrays, and the indexes in the outer ones.
     arrays: usize,
     indexes: [usize; MAX_INDEXES],
     found: Vec<Match>,
-    /// Where each string and number is noted, if that is asked for.
+    /// All strings and numbers, if requested.
     literals: Option<Vec<Literal>>,
 }
 
-/// What must come next.
+/// The expected next token.
 enum Next {
     Value,
     /// After `[`: a value or the end.
@@ -201,7 +201,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Reads a document's value, behind which nothing but space may stand if it is `alone`.
+    /// Reads the value of a document. If it is `alone`, only white space may follow.
     fn run(&mut self, alone: bool) -> Result<(), JsonError> {
         let mut next = Next::Value;
         loop {
@@ -245,7 +245,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// A value whose path has been followed.
+    /// Reads a value whose nodes are known.
     fn value(&mut self) -> Result<Next, JsonError> {
         let start = self.at;
         let kind = match self.peek() {
@@ -298,14 +298,14 @@ impl<'a> Scan<'a> {
         Next::CommaOrEnd
     }
 
-    /// A key with its colon.
+    /// Reads a key and its colon.
     fn key(&mut self) -> Result<(), JsonError> {
         let start = self.at;
         if self.peek() != Some(b'"') {
             return self.error("expected a key in quotes");
         }
         let escaped = self.string()?;
-        // Where no path leads on, no key needs to be read.
+        // If no path continues here, the key need not be decoded.
         let is_read = self.levels.last().is_some_and(|level| !level.reached.is_empty());
         if is_read && escaped {
             let literal = self.document.get(start..self.at).unwrap_or_default();
@@ -323,7 +323,7 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// Follows the paths from the innermost level to one of its values.
+    /// Evaluates the paths for a value of the innermost level.
     fn step(&mut self, step: Step<'_>) {
         let Some(level) = self.levels.last() else { return };
         let from = level.reached.clone();
@@ -332,7 +332,7 @@ impl<'a> Scan<'a> {
         self.paths.step(from, step, &mut self.nodes);
     }
 
-    /// Notes the value that begins at `start`, and that has been read if it is no array and no object.
+    /// Records the value that begins at `start`. Unless it is an array or object, it has been read.
     fn note(&mut self, start: usize, kind: Kind) {
         for node in self.nodes.get(self.here..).unwrap_or_default() {
             for path in self.paths.ends(*node) {
@@ -350,7 +350,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Whether it has an escape.
+    /// True if it contains an escape.
     fn string(&mut self) -> Result<bool, JsonError> {
         let start = self.at;
         let mut escaped = false;
@@ -451,8 +451,8 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// How many bytes at the start mean just themselves in a string, at least all those of whole groups of eight: most of a
-/// document are such bytes, and looking at eight at once takes a fifth of the instructions.
+/// Returns the number of leading bytes that need no decoding in a string, in groups of eight. Most bytes of a document are of
+/// this kind, and testing eight at once takes a fifth of the instructions.
 fn plain(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;

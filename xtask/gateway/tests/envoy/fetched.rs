@@ -41,7 +41,7 @@ fn server(path: &'static str, file: Vec<u8>) -> SocketAddr {
 #[ignore = "in Envoy: cargo xtask test"]
 fn a_module_on_a_web_server_is_taken_with_the_right_digest_alone() {
     let module = module();
-    let digest: String = Sha256::digest(&module).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = text::hex::encode(Sha256::digest(&module));
     let server = server("/stamp.wasm", module);
     let resource = |path: &str, digest: &str| {
         format!(
