@@ -46,7 +46,7 @@ First steps:
   cargo xtask new my-plugin         a plug-in of your own in plugins/my-plugin
 
 `cargo xtask <command> --help` has more examples.
-Exit codes: 0 it worked, 1 it failed, 2 the command was wrong."
+Exit codes: 0 success, 1 failure, 2 usage error."
 )]
 struct Cli {
     #[command(subcommand)]

@@ -103,7 +103,7 @@ impl Layout {
     ///
     /// # Errors
     ///
-    /// It is not there, or is no manifest.
+    /// It does not exist or is not a manifest.
     pub fn manifest(&self, descriptor: &Descriptor) -> Result<Manifest> {
         serde_json::from_slice(self.blob(descriptor)?)
             .with_context(|| format!("{} is not a manifest of an image", descriptor.digest))
@@ -186,7 +186,7 @@ impl Layout {
         match result {
             Ok(()) => fs::rename(&next, folder).with_context(|| format!("writing {}", folder.display())),
             Err(error) => {
-                // What is half there is nobody's.
+                // Remove a partial layout.
                 let _ = fs::remove_dir_all(&next);
                 Err(error)
             }
@@ -254,7 +254,7 @@ impl Layout {
                 "{shown} is not there: give a layout's folder or archive, as `cargo xtask package` writes them"
             )
         };
-        Self::from_files(&files?).with_context(|| format!("{shown} is no image layout"))
+        Self::from_files(&files?).with_context(|| format!("{shown} is not an image layout"))
     }
 
     fn from_files(files: &BTreeMap<String, Vec<u8>>) -> Result<Self> {
@@ -286,7 +286,7 @@ impl Layout {
 fn blob_path(digest: &str) -> Result<String> {
     let hex = digest.strip_prefix("sha256:").filter(|hex| hex.len() == 64);
     let hex = hex.filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
-    hex.map(|hex| format!("blobs/sha256/{hex}")).ok_or_else(|| anyhow!("`{digest}` is no digest"))
+    hex.map(|hex| format!("blobs/sha256/{hex}")).ok_or_else(|| anyhow!("`{digest}` is not a digest"))
 }
 
 /// A path beside another, for what becomes it.

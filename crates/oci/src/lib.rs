@@ -96,7 +96,7 @@ pub struct Manifest {
     /// [`media::MANIFEST`], or Docker's.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub media_type: String,
-    /// What kind of artifact it is, where it is no image.
+    /// The type of an artifact other than an image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
     /// The configuration.

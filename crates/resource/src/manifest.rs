@@ -59,7 +59,7 @@ pub struct Manifest {
     /// Whether request headers are held back while the body callbacks run, which few gateways can.
     #[serde(default)]
     pub holds_headers: bool,
-    /// Whether it holds them back where its configuration says so, and does without otherwise.
+    /// True if it holds them only when its configuration requires it.
     #[serde(default)]
     pub may_hold_headers: bool,
     /// Whether bodies are held for inspection, so that the gateway's buffer limit has to cover them.

@@ -187,7 +187,7 @@ impl Node {
     }
 }
 
-/// Why a text is no YAML that a cluster takes.
+/// The reason that a text is not valid YAML for a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct YamlError {
     /// Where reading stopped.

@@ -110,7 +110,7 @@ fn a_value_of_another_kind_is_told_what_to_write() {
             "must be one of `whitelist` and `blacklist`",
             "did you mean `whitelist`?",
         ),
-        // What is no number tells nothing: it may be a secret.
+        // Only numbers are shown, because other values may be secrets.
         ("http_service.timeout", json!("s3cr3t"), number, "write one without quotes and without a unit"),
     ] {
         let mut document = json!({});

@@ -63,7 +63,7 @@ impl Resolver {
             Event::MappingStart(..) => {
                 let mut fields = Map::new();
                 while let Some(key) = self.value(events) {
-                    let Value::String(key) = key else { panic!("{key} is no text") };
+                    let Value::String(key) = key else { panic!("{key} is not a string") };
                     fields.insert(key, self.value(events)?);
                 }
                 Value::Object(fields)
@@ -90,7 +90,7 @@ impl Resolver {
         if self.float.is_match(text) {
             return text.parse::<f64>().unwrap().into();
         }
-        assert!(!self.word.is_match(text) && !self.other.is_match(text), "{text:?} is no text");
+        assert!(!self.word.is_match(text) && !self.other.is_match(text), "{text:?} is not a string");
         Value::String(text.into())
     }
 }

@@ -146,7 +146,7 @@ pub(crate) fn undeclared(changes: &Changes, outcome: &Outcome, plain: &Outcome) 
         let plain = plain.answer.as_ref()?;
         let difference = between(&changes.response, &plain.headers, &answer.headers);
         let trailers = || between(&changes.response, &plain.trailers, &answer.trailers);
-        // Of an answer that breaks off the trailers never come.
+        // A response that is cut off has no trailers.
         let difference = difference.or_else(|| if answer.cut_off.is_none() { trailers() } else { None });
         return difference.map(|difference| format!("the client sees a header otherwise: {difference}"));
     }

@@ -173,7 +173,7 @@ impl Differences {
                     format!("cut off after {bytes} bytes of the body: {cause}"),
                 );
             }
-            None if expect.cut_off => self.add("cut_off", "a body that breaks off", "one that ends"),
+            None if expect.cut_off => self.add("cut_off", "a body that is cut off", "a complete body"),
             _ => {}
         }
         self.headers("headers", &expect.headers, &answer.headers);

@@ -33,7 +33,7 @@ pub(crate) fn seed() -> anyhow::Result<u64> {
     match std::env::var(SEED) {
         Ok(written) => written
             .parse()
-            .map_err(|_| anyhow::anyhow!("{SEED}: `{written}` is no number: write one, or unset it")),
+            .map_err(|_| anyhow::anyhow!("{SEED}: `{written}` is not a number: write one, or unset it")),
         Err(_) => Ok(*NEW.get_or_init(|| {
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
             now.map_or(0, |now| u64::from(now.subsec_nanos()))
@@ -76,7 +76,7 @@ fn otherwise(
 ) -> (Request, bool) {
     let mut request = request.clone();
     let mut any = false;
-    // At once, nobody looks at bodies; what breaks off does so after pieces that are counted, and events name pieces.
+    // Bodies of concurrent requests are not checked; resets and events refer to numbers of chunks.
     if !request.answers.is_empty() || request.name.is_some() {
         return (request, false);
     }

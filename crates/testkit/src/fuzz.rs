@@ -1,4 +1,4 @@
-//! Requests and configurations that nobody has thought of: bytes become a scenario, which goes through two VMs,
+//! Random requests and configurations: bytes become a scenario, which goes through two VMs,
 //! and what comes of it must hold whatever the bytes are.
 //!
 //! What must hold of every scenario ("the oracle"):
@@ -135,7 +135,7 @@ impl Fuzzer {
             self.run_shared(&scenario)
         };
         outcome.map_err(|error| {
-            // VMs that have stopped serve nobody.
+            // Stopped VMs serve no requests.
             if let Some(ready) = self.ready.get_mut(scenario.case) {
                 *ready = None;
             }

@@ -128,7 +128,7 @@ fn engines(names: Option<&str>) -> anyhow::Result<Vec<EngineName>> {
         let engine = engine
             .ok_or_else(|| anyhow!("{ENGINES}: unknown engine `{name}`: write native, wasm or envoy"))?;
         if engines.contains(&engine) {
-            bail!("{ENGINES}: `{name}` is there twice");
+            bail!("{ENGINES}: duplicate engine `{name}`");
         }
         engines.push(engine);
     }

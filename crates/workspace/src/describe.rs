@@ -91,7 +91,7 @@ impl Describer {
     ///
     /// # Errors
     ///
-    /// The program breaks off.
+    /// The program exits unexpectedly.
     pub fn check(&self, document: &Value) -> Result<Vec<Refusal>> {
         self.ask("check", document.to_string().as_bytes())
     }
@@ -100,7 +100,7 @@ impl Describer {
     ///
     /// # Errors
     ///
-    /// The program breaks off.
+    /// The program exits unexpectedly.
     pub fn rules_start_from_global(&self) -> Result<bool> {
         self.ask("inherits", b"")
     }

@@ -84,7 +84,7 @@ pub enum Error {
         /// The plug-in.
         plugin: String,
     },
-    /// A plug-in's describing program broke off.
+    /// The helper of a plug-in exited unexpectedly.
     Describe {
         /// The plug-in.
         plugin: String,

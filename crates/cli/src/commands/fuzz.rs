@@ -103,7 +103,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     };
     if let Some(file) = args.replay.as_ref().filter(|file| !file.is_file()) {
         bail!(Usage(format!(
-            "{} is no file: findings are in target/fuzz/findings/<plugin>/",
+            "{} is not a file: findings are in target/fuzz/findings/<plugin>/",
             file.display()
         )));
     }

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     resource::names::validate(name, &workspace.crates).map_err(Usage)?;
     let folder = workspace.root.join("plugins").join(name);
     if folder.exists() {
-        bail!(Usage(format!("plugins/{name} is there already: choose another name, or remove the folder")));
+        bail!(Usage(format!("plugins/{name} already exists: choose another name, or remove the folder")));
     }
     // Outside of plugins/ until it is whole: cargo reads every folder in there.
     let draft = workspace.root.join(format!(".new-{name}-{}", std::process::id()));

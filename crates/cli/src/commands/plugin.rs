@@ -115,7 +115,7 @@ fn check_priority(priority: i32) -> Result<()> {
     if priority % 10 != 0 {
         let down = priority - priority.rem_euclid(10);
         bail!(Usage(format!(
-            "the priority {priority} is no multiple of 10, and the console takes no other: write {down} or {}",
+            "priority {priority} is not a multiple of 10, as the console requires: write {down} or {}",
             down.saturating_add(10)
         )));
     }

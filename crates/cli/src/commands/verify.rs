@@ -26,7 +26,7 @@ Examples:
                                                    fail unless both take it
   cargo xtask verify image.tar --json | jq '.verdicts[] | select(.takes)'
 
-Exit codes: 0 somebody takes it, and all that `--for` names; 1 not so, or a blob is damaged; 2 the command was wrong.")]
+Exit codes: 0 accepted by at least one consumer and all of `--for`, 1 rejected or damaged, 2 usage error.")]
 pub(crate) struct Args {
     /// A layout's folder or archive, or an image in a registry.
     #[arg(value_name = "LAYOUT|oci://…")]

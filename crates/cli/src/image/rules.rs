@@ -147,7 +147,7 @@ fn card(spec: Option<&Value>) -> Vec<(&'static str, Found)> {
             match priority {
                 Some(priority) if priority % 10 == 0 => Ok(priority.to_string()),
                 Some(priority) => {
-                    Err(format!("{priority} is no multiple of 10, which a custom priority has to be"))
+                    Err(format!("{priority} is not a multiple of 10, as required for custom plug-ins"))
                 }
                 None => Err("spec.priority in spec.yaml is missing: write a multiple of 10".into()),
             },

@@ -87,7 +87,7 @@ fn a_module_that_holds_headers_says_so() {
 #[test]
 fn a_console_refuses_what_its_page_refuses() {
     for (spec, expected) in [
-        (SPEC.replace("320", "325"), "325 is no multiple of 10"),
+        (SPEC.replace("320", "325"), "325 is not a multiple of 10"),
         (SPEC.replace("AUTHN", "EARLY"), "spec.phase in spec.yaml is EARLY"),
         (SPEC.replace("demo", "''"), "info.name in spec.yaml is missing or empty"),
         (SPEC.replace(", description: Shows", ""), "info.description"),
@@ -308,7 +308,11 @@ fn images_of_other_tools_are_accepted_as_each_consumer_reads_them() {
             made(oci, media::CONFIG, &[("application/vnd.oci.image.layer.v1.tar", &plain_tar)]),
             vec![],
         ),
-        ("not compressed though it says so", made(oci, media::CONFIG, &[(media::LAYER, &plain_tar)]), vec![]),
+        (
+            "not compressed despite its media type",
+            made(oci, media::CONFIG, &[(media::LAYER, &plain_tar)]),
+            vec![],
+        ),
         ("cut off", made(oci, media::CONFIG, &[(media::LAYER, &gz[..gz.len() / 2])]), vec![]),
         (
             "FROM scratch, COPY main.wasm /",

@@ -73,7 +73,7 @@ impl<'w> Release<'w> {
         }
         let exists = !git(root, &["tag", "--list", &tag.to_string()])?.is_empty();
         if exists {
-            bail!("the tag {tag} is there already: release a larger version");
+            bail!("tag {tag} already exists: release a larger version");
         }
         let changelog = read(root, Path::new(CHANGELOG))?;
         // What a new plug-in says from the beginning may be its first release.
@@ -160,7 +160,9 @@ impl<'w> Release<'w> {
 fn check_version(text: &str) -> Result<Version> {
     match text.strip_prefix('v').unwrap_or(text).parse::<Version>() {
         Ok(version) if version.build.is_empty() => Ok(version),
-        _ => bail!(Usage(format!("`{text}` is no version: write three numbers, as in 1.2.3 or 1.2.3-rc.1"))),
+        _ => bail!(Usage(format!(
+            "`{text}` is not a valid version: write three numbers, as in 1.2.3 or 1.2.3-rc.1"
+        ))),
     }
 }
 

@@ -29,7 +29,7 @@ impl Tag {
         let short = text.strip_prefix("refs/tags/").unwrap_or(text);
         let Some((plugin, version)) = short.split_once("/v") else {
             bail!(Usage(format!(
-                "`{text}` is no release's tag: write <plug-in>/v<version>, as in request-block/v1.2.3"
+                "`{text}` is not the tag of a release: write <plug-in>/v<version>, as in request-block/v1.2.3"
             )));
         };
         Ok(Self { plugin: plugin.to_owned(), version: check_version(version)? })

@@ -87,7 +87,7 @@ fn a_plug_in_may_be_released_as_it_is_once() {
     let workspace = Workspace::at(folder.path(), crate::output::notice).unwrap();
     plan(&workspace, "0.1.0").unwrap().make().unwrap();
     let error = plan(&workspace, "0.1.0").err().unwrap().to_string();
-    assert!(error.contains("the tag demo/v0.1.0 is there already"), "{error}");
+    assert!(error.contains("tag demo/v0.1.0 already exists"), "{error}");
     git(folder.path(), &["tag", "--delete", "demo/v0.1.0"]).unwrap();
     let error = plan(&workspace, "0.1.0").err().unwrap().to_string();
     assert!(error.contains("is not larger"), "{error}");
@@ -117,8 +117,8 @@ fn what_is_wrong_is_refused_before_anything_changes() {
         ("new.txt", "x", "0.2.0", "new.txt: commit or stash them"),
         ("", "", "0.0.9", "is not larger"),
         ("", "", "0.1.0-rc.1", "is not larger"),
-        ("", "", "1.0", "is no version"),
-        ("", "", "1.0.0+x", "is no version"),
+        ("", "", "1.0", "is not a valid version"),
+        ("", "", "1.0.0+x", "is not a valid version"),
     ] {
         let folder = repository();
         if !file.is_empty() {
@@ -139,7 +139,7 @@ fn what_is_wrong_is_refused_before_anything_changes() {
     let error = format!("{:#}", plan(&workspace, "0.2.0").err().unwrap());
     assert!(error.contains("says nothing about demo"), "{error}");
     let error = format!("{:#}", plan(&workspace, "0.3.0").err().unwrap());
-    assert!(error.contains("the tag demo/v0.3.0 is there already"), "{error}");
+    assert!(error.contains("tag demo/v0.3.0 already exists"), "{error}");
 }
 
 #[test]

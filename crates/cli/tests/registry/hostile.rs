@@ -17,7 +17,7 @@ enum Answer {
     Whole(&'static str, String, Vec<u8>),
     /// A body without an end.
     Endless,
-    /// A body, when somebody has signed in twice.
+    /// A body, after signing in twice.
     WithNewToken(Vec<u8>),
 }
 

@@ -46,7 +46,7 @@ fn the_digest_is_the_same_all_the_way() {
         assert_eq!(digest_in(&folder), digest);
     }
 
-    // What is about the image comes along, found under the digest's tag alone: the plug-in's own tag is no index.
+    // Metadata of the image is pulled as well, and is found only under the digest's tag: the plug-in's own tag is not an index.
     let back = Layout::read(&at("by-digest")).unwrap();
     assert_eq!(back.referrers(&digest).len(), 1);
     let tags = format!("docker://{}/plugins/demo", server.address);

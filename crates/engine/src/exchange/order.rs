@@ -178,7 +178,7 @@ impl Change {
     }
 }
 
-/// What becomes of a request, step by step.
+/// The steps of a request.
 #[must_use]
 pub fn request_steps(request: &Request) -> Vec<Step> {
     let mut steps = vec![Step::RequestHeaders];
@@ -196,7 +196,7 @@ pub fn request_steps(request: &Request) -> Vec<Step> {
     steps
 }
 
-/// What becomes of the upstream's answer to a request, step by step.
+/// The steps of the upstream's response to a request.
 #[must_use]
 pub fn response_steps(request: &Request, upstream: &Upstream) -> Vec<Step> {
     let mut steps = vec![Step::ResponseHeaders];

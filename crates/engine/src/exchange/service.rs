@@ -33,7 +33,7 @@ pub enum ServiceAnswer {
     Answer(Upstream),
     /// It takes the call, and never answers.
     None,
-    /// Nobody listens.
+    /// Connections are refused.
     Closed,
 }
 

@@ -250,7 +250,7 @@ impl Calls {
         of_cluster(services, cluster.as_bytes()).cloned()
     }
 
-    /// Sends a call to its service. Before the first request nobody knows what that does.
+    /// Sends a call to its service. Before the first request, services are undefined.
     fn route(&mut self, services: Option<&[Service]>, call: Outgoing) {
         match self.service(services, &call.cluster) {
             Some(service) => self.send(&service, call),

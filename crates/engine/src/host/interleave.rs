@@ -26,9 +26,9 @@ struct Interleaving<'v> {
 struct Exchange<'v> {
     request: &'v Request,
     upstream: &'v Upstream,
-    /// What becomes of the request, step by step.
+    /// The steps of the request.
     steps: Vec<Step>,
-    /// What becomes of its answer; nothing where the upstream answers at once.
+    /// The steps of its response; empty if the upstream responds at once.
     answer: Vec<Step>,
     stream: Option<Stream<'v>>,
     context: u32,

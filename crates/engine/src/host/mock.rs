@@ -121,7 +121,7 @@ impl MockHost {
         }
     }
 
-    /// Counts a host call, which fails if the case says so.
+    /// Counts a host call, which fails if the case requires it.
     fn count(&mut self, name: &'static str) -> Answer<()> {
         self.calls += 1;
         self.context(self.entered).calls += 1;

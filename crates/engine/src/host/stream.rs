@@ -230,7 +230,7 @@ impl<'a> Stream<'a> {
         }
         let pieces = upstream.pieces();
         let last = pieces.len();
-        // What is no WebSocket after all ends apart too.
+        // A failed upgrade also ends separately.
         let apart = upstream.is_chunked() || self.request.is_upgrade();
         for (index, piece) in pieces.into_iter().enumerate() {
             self.response_piece(piece, !apart && index + 1 == last);
@@ -442,7 +442,7 @@ impl<'a> Stream<'a> {
         &mut self.outcome
     }
 
-    /// Notes what the upstream has seen of a stream without an end, whose body it was given piece by piece.
+    /// Records what the upstream has received of an open-ended stream, whose body arrives in chunks.
     pub(super) fn note_upstream(&mut self, body: Vec<u8>) {
         if self.up.has_begun() && !self.replied {
             let request = self.seen_upstream();

@@ -196,7 +196,7 @@ fn run(
     let entry = match start(host.clone()) {
         Ok(entry) => entry,
         Err(error) => {
-            // Nobody waits any more when this fails.
+            // The receiver is gone if this fails.
             let _ = loaded.send(Err(error));
             return;
         }

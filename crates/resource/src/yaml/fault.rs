@@ -45,7 +45,7 @@ impl Fault {
         Self::at(text, document, error.path(), error.message())
     }
 
-    /// A text that is no YAML.
+    /// Invalid YAML.
     #[must_use]
     pub fn no_yaml(text: &str, error: YamlError) -> Self {
         Self::new(text, Span { start: error.position, end: error.position }, "", error.message)

@@ -78,9 +78,9 @@ fn syntax(info: &str, text: &str, position: Position) -> String {
     } else if info.contains("unexpected end of stream") {
         "close the quotation mark"
     } else {
-        return format!("is no YAML: {info}");
+        return format!("invalid YAML: {info}");
     };
-    format!("is no YAML: {info}: {remedy}")
+    format!("invalid YAML: {info}: {remedy}")
 }
 
 struct Reader<'t> {
@@ -171,14 +171,14 @@ impl Reader<'_> {
             }
             if let Some(first) = entries.iter().find(|entry| entry.key == key) {
                 let line = first.key_span.start.line;
-                let message = format!("`{key}` stands there twice, first in line {line}: remove one");
+                let message = format!("duplicate key `{key}` (first defined on line {line}): remove one");
                 return Err(error(key_span, message));
             }
             entries.push(Entry { key, key_span, value });
         }
         let end = self.end(entries.last().map_or(start, Entry::span));
         for entry in merged {
-            // What stands there itself wins over what is merged, and the first merged over a later one.
+            // Own keys take precedence over merged ones, and earlier merges over later ones.
             if entries.iter().all(|own| own.key != entry.key) {
                 entries.push(entry);
             }
@@ -225,7 +225,7 @@ fn name(key: &Node) -> Result<String, YamlError> {
     match &key.data {
         Data::Scalar(Value::String(text)) => Ok(text.clone()),
         Data::Scalar(value @ (Value::Number(_) | Value::Bool(_))) => Ok(value.to_string()),
-        _ => Err(error(key.span, "is no key: write a word, and put it in quotes where it is odd")),
+        _ => Err(error(key.span, "is not a valid key: write a word, in quotes if necessary")),
     }
 }
 

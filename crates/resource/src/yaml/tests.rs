@@ -1,4 +1,4 @@
-//! Values as a cluster sees them, their places, and what is no YAML.
+//! Values as a cluster parses them, their positions, and invalid YAML.
 
 use serde_json::json;
 
@@ -99,7 +99,7 @@ a.b[0]: {c: 1}
         ("nowhere", (1, 1), (8, 15)),
     ] {
         let Span { start: from, end: to } = node.find(path);
-        // A flow list ends where its last entry does: its bracket is nobody's value.
+        // A flow list ends with its last entry; the bracket belongs to no value.
         assert_eq!((from.line, from.column), start, "{path}");
         assert_eq!((to.line, to.column), end, "{path}");
     }
@@ -108,8 +108,8 @@ a.b[0]: {c: 1}
 #[test]
 fn what_is_no_yaml_names_its_place_and_a_remedy() {
     for (text, line, column, message) in [
-        ("a: 1\na: 2\n", 2, 1, "`a` stands there twice, first in line 1: remove one"),
-        ("x: {a: 1, b: 2, a: 3}", 1, 17, "`a` stands there twice"),
+        ("a: 1\na: 2\n", 2, 1, "duplicate key `a` (first defined on line 1): remove one"),
+        ("x: {a: 1, b: 2, a: 3}", 1, 17, "duplicate key `a`"),
         ("a:\n\t- b\n", 2, 2, "replace the tab"),
         ("a: 1\n\tb: 2\n", 1, 4, "replace the tab"),
         ("a: b: c\n", 1, 5, "put a text with `: ` in it in quotes"),
@@ -124,7 +124,7 @@ fn what_is_no_yaml_names_its_place_and_a_remedy() {
         ("a: !!int x\n", 1, 4, "is not what its tag `!!int` says"),
         ("a: .nan\n", 1, 4, "is a number that JSON does not have"),
         ("<<: 1\n", 1, 5, "cannot be merged"),
-        ("? [a]\n: b\n", 1, 3, "is no key"),
+        ("? [a]\n: b\n", 1, 3, "is not a valid key"),
     ] {
         let error = read(text).expect_err(text);
         assert!(error.message.contains(message), "{text:?} gave {error}");

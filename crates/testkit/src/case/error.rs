@@ -22,7 +22,7 @@ impl Mistake {
         Self { line: line_of(text, place), message }
     }
 
-    /// What YAML says of a text that is no list of cases.
+    /// Converts an error of YAML in a list of cases.
     pub(super) fn read(text: &str, error: &serde_yaml::Error) -> Self {
         let line = error.location().map(|location| location.line());
         let message = error.to_string();
@@ -99,7 +99,7 @@ fn others_in_words(message: &str) -> String {
     match message.rsplit_once("missing field ") {
         Some((field, name)) => format!("{field}{name} is missing: add it"),
         None => match message.rsplit_once("duplicate field ") {
-            Some((field, name)) => format!("{field}{name} is there twice: keep one"),
+            Some((field, name)) => format!("duplicate {field}{name}: keep one"),
             None => message,
         },
     }

@@ -24,7 +24,7 @@ pub struct Expect {
     pub body_contains: Option<ByteString>,
     /// Whether the stream is closed without an answer.
     pub closed: bool,
-    /// Whether the answer's body breaks off before its end.
+    /// True if the body of the response is cut off.
     pub cut_off: bool,
     /// The answer's trailers.
     pub trailers: BTreeMap<HeaderName, Values>,

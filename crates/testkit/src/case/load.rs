@@ -58,7 +58,7 @@ fn parse(text: &str) -> Result<Vec<Case>, Mistake> {
     let mut names = HashSet::new();
     for (place, case) in cases.iter().enumerate() {
         if !names.insert(&case.name) {
-            let message = format!("case `{}`: the name is there twice: every case has its own", case.name);
+            let message = format!("duplicate case name `{}`: choose another name", case.name);
             return Err(Mistake::in_case(text, place, message));
         }
     }
@@ -245,11 +245,11 @@ mod tests {
                 request("services: [{ cluster: '' }]"),
                 ["requests[0].services[0].cluster: is empty", "case `n`"],
             ),
-            (request("services: [{ cluster: c, answer: nobody }]"), ["`none`, `closed`", "answer"]),
+            (request("services: [{ cluster: c, answer: nothing }]"), ["`none`, `closed`", "answer"]),
             (request("services: [{ cluster: c, answer: { status: 99 } }]"), ["answer.status", "200 to 599"]),
             (
                 format!("services: [{{ cluster: c }}, {{ cluster: c }}]\n{}", request("path: /")),
-                ["services[1].cluster: is there twice", "case `n`"],
+                ["services[1].cluster: duplicate cluster", "case `n`"],
             ),
             (
                 format!(
@@ -283,9 +283,9 @@ mod tests {
     fn events_that_cannot_be_are_named() {
         for (rest, events, parts) in [
             ("", "x.headers", ["interleave[0]: `x.headers`", "no request has the name `x`: there are a, b"]),
-            ("", "a.header", ["interleave[0]: `a.header` is no event", "write `a.headers`"]),
-            ("", "headers", ["`headers` is no event", "`service.c[0]`"]),
-            ("", "'a.body[x]'", ["`a.body[x]` is no event", "write"]),
+            ("", "a.header", ["interleave[0]: `a.header` is not an event", "write `a.headers`"]),
+            ("", "headers", ["`headers` is not an event", "`service.c[0]`"]),
+            ("", "'a.body[x]'", ["`a.body[x]` is not an event", "write"]),
             ("", "a.headers, a.headers", ["interleave[1]", "twice, first in interleave[0]"]),
             (
                 "",
@@ -407,7 +407,7 @@ mod tests {
                 Some(5),
                 "requests[0].chunks: there is no body",
             ),
-            ("- name: good\n  refused: x\n", Some(5), "the name is there twice"),
+            ("- name: good\n  refused: x\n", Some(5), "duplicate case name"),
             (
                 "- name: n\n  refused: [x]\n  confg: {}\n",
                 Some(7),
@@ -441,7 +441,7 @@ mod tests {
         assert!(parse("cases: []").unwrap_err().message.contains("has no case"));
         assert!(parse("").is_err());
         let twice = "cases: [{ name: a, refused: x }, { name: a, refused: y }]";
-        assert!(parse(twice).unwrap_err().message.contains("case `a`: the name is there twice"));
+        assert!(parse(twice).unwrap_err().message.contains("duplicate case name `a`"));
         let error = load(Path::new("/nonexistent/cases.yaml")).unwrap_err().to_string();
         assert!(error.contains("/nonexistent/cases.yaml: cannot be read"), "{error}");
     }

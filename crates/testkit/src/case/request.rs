@@ -21,7 +21,7 @@ pub struct Request {
     pub repeat: u32,
     /// Over how many connections at once.
     pub connections: u32,
-    /// How many answers of which status must come back: for requests at once, where nobody can tell which.
+    /// The number of responses by status, for concurrent requests.
     pub answers: BTreeMap<u16, u32>,
     /// What must come back of each.
     pub expect: Expect,

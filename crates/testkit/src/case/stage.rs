@@ -216,7 +216,7 @@ fn read_events(
                 let happening = read_event(&text, &names, &clusters).map_err(at)?;
                 if let Some(before) = events.iter().position(|event| event.written == text) {
                     return Err(at(format!(
-                        "`{text}` is there twice, first in interleave[{before}]: remove one"
+                        "duplicate event `{text}` (first in interleave[{before}]): remove one"
                     )));
                 }
                 Event { written: text, happening }
@@ -238,7 +238,7 @@ fn read_event(text: &str, names: &[String], clusters: &[String]) -> Result<Happe
     const FORMS: &str = "write `a.headers`, `a.body[0]`, `a.end`, `a.reset`, `a.response.headers`, \
                          `a.response.body[0]` or `a.response.end` of a request `a`, `service.c[0]` of a service `c`, or \
                          `{ then_config: {…} }`";
-    let (name, part) = text.split_once('.').ok_or_else(|| format!("`{text}` is no event: {FORMS}"))?;
+    let (name, part) = text.split_once('.').ok_or_else(|| format!("`{text}` is not an event: {FORMS}"))?;
     if name == SERVICE {
         let call = part.rsplit_once('[').and_then(|(cluster, rest)| Some((cluster, rest.strip_suffix(']')?)));
         let call = call.and_then(|(cluster, number)| Some((cluster, number.parse().ok()?)));
@@ -255,7 +255,7 @@ fn read_event(text: &str, names: &[String], clusters: &[String]) -> Result<Happe
     let Some(request) = names.iter().position(|known| known == name) else {
         return Err(format!("`{text}`: no request has the name `{name}`: there are {}", names.join(", ")));
     };
-    let step = Step::read(part).ok_or_else(|| format!("`{text}` is no event: {FORMS}"))?;
+    let step = Step::read(part).ok_or_else(|| format!("`{text}` is not an event: {FORMS}"))?;
     Ok(Happening::Step { request, step })
 }
 

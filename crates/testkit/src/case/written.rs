@@ -262,7 +262,7 @@ fn check_upstream(upstream: &Upstream) -> Result<(), String> {
         chunks.check().map_err(|error| format!("upstream.{error}"))?;
     }
     if upstream.reset_after.is_some() && !upstream.trailers.is_empty() {
-        return Err("upstream.reset_after: what breaks off has no end, and no trailers: keep one".into());
+        return Err("upstream.reset_after: a reset response has no end and no trailers: keep one".into());
     }
     if upstream.reset_after.is_some() && (upstream.echo || upstream.open) {
         return Err("upstream.reset_after: what stays open does not break off after pieces: keep one".into());
@@ -276,7 +276,7 @@ fn check_upstream(upstream: &Upstream) -> Result<(), String> {
     headers("upstream.trailers", &upstream.trailers)
 }
 
-/// What is said of an answer that nobody is there to see.
+/// Checks expectations of a response without a receiver.
 const GONE: &str = "expect: a client that goes away sees no answer: remove `status`, `headers`, `trailers`, `body` \
      and `body_contains`";
 
@@ -379,7 +379,7 @@ fn service_clusters(
             ));
         }
         if clusters.iter().any(|cluster| cluster.name == service.cluster) {
-            return Err(format!("{place}.cluster: is there twice: keep one service of that name"));
+            return Err(format!("{place}.cluster: duplicate cluster: keep one service of that name"));
         }
         if let ServiceAnswer::Answer(answer) = &service.answer {
             if !(200..=599).contains(&answer.status) {

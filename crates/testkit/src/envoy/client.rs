@@ -20,10 +20,10 @@ use engine::outcome::{Answer, Stall};
 /// How long an answer may take, from the first byte of the request to the last of the answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long Envoy may take to read a piece: it may have stopped reading, which is no reason to wait.
+/// Timeout for sending a chunk, since Envoy may have stopped reading.
 pub(super) const READING: Duration = Duration::from_millis(100);
 
-/// After so many pieces nobody waits any more: thousands of them would take too long.
+/// The number of chunks to wait for. Waiting for thousands would take too long.
 const WAITED_FOR: usize = 200;
 
 /// What the client got, and from which address it asked.
@@ -40,7 +40,7 @@ pub(super) struct Exchanged {
 ///
 /// # Errors
 ///
-/// Nobody listens, or the request cannot be put on the wire.
+/// The connection is refused, or the request cannot be sent.
 pub(super) async fn send(
     envoy: &Process,
     request: &Request,
@@ -72,11 +72,11 @@ pub(super) async fn send(
 }
 
 /// Sends a request so many times, over so many connections at once, one after the other on each.
-/// Gives the answers by status; 0 is no answer.
+/// Returns the number of responses by status; 0 stands for none.
 ///
 /// # Errors
 ///
-/// Nobody listens, or the requests cannot be put on the wire.
+/// The connection is refused, or the requests cannot be sent.
 pub(super) async fn send_at_once(
     envoy: &Process,
     request: &Request,

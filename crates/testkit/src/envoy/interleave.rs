@@ -21,7 +21,7 @@ use engine::exchange::{Event, Framing, Happening, Request, Step, Upstream};
 use engine::outcome::{Answer, Outcome};
 
 /// Whose call it is that the plug-in makes in the background.
-const NOBODY: usize = usize::MAX;
+const NO_OWNER: usize = usize::MAX;
 
 /// One of the requests.
 struct Exchange<'r> {
@@ -63,7 +63,7 @@ impl Running {
             let owner = self.happen(event, &mut exchanges, &services, &owners).await;
             let owner = owner.with_context(|| event.to_string())?;
             self.rest().await?;
-            owners.resize(services.calls().len(), owner.unwrap_or(NOBODY));
+            owners.resize(services.calls().len(), owner.unwrap_or(NO_OWNER));
         }
         services.hold(BTreeSet::new());
         self.upstream.tell_everything();
@@ -178,7 +178,7 @@ impl Running {
         Ok(Some(index))
     }
 
-    /// Waits until Envoy has read so many bytes of clients; it may have stopped reading, which is no reason to wait.
+    /// Waits until Envoy has read a number of bytes of clients, with a timeout, since it may have stopped reading.
     async fn read(&self, bytes: u64) -> anyhow::Result<()> {
         let deadline = Instant::now() + http1::READING;
         while self.gateway.process().bytes_read()? < bytes && Instant::now() < deadline {

@@ -19,13 +19,13 @@ struct Entry<K, V> {
 }
 
 impl<K: Clone + Eq, V> Pool<K, V> {
-    /// At most `capacity` things at a time, those that nobody uses counted.
+    /// At most `capacity` objects, including unused ones.
     pub(super) fn new(capacity: usize) -> Arc<Self> {
         Arc::new(Self { entries: Mutex::new(Vec::new()), changed: Condvar::new(), capacity })
     }
 
     /// Borrows what has this key, or makes it. Waits while another thread has it, and until there is room for
-    /// a new one, which one that nobody uses has to make.
+    /// a new one, which replaces an unused one.
     pub(super) fn borrow<E>(
         self: &Arc<Self>,
         key: &K,

@@ -39,12 +39,12 @@ struct Server {
 enum Door {
     /// The task that listens, and drops its connections with itself.
     Open(JoinHandle<()>),
-    /// Bound, so that nobody else gets the port, and not listening, so that connections are refused.
+    /// Bound to reserve the port, but not listening, so connections are refused.
     Closed { _socket: TcpSocket },
 }
 
 impl Services {
-    /// Starts a server for each cluster, on ports that the system chooses. Nobody listens so far.
+    /// Binds a server for each cluster to a free port, without listening yet.
     pub(super) fn start(clusters: &[ServiceCluster]) -> io::Result<Self> {
         let servers = clusters.iter().map(|cluster| {
             let socket = socket(SocketAddr::from(([127, 0, 0, 1], 0)))?;

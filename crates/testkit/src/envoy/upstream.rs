@@ -56,8 +56,8 @@ impl Planned {
     }
 }
 
-/// What an answer that will break off waits for. Envoy drops what it has not written when a stream breaks off, and
-/// nobody could tell what the client sees of it.
+/// The condition before resetting a response. Envoy drops unsent data on a reset, so the data received by the client would
+/// be random.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     /// The client has the head.

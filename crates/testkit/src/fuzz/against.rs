@@ -239,7 +239,7 @@ impl Block<'_> {
             [Some(pair.whole), cut].into_iter().flatten()
         });
         for request in both {
-            // Nobody can tell how much of what a client sends is read when it goes away.
+            // The amount of data read before a client disconnects is random.
             if request.reset_after.is_some() || request.reset_when_called.is_some() {
                 continue;
             }
@@ -284,7 +284,7 @@ impl Pair {
         request: &Request,
         upstream: &Upstream,
     ) -> anyhow::Result<Option<Result<(), String>>> {
-        // What no client can send is no request.
+        // Skip requests that no client can send.
         let time = now();
         let Ok(envoy) = self.envoy.exchange(request, upstream) else { return Ok(None) };
         if is_refused_early(&envoy) || self.is_refused_by_library(&envoy) {
@@ -357,7 +357,7 @@ fn answer(answer: Option<&Answer>) -> String {
     const OWN: [&str; 4] = ["connection", "date", "server", "x-envoy-upstream-service-time"];
     let Some(Answer { status, headers, body, trailers, cut_off }) = answer else { return "none".into() };
     let cut = cut_off.is_some();
-    // Envoy drops what it has not written when a stream breaks off.
+    // Envoy drops unsent data on a reset.
     let body = if cut { String::new() } else { format!("{body:?}") };
     format!("{status} {:?} {body} {trailers:?} cut off {cut}", fields(headers, &OWN))
 }

@@ -256,7 +256,7 @@ impl Reader<'_> {
                     text.extend(self.source.bytes(size)?);
                 }
                 6 => {
-                    // A word that breaks off.
+                    // A truncated word.
                     let word = self.word()?;
                     let size = self.source.int_in_range(0..=word.len())?;
                     text.extend(word.into_iter().take(size));

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use engine::outcome::Outcome;
 
-/// The file for what cases cost; without it nobody asks.
+/// The file for the costs of cases, if any.
 const COUNTS: &str = "PORTCULLIS_COUNTS";
 
 /// What the requests of a case have cost together.

@@ -245,7 +245,7 @@ fn outcomes(
 /// Whether a request has come to its end, and nothing is left of it.
 fn answered(request: &Request, upstream: &Upstream, outcome: &Outcome) -> anyhow::Result<()> {
     let goes_away = request.reset_after.is_some() || request.reset_when_called.is_some();
-    // A gRPC stream has no time-out in this ABI: who opens one may wait as long as the gateway lets it.
+    // A gRPC stream has no timeout in this ABI, so it may wait as long as the gateway allows.
     let may_wait = outcome.called.contains("proxy_grpc_stream");
     let ended = outcome.answer.is_some() || outcome.closed || goes_away || upstream.reset_after.is_some();
     if !ended && !may_wait {

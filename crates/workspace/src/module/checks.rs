@@ -1,7 +1,7 @@
 //! The checks on a module.
 //!
 //! A check fails when no gateway could take the module, or when it breaks a limit that it has been given. What
-//! only some gateways lack keeps the module out of those, and is no failure.
+//! only some gateways lack excludes these gateways, and is not a failure.
 
 use std::path::PathBuf;
 
@@ -149,7 +149,10 @@ fn holds_headers(manifest: &Manifest) -> Check {
         check.remarks.push("not every gateway can: see below".into());
         check
     } else if manifest.may_hold_headers {
-        passed("holdsHeaders", "where its configuration says so: works wherever the module loads")
+        passed(
+            "holdsHeaders",
+            "if its configuration requires it: works in every gateway that loads the module",
+        )
     } else {
         passed("holdsHeaders", "false: works wherever the module loads")
     }

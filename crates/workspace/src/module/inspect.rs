@@ -101,7 +101,7 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Module, String> {
         let (message, offset, length) = (error.message(), error.offset(), bytes.len());
         if message.contains("end-of-file") || message.contains("extends past end") {
             format!(
-                "the file breaks off: what begins at byte {offset} goes on past its end, at byte {length}; it is \
+                "unexpected end of file: the section at byte {offset} extends beyond the end at byte {length}; the file is \
                  truncated, build or download it again"
             )
         } else if error.missing_wasm_feature().is_some() {
@@ -122,7 +122,7 @@ fn not_a_module(bytes: &[u8]) -> String {
                 .into();
         }
         _ if bytes.len() < 8 && b"\0asm\x01\0\0\0".starts_with(bytes) => {
-            "the file breaks off inside its header"
+            "unexpected end of file in the header"
         }
         [0, b'a', b's', b'm', ..] => "this is not version 1 of the WebAssembly binary format",
         [0x1f, 0x8b, ..] => {

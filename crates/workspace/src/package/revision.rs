@@ -19,7 +19,7 @@ pub struct Revision {
 pub enum Tree {
     /// Those of a commit.
     Clean(Revision),
-    /// Not those of a commit, because of these files: nobody else could build the same image.
+    /// Uncommitted changes in these files: the image cannot be reproduced from a commit.
     Changed(Vec<String>),
     /// Not under version control here.
     Unknown,

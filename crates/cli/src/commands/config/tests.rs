@@ -142,7 +142,7 @@ fn what_is_wrong_around_the_fields_names_its_line_too() {
     let workspace = crate::open::workspace().unwrap();
     let mut checker = checker(&workspace);
     for (text, line, path, words) in [
-        ("a: 1\na: 2\n", 2, "", "`a` stands there twice, first in line 1"),
+        ("a: 1\na: 2\n", 2, "", "duplicate key `a` (first defined on line 1)"),
         ("a:\n\t- b\n", 2, "", "replace the tab"),
         ("# nothing\n", 1, "", "is empty: write a configuration"),
         ("block_urls: [a]\n", 1, "", "add `--plugin <name>`, one of add-header, "),

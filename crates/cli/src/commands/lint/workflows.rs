@@ -42,7 +42,7 @@ pub(super) fn check(workspace: &Workspace) -> Result<bool> {
     }
     let good = node("node", &lint, &["lint.js"], &files)? && problems.is_empty();
     if good {
-        anstream::println!("{} nothing to complain about in {} workflows", mark(true), files.len());
+        anstream::println!("{} no problems found in {} workflows", mark(true), files.len());
     }
     Ok(good)
 }

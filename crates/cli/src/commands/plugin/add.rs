@@ -275,7 +275,7 @@ fn check_name(name: &str) -> Result<()> {
         && name.chars().all(|c| plain(c) || c == '-' || c == '.');
     if !good {
         bail!(Usage(format!(
-            "`{name}` is no name for a resource: write at most 63 lower-case letters, digits, dashes and dots, as `my-plugin`"
+            "`{name}` is not a valid resource name: write at most 63 lower-case letters, digits, dashes and dots, as in `my-plugin`"
         )));
     }
     Ok(())

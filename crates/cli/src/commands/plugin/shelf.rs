@@ -33,7 +33,7 @@ impl Shelf {
         let folder = place.folder.clone();
         if !folder.is_dir() {
             bail!(Usage(format!(
-                "{} is no folder: make it, or name another with `--folder`",
+                "{} is not a folder: create it, or name another with `--folder`",
                 folder.display()
             )));
         }
@@ -155,7 +155,7 @@ pub(super) fn configuration(
         },
         _ => match one.node.to_json() {
             Value::Object(fields) => Ok(Some(fields)),
-            _ => bail!(Usage(format!("{} is no object: write the plug-in's fields", file.display()))),
+            _ => bail!(Usage(format!("{} is not an object: write the plug-in's fields", file.display()))),
         },
     }
 }

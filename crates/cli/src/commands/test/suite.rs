@@ -149,7 +149,7 @@ pub(in crate::commands) fn run(mut command: Command) -> Result<Counts> {
     }
     let status = child.wait().with_context(|| format!("waiting for {name}"))?;
     if !status.success() && counts.failed == 0 {
-        anstream::eprintln!("{name}: {status} without a failed test: it broke off");
+        anstream::eprintln!("{name}: exited with {status} without a failed test");
         counts.failed = 1;
     }
     Ok(counts)

@@ -133,7 +133,7 @@ impl Talk {
 impl Open for Talk {
     async fn send(&mut self, piece: &[u8]) {
         let coded = if self.chunked { wire::chunk(piece) } else { piece.to_vec() };
-        // What becomes of the stream is seen in what comes back.
+        // Errors of the stream are seen in the response.
         let _ = self.writer.write_all(&coded).await;
     }
 

@@ -106,7 +106,7 @@ impl Talk {
 
 impl Open for Talk {
     async fn send(&mut self, piece: &[u8]) {
-        // What becomes of the stream is seen in what comes back.
+        // Errors of the stream are seen in the response.
         let _ = self.outgoing.send_data(Cursor::new(piece.to_vec()), false);
     }
 

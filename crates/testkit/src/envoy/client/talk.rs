@@ -6,7 +6,7 @@ use engine::Shown;
 use engine::exchange::{Header, Request, TalkStep};
 use engine::outcome::{Answer, Stall};
 
-/// How long one step may take. What is held comes never, and a test that says so should not take long.
+/// Timeout of a step. Held data never arrives, and a test of that should be short.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What comes back on a stream.
@@ -18,13 +18,13 @@ pub(super) enum Event {
     Data(Vec<u8>),
     /// The end, with the trailers.
     End(Vec<Header>),
-    /// The stream broke off, for this reason.
+    /// The stream was reset, with this reason.
     Broken(String),
 }
 
 /// An open stream, whose headers have been sent.
 pub(super) trait Open {
-    /// Sends a piece. What becomes of the stream is seen in what comes back.
+    /// Sends a chunk. Errors of the stream are seen in the response.
     async fn send(&mut self, piece: &[u8]);
 
     /// Ends the request.

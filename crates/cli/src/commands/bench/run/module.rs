@@ -39,7 +39,7 @@ pub(super) fn read(file: &Path) -> Result<Loadable> {
     let bytes = fs::read(file).with_context(|| format!("reading {}", file.display()))?;
     let bytes = wat::parse_bytes(&bytes).with_context(|| format!("reading {}", file.display()))?.into_owned();
     let standard = abi::declare(&bytes, Abi::Standard);
-    Ok(match standard.with_context(|| format!("{} is no module", file.display()))? {
+    Ok(match standard.with_context(|| format!("{} is not a module", file.display()))? {
         None => Loadable { bytes, holds_headers: false },
         Some(bytes) => Loadable { bytes, holds_headers: true },
     })
