@@ -8,6 +8,7 @@ use std::process::Command;
 use crate::support::server::Server;
 use crate::support::upload::upload;
 use crate::support::{Outcome, docker_config, layout, program, pull, push, skopeo};
+use oci::catalogue::Index;
 use oci::{Layout, media};
 use serde_json::json;
 
@@ -294,6 +295,40 @@ fn an_index_is_pulled_with_its_image_for_linux_amd64_and_not_pushed() {
         push(&back, &format!("oci://{}/plugins/other:1", server.address))
             .refused(1, &["an index of images cannot be pushed"]);
     }
+}
+
+#[test]
+fn a_catalogue_is_published_and_printed() {
+    let server = Server::start(false);
+    let folder = tempfile::tempdir().unwrap();
+    let (_, digest) = layout(folder.path(), 11, 100);
+    let entry = json!({
+        "name": "demo", "version": "1.0.0", "digest": digest, "titles": { "en": "Demo", "zh-CN": "演示" },
+        "descriptions": {}, "category": "security", "phase": "AUTHN", "priority": 10, "failStrategy": "FAIL_OPEN",
+        "example": {},
+    });
+    let index = Index::new("2.0.0", None, vec![serde_json::from_value(entry).unwrap()]);
+    let archive = folder.path().join("catalogue.tar");
+    index.to_artifact(oci::Annotations::new()).unwrap().write_archive(&archive, None).unwrap();
+
+    // Its version is the tag.
+    let repository = format!("oci://{}/plugins/catalogue", server.address);
+    let pushed = push(&archive, &repository).succeeded();
+    let printed =
+        Outcome::of(&mut program(&["catalogue", &format!("{repository}:2.0.0"), "--plain-http"])).succeeded();
+    for word in ["demo", "1.0.0", "Demo", "演示", &digest] {
+        assert!(printed.stdout.contains(word), "{word} is not in {printed:?}");
+    }
+    let pinned = pushed.stdout.trim();
+    let json = Outcome::of(&mut program(&["catalogue", pinned, "--plain-http", "--json"])).succeeded();
+    let read: Index = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(read, index);
+
+    // An image is not one.
+    let (image, _) = layout(folder.path(), 12, 100);
+    let there = format!("oci://{}/plugins/demo:1.0.0", server.address);
+    push(&image, &there).succeeded();
+    Outcome::of(&mut program(&["catalogue", &there, "--plain-http"])).refused(1, &["not a catalogue"]);
 }
 
 /// A command of this workspace.
