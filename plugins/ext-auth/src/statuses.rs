@@ -23,8 +23,8 @@ impl Statuses {
         }
         let read = |(index, text): (usize, Text)| {
             range(&String::from(text)).ok_or_else(|| {
-                let message = "must be a status from 200 to 299, because any other refuses the request or is no \
-                               decision: write for example 202, 200-204 or 2xx";
+                let message = "must be a status from 200 to 299, because any other refuses the request or \
+                               decides nothing: write for example 202, 200-204 or 2xx";
                 FieldError::in_list(field, index, message)
             })
         };
