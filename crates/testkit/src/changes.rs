@@ -138,7 +138,7 @@ pub(crate) fn undeclared(changes: &Changes, outcome: &Outcome, plain: &Outcome) 
         let difference = between(&changes.request, &request_headers(plain), &request_headers(came))
             .or_else(|| between(&changes.request, &plain.trailers, &came.trailers));
         if let Some(difference) = difference {
-            return Some(format!("the upstream sees a header otherwise: {difference}"));
+            return Some(format!("the upstream receives a different header: {difference}"));
         }
     }
     let answer = outcome.answer.as_ref()?;
@@ -148,14 +148,14 @@ pub(crate) fn undeclared(changes: &Changes, outcome: &Outcome, plain: &Outcome) 
         let trailers = || between(&changes.response, &plain.trailers, &answer.trailers);
         // A response that is cut off has no trailers.
         let difference = difference.or_else(|| if answer.cut_off.is_none() { trailers() } else { None });
-        return difference.map(|difference| format!("the client sees a header otherwise: {difference}"));
+        return difference.map(|difference| format!("the client receives a different header: {difference}"));
     }
     let added = answer.headers.iter().find(|(name, _)| {
         let of_every = OF_EVERY_REPLY.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
         !of_every && !allows(&changes.reply, name) && !allows(&changes.response, name)
     });
     added.map(|(name, value)| {
-        format!("the plug-in's answer has a header that is not declared: {} {}", Shown(name), Shown(value))
+        format!("the plug-in's response has an undeclared header: {} {}", Shown(name), Shown(value))
     })
 }
 
@@ -193,11 +193,11 @@ pub(crate) fn difference(wanted: &[Header], came: &[Header]) -> Option<String> {
                 false => values.join(", "),
             };
             let name = String::from_utf8_lossy(name);
-            return Some(format!("{name}: wanted {}, came {}", shown(wanted), shown(came)));
+            return Some(format!("{name}: expected {}, actual {}", shown(wanted), shown(came)));
         }
     }
     let order = |headers: &[Header]| -> Vec<String> {
         headers.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect()
     };
-    Some(format!("the order: wanted {}, came {}", order(wanted).join(", "), order(came).join(", ")))
+    Some(format!("order: expected {}, actual {}", order(wanted).join(", "), order(came).join(", ")))
 }

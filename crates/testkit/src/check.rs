@@ -1,4 +1,4 @@
-//! Compares what came of a request with what a case wants, the same way for every engine.
+//! Compares the outcome of a request with the expectations of a case, for all engines.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,17 +11,17 @@ use crate::cuts::frames;
 use engine::Shown;
 use engine::outcome::{Answer, Call, LogLine, Outcome, UpstreamRequest};
 
-/// Whether a request came out as its case wants.
+/// Checks the outcome of a request.
 ///
 /// # Errors
 ///
-/// Everything that did not, and the plug-in's log.
+/// Returns all differences, and the log of the plug-in.
 pub fn check(expect: &Expect, outcome: &Outcome) -> Result<(), Mismatch> {
     let mut found = Differences::default();
     match &outcome.answer {
-        Some(answer) if expect.closed => found.add("answer", "none", answer.status),
+        Some(answer) if expect.closed => found.add("response", "none", answer.status),
         Some(answer) => found.answer(expect, answer),
-        None if expect.needs_answer() => found.add("answer", "one", "none"),
+        None if expect.needs_answer() => found.add("response", "a response", "none"),
         None => {}
     }
     if let Some(stall) = &outcome.stalled {
@@ -117,7 +117,7 @@ pub fn check_refused(wanted: &[String], log: &[LogLine]) -> Result<(), Mismatch>
     Err(Mismatch { differences: found.0, log: log.to_vec() })
 }
 
-/// What came out otherwise than a case wants.
+/// The differences between expectations and outcome.
 #[derive(Debug)]
 pub struct Mismatch {
     differences: Vec<Difference>,
@@ -134,7 +134,7 @@ struct Difference {
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Difference { field, wanted, came } in &self.differences {
-            writeln!(f, "{field}\n  wanted {wanted}\n  came   {came}")?;
+            writeln!(f, "{field}\n  expected {wanted}\n  actual   {came}")?;
         }
         if self.log.is_empty() {
             return write!(f, "the plug-in logged nothing");
@@ -361,7 +361,7 @@ mod tests {
             ("{ host_calls: 2 }", "host_calls", "2", "3"),
         ] {
             let mismatch = check(&expect(yaml), &outcome()).expect_err(yaml).to_string();
-            let start = format!("{field}\n  wanted {wanted}\n  came   {came}\n");
+            let start = format!("{field}\n  expected {wanted}\n  actual   {came}\n");
             assert!(mismatch.starts_with(&start), "{yaml}: {mismatch}");
             assert!(mismatch.ends_with("the plug-in's log\n  [info] blocked by x"), "{mismatch}");
         }
@@ -376,7 +376,7 @@ mod tests {
             ("{ upstream: none }", "upstream\n"),
             ("{ upstream: { path: /b } }", "upstream.path\n"),
             ("{ upstream: { body: ab } }", "upstream.body\n"),
-            ("{ calls: [{ path: / }] }", "calls\n  wanted 1\n  came   none"),
+            ("{ calls: [{ path: / }] }", "calls\n  expected 1\n  actual   none"),
             ("{ upstream: { headers: { a: b } } }", "upstream.headers.a\n"),
         ] {
             let mismatch = check(&expect(yaml), &outcome).expect_err(yaml).to_string();
@@ -402,7 +402,7 @@ mod tests {
         let stalled = Outcome { stalled: Some(stall), ..outcome() };
         let mismatch = check(&Expect::default(), &stalled).unwrap_err().to_string();
         assert!(
-            mismatch.starts_with("talk, step 2\n  wanted \"b\"\n  came   \"\", and nothing more"),
+            mismatch.starts_with("talk, step 2\n  expected \"b\"\n  actual   \"\", and nothing more"),
             "{mismatch}"
         );
     }
@@ -417,6 +417,6 @@ mod tests {
         let log = outcome().log;
         check_refused(&["blocked".into(), "by x".into()], &log).unwrap();
         let mismatch = check_refused(&["blocked".into(), "other".into()], &log).unwrap_err().to_string();
-        assert!(mismatch.starts_with("refused\n  wanted a line with \"other\""), "{mismatch}");
+        assert!(mismatch.starts_with("refused\n  expected a line with \"other\""), "{mismatch}");
     }
 }

@@ -192,7 +192,7 @@ impl Fuzzer {
                 Some(outcome) => outcome,
                 None => {
                     let cut = vms.cut.exchange(&pair.cut, &scenario.upstream);
-                    cut.with_context(|| format!("requests[{index}] in other pieces"))?
+                    cut.with_context(|| format!("requests[{index}] in different chunks"))?
                 }
             };
             for outcome in [&whole, &cut] {
@@ -234,7 +234,7 @@ fn vms(engine: &dyn Engine, changes: Declare, setup: &Setup) -> anyhow::Result<O
             Ok(Some(Vms { whole: vm(whole), cut: vm(cut), plain: engine.without_plugin(setup)?, changes }))
         }
         (Load::Refused { .. }, Load::Refused { .. }) => Ok(None),
-        _ => bail!("the same configuration was taken once and refused once"),
+        _ => bail!("the same configuration was accepted once and rejected once"),
     }
 }
 
@@ -245,7 +245,7 @@ fn holds(request: &Request, outcome: &Outcome) -> anyhow::Result<()> {
         bail!("the request was never answered");
     }
     if let Some(pages) = outcome.memory_pages.filter(|pages| *pages > MOST_PAGES) {
-        bail!("the VM has come to {pages} pages of memory, of at most {MOST_PAGES}");
+        bail!("the VM uses {pages} pages of memory, more than {MOST_PAGES}");
     }
     Ok(())
 }
@@ -253,7 +253,7 @@ fn holds(request: &Request, outcome: &Outcome) -> anyhow::Result<()> {
 /// What must be the same of two outcomes.
 fn same(whole: &Outcome, cut: &Outcome) -> anyhow::Result<()> {
     let differs = |what: &str, whole: String, cut: String| {
-        (whole != cut).then(|| format!("{what} depends on the pieces\n  whole  {whole}\n  pieces {cut}"))
+        (whole != cut).then(|| format!("{what} depends on the chunks\n  whole  {whole}\n  chunks {cut}"))
     };
     let differences = [
         differs("the answer", answer(&whole.answer), answer(&cut.answer)),

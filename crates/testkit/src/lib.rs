@@ -19,7 +19,7 @@
 //! let expect: Expect = serde_yaml::from_str("{ status: 403, headers: { server: null } }")?;
 //! let answer = Answer { status: 200, ..Answer::default() };
 //! let mismatch = testkit::check(&expect, &Outcome { answer: Some(answer), ..Outcome::default() });
-//! assert!(mismatch.unwrap_err().to_string().starts_with("status\n  wanted 403\n  came   200\n"));
+//! assert!(mismatch.unwrap_err().to_string().starts_with("status\n  expected 403\n  actual   200\n"));
 //! # Ok::<(), serde_yaml::Error>(())
 //! ```
 //!

@@ -228,7 +228,7 @@ fn run_requests(
                     let checked = check(&request.expect, &outcome).map_err(anyhow::Error::from);
                     checked.and_then(|()| plain.check(request, &outcome)).map_err(|mismatch| {
                         let line = line(request);
-                        anyhow!("requests[{place}], {name}, {line}: came out otherwise:\n{mismatch:#}")
+                        anyhow!("requests[{place}], {name}, {line}: mismatch:\n{mismatch:#}")
                     })?;
                 }
             }
@@ -254,7 +254,7 @@ fn run_request(
     if !request.answers.is_empty() {
         let answers = loaded.exchange_at_once(request, upstream, request.repeat, request.connections)?;
         if answers != request.answers {
-            bail!("answers\n  wanted {:?}\n  came   {answers:?}", request.answers);
+            bail!("answers\n  expected {:?}\n  actual   {answers:?}", request.answers);
         }
         return Ok(());
     }
@@ -266,8 +266,8 @@ fn run_request(
         let checked = check(if last { &request.expect } else { &not_yet_counted }, &outcome);
         checked.map_err(anyhow::Error::from).and_then(|()| plain.check(request, &outcome)).map_err(
             |mismatch| {
-                let which = if request.repeat > 1 { format!(" the {time}. time") } else { String::new() };
-                anyhow!("came out otherwise{which}:\n{mismatch:#}")
+                let which = if request.repeat > 1 { format!(" on attempt {time}") } else { String::new() };
+                anyhow!("mismatch{which}:\n{mismatch:#}")
             },
         )?;
     }

@@ -354,7 +354,7 @@ impl<'a> Stream<'a> {
     /// The answer ends without an end.
     fn break_off(&mut self) {
         let body = self.down.take_through().into();
-        let cut_off = Some("the stream has broken off".into());
+        let cut_off = Some("the stream was reset".into());
         let begun = self.answer_so_far();
         self.outcome.answer = (begun.status != 0).then_some(Answer { body, cut_off, ..begun });
         self.phase = Phase::Done;
