@@ -147,9 +147,11 @@ fn difference_table(readme: &str, differences: &[Difference], language: Language
 impl Section {
     /// Returns the README with `table` between the lines of this section, or `None` if it has no such lines.
     fn replace(&self, readme: &str, table: &str) -> Option<String> {
-        let (before, rest) = readme.split_once(self.begin)?;
-        let (_, after) = rest.split_once(self.end)?;
-        Some(format!("{before}{}\n{table}{}{after}", self.begin, self.end))
+        // The rest of the comment names the program that wrote it, which has another name in an author's workspace.
+        let begin = readme.find(&format!("<!-- {}", self.name))?;
+        let end = begin + readme.get(begin..)?.find("-->")? + "-->".len();
+        let (_, after) = readme.get(end..)?.split_once(self.end)?;
+        Some(format!("{}\n{table}{}{after}", readme.get(..end)?, self.end))
     }
 
     fn missing(&self) -> String {

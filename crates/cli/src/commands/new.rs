@@ -1,70 +1,196 @@
-//! `new`: a plug-in that builds, passes its cases and needs no other edit.
+//! `new`: a plug-in that builds, passes its cases and needs no other edit, in this workspace or in one of its own.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use workspace::Workspace;
+use resource::names;
 
 use crate::output::{self, BOLD, mark, styled};
-use crate::{Usage, template};
+use crate::{Usage, program, template};
 
 /// Start a plug-in in `plugins/<name>`
 ///
 /// It sets a header on every request, builds, passes its cases and lints as it stands: change it from there.
 /// Nothing else has to be edited, because every list of plug-ins comes from the folders.
+///
+/// With `--workspace`, it is the first plug-in of a new workspace: a repository of your own that depends on the SDK, with
+/// workflows for CI and releases. All commands for authors work there.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   cargo xtask new my-plugin          plugins/my-plugin, then:
   cargo xtask test my-plugin         its cases, natively and in a real Envoy
-  cargo xtask build my-plugin        its module, in dist/my-plugin/plugin.wasm")]
+  cargo xtask build my-plugin        its module, in dist/my-plugin/plugin.wasm
+  cargo xtask new --workspace ../my-plugins my-plugin
+                                     a workspace in ../my-plugins, with the SDK of this version")]
 pub(crate) struct Args {
     /// Lower-case words with dashes: the name of the folder, the package and the artifact.
     name: String,
+    /// Make a workspace of its own in this folder.
+    #[arg(long, value_name = "FOLDER")]
+    workspace: Option<PathBuf>,
+    /// The git repository that the SDK comes from, by the tag `sdk/v<version of this program>`. [default: the repository of
+    /// this program]
+    #[arg(long, value_name = "URL", requires = "workspace")]
+    sdk_git: Option<String>,
+    /// A checkout of that repository, used as it is.
+    #[arg(long, value_name = "FOLDER", requires = "workspace", conflicts_with = "sdk_git")]
+    sdk_path: Option<PathBuf>,
 }
 
+/// The packages of the SDK that a plug-in depends on, with their folders in a checkout.
+const PACKAGES: [(&str, &str); 3] = [
+    ("portcullis-config", "crates/config"),
+    ("portcullis-sdk", "crates/sdk"),
+    ("portcullis-testkit", "crates/testkit"),
+];
+
+/// Names that `use` knows crates by in a new workspace.
+const CRATES: [&str; 3] = ["config", "sdk", "testkit"];
+
+/// The host of an address that is reserved for documentation: a build that was not told where it is published.
+const NOWHERE: &str = "example.com";
+
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    let name = &args.name;
+    match &args.workspace {
+        Some(folder) => in_new_workspace(args, folder),
+        None => in_this_workspace(&args.name),
+    }
+}
+
+fn in_this_workspace(name: &str) -> Result<bool> {
     let workspace = crate::open::workspace()?;
     if workspace.packages.iter().any(|package| package == name) {
-        bail!(Usage(format!("there is a package `{name}` in this workspace already: choose another name")));
+        bail!(Usage(format!("duplicate package `{name}` in this workspace: choose another name")));
     }
-    resource::names::validate(name, &workspace.crates).map_err(Usage)?;
+    names::validate(name, &workspace.crates).map_err(Usage)?;
     let folder = workspace.root.join("plugins").join(name);
     if folder.exists() {
         bail!(Usage(format!("plugins/{name} already exists: choose another name, or remove the folder")));
     }
-    // Outside of plugins/ until it is whole: cargo reads every folder in there.
+    // Outside of plugins/ until it is complete: cargo reads every folder in there.
     let draft = workspace.root.join(format!(".new-{name}-{}", std::process::id()));
-    let result = write(&draft, name).and_then(|()| {
-        fs::rename(&draft, &folder).with_context(|| format!("moving the new folder to {}", folder.display()))
-    });
-    if result.is_err() {
-        // The error below is the one to report; a second one while tidying up adds nothing.
-        let _ = fs::remove_dir_all(&draft);
-    }
-    result?;
-    enter_in_lock_file(&workspace)?;
-
+    put(&draft, &folder, plugin(name, ""))?;
+    enter_in_lock_file(&workspace.root, true)?;
     anstream::println!("{} plugins/{name}", mark(true));
-    for (path, _) in template::files(name) {
+    for (path, _) in template::plugin(name) {
         anstream::println!("    {path}");
     }
-    anstream::println!("Next:");
-    for (command, why) in [
-        ("test", "runs tests/cases.yaml natively and in a real Envoy"),
-        ("build", "leaves the module in dist/"),
-        ("lint", "checks format, lints, documentation and plugin.yaml"),
-    ] {
-        let command = styled(BOLD, format_args!("cargo xtask {command} {name}"));
-        anstream::println!("    {command}  {why}");
-    }
+    next(name);
     Ok(true)
 }
 
-fn write(draft: &Path, name: &str) -> Result<()> {
-    for (path, text) in template::files(name) {
+fn in_new_workspace(args: &Args, folder: &Path) -> Result<bool> {
+    let name = &args.name;
+    names::validate(name, &BTreeSet::from(CRATES.map(str::to_owned))).map_err(Usage)?;
+    if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+        bail!(Usage(format!("{} is not empty: name a new folder", folder.display())));
+    }
+    let source = args.source()?;
+    let files: Vec<(String, String)> = template::workspace(name, |package| source.line(package))
+        .map(|(path, text)| (path.to_owned(), text))
+        .chain(
+            plugin(name, &format!("plugins/{name}/"))
+                .map(|(path, text)| (path, text.replace("cargo xtask", "portcullis"))),
+        )
+        .collect();
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).with_context(|| format!("making the folder {}", parent.display()))?;
+    if folder.exists() {
+        fs::remove_dir(folder).with_context(|| format!("replacing the folder {}", folder.display()))?;
+    }
+    let draft = parent.join(format!(".new-{name}-{}", std::process::id()));
+    let shown: Vec<String> = files.iter().map(|(path, _)| path.clone()).collect();
+    put(&draft, folder, files.into_iter())?;
+    if let Source::Path(checkout) = &source {
+        // The versions that the SDK is tested with.
+        let (from, to) = (checkout.join("Cargo.lock"), folder.join("Cargo.lock"));
+        fs::copy(&from, &to).with_context(|| format!("copying {}", from.display()))?;
+    }
+    enter_in_lock_file(folder, matches!(source, Source::Path(_)))?;
+    anstream::println!("{} {}", mark(true), folder.display());
+    for path in shown {
+        anstream::println!("    {path}");
+    }
+    anstream::println!("Next:");
+    anstream::println!("    {}", styled(BOLD, format_args!("cd {}", folder.display())));
+    next(name);
+    Ok(true)
+}
+
+/// Where the SDK comes from.
+enum Source {
+    Git(String),
+    Path(PathBuf),
+}
+
+impl Source {
+    /// The place of a package, in a manifest.
+    fn line(&self, package: &str) -> String {
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        match self {
+            Self::Git(url) => format!("git = {}, tag = \"sdk/v{}\"", quoted(url), template::VERSION),
+            Self::Path(checkout) => {
+                let folder =
+                    PACKAGES.iter().find(|(name, _)| *name == package).map_or("", |(_, folder)| *folder);
+                format!("path = {}", quoted(&checkout.join(folder).to_string_lossy()))
+            }
+        }
+    }
+}
+
+impl Args {
+    fn source(&self) -> Result<Source> {
+        if let Some(checkout) = &self.sdk_path {
+            let missing = |_| {
+                Usage(format!(
+                    "{} is not a checkout of the SDK's repository: it has no crates/sdk",
+                    checkout.display()
+                ))
+            };
+            checkout.join("crates/sdk/Cargo.toml").canonicalize().map_err(missing)?;
+            let checkout =
+                checkout.canonicalize().with_context(|| format!("finding {}", checkout.display()))?;
+            return Ok(Source::Path(checkout));
+        }
+        if let Some(url) = &self.sdk_git {
+            return Ok(Source::Git(url.clone()));
+        }
+        let published = env!("CARGO_PKG_REPOSITORY");
+        if published.is_empty() || published.contains(NOWHERE) {
+            bail!(Usage(
+                "this build has no public repository to take the SDK from: add `--sdk-git <url>`, or `--sdk-path \
+                 <checkout>`"
+                    .into()
+            ));
+        }
+        Ok(Source::Git(published.into()))
+    }
+}
+
+/// The files of a plug-in in a folder, with the name that the reader can type.
+fn plugin(name: &str, folder: &str) -> impl Iterator<Item = (String, String)> {
+    let folder = folder.to_owned();
+    template::plugin(name)
+        .map(move |(path, text)| (format!("{folder}{path}"), program::text(&text).into_owned()))
+}
+
+/// Writes files into a draft, and moves it into place once all are there.
+fn put(draft: &Path, folder: &Path, files: impl Iterator<Item = (String, String)>) -> Result<()> {
+    let result = write(draft, files).and_then(|()| {
+        fs::rename(draft, folder).with_context(|| format!("moving the new folder to {}", folder.display()))
+    });
+    if result.is_err() {
+        // The error below is the one to report; a second one while tidying up adds nothing.
+        let _ = fs::remove_dir_all(draft);
+    }
+    result
+}
+
+fn write(draft: &Path, files: impl Iterator<Item = (String, String)>) -> Result<()> {
+    for (path, text) in files {
         let file = draft.join(path);
         let folder = file.parent().unwrap_or(draft);
         fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
@@ -73,15 +199,25 @@ fn write(draft: &Path, name: &str) -> Result<()> {
     Ok(())
 }
 
+fn next(name: &str) {
+    for (command, why) in [
+        ("test", "runs tests/cases.yaml natively and in a real Envoy"),
+        ("build", "leaves the module in dist/"),
+        ("lint", "checks format, lints, documentation and plugin.yaml"),
+    ] {
+        let command = program::text(&format!("cargo xtask {command} {name}")).into_owned();
+        anstream::println!("    {}  {why}", styled(BOLD, command));
+    }
+}
+
 /// Lets cargo enter the new package in Cargo.lock, which builds then take as it is.
-fn enter_in_lock_file(workspace: &Workspace) -> Result<()> {
+fn enter_in_lock_file(root: &Path, offline: bool) -> Result<()> {
     let mut cargo = workspace::build::cargo();
-    let status = cargo
-        .current_dir(&workspace.root)
-        .args(["update", "--workspace", "--offline", "--quiet"])
-        .status()
-        .context("cargo cannot be started")?;
-    if !status.success() {
+    cargo.current_dir(root).args(["update", "--workspace", "--quiet"]);
+    if offline {
+        cargo.arg("--offline");
+    }
+    if !cargo.status().context("cargo cannot be started")?.success() {
         output::warning("Cargo.lock does not have the new package yet: run `cargo update --workspace`");
     }
     Ok(())

@@ -47,10 +47,14 @@ pub(super) fn is_possible() -> bool {
 pub(super) fn run(workspace: &Workspace, plugin: &Plugin, bounds: &Bounds) -> Result<bool> {
     let folder = workspace.target.join("fuzz/crates").join(&plugin.name);
     let package = format!("fuzz-{}", plugin.name);
+    let testkit = workspace.dependency(plugin, "portcullis-testkit").with_context(|| {
+        format!(
+            "{}: the test kit is not a dependency: write `testkit.workspace = true` under [dev-dependencies]",
+            plugin.shown.join("Cargo.toml").display()
+        )
+    })?;
     let rest = format!(
-        "testkit = {{ package = \"portcullis-testkit\", path = {} }}\nlibfuzzer-sys = \"{LIBFUZZER}\"\n\n\
-         [profile.release]\ndebug = \"line-tables-only\"\n",
-        generated::quoted(&workspace.root.join("crates/testkit"))?
+        "testkit = {testkit}\nlibfuzzer-sys = \"{LIBFUZZER}\"\n\n[profile.release]\ndebug = \"line-tables-only\"\n"
     );
     generated::write(&folder, workspace, plugin, &package, &rest, &program(plugin)?)?;
     let host = host()?;
