@@ -51,6 +51,8 @@ pub struct Builder {
     ambient: Vec<OsString>,
     /// What makes cargo work with other folders than its own.
     folders: Vec<(&'static str, PathBuf)>,
+    /// Where path dependencies outside of the workspace are.
+    checkouts: Vec<PathBuf>,
 }
 
 impl Builder {
@@ -66,18 +68,20 @@ impl Builder {
             (workspace.notify)(&Notice::IgnoredVariable(name.to_string_lossy().into_owned()));
         }
         Ok(Self {
-            flags: flags_in(&workspace.root, &cargo_home()?)?,
+            flags: flags_in(&workspace.root, &cargo_home()?, &workspace.checkouts())?,
             root: workspace.root.clone(),
             ambient,
             folders: Vec::new(),
+            checkouts: workspace.checkouts(),
         })
     }
 
     /// The same in a copy of the workspace, with folders of its own for cargo.
     pub(crate) fn elsewhere(&self, root: &Path, cargo_home: &Path, target: &Path) -> Result<Self> {
         Ok(Self {
-            flags: flags_in(root, cargo_home)?,
+            flags: flags_in(root, cargo_home, &self.checkouts)?,
             root: root.to_path_buf(),
+            checkouts: self.checkouts.clone(),
             ambient: self.ambient.clone(),
             folders: vec![
                 ("CARGO_HOME", cargo_home.to_path_buf()),
@@ -139,12 +143,11 @@ fn is_ambient(name: &OsString) -> bool {
 }
 
 /// The flags of every module of a workspace.
-fn flags_in(root: &Path, cargo_home: &Path) -> Result<String> {
-    flags(&[
-        (root.to_path_buf(), "/workspace"),
-        (cargo_home.to_path_buf(), "/cargo"),
-        (sysroot(root)?, "/rust"),
-    ])
+fn flags_in(root: &Path, cargo_home: &Path, checkouts: &[PathBuf]) -> Result<String> {
+    let own =
+        [(root.to_path_buf(), "/workspace"), (cargo_home.to_path_buf(), "/cargo"), (sysroot(root)?, "/rust")];
+    let others = checkouts.iter().map(|checkout| (checkout.clone(), "/dependency"));
+    flags(&own.into_iter().chain(others).collect::<Vec<_>>())
 }
 
 /// The flags, in the form of `CARGO_ENCODED_RUSTFLAGS`, which wins over all other places

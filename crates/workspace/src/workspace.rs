@@ -1,6 +1,7 @@
 //! What is in the workspace: its plug-ins and fixtures, from `cargo metadata`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::{Dependency, DependencyKind, Metadata, MetadataCommand, Package};
@@ -136,8 +137,27 @@ impl Workspace {
                 }
             }
         }
+        folders.extend(self.checkouts());
         folders.extend(["Cargo.toml", "Cargo.lock"].map(|file| self.root.join(file)));
         folders
+    }
+
+    /// The workspaces of path dependencies outside of this one, as of an SDK in a checkout.
+    pub(crate) fn checkouts(&self) -> Vec<PathBuf> {
+        let linked = self.members.values().flat_map(|member| &member.linked);
+        let mut checkouts: Vec<PathBuf> = linked
+            .filter(|folder| !folder.starts_with(&self.root))
+            .map(|folder| {
+                let is_root = |folder: &&Path| {
+                    let manifest = fs::read_to_string(folder.join("Cargo.toml"));
+                    manifest.is_ok_and(|text| text.lines().any(|line| line.trim() == "[workspace]"))
+                };
+                folder.ancestors().find(is_root).unwrap_or(folder).to_path_buf()
+            })
+            .collect();
+        checkouts.sort();
+        checkouts.dedup();
+        checkouts
     }
 
     /// Where a package comes from that a plug-in depends on, also for its tests, in the form of a line of a manifest:
@@ -273,8 +293,6 @@ impl Plugin {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     fn workspace_with(dependencies: &[(&str, &str)]) -> (tempfile::TempDir, Workspace) {
@@ -321,5 +339,44 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn a_dependency_is_written_into_another_manifest_as_it_is_here() {
+        let outside = tempfile::tempdir().unwrap();
+        let sdk = outside.path().canonicalize().unwrap().join("crates/sdk");
+        fs::create_dir_all(sdk.join("src")).unwrap();
+        fs::write(outside.path().join("Cargo.toml"), "[workspace]\nmembers = [\"crates/*\"]\n").unwrap();
+        fs::write(sdk.join("Cargo.toml"), "[package]\nname = \"portcullis-sdk\"\nversion = \"0.1.0\"\n")
+            .unwrap();
+        fs::write(sdk.join("src/lib.rs"), "").unwrap();
+        let path = format!("sdk = {{ package = \"portcullis-sdk\", path = \"{}\" }}\n", sdk.display());
+        let git =
+            "testkit = { package = \"portcullis-testkit\", git = \"file:///srv/a\", tag = \"sdk/v0.1.0\" }\n";
+        let (_folder, workspace) = workspace_with(&[
+            ("a", &format!("{path}b = {{ path = \"../b\" }}\nserde = \"1\"\n[dev-dependencies]\n{git}")),
+            ("b", ""),
+        ]);
+        let a = workspace.plugin("a").unwrap();
+        for (package, line) in [
+            ("portcullis-sdk", format!("{{ package = \"portcullis-sdk\", path = \"{}\" }}", sdk.display())),
+            (
+                "portcullis-testkit",
+                "{ package = \"portcullis-testkit\", git = \"file:///srv/a\", tag = \"sdk/v0.1.0\" }".into(),
+            ),
+            ("serde", "{ package = \"serde\", version = \"^1\" }".into()),
+        ] {
+            assert_eq!(workspace.dependency(a, package), Some(line.as_str()));
+        }
+        assert_eq!(workspace.dependency(a, "tokio"), None);
+        // The files that a change of makes another module.
+        let sources = workspace.sources(a);
+        let is_source = |file: PathBuf| sources.iter().any(|source| file.starts_with(source));
+        assert!(is_source(a.folder.join("src/lib.rs")) && is_source(sdk.join("src/lib.rs")));
+        assert!(is_source(workspace.plugin("b").unwrap().folder.join("words.txt")));
+        assert!(is_source(workspace.root.join("Cargo.lock")));
+        let b = workspace.sources(workspace.plugin("b").unwrap());
+        assert!(!b.iter().any(|source| a.folder.starts_with(source)), "{b:?}");
+        assert_eq!(workspace.checkouts(), [outside.path().canonicalize().unwrap()]);
     }
 }
