@@ -170,7 +170,7 @@ fn flags(folders: &[(PathBuf, &str)]) -> Result<String> {
 ///
 /// rustc cannot be started, or a path is not UTF-8.
 pub fn remapped(workspace: &Workspace) -> Result<String> {
-    let flags = flags_in(&workspace.root, &cargo_home()?)?;
+    let flags = flags_in(&workspace.root, &cargo_home()?, &workspace.checkouts())?;
     let remapping = flags.split('\u{1f}').filter(|flag| flag.starts_with("--remap-path-prefix="));
     Ok(remapping.collect::<Vec<_>>().join("\u{1f}"))
 }

@@ -232,7 +232,7 @@ fn crates(metadata: &Metadata) -> BTreeSet<String> {
         );
     }
     // `cargo -p` takes these as well. The lock file alone names them without fetching anything.
-    let lock = std::fs::read_to_string(metadata.workspace_root.join("Cargo.lock")).unwrap_or_default();
+    let lock = fs::read_to_string(metadata.workspace_root.join("Cargo.lock")).unwrap_or_default();
     let locked = lock.lines().filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
     names.extend(locked.map(canonical));
     names
