@@ -30,5 +30,8 @@ fn a_command_that_needs_more_runs_in_the_full_program_under_the_same_name() {
     let output = xtask.output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
-    assert!(stderr.contains("./an image does not exist") && stderr.contains("`cargo xtask package`"), "{stderr}");
+    assert!(
+        stderr.contains("./an image does not exist") && stderr.contains("`cargo xtask package`"),
+        "{stderr}"
+    );
 }

@@ -13,6 +13,8 @@ mod commands;
 #[cfg(not(feature = "full"))]
 mod heavy;
 mod image;
+#[cfg(feature = "gateway")]
+mod layout;
 mod markdown;
 mod open;
 mod output;
@@ -65,8 +67,8 @@ enum Command {
     Docs(commands::docs::Args),
     New(commands::new::Args),
     Serve(commands::serve::Args),
-    Request(commands::request::RequestArgs),
-    Explain(commands::request::ExplainArgs),
+    Request(commands::request::Args),
+    Explain(commands::explain::Args),
     Bench(commands::bench::Args),
     #[command(subcommand)]
     Plugin(commands::plugin::Command),
@@ -126,8 +128,8 @@ pub fn main(program: Program) -> ExitCode {
         Command::Docs(args) => commands::docs::run(&args),
         Command::New(args) => commands::new::run(&args),
         Command::Serve(args) => commands::serve::run(&args),
-        Command::Request(args) => commands::request::request(&args),
-        Command::Explain(args) => commands::request::explain(&args),
+        Command::Request(args) => commands::request::run(&args),
+        Command::Explain(args) => commands::explain::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
         Command::Plugin(command) => commands::plugin::run(&command),
         Command::Package(args) => commands::package::run(&args),

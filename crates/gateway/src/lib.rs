@@ -25,6 +25,7 @@
 
 pub mod admin;
 mod bootstrap;
+mod cache;
 #[cfg(feature = "serve")]
 pub mod client;
 mod cluster;
@@ -39,15 +40,17 @@ mod log;
 pub mod modules;
 #[cfg(feature = "serve")]
 pub mod plan;
+#[cfg(feature = "serve")]
+pub mod plugins;
 mod process;
 mod route;
 pub mod routes;
 #[cfg(feature = "serve")]
+mod schema;
+#[cfg(feature = "serve")]
 pub mod secret;
 #[cfg(feature = "serve")]
 pub mod serve;
-#[cfg(feature = "serve")]
-pub mod show;
 #[cfg(feature = "serve")]
 pub mod state;
 #[cfg(feature = "serve")]
@@ -57,10 +60,9 @@ mod wasm;
 mod watch;
 #[cfg(feature = "serve")]
 pub mod websocket;
-#[cfg(feature = "serve")]
-pub mod workspace;
 
 pub use bootstrap::Bootstrap;
+pub use cache::Cache;
 pub use cluster::{Cluster, Tls};
 pub use envoy::{Envoy, EnvoyError, target_dir};
 pub use live::{ChangeError, Changed, Live};
@@ -69,18 +71,3 @@ pub use process::{Memory, Process, StartError, validate};
 pub use route::Route;
 pub use routes::Routes;
 pub use wasm::{Environment, FailurePolicy, Wasm};
-
-/// The command itself was wrong: no such folder, a port in use.
-#[cfg(feature = "serve")]
-#[derive(Debug)]
-pub struct Usage(pub String);
-
-#[cfg(feature = "serve")]
-impl std::fmt::Display for Usage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-#[cfg(feature = "serve")]
-impl std::error::Error for Usage {}

@@ -1,83 +1,108 @@
-//! From the `url` of a resource to a module in a file that Envoy loads: built, read, fetched or pulled; compared with
-//! its `sha256`; and changed from Higress's ABI to the one that stock Envoy has.
+//! From the `url` of a resource to a module in a file that Envoy loads: built, read, downloaded or pulled; compared with
+//! its `sha256`; and adapted from Higress's ABI to the one that stock Envoy has.
 
 mod fetched;
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::folder::Entry;
 use abi::Abi;
 use anyhow::{Context, Result, anyhow, bail};
+use oci::Catalogue;
 use resource::annotation::WORKSPACE;
 use resource::{CONSOLE_LIMIT, Spec};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use text::hex;
 use wasmparser::{Parser, Payload};
+use workspace::Plugin;
 
-use crate::workspace::{Plugin, Workspace};
+use crate::Cache;
+use crate::folder::Entry;
+use crate::plugins::Plugins;
 
 /// A module that Envoy can load.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Module {
-    /// Where it is. The name says what is in it, so that the file never changes.
+    /// Its file. The name is made of the content's digest, so the file never changes.
     pub file: PathBuf,
-    /// The version that is known of it: that of its source, its tag, or the beginning of its digest.
+    /// Its version: that of its source, its tag, or the beginning of its digest.
     pub version: String,
-    /// Whether headers have to be held while body callbacks come.
+    /// Whether headers have to be held while body callbacks run.
     pub holds_headers: bool,
-    /// What was done to it, for people.
+    /// How it was adapted, for people.
     pub adapted: Option<&'static str>,
-    /// The plug-in of this workspace that it was built of.
+    /// The plug-in of the workspace that it was built from.
     pub plugin: Option<Plugin>,
-    /// Files and folders of which a change makes another module.
+    /// The schema of its configuration (OpenAPI v3), from its image.
+    pub schema: Option<Value>,
+    /// Files and folders whose changes make another module.
     pub sources: Vec<PathBuf>,
 }
 
-/// A fault of a field of the `spec`.
+/// A field of the `spec` does not lead to a module.
 #[derive(Debug)]
 pub struct ModuleError {
-    /// The field, as `url`.
+    /// The field, such as `url`.
     pub field: &'static str,
     /// What is wrong, and what to do.
-    pub cause: anyhow::Error,
+    pub message: String,
 }
 
-/// What is said of a module that was adapted.
+impl fmt::Display for ModuleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)
+    }
+}
+
+impl std::error::Error for ModuleError {}
+
+/// The remark about an adapted module.
 pub const ADAPTED: &str = "made for Higress (ABI 0_2_100): adapted to 0_2_1, headers held";
 
-/// Finds modules, and keeps them.
+/// Where modules come from, beside files, web servers and registries.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// The plug-ins that `workspace:<name>` builds, or why there are none.
+    pub plugins: Result<Plugins, String>,
+    /// Whether images of plug-ins of the workspace are built from source instead of pulled.
+    pub from_source: bool,
+    /// Images that are here already, so that no registry is needed.
+    pub catalogue: Option<Catalogue>,
+}
+
+/// Finds modules, and keeps them in a cache.
 #[derive(Debug)]
 pub struct Modules {
-    workspace: Workspace,
-    /// Whether what a registry or server has is built from source, where the source is here.
-    from_source: bool,
-    /// Plug-ins whose source has not changed since they were built, with the module.
+    sources: Sources,
+    cache: PathBuf,
+    /// The modules of plug-ins whose source has not changed since they were built.
     built: HashMap<String, PathBuf>,
-    /// What `Always` has had pulled already.
+    /// The images with `imagePullPolicy: Always` that were pulled by this process.
     pulled: HashSet<String>,
 }
 
 impl Modules {
-    /// Keeps modules in the target folder of this workspace.
+    /// Keeps modules in this cache.
     #[must_use]
-    pub fn new(workspace: Workspace, from_source: bool) -> Self {
-        Self { workspace, from_source, built: HashMap::new(), pulled: HashSet::new() }
+    pub fn new(cache: &Cache, sources: Sources) -> Self {
+        Self { sources, cache: cache.folder(), built: HashMap::new(), pulled: HashSet::new() }
     }
 
-    /// The workspace.
+    /// The plug-ins of the workspace, if there is one.
     #[must_use]
-    pub fn workspace(&self) -> &Workspace {
-        &self.workspace
+    pub fn plugins(&self) -> Option<&Plugins> {
+        self.sources.plugins.as_ref().ok()
     }
 
-    /// Takes note of files that have changed: what is made of them is made again.
+    /// Forgets the modules that were built from files that have changed.
     pub fn changed(&mut self, files: &[PathBuf]) {
-        let workspace = &self.workspace;
+        let Ok(plugins) = &self.sources.plugins else { return };
         self.built.retain(|name, _| {
-            workspace.plugin(name).is_some_and(|plugin| {
-                let sources = workspace.sources(&plugin);
+            plugins.get(name).is_some_and(|plugin| {
+                let sources = plugins.sources(plugin);
                 !files.iter().any(|file| sources.iter().any(|source| file.starts_with(source)))
             })
         });
@@ -91,12 +116,11 @@ impl Modules {
     pub fn resolve(&mut self, entry: &Entry) -> Result<Module, ModuleError> {
         let spec = &entry.resource.spec;
         let url = spec.location();
-        let at_url = |cause| ModuleError { field: "url", cause };
         if let Some(plugin) = self.source_of(entry).map_err(at_url)? {
-            return self.build(plugin).map_err(at_url);
+            return self.build(&plugin).map_err(at_url);
         }
         let found = if let Some(path) = url.strip_prefix("file://") {
-            self.read(path, &entry.file)
+            read(path, &entry.file)
         } else if url.starts_with("oci://") {
             return self.pull(spec);
         } else if url.starts_with("http://") || url.starts_with("https://") {
@@ -106,64 +130,56 @@ impl Modules {
         };
         let (bytes, sources) = found.map_err(at_url)?;
         let digest = hex::encode(Sha256::digest(&bytes));
-        if let Some(wanted) = wanted(spec).filter(|wanted| *wanted != digest) {
-            return Err(wrong_digest(&wanted, "module", &digest));
+        if let Some(expected) = pinned(spec).filter(|expected| *expected != digest) {
+            return Err(wrong_digest(&expected, "module", &digest));
         }
         let version = short(&digest);
         self.keep(&bytes, version, sources).map_err(at_url)
     }
 
-    /// The plug-in of this workspace that a resource is built of.
-    fn source_of(&self, entry: &Entry) -> Result<Option<Plugin>> {
+    /// The plug-in of the workspace that a resource is built from.
+    fn source_of(&mut self, entry: &Entry) -> Result<Option<Plugin>> {
         let url = entry.resource.spec.location();
         if let Some(name) = url.strip_prefix(WORKSPACE) {
-            let plugin = self.workspace.plugin(name);
-            return plugin.map(Some).with_context(|| {
-                format!(
-                    "there is no plug-in `{name}` in this workspace: write one of {}",
-                    self.workspace.plugins().join(", ")
+            let plugins = self.sources.plugins.as_mut().map_err(|reason| {
+                anyhow!(
+                    "is built from source in a cargo workspace, and {reason}: run the command in the workspace, or write \
+                     an image as oci://… or a module as file://…"
                 )
-            });
+            })?;
+            return Ok(Some(plugins.find(name)?));
         }
-        let remote = ["oci://", "http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
-        if !(self.from_source && remote) {
+        let is_remote = ["oci://", "http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
+        if !(self.sources.from_source && is_remote) {
             return Ok(None);
         }
-        Ok(self.workspace.plugin(entry.source.as_deref().unwrap_or_else(|| image_name(&url))))
+        let name = entry.source.as_deref().unwrap_or_else(|| image_name(&url));
+        Ok(self.plugins().and_then(|plugins| plugins.get(name)).cloned())
     }
 
-    fn build(&mut self, plugin: Plugin) -> Result<Module> {
-        let sources = self.workspace.sources(&plugin);
+    fn build(&mut self, plugin: &Plugin) -> Result<Module> {
+        let plugins = self.plugins().context("plug-ins are built in a workspace only")?;
+        let sources = plugins.sources(plugin);
         let file = match self.built.get(&plugin.name) {
             Some(file) => file.clone(),
-            None => self.workspace.build(&plugin)?,
+            None => plugins.build(plugin)?,
         };
+        let manifest = plugin.manifest()?;
         let bytes = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
         let module = self.keep(&bytes, plugin.version.clone(), sources)?;
         self.built.insert(plugin.name.clone(), file);
-        Ok(Module {
-            holds_headers: module.holds_headers || plugin.holds_headers,
-            plugin: Some(plugin),
-            ..module
-        })
+        // A plug-in that only may hold headers works in this mode too.
+        let holds_headers = module.holds_headers || manifest.holds_headers || manifest.may_hold_headers;
+        Ok(Module { holds_headers, plugin: Some(plugin.clone()), ..module })
     }
 
-    fn read(&self, path: &str, resource_file: &Path) -> Result<(Vec<u8>, Vec<PathBuf>)> {
-        let folder = resource_file.parent().unwrap_or(Path::new(""));
-        let file = folder.join(path);
-        let bytes = fs::read(&file).with_context(|| {
-            format!("{} cannot be read: name a .wasm file, from here or from the root", file.display())
-        })?;
-        Ok((bytes, vec![file]))
-    }
-
-    /// Puts a module where Envoy finds it, adapted if need be.
+    /// Puts a module into the cache, adapted if necessary.
     fn keep(&self, bytes: &[u8], version: String, sources: Vec<PathBuf>) -> Result<Module> {
         if bytes.len() as u64 > CONSOLE_LIMIT {
-            bail!("the module has {} bytes, and consoles take {CONSOLE_LIMIT} at most", bytes.len());
+            bail!("the module has {} bytes, and consoles accept at most {CONSOLE_LIMIT}", bytes.len());
         }
         if !bytes.starts_with(b"\0asm") {
-            bail!("is no WebAssembly module: name a .wasm file, or an image that holds one");
+            bail!("is not a WebAssembly module: name a .wasm file, or an image that contains one");
         }
         if let Some(import) = redis_import(bytes)? {
             bail!(
@@ -172,8 +188,8 @@ impl Modules {
         }
         let adapted = abi::declare(bytes, Abi::Standard).context("the module cannot be read")?;
         let bytes = adapted.as_deref().unwrap_or(bytes);
-        let folder = self.workspace.target.join("serve/modules");
-        fs::create_dir_all(&folder).with_context(|| format!("making the folder {}", folder.display()))?;
+        let folder = self.cache.join("modules");
+        fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
         let file = folder.join(format!("{}.wasm", hex::encode(Sha256::digest(bytes))));
         if !file.is_file() {
             let unfinished = file.with_extension(format!("{}.new", std::process::id()));
@@ -187,9 +203,26 @@ impl Modules {
             holds_headers: adapted.is_some(),
             adapted: adapted.is_some().then_some(ADAPTED),
             plugin: None,
+            schema: None,
             sources,
         })
     }
+}
+
+fn at_url(error: anyhow::Error) -> ModuleError {
+    ModuleError { field: "url", message: format!("{error:#}") }
+}
+
+fn read(path: &str, resource_file: &Path) -> Result<(Vec<u8>, Vec<PathBuf>)> {
+    let folder = resource_file.parent().unwrap_or(Path::new(""));
+    let file = folder.join(path);
+    let bytes = fs::read(&file).with_context(|| {
+        format!(
+            "cannot read {}: name a .wasm file, relative to the resource's file or absolute",
+            file.display()
+        )
+    })?;
+    Ok((bytes, vec![file]))
 }
 
 fn unknown_scheme(url: &str) -> anyhow::Error {
@@ -197,21 +230,23 @@ fn unknown_scheme(url: &str) -> anyhow::Error {
         return anyhow!("is a path: write file:// before it");
     }
     anyhow!(
-        "has a scheme that is not known here: write oci://, https://, http://, file://, or {WORKSPACE} and the name of a \
-         plug-in of this workspace; without a scheme it is an image"
+        "has an unknown scheme: write oci://, https://, http://, file://, or {WORKSPACE} and the name of a plug-in of the \
+         workspace; without a scheme it is an image"
     )
 }
 
-/// The digest that a resource pins, in small hex digits.
-fn wanted(spec: &Spec) -> Option<String> {
-    let wanted = spec.sha256.trim_start_matches("sha256:").to_lowercase();
-    (!wanted.is_empty()).then_some(wanted)
+/// The digest that a resource pins, in lowercase hexadecimal digits.
+fn pinned(spec: &Spec) -> Option<String> {
+    let digest = spec.sha256.trim_start_matches("sha256:").to_lowercase();
+    (!digest.is_empty()).then_some(digest)
 }
 
-fn wrong_digest(wanted: &str, what: &str, found: &str) -> ModuleError {
+fn wrong_digest(expected: &str, what: &str, actual: &str) -> ModuleError {
     ModuleError {
         field: "sha256",
-        cause: anyhow!("is {wanted}, and that of the {what} is {found}: do not use it, or write the new one"),
+        message: format!(
+            "is {expected}, and the {what} has {actual}: do not use it, or write the new digest"
+        ),
     }
 }
 
@@ -247,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_image_is_named_as_its_plug_in() {
+    fn the_name_of_an_image_is_that_of_its_plug_in() {
         for (url, name) in [
             ("oci://r.example.com/plugins/request-block:1.0.0", "request-block"),
             ("oci://r.example.com:5000/request-block@sha256:00", "request-block"),
@@ -259,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn redis_is_refused_with_its_name() {
+    fn calls_to_redis_are_found_by_name() {
         let module = wat::parse_str(
             r#"(module (import "env" "proxy_log" (func)) (import "env" "proxy_redis_call" (func)))"#,
         )

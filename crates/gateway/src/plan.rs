@@ -1,30 +1,33 @@
-//! From a folder to what Envoy runs: which plug-ins, in which order, with which module and configuration.
+//! From a folder to what Envoy runs: the plug-ins, their order, and the module and configuration of each.
 //!
-//! A plug-in is taken as a whole or not at all. One that is wrong is told with its place, and what ran under its name
-//! before goes on.
+//! A plug-in is accepted as a whole or rejected as a whole. Errors have their place in the file, and the plug-in that ran
+//! under the name before stays.
 
 use std::cmp::Reverse;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::folder::{self, Entry, Fault, StageOrder};
-use crate::routes::Service;
-use crate::{Bootstrap, Environment, Envoy, FailurePolicy, LogLevel, LogLine, Routes, StartError, Wasm};
+use config::ConfigError;
+use engine::wasm;
 use resource::{Deployment, FailStrategy, yaml};
 use serde_json::{Map, Value};
+use workspace::describe::Refusal;
 
+use crate::folder::{self, Entry, Fault, StageOrder};
 use crate::modules::{Module, Modules};
-use crate::workspace::Refusal;
+use crate::routes::Service;
+use crate::schema;
+use crate::{Bootstrap, Environment, Envoy, FailurePolicy, LogLevel, LogLine, Routes, StartError, Wasm};
 
-/// What a gateway runs.
+/// Everything that a gateway runs.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
-    /// The plug-ins, in the order in which a request meets them.
+    /// The plug-ins, in the order of requests.
     pub plugins: Vec<Planned>,
     /// Ingresses and services.
     pub routes: Routes,
-    /// What has no effect, or another one than it seems to have.
+    /// Fields that have no effect here, or not the one that they seem to have.
     pub remarks: Vec<Fault>,
 }
 
@@ -35,12 +38,14 @@ pub struct Planned {
     pub entry: Entry,
     /// Its module.
     pub module: Module,
-    /// What Envoy gets.
+    /// Its part of Envoy's configuration.
     pub wasm: Wasm,
-    /// How many rules its document has.
+    /// The number of rules in its document.
     pub rules: usize,
-    /// Whether it has a configuration for requests that no rule matches.
+    /// Whether it has a configuration for requests that match no rule.
     pub default: bool,
+    /// What the schema of its image does not allow in its configuration, and the plug-in accepts.
+    remarks: Vec<Fault>,
 }
 
 /// Makes plans of a folder.
@@ -50,25 +55,40 @@ pub struct Planner {
     order: StageOrder,
     modules: Modules,
     envoy: Envoy,
-    /// Documents that plug-ins of this workspace have taken: the module and the document.
-    taken: HashSet<(PathBuf, String)>,
+    /// Documents that were accepted, each with its module, and what the schema of the image does not allow in them.
+    accepted: HashMap<(PathBuf, Option<String>), Vec<ConfigError>>,
+}
+
+/// Whether a document was validated.
+enum Checked {
+    Accepted,
+    Unknown,
+}
+
+/// Everything that a module refuses in a document, in the embedded engine. Where that cannot run it, Envoy decides.
+fn errors_of_module(file: &Path, document: &Map<String, Value>, schema: Option<&Value>) -> Vec<ConfigError> {
+    let Some(module) = fs::read(file).ok().and_then(|bytes| wasm::Module::new(&bytes).ok()) else {
+        return Vec::new();
+    };
+    let value = Value::Object(document.clone());
+    match document.is_empty() {
+        true => {
+            let rejected = wasm::validate(&module, None).err();
+            rejected.iter().map(|rejected| rejected.to_error(&value)).collect()
+        }
+        false => wasm::every_error(&module, &value, schema),
+    }
 }
 
 impl Planner {
-    /// For this folder.
+    /// Plans this folder.
     #[must_use]
     pub fn new(folder: PathBuf, order: StageOrder, modules: Modules, envoy: Envoy) -> Self {
-        Self { folder, order, modules, envoy, taken: HashSet::new() }
+        Self { folder, order, modules, envoy, accepted: HashMap::new() }
     }
 
-    /// The Envoy that runs it.
-    #[must_use]
-    pub fn envoy(&self) -> &Envoy {
-        &self.envoy
-    }
-
-    /// What the folder comes to after some files have changed, and what is wrong with it. Where something is, the plan
-    /// has what `before` had in its place.
+    /// Plans the folder after these files have changed, and returns its errors. In place of anything with an error the plan
+    /// has what `before` has.
     pub fn plan(&mut self, before: Option<&Plan>, changed: &[PathBuf]) -> (Plan, Vec<Fault>) {
         self.modules.changed(changed);
         let folder = folder::read(&self.folder, self.order);
@@ -91,7 +111,7 @@ impl Planner {
                 }
             }
         }
-        // What a file held that cannot be read now.
+        // The plug-ins of a file that can no longer be read.
         let unread: HashSet<&Path> = folder.faults.iter().map(|fault| fault.file.as_path()).collect();
         let known: HashSet<&str> = folder.plugins.iter().map(|entry| entry.name.as_str()).collect();
         for planned in before.into_iter().flat_map(|before| &before.plugins) {
@@ -118,13 +138,14 @@ impl Planner {
         let spec = &entry.resource.spec;
         let document = match entry.resource.deployment() {
             Ok(Deployment::Document(document)) => document,
-            // The folder has said so, or does not count it as enabled.
+            // The folder reports it, or does not count it as enabled.
             Ok(Deployment::NotDeployed) => Map::new(),
             Err(error) => return Err(vec![at(entry, error.path(), error.message())]),
         };
-        let module = self.modules.resolve(entry).map_err(|error| {
-            vec![at(entry, &entry.resource.field(error.field), &format!("{:#}", error.cause))]
-        })?;
+        let module = self
+            .modules
+            .resolve(entry)
+            .map_err(|error| vec![at(entry, &entry.resource.field(error.field), &error.message)])?;
         let wasm = Wasm {
             // Istio sends nothing at all for an empty configuration.
             configuration: (!document.is_empty()).then(|| Value::Object(document.clone()).to_string()),
@@ -137,52 +158,102 @@ impl Planner {
             hold_headers: module.holds_headers,
             ..Wasm::new(&entry.name, &module.file)
         };
+        let mut remarks = before.map(|before| before.remarks.clone()).unwrap_or_default();
         if before.is_none_or(|before| before.wasm != wasm) {
-            self.ask_plugin(entry, &module, &document)?;
+            remarks = self.check_configuration(entry, &module, &document, &wasm)?;
             if running && before.is_none_or(|before| before.wasm.module != wasm.module) {
-                self.ask_envoy(entry, &wasm)?;
+                self.check_in_envoy(entry, &wasm)?;
             }
         }
         let rules = document.get("_rules_").and_then(Value::as_array).map_or(0, Vec::len);
         let default = document.keys().any(|key| key != "_rules_") || rules == 0;
-        Ok(Planned { entry: entry.clone(), module, wasm, rules, default })
+        Ok(Planned { entry: entry.clone(), module, wasm, rules, default, remarks })
     }
 
-    /// Puts the document before the plug-in's own code, where that is here.
-    fn ask_plugin(
+    /// Validates the document. Returns what the schema of the image does not allow and the plug-in accepts.
+    fn check_configuration(
         &mut self,
         entry: &Entry,
         module: &Module,
         document: &Map<String, Value>,
-    ) -> Result<(), Vec<Fault>> {
-        let Some(plugin) = &module.plugin else { return Ok(()) };
-        let document = Value::Object(document.clone());
-        let key = (module.file.clone(), document.to_string());
-        if self.taken.contains(&key) {
-            return Ok(());
+        wasm: &Wasm,
+    ) -> Result<Vec<Fault>, Vec<Fault>> {
+        let key = (module.file.clone(), wasm.configuration.clone());
+        if !self.accepted.contains_key(&key) {
+            let remarks = match self.check_by_source(entry, module, document)? {
+                Checked::Accepted => Vec::new(),
+                Checked::Unknown => self.check_by_module(entry, module, document, wasm)?,
+            };
+            self.accepted.insert(key.clone(), remarks);
         }
-        match self.modules.workspace().check(plugin, &document) {
-            Ok(refusals) if refusals.is_empty() => {
-                self.taken.insert(key);
-                Ok(())
-            }
-            Ok(refusals) => {
+        let remarks = self.accepted.get(&key).into_iter().flatten();
+        Ok(remarks.map(|error| at(entry, &entry.resource.origin(error.path()), error.message())).collect())
+    }
+
+    /// Validates the document by the plug-in's own code, if its source is here and has types for it.
+    fn check_by_source(
+        &self,
+        entry: &Entry,
+        module: &Module,
+        document: &Map<String, Value>,
+    ) -> Result<Checked, Vec<Fault>> {
+        let (Some(plugin), Some(plugins)) = (&module.plugin, self.modules.plugins()) else {
+            return Ok(Checked::Unknown);
+        };
+        match plugins.check(plugin, &Value::Object(document.clone())) {
+            Ok(None) => Ok(Checked::Unknown),
+            Ok(Some(refusals)) if refusals.is_empty() => Ok(Checked::Accepted),
+            Ok(Some(refusals)) => {
                 let fault =
                     |refusal: &Refusal| at(entry, &entry.resource.origin(&refusal.path), &refusal.message);
                 Err(refusals.iter().map(fault).collect())
             }
-            Err(error) => Err(vec![at(entry, "spec", &format!("{error:#}"))]),
+            Err(error) => Err(vec![at(entry, "spec", &error.to_string())]),
         }
     }
 
-    /// The plug-ins of a plan that do not start, each asked by itself, after all together did not.
-    pub fn refused(&mut self, plan: &Plan) -> Vec<Fault> {
-        let alone = |planned: &Planned| self.ask_envoy(&planned.entry, &planned.wasm).err();
+    /// Validates the document by the schema of the image, and by the module in the embedded engine. Envoy decides where one
+    /// of them has errors; the schema's errors that it does not confirm are returned.
+    fn check_by_module(
+        &self,
+        entry: &Entry,
+        module: &Module,
+        document: &Map<String, Value>,
+        wasm: &Wasm,
+    ) -> Result<Vec<ConfigError>, Vec<Fault>> {
+        let schema = module.schema.as_ref();
+        let by_schema = schema.map(|schema| schema::errors(schema, document)).unwrap_or_default();
+        let by_module = errors_of_module(&module.file, document, schema);
+        if by_schema.is_empty() && by_module.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Err(in_envoy) = self.check_in_envoy(entry, wasm) else {
+            let remark = |error: &ConfigError| {
+                let message = format!("does not fit the schema of the image: {}", error.message());
+                ConfigError::new(error.path(), message)
+            };
+            return Ok(by_schema.iter().map(remark).collect());
+        };
+        // The module's words are better than the schema's. Without a place, what Envoy logged is as good.
+        let mut errors: Vec<ConfigError> =
+            by_module.into_iter().filter(|error| !error.path().is_empty()).collect();
+        let known: HashSet<String> = errors.iter().map(|error| error.path().to_owned()).collect();
+        errors.extend(by_schema.into_iter().filter(|error| !known.contains(error.path())));
+        if errors.is_empty() {
+            return Err(in_envoy);
+        }
+        let fault = |error: &ConfigError| at(entry, &entry.resource.origin(error.path()), error.message());
+        Err(errors.iter().map(fault).collect())
+    }
+
+    /// The plug-ins of a plan that do not load in an Envoy of their own, and why. For a plan that did not start.
+    pub fn rejected(&self, plan: &Plan) -> Vec<Fault> {
+        let alone = |planned: &Planned| self.check_in_envoy(&planned.entry, &planned.wasm).err();
         plan.plugins.iter().filter_map(alone).flatten().collect()
     }
 
-    /// Has another Envoy load the plug-in, so that the one that serves never waits for one that does not work.
-    fn ask_envoy(&self, entry: &Entry, wasm: &Wasm) -> Result<(), Vec<Fault>> {
+    /// Loads the plug-in in another Envoy: the one that serves would wait for a plug-in that does not load.
+    fn check_in_envoy(&self, entry: &Entry, wasm: &Wasm) -> Result<(), Vec<Fault>> {
         let bootstrap = Bootstrap::single(wasm.clone(), ([127, 0, 0, 1], 1).into());
         match crate::validate(&self.envoy, &bootstrap, LogLevel::Info) {
             Ok(()) => Ok(()),
@@ -195,8 +266,8 @@ impl Planner {
     }
 }
 
-/// Why a plug-in does not start, from what was logged: in its own words if it refused its configuration, and otherwise in
-/// those of Envoy. The first part is the field to point at.
+/// Why a plug-in does not load, from the log: in its own words if it refused its configuration, and otherwise in those of
+/// Envoy. The first part is the field to point at.
 fn refusal(name: &str, log: &[LogLine]) -> (&'static str, String) {
     let own = log.iter().filter(|line| line.level >= LogLevel::Warn);
     let mut own: Vec<&str> = own.filter_map(|line| line.of_plugin(name)).collect();
@@ -227,15 +298,15 @@ fn environment(entry: &Entry) -> Environment {
     environment
 }
 
-/// A fault of a field of a resource.
+/// An error of a field of a resource.
 fn at(entry: &Entry, path: &str, message: &str) -> Fault {
     let text = fs::read_to_string(&entry.file).unwrap_or_default();
-    // In a list of resources, as kubectl prints it, the path goes through the list.
+    // In a list of resources, such as kubectl prints, the path goes through the list.
     let path = entry.path(path);
     let documents = yaml::read(&text).unwrap_or_default();
     let fault = match documents.get(entry.index) {
         Some(document) => yaml::Fault::at(&text, document, path, message),
-        // The file has just been changed again; where the resource began has to do.
+        // The file has just been changed again: the line where the resource began is the best that is known.
         None => {
             let start = yaml::Position { line: entry.line, column: 1 };
             yaml::Fault::new("", yaml::Span { start, end: start }, path, message)
@@ -244,14 +315,14 @@ fn at(entry: &Entry, path: &str, message: &str) -> Fault {
     Fault { file: entry.file.clone(), fault }
 }
 
-/// The services that a configuration names for calls of the plug-in, each with its place and port.
+/// The services that a configuration names for HTTP calls of the plug-in, each with its path and port.
 fn services(value: &Value, path: &str, found: &mut Vec<(String, String, Option<u64>)>) {
     match value {
         Value::Object(fields) => {
             for (name, port) in [("service_name", "service_port"), ("serviceName", "servicePort")] {
                 if let Some(service) = fields.get(name).and_then(Value::as_str) {
                     let dot = if path.is_empty() { "" } else { "." };
-                    // The usual default of plug-ins that do not say.
+                    // The usual default of plug-ins.
                     let port = fields.get(port).and_then(Value::as_u64).or(Some(80));
                     found.push((format!("{path}{dot}{name}"), service.to_owned(), port));
                 }
@@ -270,24 +341,24 @@ fn services(value: &Value, path: &str, found: &mut Vec<(String, String, Option<u
     }
 }
 
-/// What the resources say in vain.
+/// Fields that have no effect here, or not the one that they seem to have.
 fn remarks(plan: &Plan, folder: &folder::Folder) -> Vec<Fault> {
     let mut remarks = Vec::new();
     let routes: HashSet<String> = plan.routes.routes.iter().map(crate::routes::Ingress::route_name).collect();
-    for Planned { entry, .. } in &plan.plugins {
+    for Planned { entry, remarks: of_schema, .. } in &plan.plugins {
+        remarks.extend(of_schema.iter().cloned());
         let mut remark = |path: &str, message: &str| remarks.push(at(entry, path, message));
-        for said in entry.resource.remarks() {
-            remark(&said.path, said.message);
+        for own in entry.resource.remarks() {
+            remark(&own.path, own.message);
         }
         let spec = &entry.resource.spec;
         if !spec.selector.is_empty() {
-            let message =
-                "chooses among the gateways of a cluster: the one here runs the plug-in whatever it says";
+            let message = "selects gateways of a cluster: the one here runs the plug-in in any case";
             remark(&entry.resource.field("selector"), message);
         }
         if !spec.image_pull_secret.is_empty() {
-            let message = "is a secret of a cluster, which is not read here: who pulls here has the credentials of \
-                           Docker's configuration, which `docker login` writes";
+            let message = "is a secret of a cluster, which is not read here: images are pulled with the credentials of \
+                           `docker login`";
             remark(&entry.resource.field("imagePullSecret"), message);
         }
         let rules = entry.resource.spec.match_rules.iter().enumerate();
@@ -329,7 +400,7 @@ fn remarks(plan: &Plan, folder: &folder::Folder) -> Vec<Fault> {
     }
     for other in &folder.others {
         let start = yaml::Position { line: other.line, column: 1 };
-        let message = format!("{} configures no plug-in, and is left out", other.kind);
+        let message = format!("{} configures no plug-in: ignored", other.kind);
         let fault = yaml::Fault::new("", yaml::Span { start, end: start }, "", message);
         remarks.push(Fault { file: other.file.clone(), fault });
     }

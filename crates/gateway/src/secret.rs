@@ -1,26 +1,25 @@
-//! What is secret in requests, answers and configurations, and what is shown in its place.
+//! Secrets in requests, responses and configurations, and their replacement in output.
 //!
-//! A trace or an explanation is pasted into reports. So the values of credentials are replaced wherever they turn up:
-//! in headers, parameters and cookies by the names of these, and in everything else (bodies, lines of a log) by the
-//! values that were seen under such names.
+//! People paste traces into reports, so the values of credentials are replaced everywhere: in headers, parameters and
+//! cookies by their names, and in everything else (bodies, lines of a log) by the values found under such names.
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-/// What is shown in place of a secret.
+/// Shown in place of a secret.
 pub const HIDDEN: &str = "<hidden>";
 
-/// Names that are secret as a whole, and parts of names that make one secret. Case, `-`, `_` and `.` do not matter.
+/// Names of secrets, and parts of names that mark a secret. Case, `-`, `_` and `.` do not matter.
 const NAMES: [&str; 5] = ["authorization", "proxyauthorization", "cookie", "setcookie", "xcasignature"];
 const PARTS: [&str; 6] = ["apikey", "token", "secret", "password", "passwd", "credential"];
 
-/// How long a value must be to be looked for in other texts: shorter ones are parts of ordinary words.
+/// The minimum length of a value that is searched for in other texts: shorter ones occur in ordinary words.
 const MIN_LENGTH: usize = 4;
-/// The same for cookies whose names say nothing.
+/// The same for cookies that are not marked by their names.
 const MIN_COOKIE: usize = 8;
 
-/// Whether the value of a header, a parameter, a cookie or a field of a configuration of this name is secret.
+/// Returns true if a header, a parameter, a cookie or a field of a configuration with this name is secret.
 #[must_use]
 pub fn is_secret(name: &str) -> bool {
     let letters = name.chars().filter(char::is_ascii_alphanumeric);
@@ -28,33 +27,33 @@ pub fn is_secret(name: &str) -> bool {
     NAMES.contains(&name.as_str()) || PARTS.iter().any(|part| name.contains(part))
 }
 
-/// Hides secrets, or nothing.
+/// Replaces secrets.
 #[derive(Debug, Clone, Default)]
-pub struct Hider {
-    shows: bool,
-    /// Values that were seen under secret names, the longest first.
+pub struct Redactor {
+    disabled: bool,
+    /// Values found under secret names, the longest first.
     values: Vec<String>,
 }
 
-impl Hider {
-    /// One that hides nothing.
+impl Redactor {
+    /// One that replaces nothing.
     #[must_use]
-    pub fn shows_all() -> Self {
-        Self { shows: true, values: Vec::new() }
+    pub fn disabled() -> Self {
+        Self { disabled: true, values: Vec::new() }
     }
 
-    /// Whether it hides nothing.
+    /// Returns true if it replaces nothing.
     #[must_use]
-    pub fn shows(&self) -> bool {
-        self.shows
+    pub fn is_disabled(&self) -> bool {
+        self.disabled
     }
 
-    /// Learns what is secret in a header, so that it is hidden elsewhere too.
+    /// Learns the secrets of a header, so they are hidden elsewhere too.
     pub fn learn(&mut self, name: &[u8], value: &[u8]) {
         let mut values = Vec::new();
         hide_header(&lossy(name), &lossy(value), &mut |secret, shortest| {
             values.push((secret.to_owned(), shortest));
-            // The credentials behind a scheme, and what a form has encoded.
+            // The credentials after a scheme, and the value without percent-encoding.
             values.extend(secret.split_once(' ').map(|(_, rest)| (rest.to_owned(), shortest)));
             values.push((decoded(secret).into_owned(), shortest));
             let escaped = Value::from(secret).to_string();
@@ -69,33 +68,33 @@ impl Hider {
         self.values.sort_by_key(|value| std::cmp::Reverse(value.len()));
     }
 
-    /// The value of a header, as it is shown.
+    /// The value of a header without secrets.
     #[must_use]
     pub fn header(&self, name: &[u8], value: &[u8]) -> String {
         let (name, value) = (lossy(name), lossy(value));
-        if self.shows {
+        if self.disabled {
             return value.into_owned();
         }
         self.values_hidden(hide_header(&name, &value, &mut |_, _| {}))
     }
 
-    /// Any other text, as it is shown.
+    /// Any other text without secrets.
     #[must_use]
     pub fn text(&self, text: &str) -> String {
-        if self.shows {
+        if self.disabled {
             return text.to_owned();
         }
         let hidden = hide_members(&hide_parameters(text, &mut |_, _| {}));
         self.values_hidden(hidden)
     }
 
-    /// Bytes, as they are shown.
+    /// Bytes without secrets.
     #[must_use]
     pub fn bytes<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
         match std::str::from_utf8(bytes) {
-            _ if self.shows => bytes.into(),
+            _ if self.disabled => bytes.into(),
             Ok(text) => self.text(text).into_bytes().into(),
-            // Only what was seen can be told from the rest.
+            // Only known values can be found here.
             Err(_) => {
                 let replace = |bytes: Vec<u8>, value: &String| replaced(&bytes, value.as_bytes());
                 self.values.iter().fold(bytes.to_vec(), replace).into()
@@ -103,9 +102,9 @@ impl Hider {
         }
     }
 
-    /// A configuration with its secrets hidden: fields with secret names, and those that the schema marks.
+    /// Hides the secrets of a configuration: fields with secret names, and those that the schema marks.
     pub fn configuration(&self, fields: &mut Map<String, Value>, schema: Option<&Value>) {
-        if self.shows {
+        if self.disabled {
             return;
         }
         for (name, value) in fields {
@@ -142,7 +141,7 @@ impl Hider {
             if text.contains(value.as_str()) {
                 text = text.replace(value.as_str(), HIDDEN);
             }
-            // A body that was read in part may end within one.
+            // A body that was read in part may end within a secret.
             let ends = (MIN_LENGTH..value.len()).rev().filter_map(|end| value.get(..end));
             if let Some(start) = ends.into_iter().find(|start| text.ends_with(start)) {
                 text.truncate(text.len() - start.len());
@@ -157,27 +156,27 @@ fn lossy(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }
 
-/// Told of each secret, and how long it must be to be looked for elsewhere.
-type Told<'t> = dyn FnMut(&str, usize) + 't;
+/// Called with each secret, and the minimum length at which it is searched for elsewhere.
+type Found<'t> = dyn FnMut(&str, usize) + 't;
 
-fn hide_header(name: &str, value: &str, told: &mut Told<'_>) -> String {
+fn hide_header(name: &str, value: &str, found: &mut Found<'_>) -> String {
     match name.to_ascii_lowercase().as_str() {
-        "cookie" => joined(value.split(';').map(|cookie| hide_cookie(cookie, told)), ";"),
+        "cookie" => joined(value.split(';').map(|cookie| hide_cookie(cookie, found)), ";"),
         "set-cookie" => {
             let (cookie, attributes) = value.split_once(';').unwrap_or((value, ""));
             let semicolon = if attributes.is_empty() { "" } else { ";" };
-            format!("{}{semicolon}{attributes}", hide_cookie(cookie, told))
+            format!("{}{semicolon}{attributes}", hide_cookie(cookie, found))
         }
         name if is_secret(name) && !value.is_empty() => {
-            told(value, MIN_LENGTH);
+            found(value, MIN_LENGTH);
             HIDDEN.into()
         }
-        _ => hide_parameters(value, told),
+        _ => hide_parameters(value, found),
     }
 }
 
-/// `name=value`, with the blanks around it; all of it is a value where there is no name.
-fn hide_cookie(cookie: &str, told: &mut Told<'_>) -> String {
+/// `name=value` with the spaces around it; without a name all of it is a value.
+fn hide_cookie(cookie: &str, found: &mut Found<'_>) -> String {
     let (name, value) = match cookie.split_once('=') {
         Some((name, value)) => (name, value),
         None => ("", cookie),
@@ -186,31 +185,31 @@ fn hide_cookie(cookie: &str, told: &mut Told<'_>) -> String {
     if secret.is_empty() {
         return cookie.into();
     }
-    told(secret, if is_secret(name) { MIN_LENGTH } else { MIN_COOKIE });
+    found(secret, if is_secret(name) { MIN_LENGTH } else { MIN_COOKIE });
     let before = cookie.len() - value.len();
     let blanks = value.len() - value.trim_start().len();
     format!("{}{HIDDEN}", cookie.get(..before + blanks).unwrap_or_default())
 }
 
-/// Hides the values of parameters such as `?api_key=…`, in a URL or a form, wherever they stand in the text.
-fn hide_parameters(text: &str, told: &mut Told<'_>) -> String {
+/// Hides the values of parameters such as `?api_key=…`, of a URL or a form, anywhere in the text.
+fn hide_parameters(text: &str, found: &mut Found<'_>) -> String {
     const ENDS: &str = "?&;#,\"' \t\r\n<>\\";
     let mut shown = String::with_capacity(text.len());
-    for piece in text.split_inclusive(|c| ENDS.contains(c)) {
-        let part = piece.trim_end_matches(|c| ENDS.contains(c));
+    for chunk in text.split_inclusive(|c| ENDS.contains(c)) {
+        let part = chunk.trim_end_matches(|c| ENDS.contains(c));
         match part.split_once('=') {
             Some((name, value)) if !value.is_empty() && is_secret(&decoded(name)) => {
-                told(value, MIN_LENGTH);
+                found(value, MIN_LENGTH);
                 shown.extend([name, "=", HIDDEN]);
             }
             _ => shown.push_str(part),
         }
-        shown.push_str(piece.get(part.len()..).unwrap_or_default());
+        shown.push_str(chunk.get(part.len()..).unwrap_or_default());
     }
     shown
 }
 
-/// Hides the texts of members such as `"token": "…"` of JSON, and values behind a header's name and a colon.
+/// Hides the strings of JSON members such as `"token": "…"`, and the values after a header's name and a colon.
 fn hide_members(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
@@ -229,7 +228,7 @@ fn hide_members(text: &str) -> String {
         let blanks = rest.len() - value.len();
         let end = match value.strip_prefix('"') {
             Some(inside) if quoted => end_of_string(inside) + 1,
-            // Numbers, and what is no text, stay readable.
+            // Numbers and other values that are not strings stay readable.
             _ if quoted => 0,
             _ => value.find(['\r', '\n', ',', '"']).unwrap_or(value.len()),
         };
@@ -243,7 +242,7 @@ fn hide_members(text: &str) -> String {
     shown
 }
 
-/// Where the quotation mark stands that ends a string of JSON.
+/// The position of the quotation mark that ends a JSON string.
 fn end_of_string(text: &str) -> usize {
     let mut escaped = false;
     let end = text.find(|c| {
@@ -254,7 +253,7 @@ fn end_of_string(text: &str) -> usize {
     end.unwrap_or(text.len())
 }
 
-/// Hides every text and number of a value.
+/// Hides every string and number of a value.
 fn hide_all(value: &mut Value) {
     match value {
         Value::Object(fields) => fields.values_mut().for_each(hide_all),
@@ -268,7 +267,7 @@ fn joined(parts: impl Iterator<Item = String>, between: &str) -> String {
     parts.collect::<Vec<_>>().join(between)
 }
 
-/// A parameter's name or value without percent encoding.
+/// A parameter's name or value without percent-encoding.
 fn decoded(text: &str) -> Cow<'_, str> {
     if !text.contains(['%', '+']) {
         return text.into();
@@ -310,11 +309,11 @@ mod tests {
     use super::*;
 
     fn header(name: &str, value: &str) -> String {
-        Hider::default().header(name.as_bytes(), value.as_bytes())
+        Redactor::default().header(name.as_bytes(), value.as_bytes())
     }
 
     #[test]
-    fn names_of_secrets_have_no_case_and_no_dashes() {
+    fn case_and_dashes_of_names_do_not_matter() {
         for name in [
             "Authorization",
             "proxy-authorization",
@@ -361,31 +360,31 @@ mod tests {
         ] {
             assert_eq!(header(name, value), shown, "{name}");
         }
-        assert_eq!(Hider::shows_all().header(b"cookie", b"a=b"), "a=b");
+        assert_eq!(Redactor::disabled().header(b"cookie", b"a=b"), "a=b");
     }
 
     #[test]
-    fn what_was_seen_is_hidden_wherever_it_turns_up() {
-        let mut hider = Hider::default();
-        hider.learn(b"authorization", b"Bearer s3cr3t-\"x\"");
-        hider.learn(b":path", b"/?token=a%20b%20c");
-        hider.learn(b"cookie", b"theme=dark; id=0123456789; csrf-token=wxyz");
+    fn known_values_are_hidden_everywhere() {
+        let mut redactor = Redactor::default();
+        redactor.learn(b"authorization", b"Bearer s3cr3t-\"x\"");
+        redactor.learn(b":path", b"/?token=a%20b%20c");
+        redactor.learn(b"cookie", b"theme=dark; id=0123456789; csrf-token=wxyz");
         let echo =
             r#"{"headers":[["authorization","Bearer s3cr3t-\"x\""],["x","0123456789"]],"theme":"dark"}"#;
         assert_eq!(
-            hider.text(echo),
+            redactor.text(echo),
             r#"{"headers":[["authorization","<hidden>"],["x","<hidden>"]],"theme":"dark"}"#
         );
-        assert_eq!(hider.text("warn: no user for a b c, wxyz"), "warn: no user for <hidden>, <hidden>");
-        assert_eq!(hider.text("cut off: 012345"), "cut off: <hidden>");
-        assert_eq!(hider.header(b"x-copy", b"s3cr3t-\"x\""), "<hidden>");
-        assert_eq!(&*hider.bytes(b"\xff0123456789\xff"), b"\xff<hidden>\xff");
-        assert_eq!(Hider::shows_all().text("token=a"), "token=a");
+        assert_eq!(redactor.text("warn: no user for a b c, wxyz"), "warn: no user for <hidden>, <hidden>");
+        assert_eq!(redactor.text("cut off: 012345"), "cut off: <hidden>");
+        assert_eq!(redactor.header(b"x-copy", b"s3cr3t-\"x\""), "<hidden>");
+        assert_eq!(&*redactor.bytes(b"\xff0123456789\xff"), b"\xff<hidden>\xff");
+        assert_eq!(Redactor::disabled().text("token=a"), "token=a");
     }
 
     #[test]
     fn bodies_and_lines_are_hidden_by_names_too() {
-        let hider = Hider::default();
+        let redactor = Redactor::default();
         for (text, shown) in [
             ("user=a&password=b c", "user=a&password=<hidden> c"),
             (
@@ -397,7 +396,7 @@ mod tests {
             ("answers 403 (ext-auth.denied): GET /a", "answers 403 (ext-auth.denied): GET /a"),
             (r#"{"token":"cut o"#, r#"{"token":"<hidden>"#),
         ] {
-            assert_eq!(hider.text(text), shown);
+            assert_eq!(redactor.text(text), shown);
         }
     }
 
@@ -416,7 +415,7 @@ mod tests {
             "text": "as it is",
         });
         let Value::Object(map) = &mut fields else { panic!() };
-        Hider::default().configuration(map, Some(&schema));
+        Redactor::default().configuration(map, Some(&schema));
         let expected = json!({
             "add": { "x-a": "<hidden>", "x-on": true },
             "list": [{ "key": "<hidden>", "other": 5 }],

@@ -1,5 +1,10 @@
-//! `cargo xtask serve`: one Envoy that is kept running, and kept in step with the folder.
+//! Keeps one Envoy running, and in step with a folder of resources.
+//!
+//! [`run`] plans the folder, starts Envoy, and then follows the files. It prints nothing: whatever happens is reported as a
+//! [`Notice`].
 
+mod error;
+mod notice;
 mod server;
 
 use std::collections::BTreeSet;
@@ -9,137 +14,114 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use crate::folder::{Fault, StageOrder};
-use crate::{Envoy, LogLevel};
-use anyhow::{Context, Result, bail};
-
 use crate::modules::Modules;
 use crate::plan::{Plan, Planner};
 use crate::state::StateFile;
 use crate::watch::Watch;
-use crate::workspace::Workspace;
-use crate::{Usage, echo, show};
+use crate::{Cache, LogLevel, echo};
+
+pub use error::ServeError;
+pub use notice::{Notice, Report};
 use server::Server;
 
-/// What the command was given.
+/// The settings of a gateway.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The folder of resources.
     pub folder: PathBuf,
-    /// Where to listen.
+    /// The address to listen on; port 0 for a free one.
     pub address: SocketAddr,
     /// The order of stages.
     pub order: StageOrder,
-    /// How long a replaced listener finishes what it has begun.
+    /// How long a replaced listener may take to finish its requests.
     pub drain: Duration,
-    /// The plug-ins whose logs are shown; all if there is none.
-    pub log: Vec<String>,
-    /// From which level on.
+    /// The lowest level of Envoy's log that is reported.
     pub log_level: LogLevel,
-    /// Whether images of plug-ins of this workspace are built from source.
-    pub from_source: bool,
+}
+
+/// Why [`run`] returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It served until a signal came.
+    Stopped,
+    /// The folder has errors, which were reported; it was never served.
+    Invalid,
 }
 
 /// What wakes the loop.
 enum Event {
     /// Files have changed.
     Changed(Vec<PathBuf>),
-    /// A plan is made.
+    /// A plan is ready.
     Planned { plan: Plan, faults: Vec<Fault> },
-    /// The person has had enough.
+    /// A signal has come.
     Stop,
 }
 
-/// What the planner is asked for.
+/// A request for a plan.
 struct Job {
     before: Plan,
     changed: Vec<PathBuf>,
 }
 
-/// Serves until it is told to stop; whether it served at all.
+/// Serves a folder until the process gets SIGINT or SIGTERM.
 ///
 /// # Errors
 ///
-/// It cannot begin.
-pub fn run(options: Options, workspace: Workspace) -> Result<bool> {
-    let folder = options.folder.canonicalize().map_err(|error| {
-        Usage(format!(
-            "{} cannot be served: {error}; name a folder of WasmPlugin resources",
-            options.folder.display()
-        ))
-    })?;
-    if !folder.is_dir() {
-        bail!(Usage(format!("{} is a file: name the folder that it is in", options.folder.display())));
-    }
-    let free = TcpListener::bind(options.address).map_err(|error| {
-        Usage(format!("{} cannot be listened on: {error}; `--port 0` takes a free one", options.address))
-    })?;
-    let address = free.local_addr()?;
+/// The gateway cannot start. An error in the folder is an [`Outcome`].
+pub fn run(
+    options: Options,
+    modules: Modules,
+    cache: &Cache,
+    report: Report<'_>,
+) -> Result<Outcome, ServeError> {
+    crate::folder::check(&options.folder)?;
+    let unreadable = |error| ServeError::Io("read", options.folder.clone(), error);
+    let folder = options.folder.canonicalize().map_err(unreadable)?;
+    let shown = shown(&folder).to_path_buf();
+    let taken = |error| ServeError::Address(options.address, error);
+    let free = TcpListener::bind(options.address).map_err(taken)?;
+    let address = free.local_addr().map_err(taken)?;
     drop(free);
-    let envoy = Envoy::find(&workspace.target)?;
+    let envoy = cache.envoy()?;
 
-    let shown = workspace.shown(&folder).to_path_buf();
-    let modules = Modules::new(workspace, options.from_source);
     let (sender, events) = channel();
-    // From the beginning: what is changed while plug-ins are built is not to be missed.
+    // Before the first plan: a change made while plug-ins are built must not be missed.
     let changes = sender.clone();
     let mut watch = Watch::new(move |files| changes.send(Event::Changed(files)).is_ok())?;
     watch.set(BTreeSet::from([folder.clone()]))?;
     let mut planner = Planner::new(shown.clone(), options.order, modules, envoy.clone());
-    one_too_high(&shown)?;
     let (plan, faults) = planner.plan(None, &[]);
     if !faults.is_empty() {
-        faults.iter().for_each(show::fault);
-        show::error(format_args!("{} is not served: repair the above, and start again", shown.display()));
-        return Ok(false);
+        return Ok(invalid(&faults, report));
     }
 
-    let echo = background(sender.clone())?;
+    let echo = background(sender.clone()).map_err(ServeError::Runtime)?;
     let mut server = match Server::start(options, envoy, address, echo, plan.clone()) {
         Ok(server) => server,
         Err(error) => {
-            let faults = planner.refused(&plan);
+            let faults = planner.rejected(&plan);
             if faults.is_empty() {
-                return Err(error);
+                return Err(error.into());
             }
-            faults.iter().for_each(show::fault);
-            show::error(format_args!("{} is not served: repair the above, and start again", shown.display()));
-            return Ok(false);
+            return Ok(invalid(&faults, report));
         }
     };
-    let state =
-        StateFile::new(&folder).with_context(|| format!("{} cannot be written to", shown.display()))?;
-    server.greet(&state)?;
+    let state = StateFile::new(&folder).map_err(|error| ServeError::Io("write to", shown, error))?;
+    server.greet(&state, report)?;
     let jobs = planner_thread(planner, sender);
     watch.set(server.sources(&folder))?;
-    server.run(&events, &jobs, &mut watch, &folder, &state)?;
-    Ok(true)
+    server.run(&events, &jobs, &mut watch, &folder, &state, report)?;
+    Ok(Outcome::Stopped)
 }
 
-/// Refuses a folder without anything of its own whose folders hold plug-ins.
-///
-/// # Errors
-///
-/// The folders that may be meant.
-pub fn one_too_high(folder: &Path) -> Result<()> {
-    let own = crate::folder::read(folder, StageOrder::Mse);
-    let is_empty =
-        own.plugins.is_empty() && own.faults.is_empty() && !folder.join(crate::folder::ROUTES).exists();
-    let below = if is_empty { crate::folder::below(folder) } else { Vec::new() };
-    if !below.is_empty() {
-        let mut names: Vec<String> =
-            below.iter().take(5).map(|folder| folder.display().to_string()).collect();
-        let last = names.pop().unwrap_or_default();
-        let list = if names.is_empty() { last } else { format!("{} or {last}", names.join(", ")) };
-        bail!(Usage(format!(
-            "no resource of a plug-in was found in {}: did you mean {list}?",
-            folder.display()
-        )));
-    }
-    Ok(())
+fn invalid(faults: &[Fault], report: Report<'_>) -> Outcome {
+    faults.iter().for_each(|fault| report(Notice::Fault(fault)));
+    Outcome::Invalid
 }
 
-/// The echo, and the signals that end the program, on a thread of their own.
-fn background(events: Sender<Event>) -> Result<SocketAddr> {
+/// Runs the echo, and turns signals into events, on a thread of its own.
+fn background(events: Sender<Event>) -> std::io::Result<SocketAddr> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (address, terminate) = runtime.block_on(async {
         use tokio::signal::unix::{SignalKind, signal};
@@ -153,7 +135,7 @@ fn background(events: Sender<Event>) -> Result<SocketAddr> {
                     _ = tokio::signal::ctrl_c() => {}
                     _ = terminate.recv() => {}
                 }
-                // The echo goes on until the loop has ended.
+                // The echo runs until the loop has ended.
                 let _ = events.send(Event::Stop);
             }
         });
@@ -161,7 +143,7 @@ fn background(events: Sender<Event>) -> Result<SocketAddr> {
     Ok(address)
 }
 
-/// Plans are made on a thread of their own: building a plug-in takes longer than a request may wait for its log line.
+/// Plans on a thread of its own: building a plug-in takes longer than a log line may wait.
 fn planner_thread(mut planner: Planner, events: Sender<Event>) -> Sender<Job> {
     let (jobs, work) = channel::<Job>();
     std::thread::spawn(move || {
@@ -173,4 +155,30 @@ fn planner_thread(mut planner: Planner, events: Sender<Event>) -> Sender<Job> {
         }
     });
     jobs
+}
+
+/// A path as it is shown: relative to the current directory if it is inside.
+fn shown(path: &Path) -> &Path {
+    let here = std::env::current_dir().unwrap_or_default();
+    match path.strip_prefix(&here) {
+        // An empty path cannot be opened.
+        Ok(inside) if inside.as_os_str().is_empty() => Path::new("."),
+        Ok(inside) => inside,
+        Err(_) => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_path_can_be_opened() {
+        let here = std::env::current_dir().unwrap();
+        for (path, expected) in
+            [(here.clone(), "."), (here.join("src/lib.rs"), "src/lib.rs"), ("/x".into(), "/x")]
+        {
+            assert_eq!(shown(&path), Path::new(expected));
+        }
+    }
 }

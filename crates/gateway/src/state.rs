@@ -1,4 +1,4 @@
-//! Where other commands find a gateway that serves: a small file in its folder.
+//! A small file in the served folder, by which other commands find the gateway.
 
 use std::fs;
 use std::io;
@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// What the file says.
+/// The content of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct State {
-    /// The id of the process that serves.
+    /// The id of the process.
     pub pid: u32,
-    /// Where requests go.
+    /// The address that it listens on.
     pub address: SocketAddr,
     /// Envoy's admin interface.
     pub admin: SocketAddr,
@@ -25,13 +25,13 @@ pub struct State {
 #[derive(Debug)]
 pub struct StateFile(PathBuf);
 
-/// Where the file is in a folder.
+/// The path of the file in a folder.
 fn path(folder: &Path) -> PathBuf {
     folder.join(".portcullis/serve.json")
 }
 
 impl StateFile {
-    /// A place for the file; nothing is written yet.
+    /// Prepares the place of the file; nothing is written yet.
     ///
     /// # Errors
     ///
@@ -40,12 +40,18 @@ impl StateFile {
         let file = path(folder);
         let hidden = file.parent().unwrap_or(folder);
         fs::create_dir_all(hidden)?;
-        // It is of this machine alone.
+        // It means nothing on another machine.
         fs::write(hidden.join(".gitignore"), "*\n")?;
         Ok(Self(file))
     }
 
-    /// Writes it whole.
+    /// The path of the file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes the file atomically.
     ///
     /// # Errors
     ///
@@ -59,7 +65,7 @@ impl StateFile {
 
 impl Drop for StateFile {
     fn drop(&mut self) {
-        // A file that is left behind names a process that is gone, which its reader finds out.
+        // A file that stays behind names a process that is gone, which readers notice.
         let _ = fs::remove_file(&self.0);
         if let Some(hidden) = self.0.parent() {
             let _ = fs::remove_file(hidden.join(".gitignore"));
@@ -68,7 +74,7 @@ impl Drop for StateFile {
     }
 }
 
-/// The gateway that serves a folder, if one does.
+/// The gateway that serves a folder, if there is one.
 #[must_use]
 pub fn read(folder: &Path) -> Option<State> {
     let state: State = serde_json::from_slice(&fs::read(path(folder)).ok()?).ok()?;

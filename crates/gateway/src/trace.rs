@@ -1,70 +1,71 @@
-//! A request traced: an Envoy with one worker runs the folder's plug-ins with a probe before, between and behind them,
+//! Tracing of a request: an Envoy with one worker runs the folder's plug-ins with a probe before, between and after them,
 //! and gets one request.
 //!
-//! The probe is a Wasm filter (`probe.wat`) that reads what passes and logs it. It answers every callback with
-//! "continue" and never writes, so neither buffering nor pauses of the plug-ins change.
+//! The probe is a Wasm filter (`probe.wat`) that reads everything that passes and logs it. It returns "continue" from every
+//! callback and never writes, so neither buffering nor pauses of the plug-ins change.
 
+mod analysis;
 mod events;
-mod hide;
 mod json;
-mod story;
+mod redact;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::plan::Plan;
-use crate::secret::Hider;
-use crate::{AccessLine, Bootstrap, LogLevel, Process, Wasm};
 use anyhow::{Context, Result};
 
-use crate::client::{self, Answer, Sent};
-pub use events::{Event, Way};
-pub use hide::hidden;
+use crate::client::{self, Request, Response};
+use crate::plan::Plan;
+use crate::secret::Redactor;
+use crate::{AccessLine, Bootstrap, LogLevel, Process, Wasm};
+
+pub use analysis::{Call, CallEnd, Hop, Message, Responder, Trace};
+pub use events::{Direction, Event};
 pub use json::json;
-pub use story::{Answerer, Call, CallEnd, Hop, Message, Story};
+pub use redact::redacted;
 
 /// The probe's module.
 const PROBE: &str = include_str!("trace/probe.wat");
 
-/// How the probes are called, with their number behind it.
+/// The name of the probes, followed by their number.
 const NAME: &str = "portcullis-probe-";
 
-/// How long Envoy may take to write its access log once an answer is there.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long Envoy may take to write its access log after a response.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// One request, and everything that was seen of it.
+/// One request, and everything that was recorded of it.
 #[derive(Debug)]
-pub struct Traced {
-    /// What the client got, if anything.
-    pub answer: Option<Answer>,
-    /// What the access log says, if the request came to an end.
+pub struct Capture {
+    /// The response that the client received, if any.
+    pub response: Option<Response>,
+    /// Its line of the access log, if the request ended.
     pub access: Option<AccessLine>,
-    /// What happened, in order.
+    /// The events, in order.
     pub events: Vec<Event>,
     /// The counters and gauges of the plug-ins afterwards.
     pub metrics: Vec<(String, u64)>,
 }
 
-/// What hides the secrets of a request.
+/// Hides the secrets of a request.
 #[must_use]
-pub fn hider_of(sent: &Sent) -> Hider {
-    let mut hider = Hider::default();
-    hider.learn(b":path", sent.path.as_bytes());
-    for (name, value) in sent.headers.iter().chain(&sent.trailers) {
-        hider.learn(name.as_str().as_bytes(), value.as_bytes());
+pub fn redactor_of(request: &Request) -> Redactor {
+    let mut redactor = Redactor::default();
+    redactor.learn(b":path", request.path.as_bytes());
+    for (name, value) in request.headers.iter().chain(&request.trailers) {
+        redactor.learn(name.as_str().as_bytes(), value.as_bytes());
     }
-    hider
+    redactor
 }
 
-/// What hides the secrets of a request and of everything that was seen of it.
+/// Hides the secrets of a request and of everything that was recorded of it.
 #[must_use]
-pub fn hider(sent: &Sent, traced: &Traced, story: &Story) -> Hider {
-    let mut hider = hider_of(sent);
-    let answer = traced.answer.iter().flat_map(|answer| [&answer.headers, &answer.trailers]);
-    for (name, value) in answer.flatten() {
-        hider.learn(name.as_str().as_bytes(), value.as_bytes());
+pub fn redactor(request: &Request, capture: &Capture, trace: &Trace) -> Redactor {
+    let mut redactor = redactor_of(request);
+    let response = capture.response.iter().flat_map(|response| [&response.headers, &response.trailers]);
+    for (name, value) in response.flatten() {
+        redactor.learn(name.as_str().as_bytes(), value.as_bytes());
     }
-    for hop in &story.hops {
+    for hop in &trace.hops {
         for message in
             [&hop.request.0, &hop.request.1, &hop.response.0, &hop.response.1].into_iter().flatten()
         {
@@ -72,11 +73,11 @@ pub fn hider(sent: &Sent, traced: &Traced, story: &Story) -> Hider {
                 .headers
                 .iter()
                 .chain(&message.trailers)
-                .for_each(|(name, value)| hider.learn(name, value));
+                .for_each(|(name, value)| redactor.learn(name, value));
         }
-        hop.calls.iter().for_each(|call| hider.learn(b":path", call.path.as_bytes()));
+        hop.calls.iter().for_each(|call| redactor.learn(b":path", call.path.as_bytes()));
     }
-    hider
+    redactor
 }
 
 /// Sends a request through the plug-ins of a plan, with probes or without.
@@ -88,13 +89,13 @@ pub async fn run(
     envoy: &crate::Envoy,
     plan: &Plan,
     echo: SocketAddr,
-    sent: &Sent,
+    request: &Request,
     probes: bool,
-) -> Result<Traced> {
-    run_with(envoy, plan, echo, probes, async |address| client::send(address, sent).await).await
+) -> Result<Capture> {
+    run_with(envoy, plan, echo, probes, async |address| client::send(address, request).await).await
 }
 
-/// Does with the gateway whatever `exchange` does, which is to be one request, and traces it.
+/// Runs `exchange`, which must send one request, through the plug-ins of a plan, with probes or without.
 ///
 /// # Errors
 ///
@@ -104,13 +105,13 @@ pub async fn run_with(
     plan: &Plan,
     echo: SocketAddr,
     probes: bool,
-    exchange: impl AsyncFnOnce(SocketAddr) -> Result<Option<Answer>>,
-) -> Result<Traced> {
+    exchange: impl AsyncFnOnce(SocketAddr) -> Result<Option<Response>>,
+) -> Result<Capture> {
     let folder = tempfile::tempdir()?;
     let module = folder.path().join("probe.wasm");
     std::fs::write(&module, wat::parse_str(PROBE).context("assembling the probe")?)?;
     let probe = |number: usize| Wasm::new(&format!("{NAME}{number}"), &module);
-    // One more in front of the first: what lies between the two is the probe's own time.
+    // One more before the first: the time between the two is the probe's own.
     let mut filters: Vec<Wasm> = probes.then(|| probe(plan.plugins.len() + 1)).into_iter().collect();
     for (number, planned) in plan.plugins.iter().enumerate() {
         filters.extend(probes.then(|| probe(number)));
@@ -122,14 +123,14 @@ pub async fn run_with(
     let level = if probes { LogLevel::Trace } else { LogLevel::Info };
     let process = Process::start(envoy, &bootstrap, level)?;
     if probes {
-        // Call-outs are seen where they leave, and where their answers come.
+        // HTTP calls of plug-ins appear in these logs, with their responses.
         for component in ["router", "http"] {
             crate::admin::post(process.admin(), &format!("/logging?{component}=debug"))?;
         }
     }
     let (log, access) = (process.log_mark()?, process.access_mark()?);
-    let answer = exchange(process.address()).await?;
-    let deadline = Instant::now() + PATIENCE;
+    let response = exchange(process.address()).await?;
+    let deadline = Instant::now() + TIMEOUT;
     let access = loop {
         let (lines, _) = process.access_since(access)?;
         if let Some(line) = lines.into_iter().next() {
@@ -142,5 +143,5 @@ pub async fn run_with(
     };
     let names: Vec<&str> = plan.plugins.iter().map(|planned| planned.wasm.name.as_str()).collect();
     let events = process.log_since(log)?.iter().filter_map(|line| Event::of(line, &names)).collect();
-    Ok(Traced { answer, access, events, metrics: process.plugin_counters()? })
+    Ok(Capture { response, access, events, metrics: process.plugin_counters()? })
 }

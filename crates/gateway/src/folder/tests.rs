@@ -149,7 +149,7 @@ fn plug_ins_in_folders_below_are_found() {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, text).unwrap();
     }
-    assert_eq!(below(folder.path()), [folder.path().join("a"), folder.path().join("b/c")]);
+    assert_eq!(files::below(folder.path()), [folder.path().join("a"), folder.path().join("b/c")]);
 }
 
 #[test]

@@ -1,112 +1,146 @@
-//! Modules that are somewhere else: on a web server or in a registry, and in a cache once they have come.
+//! Modules from web servers and registries, and the cache in which they are kept.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Error, Result, anyhow};
 use oci::registry::{self, Access};
-use oci::{Fetched, Layout, Reader, Reference};
-use resource::{PullPolicy, Spec};
+use oci::{Fetched, Layout, Manifest, Reader, Reference, media};
+use resource::{PullPolicy, Spec, yaml};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
-
 use text::hex;
 
-use super::{Module, ModuleError, Modules, image_name, short, wanted, wrong_digest};
+use super::{Module, ModuleError, Modules, at_url, image_name, pinned, short, wrong_digest};
 
 impl Modules {
     pub(super) fn download(&mut self, spec: &Spec) -> Result<(Vec<u8>, Vec<PathBuf>)> {
         let url = spec.location();
-        let url = url.as_str();
-        let file = self.folder("downloads", url)?.join("module.wasm");
-        let kept = fs::read(&file).ok();
-        // What is pinned and here is not asked for again; what is not may have changed since the last start.
-        let right = kept
-            .as_ref()
-            .is_some_and(|bytes| wanted(spec).as_ref() == Some(&hex::encode(Sha256::digest(bytes))));
-        let fetched = kept.is_some() && wanted(spec).is_none() && self.pulled.contains(url);
-        if !right && !fetched {
-            let bytes = registry::download(url)?;
-            let unfinished = file.with_extension("new");
-            fs::write(&unfinished, bytes)
-                .and_then(|()| fs::rename(&unfinished, &file))
-                .with_context(|| format!("writing {}", file.display()))?;
-            self.pulled.insert(url.to_owned());
+        let file = self.folder("downloads", &url)?.join("module.wasm");
+        if let Ok(kept) = fs::read(&file) {
+            // A pinned module that is here already is not downloaded again; another one may have changed since this
+            // process started.
+            let current = match pinned(spec) {
+                Some(digest) => digest == hex::encode(Sha256::digest(&kept)),
+                None => self.pulled.contains(&url),
+            };
+            if current {
+                return Ok((kept, Vec::new()));
+            }
         }
-        Ok((fs::read(&file).with_context(|| format!("reading {}", file.display()))?, Vec::new()))
+        let bytes = registry::download(&url)?;
+        write(&file, &bytes)?;
+        self.pulled.insert(url);
+        Ok((bytes, Vec::new()))
     }
 
     pub(super) fn pull(&mut self, spec: &Spec) -> Result<Module, ModuleError> {
-        let at_url = |cause| ModuleError { field: "url", cause };
         let url = spec.location();
-        let url = url.as_str();
-        let folder = self.folder("images", url).map_err(at_url)?.join("image");
-        let pinned = url.contains("@sha256:");
-        // As a cluster does it: what moves is looked for again when the gateway starts, what does not is kept.
+        let layout = self.image(spec, &url).map_err(at_url)?;
+        let fetched = fetched(&layout).map_err(at_url)?;
+        let digest = hex_of(&fetched);
+        if url.contains("@sha256:") && fetched.through_index {
+            return Err(at_url(anyhow!(
+                "pins an index, and clusters compare the digest with that of the image in it: write sha256:{digest}"
+            )));
+        }
+        if let Some(expected) = pinned(spec).filter(|expected| *expected != digest) {
+            return Err(wrong_digest(&expected, "manifest", &digest));
+        }
+        let bytes = Reader::Fetcher.module(&layout, &fetched.manifest).map_err(at_url)?;
+        let tag = url.rsplit('/').next().and_then(|name| name.split('@').next()?.split_once(':'));
+        let version = tag.map_or_else(|| short(&digest), |(_, tag)| tag.to_owned());
+        let module = self.keep(&bytes, version, Vec::new()).map_err(at_url)?;
+        Ok(Module { schema: schema(&layout, &fetched.manifest), ..module })
+    }
+
+    /// The image of a resource: from the catalogue, from the cache, or pulled as a cluster does it.
+    fn image(&mut self, spec: &Spec, url: &str) -> Result<Layout> {
+        let reference = Reference::parse(url)?;
+        if let Some(catalogue) = &self.sources.catalogue
+            && let Some(entry) = catalogue.resolve(&reference)
+        {
+            return Ok(catalogue.layout(entry)?);
+        }
+        let folder = self.folder("images", url)?.join("image");
+        // A tag that moves is looked up again when the gateway starts, an image that cannot change is kept.
         let moves = match spec.image_pull_policy {
             PullPolicy::Always => true,
             PullPolicy::IfNotPresent => false,
             PullPolicy::Unspecified => {
                 let name = url.rsplit('/').next().unwrap_or_default();
-                !pinned && (!name.contains(':') || name.ends_with(":latest"))
+                !url.contains("@sha256:") && (!name.contains(':') || name.ends_with(":latest"))
             }
         };
-        let (mut kept, again) = (Layout::read(&folder).ok(), moves && !self.pulled.contains(url));
-        let fetch = |layout: &Layout| Reader::Fetcher.image(layout, layout.top()?);
-        if let (Some(wanted), Some(layout)) = (wanted(spec), &kept)
-            && fetch(layout).ok().map(|fetched| hex_of(&fetched)) != Some(wanted)
-        {
-            // The tag may have moved on to what is wanted now.
-            kept = None;
-        }
-        let layout = match kept.filter(|_| !again) {
-            Some(layout) => layout,
-            None => {
-                // The one that is kept goes only when another one has come.
-                let layout = self.pull_layout(url).map_err(at_url)?;
-                layout.write_folder(&folder).map_err(at_url)?;
-                self.pulled.insert(url.to_owned());
-                layout
+        if let Ok(kept) = Layout::read(&folder) {
+            // The tag may have moved on to the digest that is pinned now.
+            let is_pinned = pinned(spec)
+                .is_none_or(|digest| fetched(&kept).is_ok_and(|fetched| hex_of(&fetched) == digest));
+            if is_pinned && (!moves || self.pulled.contains(url)) {
+                return Ok(kept);
             }
-        };
-        let fetched = fetch(&layout).map_err(at_url)?;
-        let digest = hex_of(&fetched);
-        if pinned && fetched.through_index {
-            return Err(at_url(anyhow!(
-                "pins an index, and clusters compare the digest with that of the image in it: write sha256:{digest}"
-            )));
         }
-        if let Some(wanted) = wanted(spec).filter(|wanted| *wanted != digest) {
-            return Err(wrong_digest(&wanted, "manifest", &digest));
-        }
-        let bytes = Reader::Fetcher.module(&layout, &fetched.manifest).map_err(at_url)?;
-        let tag = url.rsplit('/').next().and_then(|name| name.split('@').next()?.split_once(':'));
-        let version = tag.map_or_else(|| short(&digest), |(_, tag)| tag.to_owned());
-        self.keep(&bytes, version, Vec::new()).map_err(at_url)
-    }
-
-    fn pull_layout(&self, url: &str) -> Result<Layout> {
-        let reference = Reference::parse(url)?;
         // As docker does: a registry on this machine has no certificate.
         let access = Access { plain_http: reference.is_loopback() };
-        match registry::pull(&reference, access, &|_| {}) {
-            Ok(pulled) => Ok(pulled.layout),
-            Err(registry::Error::Unreachable { server, source }) => {
-                let remedy = match self.workspace.plugin(image_name(url)) {
-                    Some(_) => "with `--from-source`, this workspace's plug-in is built instead",
-                    None => "is the name right?",
-                };
-                Err(anyhow::Error::new(source).context(format!("cannot reach {server}: {remedy}")))
-            }
-            Err(error) => Err(error.into()),
-        }
+        let layout =
+            registry::pull(&reference, access, &|_| {}).map_err(|error| self.explain(error, url))?.layout;
+        // The old one is removed when the new one is complete.
+        let unfinished = folder.with_extension("new");
+        clear(&unfinished)?;
+        layout.write_folder(&unfinished)?;
+        clear(&folder)?;
+        fs::rename(&unfinished, &folder).with_context(|| format!("writing {}", folder.display()))?;
+        self.pulled.insert(url.to_owned());
+        Ok(layout)
+    }
+
+    /// The error with what may help.
+    fn explain(&self, error: registry::Error, url: &str) -> Error {
+        let is_here = self.plugins().is_some_and(|plugins| plugins.get(image_name(url)).is_some());
+        let remedy = if is_here {
+            "with `--from-source`, the plug-in of this workspace is built instead"
+        } else {
+            "is the name right?"
+        };
+        let is_absent = matches!(error, registry::Error::Unreachable { .. } | registry::Error::NotFound(_));
+        let text = format!("{:#}", Error::from(error));
+        if is_absent || is_here { anyhow!("{text}: {remedy}") } else { anyhow!("{text}") }
     }
 
     /// The folder in the cache for a URL.
     fn folder(&self, kind: &str, url: &str) -> Result<PathBuf> {
-        let folder = self.workspace.target.join("serve").join(kind).join(hex::encode(Sha256::digest(url)));
-        fs::create_dir_all(&folder).with_context(|| format!("making the folder {}", folder.display()))?;
+        let folder = self.cache.join(kind).join(hex::encode(Sha256::digest(url)));
+        fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
         Ok(folder)
     }
+}
+
+fn fetched(layout: &Layout) -> Result<Fetched> {
+    Reader::Fetcher.image(layout, layout.top()?)
+}
+
+/// The schema of the configuration, from the `spec.yaml` of an image that has one.
+fn schema(layout: &Layout, manifest: &Manifest) -> Option<Value> {
+    let layer = manifest.layers.iter().find(|layer| layer.media_type == media::SPEC)?;
+    let text = std::str::from_utf8(layout.blob(layer).ok()?).ok()?;
+    let spec = yaml::read(text).ok()?.first()?.to_json();
+    spec.pointer("/spec/configSchema/openAPIV3Schema").cloned()
+}
+
+/// Replaces a file atomically.
+fn write(file: &Path, bytes: &[u8]) -> Result<()> {
+    let unfinished = file.with_extension(format!("{}.new", std::process::id()));
+    fs::write(&unfinished, bytes)
+        .and_then(|()| fs::rename(&unfinished, file))
+        .with_context(|| format!("writing {}", file.display()))
+}
+
+/// Removes a folder if it exists.
+fn clear(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;
+    }
+    Ok(())
 }
 
 /// The digest of an image's manifest without its algorithm, as resources pin it.

@@ -1,4 +1,4 @@
-//! The loop: an Envoy that is looked after, plans that are put in force, logs that are shown.
+//! The loop: supervises Envoy, applies plans, and reports logs.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::net::SocketAddr;
@@ -6,32 +6,29 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use super::{Event, Job, Notice, Options, Report, ServeError};
 use crate::folder::Fault;
-use crate::{Bootstrap, Changed, Envoy, Live, LogLine};
-use anyhow::{Context, Result};
-
-use super::{Event, Job, Options};
-use crate::plan::{Plan, Planned};
-use crate::show;
+use crate::plan::Plan;
 use crate::state::{State, StateFile};
 use crate::watch::Watch;
+use crate::{Bootstrap, Changed, Envoy, Live, LogLine, StartError, Wasm};
 
-/// How often logs are read and Envoy is looked after.
+/// How often logs are read and Envoy is checked.
 const TICK: Duration = Duration::from_millis(50);
 
-/// How often counters of plug-ins are shown at most.
-const BETWEEN_METRICS: Duration = Duration::from_secs(1);
+/// The minimum time between two reports of plug-ins' counters.
+const METRICS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// An Envoy that lives as long as this may be started again at once.
+/// An Envoy that ran for this long is restarted without a pause.
 const HEALTHY: Duration = Duration::from_secs(10);
 
-/// The longest pause before an Envoy that keeps ending is started again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The maximum pause before an Envoy that keeps exiting is restarted.
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// How many lines of its log are shown when Envoy has ended.
+/// How many lines of its log are reported when Envoy has exited.
 const LAST_LINES: usize = 10;
 
-/// The gateway that serves.
+/// A gateway that serves.
 pub(super) struct Server {
     options: Options,
     envoy: Envoy,
@@ -43,21 +40,23 @@ pub(super) struct Server {
     plan: Plan,
     /// The last lines of Envoy's log.
     last: VecDeque<LogLine>,
-    /// The counters and gauges of plug-ins, when they were last shown, and whether requests have ended since then.
+    /// The counters and gauges of plug-ins as last reported.
     last_metrics: Vec<(String, u64)>,
+    /// When they were read.
     measured: Instant,
+    /// Whether requests have ended since then.
     unmeasured: bool,
-    /// Remarks that have been made.
+    /// Remarks that have been reported.
     remarked: HashSet<String>,
-    /// Whether the last plan left something out that was wrong.
+    /// Whether the last plan left out something with an error.
     faulty: bool,
-    /// That Envoy has ended.
+    /// Set while Envoy is down.
     down: Option<Down>,
-    /// What is to be put in force when it is back.
+    /// The plan to apply when Envoy is back.
     waiting: Option<Plan>,
 }
 
-/// When an Envoy that has ended is started again.
+/// When an Envoy that has exited is restarted.
 #[derive(Debug, Clone, Copy)]
 struct Down {
     pause: Duration,
@@ -71,7 +70,7 @@ impl Server {
         address: SocketAddr,
         echo: SocketAddr,
         plan: Plan,
-    ) -> Result<Self> {
+    ) -> Result<Self, StartError> {
         let bootstrap = bootstrap(&plan, address, echo);
         let live = Live::start(&envoy, &bootstrap, options.log_level, options.drain)?;
         Ok(Self {
@@ -93,32 +92,21 @@ impl Server {
         })
     }
 
-    pub(super) fn greet(&mut self, state: &StateFile) -> Result<()> {
-        self.remarks();
-        show::pipeline(&self.plan, self.options.order);
+    pub(super) fn greet(&mut self, state: &StateFile, report: Report<'_>) -> Result<(), ServeError> {
+        self.remarks(report);
         self.write_state(state)?;
-        let path = self.plan.routes.routes.first().and_then(|ingress| ingress.paths.first());
-        let host = self.plan.routes.routes.first().and_then(|ingress| ingress.domains.first());
-        let host = host.filter(|host| !host.contains('*')).map(|host| format!("-H 'host: {host}' "));
-        show::step(format_args!(
-            "serving on http://{address}, HTTP/1.1 and h2: curl -i {}http://{address}{}",
-            host.unwrap_or_default(),
-            path.map_or("/", String::as_str),
-            address = self.address
-        ));
-        show::step("changes in the folder take effect at once; Ctrl-C ends everything");
-        show::legend();
+        report(Notice::Serving { address: self.address, plan: &self.plan, order: self.options.order });
         Ok(())
     }
 
-    fn write_state(&self, state: &StateFile) -> Result<()> {
-        state.write(&State {
+    fn write_state(&self, state: &StateFile) -> Result<(), ServeError> {
+        let content = State {
             pid: std::process::id(),
             address: self.address,
             admin: self.live.process().admin(),
-            stage_order: show::order_name(self.options.order).into(),
-        })?;
-        Ok(())
+            stage_order: self.options.order.name().into(),
+        };
+        state.write(&content).map_err(|error| ServeError::Io("write", state.path().to_path_buf(), error))
     }
 
     pub(super) fn run(
@@ -128,7 +116,8 @@ impl Server {
         watch: &mut Watch,
         folder: &Path,
         state: &StateFile,
-    ) -> Result<()> {
+        report: Report<'_>,
+    ) -> Result<(), ServeError> {
         let mut changed: Vec<PathBuf> = Vec::new();
         let mut planning: Option<Instant> = None;
         loop {
@@ -138,12 +127,12 @@ impl Server {
                 }
                 Ok(Event::Planned { plan, faults }) => {
                     let since = planning.take().unwrap_or_else(Instant::now);
-                    self.apply(plan, &faults, since);
+                    self.planned(plan, &faults, since, report);
                     watch.set(self.sources(folder))?;
                 }
                 Ok(Event::Stop) => {
-                    self.logs();
-                    show::step("ended");
+                    self.logs(report);
+                    report(Notice::Stopped);
                     return Ok(());
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -151,97 +140,84 @@ impl Server {
             }
             if planning.is_none() && !changed.is_empty() {
                 planning = Some(Instant::now());
-                jobs.send(Job { before: self.plan.clone(), changed: std::mem::take(&mut changed) })
-                    .context("the planner has ended: this is a bug")?;
+                let job = Job { before: self.plan.clone(), changed: std::mem::take(&mut changed) };
+                jobs.send(job).map_err(|_| ServeError::Planner)?;
             }
-            self.logs();
-            self.look_after(state)?;
+            self.logs(report);
+            self.supervise(state, report)?;
         }
     }
 
-    /// Puts a plan in force, as far as Envoy takes it.
-    fn apply(&mut self, plan: Plan, faults: &[Fault], since: Instant) {
-        faults.iter().for_each(show::fault);
+    /// Applies a plan now, or when Envoy is back.
+    fn planned(&mut self, plan: Plan, faults: &[Fault], since: Instant, report: Report<'_>) {
+        faults.iter().for_each(|fault| report(Notice::Fault(fault)));
         if !faults.is_empty() {
-            show::note("refused; what ran before serves on");
+            report(Notice::Rejected);
         }
         if self.down.is_some() {
             self.waiting = Some(plan);
         } else {
-            self.put_in_force(plan, faults.is_empty(), since);
+            self.apply(plan, faults.is_empty(), since, report);
         }
     }
 
-    /// Tells Envoy of a plan; `sound` says that nothing has been left out of it.
-    fn put_in_force(&mut self, plan: Plan, sound: bool, since: Instant) {
+    /// Makes Envoy run a plan; `complete` means that nothing was left out of it.
+    fn apply(&mut self, plan: Plan, complete: bool, since: Instant, report: Report<'_>) {
         let wanted = bootstrap(&plan, self.address, self.echo);
         let before = self.plan.plugins.clone();
         let result = self.live.change(&wanted);
         self.adopt(plan);
-        let repaired = std::mem::replace(&mut self.faulty, !sound) && sound;
-        self.remarks();
-        match result {
+        let repaired = std::mem::replace(&mut self.faulty, !complete) && complete;
+        self.remarks(report);
+        let changed = match result {
+            Ok(changed) => changed,
             Err(error) => {
-                show::error(error);
-                show::note("refused; what ran before serves on");
+                report(Notice::ChangeFailed(&error));
+                report(Notice::Rejected);
+                return;
             }
-            Ok(changed) => {
-                let took = format!("{} ms", since.elapsed().as_millis());
-                if changed == Changed::default() && sound {
-                    show::step(match repaired {
-                        true => "repaired: the folder says again what is running",
-                        false => "what has changed makes no difference to requests",
-                    });
-                }
-                if changed.swapped > 0 {
-                    let names: Vec<&str> = self
-                        .plan
-                        .plugins
-                        .iter()
-                        .filter(|planned| {
-                            let same_place = |old: &&Planned| old.entry.name == planned.entry.name;
-                            before.iter().find(same_place).is_some_and(|old| old.wasm != planned.wasm)
-                        })
-                        .map(|planned| planned.entry.name.as_str())
-                        .collect();
-                    let names = names.join(", ");
-                    show::step(format_args!("{} swapped in, in {took}: {names}", plural(changed.swapped)));
-                }
-                if changed.reordered {
-                    show::pipeline(&self.plan, self.options.order);
-                    show::step(format_args!(
-                        "the pipeline is changed, in {took}; open connections change over with their next answer"
-                    ));
-                }
-                if changed.routes {
-                    show::step(format_args!("routes are changed, in {took}"));
-                }
-            }
+        };
+        let took = since.elapsed();
+        if changed == Changed::default() && complete {
+            report(Notice::Unchanged { repaired });
+        }
+        if changed.swapped > 0 {
+            let is_other = |name: &str, wasm: &Wasm| {
+                before.iter().find(|old| old.entry.name == name).is_some_and(|old| old.wasm != *wasm)
+            };
+            let changed = self.plan.plugins.iter().filter(|new| is_other(&new.entry.name, &new.wasm));
+            let plugins = changed.map(|new| new.entry.name.as_str()).collect();
+            report(Notice::Reloaded { plugins, took });
+        }
+        if changed.reordered {
+            report(Notice::Reordered { plan: &self.plan, order: self.options.order, took });
+        }
+        if changed.routes {
+            report(Notice::RoutesChanged { took });
         }
     }
 
-    /// Notes what is in force of a plan, and of the one before where Envoy did not take it.
+    /// Records what is in force: the plan, and the one before where Envoy did not accept it.
     fn adopt(&mut self, plan: Plan) {
         let before = std::mem::take(&mut self.plan.plugins);
         let all: Vec<_> = plan.plugins.iter().chain(&before).collect();
         let current = &self.live.current().plugins;
-        let in_force = |wasm: &crate::Wasm| {
-            all.iter().find(|planned| planned.wasm == *wasm).map(|&planned| planned.clone())
-        };
+        let in_force =
+            |wasm: &Wasm| all.iter().find(|planned| planned.wasm == *wasm).map(|&planned| planned.clone());
         self.plan = Plan { plugins: current.iter().filter_map(in_force).collect(), ..plan };
     }
 
-    /// Makes the remarks that have not been made.
-    fn remarks(&mut self) {
+    /// Reports the remarks that are new.
+    fn remarks(&mut self, report: Report<'_>) {
         for remark in &self.plan.remarks {
             if self.remarked.insert(remark.to_string()) {
-                show::remark(remark);
+                report(Notice::Remark(remark));
             }
         }
     }
 
-    /// Whether a change of a file can make a difference. Other files may lie in the folder, the log of this command among
-    /// them, which would otherwise never come to rest.
+    /// Returns true if a change of this file can make a difference. The folder may hold other files, such as the log of
+    /// this command, which would otherwise cause an endless series of changes.
     fn matters(&self, file: &Path, folder: &Path) -> bool {
         let kind = file.extension().unwrap_or_default();
         let is_ours = ["yaml", "yml", "json", "wasm"].into_iter().any(|known| kind == known);
@@ -258,30 +234,20 @@ impl Server {
         std::iter::once(folder.to_path_buf()).chain(of_modules).collect()
     }
 
-    /// Shows what has been logged.
-    fn logs(&mut self) {
-        // A log that cannot be read for once is read the next time.
+    /// Reports new lines of the logs.
+    fn logs(&mut self, report: Report<'_>) {
+        // A log that cannot be read this time is read the next time.
         let process = self.live.process_mut();
         let (lines, requests) = (process.new_log(), process.new_access());
         for line in lines.unwrap_or_default() {
-            let of = line.plugin().map(|(name, _)| name);
-            let shown = match of {
-                Some(name) => {
-                    self.options.log.is_empty() || self.options.log.iter().any(|wanted| wanted == name)
+            let name = line.plugin().map(|(name, _)| name);
+            match self.plan.plugins.iter().find(|planned| name == Some(planned.entry.name.as_str())) {
+                // Rules are named as in the file.
+                Some(planned) => {
+                    let message = planned.entry.resource.with_origins(&line.message);
+                    report(Notice::Log(&LogLine { message, ..line.clone() }));
                 }
-                None => true,
-            };
-            if shown {
-                let planned =
-                    self.plan.plugins.iter().find(|planned| of == Some(planned.entry.name.as_str()));
-                match planned {
-                    // Rules are called as in the file.
-                    Some(planned) => {
-                        let message = planned.entry.resource.with_origins(&line.message);
-                        show::log(&LogLine { message, ..line.clone() });
-                    }
-                    None => show::log(&line),
-                }
+                None => report(Notice::Log(&line)),
             }
             if self.last.len() == LAST_LINES {
                 self.last.pop_front();
@@ -289,33 +255,33 @@ impl Server {
             self.last.push_back(line);
         }
         let requests = requests.unwrap_or_default();
-        requests.iter().for_each(show::access);
+        requests.iter().for_each(|request| report(Notice::Access(request)));
         self.unmeasured |= !requests.is_empty();
-        if self.unmeasured && self.measured.elapsed() >= BETWEEN_METRICS {
-            self.metrics();
+        if self.unmeasured && self.measured.elapsed() >= METRICS_INTERVAL {
+            self.metrics(report);
         }
     }
 
-    /// Shows which counters and gauges of plug-ins have changed.
-    fn metrics(&mut self) {
+    /// Reports the counters and gauges of plug-ins that have changed.
+    fn metrics(&mut self, report: Report<'_>) {
         (self.unmeasured, self.measured) = (false, Instant::now());
-        // What cannot be read for once is read the next time.
+        // Counters that cannot be read this time are read the next time.
         let now = self.live.process().plugin_counters().unwrap_or_default();
         let changed: Vec<_> =
             now.iter().filter(|metric| !self.last_metrics.contains(metric)).cloned().collect();
-        show::metrics(&changed);
+        if !changed.is_empty() {
+            report(Notice::Metrics(&changed));
+        }
         self.last_metrics = now;
     }
 
-    /// Notices that Envoy has ended, and starts it again, later each time if it does not live.
-    fn look_after(&mut self, state: &StateFile) -> Result<()> {
+    /// Restarts Envoy when it has exited, with longer pauses each time if it does not stay up.
+    fn supervise(&mut self, state: &StateFile, report: Report<'_>) -> Result<(), ServeError> {
         let Some(down) = self.down else {
-            if let Some(status) = self.live.process_mut().ended()? {
-                self.logs();
-                show::error(format_args!("Envoy has ended ({status}); the last lines of its log:"));
-                self.last.iter().for_each(show::log);
-                let lived = self.started.elapsed();
-                let pause = if lived > HEALTHY { Duration::ZERO } else { TICK };
+            if let Some(status) = self.live.process_mut().ended().map_err(ServeError::Process)? {
+                self.logs(report);
+                report(Notice::EnvoyExited { status, log: self.last.make_contiguous() });
+                let pause = if self.started.elapsed() > HEALTHY { Duration::ZERO } else { TICK };
                 self.down = Some(Down { pause, until: Instant::now() + pause });
             }
             return Ok(());
@@ -330,15 +296,15 @@ impl Server {
                 self.started = Instant::now();
                 self.down = None;
                 self.last.clear();
-                show::step(format_args!("Envoy is started again, and serves on http://{}", self.address));
+                report(Notice::EnvoyRestarted { address: self.address });
                 self.write_state(state)?;
                 if let Some(plan) = self.waiting.take() {
-                    self.put_in_force(plan, true, Instant::now());
+                    self.apply(plan, true, Instant::now(), report);
                 }
             }
             Err(error) => {
-                show::error(format_args!("Envoy could not be started again: {error}"));
-                let pause = (down.pause * 2).clamp(TICK, LONGEST_PAUSE);
+                report(Notice::EnvoyNotRestarted(&error));
+                let pause = (down.pause * 2).clamp(TICK, MAX_PAUSE);
                 self.down = Some(Down { pause, until: Instant::now() + pause });
             }
         }
@@ -350,8 +316,4 @@ fn bootstrap(plan: &Plan, address: SocketAddr, echo: SocketAddr) -> Bootstrap {
     let (routes, clusters) = plan.routes.for_envoy(echo);
     let plugins = plan.plugins.iter().map(|planned| planned.wasm.clone()).collect();
     Bootstrap { address, ..Bootstrap::new(plugins, routes, clusters) }
-}
-
-fn plural(count: usize) -> String {
-    if count == 1 { "1 plug-in".into() } else { format!("{count} plug-ins") }
 }

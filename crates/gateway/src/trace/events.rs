@@ -1,4 +1,4 @@
-//! From Envoy's log to what happened, in order.
+//! The events in Envoy's log.
 
 use crate::{LogLevel, LogLine};
 use hyper::body::Bytes;
@@ -6,21 +6,21 @@ use text::hex;
 
 use super::NAME;
 
-/// Which way something goes.
+/// The direction of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum Direction {
     /// To the upstream.
     Request,
-    /// Back.
+    /// To the client.
     Response,
 }
 
-/// What a probe saw.
+/// A part of a message, as a probe received it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
+pub enum Part {
     /// Headers.
     Headers(Vec<(Bytes, Bytes)>),
-    /// A piece of the body: what was read of it, and its whole length.
+    /// A chunk of the body: what was read of it, and its whole length.
     Body(Bytes, usize),
     /// Trailers.
     Trailers(Vec<(Bytes, Bytes)>),
@@ -29,19 +29,19 @@ pub enum Seen {
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// Something passed a probe.
+    /// A part of a message passed a probe.
     Passed {
-        /// Its number: in front of the plug-in of this number.
+        /// The probe's number: it is before the plug-in of this number.
         probe: usize,
-        /// Which way.
-        way: Way,
-        /// What.
-        seen: Seen,
-        /// Whether it was the last of the message.
+        /// The direction of the message.
+        way: Direction,
+        /// The part.
+        part: Part,
+        /// Whether it was the last part of the message.
         last: bool,
         /// When, in nanoseconds.
         at: u64,
-        /// What a plug-in has told about itself; the last one that did.
+        /// The report of the last plug-in that made one.
         report: String,
     },
     /// A plug-in logged a line.
@@ -50,20 +50,20 @@ pub enum Event {
         plugin: usize,
         /// The level.
         level: LogLevel,
-        /// What it said.
+        /// The line.
         text: String,
     },
-    /// Something became of what a plug-in asks of another service.
+    /// An HTTP call of a plug-in made a step.
     Call {
         /// Envoy's number of the call.
         call: String,
-        /// What became of it.
+        /// The step.
         step: Step,
         /// When, in microseconds.
         at: u64,
     },
-    /// The plug-in gets the answer to the call that something became of last.
-    Answered {
+    /// The plug-in received the response to the call of the last step.
+    CallEnded {
         /// The status.
         status: u16,
         /// When, in microseconds.
@@ -71,32 +71,32 @@ pub enum Event {
     },
 }
 
-/// What becomes of a call.
+/// A step of an HTTP call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// It leaves.
-    Asked {
+    /// It was sent.
+    Sent {
         /// The cluster.
         cluster: String,
         /// The path.
         path: String,
     },
-    /// The service answers.
-    Answers,
-    /// The service does not answer, and why; the plug-in gets an answer of Envoy's own.
-    Fails(String),
+    /// The service responded.
+    Responded,
+    /// The service did not respond, and why; the plug-in receives a response made by Envoy.
+    Failed(String),
 }
 
 impl Event {
-    /// What a line of the log says, if it says anything of this kind.
+    /// Parses a line of the log, if it is of this kind.
     pub(super) fn of(line: &LogLine, plugins: &[&str]) -> Option<Self> {
         match line.component.as_str() {
             "router" => return call(line),
-            "http" => return answered(line),
+            "http" => return call_ended(line),
             _ => {}
         }
-        let said = line.message.strip_prefix("wasm log ").filter(|_| line.component == "wasm")?;
-        let (name, text) = said.split_once(": ")?;
+        let logged = line.message.strip_prefix("wasm log ").filter(|_| line.component == "wasm")?;
+        let (name, text) = logged.split_once(": ")?;
         if let Some(probe) = name.strip_prefix(NAME) {
             return passed(probe.parse().ok()?, text);
         }
@@ -107,21 +107,21 @@ impl Event {
     }
 }
 
-/// `[Tags: "ConnectionId":"0","StreamId":"1"] cluster 'auth' match for URL '/check'`: what a plug-in sends comes from no
+/// `[Tags: "ConnectionId":"0","StreamId":"1"] cluster 'auth' match for URL '/check'`: a plug-in's call has no
 /// connection.
 fn call(line: &LogLine) -> Option<Event> {
     let rest = line.message.strip_prefix("[Tags: \"ConnectionId\":\"0\",\"StreamId\":\"")?;
-    let (call, said) = rest.split_once("\"] ")?;
-    let step = if let Some(rest) = said.strip_prefix("cluster '") {
+    let (call, message) = rest.split_once("\"] ")?;
+    let step = if let Some(rest) = message.strip_prefix("cluster '") {
         let (cluster, rest) = rest.split_once("' match for URL '")?;
-        Step::Asked { cluster: cluster.into(), path: rest.strip_suffix('\'')?.into() }
-    } else if said.starts_with("upstream headers complete") {
-        Step::Answers
-    } else if let Some(reason) = said.strip_prefix("upstream reset: reset reason: ") {
+        Step::Sent { cluster: cluster.into(), path: rest.strip_suffix('\'')?.into() }
+    } else if message.starts_with("upstream headers complete") {
+        Step::Responded
+    } else if let Some(reason) = message.strip_prefix("upstream reset: reset reason: ") {
         // `remote connection failure, transport failure reason: delayed connect error: Connection refused`
-        Step::Fails(reason.replace(", transport failure reason: ", ": ").trim_end_matches([',', ' ']).into())
-    } else if said == "upstream timeout" {
-        Step::Fails("not in time".into())
+        Step::Failed(reason.replace(", transport failure reason: ", ": ").trim_end_matches([',', ' ']).into())
+    } else if message == "upstream timeout" {
+        Step::Failed("timeout".into())
     } else {
         return None;
     };
@@ -130,10 +130,10 @@ fn call(line: &LogLine) -> Option<Event> {
 
 /// `async http request response headers (end_stream=false):\n':status', '200'\n…`; the log has two characters for each
 /// line break.
-fn answered(line: &LogLine) -> Option<Event> {
+fn call_ended(line: &LogLine) -> Option<Event> {
     let rest = line.message.strip_prefix("async http request response headers")?;
     let (_, rest) = rest.split_once("':status', '")?;
-    Some(Event::Answered { status: rest.get(..3)?.parse().ok()?, at: line.at })
+    Some(Event::CallEnded { status: rest.get(..3)?.parse().ok()?, at: line.at })
 }
 
 fn passed(probe: usize, text: &str) -> Option<Event> {
@@ -141,18 +141,19 @@ fn passed(probe: usize, text: &str) -> Option<Event> {
     let mut word = || words.next();
     let (what, last, at, size) = (word()?, word()?, word()?, word()?);
     let (content, report) = (hex::decode(word()?)?, hex::decode(word()?)?);
-    let way = if what.chars().all(|c| c.is_ascii_lowercase()) { Way::Request } else { Way::Response };
-    let seen = match what.to_ascii_lowercase().as_str() {
-        "h" => Seen::Headers(pairs(&content)?),
-        "b" => Seen::Body(content.into(), size.parse().ok()?),
-        "t" => Seen::Trailers(pairs(&content)?),
+    let way =
+        if what.chars().all(|c| c.is_ascii_lowercase()) { Direction::Request } else { Direction::Response };
+    let part = match what.to_ascii_lowercase().as_str() {
+        "h" => Part::Headers(pairs(&content)?),
+        "b" => Part::Body(content.into(), size.parse().ok()?),
+        "t" => Part::Trailers(pairs(&content)?),
         _ => return None,
     };
     let report = String::from_utf8_lossy(&report).into_owned();
-    Some(Event::Passed { probe, way, seen, last: last == "1", at: at.parse().ok()?, report })
+    Some(Event::Passed { probe, way, part, last: last == "1", at: at.parse().ok()?, report })
 }
 
-/// The ABI's list: how many, the lengths of all, then each with a NUL behind it.
+/// The ABI's list: its length, the sizes of all strings, then each string with a NUL.
 fn pairs(bytes: &[u8]) -> Option<Vec<(Bytes, Bytes)>> {
     if bytes.is_empty() {
         return Some(Vec::new());
@@ -180,15 +181,15 @@ mod tests {
     }
 
     #[test]
-    fn a_probes_line_is_read() {
+    fn the_lines_of_a_probe_are_parsed() {
         let map = "0100000001000000020000006100626300";
         let text = format!("wasm log {NAME}2: h 1 77 0 {map} 700a67");
-        let Some(Event::Passed { probe, way, seen, last, at, report }) = Event::of(&line("wasm", &text), &[])
+        let Some(Event::Passed { probe, way, part, last, at, report }) = Event::of(&line("wasm", &text), &[])
         else {
             panic!("{text}");
         };
-        assert_eq!((probe, way, last, at, report.as_str()), (2, Way::Request, true, 77, "p\ng"));
-        assert_eq!(seen, Seen::Headers(vec![("a".into(), "bc".into())]));
+        assert_eq!((probe, way, last, at, report.as_str()), (2, Direction::Request, true, 77, "p\ng"));
+        assert_eq!(part, Part::Headers(vec![("a".into(), "bc".into())]));
         for broken in ["h 1 77 0 01000000 ", "h 1 77 0 0 ", "x 1 77 0  ", "h 1", "h 1 77 0 ffffffff "] {
             assert_eq!(
                 Event::of(&line("wasm", &format!("wasm log {NAME}2: {broken}")), &[]),
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_plug_ins_and_calls_of_theirs_are_told_from_the_rest() {
+    fn lines_of_plug_ins_and_their_calls_are_found() {
         let logged = Event::of(&line("wasm", "wasm log b: said: x"), &["a", "b"]);
         assert_eq!(logged, Some(Event::Logged { plugin: 1, level: LogLevel::Info, text: "said: x".into() }));
         assert_eq!(Event::of(&line("wasm", "[host->vm] proxy_on_log(2)"), &["a"]), None);
@@ -209,15 +210,15 @@ mod tests {
         };
         let step = |step| Some(Event::Call { call: "9".into(), step, at: 5 });
         let asked = "cluster 'c|80' match for URL '/x'";
-        assert_eq!(of("0", asked), step(Step::Asked { cluster: "c|80".into(), path: "/x".into() }));
+        assert_eq!(of("0", asked), step(Step::Sent { cluster: "c|80".into(), path: "/x".into() }));
         assert_eq!(of("1", asked), None);
-        assert_eq!(of("0", "upstream headers complete: end_stream=false"), step(Step::Answers));
+        assert_eq!(of("0", "upstream headers complete: end_stream=false"), step(Step::Responded));
         let refused =
             "upstream reset: reset reason: remote connection failure, transport failure reason: refused";
-        assert_eq!(of("0", refused), step(Step::Fails("remote connection failure: refused".into())));
+        assert_eq!(of("0", refused), step(Step::Failed("remote connection failure: refused".into())));
         let late = "upstream timeout";
-        assert_eq!(of("0", late), step(Step::Fails("not in time".into())));
+        assert_eq!(of("0", late), step(Step::Failed("timeout".into())));
         let answer = r"async http request response headers (end_stream=false):\n':status', '503'\n'a', 'b'\n";
-        assert_eq!(Event::of(&line("http", answer), &[]), Some(Event::Answered { status: 503, at: 5 }));
+        assert_eq!(Event::of(&line("http", answer), &[]), Some(Event::CallEnded { status: 503, at: 5 }));
     }
 }

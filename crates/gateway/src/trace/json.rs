@@ -1,28 +1,28 @@
-//! A traced request for scripts.
+//! A trace for scripts.
 
 use hyper::body::Bytes;
 use serde_json::{Value, json};
 
-use super::Traced;
-use super::events::Way;
-use super::story::{Answerer, Message, Story};
+use super::Capture;
+use super::analysis::{Message, Responder, Trace};
+use super::events::Direction;
 
 type Field = (Bytes, Bytes);
 
-/// For scripts.
+/// The trace as JSON.
 #[must_use]
-pub fn json(story: &Story, traced: &Traced) -> Value {
-    let answerer = match &story.answerer {
-        Answerer::Upstream => json!({ "kind": "upstream" }),
-        Answerer::Gateway => json!({ "kind": "gateway" }),
-        Answerer::Plugin(plugin) => {
-            json!({ "kind": "plugin", "plugin": story.hops.get(*plugin).map(|hop| &hop.name) })
+pub fn json(trace: &Trace, capture: &Capture) -> Value {
+    let responder = match &trace.responder {
+        Responder::Upstream => json!({ "kind": "upstream" }),
+        Responder::Gateway => json!({ "kind": "gateway" }),
+        Responder::Plugin(plugin) => {
+            json!({ "kind": "plugin", "plugin": trace.hops.get(*plugin).map(|hop| &hop.name) })
         }
-        Answerer::Nobody(plugin) => {
-            json!({ "kind": "nobody", "plugin": plugin.and_then(|plugin| story.hops.get(plugin)).map(|hop| &hop.name) })
+        Responder::None(plugin) => {
+            json!({ "kind": "nobody", "plugin": plugin.and_then(|plugin| trace.hops.get(plugin)).map(|hop| &hop.name) })
         }
     };
-    let hops: Vec<Value> = story
+    let hops: Vec<Value> = trace
         .hops
         .iter()
         .map(|hop| {
@@ -46,19 +46,19 @@ pub fn json(story: &Story, traced: &Traced) -> Value {
         })
         .collect();
     json!({
-        "status": traced.answer.as_ref().map(|answer| answer.status),
-        "details": story.details,
-        "answeredBy": answerer,
-        "probeNanoseconds": story.probe,
-        "metrics": traced.metrics.iter().map(|(name, value)| (name.clone(), Value::from(*value))).collect::<serde_json::Map<_, _>>(),
+        "status": capture.response.as_ref().map(|answer| answer.status),
+        "details": trace.details,
+        "answeredBy": responder,
+        "probeNanoseconds": trace.probe,
+        "metrics": capture.metrics.iter().map(|(name, value)| (name.clone(), Value::from(*value))).collect::<serde_json::Map<_, _>>(),
         "plugins": hops,
     })
 }
 
-fn named(way: Way) -> &'static str {
+fn named(way: Direction) -> &'static str {
     match way {
-        Way::Request => "request",
-        Way::Response => "response",
+        Direction::Request => "request",
+        Direction::Response => "response",
     }
 }
 

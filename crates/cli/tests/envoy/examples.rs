@@ -1,0 +1,124 @@
+//! The examples that the README walks through do what it says.
+
+use std::fs;
+
+use crate::fetched::module;
+use crate::served::{Answer, Folder, Served, asked, get, head, refused, root};
+
+/// Serves a copy: the examples themselves may be served by somebody at the same time.
+fn example(name: &str) -> (Folder, Served) {
+    let folder = Folder::new();
+    for entry in fs::read_dir(root().join("examples").join(name)).unwrap() {
+        let entry = entry.unwrap();
+        if entry.path().is_file() {
+            folder.put(&entry.file_name().to_string_lossy(), &fs::read_to_string(entry.path()).unwrap());
+        }
+    }
+    let served = Served::start(folder.path(), &[]);
+    (folder, served)
+}
+
+#[test]
+#[ignore = "in Envoy: cargo xtask test"]
+fn a_url_is_blocked_and_a_header_added() {
+    let (_folder, served) = example("block");
+    let blocked = served.get("any.example.com", "/docs/swagger.html");
+    assert_eq!((blocked.status, blocked.body.as_str()), (403, "Not here."));
+    let passed = served.get("any.example.com", "/docs");
+    assert_eq!(passed.status, 200);
+    assert_eq!(passed.seen("x-greeting"), ["hello"]);
+}
+
+#[test]
+#[ignore = "in Envoy: cargo xtask test"]
+fn two_domains_have_rules_of_their_own() {
+    let (_folder, served) = example("domains");
+    let ask = |host: &str, path: &str, headers: &[(&str, &str)]| -> Answer {
+        get(served.address, host, path, headers)
+    };
+    let shop = ask("shop.example.com", "/admin", &[]);
+    assert_eq!((shop.status, shop.body.as_str()), (403, "The shop has no such page."));
+    assert_eq!(ask("v1.api.example.com", "/admin", &[]).status, 200);
+    assert_eq!(ask("v1.api.example.com", "/", &[("user-agent", "sqlmap")]).status, 404);
+    assert_eq!(ask("shop.example.com", "/", &[("user-agent", "sqlmap")]).status, 200);
+    assert_eq!(ask("other.example.com", "/admin", &[("user-agent", "sqlmap")]).status, 200);
+}
+
+#[test]
+#[ignore = "in Envoy: cargo xtask test"]
+fn four_stages_are_met_in_order_and_in_reverse() {
+    let (_folder, served) = example("stages");
+    let answer = served.get("any.example.com", "/");
+    assert_eq!(answer.seen("x-stamps"), ["authz", "authn-20", "authn-10", "stats", "default"]);
+    assert_eq!(answer.values("x-stamps-back"), ["default", "stats", "authn-10", "authn-20", "authz"]);
+}
+
+#[test]
+#[ignore = "in Envoy: cargo xtask test"]
+fn a_folder_is_served_from_within_by_every_name_of_it() {
+    let folder = Folder::new();
+    fs::write(folder.path().join("m.wasm"), module()).unwrap();
+    let resource = |stamp: &str| {
+        head("mine") + &format!("spec: {{ url: 'file://m.wasm', defaultConfig: {{ stamp: {stamp} }} }}\n")
+    };
+    for name in ["", ".", folder.path().to_str().unwrap()] {
+        folder.put("a.yaml", &resource("one"));
+        let mut served = Served::start_in(folder.path(), name);
+        assert_eq!(served.get("h", "/").values("x-stamps-back"), ["one"], "{name}");
+        folder.put("a.yaml", &resource("two"));
+        // Who changed is named.
+        served.wait_for("reloaded 1 plug-in in ");
+        served.wait_for(" ms: mine");
+        assert_eq!(served.get("h", "/").values("x-stamps-back"), ["two"], "{name}");
+        // A log that is written into the folder changes all the time.
+        let before = served.output().len();
+        folder.put("serve.log", "x");
+        folder.put("a.yaml", &resource("two").replace("spec", "spce"));
+        served.wait_for("rejected; the previous configuration stays in force");
+        folder.put("a.yaml", &resource("two"));
+        served.wait_for("errors fixed: ");
+        assert!(!served.output()[before..].contains("makes no difference"), "{}", served.output());
+    }
+}
+
+#[test]
+#[ignore = "in Envoy: cargo xtask test"]
+fn one_folder_too_high_is_told_from_an_empty_one() {
+    let examples = root().join("examples");
+    let (code, said) = refused(&examples, &["--port", "0"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("no plug-in resource in ") && said.contains("examples/block"), "{said}");
+    for command in [&["explain", "--host", "h"][..], &["request", "/", "--folder"]] {
+        let (code, said) = asked(&examples, command);
+        assert!(code == Some(2) && said.contains("did you mean "), "{command:?}: {said}");
+    }
+    let empty = Folder::new();
+    let served = Served::start(empty.path(), &[]);
+    assert!(served.output().contains("plugin add request-block"), "{}", served.output());
+}
+
+#[test]
+#[ignore = "in Envoy: cargo xtask test"]
+fn a_service_that_a_plug_in_calls_and_routes_do_not_have_is_told_beforehand() {
+    let folder = Folder::new();
+    let endpoint = "endpoint: { service_name: auth.dns, path_prefix: / }";
+    folder.put(
+        "a.yaml",
+        &(head("ext-auth")
+            + &format!(
+                "spec: {{ url: 'workspace:ext-auth', defaultConfig: {{ http_service: {{ {endpoint} }} }} }}\n"
+            )),
+    );
+    let served = Served::start(folder.path(), &[]);
+    let said = served.output();
+    assert!(
+        said.contains(
+            "spec.defaultConfig.http_service.endpoint.service_name: is not a service of routes.yaml"
+        ),
+        "{said}"
+    );
+    assert!(said.contains("add `- { name: auth.dns, port: 80, address: … }`"), "{said}");
+    drop(served);
+    folder.put("routes.yaml", "services: [{ name: auth.dns }]\n");
+    assert!(!Served::start(folder.path(), &[]).output().contains("is not a service of"));
+}

@@ -1,0 +1,83 @@
+//! The events of a gateway, for whoever shows them.
+
+use std::net::SocketAddr;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use crate::folder::{Fault, StageOrder};
+use crate::plan::Plan;
+use crate::{AccessLine, ChangeError, LogLine, StartError};
+
+/// Receives what happens while a gateway serves.
+pub type Report<'r> = &'r mut dyn FnMut(Notice<'_>);
+
+/// Something that happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Notice<'n> {
+    /// A file has an error.
+    Fault(&'n Fault),
+    /// A field has no effect here, or not the one that it seems to have.
+    Remark(&'n Fault),
+    /// Part of a change was rejected; the configuration from before stays in force for it.
+    Rejected,
+    /// Envoy did not accept a change.
+    ChangeFailed(&'n ChangeError),
+    /// The gateway accepts requests.
+    Serving {
+        /// The address.
+        address: SocketAddr,
+        /// What is in force.
+        plan: &'n Plan,
+        /// The order of stages.
+        order: StageOrder,
+    },
+    /// Plug-ins were replaced in place.
+    Reloaded {
+        /// Their names.
+        plugins: Vec<&'n str>,
+        /// The time since the change was noticed.
+        took: Duration,
+    },
+    /// Plug-ins came, went or changed places.
+    Reordered {
+        /// What is in force.
+        plan: &'n Plan,
+        /// The order of stages.
+        order: StageOrder,
+        /// The time since the change was noticed.
+        took: Duration,
+    },
+    /// Routes or services changed.
+    RoutesChanged {
+        /// The time since the change was noticed.
+        took: Duration,
+    },
+    /// Files changed, and nothing that Envoy runs.
+    Unchanged {
+        /// Whether the files had errors before.
+        repaired: bool,
+    },
+    /// Envoy or a plug-in logged a line.
+    Log(&'n LogLine),
+    /// A request ended.
+    Access(&'n AccessLine),
+    /// Counters and gauges of plug-ins that changed, with their values.
+    Metrics(&'n [(String, u64)]),
+    /// Envoy ended.
+    EnvoyExited {
+        /// How.
+        status: ExitStatus,
+        /// The last lines of its log.
+        log: &'n [LogLine],
+    },
+    /// Envoy was started again.
+    EnvoyRestarted {
+        /// The address that it listens on.
+        address: SocketAddr,
+    },
+    /// Envoy could not be started again; another attempt follows.
+    EnvoyNotRestarted(&'n StartError),
+    /// The gateway stops.
+    Stopped,
+}
