@@ -1,11 +1,11 @@
 //! Commands whose dependencies are slow to compile: HTTP and TLS, the embedded engine, the test kit.
 //!
-//! Each group of them is a feature of this crate, and all are on by default. `cargo xtask` is built without, so that a
-//! newcomer's first build stays short. Where it meets a command that needs a group, it replaces itself with `portcullis`,
-//! which has them all, and passes the arguments on unchanged. Nothing may be printed or read from stdin before that. The full
-//! program does not have this module.
+//! Each group is a feature of this crate, and all are enabled by default. `cargo xtask` is built without them, to keep the
+//! first build short. For a command that needs a group, it replaces itself with `portcullis`, which has all of them, and
+//! passes the arguments unchanged. Nothing may be printed or read from stdin before that. The full program does not contain
+//! this module.
 //!
-//! Arguments are declared in every build, so that `--help` is the same everywhere. What runs them is not:
+//! Arguments are declared in every build, so `--help` is always the same. The implementations are not:
 //!
 //! ```ignore
 //! #[cfg(feature = "registry")]
@@ -28,12 +28,12 @@ use crate::program::{self, Program};
 /// The package of this crate and its program.
 const PACKAGE: &str = "portcullis-cli";
 
-/// Runs the command of this process in the full program. `args` are not used: the process's own arguments are passed on.
+/// Runs the command of this process in the full program. `args` are unused, because the arguments of the process are passed.
 pub(crate) fn run<A>(_args: &A) -> Result<bool> {
     replace()
 }
 
-/// Replaces this process with the full program, which is built first where needed. Returns only if that fails.
+/// Replaces this process with the full program, after building it if necessary. Returns only on errors.
 pub(crate) fn replace<T>() -> Result<T> {
     let mut command = command();
     #[cfg(unix)]
@@ -62,7 +62,7 @@ fn command() -> Command {
     cargo
 }
 
-/// The place where cargo puts the program: beside this one.
+/// Returns the path where cargo places the program: next to this one.
 fn full_program() -> Option<PathBuf> {
     let file = format!("{}{}", Program::Portcullis.name(), env::consts::EXE_SUFFIX);
     Some(env::current_exe().ok()?.with_file_name(file))

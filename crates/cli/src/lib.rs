@@ -40,12 +40,12 @@ pub use crate::program::Program;
     max_term_width = 100,
     after_help = "\
 First steps:
-  cargo xtask build request-block   a module in dist/request-block/plugin.wasm
-  cargo xtask test request-block    its cases, natively and in a real Envoy
-  cargo xtask serve examples/block  a gateway with plug-ins, on http://127.0.0.1:8080
+  cargo xtask build request-block   build dist/request-block/plugin.wasm
+  cargo xtask test request-block    run its cases natively and in a real Envoy
+  cargo xtask serve examples/block  run a gateway with plug-ins on http://127.0.0.1:8080
   cargo xtask config my.yaml --plugin request-block
                                     what the plug-in says to a configuration
-  cargo xtask new my-plugin         a plug-in of your own in plugins/my-plugin
+  cargo xtask new my-plugin         create a plug-in in plugins/my-plugin
 
 `cargo xtask <command> --help` has more examples.
 Exit codes: 0 success, 1 failure, 2 usage error."
@@ -86,7 +86,7 @@ enum Command {
     Wheel(commands::wheel::Args),
 }
 
-/// The command itself was wrong: an unknown plug-in, a missing file, a bad name.
+/// A usage error: an unknown plug-in, a missing file, an invalid name.
 #[derive(Debug)]
 struct Usage(String);
 
@@ -104,13 +104,13 @@ impl From<oci::ReferenceError> for Usage {
     }
 }
 
-/// The command line of the installed program.
+/// Returns the command line of the installed program.
 #[cfg(feature = "shell")]
 fn installed() -> clap::Command {
     Program::Portcullis.named(Cli::command())
 }
 
-/// Runs the command of this process's arguments.
+/// Runs the command given by the arguments of this process.
 #[must_use]
 pub fn main(program: Program) -> ExitCode {
     let program = program.typed();

@@ -1,4 +1,4 @@
-//! The workspace that a command is run in, and what its plug-ins say about themselves.
+//! Opens the workspace of a command, and describes its plug-ins.
 
 use std::path::Path;
 
@@ -8,12 +8,12 @@ use workspace::{Plugin, Workspace};
 
 use crate::{Usage, output};
 
-/// The workspace that the command is run in.
+/// Opens the workspace of the current folder.
 pub(crate) fn workspace() -> workspace::Result<Workspace> {
     Workspace::at(Path::new("."), output::notice)
 }
 
-/// The workspace that the command is run in, if there is one. Operators have neither one nor cargo.
+/// Opens the workspace of the current folder, if there is one. Operators have neither one nor cargo.
 pub(crate) fn workspace_here() -> Result<Option<Workspace>> {
     let here = std::env::current_dir().context("reading the current folder")?;
     match here.ancestors().any(|folder| folder.join("Cargo.toml").is_file()) {
@@ -22,12 +22,12 @@ pub(crate) fn workspace_here() -> Result<Option<Workspace>> {
     }
 }
 
-/// The program that answers for a plug-in, for a command that cannot do without.
+/// Returns the helper that describes a plug-in, or an error if there is none.
 pub(crate) fn describer(workspace: &Workspace, plugin: &Plugin) -> Result<Describer> {
     match workspace.describe(plugin)? {
         Described::Typed(describer) => Ok(describer),
         Described::Classic => bail!(Usage(format!(
-            "{} is of the classic style, so the configuration that it accepts is known to its own code alone: write one \
+            "{} has the classic style, so only its own code knows its configuration: write one \
              into {} and run `cargo xtask test {}`",
             plugin.name,
             plugin.shown.join("tests/cases.yaml").display(),

@@ -1,4 +1,4 @@
-//! What people see: tables, marks and errors; coloured on a terminal only.
+//! Output for people: tables, marks and errors, with colours only on a terminal.
 
 use std::fmt::Display;
 
@@ -12,33 +12,33 @@ pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const DIM: Style = Style::new().dimmed();
 pub(crate) const BOLD: Style = Style::new().bold();
 
-/// The text in a style.
+/// Returns a styled text.
 pub(crate) fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// ✓ or ✗.
+/// Returns ✓ or ✗.
 pub(crate) fn mark(ok: bool) -> String {
     if ok { styled(GOOD, "✓") } else { styled(BAD, "✗") }
 }
 
-/// What is being done, on stderr, so that stdout keeps to results.
+/// Prints progress to stderr, since stdout is for results.
 pub(crate) fn step(what: impl Display) {
     anstream::eprintln!("{} {}", styled(GOOD, "portcullis:"), program::text(&what.to_string()));
 }
 
-/// Something to know that stops nothing.
+/// Prints a warning.
 pub(crate) fn warning(what: impl Display) {
     let style = AnsiColor::Yellow.on_default().bold();
     anstream::eprintln!("{} {}", styled(style, "warning:"), program::text(&what.to_string()));
 }
 
-/// What the libraries have to say while they work.
+/// Prints notices of the libraries.
 pub(crate) fn notice(notice: &Notice<'_>) {
     if notice.is_warning() { warning(notice) } else { step(notice) }
 }
 
-/// Why the command could not be done.
+/// Prints the error that ended a command.
 pub(crate) fn error(error: &anyhow::Error) {
     anstream::eprintln!("{} {}", styled(BAD, "error:"), program::text(&error.to_string()));
     for cause in error.chain().skip(1) {
@@ -46,7 +46,7 @@ pub(crate) fn error(error: &anyhow::Error) {
     }
 }
 
-/// Rows under headings, in columns as wide as they need; the columns in `right` are numbers.
+/// Prints a table. The columns in `right` are aligned to the right.
 pub(crate) fn table(headings: &[&str], right: &[usize], rows: &[Vec<String>]) {
     let mut widths: Vec<usize> = headings.iter().map(|heading| heading.chars().count()).collect();
     for row in rows {
@@ -75,7 +75,7 @@ pub(crate) fn table(headings: &[&str], right: &[usize], rows: &[Vec<String>]) {
     }
 }
 
-/// A number of bytes with its thousands apart: `1,150,000`.
+/// Formats a number with thousands separators: `1,150,000`.
 pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();

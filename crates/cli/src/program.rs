@@ -1,7 +1,7 @@
-//! The name that the program was called by: `portcullis` anywhere, `cargo xtask` in this repository.
+//! The name of the program: `portcullis`, or `cargo xtask` in this repository.
 //!
-//! Help and messages are written with `cargo xtask`, as the documents of this repository are, and shown with the name that
-//! the reader can type.
+//! Help and messages are written with `cargo xtask`, like the documents of this repository, and shown with the name that the
+//! user can type.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -20,14 +20,14 @@ pub enum Program {
 
 static PROGRAM: OnceLock<Program> = OnceLock::new();
 
-/// The variable with the name that the reader typed, where `cargo xtask` has replaced itself with `portcullis`.
+/// The variable with the name typed by the user, if `cargo xtask` has replaced itself with `portcullis`.
 pub(crate) const RUN_AS: &str = "PORTCULLIS_RUN_AS";
 
-/// How commands are written in the sources.
+/// The name used in the sources.
 const WRITTEN: &str = "cargo xtask";
 
 impl Program {
-    /// What a reader types.
+    /// Returns the name that the user types.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -36,7 +36,7 @@ impl Program {
         }
     }
 
-    /// The program that the reader typed.
+    /// Returns the program typed by the user.
     pub(crate) fn typed(self) -> Self {
         match std::env::var(RUN_AS) {
             Ok(name) if name == WRITTEN => Self::Xtask,
@@ -44,12 +44,12 @@ impl Program {
         }
     }
 
-    /// Makes this the program of the process; the first call counts.
+    /// Sets the program of the process. Only the first call has an effect.
     pub(crate) fn set(self) {
         let _ = PROGRAM.set(self);
     }
 
-    /// The command with its help under this program's name.
+    /// Returns the command with help texts that use this program's name.
     pub(crate) fn named(self, command: Command) -> Command {
         if self == Self::Xtask {
             return command;
@@ -58,12 +58,12 @@ impl Program {
     }
 }
 
-/// The text with the name of the installed program.
+/// Returns the text with the name of the installed program.
 fn installed(text: &str) -> String {
     text.replace(WRITTEN, Program::Portcullis.name())
 }
 
-/// The text with the name that the reader can type.
+/// Returns the text with the name that the user can type.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
     match PROGRAM.get() {
         Some(Program::Portcullis) if text.contains(WRITTEN) => Cow::Owned(installed(text)),

@@ -4,7 +4,7 @@
 use anyhow::Result;
 pub(crate) use oci::SCHEME;
 
-/// How a registry is accessed.
+/// Options to access a registry.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct Access {
     /// Access the registry over HTTP, such as one on this machine.
@@ -12,7 +12,7 @@ pub(crate) struct Access {
     plain_http: bool,
 }
 
-/// Pulls an image, with what is attached to it.
+/// Pulls an image with its attached artifacts.
 #[cfg(not(feature = "registry"))]
 pub(crate) fn fetch(_reference: &str, _access: &Access) -> Result<oci::Layout> {
     crate::heavy::replace()
@@ -36,19 +36,19 @@ mod full {
         }
     }
 
-    /// Pulls an image, with what is attached to it.
+    /// Pulls an image with its attached artifacts.
     pub(crate) fn fetch(reference: &str, access: &Access) -> Result<Layout> {
         let reference = Reference::parse(reference).map_err(Usage::from)?;
         let pulled = registry::pull(&reference, access.library(), &|_| {});
         Ok(pulled.map_err(|error| explain(error, access))?.layout)
     }
 
-    /// Shows what is being done.
+    /// Prints progress.
     pub(crate) fn progress(event: &Event<'_>) {
         output::step(event);
     }
 
-    /// The error with the options that may help.
+    /// Adds options that may help to an error.
     pub(crate) fn explain(error: registry::Error, access: &Access) -> Error {
         match error {
             registry::Error::Reference(_) | registry::Error::NoTag(_) => Usage(error.to_string()).into(),

@@ -36,7 +36,7 @@ const WORKSPACE: &[File] = template!(
 /// The version of this program, of the SDK and of the test kit.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The files of a plug-in called `name`, which is kebab-case.
+/// Returns the files of a plug-in with a kebab-case name.
 pub(crate) fn plugin(name: &str) -> impl Iterator<Item = (&'static str, String)> {
     let words: Vec<String> = name.split('-').map(capitalised).collect();
     let (title, type_name, crate_name) = (words.join(" "), words.concat(), name.replace('-', "_"));

@@ -1,4 +1,4 @@
-//! `bench`: what plug-ins cost, measured.
+//! `bench`: measures the cost of plug-ins.
 
 #[cfg(feature = "bench")]
 mod run;
@@ -10,7 +10,7 @@ pub(crate) use crate::heavy::run;
 #[cfg(feature = "bench")]
 pub(crate) use run::run;
 
-/// Measure what plug-ins cost: CPU time per request in a real Envoy, instructions in an interpreter
+/// Measure the cost of plug-ins: CPU time per request in a real Envoy, instructions in an interpreter
 ///
 /// Three variants take turns in one run, with the same request: Envoy without a plug-in, with a hand-written empty module
 /// that exports the plug-in's callbacks (the floor), and with the plug-in, under the configurations of its `bench.yaml` or
@@ -19,8 +19,8 @@ pub(crate) use run::run;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  cargo xtask bench request-block                  every scenario of one plug-in
-  cargo xtask bench request-block --only rules     those with `rules` in their names
+  cargo xtask bench request-block                  all scenarios of a plug-in
+  cargo xtask bench request-block --only rules     scenarios with `rules` in their names
   cargo xtask bench request-block --rounds 7       quick and rough
   cargo xtask bench request-block --engine wasm    instructions only, the same in every run
   cargo xtask bench request-block --against other.wasm
@@ -29,17 +29,17 @@ Examples:
                                                    one configuration for each
   cargo xtask bench request-block --only exact --soak 1000000
                                                    does its memory grow?
-  cargo xtask bench --markdown docs/benchmarks.md  all plug-ins that have scenarios, written up
+  cargo xtask bench --markdown docs/benchmarks.md  a page about all plug-ins with scenarios
 
 plugins/request-block/bench.yaml shows how scenarios are written, crates/cli/src/commands/bench/run/scenario.rs documents
 the format. Exit codes: 0 measured, 1 failed, 2 usage error.")]
 pub(crate) struct Args {
     /// Plug-ins (case and `-`/`_` do not matter). [default: those with a bench.yaml]
     plugins: Vec<String>,
-    /// Only scenarios with this in their names.
+    /// Only scenarios whose name contains this text.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// Where to measure.
+    /// The engines to measure.
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["envoy", "wasm"])]
     engine: Vec<Engine>,
     /// Number of rounds. Fewer than five are not meaningful.
@@ -66,7 +66,7 @@ pub(crate) struct Args {
     markdown: Option<PathBuf>,
 }
 
-/// Where costs are measured.
+/// The engine of measurements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Engine {
     /// CPU time, in a real Envoy.

@@ -1,4 +1,4 @@
-//! `build`: modules in `dist/`, checked before they are put there.
+//! `build`: builds and checks modules, and copies them to `dist/`.
 
 use anyhow::{Result, bail};
 use workspace::build::{Builder, Profile};
@@ -11,14 +11,14 @@ use crate::{Usage, output};
 
 /// Build plug-ins into `dist/<plugin>/plugin.wasm`
 ///
-/// Each plug-in is built alone, with the release profile and the same flags everywhere, so that the same
-/// source gives the same bytes. A module that fails `cargo xtask check` is not put into dist/.
+/// Each plug-in is built separately, with the release profile and the same flags everywhere, so the same source gives the
+/// same bytes. A module that fails `cargo xtask check` is not copied to dist/.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   cargo xtask build request-block             one plug-in
-  cargo xtask build request_block say-hello   several; underscores name them too
-  cargo xtask build --all --json              all, and the table as JSON
+  cargo xtask build request_block say-hello   several plug-ins; case and `-`/`_` do not matter
+  cargo xtask build --all --json              all plug-ins, with JSON output
   cargo xtask build --all --check-reproducible
                                               and whether others would get the same bytes
   cargo xtask build my-plugin --gateway higress
@@ -29,23 +29,23 @@ pub(crate) struct Args {
     /// Plug-ins; case and `-`/`_` do not matter.
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     plugins: Vec<String>,
-    /// Every plug-in under plugins/.
+    /// Build all plug-ins in plugins/.
     #[arg(long)]
     all: bool,
-    /// How to compile.
+    /// The build profile.
     #[arg(long, value_enum, default_value = "release")]
     profile: Profile,
-    /// The gateway that it is for. Only a plug-in that holds headers, or may (`holdsHeaders` and `mayHoldHeaders` in
-    /// its manifest), has another module for Higress and MSE, in `dist/<plugin>/higress/plugin.wasm`.
+    /// The target gateway. Only plug-ins that may hold headers (`holdsHeaders` or `mayHoldHeaders` in the manifest) have a
+    /// different module for Higress and MSE, in `dist/<plugin>/higress/plugin.wasm`.
     #[arg(long, value_enum, default_value = "any")]
     gateway: Flavour,
-    /// Build a second time, from a copy in another folder and with another CARGO_HOME, and fail where the bytes differ.
+    /// Build again from a copy in another folder with another CARGO_HOME, and fail if the bytes differ.
     #[arg(long)]
     check_reproducible: bool,
-    /// Leave the module beside its source too, as `plugins/<plugin>/plugin.wasm`.
+    /// Copy the module to `plugins/<plugin>/plugin.wasm` as well.
     #[arg(long)]
     copy_to_source: bool,
-    /// Print the table as JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         args.plugins.iter().map(|name| workspace.plugin(name)).collect::<Result<_, _>>()?
     };
     if plugins.is_empty() {
-        bail!(Usage("there is no plug-in under plugins/: `cargo xtask new my-plugin` starts one".into()));
+        bail!(Usage("no plug-ins in plugins/: create one with `cargo xtask new my-plugin`".into()));
     }
     let options =
         Options { profile: args.profile, flavour: args.gateway, copy_to_source: args.copy_to_source };
@@ -81,7 +81,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         match module {
             Ok(Some(module)) => built.push(module),
             Ok(None) => all_good = false,
-            // The others are still worth having.
+            // Continue with the others.
             Err(error) => {
                 output::error(&error);
                 all_good = false;
@@ -96,7 +96,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     Ok(all_good)
 }
 
-/// Builds one module; nothing when its checks fail, which have then been printed.
+/// Builds a module. Returns `None` after printing failed checks.
 pub(crate) fn build(
     workspace: &Workspace,
     builder: &Builder,

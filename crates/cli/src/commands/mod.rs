@@ -1,5 +1,5 @@
-//! One file per command. Each has its `Args` and a `run` that says whether the thing asked for succeeded;
-//! an error is what kept it from being done at all.
+//! The commands, one file each. `run` returns true on success, false if the result is negative, and an error if the
+//! command could not be executed.
 
 pub(crate) mod bench;
 pub(crate) mod build;

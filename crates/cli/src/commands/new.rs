@@ -10,10 +10,10 @@ use resource::names;
 use crate::output::{self, BOLD, mark, styled};
 use crate::{Usage, program, template};
 
-/// Start a plug-in in `plugins/<name>`
+/// Create a plug-in in `plugins/<name>`
 ///
-/// It sets a header on every request, builds, passes its cases and lints as it stands: change it from there.
-/// Nothing else has to be edited, because every list of plug-ins comes from the folders.
+/// The plug-in sets a header on every request, builds, and passes its cases and lints. No other file needs an edit, because
+/// lists of plug-ins come from the folders.
 ///
 /// With `--workspace`, it is the first plug-in of a new workspace: a repository of your own that depends on the SDK, with
 /// workflows for CI and releases. All commands for authors work there.
@@ -21,8 +21,8 @@ use crate::{Usage, program, template};
 #[command(after_help = "\
 Examples:
   cargo xtask new my-plugin          plugins/my-plugin, then:
-  cargo xtask test my-plugin         its cases, natively and in a real Envoy
-  cargo xtask build my-plugin        its module, in dist/my-plugin/plugin.wasm
+  cargo xtask test my-plugin         run its cases natively and in a real Envoy
+  cargo xtask build my-plugin        build dist/my-plugin/plugin.wasm
   cargo xtask new --workspace ../my-plugins my-plugin
                                      a workspace in ../my-plugins, with the SDK of this version")]
 pub(crate) struct Args {
@@ -183,7 +183,7 @@ fn put(draft: &Path, folder: &Path, files: impl Iterator<Item = (String, String)
         fs::rename(draft, folder).with_context(|| format!("moving the new folder to {}", folder.display()))
     });
     if result.is_err() {
-        // The error below is the one to report; a second one while tidying up adds nothing.
+        // Errors of the cleanup are ignored in favour of the error below.
         let _ = fs::remove_dir_all(draft);
     }
     result
@@ -203,14 +203,14 @@ fn next(name: &str) {
     for (command, why) in [
         ("test", "runs tests/cases.yaml natively and in a real Envoy"),
         ("build", "leaves the module in dist/"),
-        ("lint", "checks format, lints, documentation and plugin.yaml"),
+        ("lint", "checks formatting, lints, documentation and plugin.yaml"),
     ] {
         let command = program::text(&format!("cargo xtask {command} {name}")).into_owned();
         anstream::println!("    {}  {why}", styled(BOLD, command));
     }
 }
 
-/// Lets cargo enter the new package in Cargo.lock, which builds then take as it is.
+/// Adds the new package to Cargo.lock.
 fn enter_in_lock_file(root: &Path, offline: bool) -> Result<()> {
     let mut cargo = workspace::build::cargo();
     cargo.current_dir(root).args(["update", "--workspace", "--quiet"]);

@@ -1,4 +1,4 @@
-//! `package`: images of plug-ins in `dist/`, made without a container engine and without a network.
+//! `package`: creates images of plug-ins in `dist/`, without a container engine and network.
 
 pub(crate) mod catalogue;
 
@@ -19,17 +19,17 @@ use crate::commands::build;
 use crate::commands::check::{print_failures, report_file};
 use crate::output;
 
-/// The layout's folder, in that of its plug-in.
+/// The folder of the layout, in that of its plug-in.
 const LAYOUT: &str = "image";
 
-/// The digest of a layout that was pushed, beside it.
+/// The file with the digest of a pushed layout.
 const DIGEST: &str = "image.digest";
 
-/// Make images of plug-ins, ready to be pushed to a registry
+/// Create images of plug-ins, ready to be pushed to a registry
 ///
-/// Builds each plug-in and leaves in `dist/<plugin>/` its image as an OCI layout (`image/`) and in one file
-/// (`image.tar`), with spec.yaml, the READMEs and a bill of materials (CycloneDX). It needs no container engine and no
-/// network, and the same commit gives the same digest everywhere.
+/// Builds each plug-in and writes its image to `dist/<plugin>/`, as an OCI layout (`image/`) and as an archive (`image.tar`),
+/// with spec.yaml, the READMEs and a bill of materials (CycloneDX). This requires neither a container engine nor a network. The
+/// same commit gives the same digest everywhere.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -49,13 +49,13 @@ pub(crate) struct Args {
         conflicts_with_all = ["all", "wasm", "catalogue"]
     )]
     plugins: Vec<String>,
-    /// Every plug-in under plugins/.
+    /// Package all plug-ins in plugins/.
     #[arg(long, conflicts_with = "wasm")]
     all: bool,
     /// A module that was built elsewhere.
     #[arg(long, value_name = "FILE.wasm", requires = "manifest")]
     wasm: Option<PathBuf>,
-    /// Its manifest, beside which are its READMEs.
+    /// The manifest of the module, in a folder with its READMEs.
     #[arg(long, value_name = "plugin.yaml", requires = "wasm")]
     manifest: Option<PathBuf>,
     /// Make a catalogue of every plug-in under plugins/: their images and an index in dist/catalogue, and the artifact that
@@ -65,20 +65,20 @@ pub(crate) struct Args {
     /// The registry and folder that the images of the catalogue are published in, for its index.
     #[arg(long, value_name = "oci://…", requires = "catalogue")]
     registry: Option<String>,
-    /// The form of the image: `higress` has what consoles show in layers before the plug-in's, `plain` the plug-in
-    /// alone. All gateways take both; `docker load` takes `plain`.
+    /// The shape of the image: `higress` has layers with data for consoles before that of the plug-in, `plain` only the plug-in.
+    /// All gateways accept both; `docker load` accepts `plain`.
     #[arg(long, value_enum, default_value = "higress")]
     shape: WantedShape,
     /// The image's tag, or the version of the catalogue. [default: the plug-in's version, or that of this program]
     #[arg(long)]
     tag: Option<String>,
-    /// The image's name for `docker load`: `<plugin>:<tag>`, if nothing else is said.
+    /// The name of the image for `docker load`. [default: <plugin>:<tag>]
     #[arg(long, value_name = "NAME:TAG")]
     image: Option<String>,
-    /// The gateway that it is for; see `cargo xtask build --help`.
+    /// The target gateway, see `cargo xtask build --help`.
     #[arg(long, value_enum, default_value = "any")]
     gateway: Flavour,
-    /// Print what was made as JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
@@ -89,16 +89,16 @@ enum WantedShape {
     Plain,
 }
 
-/// An image that was made.
+/// A created image.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Made {
     plugin: String,
     version: String,
     tag: String,
-    /// The manifest's, which is what a deployment pins.
+    /// The digest of the manifest, for deployments.
     digest: String,
-    /// Bytes of all its layers.
+    /// Size of all layers in bytes.
     size: u64,
     files: Vec<PathBuf>,
 }
@@ -128,7 +128,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     if let (Some(module), Some(manifest)) = (&args.wasm, &args.manifest) {
         for file in [module, manifest] {
             if !file.is_file() {
-                bail!(Usage(format!("{} is not there: name a file", file.display())));
+                bail!(Usage(format!("{} does not exist: name a file", file.display())));
             }
         }
         let source = Source::of_files(module, manifest, output::notice)?;
@@ -137,11 +137,11 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
             print_failures(&module.display().to_string(), &report);
             return Ok(false);
         }
-        // It goes where a plug-in of that name would go, and must not take the place of one.
+        // It must not replace a plug-in of this workspace in dist/.
         let name = canonical(&source.manifest.name);
         if workspace.plugin(&name).is_ok() {
             bail!(Usage(format!(
-                "there is a plug-in `{name}` in this workspace: give the module another name"
+                "`{name}` is the name of a plug-in of this workspace: give the module another name"
             )));
         }
         made.push(put(&workspace, args.wanted(&source), &source, &workspace.root.join("dist").join(name))?);
@@ -171,7 +171,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     Ok(all_good)
 }
 
-/// Packages a plug-in in the usual way, and says where its layout is; nothing when its module fails its checks.
+/// Packages a plug-in with defaults, and returns the path of its layout, or `None` if its module fails the checks.
 pub(crate) fn for_push(workspace: &Workspace, name: &str, flavour: Flavour) -> Result<Option<PathBuf>> {
     let plugin = workspace.plugin(name)?;
     let options = Options { profile: Profile::Release, flavour, copy_to_source: false };
@@ -184,12 +184,12 @@ pub(crate) fn for_push(workspace: &Workspace, name: &str, flavour: Flavour) -> R
     Ok(Some(folder.join(LAYOUT)))
 }
 
-/// How an image is wanted.
+/// Options of an image.
 #[derive(Clone, Copy)]
 struct Wanted<'a> {
     shape: Shape,
     tag: &'a str,
-    /// Its name for `docker load`.
+    /// Name for `docker load`.
     image: Option<&'a str>,
 }
 
@@ -206,7 +206,7 @@ impl Args {
     }
 }
 
-/// Writes an image's files into a folder.
+/// Writes the files of an image to a folder.
 fn put(workspace: &Workspace, wanted: Wanted<'_>, source: &Source, folder: &Path) -> Result<Made> {
     let manifest = &source.manifest;
     let Wanted { shape, tag, image } = wanted;
@@ -217,7 +217,7 @@ fn put(workspace: &Workspace, wanted: Wanted<'_>, source: &Source, folder: &Path
     let Package { layout, image, spec, bill } = package;
     fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
     let file = |name: &str| folder.join(name);
-    // Left by a push of what is replaced now.
+    // Left by a push of the previous image.
     if file(DIGEST).exists() {
         fs::remove_file(file(DIGEST)).with_context(|| format!("removing {}", file(DIGEST).display()))?;
     }

@@ -1,4 +1,4 @@
-//! `pull`: an image from a registry.
+//! `pull`: pulls an image from a registry.
 
 #[cfg(feature = "registry")]
 mod run;
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// The folder to write the layout to. [default: the last component of the repository]
     #[arg(value_name = "LAYOUT")]
     layout: Option<PathBuf>,
-    /// Write the module to this file too.
+    /// Write the module to this file as well.
     #[arg(long, value_name = "FILE.wasm")]
     module: Option<PathBuf>,
     #[command(flatten)]

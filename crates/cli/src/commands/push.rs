@@ -1,4 +1,4 @@
-//! `push`: an image into a registry.
+//! `push`: pushes an image to a registry.
 
 #[cfg(feature = "registry")]
 mod run;
@@ -29,7 +29,7 @@ Examples:
 Prints the image with its digest, for use in a deployment. The digest is also written to dist/<plugin>/image.digest.
 Exit codes: 0 pushed and compared, 1 failed, 2 usage error.")]
 pub(crate) struct Args {
-    /// A plug-in of this workspace, or a layout's folder or archive.
+    /// A plug-in of this workspace, or the folder or archive of a layout.
     #[arg(value_name = "PLUGIN|LAYOUT")]
     what: String,
     /// The destination: oci://HOST/REPOSITORY:TAG. Without a tag, the version is the tag.

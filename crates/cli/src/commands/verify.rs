@@ -1,4 +1,4 @@
-//! `verify`: who takes an image, and why not.
+//! `verify`: lists the consumers that accept an image.
 
 use std::path::Path;
 
@@ -12,15 +12,15 @@ use crate::image::{Consumer, Verdict, verdicts};
 use crate::output::{self, BOLD, DIM, mark, styled};
 use crate::registry;
 
-/// Say which gateways and tools take an image
+/// List the gateways and tools that accept an image
 ///
-/// Applies the rules of each, one by one, to what `cargo xtask package` has made, to any other image in an OCI layout,
-/// or to one in a registry or in the catalogue. Every blob is compared with its digest first.
+/// Checks an image in an OCI layout (built by any tool), in a registry or in the catalogue against the rules of each consumer.
+/// Every blob is compared with its digest first.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  cargo xtask verify dist/request-block/image      a layout's folder
-  cargo xtask verify dist/request-block/image.tar  its archive
+  cargo xtask verify dist/request-block/image      the folder of a layout
+  cargo xtask verify dist/request-block/image.tar  an archive of it
   cargo xtask verify oci://registry.example.com/plugins/request-block:1.0.0
   cargo xtask verify image.tar --for istio --for higress
                                                    fail unless both take it
@@ -28,22 +28,22 @@ Examples:
 
 Exit codes: 0 accepted by at least one consumer and all of `--for`, 1 rejected or damaged, 2 usage error.")]
 pub(crate) struct Args {
-    /// A layout's folder or archive, or an image in a registry.
+    /// The folder or archive of a layout, or an image in a registry.
     #[arg(value_name = "LAYOUT|oci://…")]
     image: String,
-    /// Fail unless this one takes it; may be given several times.
+    /// Fail unless this consumer accepts the image; may be repeated.
     #[arg(long = "for", value_enum)]
     wanted: Vec<Consumer>,
     #[command(flatten)]
     catalogue: Choice,
     #[command(flatten)]
     access: registry::Access,
-    /// Print everything as JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
-/// Everything that was found.
+/// The result.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Found {
@@ -53,7 +53,7 @@ struct Found {
     #[serde(skip_serializing_if = "Option::is_none")]
     resolved: Option<String>,
     verdicts: Vec<Verdict>,
-    /// What is attached to it: media types of artifacts, a bill of materials for example.
+    /// Media types of attached artifacts, such as a bill of materials.
     attached: Vec<String>,
 }
 
@@ -90,11 +90,11 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     Ok(found.verdicts.iter().any(|verdict| verdict.takes) && args.wanted.iter().all(takes))
 }
 
-/// What is not there, or is a module, which is a likely slip, is a wrong command.
+/// Returns a usage error for a missing file, or for a module, which is a common mistake.
 fn not_a_layout(image: &str, error: Error) -> Error {
     let path = Path::new(image);
     if path.extension().is_some_and(|extension| extension == "wasm") {
-        return Usage(format!("{image} is a module: `cargo xtask check {image}` looks at those")).into();
+        return Usage(format!("{image} is a module: use `cargo xtask check {image}`")).into();
     }
     if path.exists() { error } else { Usage(error.to_string()).into() }
 }

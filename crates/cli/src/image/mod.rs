@@ -11,7 +11,7 @@ use serde_yaml::Value;
 use workspace::module::{Gateway, Report, Subject, check};
 use workspace::package::HOLDS_HEADERS;
 
-/// Something that takes an image.
+/// A consumer of images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Consumer {
@@ -21,9 +21,9 @@ pub(crate) enum Consumer {
     EnvoyGateway,
     /// Higress's WasmPlugin resource, and MSE's.
     Higress,
-    /// Higress's plug-in server, which hands modules on over HTTP.
+    /// Higress's plug-in server, which serves modules over HTTP.
     PluginServer,
-    /// MSE's console, into which the module is uploaded.
+    /// MSE's console, to which the module is uploaded.
     Console,
     /// `docker load`.
     Docker,
@@ -33,7 +33,7 @@ impl Consumer {
     const ALL: [Self; 6] =
         [Self::Istio, Self::EnvoyGateway, Self::Higress, Self::PluginServer, Self::Console, Self::Docker];
 
-    /// The name that people know.
+    /// Returns the display name.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Istio => "Istio",
@@ -45,7 +45,7 @@ impl Consumer {
         }
     }
 
-    /// The gateway that runs what it takes, if it is one.
+    /// Returns the gateway that runs accepted modules, if it is one.
     fn gateway(self) -> Option<Gateway> {
         match self {
             Self::Istio => Some(Gateway::Istio),
@@ -56,7 +56,7 @@ impl Consumer {
         }
     }
 
-    /// How it finds the module in an image.
+    /// Returns how the consumer finds the module in an image.
     fn reader(self) -> Reader {
         match self {
             Self::Istio | Self::EnvoyGateway | Self::Higress => Reader::Fetcher,
@@ -66,16 +66,16 @@ impl Consumer {
     }
 }
 
-/// What one consumer says to one of its rules.
+/// The result of a rule of a consumer.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Ruling {
     pub(crate) rule: &'static str,
     pub(crate) ok: bool,
-    /// What was found, or why that is refused.
+    /// What was found, or the reason for the rejection.
     pub(crate) detail: String,
 }
 
-/// What one consumer says to an image.
+/// The result of a consumer for an image.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Verdict {
     pub(crate) consumer: Consumer,
@@ -83,17 +83,17 @@ pub(crate) struct Verdict {
     pub(crate) rules: Vec<Ruling>,
 }
 
-/// An image as one way of reading finds it.
+/// An image as read by a consumer.
 struct Image<'a> {
-    /// What the image's name stands for: a manifest, or an index.
+    /// What the reference resolves to: a manifest or an index.
     descriptor: &'a Descriptor,
-    /// Whether that is named by its digest.
+    /// True if the reference contains its digest.
     pinned: bool,
-    /// The image's manifest, or why there is none.
+    /// The manifest, or the reason that there is none.
     fetched: Result<Fetched, String>,
-    /// The module, or why there is none.
+    /// The module, or the reason that there is none.
     module: Result<Vec<u8>, String>,
-    /// The checks of the module that do not run it.
+    /// Static checks of the module.
     report: Option<Report>,
     spec: Option<Value>,
 }
@@ -126,7 +126,7 @@ impl<'a> Image<'a> {
     }
 }
 
-/// The verdicts of all consumers on an image in a layout; `pinned` if its name has its digest.
+/// Returns the results of all consumers for an image in a layout. `pinned` is true if the reference contains its digest.
 pub(crate) fn verdicts(layout: &Layout, descriptor: &Descriptor, pinned: bool) -> Vec<Verdict> {
     let images = [Reader::Fetcher, Reader::PluginServer, Reader::Any]
         .map(|reader| (reader, Image::new(layout, descriptor, pinned, reader)));

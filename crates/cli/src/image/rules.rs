@@ -1,4 +1,4 @@
-//! The rules, each with where it comes from.
+//! The rules, each with its source.
 
 use oci::{Fetched, Form, Manifest, Reader, media};
 use resource::CONSOLE_LIMIT;
@@ -6,10 +6,10 @@ use serde_yaml::Value;
 
 use super::{Consumer, Image, Ruling};
 
-/// What was found, or why it is refused.
+/// What was found, or the reason for the rejection.
 type Found = Result<String, String>;
 
-/// A consumer's rules, in the order in which it applies them.
+/// The rules of a consumer, in its order.
 pub(super) fn of(consumer: Consumer, image: &Image<'_>) -> Vec<Ruling> {
     let mut rulings = Vec::new();
     let mut rule = |rule: &'static str, found: Found| {
@@ -17,7 +17,7 @@ pub(super) fn of(consumer: Consumer, image: &Image<'_>) -> Vec<Ruling> {
         rulings.push(Ruling { rule, ok, detail: found.unwrap_or_else(|why| why) });
         ok
     };
-    // Without these nothing else can be looked at.
+    // The other rules depend on these.
     if !rule("manifest", manifest_type(image)) {
         return rulings;
     }
@@ -62,7 +62,7 @@ pub(super) fn of(consumer: Consumer, image: &Image<'_>) -> Vec<Ruling> {
     rulings
 }
 
-/// What the image's name stands for, and what an index is resolved to.
+/// What the reference resolves to.
 fn manifest_type(image: &Image<'_>) -> Found {
     let media_type = &image.descriptor.media_type;
     let fetched = image.fetched.as_ref().map_err(Clone::clone)?;
@@ -77,11 +77,13 @@ fn pinned_digest(image: &Image<'_>, fetched: &Fetched) -> Found {
     let digest = &fetched.descriptor.digest;
     match *digest == image.descriptor.digest {
         true => Ok(digest.clone()),
-        false => Err(format!("the index is pinned, and must be the image for linux/amd64: name {digest}")),
+        false => Err(format!(
+            "the digest of the index is pinned instead of that of the image for linux/amd64: use {digest}"
+        )),
     }
 }
 
-/// The layers in which a consumer looks for the module.
+/// The layers in which a consumer searches for the module.
 fn module_layer(reader: Reader, manifest: &Manifest) -> Found {
     let candidates = reader.candidates(manifest).map_err(|error| error.to_string())?;
     let count = manifest.layers.len();
@@ -112,11 +114,11 @@ fn archives_only(manifest: &Manifest) -> Found {
 fn at_most(size: usize, limit: usize) -> Found {
     match size <= limit {
         true => Ok(format!("at most {limit} bytes")),
-        false => Err(format!("{size} bytes, and at most {limit} are taken")),
+        false => Err(format!("{size} bytes, more than the limit of {limit}")),
     }
 }
 
-/// What the console asks for beside the file: a name, a description, a stage, and a priority that is a multiple of 10.
+/// Properties required by the console: a name, a description, a stage, and a priority that is a multiple of 10.
 fn card(spec: Option<&Value>) -> Vec<(&'static str, Found)> {
     let Some(spec) = spec else {
         return vec![("card", Ok("no spec.yaml: name, stage and priority are entered by hand".into()))];

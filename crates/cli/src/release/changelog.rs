@@ -1,17 +1,17 @@
-//! CHANGELOG.md: an open section on top, and one for each release of a plug-in below.
+//! CHANGELOG.md: an open section on top, followed by one for each release of a plug-in.
 //!
-//! An entry of a plug-in begins with its name, ``- `request-block`: …``; a release moves those entries from the open
-//! section into one of their own. What concerns the SDK and the tools stays.
+//! An entry of a plug-in begins with its name, ``- `request-block`: …``. A release moves these entries from the open section
+//! to their own. Entries about the SDK and the tools stay.
 
 use anyhow::{Context, Result, bail};
 
 const OPEN: &str = "## Unreleased";
 
-/// The text with a plug-in's open entries as a release.
+/// Returns the text with the open entries of a plug-in as a release.
 pub(super) fn release(text: &str, plugin: &str, version: &str, date: &str) -> Result<String> {
     let lines: Vec<&str> = text.lines().collect();
     let open = lines.iter().position(|line| line.trim_end() == OPEN);
-    let open = open.with_context(|| format!("write `{OPEN}` over what is not released yet"))?;
+    let open = open.with_context(|| format!("add the heading `{OPEN}` above unreleased entries"))?;
     let (before, rest) = lines.split_at(open + 1);
     let end = rest.iter().position(|line| line.starts_with("## ")).unwrap_or(rest.len());
     let (entries, after) = rest.split_at(end);
@@ -26,9 +26,7 @@ pub(super) fn release(text: &str, plugin: &str, version: &str, date: &str) -> Re
         if is_ours { ours.push(*line) } else { others.push(*line) }
     }
     if ours.is_empty() {
-        bail!(
-            "says nothing about {plugin}: write under `{OPEN}` what its users notice, as in `- `{plugin}`: …`"
-        );
+        bail!("has no entry for {plugin}: describe its changes under `{OPEN}`, as in `- `{plugin}`: …`");
     }
     while others.last().is_some_and(|line| line.trim().is_empty()) {
         others.pop();
@@ -44,7 +42,7 @@ pub(super) fn release(text: &str, plugin: &str, version: &str, date: &str) -> Re
     Ok(all.join("\n") + "\n")
 }
 
-/// What is said about a release; nothing where there is no such section, or nothing in it.
+/// Returns the entries of a release, or `None` if the section is missing or empty.
 pub(crate) fn section(text: &str, plugin: &str, version: &str) -> Option<String> {
     let heading = format!("## {plugin} {version} ");
     let mut lines = text.lines().skip_while(|line| !line.starts_with(&heading));
@@ -81,7 +79,7 @@ mod tests {
     #[test]
     fn nothing_to_say_is_no_release() {
         let error = release(BEFORE, "c", "1.0.0", "d").unwrap_err().to_string();
-        assert!(error.contains("says nothing about c"), "{error}");
+        assert!(error.contains("has no entry for c"), "{error}");
         assert!(release("# Changes\n", "a", "1.0.0", "d").unwrap_err().to_string().contains("## Unreleased"));
         assert_eq!(section("## a 1.0.0 — d\n\n## b 1.0.0 — d\n", "a", "1.0.0"), None);
     }

@@ -1,8 +1,8 @@
-//! Changes a version in a file, and nothing else: comments and the form of everything stay.
+//! Changes a version in a file, keeping comments and formatting.
 
 use anyhow::{Context, Result};
 
-/// Cargo.toml with another version of its package.
+/// Returns Cargo.toml with a new version of its package.
 pub(super) fn cargo_version(text: &str, old: &str, new: &str) -> Result<String> {
     let mut table = "";
     let found = text.lines().position(|line| {
@@ -14,17 +14,17 @@ pub(super) fn cargo_version(text: &str, old: &str, new: &str) -> Result<String> 
     replaced(text, found, old, new).with_context(|| format!("write `version = \"{old}\"` under [package]"))
 }
 
-/// plugin.yaml with another version.
+/// Returns plugin.yaml with a new version.
 pub(super) fn manifest_version(text: &str, old: &str, new: &str) -> Result<String> {
     let found = text.lines().position(|line| is_version(line, ':') && line.contains(old));
-    replaced(text, found, old, new).with_context(|| format!("write `version: {old}` in a line of its own"))
+    replaced(text, found, old, new).with_context(|| format!("write `version: {old}` on a separate line"))
 }
 
 fn is_version(line: &str, separator: char) -> bool {
     line.strip_prefix("version").is_some_and(|rest| rest.trim_start().starts_with(separator))
 }
 
-/// The text with the first `old` of a line replaced.
+/// Returns the text with the first `old` of a line replaced.
 fn replaced(text: &str, line: Option<usize>, old: &str, new: &str) -> Option<String> {
     let line = line?;
     let lines = text.split_inclusive('\n').enumerate();

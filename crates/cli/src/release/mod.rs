@@ -19,19 +19,19 @@ use crate::Usage;
 
 pub(crate) use tag::Tag;
 
-/// The file that says what users notice.
+/// The file with changes for users.
 pub(crate) const CHANGELOG: &str = "CHANGELOG.md";
 
-/// A release that can be made: everything has been looked at.
+/// A validated release.
 pub(crate) struct Release<'w> {
     workspace: &'w Workspace,
     plugin: &'w Plugin,
     pub(crate) tag: Tag,
-    /// Files of the release, from the root, with what will stand in them.
+    /// Paths of changed files from the root, with their new contents.
     files: Vec<(PathBuf, String)>,
 }
 
-/// Files as they were, which they become again unless they are kept.
+/// Original files, which are restored unless the changes are kept.
 struct Saved {
     files: Vec<(PathBuf, Vec<u8>)>,
     keep: bool,
@@ -43,7 +43,7 @@ impl Drop for Saved {
             for (file, bytes) in &self.files {
                 if let Err(error) = fs::write(file, bytes) {
                     crate::output::warning(format_args!(
-                        "{} could not be put back ({error}): run `git checkout {0}`",
+                        "{} could not be restored ({error}): run `git checkout {0}`",
                         file.display()
                     ));
                 }
@@ -53,7 +53,7 @@ impl Drop for Saved {
 }
 
 impl<'w> Release<'w> {
-    /// Looks at everything that could be wrong, and changes nothing. `date` is the day of the release.
+    /// Validates a release without changing anything. `date` is the date of the release.
     pub(crate) fn plan(
         workspace: &'w Workspace,
         plugin: &'w Plugin,
@@ -66,7 +66,7 @@ impl<'w> Release<'w> {
         let changed = changed(root)?;
         if !changed.is_empty() {
             bail!(
-                "files are new or have been changed since the last commit: {}: commit or stash them first, a release \
+                "uncommitted changes: {}: commit or stash them first, a release \
                  is nothing else",
                 listed(&changed)
             );
@@ -76,13 +76,13 @@ impl<'w> Release<'w> {
             bail!("tag {tag} already exists: release a larger version");
         }
         let changelog = read(root, Path::new(CHANGELOG))?;
-        // What a new plug-in says from the beginning may be its first release.
+        // The initial version of a new plug-in may be its first release.
         let current: Version = plugin.version.parse().context("cargo has read it")?;
         let is_released = changelog::section(&changelog, &plugin.name, &plugin.version).is_some()
             || !git(root, &["tag", "--list", &format!("{}/v{current}", plugin.name)])?.is_empty();
         if tag.version < current || (tag.version == current && is_released) {
             bail!(Usage(format!(
-                "{} is of version {current}, and {} is not larger: write a larger one",
+                "{} has version {current}, and {} is not larger: write a larger version",
                 plugin.name, tag.version
             )));
         }
@@ -106,13 +106,13 @@ impl<'w> Release<'w> {
         Ok(Self { workspace, plugin, tag, files })
     }
 
-    /// What would change, as git shows it; everything is as before afterwards.
+    /// Returns the changes as a git diff, and restores the files.
     pub(crate) fn preview(&self) -> Result<String> {
         let _restored = self.write()?;
         Ok(git(&self.workspace.root, &["--no-pager", "diff", "--no-color"])?)
     }
 
-    /// Writes, commits and tags; or leaves everything as it was.
+    /// Writes the files, commits and tags. Restores everything on errors.
     pub(crate) fn make(&self) -> Result<()> {
         let root = &self.workspace.root;
         let before = git(root, &["rev-parse", "HEAD"])?;
@@ -122,7 +122,7 @@ impl<'w> Release<'w> {
         let made = git(root, &["commit", "--quiet", "--all", "--message", &message])
             .and_then(|_| git(root, &["tag", "--annotate", &tag, "--message", &message]));
         if let Err(error) = made {
-            // The tree was clean: what is there now is this release's alone.
+            // The tree was clean, so all changes belong to this release.
             git(root, &["reset", "--quiet", &before])?;
             return Err(error.into());
         }
@@ -130,7 +130,7 @@ impl<'w> Release<'w> {
         Ok(())
     }
 
-    /// Writes the files and has cargo bring its lock file up to date, and reads all of it again.
+    /// Writes the files, updates the lock file with cargo, and reads everything again.
     fn write(&self) -> Result<Saved> {
         let root = &self.workspace.root;
         let lock = PathBuf::from("Cargo.lock");
@@ -149,14 +149,14 @@ impl<'w> Release<'w> {
         let mut cargo = workspace::build::cargo();
         cargo.current_dir(root).args(["update", "--workspace", "--offline", "--quiet"]);
         if !cargo.status().context("cargo cannot be started")?.success() {
-            bail!("cargo could not bring Cargo.lock up to date: see above");
+            bail!("cargo could not update Cargo.lock: see above");
         }
         self.tag.check(&Workspace::at(root, crate::output::notice)?)?;
         Ok(saved)
     }
 }
 
-/// A version that can be a tag of git and of an image.
+/// Parses a version that can be a tag of git and of an image.
 fn check_version(text: &str) -> Result<Version> {
     match text.strip_prefix('v').unwrap_or(text).parse::<Version>() {
         Ok(version) if version.build.is_empty() => Ok(version),

@@ -1,4 +1,4 @@
-//! A release's tag, `request-block/v1.2.3`, and whether the files say the same.
+//! The tag of a release, `request-block/v1.2.3`, compared with the files.
 
 use std::fmt;
 use std::fs;
@@ -10,7 +10,7 @@ use workspace::Workspace;
 use super::{CHANGELOG, changelog, check_version};
 use crate::Usage;
 
-/// What a tag names.
+/// A tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tag {
     pub(crate) plugin: String,
@@ -24,7 +24,7 @@ impl fmt::Display for Tag {
 }
 
 impl Tag {
-    /// Reads `request-block/v1.2.3`, or git's long form of it.
+    /// Parses `request-block/v1.2.3`, or the full reference of git.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let short = text.strip_prefix("refs/tags/").unwrap_or(text);
         let Some((plugin, version)) = short.split_once("/v") else {
@@ -35,18 +35,18 @@ impl Tag {
         Ok(Self { plugin: plugin.to_owned(), version: check_version(version)? })
     }
 
-    /// What CHANGELOG.md says about the release, if Cargo.toml and plugin.yaml say the same version.
+    /// Returns the entries of CHANGELOG.md for the release, if Cargo.toml and plugin.yaml have its version.
     ///
     /// # Errors
     ///
-    /// The file that says something else.
+    /// Names the file that differs.
     pub(crate) fn check(&self, workspace: &Workspace) -> Result<String> {
         let plugin = workspace.plugins.iter().find(|plugin| plugin.name == self.plugin);
-        let plugin = plugin.ok_or_else(|| Usage(format!("{self}: there is no plug-in `{}`", self.plugin)))?;
+        let plugin = plugin.ok_or_else(|| Usage(format!("{self}: unknown plug-in `{}`", self.plugin)))?;
         let version = self.version.to_string();
         if plugin.version != version {
             bail!(
-                "{}: is of version {}, and the tag is {self}: write the same in both",
+                "{}: has version {}, but the tag is {self}: write the same in both",
                 plugin.shown.join("Cargo.toml").display(),
                 plugin.version
             );
@@ -56,7 +56,7 @@ impl Tag {
         let changelog = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
         changelog::section(&changelog, &self.plugin, &version).with_context(|| {
             format!(
-                "{CHANGELOG}: has no section `## {} {version} — <date>` that says something: `cargo xtask release` writes it",
+                "{CHANGELOG}: has no section `## {} {version} — <date>` with entries: `cargo xtask release` writes it",
                 self.plugin
             )
         })

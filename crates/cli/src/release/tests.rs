@@ -78,7 +78,7 @@ fn a_release_changes_four_files_in_one_commit_with_a_tag() {
     let workspace = Workspace::at(root, crate::output::notice).unwrap();
     assert_eq!(Tag::parse("refs/tags/demo/v0.2.0").unwrap().check(&workspace).unwrap(), "- `demo`: a thing.");
     let error = Tag::parse("demo/v0.3.0").unwrap().check(&workspace).unwrap_err().to_string();
-    assert!(error.contains("is of version 0.2.0, and the tag is demo/v0.3.0"), "{error}");
+    assert!(error.contains("has version 0.2.0, but the tag is demo/v0.3.0"), "{error}");
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn what_is_wrong_is_refused_before_anything_changes() {
     git(root, &["tag", "demo/v0.3.0"]).unwrap();
     let workspace = Workspace::at(root, crate::output::notice).unwrap();
     let error = format!("{:#}", plan(&workspace, "0.2.0").err().unwrap());
-    assert!(error.contains("says nothing about demo"), "{error}");
+    assert!(error.contains("has no entry for demo"), "{error}");
     let error = format!("{:#}", plan(&workspace, "0.3.0").err().unwrap());
     assert!(error.contains("tag demo/v0.3.0 already exists"), "{error}");
 }

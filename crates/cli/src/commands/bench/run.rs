@@ -45,9 +45,8 @@ fn measure(args: &Args) -> Result<bool> {
             "no plug-in has a bench.yaml: name one to measure it with the example of its manifest".into()
         ));
     }
-    let envoy = in_envoy
-        .then(|| gateway::Envoy::find(&workspace.target).context("there is no Envoy to measure in"))
-        .transpose()?;
+    let envoy =
+        in_envoy.then(|| gateway::Envoy::find(&workspace.target).context("no Envoy found")).transpose()?;
     let options = Options {
         envoy: envoy.as_ref().map(|envoy| envoy.path().to_path_buf()),
         interpreter: args.engine.contains(&Engine::Wasm),

@@ -77,7 +77,11 @@ fn wanted<'a>(subject: &'a Subject, options: &Options) -> Result<Vec<&'a Scenari
     if scenarios.is_empty() {
         let mut names: Vec<&str> = subject.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
         names.dedup();
-        bail!(Usage(format!("no scenario of {} fits --only; there are: {}", subject.name, names.join(", "))));
+        bail!(Usage(format!(
+            "no scenario of {} matches --only; available: {}",
+            subject.name,
+            names.join(", ")
+        )));
     }
     Ok(scenarios)
 }
@@ -224,9 +228,7 @@ fn plan(options: &Options) -> Result<Plan> {
     let load_core = cores.first().copied().unwrap_or(0);
     let envoy_core = cores.get(1).copied().unwrap_or(load_core);
     if envoy_core == load_core {
-        output::warning(
-            "there is one core only, and the load takes turns on it with Envoy: figures will be rough",
-        );
+        output::warning("only one core, shared by the load and Envoy: figures will be inaccurate");
     }
     Ok(Plan { rounds: options.rounds, envoy_core, load_core })
 }

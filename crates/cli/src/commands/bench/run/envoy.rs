@@ -170,7 +170,8 @@ impl Drop for Envoy {
 }
 
 /// What is missing when a child cannot be started.
-pub(super) const PINNING: &str = "setpriv and taskset cannot be started: `sudo apt-get install util-linux`";
+pub(super) const PINNING: &str =
+    "setpriv and taskset not found: install them with `sudo apt-get install util-linux`";
 
 /// A command, yet without its program, that is kept on one core and ends with this program.
 pub(super) fn pinned(core: usize) -> Command {

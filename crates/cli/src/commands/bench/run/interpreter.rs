@@ -77,7 +77,7 @@ impl Running {
             Load::Loaded(loaded) => Ok(Self { title, loaded, request: sent(&scenario.request) }),
             Load::Refused { log } => {
                 let log: Vec<String> = log.iter().map(ToString::to_string).collect();
-                bail!("{title}: the configuration is refused: {}", log.join("; "));
+                bail!("{title}: the configuration is rejected: {}", log.join("; "));
             }
         }
     }
@@ -94,7 +94,7 @@ fn run(module: &Path, config: &str, hold_headers: bool, scenario: &Scenario) -> 
     let status = first.answer.as_ref().map_or(0, |answer| answer.status);
     if scenario.passes != (status == 200) {
         bail!(
-            "{}: the request is answered with {status}, and the scenario says `passes: {}`",
+            "{}: the request is answered with {status}, but the scenario has `passes: {}`",
             running.title,
             scenario.passes
         );
@@ -129,7 +129,7 @@ pub(super) fn soak(
         }
         if number > SETTLED && pages > settled {
             bail!(
-                "{}: the VM has {} pages of memory after {number} requests, and had {} after {SETTLED}",
+                "{}: the VM has {} pages of memory after {number} requests, but had {} after {SETTLED}",
                 running.title,
                 pages.unwrap_or(0),
                 settled.unwrap_or(0)

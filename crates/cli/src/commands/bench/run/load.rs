@@ -18,7 +18,7 @@ const CONNECTIONS: u64 = 8;
 /// Refuses to go on without `h2load`.
 pub(super) fn require_h2load() -> Result<()> {
     let found = Command::new("h2load").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    found.map(drop).context("h2load makes the load and is not here: `sudo apt-get install nghttp2-client`")
+    found.map(drop).context("h2load not found: install it with `sudo apt-get install nghttp2-client`")
 }
 
 /// A request as `h2load` sends it.
@@ -71,10 +71,7 @@ pub(super) fn send(core: usize, to: SocketAddr, shape: &Shape, requests: u64) ->
     let output = command.stdin(Stdio::null()).output().context(super::envoy::PINNING)?;
     let text = String::from_utf8_lossy(&output.stdout);
     let answers = parse(&text).filter(|_| output.status.success()).with_context(|| {
-        format!(
-            "h2load says something else than expected:\n{text}{}",
-            String::from_utf8_lossy(&output.stderr)
-        )
+        format!("unexpected output of h2load:\n{text}{}", String::from_utf8_lossy(&output.stderr))
     })?;
     if answers.passed + answers.refused != requests {
         bail!("of {requests} requests {} were answered", answers.passed + answers.refused);

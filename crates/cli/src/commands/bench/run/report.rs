@@ -1,4 +1,4 @@
-//! What came of it: a table for people, JSON for pipelines, a page for the documentation.
+//! Reports: a table for people, JSON for pipelines, a page for the documentation.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,10 +13,10 @@ use super::options::Options;
 use super::stats::Spread;
 use crate::output::thousands;
 
-/// Above this, quartiles that lie apart say that the machine had other work.
+/// A larger interquartile range indicates other load on the machine.
 const WIDE: f64 = 0.05;
 
-/// Everything that was measured, and on what.
+/// All measurements, and the machine.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {
@@ -33,7 +33,7 @@ pub(super) struct Report {
     pub(super) plugins: Vec<PluginReport>,
 }
 
-/// What was measured of one plug-in.
+/// The measurements of a plug-in.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PluginReport {
@@ -42,7 +42,7 @@ pub(super) struct PluginReport {
     pub(super) rows: Vec<Row>,
 }
 
-/// One scenario.
+/// A scenario.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Row {
@@ -64,16 +64,16 @@ pub(super) struct Cpu {
     pub(super) no_filter: Spread,
     pub(super) empty: Spread,
     pub(super) plugin: Spread,
-    /// Milliseconds that the plug-in takes over its configuration, in each VM that Envoy makes.
+    /// Milliseconds to load the configuration, in each VM of Envoy.
     pub(super) load: Spread,
-    /// The plug-in in times of the empty module.
+    /// Ratio of the plug-in to the empty module.
     pub(super) over_empty: Spread,
-    /// The plug-in in times of itself at the scenario's first size.
+    /// Ratio of the plug-in to itself at the scenario's first size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) over_smallest: Option<Spread>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) against: Option<Spread>,
-    /// The other module in times of the plug-in.
+    /// Ratio of the other module to the plug-in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) against_over_plugin: Option<Spread>,
 }
@@ -98,7 +98,7 @@ impl Report {
         })
     }
 
-    /// The tables, for people.
+    /// Prints the tables.
     pub(super) fn print(&self) {
         let bold = anstyle::Style::new().bold();
         for plugin in &self.plugins {
@@ -133,7 +133,7 @@ impl Report {
         }
     }
 
-    /// A page with everything.
+    /// Returns a page with everything.
     pub(super) fn markdown(&self) -> String {
         let mut page = String::from(
             "# Cost of the plug-ins\n\n\
@@ -195,7 +195,7 @@ impl Report {
         })
     }
 
-    /// The headings and the cells; a column without any value is left out.
+    /// Returns the headings and cells, without empty columns.
     fn table(&self, plugin: &PluginReport) -> Vec<Vec<String>> {
         let columns: [(&str, Cell); 17] = [
             ("scenario", |row| Some(row.scenario.clone())),
@@ -224,7 +224,7 @@ impl Report {
     }
 }
 
-/// What a column says of a row.
+/// Returns the cell of a column.
 type Cell = fn(&Row) -> Option<String>;
 
 fn time(spread: Spread) -> String {

@@ -117,7 +117,7 @@ impl Slice<'_> {
         let Cell { name, passes, .. } = self.cell;
         if *passes && answers.refused > 0 {
             bail!(
-                "{name}: {} of {} requests were refused, and the scenario's request passes: repair its request, or \
+                "{name}: {} of {} requests were refused, but the scenario expects them to pass: fix its request, or \
                  write `passes: false`",
                 answers.refused,
                 self.requests
@@ -125,7 +125,7 @@ impl Slice<'_> {
         }
         if !passes && answers.passed > 0 {
             bail!(
-                "{name}: {} of {} requests passed, and the scenario says `passes: false`",
+                "{name}: {} of {} requests passed, but the scenario has `passes: false`",
                 answers.passed,
                 self.requests
             );

@@ -1,4 +1,4 @@
-//! `plugins/<name>/bench.yaml`: what is measured of a plug-in.
+//! `plugins/<name>/bench.yaml`: the scenarios to measure.
 //!
 //! ```yaml
 //! scenarios:
@@ -19,7 +19,7 @@
 //! ```
 //!
 //! `$repeat` may hold any value, and `$times` beside it says another number than the size. A plug-in without this file is
-//! measured with its manifest's example and a `GET /`.
+//! measured with the example of its manifest and `GET /`.
 
 use std::collections::HashSet;
 use std::fs;
@@ -150,7 +150,7 @@ fn parse(text: &str) -> Result<Vec<Scenario>> {
     let mut all = Vec::new();
     for scenario in &scenarios {
         if !names.insert(scenario.name.as_str()) {
-            bail!("two scenarios are called `{}`: give one another name", scenario.name);
+            bail!("duplicate scenario `{}`: choose another name", scenario.name);
         }
         let sizes = scenario.sizes.iter().copied().map(Some);
         let once = scenario.sizes.is_empty().then_some(None);
@@ -208,15 +208,15 @@ fn repeated(value: &Value, size: Option<usize>) -> Result<Value> {
     Ok(match value {
         Value::Object(fields) if fields.contains_key("$repeat") => {
             if let Some(other) = fields.keys().find(|key| !matches!(key.as_str(), "$repeat" | "$times")) {
-                bail!("`{other}` stands beside `$repeat`: only `$times` may");
+                bail!("`{other}` is not allowed next to `$repeat`: only `$times` is");
             }
             let times = match fields.get("$times") {
                 Some(times) => times.as_u64().and_then(|times| usize::try_from(times).ok()).context(
-                    "`$times` is not a number: write how many entries there are, or `sizes` in the scenario",
+                    "`$times` is not a number: write the number of entries, or `sizes` in the scenario",
                 )?,
-                None => size.context(
-                    "`$repeat` without a number: write `$times` beside it, or `sizes` in the scenario",
-                )?,
+                None => {
+                    size.context("`$repeat` without a number: add `$times`, or `sizes` in the scenario")?
+                }
             };
             let template = fields.get("$repeat").unwrap_or(&Value::Null);
             (0..times).map(|number| numbered(template, &number.to_string())).collect()
@@ -272,9 +272,12 @@ scenarios:
     fn mistakes_name_their_place_and_the_remedy() {
         for (text, expected) in [
             ("scenarios: [{ name: a, config: {}, sizs: [1] }]", "unknown field `sizs`"),
-            ("scenarios: [{ name: a, config: { x: { $repeat: y } } }]", "write `$times` beside it"),
-            ("scenarios: [{ name: a, config: { x: { $repeat: y, z: 1 } } }]", "`z` stands beside `$repeat`"),
-            ("scenarios: [{ name: a, config: {} }, { name: a, config: {} }]", "two scenarios are called `a`"),
+            ("scenarios: [{ name: a, config: { x: { $repeat: y } } }]", "add `$times`"),
+            (
+                "scenarios: [{ name: a, config: { x: { $repeat: y, z: 1 } } }]",
+                "`z` is not allowed next to `$repeat`",
+            ),
+            ("scenarios: [{ name: a, config: {} }, { name: a, config: {} }]", "duplicate scenario `a`"),
             (
                 "scenarios: [{ name: a, config: {}, request: { body: { text: latin, bytes: 1 } } }]",
                 "a text, { text:",

@@ -1,14 +1,14 @@
-//! What several rounds came to.
+//! Statistics of rounds.
 
 use serde::Serialize;
 
-/// The middle of several measurements, and how far they lie apart.
+/// Median and quartiles of measurements.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(super) struct Spread {
     pub(super) median: f64,
-    /// A quarter of the values lie below.
+    /// The first quartile.
     pub(super) lower: f64,
-    /// A quarter of the values lie above.
+    /// The third quartile.
     pub(super) upper: f64,
     pub(super) min: f64,
     pub(super) max: f64,
@@ -34,7 +34,7 @@ impl Spread {
         })
     }
 
-    /// How wide the middle half is, in parts of the median.
+    /// Returns the interquartile range relative to the median.
     pub(super) fn width(&self) -> f64 {
         (self.upper - self.lower) / self.median
     }
