@@ -1,7 +1,4 @@
-//! The schema of `plugins/<name>/tests/cases.yaml`: what a case may say, and reading it. This is the page `cases` of the
-//! SDK's guide.
-//!
-#![doc = include_str!("../../sdk/src/guide/cases.md")]
+//! The format of `plugins/<name>/tests/cases.yaml`, and its reader. The page `cases` of the SDK's guide documents it.
 
 mod error;
 mod expect;
