@@ -1,7 +1,7 @@
 //! The rules, each with its source.
 
 use oci::{Fetched, Form, Manifest, Reader, media};
-use resource::CONSOLE_LIMIT;
+use resource::{CONSOLE_LIMIT, Stage};
 use serde_yaml::Value;
 
 use super::{Consumer, Image, Ruling};
@@ -137,7 +137,7 @@ fn card(spec: Option<&Value>) -> Vec<(&'static str, Found)> {
         (
             "stage",
             match phase {
-                Some(phase @ ("AUTHN" | "AUTHZ" | "STATS" | "UNSPECIFIED_PHASE")) => Ok(phase.to_owned()),
+                Some(phase) if Stage::ALL.iter().any(|stage| stage.phase() == phase) => Ok(phase.to_owned()),
                 other => Err(format!(
                     "spec.phase in spec.yaml is {}: write AUTHN, AUTHZ, STATS or UNSPECIFIED_PHASE",
                     other.unwrap_or("missing")

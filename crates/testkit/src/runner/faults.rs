@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use resource::FailStrategy;
 use serde::Deserialize;
 
 use super::{line, with_upstreams};
@@ -40,14 +41,6 @@ const STATUSES_AT_ONCE: [u32; 2] = [2, 10];
 /// Cases with more bytes than this, or with more requests, would take too long so many times over.
 const LARGEST: usize = 64 * 1024;
 const MOST_REPEATS: u32 = 20;
-
-/// What a plug-in does when it cannot do its work, as its `plugin.yaml` says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-enum FailStrategy {
-    FailOpen,
-    FailClose,
-}
 
 /// How far a run goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -260,10 +253,10 @@ fn answered(request: &Request, upstream: &Upstream, outcome: &Outcome) -> anyhow
 /// Whether a fault has opened what is closed, or closed what is open.
 fn kept(strategy: FailStrategy, usual: &Outcome, outcome: &Outcome) -> anyhow::Result<()> {
     match (strategy, &usual.upstream, &outcome.upstream) {
-        (FailStrategy::FailClose, None, Some(_)) if usual.answer.is_some() => {
+        (FailStrategy::Close, None, Some(_)) if usual.answer.is_some() => {
             bail!("the plug-in fails closed, and what it usually stops has reached the upstream")
         }
-        (FailStrategy::FailOpen, Some(_), None) => {
+        (FailStrategy::Open, Some(_), None) => {
             bail!("the plug-in fails open, and what it usually lets through has been stopped")
         }
         _ => Ok(()),
