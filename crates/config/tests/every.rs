@@ -86,7 +86,7 @@ fn all_errors_are_found_but_none_that_another_one_causes() {
             json!({ "name": "", "urls": ["u"], "code": 99, "colour": 1, "inner": { "port": "x", "host": "", "hots": 1 } }),
             &["code", "colour", "inner.host", "inner.hots", "inner.port", "name"],
         ),
-        // A field that is misspelt is not missing too, and one that is missing keeps nobody from the rest.
+        // A field that is misspelt is not missing too, and a missing field does not hide errors in the others.
         (json!({ "nam": "a", "urls": ["x("] }), &["nam", "urls[0]"]),
         (
             json!({ "urls": ["x("], "inner": { "port": 1 } }),

@@ -45,10 +45,10 @@ impl Configuration for Auth {
         }
         let known = |name: &String| fields.consumers.iter().any(|consumer| consumer.name == *name);
         if let Some(index) = fields.allow.iter().flatten().position(|name| !known(name)) {
-            return Err(FieldError::in_list("allow", index, "is no consumer: write the name of one"));
+            return Err(FieldError::in_list("allow", index, "is not a consumer: write the name of one"));
         }
         if fields.consumers.is_empty() {
-            return Err(FieldError::new("", "lets nobody in: name a consumer"));
+            return Err(FieldError::new("", "allows no consumer: add one"));
         }
         Ok(Auth(fields))
     }
@@ -130,7 +130,7 @@ fn an_error_in_a_global_field_has_its_path() {
             "consumers[0].name: must be a string, found whole number: put it in quotes",
         ),
         (r#""consumers": [{}]"#, "consumers[0]: `name` is missing: add it"),
-        (r#""consumers": []"#, "lets nobody in: name a consumer"),
+        (r#""consumers": []"#, "allows no consumer: add one"),
         (r#""max": 4"#, "`consumers` is missing: add it"),
         (r#""consumers": [{"name": "a"}], "min": 2, "max": 1"#, "max: is less than min: write min or more"),
         (
@@ -152,7 +152,7 @@ fn an_error_in_a_global_field_has_its_path() {
 #[test]
 fn an_error_in_a_rule_has_the_path_of_the_rule() {
     for (fields, message) in [
-        (r#""allow": ["alice", "eve"]"#, "_rules_[1].allow[1]: is no consumer: write the name of one"),
+        (r#""allow": ["alice", "eve"]"#, "_rules_[1].allow[1]: is not a consumer: write the name of one"),
         (r#""min": 6, "max": 4"#, "_rules_[1].max: is less than min: write min or more"),
         (
             r#""min": 6"#,
@@ -160,9 +160,9 @@ fn an_error_in_a_rule_has_the_path_of_the_rule() {
         ),
         (
             r#""consumers": [{"name": "carol"}]"#,
-            "_rules_[1].allow[0]: is no consumer: write the name of one (the rule inherits this global field)",
+            "_rules_[1].allow[0]: is not a consumer: write the name of one (the rule inherits this global field)",
         ),
-        (r#""consumers": [], "allow": null"#, "_rules_[1]: lets nobody in: name a consumer"),
+        (r#""consumers": [], "allow": null"#, "_rules_[1]: allows no consumer: add one"),
         (
             r#""allow": "bob""#,
             "_rules_[1].allow: must be a list, found string: put it in brackets, [like this]",

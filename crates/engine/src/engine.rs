@@ -101,8 +101,8 @@ pub trait Loaded {
     fn interleave(&mut self, requests: &[(Request, Upstream)], order: &Order)
     -> anyhow::Result<Vec<Outcome>>;
 
-    /// Sends one request so many times, over so many connections at once, and counts the answers by status; 0 is no
-    /// answer.
+    /// Sends one request so many times, over so many connections at once, and counts the responses by status; 0
+    /// means no response.
     ///
     /// # Errors
     ///

@@ -88,7 +88,7 @@ impl Bootstrap {
         });
         let own = json!({
             "rds": { "config_source": file_source(routes), "route_config_name": route::TABLE },
-            // Between the word that a connection ends and its end: nobody is far away here.
+            // Between the announcement that a connection ends and its end: clients are local.
             "drain_timeout": "1s",
             "common_http_protocol_options": {
                 "max_headers_count": self.max_headers,

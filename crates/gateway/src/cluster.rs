@@ -1,4 +1,4 @@
-//! Where requests and call-outs go.
+//! Clusters, to which requests and HTTP calls go.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ impl Tls {
                 },
             },
         });
-        // An address is no name that TLS could send.
+        // TLS cannot send an address as a server name.
         if let Some(context) = context.as_object_mut().filter(|_| !is_address) {
             context.insert("sni".into(), self.name.as_str().into());
         }

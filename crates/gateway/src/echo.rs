@@ -56,7 +56,7 @@ async fn answer(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>,
             let trailers = body.trailers().cloned().unwrap_or_default();
             (body.to_bytes(), trailers)
         }
-        // The client is gone; nobody reads the answer.
+        // The client is gone and does not read the response.
         Err(_) => Default::default(),
     };
     let host = head.uri.authority().map(|authority| authority.as_str().to_owned());

@@ -35,7 +35,7 @@ use resource::{Stage, WasmPlugin, yaml};
 
 pub use order::StageOrder;
 
-/// The file of the folder that says which requests go where, and is no `WasmPlugin`.
+/// The file of the folder that says which requests go where, and is not a `WasmPlugin`.
 pub const ROUTES: &str = "routes.yaml";
 
 /// What a folder holds.
@@ -88,7 +88,7 @@ pub struct Entry {
     pub resource: WasmPlugin,
 }
 
-/// A resource that is no plug-in.
+/// A resource that is not a plug-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Other {
     /// The file that it stands in.

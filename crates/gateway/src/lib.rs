@@ -16,7 +16,7 @@
 //!
 //! # Invariants
 //!
-//! - Everything listens on 127.0.0.1, on ports that the system chose where nobody has named one.
+//! - Everything listens on 127.0.0.1, on ports that the system chooses unless one is given.
 //! - An Envoy ends with its [`Process`], and also when the program that started it is killed.
 //! - Envoy is fetched whole, with the hash that is written here, or not at all.
 //! - What serves is never touched by what is wrong: a plug-in, the routes or the folder is taken whole or not at all.

@@ -68,7 +68,7 @@ impl Live {
         watched.put_routes(bootstrap)?;
         watched.put_listener(bootstrap)?;
         files.write_config(&bootstrap::watching(&watched.listeners, &watched.clusters))?;
-        // A draining listener asks every client at once to come again.
+        // A draining listener asks every client at once to reconnect.
         let args = ["--drain-time-s", &drain.as_secs().max(1).to_string(), "--drain-strategy", "immediate"];
         let args = args.map(str::to_owned);
         let refused = |at| admin::stats(at, REJECTED).is_ok_and(|stats| stats.iter().any(|(_, n)| *n > 0));
@@ -158,7 +158,7 @@ impl Live {
                     *swapped += 1;
                 }
                 Err(error) => {
-                    // Envoy keeps the old one; its file says so again, for a listener that asks for it anew.
+                    // Envoy keeps the old one; the file is restored for a listener that requests it again.
                     self.watched.put_plugin(&old)?;
                     *new = old;
                     refused.get_or_insert(error);

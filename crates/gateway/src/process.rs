@@ -5,7 +5,7 @@
 //! that reads from a pipe whose other end this program holds, and then becomes Envoy itself (`exec`), so that
 //! the child's id is Envoy's. When this program ends in any way, the system closes the pipe, and the watcher
 //! kills Envoy and removes what it has read and written. A line in the pipe sends the watcher away first, so that it
-//! never kills an id that has been given to somebody else.
+//! never kills a process to which the id has been given since.
 
 mod start;
 
@@ -292,7 +292,7 @@ impl Supervised {
         let mut shell = Command::new("sh");
         shell.args(["-c", SUPERVISOR, "sh"]).arg(folder);
         shell.arg(program.get_program()).args(program.get_args());
-        // Ctrl-C is for the program that started it, which decides what becomes of this one.
+        // Ctrl-C is for the program that started it, which decides when this one ends.
         shell.process_group(0);
         let mut child = shell.stdin(Stdio::piped()).stdout(stdout).stderr(stderr).spawn()?;
         let watcher = child.stdin.take();

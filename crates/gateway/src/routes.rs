@@ -257,7 +257,7 @@ impl Routes {
             if let Some(service) = &ingress.service
                 && self.service(service).is_none()
             {
-                let message = "is no service of this file: add it to `services`".to_owned();
+                let message = "is not a service of this file: add it to `services`".to_owned();
                 fault(format!("{place}.service"), message);
             }
             let all = |list: &[String], all: &str| match list {

@@ -281,7 +281,7 @@ fn a_plug_in_that_responds_is_found() {
 #[test]
 #[ignore = "in Envoy: cargo xtask test"]
 fn a_service_that_does_not_respond_is_told_from_one_that_refuses() {
-    // Nobody listens on port 1.
+    // Port 1 is closed.
     let gateway = Gateway::with_service("auth.static, port: 80, address: '127.0.0.1:1'");
     let (trace, capture) = gateway.trace(&sent(&["http://h/p"]));
     assert_eq!(trace.responder, Responder::Plugin(0), "{trace:?}");

@@ -92,7 +92,7 @@ impl Image {
 }
 
 /// The image's configuration. As types, and not as `json!`, the order of whose fields is a feature of its crate that
-/// anybody else may switch on.
+/// another crate may enable.
 #[derive(Serialize)]
 struct Config<'a> {
     architecture: &'a str,

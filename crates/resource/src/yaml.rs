@@ -1,7 +1,7 @@
 //! YAML as a cluster reads it, with the place of everything in it.
 //!
-//! `kubectl` turns a resource into JSON by the rules of YAML 1.1 (`on` is true, `0777` is 511), refuses a key
-//! that stands there twice, and an error in the resource comes back without a line. This reader follows the
+//! `kubectl` turns a resource into JSON by the rules of YAML 1.1 (`on` is true, `0777` is 511), rejects a
+//! duplicate key, and an error in the resource comes back without a line. This reader follows the
 //! same rules and knows where each value stands, so that the path of a [`ConfigError`](config::ConfigError) is
 //! found in the text:
 //!

@@ -156,7 +156,7 @@ fn work_ends_with_its_configuration_and_with_its_root() {
     assert!(vm.configure(r#"{"name": "other"}"#));
     assert_eq!(vm.log(), ["at-once ends"]);
     vm.answer(2);
-    assert!(vm.log().is_empty(), "a late answer finds nobody");
+    assert!(vm.log().is_empty(), "a late response is ignored");
     vm.tick();
     vm.answer(3);
     vm.log();

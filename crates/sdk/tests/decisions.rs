@@ -1,5 +1,5 @@
-//! What becomes of a stream is decided in one place: after a callback and after work alike, on both halves, whoever
-//! made the calls that it waits for.
+//! One place decides how a stream continues: after a callback and after work alike, on both halves, whoever made the
+//! calls that it waits for.
 
 #![allow(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails may stop")]
 
@@ -393,7 +393,7 @@ fn a_call_wakes_the_stream_that_awaits_it() {
     assert_eq!(vm.set(), [("x-answer".into(), "200".into())]);
     assert_eq!(vm.continued(), [0]);
 
-    // The host ends calls with the stream that made them: nobody waits for ever.
+    // The host ends calls with the stream that made them: no call waits for ever.
     vm.request(12, "/hands-on", true);
     assert_eq!(vm.request(13, "/takes", true), PAUSE);
     (vm.entry.on_delete)(12);

@@ -194,7 +194,7 @@ fn selections_and_decisions_are_recorded_only_at_level_trace() {
     vm.host.borrow_mut().headers = [(":authority", "a.com")].into();
     vm.host.borrow_mut().properties = [("plugin_name", "p")].into();
     vm.request(2, ROOT);
-    assert_eq!(vm.host.borrow().told, [], "nobody traces");
+    assert_eq!(vm.host.borrow().told, [], "nothing is traced");
     vm.host.borrow_mut().level = 0;
     assert!(vm.configure(5, RULES));
     vm.request(3, 5);
@@ -295,7 +295,7 @@ fn no_rule_is_skipped_after_a_host_failure() {
 fn unexpected_orders_of_callbacks_do_not_panic() {
     let vm = Vm::new(tag::entry(), r#"{"tag": "t"}"#);
     (vm.entry.on_delete)(99);
-    assert_eq!(vm.entry.on_response_headers.unwrap()(98, 0, true), PAUSE, "a stream that nobody created");
+    assert_eq!(vm.entry.on_response_headers.unwrap()(98, 0, true), PAUSE, "a stream that was not created");
     vm.request(2, ROOT);
     (vm.entry.on_context_create)(2, ROOT);
     (vm.entry.on_delete)(2);

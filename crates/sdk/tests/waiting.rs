@@ -146,7 +146,7 @@ impl Vm {
         self.entry.on_request_body.unwrap()(context, buffer.len(), last)
     }
 
-    /// Answers the call of a token with a status; 0 is no answer.
+    /// Answers the call of a token with a status; 0 means no response.
     fn answer(&self, context: u32, token: u32, status: u16) {
         let count = usize::from(status != 0);
         let value = status.to_string();
@@ -308,7 +308,7 @@ fn a_body_that_arrives_while_the_headers_wait_is_held_and_then_read() {
         vm.request(2, "/one-after-the-other");
         assert_eq!(vm.body(2, &body[..1], false), PAUSE);
         assert_eq!(vm.body(2, body, last), PAUSE);
-        assert!(vm.host.borrow().log.is_empty(), "nobody looks at it yet");
+        assert!(vm.host.borrow().log.is_empty(), "it is not read yet");
         vm.answer(2, 1, 200);
         vm.answer(2, 2, 200);
         assert_eq!(vm.host.borrow().log[0], format!("{body} {last}"));

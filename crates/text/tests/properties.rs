@@ -276,7 +276,7 @@ fn slices_and_unions_select_several_values() {
         let found: Vec<_> = find(document, &[path]).into_iter().map(|(_, text)| text).collect();
         assert_eq!(found.join(" "), expected, "{path}");
     }
-    // A value that several ways lead to is one, and a path that is there twice names it twice.
+    // A value that several ways lead to is one, and a duplicate path names it twice.
     assert_eq!(find(r#"{"a":{"a":{"a":7}}}"#, &["$..a..a"]).len(), 2);
     assert_eq!(find("[1]", &["$[0]", "$[0,0]", "$[0]"]).len(), 3);
     assert_eq!(

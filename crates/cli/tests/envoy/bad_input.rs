@@ -53,11 +53,11 @@ fn mistakes() -> Vec<(&'static str, String, Vec<&'static str>)> {
             spec("a", "  url: workspace:stamp\n  defaultConfig: { stamp: '' }\n"),
             vec!["spec.defaultConfig.stamp: must not be empty", "a.yaml:6:"],
         ),
-        ("a.yaml", "apiVersion: [".into(), vec!["is no YAML: ", "a.yaml:2:1"]),
+        ("a.yaml", "apiVersion: [".into(), vec!["invalid YAML: ", "a.yaml:2:1"]),
         (
             "routes.yaml",
-            "routes:\n- ingress: a\n  service: nobody\n".into(),
-            vec!["routes[0].service: is no service of this file", "routes.yaml:3:3"],
+            "routes:\n- ingress: a\n  service: unknown\n".into(),
+            vec!["routes[0].service: is not a service of this file", "routes.yaml:3:3"],
         ),
     ]
 }

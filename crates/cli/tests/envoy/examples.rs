@@ -5,7 +5,7 @@ use std::fs;
 use crate::fetched::module;
 use crate::served::{Answer, Folder, Served, asked, get, head, refused, root};
 
-/// Serves a copy: the examples themselves may be served by somebody at the same time.
+/// Serves a copy: a developer may serve the examples themselves at the same time.
 fn example(name: &str) -> (Folder, Served) {
     let folder = Folder::new();
     for entry in fs::read_dir(root().join("examples").join(name)).unwrap() {

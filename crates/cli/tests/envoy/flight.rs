@@ -128,7 +128,7 @@ async fn requests(mut client: h2::client::SendRequest<bytes::Bytes>, flight: Arc
     }
 }
 
-/// What becomes of a change.
+/// The messages about a change.
 const SWAPPED: &str = "reloaded 1 plug-in in";
 const CHANGED: &str = "pipeline changed in";
 const REFUSED: &str = "rejected; the previous configuration stays in force";
@@ -161,7 +161,7 @@ fn no_request_is_lost_while_the_configuration_changes() {
     let folder = Folder::new();
     folder.stamp("a", "AUTHN", 10, "a-first");
     folder.stamp("b", "AUTHN", 5, "b-first");
-    let mut served = Served::start(folder.path(), &["--drain", "2", "--log", "nobody"]);
+    let mut served = Served::start(folder.path(), &["--drain", "2", "--log", "none"]);
     let (address, flight) = (served.address, Arc::new(Flight::default()));
     let shared = Arc::clone(&flight);
     let clients = std::thread::spawn(move || {

@@ -227,7 +227,7 @@ async fn a_thousand_requests_in_flight_survive_changes_of_each_kind() {
     const ROUNDS: usize = 21;
     let upstream = Upstream::start().await;
     let stamps = Stamps::new(upstream.address);
-    let mut served = Served::start(stamps.folder.path(), &["--log", "nobody"]);
+    let mut served = Served::start(stamps.folder.path(), &["--log", "none"]);
     let gateway = served.address;
     // One that is in flight from the first change to the last.
     let last = format!("/{}", ROUNDS + 1);

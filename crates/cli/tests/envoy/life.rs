@@ -145,7 +145,7 @@ routes:
   - {{ ingress: [default/foo], config: {{ stamp: foo }} }}
   - {{ ingress: [bar], config: {{ stamp: bar }} }}
   - {{ service: [shop.default.svc.cluster.local:8080], config: {{ stamp: shop }} }}
-  - {{ ingress: [nobody], config: {{ stamp: nobody }} }}
+  - {{ ingress: [unused], config: {{ stamp: unused }} }}
 ",
             head("a")
         ),
@@ -158,9 +158,9 @@ routes:
     let output = served.output();
     assert!(output.contains("spec.matchRules[3].ingress[0]: matches nothing here"), "{output}");
     // A route that comes later is there for open connections and everybody else.
-    folder.put("routes.yaml", "routes:\n- { ingress: nobody }\n");
+    folder.put("routes.yaml", "routes:\n- { ingress: unused }\n");
     served.wait_for("routes changed");
-    assert_eq!(served.get("h", "/elsewhere").seen("x-stamps"), ["nobody"]);
+    assert_eq!(served.get("h", "/elsewhere").seen("x-stamps"), ["unused"]);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::served::{Folder, Served, asked, head, refused, refused_with, run};
 use server::Server;
 
 /// A configuration of Docker that is not there.
-const NOBODY: (&str, &str) = ("DOCKER_CONFIG", "/nonexistent");
+const ANONYMOUS: (&str, &str) = ("DOCKER_CONFIG", "/nonexistent");
 
 /// The image's path: no other run finds what this one has left in the cache.
 fn repository(server: &Server) -> String {
@@ -61,7 +61,7 @@ fn resource(server: &Server, image: &str, more: &str) -> String {
 #[ignore = "in Envoy, with docker-registry: cargo xtask test"]
 fn an_image_is_taken_with_the_right_digest_alone() {
     let server = Server::start(false);
-    let digest = push(&server, "1.0.0", NOBODY);
+    let digest = push(&server, "1.0.0", ANONYMOUS);
     let pinned = format!("  sha256: '{digest}'\n");
     let folder = Folder::new();
     folder.put("a.yaml", &resource(&server, ":1.0.0", &pinned));
@@ -162,7 +162,7 @@ fn an_index_is_resolved_as_in_a_cluster() {
 fn a_tag_that_moves_is_followed_as_in_a_cluster_and_what_is_kept_needs_no_registry() {
     let mut server = Some(Server::start(false));
     let there = server.as_ref().unwrap();
-    let (first, second) = (push(there, "one", NOBODY), push(there, "two", NOBODY));
+    let (first, second) = (push(there, "one", ANONYMOUS), push(there, "two", ANONYMOUS));
     assert_ne!(first, second);
     let folder = Folder::new();
     // A fixed tag is pulled once.
@@ -193,7 +193,7 @@ fn credentials_come_from_docker_and_what_is_for_clusters_is_remarked_on_once() {
     let more = "  imagePullSecret: of-the-cluster\n  selector: { matchLabels: { higress: gateway } }\n";
     let text = resource(&server, ":1.0.0", more);
     folder.put("a.yaml", &text);
-    let (code, said) = refused_with(folder.path(), &["--port", "0"], &[NOBODY]);
+    let (code, said) = refused_with(folder.path(), &["--port", "0"], &[ANONYMOUS]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("error: spec.url: ") && said.contains("docker login"), "{said}");
 

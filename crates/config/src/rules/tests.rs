@@ -103,8 +103,8 @@ fn an_absent_attribute_meets_no_condition() {
     let no_host = Fake { route: Some("r"), ..Fake::default() };
     assert_eq!(select(&[any_host_and_route], no_host).0, None);
     let host_and_consumer = Conditions { consumers: vec!["c".into()], ..hosts(&["a"]) };
-    let nobody = Fake { host: Some("a"), ..Fake::default() };
-    assert_eq!(select(&[host_and_consumer], nobody).0, None);
+    let anonymous = Fake { host: Some("a"), ..Fake::default() };
+    assert_eq!(select(&[host_and_consumer], anonymous).0, None);
     assert_eq!(select(&[Conditions::default()], Fake::default()).0, Some(0));
 }
 

@@ -29,7 +29,7 @@ pub(super) fn fetch(folder: &Path) -> Result<PathBuf, EnvoyError> {
     if binary.is_file() {
         return Ok(binary);
     }
-    // What is in it was left by a process that was killed: nobody else holds the lock.
+    // What is in it was left by a process that was killed: no other process holds the lock.
     let work = directory.join("unfinished");
     if work.exists() {
         attempt("remove", &work, fs::remove_dir_all(&work))?;

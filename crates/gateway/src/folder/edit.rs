@@ -59,7 +59,7 @@ impl Place {
 /// Why a resource was not changed; its text is as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EditError {
-    /// The text is no YAML.
+    /// The text is invalid YAML.
     Yaml(YamlError),
     /// The resource is not there any more.
     Gone,
@@ -167,8 +167,8 @@ pub fn enable(text: &str, place: Place) -> Result<String, EditError> {
     let Some(note) = text.get(NOTE)? else {
         return Err(if flag(&text, DEFAULT)? == Some(true) {
             EditError::Refused(format!(
-                "is not run because somebody wrote so: remove `defaultConfigDisable` or `configDisable` by hand \
-                 (there is no annotation `{DISABLED}` that says what stood there before)"
+                "was disabled by hand: remove `defaultConfigDisable` or `configDisable` by hand \
+                 (no annotation `{DISABLED}` records the previous values)"
             ))
         } else {
             EditError::Already("enabled")
@@ -236,7 +236,7 @@ pub fn set(text: &str, place: Place, fields: &[(&[&str], Value)]) -> Result<Stri
 ///
 /// # Errors
 ///
-/// Somebody else has changed it in the meantime, or it cannot be written.
+/// The file has been changed in the meantime, or cannot be written.
 pub fn write(file: &Path, before: Option<&str>, after: &[u8]) -> io::Result<()> {
     // A link stays a link.
     let file = fs::canonicalize(file).unwrap_or_else(|_| file.into());
@@ -246,7 +246,7 @@ pub fn write(file: &Path, before: Option<&str>, after: &[u8]) -> io::Result<()> 
         Err(error) => return Err(error),
     };
     if is.as_deref() != before.map(str::as_bytes) {
-        let message = "somebody else has just changed it: look at it, and give the command again";
+        let message = "it has been changed in the meantime: review the change and run the command again";
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
     }
     let folder = file.parent().unwrap_or(Path::new("."));

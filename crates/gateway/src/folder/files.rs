@@ -77,7 +77,7 @@ fn whole_file(file: &Path, message: String) -> Fault {
 
 fn read_file(found: &mut Folder, file: PathBuf) {
     let text = match fs::read(&file) {
-        // Somebody has just removed it.
+        // It has just been removed.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return,
         Err(error) => {
             return found.faults.push(whole_file(&file, format!("cannot be read: {error}")));
@@ -153,7 +153,7 @@ impl Reading<'_> {
         let metadata = |key| annotation::metadata(resource, key).to_owned();
         let (name, namespace) = (metadata("name"), metadata("namespace"));
         if resource.metadata.get("name").is_some_and(|name| !name.is_string()) {
-            return Err(ConfigError::new("metadata.name", "is no text to YAML: put it in quotes"));
+            return Err(ConfigError::new("metadata.name", "is not a string in YAML: put it in quotes"));
         }
         if name.is_empty() {
             let at = if node.get("metadata").is_some() { "metadata" } else { "" };

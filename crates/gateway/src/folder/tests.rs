@@ -116,7 +116,7 @@ fn each_mistake_names_file_line_column_field_and_remedy_and_the_others_are_still
             resource("p", "").replace("  name: p\n", "  labels: {}\n"),
             "bad.yaml:3:1: metadata: has no `name`: write",
         ),
-        (resource("off", ""), "bad.yaml:4:3: metadata.name: is no text to YAML: put it in quotes"),
+        (resource("off", ""), "bad.yaml:4:3: metadata.name: is not a string in YAML: put it in quotes"),
         (resource("p", "").replace("file://p.wasm", "''"), "spec: has no `url`: write"),
         (
             resource("p", "").replace("WasmPlugin", "WasmPlugn"),
@@ -126,7 +126,7 @@ fn each_mistake_names_file_line_column_field_and_remedy_and_the_others_are_still
             resource("p", "").replace("metadata:\n", disabled),
             "disabled: says that the plug-in is disabled, and a cluster",
         ),
-        ("a: [1\n".into(), "is no YAML"),
+        ("a: [1\n".into(), "invalid YAML: "),
         ("just: fields\n".into(), "bad.yaml:1:1: is not a resource: write `apiVersion`"),
     ] {
         let folder = folder(&[("bad.yaml", &text), ("good.yaml", &resource("good", ""))]);

@@ -140,7 +140,7 @@ fn each_mistake_names_file_line_field_and_remedy() {
         ),
         (
             "routes:\n- ingress: a\n  service: b\n",
-            "routes.yaml:3:3: routes[0].service: is no service of this file",
+            "routes.yaml:3:3: routes[0].service: is not a service of this file",
         ),
         (
             "routes:\n- ingress: a\n- ingress: b\n",

@@ -270,7 +270,7 @@ const OWN: [&str; 9] = [
 impl Message {
     fn take(&mut self, part: &Part, last: bool, at: u64) {
         match part {
-            // Headers that come again begin another message, such as a response in place of the upstream's.
+            // Headers that are repeated begin another message, such as a response in place of the upstream's.
             Part::Headers(headers) => {
                 *self = Self { headers: headers.clone(), began: self.began, ..Self::default() }
             }

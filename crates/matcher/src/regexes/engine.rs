@@ -163,7 +163,7 @@ impl Engine {
         self.numbers.get(pattern.as_usize()).copied()
     }
 
-    /// Gives `position` a full cache that the next new state will clear, and that nobody else's state is in.
+    /// Gives `position` a full cache that the next new state will clear, and that contains no other state.
     #[cold]
     fn make_room(&self, position: &mut Position) {
         let mut current = self.cache.borrow_mut();

@@ -72,7 +72,7 @@ pub(super) fn fail<P: Plugin>(stream: StreamType, why: &str) -> u32 {
         Failure::Closed => {
             let details = format!("{}.host_failure", P::NAME);
             if host::send_local_response(SERVICE_UNAVAILABLE, &details, b"", b"").is_err() {
-                // Without a reply, nobody should wait for one. If even this fails, pausing keeps the request from
+                // Without a reply, no client should wait for one. If even this fails, pausing keeps the request from
                 // continuing.
                 let _ = host::close_stream(stream);
             }

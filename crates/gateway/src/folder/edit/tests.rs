@@ -90,13 +90,13 @@ fn what_cannot_be_undone_is_refused() {
             "remove one",
         ),
         (format!("x: &s {{url: x}}\n{HEAD}metadata: {{name: p}}\nspec: *s\n"), "by hand"),
-        ("a: [".into(), "is no YAML"),
+        ("a: [".into(), "invalid YAML: "),
     ] {
         let error = disable(&text, Place::default()).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
     let by_hand = format!("{HEAD}metadata: {{name: p}}\nspec: {{url: x, defaultConfigDisable: true}}\n");
-    assert!(enable(&by_hand, Place::default()).unwrap_err().to_string().contains("somebody wrote so"));
+    assert!(enable(&by_hand, Place::default()).unwrap_err().to_string().contains("was disabled by hand"));
     assert_eq!(disable("", Place::default()), Err(EditError::Gone));
 }
 
@@ -169,7 +169,12 @@ fn a_file_that_somebody_else_has_changed_is_left_alone() {
     let file = folder.path().join("a.yaml");
     write(&file, None, b"one").unwrap();
     assert!(write(&file, None, b"two").is_err());
-    assert!(write(&file, Some("other"), b"two").unwrap_err().to_string().contains("somebody else"));
+    assert!(
+        write(&file, Some("other"), b"two")
+            .unwrap_err()
+            .to_string()
+            .contains("has been changed in the meantime")
+    );
     assert_eq!(fs::read(&file).unwrap(), b"one");
     write(&file, Some("one"), b"two").unwrap();
     assert_eq!(fs::read(&file).unwrap(), b"two");

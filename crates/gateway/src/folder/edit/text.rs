@@ -1,6 +1,6 @@
 //! A field of a resource set, removed or renamed in the text that it stands in.
 //!
-//! Only the bytes of that field change: comments, order and style of everything else stay as somebody wrote them.
+//! Only the bytes of that field change: comments, order and style of everything else stay as they are.
 //! What comes of it is read again and compared with what was meant, so that a text whose style is not understood
 //! here is refused instead of damaged.
 
