@@ -133,6 +133,10 @@ impl<S> Deref for ResponseHeaders<'_, S> {
 
 /// The trailers of a request, in [`Plugin::on_request_trailers`](crate::Plugin::on_request_trailers). It dereferences to
 /// [`LiveHeaders`].
+///
+/// Unlike headers and bodies, trailers have no `wait`: the body before them has been passed on when they are shown, so the
+/// upstream already has the request. Work that decides about a request waits in the last call of
+/// [`on_request_body`](crate::Plugin::on_request_body), which comes first and holds both.
 pub struct RequestTrailers<'a, S = ()> {
     /// The state of the request, kept from callback to callback.
     pub state: &'a mut S,

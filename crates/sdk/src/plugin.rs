@@ -95,7 +95,8 @@ pub trait Plugin: Sized + 'static {
     ///
     /// If so, the SDK determines the [kind](crate::StreamKind) of stream from the headers of a request with a body, because
     /// an open-ended stream must not be held. This costs one host call, shared with the first
-    /// [`all`](crate::LiveHeaders::all) in the headers callback. Return false if bodies are only streamed, to avoid it.
+    /// [`all`](crate::LiveHeaders::all) in the headers callback. Return false if bodies are only streamed, to avoid it:
+    /// [`Hold`](crate::Flow::Hold) for a body then continues, with a warning in the log.
     fn holds_request_body(config: &Self::Config) -> bool {
         let _ = config;
         true

@@ -224,6 +224,21 @@ fn the_kind_costs_no_host_call_if_it_is_not_needed() {
 }
 
 #[test]
+fn a_plugin_that_declares_no_held_bodies_holds_none() {
+    for request in [PLAIN, GRPC] {
+        let vm = Vm::new(holds::entry(), r#"{"streams": true}"#);
+        vm.request(request);
+        vm.response(&[(":status", "200")]);
+        assert!(vm.calls().is_empty(), "the headers are not read");
+        assert_eq!(vm.response_body("ab", false), CONTINUE);
+        assert_eq!(vm.response_body("c", false), CONTINUE);
+        let log = vm.log();
+        assert_eq!((log.len(), log[0].as_str(), log[2].as_str()), (3, "Message ab", "Message c"), "{log:?}");
+        assert!(log[1].contains("holds_…_body returns false"), "{log:?}");
+    }
+}
+
+#[test]
 fn headers_that_cannot_be_read_follow_on_failure() {
     let vm = Vm::new(holds::entry(), "{}");
     vm.host.borrow_mut().failing = [("header_pairs", Status::INTERNAL_FAILURE)].into();

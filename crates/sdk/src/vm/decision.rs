@@ -1,7 +1,7 @@
 //! Applies the decision of a callback, or of the work that it started, to a stream. No other module does.
 
 use super::reply::{HOST_FAILURE, fail, send};
-use super::{Choice, Half, Progress, Stream, task};
+use super::{Choice, Half, Phase, Progress, Stream, task};
 use crate::abi::{CONTINUE, PAUSE};
 use crate::flow::{HostFailed, Outcome};
 use crate::{Flow, Plugin, host};
@@ -77,7 +77,7 @@ pub(super) fn resolve<P: Plugin>(
     stream.note_end(half, point);
     let action = match outcome {
         Ok(Flow::Continue) => CONTINUE,
-        Ok(Flow::Hold) if point.is_end() || stream.must_continue(half) => CONTINUE,
+        Ok(Flow::Hold) if point.is_end() || stream.must_continue(half, point, choice) => CONTINUE,
         Ok(Flow::Hold) => PAUSE,
         Err(HostFailed) => fail::<P>(half.stream, HOST_FAILURE),
         Ok(Flow::Reply(reply)) => {
@@ -122,13 +122,24 @@ impl<P: Plugin> Stream<P> {
     }
 
     /// Returns true if the stream must not be held, because its sender may wait for the other side. Logs a warning once.
-    fn must_continue(&mut self, half: Half) -> bool {
+    /// Neither is a body held if the plug-in declares that it holds none: its headers were not read, so it may be
+    /// open-ended.
+    fn must_continue(&mut self, half: Half, point: Point, choice: &Choice<P::Config>) -> bool {
         let kind = self.progress(half.phase).kind;
-        if !kind.is_open_ended() {
+        let declared = match (point, half.phase) {
+            (Point::Body { .. }, Phase::Request) => P::holds_request_body(&choice.config),
+            (Point::Body { .. }, Phase::Response) => P::holds_response_body(&choice.config),
+            _ => true,
+        };
+        if declared && !kind.is_open_ended() {
             return false;
         }
         if !std::mem::replace(&mut self.warned, true) {
-            crate::warn!("{}: {kind} cannot be held, it has no end to wait for: continuing", P::NAME);
+            if declared {
+                crate::warn!("{}: {kind} cannot be held, it has no end to wait for: continuing", P::NAME);
+            } else {
+                crate::warn!("{}: a body cannot be held where holds_…_body returns false: continuing", P::NAME);
+            }
         }
         true
     }
