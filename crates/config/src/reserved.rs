@@ -55,6 +55,8 @@ pub fn why_not_settable(name: impl AsRef<[u8]>) -> Option<&'static str> {
     }
 }
 
+/// Not inlined, because the comparison with each name would be written out: 5 KB of a module.
+#[inline(never)]
 fn is_one_of(name: &[u8], names: &[&str]) -> bool {
     names.iter().any(|other| name.eq_ignore_ascii_case(other.as_bytes()))
 }
