@@ -1,5 +1,7 @@
 //! `config`: validates configurations without a cluster.
 
+#[cfg(feature = "engine")]
+mod module;
 mod subject;
 mod texts;
 mod verdict;
@@ -32,6 +34,7 @@ Examples:
   cargo xtask config my.yaml --plugin request-block
                                                   the fields alone, as in a console
   kubectl get wasmplugin -A -o yaml | cargo xtask config -
+  cargo xtask config my.yaml --module plugin.wasm any module, run in an interpreter
   cargo xtask config *.yaml --json                for scripts
 
 Exit codes: 0 all are valid, 1 at least one is rejected, 2 usage error.")]
@@ -42,12 +45,21 @@ pub(crate) struct Args {
     /// The plug-in; not needed for resources that name a plug-in of this workspace.
     #[arg(long)]
     plugin: Option<String>,
+    /// Validate with this module instead, which needs neither its source nor a workspace.
+    #[arg(long, value_name = "FILE.wasm", conflicts_with = "plugin")]
+    module: Option<PathBuf>,
+    /// Validate with the module in a real Envoy as well; its result takes precedence.
+    #[arg(long, requires = "module")]
+    envoy: bool,
     /// Print the results as JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
+    if args.module.is_some() {
+        return by_module(args);
+    }
     let workspace = crate::open::workspace()?;
     let plugin = args.plugin.as_deref().map(|name| workspace.plugin(name)).transpose()?;
     let texts = args.files.iter().map(|file| Ok((file, read(file)?))).collect::<Result<Vec<_>>>()?;
@@ -56,6 +68,16 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     for (file, text) in texts {
         reports.extend(checker.file(file, &text)?);
     }
+    finish(args, reports)
+}
+
+#[cfg(not(feature = "engine"))]
+use crate::heavy::run as by_module;
+#[cfg(feature = "engine")]
+use module::run as by_module;
+
+/// Prints reports; whether all are good.
+fn finish(args: &Args, mut reports: Vec<Report>) -> Result<bool> {
     something_checked(&mut reports);
     if args.json {
         anstream::println!("{}", serde_json::to_string_pretty(&reports)?);
