@@ -1,0 +1,77 @@
+//! What `cargo xtask` has cargo do, seen through a program in cargo's place that notes how it is called.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails may stop")]
+#![cfg(unix)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// A copy of `xtask` in a folder of its own, with a program in cargo's place.
+struct Copy {
+    folder: TempDir,
+}
+
+impl Copy {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::copy(env!("CARGO_BIN_EXE_xtask"), folder.path().join("xtask")).unwrap();
+        let cargo = folder.path().join("cargo");
+        // The workspace is cargo's to describe.
+        let script = "#!/bin/sh\n[ \"$1\" = metadata ] && exec \"$REAL_CARGO\" \"$@\"\necho \"$@\" >>\"$CALLS\"\nexit 7\n";
+        fs::write(&cargo, script).unwrap();
+        fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut xtask = Command::new(self.path("xtask"));
+        xtask.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).args(arguments);
+        xtask.env("CARGO", self.path("cargo")).env("CALLS", self.path("calls"));
+        xtask.env("REAL_CARGO", std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        xtask.output().unwrap()
+    }
+
+    /// How cargo was called, one call to a line.
+    fn calls(&self) -> Vec<String> {
+        let calls = fs::read_to_string(self.path("calls")).unwrap_or_default();
+        calls.lines().map(str::to_owned).collect()
+    }
+}
+
+#[test]
+fn the_first_run_of_a_large_command_shows_what_it_builds() {
+    let copy = Copy::new();
+    let output = copy.run(&["pull", "oci://127.0.0.1:1/a/b:1", "layout"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("building the full program"), "{said}");
+    let [call] = &copy.calls()[..] else { panic!("{:?}", copy.calls()) };
+    assert!(call.starts_with("run --locked --package portcullis-cli "), "{call}");
+    assert!(call.ends_with(" -- pull oci://127.0.0.1:1/a/b:1 layout"), "{call}");
+    assert!(!call.contains("--quiet"), "cargo shows its progress: {call}");
+    assert_eq!(output.status.code(), Some(7), "the exit code is that of the command");
+    // Once it is there, cargo has nothing to show.
+    fs::write(copy.path("portcullis"), "").unwrap();
+    let output = copy.run(&["pull", "oci://127.0.0.1:1/a/b:1"]);
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(copy.calls()[1].contains(" --quiet -- pull oci://127.0.0.1:1/a/b:1"), "{:?}", copy.calls());
+}
+
+#[test]
+fn the_last_repair_of_lint_is_the_format() {
+    let copy = Copy::new();
+    let output = copy.run(&["lint", "--fix"]);
+    let calls = copy.calls();
+    let repairs: Vec<&String> =
+        calls.iter().filter(|call| call.starts_with("clippy") || call.starts_with("fmt")).collect();
+    let (last, others) = repairs.split_last().unwrap_or_else(|| panic!("{output:?}"));
+    assert!(last.starts_with("fmt") && !last.contains("--check"), "{calls:?}");
+    assert!(others.iter().any(|call| call.starts_with("clippy") && call.contains(" --fix ")), "{calls:?}");
+    assert_eq!(output.status.code(), Some(1), "what failed is an error");
+}
