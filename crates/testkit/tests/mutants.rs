@@ -27,7 +27,7 @@ fn fuzz(entry: fn() -> Entry) -> Ran {
 fn fuzz_in(entry: fn() -> Entry, folder: &tempfile::TempDir) -> Ran {
     fs::create_dir(folder.path().join("tests")).unwrap();
     fs::write(folder.path().join("tests/cases.yaml"), CASES).unwrap();
-    let bounds = Bounds { runs: Some(RUNS), time: None };
+    let bounds = Bounds { runs: Some(RUNS), time: None, findings: 10 };
     seeded(folder.path(), Native::new(entry), |_| Changes::none(), 1, bounds, &folder.path().join("findings"))
         .unwrap()
 }

@@ -201,19 +201,21 @@ impl Request {
         self.upgrade_type().is_some_and(|to| !to.eq_ignore_ascii_case(b"h2c"))
     }
 
-    /// What the connection is to be switched to.
+    /// What the connection is to be switched to. Several values of the header are one, as in Envoy.
     #[must_use]
-    pub fn upgrade_type(&self) -> Option<&[u8]> {
-        if let Some(to) = &self.upgrade {
-            return Some(to.as_bytes());
+    pub fn upgrade_type(&self) -> Option<Vec<u8>> {
+        if self.protocol == Protocol::Http2 {
+            return self.upgrade.as_ref().map(|to| to.as_bytes().to_vec());
         }
+        let headers = [self.headers.clone(), self.upgrade_headers()].concat();
         let values = |wanted: &'static [u8]| {
-            let named = self.headers.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(wanted));
-            named.map(|(_, value)| &**value)
+            let named = headers.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(wanted));
+            named.map(|(_, value)| value.trim_ascii())
         };
         let mut tokens = values(b"connection").flat_map(|value| value.split(|byte| *byte == b','));
         let asked = tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
-        values(b"upgrade").next().filter(|to| asked && self.protocol == Protocol::Http1 && !to.is_empty())
+        let to = values(b"upgrade").filter(|to| !to.is_empty()).collect::<Vec<_>>().join(&b","[..]);
+        Some(to).filter(|to| asked && !to.is_empty())
     }
 
     /// The headers that the key `upgrade` adds over HTTP/1.1.

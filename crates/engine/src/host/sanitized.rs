@@ -57,7 +57,7 @@ pub(super) fn request_map(request: &Request) -> Map {
         (fields, cookie) = as_http2(fields);
     }
     for (name, value) in &fields {
-        headers.add(name, trimmed(value));
+        headers.add(name, decoded(value, request.protocol));
     }
     if let Some((name, value)) = request.framing_header() {
         headers.add(name.as_bytes(), value.as_bytes());
@@ -75,14 +75,14 @@ pub(super) fn request_map(request: &Request) -> Map {
     } else {
         headers.remove(b"connection");
         headers.remove(b"upgrade");
-    }
-    let te = headers.get(b"te").unwrap_or_default();
-    if !te.is_empty() {
-        // Of what it lists only this may go on.
-        let mut tokens = te.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        match tokens.any(|token| token.eq_ignore_ascii_case(b"trailers")) {
-            true => headers.set(b"te", b"trailers"),
-            false => headers.remove(b"te"),
+        let te = headers.get(b"te").unwrap_or_default();
+        if !te.is_empty() {
+            // Of what it lists only this may go on.
+            let mut tokens = te.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+            match tokens.any(|token| token.eq_ignore_ascii_case(b"trailers")) {
+                true => headers.set(b"te", b"trailers"),
+                false => headers.remove(b"te"),
+            }
         }
     }
     for (name, value) in
@@ -95,7 +95,15 @@ pub(super) fn request_map(request: &Request) -> Map {
     headers
 }
 
-/// A value as the codecs take it, without the spaces around it.
+/// A value as a codec takes it: that of HTTP/2 leaves the spaces around it.
+fn decoded(value: &[u8], protocol: Protocol) -> &[u8] {
+    match protocol {
+        Protocol::Http1 => trimmed(value),
+        Protocol::Http2 => value,
+    }
+}
+
+/// A value without the spaces around it.
 pub(super) fn trimmed(value: &[u8]) -> &[u8] {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
     let start = value.iter().position(|byte| !is_space(byte)).unwrap_or(value.len());
@@ -122,7 +130,7 @@ fn as_http2(fields: Vec<Header>) -> (Vec<Header>, Vec<u8>) {
         if !joined.is_empty() {
             joined.extend_from_slice(b"; ");
         }
-        joined.extend_from_slice(trimmed(cookie));
+        joined.extend_from_slice(cookie);
         joined
     });
     (grouped(others), joined)
@@ -145,10 +153,14 @@ pub(super) fn trailer_map(request: &Request) -> Map {
     let mut trailers = Map::new();
     let fields = match request.protocol {
         Protocol::Http1 => request.trailers.clone(),
-        Protocol::Http2 => grouped(request.trailers.clone()),
+        Protocol::Http2 => {
+            // Envoy collects cookies for the headers, and drops those that come behind.
+            let trailers = request.trailers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case(b"cookie"));
+            grouped(trailers.cloned().collect())
+        }
     };
     for (name, value) in &fields {
-        trailers.add(name, trimmed(value));
+        trailers.add(name, decoded(value, request.protocol));
     }
     trailers
 }

@@ -82,8 +82,10 @@ impl<'a> Stream<'a> {
     /// The headers of the request.
     pub(super) fn request_headers(&mut self) {
         let request = self.request;
+        let headers = request_map(request);
         if request.is_upgrade()
             && request.upgrade_type().is_some_and(|to| !to.eq_ignore_ascii_case(b"websocket"))
+            && has_route(&headers)
         {
             // Before any plug-in sees it.
             let reply = LocalReply::upgrade_failed();
@@ -92,7 +94,6 @@ impl<'a> Stream<'a> {
             self.phase = Phase::Done;
             return;
         }
-        let headers = request_map(request);
         self.up.headers(&self.plugin, headers, request.ends_with_headers());
         self.settle();
     }
@@ -165,7 +166,7 @@ impl<'a> Stream<'a> {
             Some(to) if upstream.echo => {
                 headers.add(b":status", b"101");
                 headers.extend(&upstream.headers);
-                headers.add(b"upgrade", to);
+                headers.add(b"upgrade", &to);
                 headers.add(b"connection", if http2 { b"upgrade" } else { b"Upgrade" });
                 ends = false;
             }
@@ -303,7 +304,7 @@ impl<'a> Stream<'a> {
     fn refuse_headers(&mut self) -> bool {
         let refused = self.plugin.context(|context| {
             let headers = context.gone(REQUEST_HEADERS);
-            if headers.get(b":path").is_none() {
+            if !has_route(headers) {
                 return Some(LocalReply::no_route());
             }
             let method = headers.get(b":method").is_none();
@@ -466,6 +467,13 @@ impl<'a> Stream<'a> {
         outcome.instructions = Some(context.instructions);
         outcome
     }
+}
+
+/// Returns true if Envoy finds the route of all requests for these headers: it looks for none without a path, and for none
+/// if it does not know by which protocol the request came.
+fn has_route(headers: &Map) -> bool {
+    let scheme = headers.get(b"x-forwarded-proto").unwrap_or_default();
+    headers.get(b":path").is_some() && !scheme.is_empty()
 }
 
 /// What the codec makes of an answer for the client.

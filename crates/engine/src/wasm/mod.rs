@@ -120,6 +120,15 @@ impl WasmEngine {
         Self { find: Box::new(find), module: OnceLock::new(), for_higress: OnceLock::new() }
     }
 
+    /// The module.
+    ///
+    /// # Errors
+    ///
+    /// It is not found, or is not a plug-in.
+    pub fn compiled(&self) -> anyhow::Result<Module> {
+        self.module(false)
+    }
+
     fn module(&self, for_higress: bool) -> anyhow::Result<Module> {
         let module = if for_higress { &self.for_higress } else { &self.module };
         let module = module.get_or_init(|| {

@@ -138,7 +138,10 @@ impl<P: Plugin> Stream<P> {
             if declared {
                 crate::warn!("{}: {kind} cannot be held, it has no end to wait for: continuing", P::NAME);
             } else {
-                crate::warn!("{}: a body cannot be held where holds_…_body returns false: continuing", P::NAME);
+                crate::warn!(
+                    "{}: a body cannot be held where holds_…_body returns false: continuing",
+                    P::NAME
+                );
             }
         }
         true

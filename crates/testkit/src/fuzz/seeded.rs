@@ -21,6 +21,8 @@ pub struct Bounds {
     pub runs: Option<u64>,
     /// At most so long.
     pub time: Option<Duration>,
+    /// Until there are so many findings.
+    pub findings: usize,
 }
 
 /// What a run came to.
@@ -40,9 +42,6 @@ impl fmt::Display for Ran {
         write!(f, "{runs} scenarios, {requests} requests, {} findings", findings.len())
     }
 }
-
-/// Stops looking after so many.
-const ENOUGH: usize = 10;
 
 /// Runs scenarios that follow from `seed`, and leaves what it finds in `findings`.
 ///
@@ -64,7 +63,7 @@ pub fn seeded(
     let goes_on = |ran: &Ran| {
         bounds.runs.is_none_or(|runs| ran.runs < runs)
             && bounds.time.is_none_or(|time| start.elapsed() < time)
-            && ran.findings.len() < ENOUGH
+            && ran.findings.len() < bounds.findings
     };
     while goes_on(&ran) {
         let size = random.below(LONGEST);

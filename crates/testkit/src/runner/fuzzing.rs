@@ -13,6 +13,9 @@ use crate::{Declare, Engine, EngineName};
 /// What to do, in JSON; without it the program runs tests.
 const FUZZ: &str = "PORTCULLIS_FUZZ";
 
+/// Stops looking after so many findings.
+const ENOUGH: usize = 10;
+
 /// What `cargo xtask fuzz` asks for.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,7 +65,8 @@ fn obey(
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let bounds = Bounds { runs: order.runs, time: order.seconds.map(Duration::from_secs) };
+    let time = order.seconds.map(Duration::from_secs);
+    let bounds = Bounds { runs: order.runs, time, findings: ENOUGH };
     if order.against == Some(EngineName::Envoy) {
         let module =
             std::env::var_os(super::MODULE).with_context(|| format!("{} names no module", super::MODULE))?;
