@@ -309,7 +309,8 @@ fn quantity(text: &str, schema: &Value) -> Option<String> {
             ],
         ),
     ];
-    let counted = units.iter().find(|(unit, _)| description.contains(unit));
+    // In the plural: `requests per second` counts requests.
+    let counted = units.iter().find(|(unit, _)| description.contains(&format!("{unit}s")));
     let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     let (digits, unit) = text.split_at(split);
     let unit = unit.trim().to_lowercase();
