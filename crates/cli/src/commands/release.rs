@@ -6,9 +6,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::Usage;
 use crate::output;
-use crate::release::{Release, Tag};
+use crate::release::{Release, Subject, Tag};
 
-/// Release a plug-in: set its version, update the CHANGELOG, commit and tag
+/// Release a plug-in, the SDK or the program: set the version, update the CHANGELOG, commit and tag
 ///
 /// Writes the version to Cargo.toml, plugin.yaml and Cargo.lock, moves the plug-in's entries under `## Unreleased` of
 /// CHANGELOG.md to a section of their own, and creates a commit and the tag `<plugin>/v<version>`. Nothing is pushed. On errors,
@@ -20,13 +20,15 @@ Examples:
                                               print what would change
   cargo xtask release request-block 1.2.3     commit and tag
   git push origin HEAD request-block/v1.2.3   starts .github/workflows/release.yml
+  cargo xtask release sdk 0.2.0               the SDK and the test kit, tagged sdk/v0.2.0; then
+  cargo xtask release cli 0.2.0               the program of the same version
   cargo xtask release --check-tag request-block/v1.2.3
                                               fail unless tag, Cargo.toml, plugin.yaml and CHANGELOG.md agree; print the
                                               section of CHANGELOG.md
 
 Exit codes: 0 done, 1 the release is not possible, 2 usage error.")]
 pub(crate) struct Args {
-    /// The plug-in; case and `-`/`_` do not matter.
+    /// The plug-in (case and `-`/`_` do not matter), `sdk` or `cli`.
     #[arg(required_unless_present = "check_tag")]
     plugin: Option<String>,
     /// The new version, larger than the current one.
@@ -52,11 +54,8 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let (Some(name), Some(version)) = (&args.plugin, &args.version) else {
         bail!(Usage("name a plug-in and a version, as in `cargo xtask release request-block 1.2.3`".into()));
     };
-    let plugin = workspace.plugin(name)?;
-    if workspace.fixtures.iter().any(|fixture| fixture.name == plugin.name) {
-        bail!(Usage(format!("{} is a test fixture, which is not released", plugin.name)));
-    }
-    let release = Release::plan(&workspace, plugin, version, &today()?)?;
+    let subject = Subject::find(&workspace, name)?;
+    let release = Release::plan(&workspace, subject, version, &today()?)?;
     if args.dry_run {
         anstream::println!("{}", release.preview()?);
         anstream::eprintln!("{} would be committed and tagged {}", output::mark(true), release.tag);

@@ -1,7 +1,8 @@
-//! Releases of plug-ins: one version in Cargo.toml, plugin.yaml, CHANGELOG.md and a tag.
+//! Releases of plug-ins, of the SDK and of the tool: one version in Cargo.toml, plugin.yaml, CHANGELOG.md and a tag.
 
 pub(crate) mod changelog;
 mod edit;
+mod subject;
 mod tag;
 #[cfg(test)]
 mod tests;
@@ -11,12 +12,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use cargo_metadata::semver::Version;
-use resource::MANIFEST;
+use workspace::Workspace;
 use workspace::git::{changed, git, listed};
-use workspace::{Plugin, Workspace};
 
 use crate::Usage;
 
+pub(crate) use subject::Subject;
 pub(crate) use tag::Tag;
 
 /// The file with changes for users.
@@ -25,7 +26,6 @@ pub(crate) const CHANGELOG: &str = "CHANGELOG.md";
 /// A validated release.
 pub(crate) struct Release<'w> {
     workspace: &'w Workspace,
-    plugin: &'w Plugin,
     pub(crate) tag: Tag,
     /// Paths of changed files from the root, with their new contents.
     files: Vec<(PathBuf, String)>,
@@ -56,13 +56,14 @@ impl<'w> Release<'w> {
     /// Validates a release without changing anything. `date` is the date of the release.
     pub(crate) fn plan(
         workspace: &'w Workspace,
-        plugin: &'w Plugin,
+        subject: Subject<'w>,
         version: &str,
         date: &str,
     ) -> Result<Self> {
         let root = &workspace.root;
-        let tag = Tag { plugin: plugin.name.clone(), version: check_version(version)? };
-        plugin.manifest()?;
+        let name = subject.name();
+        let tag = Tag { name: name.to_owned(), version: check_version(version)? };
+        let old = subject.version(workspace)?;
         let changed = changed(root)?;
         if !changed.is_empty() {
             bail!(
@@ -71,39 +72,37 @@ impl<'w> Release<'w> {
                 listed(&changed)
             );
         }
-        let exists = !git(root, &["tag", "--list", &tag.to_string()])?.is_empty();
-        if exists {
+        let exists = |tag: &str| anyhow::Ok(!git(root, &["tag", "--list", tag])?.is_empty());
+        if exists(&tag.to_string())? {
             bail!("tag {tag} already exists: release a larger version");
+        }
+        if let Some(first) = subject.released_before(&tag.version)
+            && !exists(&first)?
+        {
+            bail!(
+                "tag {first} does not exist, and workspaces created by this version depend on it: run `cargo xtask release \
+                 sdk {}` first",
+                tag.version
+            );
         }
         let changelog = read(root, Path::new(CHANGELOG))?;
         // The initial version of a new plug-in may be its first release.
-        let current: Version = plugin.version.parse().context("cargo has read it")?;
-        let is_released = changelog::section(&changelog, &plugin.name, &plugin.version).is_some()
-            || !git(root, &["tag", "--list", &format!("{}/v{current}", plugin.name)])?.is_empty();
+        let current: Version = old.parse().context("cargo has read it")?;
+        let is_released =
+            changelog::section(&changelog, name, &old).is_some() || exists(&format!("{name}/v{current}"))?;
         if tag.version < current || (tag.version == current && is_released) {
             bail!(Usage(format!(
-                "{} has version {current}, and {} is not larger: write a larger version",
-                plugin.name, tag.version
+                "{name} has version {current}, and {} is not larger: write a larger version",
+                tag.version
             )));
         }
-        let (old, new) = (plugin.version.as_str(), tag.version.to_string());
-        let cargo = plugin.shown.join("Cargo.toml");
-        let manifest = plugin.shown.join(MANIFEST);
-        let files = vec![
-            (
-                cargo.clone(),
-                edit::cargo_version(&read(root, &cargo)?, old, &new).with_context(|| at(&cargo))?,
-            ),
-            (
-                manifest.clone(),
-                edit::manifest_version(&read(root, &manifest)?, old, &new).with_context(|| at(&manifest))?,
-            ),
-            (
-                CHANGELOG.into(),
-                changelog::release(&changelog, &plugin.name, &new, date).with_context(|| CHANGELOG)?,
-            ),
-        ];
-        Ok(Self { workspace, plugin, tag, files })
+        let new = tag.version.to_string();
+        let mut files = subject.files(root, &old, &new)?;
+        files.push((
+            CHANGELOG.into(),
+            changelog::release(&changelog, name, &new, date).with_context(|| CHANGELOG)?,
+        ));
+        Ok(Self { workspace, tag, files })
     }
 
     /// Returns the changes as a git diff, and restores the files.
@@ -117,7 +116,7 @@ impl<'w> Release<'w> {
         let root = &self.workspace.root;
         let before = git(root, &["rev-parse", "HEAD"])?;
         let mut saved = self.write()?;
-        let message = format!("{} {}", self.plugin.name, self.tag.version);
+        let message = format!("{} {}", self.tag.name, self.tag.version);
         let tag = self.tag.to_string();
         let made = git(root, &["commit", "--quiet", "--all", "--message", &message])
             .and_then(|_| git(root, &["tag", "--annotate", &tag, "--message", &message]));

@@ -51,7 +51,7 @@ fn repository() -> TempDir {
 }
 
 fn plan<'w>(workspace: &'w Workspace, version: &str) -> Result<Release<'w>> {
-    Release::plan(workspace, workspace.plugin("demo").unwrap(), version, "2026-02-03")
+    Release::plan(workspace, Subject::find(workspace, "demo").unwrap(), version, "2026-02-03")
 }
 
 /// Commit, tags and changes: what a failure must leave alone.
@@ -170,11 +170,53 @@ fn a_commit_or_tag_that_fails_leaves_everything_as_it_was() {
 #[test]
 fn tags_are_plug_in_and_version() {
     let tag = Tag::parse("request-block/v1.2.3-rc.1").unwrap();
-    assert_eq!(
-        (tag.plugin.as_str(), tag.to_string().as_str()),
-        ("request-block", "request-block/v1.2.3-rc.1")
-    );
+    assert_eq!((tag.name.as_str(), tag.to_string().as_str()), ("request-block", "request-block/v1.2.3-rc.1"));
     for text in ["v1.2.3", "request-block", "request-block/1.2.3", "request-block/vx"] {
         assert!(Tag::parse(text).unwrap_err().is::<Usage>(), "{text}");
+    }
+}
+
+#[test]
+fn the_sdk_is_released_before_the_program() {
+    let folder = repository();
+    let root = folder.path();
+    let cargo = "[workspace]\nresolver = \"3\"\nmembers = [\"plugins/*\", \"sdk\", \"cli\"]\n\n[workspace.package]\n\
+                 version = \"0.1.0\"\n\n[workspace.dependencies]\n\
+                 sdk = { package = \"portcullis-sdk\", path = \"sdk\", version = \"0.1.0\" }\n";
+    fs::write(root.join("Cargo.toml"), cargo).unwrap();
+    for part in ["sdk", "cli"] {
+        fs::create_dir_all(root.join(part).join("src")).unwrap();
+        fs::write(root.join(part).join("src/lib.rs"), "").unwrap();
+        let package = format!(
+            "[package]\nname = \"portcullis-{part}\"\nversion.workspace = true\nedition = \"2024\"\n"
+        );
+        let uses = if part == "cli" { "\n[dependencies]\nsdk.workspace = true\n" } else { "" };
+        fs::write(root.join(part).join("Cargo.toml"), package + uses).unwrap();
+    }
+    fs::write(root.join(CHANGELOG), "# Changes\n\n## Unreleased\n\n- `sdk`: a thing.\n- `cli`: another.\n")
+        .unwrap();
+    let mut update = workspace::build::cargo();
+    update.current_dir(root).args(["generate-lockfile", "--offline", "--quiet"]);
+    assert!(update.status().unwrap().success());
+    git(root, &["add", "."]).unwrap();
+    git(root, &["commit", "--quiet", "--message", "parts"]).unwrap();
+
+    let open = || Workspace::at(root, crate::output::notice).unwrap();
+    let plan = |workspace: &Workspace, name: &str| {
+        Release::plan(workspace, Subject::find(workspace, name).unwrap(), "0.2.0", "2026-02-03")
+            .and_then(|release| release.make())
+    };
+    let error = plan(&open(), "cli").unwrap_err().to_string();
+    assert!(
+        error.contains("tag sdk/v0.2.0 does not exist") && error.contains("release sdk 0.2.0"),
+        "{error}"
+    );
+    plan(&open(), "sdk").unwrap();
+    let text = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    assert_eq!(text, cargo.replace("0.1.0", "0.2.0"));
+    plan(&open(), "cli").unwrap();
+    assert_eq!(git(root, &["tag", "--list"]).unwrap(), "cli/v0.2.0\nsdk/v0.2.0");
+    for (tag, notes) in [("sdk/v0.2.0", "- `sdk`: a thing."), ("cli/v0.2.0", "- `cli`: another.")] {
+        assert_eq!(Tag::parse(tag).unwrap().check(&open()).unwrap(), notes);
     }
 }
