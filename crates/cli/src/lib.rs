@@ -69,6 +69,7 @@ enum Command {
     Serve(commands::serve::Args),
     Request(commands::request::Args),
     Explain(commands::explain::Args),
+    Adopt(commands::adopt::Args),
     Bench(commands::bench::Args),
     #[command(subcommand)]
     Plugin(commands::plugin::Command),
@@ -130,6 +131,7 @@ pub fn main(program: Program) -> ExitCode {
         Command::Serve(args) => commands::serve::run(&args),
         Command::Request(args) => commands::request::run(&args),
         Command::Explain(args) => commands::explain::run(&args),
+        Command::Adopt(args) => commands::adopt::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
         Command::Plugin(command) => commands::plugin::run(&command),
         Command::Package(args) => commands::package::run(&args),

@@ -13,6 +13,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use resource::Difference;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -67,6 +68,9 @@ pub struct Entry {
     pub fail_strategy: String,
     /// A configuration that the plug-in accepts.
     pub example: Map<String, Value>,
+    /// Differences from the plug-in of the same name in Higress, for operators who migrate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Difference>,
 }
 
 impl Entry {
@@ -402,6 +406,7 @@ mod tests {
             priority: 10,
             fail_strategy: "FAIL_OPEN".into(),
             example: Map::new(),
+            differences: Vec::new(),
         }
     }
 

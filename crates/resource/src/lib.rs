@@ -43,6 +43,7 @@ pub mod names;
 mod origin;
 mod read;
 mod stage;
+pub mod upstream;
 mod url;
 mod wasm_plugin;
 pub mod yaml;

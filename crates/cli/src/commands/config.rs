@@ -12,13 +12,13 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use verdict::{Report, Verdict};
+use verdict::Report;
 use workspace::describe::Describer;
 use workspace::{Plugin, Workspace};
 
 use crate::Usage;
 
-pub(crate) use verdict::print;
+pub(crate) use verdict::{Verdict, print};
 
 /// Check configurations before they are deployed
 ///

@@ -1,6 +1,7 @@
 //! The commands, one file each. `run` returns true on success, false if the result is negative, and an error if the
 //! command could not be executed.
 
+pub(crate) mod adopt;
 pub(crate) mod bench;
 pub(crate) mod build;
 pub(crate) mod catalogue;

@@ -4,8 +4,6 @@ use std::path::Path;
 
 use anyhow::Result;
 use config::ConfigError;
-use resource::annotation;
-use resource::names::canonical;
 use resource::yaml::{self, Fault, Node, Span};
 use resource::{Content, Deployment, Found, WasmPlugin, plugin_field};
 use serde_json::{Value, json};
@@ -142,6 +140,19 @@ impl Checker<'_> {
             ),
         };
         Ok(Report { remarks, ..source.report(line(node), Some(plugin), verdict) })
+    }
+
+    /// The same as [`Self::resource`] for a plug-in that is known, in a file that was read: its name and its text.
+    pub(crate) fn resource_of(
+        &mut self,
+        (file, text): (&str, &str),
+        document: &Node,
+        found: &Found<'_>,
+        resource: &WasmPlugin,
+        errors: &[ConfigError],
+    ) -> Result<Report> {
+        let source = Source { file: file.to_owned(), text };
+        self.resource(&source, document, found, resource, errors, false)
     }
 
     /// A plug-in deployed by a resource, with errors of the resource itself.
@@ -305,41 +316,12 @@ impl Checker<'_> {
     }
 }
 
-/// Returns the plug-in of this workspace that a resource names: by annotation, `url`, `pluginName`, or its own name, each
-/// with or without a version.
+/// The plug-in of this workspace that a resource names.
 fn named<'w>(resource: &WasmPlugin, workspace: &'w Workspace) -> Option<&'w Plugin> {
-    let name = resource.metadata.get("name").and_then(Value::as_str).unwrap_or_default();
-    let location = resource.spec.location();
-    let url = location.split('@').next().unwrap_or_default();
-    let mut parts = url.rsplit('/');
-    let last = parts.next().unwrap_or_default();
-    let image = last.split(':').next().unwrap_or_default();
-    let candidates = [
-        annotation::get(resource, annotation::SOURCE).unwrap_or_default(),
-        url.strip_prefix(annotation::WORKSPACE).unwrap_or_default(),
-        resource.spec.plugin_name.as_str(),
-        resource.extension.name.as_str(),
-        image,
-        image.trim_end_matches(".wasm"),
-        // `…/request-block/plugin.wasm`, and `…/request-block/1.0.0/plugin.wasm`.
-        parts.next().unwrap_or_default(),
-        parts.next().unwrap_or_default(),
-        name,
-    ];
-    candidates.into_iter().find_map(|candidate| {
-        let candidate = canonical(candidate);
-        let plugins = || workspace.plugins.iter().chain(&workspace.fixtures);
-        let exact = plugins().find(|plugin| plugin.name == candidate);
-        exact.or_else(|| plugins().find(|plugin| plugin.name == without_version(&candidate)))
-    })
-}
-
-/// `request-block-1.0.0` is request-block.
-fn without_version(name: &str) -> &str {
-    match name.rsplit_once('-') {
-        Some((name, version)) if version.split('.').all(|part| part.parse::<u32>().is_ok()) => name,
-        _ => name,
-    }
+    let find =
+        |name: &str| workspace.plugins.iter().chain(&workspace.fixtures).find(|plugin| plugin.name == name);
+    let named = resource.named(|name| find(name).is_some())?;
+    find(&named.name)
 }
 
 fn known(workspace: &Workspace) -> String {

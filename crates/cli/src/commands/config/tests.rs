@@ -343,7 +343,7 @@ fn hints_lead_to_what_was_meant_and_all_mistakes_are_told_at_once() {
             "ext-auth",
             "http_service:\n  endpoint: { service_name: auth.dns, path_prefix: /auth, service_source: ip }\n  timeout: 200ms\n".into(),
             vec![
-                "http_service.endpoint.service_source: is not used here: remove it, and put the kind into `service_name`",
+                "http_service.endpoint.service_source: is not used here: remove it, and append the kind to `service_name`",
                 "http_service.timeout: counts milliseconds and must be a number: write 200",
             ],
         ),
@@ -413,7 +413,7 @@ fn what_can_never_match_is_refused_and_what_reads_otherwise_is_remarked() {
             "block_urls: [a]\n_rules_:\n- _match_domain_: [\"~^a.*\"]\n  block_urls: [b]\n".into(),
             3,
             "_rules_[0]._match_domain_[0]",
-            "is not a host",
+            "is not a valid host",
         ),
     ] {
         checker.plugin = Some(workspace.plugin(plugin).unwrap());

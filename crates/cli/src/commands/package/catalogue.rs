@@ -83,6 +83,7 @@ fn entry(manifest: &Manifest, digest: &str) -> Entry {
         priority: manifest.priority,
         fail_strategy: manifest.fail_strategy.name().to_owned(),
         example: manifest.example.clone(),
+        differences: manifest.differences.clone(),
     }
 }
 
