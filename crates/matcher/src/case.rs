@@ -22,16 +22,15 @@ pub enum Case {
 ///
 /// A folded text still has ASCII in both cases, because the search can ignore the case of ASCII at a lower cost.
 pub(crate) struct Folding {
-    /// Every character of the patterns that is not ASCII, and every other spelling of any, with the
-    /// character that stands for all its spellings.
-    stands_for: BTreeMap<char, char>,
-    /// The other way round, for the characters that stand for more than ASCII.
+    /// The representative of each character of the patterns that is not ASCII, and of all other spellings.
+    representatives: BTreeMap<char, char>,
+    /// The spellings of representatives that have more than those in ASCII.
     spellings: BTreeMap<char, Vec<char>>,
-    /// The characters that fold to another one: for each first byte from 0xc0 on, a bit for each second byte.
+    /// The characters that fold to another one: for each first byte from 0xc0, a bit for each second byte.
     seconds: [u64; 64],
 }
 
-/// A character of a text of which some bytes are yet to come.
+/// An incomplete character of a text.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Partial(Bytes);
 
@@ -60,7 +59,7 @@ impl Partial {
         self.0.len == 0
     }
 
-    /// The bytes that have come, which fold to nothing else if no more follow.
+    /// Returns the bytes so far. They are not folded if no more follow.
     pub(crate) fn as_slice(&self) -> &[u8] {
         self.0.as_slice()
     }
@@ -68,32 +67,32 @@ impl Partial {
 
 impl Default for Folding {
     fn default() -> Self {
-        Self { stands_for: BTreeMap::new(), spellings: BTreeMap::new(), seconds: [0; 64] }
+        Self { representatives: BTreeMap::new(), spellings: BTreeMap::new(), seconds: [0; 64] }
     }
 }
 
 impl Folding {
-    /// Folds a pattern, ASCII to lower case too, and remembers its characters' other spellings.
+    /// Folds a pattern, including ASCII to lower case, and adds the spellings of its characters.
     pub(crate) fn learn(&mut self, pattern: &str) -> String {
         pattern.chars().map(|c| self.learn_char(c)).collect()
     }
 
     /// Folds one character of a pattern.
     pub(crate) fn learn_char(&mut self, c: char) -> char {
-        // These are the ASCII letters that something outside ASCII folds to.
+        // Only these ASCII letters have spellings outside ASCII.
         if c.is_ascii() && !matches!(c, 'k' | 'K' | 's' | 'S') {
             return c.to_ascii_lowercase();
         }
-        if let Some(&chosen) = self.stands_for.get(&c) {
-            return chosen;
+        if let Some(&representative) = self.representatives.get(&c) {
+            return representative;
         }
         let spellings = spellings_of(c);
-        // Lower case is what most texts have, and in ASCII what `learn` promises.
+        // Most texts are in lower case, and `learn` guarantees it for ASCII.
         let lower = || spellings.iter().copied().find(|c| c.is_lowercase());
-        let chosen = lower().or_else(|| spellings.first().copied()).unwrap_or(c);
+        let representative = lower().or_else(|| spellings.first().copied()).unwrap_or(c);
         for &spelling in &spellings {
-            self.stands_for.insert(spelling, chosen);
-            if !spelling.is_ascii() && spelling != chosen {
+            self.representatives.insert(spelling, representative);
+            if !spelling.is_ascii() && spelling != representative {
                 let mut buffer = [0; 4];
                 if let [lead, second, ..] = *spelling.encode_utf8(&mut buffer).as_bytes()
                     && let Some(seconds) = self.seconds.get_mut(usize::from(lead & 63))
@@ -103,24 +102,25 @@ impl Folding {
             }
         }
         if spellings.len() > 1 {
-            self.spellings.insert(chosen, spellings);
+            self.spellings.insert(representative, spellings);
         }
-        chosen
+        representative
     }
 
-    /// Every spelling of a character of a learnt pattern, if it has more than those in ASCII.
+    /// Returns the spellings of a character of a pattern, if it has more than those in ASCII.
     pub(crate) fn spellings(&self, c: char) -> Option<&[char]> {
         self.spellings.get(&c).map(Vec::as_slice)
     }
 
-    /// The characters outside ASCII that fold to another one, in ascending order, each with the other.
+    /// Returns the characters outside ASCII that fold to another one, in ascending order, with the other one.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (char, char)> + '_ {
-        let pairs = self.stands_for.iter().map(|(&spelling, &chosen)| (spelling, chosen));
-        pairs.filter(|(spelling, chosen)| !spelling.is_ascii() && spelling != chosen)
+        let pairs =
+            self.representatives.iter().map(|(&spelling, &representative)| (spelling, representative));
+        pairs.filter(|(spelling, representative)| !spelling.is_ascii() && spelling != representative)
     }
 
-    /// Whether a character that folds to another one may begin with `byte` and, if it has come, `next`. What
-    /// it is not true for goes through as it is, unless a character is [`Partial`].
+    /// Returns true if a character that folds to another one may begin with `byte` and, if known, `next`. Other bytes are not
+    /// changed, unless they belong to a [`Partial`] character.
     #[inline(always)]
     fn may_begin(&self, byte: u8, next: Option<u8>) -> bool {
         if byte < 0xc0 {
@@ -130,7 +130,8 @@ impl Folding {
         seconds != 0 && next.is_none_or(|next| seconds >> (next & 63) & 1 == 1)
     }
 
-    /// How many bytes of `text`, where it begins with no [`Partial`] character, fold to themselves but for ASCII.
+    /// Returns the number of leading bytes of `text` that only ASCII folding can change. `text` must not continue a [`Partial`]
+    /// character.
     #[inline]
     pub(crate) fn plain_prefix(&self, text: &[u8]) -> usize {
         let mut plain = 0;
@@ -146,10 +147,10 @@ impl Folding {
         text.len()
     }
 
-    /// Takes the next byte of a text, and gives the bytes that are now known to come next in the folded text.
+    /// Adds the next byte of a text, and returns the next bytes of the folded text.
     ///
-    /// Looking at single characters is enough: in any bytes, UTF-8 or not, what reads as a character from its
-    /// first byte on is one, since no first byte occurs inside another character.
+    /// Folding single characters is enough: in any bytes, valid UTF-8 or not, a sequence that is a valid character from its
+    /// first byte on is one, because no first byte occurs inside another character.
     pub(crate) fn push(&self, partial: &mut Partial, byte: u8) -> Bytes {
         let mut folded = Bytes::default();
         if !partial.is_empty() && !is_continuation(byte) {
@@ -169,15 +170,15 @@ impl Folding {
 
     fn fold_char(&self, bytes: Bytes) -> Bytes {
         let c = std::str::from_utf8(bytes.as_slice()).ok().and_then(|text| text.chars().next());
-        let Some(chosen) = c.and_then(|c| self.stands_for.get(&c)) else {
+        let Some(representative) = c.and_then(|c| self.representatives.get(&c)) else {
             return bytes;
         };
         let mut folded = Bytes::default();
-        chosen.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| folded.push(byte));
+        representative.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| folded.push(byte));
         folded
     }
 
-    /// A whole text, folded, with ASCII in lower case.
+    /// Folds a whole text, including ASCII to lower case.
     pub(crate) fn fold(&self, text: &[u8]) -> Vec<u8> {
         let mut folded = Vec::with_capacity(text.len());
         let mut partial = Partial::default();
@@ -198,10 +199,10 @@ impl Folding {
     }
 }
 
-/// The characters that differ from `c` in case only, `c` among them, in ascending order.
+/// Returns the characters that differ from `c` only in case, including `c`, in ascending order.
 fn spellings_of(c: char) -> Vec<char> {
     let mut class = ClassUnicode::new([ClassUnicodeRange::new(c, c)]);
-    // It fails only where the tables are not compiled in, and then there is nothing to fold.
+    // This fails only if the tables are not compiled in; there is no folding then.
     if class.try_case_fold_simple().is_err() {
         return vec![c];
     }
@@ -212,7 +213,7 @@ fn is_continuation(byte: u8) -> bool {
     byte & 0xc0 == 0x80
 }
 
-/// The length of the character that begins with `lead`, a first byte of one that is not ASCII.
+/// Returns the length of the character that begins with `lead`, the first byte of a character outside ASCII.
 fn width(lead: u8) -> usize {
     match lead {
         0xf0.. => 4,

@@ -1,8 +1,8 @@
-//! Which set a scanner belongs to: a state of one automaton means nothing, or worse, in another.
+//! The identity of a set, so that a scanner is not used with the automaton of another set.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A number that no other set in this process has.
+/// A unique number of a set in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Identity(u32);
 

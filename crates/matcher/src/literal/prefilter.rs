@@ -1,35 +1,34 @@
-//! A quick look for the places in a text where no keyword begins.
+//! A filter that quickly skips positions in a text at which no keyword begins.
 //!
-//! It hashes the four bytes (fewer, if a keyword is shorter) at each place into a bitmap that has a bit for
-//! the beginning of every keyword, in each of its spellings. A few instructions per byte, which do not depend
-//! on those of the byte before, make it several times as fast as an automaton, and its size is some
-//! kilobytes. Where the bit is set a keyword may begin, or not.
+//! It hashes the four bytes (fewer, if a keyword is shorter) at each position into a bitmap with a bit for the beginning of each
+//! spelling of a keyword. It needs a few instructions per byte, which do not depend on the previous byte, so it is several times
+//! faster than an automaton, and its size is a few kilobytes. If the bit is set, a keyword may begin at the position.
 
 use crate::case::{Case, Folding};
 
-/// The bytes at a place that are looked at.
+/// The number of bytes that are hashed at a position.
 const WINDOW: usize = 4;
 
 pub(super) struct Prefilter {
     bitmap: Vec<u8>,
-    /// From a hash to the number of its bit.
+    /// The shift from a hash to the number of its bit.
     shift: u32,
-    /// The bytes that every keyword has.
+    /// The mask of the bytes that every keyword has.
     mask: u32,
-    /// The bit that tells ASCII's cases apart, four times, where case is ignored.
+    /// The bits that distinguish the case of ASCII, if case is ignored.
     case: u32,
 }
 
 impl Prefilter {
-    /// A prefilter for patterns that are not empty and, without case, folded by `folding`.
+    /// Creates a prefilter for patterns that are not empty. If case is ignored, they are folded by `folding`.
     pub(super) fn new(patterns: &[String], folding: &Folding, case: Case) -> Self {
         let mut beginnings = Vec::new();
         for pattern in patterns {
             spell(pattern.chars(), folding, &mut Vec::new(), &mut beginnings);
         }
         let length = beginnings.iter().map(|(_, length)| *length).min().unwrap_or(WINDOW);
-        // With one bit in 128 set, a text without keywords rarely wakes the automaton. 16 KiB stay in a
-        // processor's first cache, and at 10,000 keywords still let more than nine places in ten pass.
+        // With one bit in 128 set, a text without keywords rarely starts the automaton. 16 KiB fit into the first-level cache
+        // of a processor, and with 10,000 keywords still skip more than nine positions in ten.
         let bits = (beginnings.len() * 128).next_power_of_two().clamp(1 << 9, 1 << 17);
         let mut prefilter = Self {
             bitmap: vec![0; bits / 8],
@@ -46,7 +45,7 @@ impl Prefilter {
         prefilter
     }
 
-    /// The rest of `text` from the first place where a keyword may begin.
+    /// Returns the rest of `text` from the first position at which a keyword may begin.
     #[inline]
     pub(super) fn skip<'a>(&self, text: &'a [u8]) -> &'a [u8] {
         let windows = text.len().saturating_sub(WINDOW - 1);
@@ -65,7 +64,7 @@ impl Prefilter {
     }
 }
 
-/// Adds the first bytes of every spelling of a pattern, and how many of them there are.
+/// Adds the first bytes of each spelling of a pattern, and their number.
 fn spell(
     mut rest: std::str::Chars<'_>,
     folding: &Folding,

@@ -1,9 +1,9 @@
-//! Several regular expressions in one automaton, built as far as texts need it.
+//! Several regular expressions in one lazily built automaton.
 //!
-//! A lazy DFA reads a text in one pass, whatever the expressions are, and takes a constant time per byte once
-//! the states that occur have been built. It keeps them in a cache of bounded size and forgets them all when
-//! the cache is full. A search that pauses between chunks holds on to one state, so it keeps the cache alive
-//! in which that state is, and a cache that others hold is never cleared: whoever needs room copies it first.
+//! A lazy DFA reads a text in one pass, with a constant cost per byte once the necessary states have been built. It stores
+//! them in a cache of bounded size, which is cleared when it is full. A search that pauses between chunks refers to a state,
+//! so it shares ownership of the cache with this state. A shared cache is never cleared: a search that needs space copies it
+//! first.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,51 +15,51 @@ use regex_automata::util::look::Look;
 use regex_automata::util::start;
 use regex_automata::{Anchored, MatchKind};
 
-/// Some of what URLs, headers, forms and JSON are made of.
+/// Typical parts of URLs, headers, forms and JSON.
 const USUAL: &[u8] = br#"/index.html/api/v1/users?id=10&q=a%20b+c_d-e;f=~x,y:80#z http://www.example.com/ {"key": ["value", 1.5, true]}"#;
 
 pub(super) struct Engine {
     dfa: DFA,
-    /// The number of each expression in the whole set.
+    /// The number of each expression in the set.
     numbers: Vec<usize>,
-    /// Whether a match may depend on what follows it (`$`, `\b`).
+    /// True if a match may depend on the following text (`$`, `\b`).
     looks_ahead: bool,
-    /// What new searches use.
+    /// The cache for new searches.
     cache: RefCell<Rc<RefCell<Cache>>>,
 }
 
-/// Where one search stands.
+/// The position of a search.
 #[derive(Clone)]
 pub(super) struct Position {
     cache: Rc<RefCell<Cache>>,
-    /// `None` once nothing that follows matters. Never a state in which an expression has matched.
+    /// `None` once the following text does not matter. Never a match state.
     state: Option<LazyStateID>,
 }
 
-/// How a run through the states of a cache ends.
+/// The end of a run through the states of a cache.
 enum Run {
-    /// All is read.
+    /// All bytes have been read.
     Paused(LazyStateID),
-    /// In a state from which the search need not go on: a match, or nothing that can match.
+    /// A final state: a match, or a state from which nothing can match.
     Decided(LazyStateID),
-    /// Before this many bytes, since the cache has no room for the next state.
+    /// The cache has no space for the next state; this many bytes remain.
     Full(LazyStateID, usize),
 }
 
 impl Engine {
-    /// An engine for `nfa`, whose expressions have these `numbers`, with a cache of at most `cache_bytes`
-    /// (or what a handful of states need).
+    /// Creates an engine for `nfa`, whose expressions have these `numbers`, with a cache of at most `cache_bytes` (but at least
+    /// space for a few states).
     pub(super) fn new(nfa: NFA, numbers: Vec<usize>, cache_bytes: usize) -> Result<Self, String> {
         let looks = nfa.look_set_any();
         let looks_ahead =
             looks.iter().any(|look| !matches!(look, Look::Start | Look::StartLF | Look::StartCRLF));
         let config = DFA::config()
-            // Which of several matches Perl would prefer means nothing here.
+            // The preferences of Perl do not matter here.
             .match_kind(MatchKind::All)
             .cache_capacity(cache_bytes)
             .skip_cache_capacity_check(true)
-            // Report a full cache instead of clearing it, unless much was searched since the last time:
-            // that is what `allow_clearing` says.
+            // Report a full cache instead of clearing it, unless `allow_clearing` has claimed that much was searched since
+            // the last time.
             .minimum_cache_clear_count(Some(0))
             .minimum_bytes_per_state(Some(1));
         let dfa = DFA::builder().configure(config).build_from_nfa(nfa).map_err(|error| error.to_string())?;
@@ -69,7 +69,7 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Builds the states that texts usually need, so that no request pays for them.
+    /// Builds the states for typical texts in advance, so that requests do not pay for them.
     fn warm(&self) {
         for byte in 0..=u8::MAX {
             self.feed(&mut self.start(), &[byte]);
@@ -88,9 +88,9 @@ impl Engine {
         position
     }
 
-    /// Reads the next chunk, and gives the number of an expression that has matched.
+    /// Reads the next chunk, and returns the number of an expression that has matched.
     ///
-    /// What may depend on the byte after a match is known with that byte, or with [`Self::finish`].
+    /// A match that depends on the next byte is reported with that byte, or by [`Self::finish`].
     pub(super) fn feed(&self, position: &mut Position, mut chunk: &[u8]) -> Option<usize> {
         loop {
             let state = position.state.take()?;
@@ -104,7 +104,7 @@ impl Engine {
                 Run::Full(state, read) => {
                     let (&byte, rest) = chunk.get(read..)?.split_first()?;
                     self.make_room(position);
-                    // With this call the cache is cleared, all but `state`.
+                    // This call clears the cache, except `state`.
                     let next = self.dfa.next_state(&mut position.cache.borrow_mut(), state, byte).ok()?;
                     if next.is_tagged() {
                         return self.number(&position.cache.borrow(), next);
@@ -135,19 +135,19 @@ impl Engine {
         Run::Paused(state)
     }
 
-    /// A match that ends with the chunk. The automaton tells one byte late, so that it can look ahead; where
-    /// nothing does, the end of the text is as good as any byte.
+    /// Returns a match that ends with the chunk. The automaton reports a match one byte late for look-ahead; without
+    /// look-ahead, the end of the text has the same result as any byte.
     fn match_at_end(&self, position: &Position) -> Option<usize> {
         if self.looks_ahead {
             return None;
         }
         let mut cache = position.cache.borrow_mut();
-        // Where the cache is full there is no way back to the present state, so the next byte has to tell.
+        // If the cache is full, the current state would be lost, so wait for the next byte.
         let end = self.dfa.next_eoi_state(&mut cache, position.state?).ok()?;
         self.number(&cache, end)
     }
 
-    /// The text has ended: the number of an expression that matches there.
+    /// Ends the text, and returns the number of an expression that matches.
     pub(super) fn finish(&self, position: &mut Position) -> Option<usize> {
         let state = position.state.take()?;
         let end = self.dfa.next_eoi_state(&mut position.cache.borrow_mut(), state);
@@ -163,7 +163,7 @@ impl Engine {
         self.numbers.get(pattern.as_usize()).copied()
     }
 
-    /// Gives `position` a full cache that the next new state will clear, and that contains no other state.
+    /// Gives `position` its own copy of the full cache, which the next new state clears.
     #[cold]
     fn make_room(&self, position: &mut Position) {
         let mut current = self.cache.borrow_mut();
@@ -177,7 +177,7 @@ impl Engine {
     }
 }
 
-/// Claims that a lot has been searched since the cache was last cleared; clearing it takes the claim back.
+/// Claims that much has been searched since the cache was last cleared. Clearing it resets the claim.
 fn allow_clearing(cache: &mut Cache) {
     cache.search_start(0);
     cache.search_update(1 << 30);
@@ -189,7 +189,7 @@ mod tests {
 
     use super::*;
 
-    /// With no more room than for a handful of states, so that the cache is cleared again and again.
+    /// Creates an engine with space for a few states, so that its cache is cleared often.
     fn cramped(pattern: &str) -> Engine {
         let config = thompson::Config::new().utf8(false).which_captures(thompson::WhichCaptures::None);
         let nfa = thompson::Compiler::new().configure(config).build(pattern).unwrap();
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn paused_searches_survive_the_clearing_of_a_cache() {
-        // Thousands of states: which of the last ten bytes were `a`.
+        // Thousands of states: the set of the last ten bytes that were `a`.
         let engine = cramped("(?-u)a[ab]{10}c");
         let texts: Vec<Vec<u8>> = (0..64u64)
             .map(|seed| {

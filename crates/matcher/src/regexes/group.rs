@@ -1,41 +1,40 @@
-//! Which expressions share an automaton.
+//! Grouping of expressions that share an automaton.
 //!
-//! Together, a hundred expressions cost as little per byte as one. But an automaton has a state for every set of
-//! expressions that may be half matched at a place. Where a byte that does not fit ends a match, these sets are
-//! few. Not so after the dots of `a.*b`, `c.*d`, …, which nothing ends: ten such have a thousand sets, and a
-//! client that knows them can make every byte cost a new state. So only a few of that kind come together.
+//! In one automaton, a hundred expressions have the same cost per byte as one. But an automaton has a state for each set of
+//! expressions that may be partly matched at a position. There are few such sets if most bytes end a match. Nothing ends a
+//! match after the dots of `a.*b`, `c.*d`, …: ten such expressions have a thousand sets, and a client that knows them can
+//! cause a new state for each byte. So only a few of them share an automaton.
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::engine::Engine;
 use super::{NFA_BYTES, compile};
 
-/// The states that one engine remembers take at most this many bytes.
+/// The maximum size of the cached states of an engine in bytes.
 const CACHE_BYTES: usize = 1 << 20;
 
-/// At most this many expressions that nothing ends share an automaton.
+/// The maximum number of expressions with open repetitions that share an automaton.
 const MAX_LINGERING: usize = 4;
 
-/// The groups that are still open.
+/// The groups that are not full.
 #[derive(Default)]
 pub(super) struct Groups {
     ordinary: Group,
     lingering: Group,
 }
 
-/// Expressions that will share an automaton.
+/// Expressions that share an automaton.
 #[derive(Default)]
 pub(super) struct Group {
     hirs: Vec<Hir>,
     /// Their numbers in the whole set.
     numbers: Vec<usize>,
-    /// What they take one by one.
+    /// The sum of their sizes in bytes.
     bytes: usize,
 }
 
 impl Groups {
-    /// Puts an expression, which takes so many bytes alone, into its group, and gives that group as it was
-    /// if there was no room in it.
+    /// Adds an expression with its size in bytes to its group. If the group was full, returns it and starts a new one.
     pub(super) fn add(&mut self, number: usize, hir: Hir, bytes: usize) -> Option<Group> {
         let (group, most) = match lingers(&hir) {
             true => (&mut self.lingering, MAX_LINGERING),
@@ -62,8 +61,8 @@ impl Group {
     }
 }
 
-/// Whether a match that has begun may stay undecided for long, whatever follows: whether something that takes
-/// nearly any byte is repeated, often or without end.
+/// Returns true if a match can stay undecided for long: if a part that matches nearly any byte is repeated many times or
+/// without a limit.
 fn lingers(hir: &Hir) -> bool {
     match hir.kind() {
         HirKind::Repetition(repetition) => {
@@ -76,7 +75,7 @@ fn lingers(hir: &Hir) -> bool {
     }
 }
 
-/// Whether a part of `hir` is a class with three quarters of ASCII or more.
+/// Returns true if a part of `hir` is a class with at least three quarters of ASCII.
 fn takes_most(hir: &Hir) -> bool {
     let count = |ranges: &mut dyn Iterator<Item = (u32, u32)>| {
         ranges.map(|(start, end)| end.min(127).saturating_add(1).saturating_sub(start)).sum::<u32>() >= 96

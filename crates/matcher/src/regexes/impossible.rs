@@ -1,9 +1,8 @@
-//! Expressions that match no text at all, such as `$a`: a configuration with one would do nothing, in silence.
+//! Detection of expressions that never match, such as `$a`, which would silently have no effect.
 
 use regex_syntax::hir::{Hir, HirKind, Look};
 
-/// Whether no text has a match, as far as the ends of texts and empty classes tell. What `\b` and the ends of lines
-/// forbid is not looked into.
+/// Returns true if the ends of texts and empty classes make a match impossible. `\b` and the ends of lines are not analysed.
 pub(super) fn is_impossible(hir: &Hir) -> bool {
     match hir.kind() {
         HirKind::Concat(parts) => {
@@ -20,12 +19,12 @@ pub(super) fn is_impossible(hir: &Hir) -> bool {
     }
 }
 
-/// Whether a part that is only found at an end of a text stands behind one that takes up some of it, seen from there.
+/// Returns true if a part that matches only at an end of a text is preceded, seen from that end, by a part that is not empty.
 fn misplaced<'h>(mut parts: impl Iterator<Item = &'h Hir>, end: Look) -> bool {
     parts.any(|part| part.properties().minimum_len() > Some(0)) && parts.any(|part| is_at(part, end))
 }
 
-/// Whether something is only found at an end of a text.
+/// Returns true if an expression matches only at an end of a text.
 fn is_at(hir: &Hir, end: Look) -> bool {
     match hir.kind() {
         HirKind::Look(look) => *look == end,

@@ -1,12 +1,12 @@
-//! RE2's syntax, rewritten into that of the `regex-syntax` crate.
+//! Translation of RE2's syntax into that of the `regex-syntax` crate.
 //!
-//! The two are nearly one language. Where they differ, an expression that users bring from Envoy or from a
-//! plug-in in Go or C++ has to keep its meaning (<https://github.com/google/re2/wiki/Syntax>):
+//! The languages are nearly equal. Where they differ, expressions from Envoy or from plug-ins in Go or C++ keep their meaning
+//! (<https://github.com/google/re2/wiki/Syntax>):
 //!
-//! - `\d`, `\w`, `\s` and `\b` know ASCII only;
-//! - `\Q…\E`, octal escapes, `\C` and `\p{^Greek}` exist;
-//! - a `{` that begins no repetition is itself, and `\<` is `<`;
-//! - in brackets `[`, `&&`, `--` and `~~` are plain characters.
+//! - `\d`, `\w`, `\s` and `\b` are ASCII only;
+//! - `\Q…\E`, octal escapes, `\C` and `\p{^Greek}` are supported;
+//! - a `{` that does not begin a repetition is a literal, and `\<` is `<`;
+//! - in brackets, `[`, `&&`, `--` and `~~` are literals.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -27,11 +27,11 @@ const POSIX_CLASSES: [&str; 14] = [
     "upper", "word", "xdigit",
 ];
 
-/// Rewrites `pattern`. What is wrong in both languages is left for the parser to tell.
+/// Translates `pattern`. Errors of both languages are reported by the parser.
 ///
 /// # Errors
 ///
-/// A message that says what to write instead.
+/// A message with what to write instead.
 pub(super) fn translate(pattern: &str) -> Result<String, String> {
     let mut reader =
         Reader { rest: pattern.chars().peekable(), out: String::with_capacity(pattern.len() + 16) };
@@ -52,10 +52,10 @@ struct Reader<'a> {
     out: String,
 }
 
-/// What stands at one place in brackets.
+/// An item in brackets.
 enum Item {
     Char(char),
-    /// Already in the other language.
+    /// Already translated.
     Class(String),
 }
 
@@ -64,7 +64,7 @@ impl Reader<'_> {
         escape_into(c.encode_utf8(&mut [0; 4]), &mut self.out);
     }
 
-    /// The rest of an escape outside brackets.
+    /// Translates the rest of an escape outside brackets.
     fn escape(&mut self) -> Result<(), String> {
         match self.rest.peek().copied() {
             Some('Q') => {
@@ -99,7 +99,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The rest of an escape that has the same meaning in and outside brackets.
+    /// Translates the rest of an escape that has the same meaning in and outside brackets.
     fn escaped_item(&mut self) -> Result<Item, String> {
         let Some(c) = self.rest.next() else {
             return Err(r"it ends in a backslash: write `\\` for a backslash".to_owned());
@@ -118,7 +118,7 @@ impl Reader<'_> {
             'x' => return self.hexadecimal().map(Item::Char),
             '1'..='9' if !matches!((c, self.rest.peek()), ('1'..='7', Some('0'..='7'))) => {
                 return Err(format!(
-                    r"the back-reference `\{c}` is not supported: write out what the group stands for"
+                    r"the back-reference `\{c}` is not supported: write the expression of the group again"
                 ));
             }
             '0'..='7' => return Ok(Item::Char(self.octal(c))),
@@ -131,7 +131,7 @@ impl Reader<'_> {
         }))
     }
 
-    /// Up to three octal digits, of which `first` is read.
+    /// Translates up to three octal digits, after reading `first`.
     fn octal(&mut self, first: char) -> char {
         let mut value = first.to_digit(8).unwrap_or_default();
         for _ in 0..2 {
@@ -156,7 +156,7 @@ impl Reader<'_> {
         })
     }
 
-    /// `\pN`, `\p{Greek}`, `\p{^Greek}`, of which `\p` is read.
+    /// Translates `\pN`, `\p{Greek}` and `\p{^Greek}`, after reading `\p`.
     fn unicode_class(&mut self, mut negated: bool) -> Result<String, String> {
         let name: String = match self.rest.next() {
             Some('{') => {
@@ -173,7 +173,7 @@ impl Reader<'_> {
         Ok(format!(r"\{}{{{name}}}", if negated { 'P' } else { 'p' }))
     }
 
-    /// The rest of a class in brackets.
+    /// Translates the rest of a class in brackets.
     fn class(&mut self) -> Result<(), String> {
         self.out.push('[');
         if self.rest.next_if_eq(&'^').is_some() {
@@ -208,7 +208,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The next place in brackets.
+    /// Reads the next item in brackets.
     fn item(&mut self) -> Result<Item, String> {
         match self.rest.next() {
             None => Err(r"a `[` has no `]`: write `\[` for the character `[`".to_owned()),
@@ -218,7 +218,7 @@ impl Reader<'_> {
         }
     }
 
-    /// `[:alpha:]` and `[:^alpha:]`, of which `[` is read. Without `:]` the bracket is a plain character.
+    /// Translates `[:alpha:]` and `[:^alpha:]`, after reading `[`. Without `:]` the bracket is a literal.
     fn posix_class(&mut self) -> Result<Item, String> {
         let text: String = self.rest.clone().skip(1).collect();
         let Some((name, _)) = text.split_once(":]") else {
@@ -231,7 +231,7 @@ impl Reader<'_> {
         Ok(Item::Class(format!("[:{name}:]")))
     }
 
-    /// The rest of `(`: refuses flags that RE2 does not have, under which the text would read differently.
+    /// Translates the rest of `(`. Flags that RE2 does not have are errors.
     fn group(&mut self) -> Result<(), String> {
         self.out.push('(');
         let mut ahead = self.rest.clone();
@@ -257,7 +257,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether `{`, which is read, is followed by `n}`, `n,}` or `n,m}`.
+    /// Returns true if the `{` that was read is followed by `n}`, `n,}` or `n,m}`.
     fn begins_repetition(&self) -> bool {
         let mut ahead = self.rest.clone();
         let mut digits = 0;
@@ -316,10 +316,10 @@ mod tests {
     }
 
     #[test]
-    fn what_re2_lacks_is_refused_with_the_remedy() {
+    fn unsupported_syntax_is_rejected_with_advice() {
         for (pattern, remedy) in [
-            (r"(a)\1", "write out"),
-            (r"\8", "write out"),
+            (r"(a)\1", "write the expression"),
+            (r"\8", "write the expression"),
             ("a(?=b)", "two expressions"),
             ("a(?!b)", "two expressions"),
             ("(?<=b)a", "two expressions"),

@@ -1,19 +1,18 @@
-//! Making tables of words: at build time for a built-in list, and when a configuration loads for its own.
+//! Building tables of words: at build time for built-in words, and when a configuration is loaded for its own words.
 
 use std::ops::Range;
 
 use super::characters::fold_simply;
 use super::format::{
-    HEAD, INNER, MAGIC, MAX_RECORD_BYTES, MAX_SLOTS, RECORD_SHIFT, first_slot, hash, hash_four, packed,
+    HEADER, INNER, MAGIC, MAX_RECORD_BYTES, MAX_SLOTS, RECORD_SHIFT, first_slot, hash, hash_four, packed,
     slot_key,
 };
 use super::{Categories, MAX_WORD_CHARS, WordError};
 use crate::case::Folding;
 
-/// The tables of a [`Dictionary`](super::Dictionary): for each category its name and its words.
+/// Creates the tables of a [`Dictionary`](super::Dictionary) from the name and the words of each category.
 ///
-/// The same words give the same bytes, on every machine. A plug-in's `build.rs` writes them where the plug-in
-/// includes them:
+/// The result is deterministic. A plug-in's `build.rs` writes it into a file that the plug-in includes:
 ///
 /// ```no_run
 /// # use std::{env, fs, path::Path};
@@ -35,19 +34,19 @@ pub fn tables(categories: &[(&str, &[&str])]) -> Result<Vec<u8>, WordError> {
     builder.finish(&names)
 }
 
-/// Words on their way into tables.
+/// Words that are added to tables.
 #[derive(Default)]
 pub(super) struct Builder {
     folding: Folding,
     words: Vec<(String, Categories)>,
 }
 
-/// A prefix that will have a slot.
+/// A prefix with a slot.
 struct Node {
-    /// The node before it: its position, from 1 on.
+    /// The position of the previous node, from 1.
     before: usize,
     last: char,
-    /// Its record, from 1 on.
+    /// The number of its record, from 1.
     record: usize,
 }
 
@@ -61,7 +60,7 @@ impl Builder {
                 _ => return Err(WordError::TooLong { index }),
             }
             let fold = |c| match fold_simply(c) {
-                // Most characters are like this, and have nothing to learn.
+                // Most characters have no other spellings.
                 Some(folded) if !matches!(folded, 'k' | 's') => folded,
                 simple => self.folding.learn_char(simple.unwrap_or(c)),
             };
@@ -91,7 +90,7 @@ impl Builder {
         let (singles, slots_len) = (usize::from(begin.singles), slots.len());
         let lengths =
             [names.len(), folds.len(), begin.filter_bits, slots_len, records.len(), singles, home_slots];
-        let mut tables = Vec::with_capacity(HEAD + begin.filter.len() + slots.len() * 8 + records.len());
+        let mut tables = Vec::with_capacity(HEADER + begin.filter.len() + slots.len() * 8 + records.len());
         tables.extend_from_slice(&MAGIC.to_le_bytes());
         for length in lengths {
             let length = u32::try_from(length).map_err(|_| WordError::TooMany)?;
@@ -123,11 +122,11 @@ fn write_names(names: &[&str]) -> Result<Vec<u8>, WordError> {
     Ok(bytes)
 }
 
-/// The nodes of sorted words, each after the one before it, and the records.
+/// Returns the nodes of sorted words, each after its previous node, and the records.
 fn nodes(words: &[(String, Categories)]) -> (Vec<Node>, Vec<u8>) {
     struct Group {
         words: Range<usize>,
-        /// How many bytes they have in common.
+        /// The length of their common prefix in bytes.
         depth: usize,
         node: usize,
     }
@@ -143,7 +142,7 @@ fn nodes(words: &[(String, Categories)]) -> (Vec<Node>, Vec<u8>) {
         while next < group.words.end {
             let start = next;
             next += 1;
-            // The first of a group may be the prefix itself, which has its record.
+            // The first word of a group may be the prefix itself, with a record of its own.
             let Some(last) = after(start) else {
                 continue;
             };
@@ -172,9 +171,9 @@ fn nodes(words: &[(String, Categories)]) -> (Vec<Node>, Vec<u8>) {
     (nodes, records)
 }
 
-/// The slots of all nodes, and how many of them hashes choose from.
+/// Returns the slots of all nodes, and the number of those that hashes select.
 fn slots(nodes: &[Node]) -> Result<(usize, Vec<u64>), WordError> {
-    // At two in three taken, a look-up takes some two steps.
+    // With two thirds of the slots used, a lookup takes about two steps.
     let wanted = nodes.len() + nodes.len() / 2;
     let mut slots = vec![0u64; wanted];
     let mut names = Vec::with_capacity(nodes.len());
@@ -198,17 +197,17 @@ fn slots(nodes: &[Node]) -> Result<(usize, Vec<u64>), WordError> {
     Ok((wanted, slots))
 }
 
-/// What words begin with.
+/// The filter of the beginnings of words.
 #[derive(Default)]
 struct Beginnings {
     filter: Vec<u8>,
-    /// The logarithm of the filter's bits.
+    /// The logarithm of the number of bits.
     filter_bits: usize,
-    /// Whether there are words of one character.
+    /// True if there are words of one character.
     singles: bool,
-    /// A bit for each character of ASCII that words begin with.
+    /// A bit for each ASCII character with which words begin.
     ascii: u128,
-    /// … with fewer than four of ASCII.
+    /// The same for words that begin with fewer than four ASCII characters.
     short: u128,
 }
 
@@ -230,12 +229,12 @@ fn beginnings(words: &[(String, Categories)]) -> Beginnings {
                 hash(packed(first), second.map_or(0, packed))
             }
         };
-        // Sorted words have equal beginnings side by side.
+        // Equal beginnings are adjacent in sorted words.
         if hashes.last() != Some(&hash) {
             hashes.push(hash);
         }
     }
-    // One bit in sixteen at most is set.
+    // At most one bit in sixteen is set.
     let bits = (hashes.len() * 16).next_power_of_two().clamp(64, 1 << 24).trailing_zeros();
     found.filter_bits = bits as usize;
     found.filter = vec![0; 1 << (bits - 3)];

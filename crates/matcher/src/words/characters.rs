@@ -1,8 +1,8 @@
-//! What a character is to a word: its folded form, and whether it is part of a word that spaces set off.
+//! Properties of characters: the folded form, and whether they belong to words that are separated by spaces.
 
-/// What needs no look at a table of case: ASCII and its full-width forms to lower case, white space to a space.
+/// Folds characters that need no table: ASCII and its full-width forms to lower case, and white space to a space.
 ///
-/// `None` for a character that may have other spellings.
+/// Returns `None` for a character that may have other spellings.
 #[inline]
 pub(super) fn fold_simply(c: char) -> Option<char> {
     match c {
@@ -10,7 +10,7 @@ pub(super) fn fold_simply(c: char) -> Option<char> {
         '\t'..='\r' => Some(' '),
         '\0'..='\x7f' => Some(c),
         '\u{3000}' => Some(' '),
-        // From CJK's radicals to Yi's, and Hangul: no case here.
+        // From CJK to Yi, and Hangul: scripts without case.
         '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7ff}' => Some(c),
         '\u{ff01}'..='\u{ff5e}' => {
             let ascii = u32::from(c).wrapping_sub(0xfee0);
@@ -21,34 +21,34 @@ pub(super) fn fold_simply(c: char) -> Option<char> {
     }
 }
 
-/// [`fold_simply`] for a byte of ASCII.
+/// [`fold_simply`] for an ASCII byte.
 #[inline]
 pub(super) fn fold_ascii(byte: u8) -> u8 {
     if matches!(byte, b'\t'..=b'\r') { b' ' } else { byte.to_ascii_lowercase() }
 }
 
-/// Whether a character that begins with this byte folds to itself, is set off by no spaces, and has three bytes.
+/// Returns true if characters that begin with this byte fold to themselves, are not separated by spaces, and have three bytes.
 #[inline]
 pub(super) fn is_plain_lead(byte: u8) -> bool {
-    // U+4000 to U+9FFF, where Chinese is.
+    // U+4000 to U+9FFF: Chinese.
     matches!(byte, 0xe4..=0xe9)
 }
 
-/// Whether a folded character belongs to a word that ends where no such character follows.
+/// Returns true if a folded character belongs to a word that is separated by other characters.
 #[inline]
 pub(super) fn is_spaced(c: char) -> bool {
     match c {
         '\0'..='\x7f' => c.is_ascii_alphanumeric(),
-        // Most of what is not ASCII is here.
+        // Most characters outside ASCII.
         '\u{2e80}'..='\u{a4cf}' => false,
-        // All of these are letters, which Unicode's tables are slow to say.
+        // All of these are letters; Unicode's tables are slower.
         '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{2af}' => true,
         '\u{400}'..='\u{481}' | '\u{48a}'..='\u{52f}' => true,
         _ => !is_unspaced(c) && (c.is_alphanumeric() || is_mark(c)),
     }
 }
 
-/// The blocks of scripts that put no spaces between words, or (Korean) write particles onto them.
+/// The blocks of scripts without spaces between words, or (Korean) with attached particles.
 fn is_unspaced(c: char) -> bool {
     matches!(c,
         '\u{0e00}'..='\u{0fff}' // Thai, Lao, Tibetan
@@ -70,7 +70,7 @@ fn is_unspaced(c: char) -> bool {
     )
 }
 
-/// Marks that are not alphabetic to Unicode and yet part of the letter that they stand on.
+/// Marks that are not alphabetic in Unicode, but belong to a letter.
 fn is_mark(c: char) -> bool {
     matches!(c,
         '\u{0300}'..='\u{036f}' | '\u{0483}'..='\u{0489}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}'

@@ -1,39 +1,39 @@
-//! The tables: what stands where in their bytes.
+//! The format of tables.
 //!
 //! ```text
-//! head      8 × u32, little-endian as everything: MAGIC, bytes of names, folds, log2 of the filter's bits,
-//!           slots, bytes of records, whether there are words of one character, slots
-//!           that hashes choose from: the rest is for what did not find a free one there
-//!           and two u128 with a bit for each character of ASCII: those that words begin with, and those
-//!           that words with fewer than four of ASCII begin with
-//! names     of each category: its length, one byte, and its UTF-8
-//! folds     of each character outside ASCII that folds to another one: it and the other, u32, in ascending order
-//! filter    a bit for the hash of each word's beginning: of the first four characters if they are ASCII, which has
-//!           few pairs and many words to each, of two otherwise
-//! slots     u64 each: an open-addressed hash table of the words' prefixes, from (prefix, character) to the longer one
-//! records   of each prefix that is a word, or of only one word: categories, u16; what is missing to the word: its
-//!           length, u16, and UTF-8, or [`INNER`] if nothing is missing and there are longer words
+//! header    8 × u32, little-endian like all numbers: MAGIC, size of names, number of folds, log2 of the bits of the
+//!           filter, number of slots, size of records, 1 if there are words of one character, number of slots that
+//!           hashes select (the others are for entries that did not find a free slot), and two u128 with a bit for each
+//!           ASCII character: those with which words begin, and those with which words with fewer than four ASCII
+//!           characters begin
+//! names     of each category: length, one byte, and UTF-8
+//! folds     each character outside ASCII that folds to another one, and the other one: u32, in ascending order
+//! filter    a bit for the hash of the beginning of each word: of the first four characters if they are ASCII, which
+//!           has few pairs with many words each, and otherwise of two
+//! slots     u64 each: an open-addressed hash table of prefixes, from (prefix, character) to the longer prefix
+//! records   of each prefix that is a word, or that belongs to one word only: categories, u16; the rest of the word:
+//!           length, u16, and UTF-8, or [`INNER`] if it is complete and there are longer words
 //! ```
 //!
-//! A prefix is known by the number of its slot, from 1 on; 0 is the empty one. A prefix of several words has a
-//! slot for each character that follows; a prefix of one word alone has none, and its record says the rest, so
-//! that there are hardly more slots than words.
+//! A prefix is identified by the number of its slot, from 1; 0 is the empty prefix. A prefix of several words has a slot for
+//! each following character. A prefix of one word has none, and its record contains the rest of the word, so there are hardly
+//! more slots than words.
 
 use super::Categories;
 use super::characters::fold_simply;
 
 pub(super) const MAGIC: u32 = u32::from_le_bytes(*b"PWT1");
-pub(super) const HEAD: usize = 64;
+pub(super) const HEADER: usize = 64;
 /// In a record: longer words may follow.
 pub(super) const INNER: u16 = u16::MAX;
 
-/// A slot's fields: a character plus one, 21 bits; the prefix before it, 20; its record plus one, 23.
+/// The fields of a slot: a character plus one, 21 bits; the previous prefix, 20; its record plus one, 23.
 pub(super) const PREFIX_SHIFT: u32 = 21;
 pub(super) const RECORD_SHIFT: u32 = 41;
 pub(super) const MAX_SLOTS: usize = (1 << 20) - 1;
 pub(super) const MAX_RECORD_BYTES: usize = (1 << 23) - 1;
 
-/// Tables, taken apart.
+/// The parts of tables.
 #[derive(Clone, Copy)]
 pub(super) struct Tables<'a> {
     names: &'a [u8],
@@ -48,36 +48,36 @@ pub(super) struct Tables<'a> {
     short: [u64; 2],
 }
 
-/// What is known of a prefix that is a word, or of one word only.
+/// The record of a prefix that is a word, or that belongs to one word only.
 pub(super) struct Record<'a> {
     pub(super) categories: Categories,
-    /// What of the word is missing, in UTF-8.
+    /// The rest of the word, in UTF-8.
     pub(super) rest: &'a [u8],
-    /// Whether longer words begin with the prefix.
+    /// True if longer words begin with the prefix.
     pub(super) inner: bool,
 }
 
-/// The hash of a pair: of a prefix and a character, or of two characters.
+/// Returns the hash of a pair: a prefix and a character, or two characters.
 #[inline]
 pub(super) fn hash(one: u32, other: u32) -> u32 {
-    // The two odd constants of the golden ratio and of xxHash: the high bits, which are used, depend on all.
+    // The odd constants of the golden ratio and of xxHash: the high bits, which are used, depend on all bits.
     (one.wrapping_mul(0x9e37_79b1).rotate_left(15) ^ other).wrapping_mul(0x85eb_ca77)
 }
 
-/// The hash of four characters of ASCII: that of a pair that no two characters are.
+/// Returns the hash of four ASCII characters, as a pair that does not occur otherwise.
 #[inline]
 pub(super) fn hash_four(four: u32) -> u32 {
     hash(four, u32::MAX)
 }
 
-/// Whether the bit of a byte of ASCII is set.
+/// Returns true if the bit of an ASCII byte is set.
 #[inline]
 fn bit(bits: [u64; 2], byte: u8) -> bool {
     let [low, high] = bits;
     (if byte < 64 { low } else { high }) >> (byte & 63) & 1 == 1
 }
 
-/// A character's UTF-8 as a number, which a search reads out of a text without decoding it.
+/// Returns the UTF-8 of a character as a number, which a search reads from a text without decoding it.
 #[inline]
 pub(super) fn packed(c: char) -> u32 {
     let mut bytes = [0; 4];
@@ -85,14 +85,14 @@ pub(super) fn packed(c: char) -> u32 {
     u32::from_le_bytes(bytes)
 }
 
-/// The slot where a hash's entry is looked for first.
+/// Returns the first slot for a hash.
 #[inline]
 pub(super) fn first_slot(hash: u32, slots: usize) -> usize {
-    // A slot's number has 20 bits.
+    // The number of a slot has 20 bits.
     ((u64::from(hash) * slots as u64) >> 32) as usize
 }
 
-/// What a slot says of which prefix it is.
+/// Returns the key of a slot.
 #[inline]
 pub(super) fn slot_key(prefix: u32, c: char) -> u64 {
     u64::from(prefix) << PREFIX_SHIFT | u64::from(u32::from(c) + 1)
@@ -155,13 +155,14 @@ impl<'a> Tables<'a> {
         folded.and_then(char::from_u32).unwrap_or(c)
     }
 
-    /// Whether a word may begin with these two characters, [`packed`]. Not for words that begin with four of ASCII.
+    /// Returns true if a word may begin with these two characters, [`packed`]. Not for words that begin with four ASCII
+    /// characters.
     #[inline]
     pub(super) fn may_begin_with(&self, first: u32, second: u32) -> bool {
         self.has(hash(first, second)) || self.singles && self.has(hash(first, 0))
     }
 
-    /// Whether a word may begin with these four folded characters of ASCII.
+    /// Returns true if a word may begin with these four folded ASCII characters.
     #[inline]
     pub(super) fn may_begin_with_four(&self, four: [u8; 4]) -> bool {
         let [first, second, ..] = four;
@@ -169,7 +170,7 @@ impl<'a> Tables<'a> {
             || bit(self.short, first) && self.may_begin_with(first.into(), second.into())
     }
 
-    /// Whether a word begins with this folded character of ASCII.
+    /// Returns true if a word begins with this folded ASCII character.
     #[inline]
     pub(super) fn begins_with(&self, first: u8) -> bool {
         bit(self.ascii, first)
@@ -181,13 +182,13 @@ impl<'a> Tables<'a> {
         self.filter.get(bit as usize / 8).is_some_and(|byte| byte >> (bit & 7) & 1 == 1)
     }
 
-    /// The prefix that is `c` longer, and its record if it has one.
+    /// Returns the prefix that is longer by `c`, and its record if it has one.
     #[inline]
     pub(super) fn longer(&self, prefix: u32, c: char) -> Option<(u32, Option<Record<'a>>)> {
         let key = slot_key(prefix, c);
         let mut at = first_slot(hash(prefix, c.into()), self.home_slots);
         loop {
-            // No probe wraps around: the builder adds slots at the end where it would.
+            // Probes do not wrap around: the builder adds slots at the end instead.
             let slot = u64::from_le_bytes(*self.slots.get(at)?);
             if slot == 0 {
                 return None;

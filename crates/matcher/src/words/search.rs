@@ -1,30 +1,30 @@
-//! Searching a text, one place after another.
+//! Searching a text, position by position.
 //!
-//! At most places the filter of first pairs says that nothing begins. Where something may, a walk through the
-//! prefixes ends with a word, with a character that no word has there, or with the text; it takes no more steps
-//! than the longest word has characters, so that a text costs at most its length times that.
+//! At most positions, the filter of first pairs shows that no word begins. At the others, a walk through the prefixes ends with
+//! a word, with a character that does not continue any word, or with the text. It takes at most as many steps as the longest
+//! word has characters, which bounds the cost of a text.
 
 use super::characters::{fold_ascii, is_plain_lead, is_spaced};
 use super::format::{Tables, packed};
 use super::{Categories, WordMatch};
 
-/// What begins at one place.
+/// The result of a walk at a position.
 enum Walk {
     Nothing,
-    /// A word, before which so many bytes of the text are left.
+    /// A word, after which so many bytes of the text are left.
     Word {
         left: usize,
     },
     Open,
 }
 
-/// What the first character of a text says.
+/// Properties of the first character of a text.
 struct Step {
-    /// How many bytes to go on.
+    /// The number of bytes to advance.
     length: usize,
-    /// Whether a word that spaces set off goes on there, if it does.
+    /// True if the character belongs to a word that is separated by spaces.
     in_word: bool,
-    /// Whether a denied word may begin with the character.
+    /// True if a denied word may begin with the character.
     may_begin: bool,
 }
 
@@ -53,7 +53,7 @@ impl Tables<'_> {
         WordMatch::None
     }
 
-    /// Looks at the first character of a text, and further where no word can begin. `None` at the end.
+    /// Reads the first character of a text, and further ones at which no word can begin. `None` at the end.
     #[inline(always)]
     fn step(&self, text: &str, in_word: bool) -> Option<Step> {
         let bytes = text.as_bytes();
@@ -87,7 +87,7 @@ impl Tables<'_> {
         let spaced = is_spaced(first);
         let may_begin = match chars.next() {
             _ if spaced && in_word => false,
-            // Four of ASCII may follow in any width.
+            // Four ASCII characters of any width may follow.
             _ if first.is_ascii() => u8::try_from(first).is_ok_and(|first| self.begins_with(first)),
             Some(second) => self.may_begin_with(packed(first), packed(self.fold(second))),
             None => true,
@@ -95,7 +95,7 @@ impl Tables<'_> {
         Some(Step { length, in_word: spaced, may_begin })
     }
 
-    /// Whether a word may begin with a text that begins with ASCII.
+    /// Returns true if a word may begin at a text that begins with ASCII.
     #[inline]
     fn may_begin_here(&self, text: &[u8]) -> bool {
         text.first().is_some_and(|&first| self.begins_with(fold_ascii(first)))
@@ -125,14 +125,14 @@ impl Tables<'_> {
             if !record.inner && !is_wanted {
                 return Walk::Nothing;
             }
-            // Most of what is equal is so byte by byte.
+            // Most equal texts have equal bytes.
             let same = common_prefix(record.rest, chars.as_str());
             let Some((same, different)) = chars.as_str().split_at_checked(same) else {
                 return Walk::Nothing;
             };
             let rest = record.rest.get(same.len()..).unwrap_or_default();
-            // Most that begin alike differ in the next character. Reading the rest first costs more or less by where the
-            // tables lie in memory.
+            // Most texts with the same beginning differ in the next character. The cost of reading the rest first depends on
+            // the position of the tables in memory.
             if let (Some(&wanted), Some(&came)) = (rest.first(), different.as_bytes().first())
                 && came.is_ascii()
                 && fold_ascii(came) != wanted
@@ -141,7 +141,7 @@ impl Tables<'_> {
             }
             last = same.chars().next_back().map_or(last, |c| self.fold(c));
             chars = different.chars();
-            // Tables were made of a `str`; others match nothing.
+            // Valid tables contain UTF-8; others match nothing.
             let Ok(rest) = std::str::from_utf8(rest) else {
                 return Walk::Nothing;
             };
@@ -171,7 +171,7 @@ impl Tables<'_> {
     }
 }
 
-/// A length to which `text` is equal to `word`, at the beginning of a character of it.
+/// Returns the length of a common prefix, in groups of eight bytes, that ends between characters of `text`.
 fn common_prefix(word: &[u8], text: &str) -> usize {
     let (words, texts) = (word.as_chunks::<8>().0, text.as_bytes().as_chunks::<8>().0);
     let same = words.iter().zip(texts).take_while(|(one, other)| one == other).count() * 8;
