@@ -1,4 +1,5 @@
-//! Envoy's admin interface: just enough HTTP to ask it something.
+//! A client of Envoy's admin interface, with the little HTTP that it needs: every build has this, also that of plug-ins'
+//! tests.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,39 +7,39 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-/// How long Envoy may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long Envoy may take to respond.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The body of the answer to a GET.
+/// Sends a GET, and returns the body of the response.
 ///
 /// # Errors
 ///
-/// Envoy does not answer, or with another status than 200.
+/// There is no response, or one with another status than 200.
 pub fn get(address: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
-    ask("GET", address, path)
+    call("GET", address, path)
 }
 
-/// Has something changed: the body of the answer to a POST.
+/// Sends a POST, which changes something, and returns the body of the response.
 ///
 /// # Errors
 ///
 /// As [`get`].
 pub fn post(address: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
-    ask("POST", address, path)
+    call("POST", address, path)
 }
 
-fn ask(method: &str, address: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    // Envoy's admin interface refuses HTTP/1.0, so the answer may be chunked.
+fn call(method: &str, address: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    // Envoy's admin interface refuses HTTP/1.0, so the response may be chunked.
     stream.write_all(
         format!("{method} {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").as_bytes(),
     )?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    body(&answer).ok_or_else(|| {
-        let start = String::from_utf8_lossy(answer.get(..200).unwrap_or(&answer)).into_owned();
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response)?;
+    body(&response).ok_or_else(|| {
+        let start = String::from_utf8_lossy(response.get(..200).unwrap_or(&response)).into_owned();
         io::Error::new(
             io::ErrorKind::InvalidData,
             format!("{method} {path} on Envoy's admin interface: {start}"),
@@ -46,7 +47,7 @@ fn ask(method: &str, address: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
     })
 }
 
-/// Counters and gauges whose name meets a regular expression.
+/// Counters and gauges whose names match a regular expression.
 ///
 /// # Errors
 ///
@@ -56,7 +57,7 @@ pub fn stats(address: SocketAddr, filter: &str) -> io::Result<Vec<(String, u64)>
     struct Stats {
         stats: Vec<Stat>,
     }
-    // Histograms are in the list too, as something without a name.
+    // The list has histograms too, without a name.
     #[derive(Deserialize)]
     struct Stat {
         #[serde(default)]
@@ -72,15 +73,15 @@ pub fn stats(address: SocketAddr, filter: &str) -> io::Result<Vec<(String, u64)>
             _ => escaped.push(character),
         }
     }
-    let answer = get(address, &format!("/stats?format=json&filter={escaped}"))?;
-    let Stats { stats } = serde_json::from_slice(&answer)?;
+    let response = get(address, &format!("/stats?format=json&filter={escaped}"))?;
+    let Stats { stats } = serde_json::from_slice(&response)?;
     Ok(stats.into_iter().filter_map(|stat| Some((stat.name, stat.value?))).collect())
 }
 
-fn body(answer: &[u8]) -> Option<Vec<u8>> {
-    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
-    let (head, rest) = (std::str::from_utf8(answer.get(..end)?).ok()?, answer.get(end + 4..)?);
-    let mut lines = head.split("\r\n");
+fn body(response: &[u8]) -> Option<Vec<u8>> {
+    let end = response.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
+    let (headers, rest) = (std::str::from_utf8(response.get(..end)?).ok()?, response.get(end + 4..)?);
+    let mut lines = headers.split("\r\n");
     lines.next()?.starts_with("HTTP/1.1 200 ").then_some(())?;
     let chunked = lines.any(|line| line.eq_ignore_ascii_case("transfer-encoding: chunked"));
     if chunked { join_chunks(rest) } else { Some(rest.to_vec()) }
@@ -106,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_whole_or_refused() {
+    fn a_response_is_complete_or_refused() {
         let plain = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
         assert_eq!(body(plain).unwrap(), b"hi");
         let chunked =

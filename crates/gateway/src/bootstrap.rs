@@ -1,4 +1,4 @@
-//! Envoy's configuration: one listener, the plug-ins behind it, routes, and the clusters that they and the plug-ins
+//! Envoy's configuration: one listener, its plug-ins, routes, and the clusters that they and the plug-ins
 //! lead to; in one piece, or as files that Envoy watches.
 
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use crate::route;
 use crate::wasm::FILTER_TYPE;
 use crate::{Cluster, Route, Wasm};
 
-/// What an Envoy is started with.
+/// The configuration of an Envoy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bootstrap {
     /// Where it listens; the system chooses a port in place of 0.
@@ -73,7 +73,7 @@ impl Bootstrap {
         self.clusters.iter().map(Cluster::to_json).collect()
     }
 
-    /// The listener of a gateway whose plug-ins and routes come from files: `plugins` says from which.
+    /// The listener of a gateway whose plug-ins and routes come from files: `plugins` has the file of each.
     pub(crate) fn watching_listener(
         &self,
         plugins: &[(String, PathBuf)],
@@ -118,7 +118,7 @@ impl Bootstrap {
             "common_http_protocol_options": { "max_headers_count": self.max_headers },
             // Without this, trailers end at the gateway and a plug-in's trailer callback is never seen.
             "http_protocol_options": { "enable_trailers": true },
-            // As Istio and Higress set it up. Without these two Envoy answers 403 to an upgrade before any plug-in runs,
+            // As Istio and Higress configure it. Without these two Envoy responds 403 to an upgrade before any plug-in runs,
             // and resets the extended CONNECT (RFC 8441) that a WebSocket is over HTTP/2.
             "upgrade_configs": [{ "upgrade_type": "websocket" }],
             "http2_protocol_options": { "allow_connect": true },
@@ -162,9 +162,9 @@ impl Bootstrap {
     }
 }
 
-/// How long a connection without a request stays open, where plug-ins may come and go. Envoy tells the clients of a
-/// listener that was replaced with their next answer only, and one that asks nothing for a while is to meet the new
-/// plug-ins when it asks again, however long the old listener is kept for requests that take their time.
+/// How long a connection without a request stays open where plug-ins may come and go. Envoy asks the clients of a replaced
+/// listener to reconnect with their next response only. A client that sends nothing for a while gets the new plug-ins with
+/// its next request, however long the old listener is kept for slow requests.
 const IDLE: Duration = Duration::from_secs(5);
 
 /// More clients at a time than one machine brings forth.
@@ -174,7 +174,7 @@ const CONNECTIONS: u32 = 20_000;
 pub(crate) fn watching(listeners: &Path, clusters: &Path) -> Value {
     json!({
         "admin": { "address": admin_address() },
-        // Discovery wants to know who asks.
+        // Discovery requires an identity.
         "node": { "id": "portcullis", "cluster": "portcullis" },
         "dynamic_resources": { "lds_config": file_source(listeners), "cds_config": file_source(clusters) },
         // Without a limit Envoy warns of its absence.

@@ -14,7 +14,7 @@ pub struct Cluster {
     pub host: String,
     /// The port there.
     pub port: u16,
-    /// Whether it speaks HTTP/2 (gRPC does), not HTTP/1.1.
+    /// Whether it uses HTTP/2, as gRPC does, instead of HTTP/1.1.
     pub http2: bool,
     /// How it is spoken to over TLS; without where nothing is here.
     pub tls: Option<Tls>,
@@ -23,7 +23,7 @@ pub struct Cluster {
 /// TLS to a service, whose certificate is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
-    /// The name that the service is asked for (SNI) and that its certificate must have.
+    /// The server name (SNI), which the certificate must have.
     pub name: String,
     /// The file of certificates of the authorities that are trusted.
     pub authorities: PathBuf,
@@ -64,7 +64,7 @@ impl Cluster {
         }
     }
 
-    /// The name that Istio and Higress give to the cluster of a service.
+    /// The name of a service's cluster in Istio and Higress.
     #[must_use]
     pub fn name_of(service: &str, port: u16) -> String {
         format!("outbound|{port}||{service}")
@@ -87,7 +87,7 @@ impl Cluster {
                     "address": { "socket_address": { "address": self.host, "port_value": self.port } },
                 }}]}],
             },
-            // None, as from control planes: Envoy's own would answer 503 to more than 1,024 requests at a time.
+            // None, as from control planes: Envoy's default responds 503 to more than 1,024 requests at a time.
             "circuit_breakers": { "thresholds": [{
                 "max_connections": u32::MAX,
                 "max_pending_requests": u32::MAX,

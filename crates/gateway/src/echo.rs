@@ -1,5 +1,5 @@
-//! The upstream of a gateway that has none: it answers with what it was asked, as JSON, and notes its name in a header.
-//! A WebSocket gets its own messages back.
+//! The upstream of a gateway that has none: it returns the request as JSON, and its own name in a header.
+//! It sends the messages of a WebSocket back.
 
 use std::convert::Infallible;
 use std::io;
@@ -20,14 +20,14 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-/// Bodies longer than this are counted and not repeated.
-const SHOWN: usize = 64 * 1024;
+/// The size of longer bodies is returned instead of their content.
+const MAX_SHOWN: usize = 64 * 1024;
 
 /// Starts it on a port that the system chooses; it works whenever its runtime does.
 ///
 /// # Errors
 ///
-/// There is no port.
+/// There is no free port.
 pub async fn start() -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
@@ -38,14 +38,15 @@ pub async fn start() -> io::Result<SocketAddr> {
                 // Envoy sends what it has before it knows of a limit, and what is refused would be a 503.
                 server.http2().max_concurrent_streams(None).enable_connect_protocol();
                 // A connection that fails is Envoy's to report.
-                let _ = server.serve_connection_with_upgrades(TokioIo::new(stream), service_fn(answer)).await;
+                let _ =
+                    server.serve_connection_with_upgrades(TokioIo::new(stream), service_fn(respond)).await;
             });
         }
     });
     Ok(address)
 }
 
-async fn answer(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn respond(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     if let Some(response) = handshake(&request) {
         tokio::spawn(repeat_messages(hyper::upgrade::on(&mut request)));
         return Ok(response);
@@ -67,8 +68,8 @@ async fn answer(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>,
         "host": host,
         "path": head.uri.path_and_query().map(|path| path.as_str()),
         "headers": fields(&head.headers),
-        "body": match body.get(..SHOWN) {
-            Some(_) if body.len() > SHOWN => Value::from(format!("{} bytes", body.len())),
+        "body": match body.get(..MAX_SHOWN) {
+            Some(_) if body.len() > MAX_SHOWN => Value::from(format!("{} bytes", body.len())),
             _ => Value::from(String::from_utf8_lossy(&body)),
         },
     });
@@ -82,7 +83,7 @@ async fn answer(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>,
     Ok(response)
 }
 
-/// The response that opens a WebSocket, if the request asks for one: over HTTP/1.1 by its headers, over HTTP/2 by an
+/// The response that opens a WebSocket, if the request is a handshake: over HTTP/1.1 by its headers, over HTTP/2 by an
 /// extended CONNECT (RFC 8441).
 fn handshake(request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
     let is_websocket = |protocol: &[u8]| protocol.eq_ignore_ascii_case(b"websocket").then_some(());
@@ -106,7 +107,7 @@ fn handshake(request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
     Some(response)
 }
 
-/// Sends every message of a WebSocket back until the client closes it. Pings are answered by the library.
+/// Sends every message of a WebSocket back until the client closes it. The library replies to pings.
 async fn repeat_messages(upgrade: OnUpgrade) {
     // A client that has gone away needs no messages.
     let Ok(upgraded) = upgrade.await else { return };

@@ -4,12 +4,12 @@
 
 #[cfg(feature = "serve")]
 mod folder;
-mod route;
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
 
+use config::host;
 use config::rules::{Attributes, RuleIndex};
 use config::{ConfigError, Document};
 use resource::Deployment;
@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::folder::{Entry, Folder};
-use crate::{Cluster, Routes};
+use crate::{Cluster, Route, Routes};
 
 #[cfg(feature = "serve")]
 pub use folder::{ExplainError, explain_folder};
@@ -106,7 +106,7 @@ pub fn explain(
     inherits: &mut Inherits<'_>,
 ) -> Result<Explanation, ConfigError> {
     let (table, _) = routes.for_envoy(SocketAddr::from(([127, 0, 0, 1], 0)));
-    let taken = route::choose(&table, &request.host, &request.path);
+    let taken = choose(&table, &request.host, &request.path);
     let named = request.service.as_deref().map(cluster);
     let mut attributes = RequestAttributes {
         host: request.host.clone(),
@@ -195,4 +195,30 @@ impl Attributes for RequestAttributes {
     fn consumer(&mut self) -> Option<Vec<u8>> {
         self.consumer.clone().map(String::into_bytes)
     }
+}
+
+/// The route that Envoy selects: of the domain that matches best (the name itself, then the longest `*.suffix`, then `*`) the
+/// one with the longest prefix.
+fn choose<'r>(routes: &'r [Route], host: &str, path: &str) -> Option<&'r Route> {
+    let host = host::normalise(host.as_bytes());
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let fit = |domain: &str| match domain.strip_prefix('*') {
+        None => (domain.to_lowercase().as_bytes() == &*host).then_some(usize::MAX),
+        Some(suffix) => {
+            let longer = host.len() > suffix.len() || suffix.is_empty();
+            (longer && host.ends_with(suffix.to_lowercase().as_bytes())).then_some(suffix.len())
+        }
+    };
+    let of = |route: &Route| match route.domains.as_slice() {
+        [] => Some(0),
+        domains => domains.iter().filter_map(|domain| fit(domain)).max(),
+    };
+    let best = routes.iter().filter_map(of).max()?;
+    let takes = |route: &&Route| {
+        let prefix = route.prefix.trim_end_matches('/');
+        path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let candidates = routes.iter().filter(|route| of(route) == Some(best)).filter(takes);
+    // Of two as long, the first.
+    candidates.rev().max_by_key(|route| route.prefix.trim_end_matches('/').len())
 }

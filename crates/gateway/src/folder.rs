@@ -1,4 +1,4 @@
-//! A folder of resources that deploy plug-ins: the plug-ins of a gateway, as files that a cluster takes too.
+//! A folder of resources that deploy plug-ins: the plug-ins of a gateway, as files that a cluster accepts too.
 //!
 //! ```
 //! use gateway::folder::{self, StageOrder};
@@ -38,21 +38,21 @@ pub use order::StageOrder;
 /// The file of the folder that says which requests go where, and is not a `WasmPlugin`.
 pub const ROUTES: &str = "routes.yaml";
 
-/// What a folder holds.
+/// The content of a folder.
 #[derive(Debug, Clone, Default)]
 pub struct Folder {
     /// Every plug-in that could be read, enabled or not, in the order in which a request meets them.
     pub plugins: Vec<Entry>,
-    /// What else stands in the files: resources of other kinds, which this gateway has no use for.
+    /// Resources of other kinds, which this gateway ignores.
     pub others: Vec<Other>,
-    /// What is wrong; a folder that has any is not to be served.
+    /// Errors in the files; a folder with any must not be served.
     pub faults: Vec<Fault>,
 }
 
 /// One plug-in of a folder.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// The file that it stands in.
+    /// Its file.
     pub file: PathBuf,
     /// Which document of the file it is, or is in, from 0.
     pub index: usize,
@@ -91,7 +91,7 @@ pub struct Entry {
 /// A resource that is not a plug-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Other {
-    /// The file that it stands in.
+    /// Its file.
     pub file: PathBuf,
     /// The line on which it begins.
     pub line: usize,
@@ -99,7 +99,7 @@ pub struct Other {
     pub kind: String,
 }
 
-/// What is wrong with a file of the folder.
+/// An error in a file of the folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// The file.

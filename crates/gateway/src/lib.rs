@@ -1,4 +1,4 @@
-//! A real Envoy around a plug-in: its binary, its configuration, its process.
+//! A real Envoy around plug-ins: folders of resources, routes, its configuration, its process, live changes and traces.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -19,9 +19,9 @@
 //! - Everything listens on 127.0.0.1, on ports that the system chooses unless one is given.
 //! - An Envoy ends with its [`Process`], and also when the program that started it is killed.
 //! - Envoy is fetched whole, with the hash that is written here, or not at all.
-//! - What serves is never touched by what is wrong: a plug-in, the routes or the folder is taken whole or not at all.
-//! - A module's file never changes; another module is another file.
-//! - What is traced is what would happen: probes change nothing, and the rest is what `serve` runs.
+//! - An error never affects what is running: a plug-in, the routes or the folder is accepted as a whole or not at all.
+//! - The file of a module never changes; another module is another file.
+//! - A trace shows what happens without it: probes change nothing, and everything else is what `serve` runs.
 
 pub mod admin;
 mod bootstrap;

@@ -18,11 +18,11 @@ use crate::process::{Files, launch};
 use crate::{Bootstrap, Cluster, Envoy, LogLevel, Mark, Process, StartError, Wasm, admin};
 use watched::Watched;
 
-/// How long Envoy may take over a change: a module of 7 MB takes 5 s on a machine with nothing else to do.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long Envoy may take to apply a change: a module of 7 MB takes 5 s on an idle machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often it is asked what has become of a change.
-const PAUSE: Duration = Duration::from_millis(5);
+/// How often the state of a change is queried.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The counters of changes that Envoy did not take.
 const REJECTED: &str = "update_rejected$";
@@ -35,7 +35,7 @@ pub struct Live {
     current: Bootstrap,
 }
 
-/// What a change came to.
+/// The effect of a change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Changed {
     /// How many plug-ins were replaced where they are.
@@ -87,7 +87,7 @@ impl Live {
         &mut self.process
     }
 
-    /// What is in force.
+    /// The configuration in force.
     #[must_use]
     pub fn current(&self) -> &Bootstrap {
         &self.current
@@ -98,7 +98,7 @@ impl Live {
     ///
     /// # Errors
     ///
-    /// Envoy refused a part; [`current`](Self::current) says what is in force then.
+    /// Envoy rejected a part; [`current`](Self::current) is what is in force then.
     pub fn change(&mut self, to: &Bootstrap) -> Result<Changed, ChangeError> {
         let mut changed = Changed::default();
         let clusters_differ = self.current.clusters != to.clusters;
@@ -196,7 +196,7 @@ impl Live {
         let rejected = |stats: &[(String, u64)]| {
             stats.iter().filter(|(name, _)| name.ends_with("update_rejected")).map(|(_, n)| n).sum::<u64>()
         };
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let now = self.process.stats(LISTENER)?;
             if rejected(&now) > rejected(before) {
@@ -208,7 +208,7 @@ impl Live {
             if Instant::now() > deadline {
                 return Err(ChangeError::NotInTime { log: self.process.log_since(mark)? });
             }
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 
@@ -227,7 +227,7 @@ impl Live {
         let mark = self.process.log_mark()?;
         let (taken, refused) = (count("update_success")?, count("update_rejected")?);
         write(&mut self.watched)?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             if count("update_rejected")? > refused {
                 let plugin = plugin.map(str::to_owned);
@@ -239,12 +239,12 @@ impl Live {
             if Instant::now() > deadline {
                 return Err(ChangeError::NotInTime { log: self.process.log_since(mark)? });
             }
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 }
 
-/// What tells of a listener that is being replaced, and of plug-ins that are refused with it.
+/// The counters of a listener that is being replaced, and of plug-ins rejected with it.
 const LISTENER: &str =
     "^listener_manager\\.total_listeners_warming$|extension_config_discovery.*update_rejected$";
 

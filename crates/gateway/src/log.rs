@@ -1,4 +1,4 @@
-//! What Envoy writes: its log on stderr, and one access-log line for each request.
+//! Envoy's output: its log on stderr, and one access-log line for each request.
 
 use std::fmt;
 use std::fs::File;
@@ -110,7 +110,7 @@ pub struct AccessLine {
     /// How long it took, in milliseconds.
     #[serde(default, deserialize_with = "or_none")]
     pub duration: u64,
-    /// The status of the answer; 0 where none was begun.
+    /// The status of the response; 0 if there was none.
     #[serde(default, deserialize_with = "or_none")]
     pub status: u16,
     /// The response-code details.
@@ -176,7 +176,7 @@ impl LogFile {
 /// A log that is followed by one reader.
 #[derive(Debug, Default)]
 pub(crate) struct Followed {
-    /// What has been read.
+    /// The end of what has been read.
     mark: Mark,
     /// Up to where the disk has been given back what has been read.
     given_back: u64,

@@ -1,7 +1,7 @@
 //! One running Envoy: started, watched and, whatever happens, stopped.
 //!
 //! It must not outlive the program that started it, not even when that program is killed. Linux's
-//! `PR_SET_PDEATHSIG` would need `unsafe` here, so a shell starts Envoy instead: it leaves a watcher behind
+//! `PR_SET_PDEATHSIG` would need `unsafe` here, so a shell starts Envoy instead: it starts a watcher
 //! that reads from a pipe whose other end this program holds, and then becomes Envoy itself (`exec`), so that
 //! the child's id is Envoy's. When this program ends in any way, the system closes the pipe, and the watcher
 //! kills Envoy and removes what it has read and written. A line in the pipe sends the watcher away first, so that it
@@ -71,7 +71,7 @@ impl Process {
         self.supervised.child.try_wait()
     }
 
-    /// Where it takes requests, HTTP/1.1 and HTTP/2 without TLS.
+    /// The address for requests, HTTP/1.1 and HTTP/2 without TLS.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.listener
@@ -141,7 +141,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// Envoy does not answer.
+    /// Envoy does not respond.
     pub fn plugin_counters(&self) -> io::Result<Vec<(String, u64)>> {
         let stats = self.stats("^wasmcustom\\.")?;
         let own = |(name, value): (String, u64)| Some((name.strip_prefix("wasmcustom.")?.to_owned(), value));
@@ -152,7 +152,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// Envoy does not answer.
+    /// Envoy does not respond.
     pub fn bytes_read(&self) -> io::Result<u64> {
         let stats = self.stats("^http\\.plugin\\.downstream_cx_rx_bytes_total$")?;
         Ok(stats.into_iter().map(|(_, value)| value).sum())
@@ -163,7 +163,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// The admin interface does not answer.
+    /// The admin interface does not respond.
     pub fn traffic(&self) -> io::Result<u64> {
         let stats = self.stats("^(http\\.plugin\\.down|cluster\\..*\\.up)stream_cx_[rt]x_bytes_total$")?;
         Ok(stats.into_iter().map(|(_, value)| value).sum())
@@ -173,7 +173,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// Envoy does not answer.
+    /// Envoy does not respond.
     pub fn bytes_read_from(&self, cluster: &str) -> io::Result<u64> {
         let name = format!("cluster.{}.upstream_cx_rx_bytes_total", cluster.replace(':', "_"));
         let stats = self.stats("upstream_cx_rx_bytes_total$")?;
@@ -185,7 +185,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// Envoy, or the system, does not answer.
+    /// Envoy or the system does not respond.
     pub fn memory(&self) -> io::Result<Memory> {
         #[derive(Deserialize)]
         struct Answer {
@@ -207,7 +207,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// Envoy does not answer.
+    /// Envoy does not respond.
     pub fn stats(&self, filter: &str) -> io::Result<Vec<(String, u64)>> {
         admin::stats(self.admin, filter)
     }
@@ -216,9 +216,9 @@ impl Process {
 /// How much memory an Envoy has, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
-    /// What it has allocated and not freed.
+    /// The bytes that it has allocated and not freed.
     pub allocated: u64,
-    /// What the system counts for the process.
+    /// The bytes that the system counts for the process.
     pub resident: u64,
 }
 
@@ -231,7 +231,7 @@ impl fmt::Debug for Process {
     }
 }
 
-/// What one Envoy reads and writes; removed with it.
+/// The files of one Envoy, removed with it.
 #[derive(Debug)]
 pub(crate) struct Files(TempDir);
 
@@ -333,7 +333,7 @@ mod tests {
         assert!(folder.path().is_dir(), "whose folder it is removes it");
 
         let mut supervised = Supervised::spawn(&sleep, folder.path(), Stdio::piped(), Stdio::null()).unwrap();
-        // What the system does when this program is killed.
+        // The system does this when this program is killed.
         drop(supervised.watcher.take());
         assert!(!supervised.child.wait().unwrap().success(), "killed by the watcher");
         let deadline = Instant::now() + Duration::from_secs(60);

@@ -11,7 +11,7 @@ pub struct Route {
     pub name: String,
     /// The domains, with a `*` at the beginning if need be; none for all.
     pub domains: Vec<String>,
-    /// What the path begins with.
+    /// The beginning of the path.
     pub prefix: String,
     /// The name of the cluster that it leads to, `xds.cluster_name`.
     pub cluster: String,

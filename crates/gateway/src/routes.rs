@@ -37,10 +37,10 @@ use crate::{Cluster, Route, Tls};
 /// The namespace whose ingresses are known by their names alone.
 pub const SYSTEM_NAMESPACE: &str = "higress-system";
 
-/// The service that repeats what it was asked.
+/// The service that returns the request.
 const ECHO: &str = "echo.static";
 
-/// What `routes.yaml` says.
+/// The content of `routes.yaml`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Routes {
@@ -61,18 +61,18 @@ pub struct Service {
     /// Where its requests go: `host:port`, `http://host` or `https://host`; an echo when absent.
     #[serde(default)]
     pub address: Option<String>,
-    /// The name that a service over TLS is asked for and that its certificate must have; the host of the address when absent.
+    /// The server name of a service over TLS (SNI), which its certificate must have; the host of the address when absent.
     #[serde(default)]
     pub sni: Option<String>,
     /// The file of certificates of the authorities that a service over TLS is trusted by; those of this machine when absent.
     #[serde(default)]
     pub ca: Option<PathBuf>,
-    /// What it speaks.
+    /// Its protocol.
     #[serde(default)]
     pub protocol: Protocol,
 }
 
-/// What a service speaks.
+/// The protocol of a service.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
@@ -94,7 +94,7 @@ pub struct Ingress {
     /// Its domains; none for all.
     #[serde(default)]
     pub domains: Vec<String>,
-    /// What paths begin with; none for all.
+    /// The beginnings of its paths; none for all.
     #[serde(default)]
     pub paths: Vec<String>,
     /// The service, `name` or `name:port`; an echo when absent.
@@ -107,7 +107,7 @@ impl Service {
         80
     }
 
-    /// Whether `name` or `name:port` means it.
+    /// Returns true if `name` or `name:port` refers to it.
     #[must_use]
     pub fn is_named(&self, wanted: &str) -> bool {
         match wanted.rsplit_once(':') {
@@ -140,11 +140,11 @@ impl Ingress {
 }
 
 impl Routes {
-    /// What the folder's file says; without one, every request goes to the echo.
+    /// The routes in the folder's file; without one, every request goes to the echo.
     ///
     /// # Errors
     ///
-    /// What is wrong in the file.
+    /// The errors in the file.
     pub fn of_folder(folder: &Path) -> Result<Self, Vec<Fault>> {
         let file = folder.join(ROUTES);
         match fs::read_to_string(&file) {
@@ -163,7 +163,7 @@ impl Routes {
     ///
     /// # Errors
     ///
-    /// What is wrong in it.
+    /// The errors in it.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Vec<Fault>> {
         let wrong = |fault| Fault { file: file.into(), fault };
         let documents = yaml::read(text).map_err(|error| vec![wrong(yaml::Fault::no_yaml(text, error))])?;
@@ -190,7 +190,7 @@ impl Routes {
         if faults.is_empty() { Ok(routes) } else { Err(faults.into_iter().map(wrong).collect()) }
     }
 
-    /// What the types cannot say.
+    /// Checks what the types cannot express.
     fn check(&self, node: &Node, text: &str) -> Vec<yaml::Fault> {
         let mut faults = Vec::new();
         let mut fault =
@@ -335,7 +335,7 @@ struct Upstream {
 }
 
 impl Upstream {
-    /// Reads `host:port`, or `http://` or `https://` with a host and perhaps a port behind it.
+    /// Reads `host:port`, or `http://` or `https://` with a host and an optional port.
     fn parse(address: &str) -> Result<Self, String> {
         let refused =
             || "is not an address: write host:port, as 127.0.0.1:8000, or https://api.example.com".to_owned();

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -78,13 +79,22 @@ impl Drop for StateFile {
 #[must_use]
 pub fn read(folder: &Path) -> Option<State> {
     let state: State = serde_json::from_slice(&fs::read(path(folder)).ok()?).ok()?;
-    Path::new("/proc").join(state.pid.to_string()).exists().then_some(state)
+    is_running(&state).then_some(state)
+}
+
+/// Returns true if the process exists; without Linux's `/proc`, if its Envoy accepts connections.
+fn is_running(state: &State) -> bool {
+    match cfg!(target_os = "linux") {
+        true => Path::new("/proc").join(state.pid.to_string()).exists(),
+        false => TcpStream::connect_timeout(&state.admin, Duration::from_secs(1)).is_ok(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn a_gateway_is_found_while_it_serves() {
         let folder = tempfile::tempdir().unwrap();

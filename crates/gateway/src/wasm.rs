@@ -20,9 +20,9 @@ pub struct Wasm {
     pub environment: Environment,
     /// The name that a module which holds several plug-ins chooses by; control planes send `pluginName`.
     pub root_id: String,
-    /// What happens to requests once the VM has failed.
+    /// The treatment of requests once the VM has failed.
     pub failure_policy: FailurePolicy,
-    /// Whether headers are held while body callbacks come (`allow_on_headers_stop_iteration`). Istio's
+    /// Whether headers are held while body callbacks run (`allow_on_headers_stop_iteration`). Istio's
     /// `WasmPlugin` cannot ask for it.
     pub hold_headers: bool,
 }
@@ -36,10 +36,10 @@ pub struct Environment {
     pub of_host: Vec<String>,
 }
 
-/// What happens to requests once a plug-in's VM has failed.
+/// The treatment of requests once a plug-in's VM has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailurePolicy {
-    /// They are answered with 503.
+    /// They get a 503.
     Closed,
     /// They pass as if the plug-in were not there.
     Open,

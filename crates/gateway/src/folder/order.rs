@@ -6,7 +6,7 @@ use resource::Stage;
 
 use super::Entry;
 
-/// Which stage comes first. The documents disagree: MSE's console says authorization, Istio's API authentication.
+/// The order of stages. The documents disagree: authorization is first in MSE's console, authentication in Istio's API.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum StageOrder {
     /// AUTHZ, AUTHN, STATS, default.

@@ -1,9 +1,9 @@
-//! Why a change of a running Envoy was not made.
+//! Reasons why a running Envoy was not changed.
 
 use std::fmt;
 use std::io;
 
-use super::PATIENCE;
+use super::TIMEOUT;
 use crate::LogLine;
 
 /// Why a change was not made; what was in force before still is, but for what came before it in the same change.
@@ -14,15 +14,15 @@ pub enum ChangeError {
     Refused {
         /// The plug-in that it is about, if it is about one.
         plugin: Option<String>,
-        /// What was logged.
+        /// Its log.
         log: Vec<LogLine>,
     },
     /// Envoy said nothing in time.
     NotInTime {
-        /// What was logged.
+        /// Its log.
         log: Vec<LogLine>,
     },
-    /// A file could not be written, or Envoy does not answer.
+    /// A file could not be written, or Envoy does not respond.
     Io(io::Error),
 }
 
@@ -38,10 +38,10 @@ impl fmt::Display for ChangeError {
                 log
             }
             Self::NotInTime { log } => {
-                write!(f, "Envoy did not take the change within {} s", PATIENCE.as_secs())?;
+                write!(f, "Envoy did not apply the change within {} s", TIMEOUT.as_secs())?;
                 log
             }
-            Self::Io(cause) => return write!(f, "Envoy cannot be told of the change: {cause}"),
+            Self::Io(cause) => return write!(f, "Envoy cannot be changed: {cause}"),
         };
         if !log.is_empty() {
             write!(f, "; its log:")?;

@@ -14,11 +14,11 @@ use super::{Files, Process, Supervised};
 use crate::log::{FORMAT, Followed, LogLine, Mark};
 use crate::{Bootstrap, Envoy, LogLevel, admin};
 
-/// How long Envoy may take to start: a module of 7 MB takes 5 s on a machine with nothing else to do.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long Envoy may take to start: a module of 7 MB takes 5 s on an idle machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often it is asked whether it serves.
-const PAUSE: Duration = Duration::from_millis(10);
+/// How often its state is queried.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Why an Envoy does not serve.
 #[derive(Debug)]
@@ -26,22 +26,22 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub enum StartError {
     /// The plug-in refused its configuration.
     Refused {
-        /// What was logged.
+        /// Its log.
         log: Vec<LogLine>,
     },
     /// Envoy ended for another reason.
     Ended {
         /// How.
         status: ExitStatus,
-        /// What was logged.
+        /// Its log.
         log: Vec<LogLine>,
     },
     /// Envoy did not serve in time, and was stopped.
     NotInTime {
-        /// What was logged.
+        /// Its log.
         log: Vec<LogLine>,
     },
-    /// It could not be started, or its files not be written, or it does not answer.
+    /// It could not be started, its files not be written, or it does not respond.
     Io(io::Error),
 }
 
@@ -57,7 +57,7 @@ impl fmt::Display for StartError {
                 log
             }
             Self::NotInTime { log } => {
-                write!(f, "Envoy did not serve within {} s, and was stopped", PATIENCE.as_secs())?;
+                write!(f, "Envoy did not serve within {} s, and was stopped", TIMEOUT.as_secs())?;
                 log
             }
             Self::Io(cause) => return write!(f, "Envoy could not be started: {cause}"),
@@ -139,10 +139,10 @@ pub(crate) fn launch(
 
 /// Asks until there is something, for as long as Envoy may take.
 fn wait<T>(mut ask: impl FnMut() -> Result<Option<T>, StartError>) -> Result<Option<T>, StartError> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         match ask()? {
-            None if Instant::now() < deadline => std::thread::sleep(PAUSE),
+            None if Instant::now() < deadline => std::thread::sleep(POLL_INTERVAL),
             result => return Ok(result),
         }
     }
@@ -167,10 +167,10 @@ fn listener(admin: SocketAddr) -> Option<SocketAddr> {
         address: String,
         port_value: u16,
     }
-    // Any other status, or no connection, says that it is too early.
+    // Any other status, or no connection, means that it is too early.
     admin::get(admin, "/ready").ok()?;
-    let answer = admin::get(admin, "/listeners?format=json").ok()?;
-    let Listeners { listener_statuses } = serde_json::from_slice(&answer).ok()?;
+    let response = admin::get(admin, "/listeners?format=json").ok()?;
+    let Listeners { listener_statuses } = serde_json::from_slice(&response).ok()?;
     let Socket { address, port_value } = listener_statuses.into_iter().next()?.local_address.socket_address;
     Some(SocketAddr::new(address.parse().ok()?, port_value))
 }
@@ -211,7 +211,7 @@ impl Files {
         StartError::NotInTime { log: self.whole_log() }
     }
 
-    /// What an Envoy that has ended tells.
+    /// The error of an Envoy that has exited.
     fn ended(&self, status: ExitStatus) -> Result<(), StartError> {
         let log = self.whole_log();
         let refused = |line: &LogLine| line.message.starts_with("Wasm VM failed Failed to configure");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::folder::{Fault, StageOrder};
 use crate::plan::Plan;
-use crate::{AccessLine, ChangeError, LogLine, StartError};
+use crate::{AccessLine, ChangeError, Envoy, LogLine, StartError};
 
 /// Receives what happens while a gateway serves.
 pub type Report<'r> = &'r mut dyn FnMut(Notice<'_>);
@@ -27,6 +27,8 @@ pub enum Notice<'n> {
     Serving {
         /// The address.
         address: SocketAddr,
+        /// The Envoy that runs.
+        envoy: &'n Envoy,
         /// What is in force.
         plan: &'n Plan,
         /// The order of stages.

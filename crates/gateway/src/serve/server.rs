@@ -95,7 +95,12 @@ impl Server {
     pub(super) fn greet(&mut self, state: &StateFile, report: Report<'_>) -> Result<(), ServeError> {
         self.remarks(report);
         self.write_state(state)?;
-        report(Notice::Serving { address: self.address, plan: &self.plan, order: self.options.order });
+        report(Notice::Serving {
+            address: self.address,
+            envoy: &self.envoy,
+            plan: &self.plan,
+            order: self.options.order,
+        });
         Ok(())
     }
 

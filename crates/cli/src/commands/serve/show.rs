@@ -8,7 +8,7 @@ use gateway::folder::{Fault, StageOrder};
 use gateway::plan::{Plan, Planned};
 use gateway::secret::Redactor;
 use gateway::serve::Notice;
-use gateway::{AccessLine, LogLevel, LogLine};
+use gateway::{AccessLine, Envoy, LogLevel, LogLine};
 use resource::{FailStrategy, Stage};
 
 use crate::output::{BAD, BOLD, DIM, GOOD, styled, table};
@@ -24,8 +24,16 @@ pub(super) fn notice(notice: &Notice<'_>) {
         Notice::Remark(fault) => remark(fault),
         Notice::Rejected => note("rejected; the previous configuration stays in force"),
         Notice::ChangeFailed(failed) => error(failed),
-        Notice::Serving { address, plan, order } => {
+        Notice::Serving { address, envoy, plan, order } => {
             pipeline(plan, *order);
+            if envoy.version() != Envoy::TESTED {
+                note(format_args!(
+                    "Envoy {} from {}; portcullis is tested with {}",
+                    envoy.version(),
+                    envoy.path().display(),
+                    Envoy::TESTED
+                ));
+            }
             let ingress = plan.routes.routes.first();
             let path = ingress.and_then(|ingress| ingress.paths.first()).map_or("/", String::as_str);
             let host = ingress.and_then(|ingress| ingress.domains.first());

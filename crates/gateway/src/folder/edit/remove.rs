@@ -13,7 +13,7 @@ use super::{EditError, Place};
 ///
 /// # Errors
 ///
-/// It is written in a way that cannot be told from the rest.
+/// It cannot be separated from the rest of the text.
 pub fn remove(text: &str, place: Place) -> Result<Option<String>, EditError> {
     let documents = yaml::read(text)?;
     let resource = place.resource(&documents)?;
@@ -47,7 +47,7 @@ pub fn remove(text: &str, place: Place) -> Result<Option<String>, EditError> {
             return Ok(Some(kept));
         }
     }
-    let message = "is written in a way that cannot be told from the others: remove it by hand";
+    let message = "cannot be separated from the others: remove it by hand";
     Err(EditError::Refused(message.into()))
 }
 

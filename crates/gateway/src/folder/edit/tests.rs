@@ -164,7 +164,7 @@ fn a_resource_is_taken_out_of_a_list() {
 }
 
 #[test]
-fn a_file_that_somebody_else_has_changed_is_left_alone() {
+fn a_file_that_another_program_changed_is_not_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.yaml");
     write(&file, None, b"one").unwrap();

@@ -1,4 +1,4 @@
-//! A field of a resource set, removed or renamed in the text that it stands in.
+//! Sets, removes and renames a field of a resource in its text.
 //!
 //! Only the bytes of that field change: comments, order and style of everything else stay as they are.
 //! What comes of it is read again and compared with what was meant, so that a text whose style is not understood
@@ -20,7 +20,7 @@ pub(super) struct Text {
 struct Field<'n> {
     key: yaml::Span,
     value: &'n Node,
-    /// The field behind it.
+    /// The field after it.
     next: Option<yaml::Span>,
     first: bool,
     alone: bool,
@@ -156,7 +156,7 @@ impl Text {
         written.trim_end().lines().collect::<Vec<_>>().join(&glue)
     }
 
-    /// What belongs to a field and to nothing else: from its key to the next one, or its lines.
+    /// The text of a field alone: from its key to the next one, or its lines.
     fn extent(&self, field: &Field<'_>) -> std::ops::Range<usize> {
         let (start, end) = (self.offset(field.key.start), self.offset(field.value.span().end));
         let between = |from: usize, to: usize| self.text.get(from..to).unwrap_or_default();
@@ -180,7 +180,7 @@ impl Text {
         }
     }
 
-    /// Whether an object stands in braces.
+    /// Returns true if an object is in braces.
     fn is_flow(&self, node: &Node) -> bool {
         self.text.get(self.offset(node.span().start)..).is_some_and(|rest| rest.starts_with('{'))
     }
@@ -208,7 +208,7 @@ impl Text {
         start
     }
 
-    /// The end of the last line that something in front of this place stands on.
+    /// The end of the last line with content before this place.
     pub(super) fn line_behind(&self, at: usize) -> usize {
         let own = self.text.get(..at).unwrap_or_default().trim_end().len();
         let rest = self.text.get(own..).unwrap_or_default();
@@ -221,7 +221,7 @@ impl Text {
         line + rest.chars().take(position.column - 1).map(char::len_utf8).sum::<usize>()
     }
 
-    /// Keeps a changed text if it says what is wanted.
+    /// Accepts a changed text if it has the intended meaning.
     fn take(&mut self, changed: String, wanted: &[Value], path: &[&str]) -> Result<(), EditError> {
         let is = yaml::read(&changed).map(|documents| json(&documents));
         if is.is_ok_and(|is| is == wanted) {
@@ -242,7 +242,7 @@ fn flow(key: &str, tail: &[&str], value: &Value) -> String {
         .iter()
         .rev()
         .fold(value.clone(), |value, key| Value::Object(Map::from_iter([((*key).to_owned(), value)])));
-    // What cannot be written is noticed when the text is read again.
+    // An error is noticed when the text is read again.
     let inline = |value: &Value| yaml::write_inline(value).unwrap_or_default();
     format!("{}: {}", inline(&key.into()), inline(&nested))
 }
