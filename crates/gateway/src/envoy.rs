@@ -1,4 +1,4 @@
-//! Envoy's binary: the one that `ENVOY` names, an installed one, or a pinned one that is fetched on first use.
+//! Envoy's binary: the one in `ENVOY`, an installed one, or a pinned one that is downloaded on first use.
 
 mod error;
 mod fetch;
@@ -18,7 +18,7 @@ pub struct Envoy {
 }
 
 impl Envoy {
-    /// The version that everything here is tested with, and that is fetched.
+    /// The pinned version, with which everything here is tested.
     pub const TESTED: &str = fetch::VERSION;
 
     /// The binary that the environment variable `ENVOY` names, or else the pinned one under
@@ -46,7 +46,7 @@ impl Envoy {
         }
         let program = std::env::current_exe().and_then(|program| program.canonicalize()).ok();
         let path = std::env::var_os("PATH").unwrap_or_default();
-        // Something else may be called envoy, or be built for another system: then the next one is tried.
+        // The file may be another program, or built for another system: then the next one is tried.
         let mut found = installed::candidates(program.as_deref(), &path).into_iter();
         match found.find_map(|candidate| Self::at(candidate).ok()) {
             Some(envoy) => Ok(envoy),
@@ -60,7 +60,7 @@ impl Envoy {
             .transpose()
     }
 
-    /// The binary at a path, run once for its version.
+    /// Returns the binary at a path, after running it once for its version.
     fn at(path: PathBuf) -> Result<Self, EnvoyError> {
         let mut command = Command::new(&path);
         command.arg("--version");
@@ -90,11 +90,11 @@ impl Envoy {
 ///
 /// # Errors
 ///
-/// There is neither.
+/// There is no target directory.
 pub fn target_dir() -> Result<PathBuf, EnvoyError> {
     let program = std::env::current_exe().unwrap_or_default();
-    // Cargo puts this file at the top of a target directory. The program's own place comes first, because a
-    // relative CARGO_TARGET_DIR counts from where cargo was called, which a test cannot know.
+    // Cargo puts this file at the top of a target directory. The program's own directory comes first, because a
+    // relative CARGO_TARGET_DIR is relative to cargo's working directory, which a test cannot know.
     let built_in = program.ancestors().find(|directory| directory.join("CACHEDIR.TAG").is_file());
     match (built_in, std::env::var_os("CARGO_TARGET_DIR").filter(|path: &OsString| !path.is_empty())) {
         (Some(directory), _) => Ok(directory.into()),

@@ -65,7 +65,7 @@ enum Checked {
     Unknown,
 }
 
-/// Everything that a module refuses in a document, in the embedded engine. Where that cannot run it, Envoy decides.
+/// Returns everything that a module rejects in a document, in the embedded engine. If that cannot run it, Envoy decides.
 fn errors_of_module(file: &Path, document: &Map<String, Value>, schema: Option<&Value>) -> Vec<ConfigError> {
     let Some(module) = fs::read(file).ok().and_then(|bytes| wasm::Module::new(&bytes).ok()) else {
         return Vec::new();
@@ -234,7 +234,7 @@ impl Planner {
             };
             return Ok(by_schema.iter().map(remark).collect());
         };
-        // The module's words are better than the schema's. Without a place, what Envoy logged is as good.
+        // The module's messages are better than the schema's. Without a position, Envoy's log is as good.
         let mut errors: Vec<ConfigError> =
             by_module.into_iter().filter(|error| !error.path().is_empty()).collect();
         let known: HashSet<String> = errors.iter().map(|error| error.path().to_owned()).collect();
@@ -273,16 +273,16 @@ fn refusal(name: &str, log: &[LogLine]) -> (&'static str, String) {
     let mut own: Vec<&str> = own.filter_map(|line| line.of_plugin(name)).collect();
     own.dedup();
     if !own.is_empty() {
-        return ("spec.defaultConfig", format!("the plug-in refuses its configuration: {}", own.join("; ")));
+        return ("spec.defaultConfig", format!("the plug-in rejects its configuration: {}", own.join("; ")));
     }
     let envoys = log.iter().filter(|line| line.plugin().is_none() && line.level >= LogLevel::Error);
     let mut envoys: Vec<&str> = envoys.map(|line| line.message.as_str()).collect();
     envoys.dedup();
     match envoys.is_empty() {
         true => {
-            ("spec.defaultConfig", "the plug-in refuses its configuration, and logs no reason".to_owned())
+            ("spec.defaultConfig", "the plug-in rejects its configuration, and logs no reason".to_owned())
         }
-        false => ("spec", format!("Envoy refuses the plug-in: {}", envoys.join("; "))),
+        false => ("spec", format!("Envoy rejects the plug-in: {}", envoys.join("; "))),
     }
 }
 
@@ -423,10 +423,10 @@ mod tests {
         let log = [trace.clone(), own.clone(), own, envoys.clone()];
         assert_eq!(
             refusal("mine", &log),
-            ("spec.defaultConfig", "the plug-in refuses its configuration: no field `a`".to_owned())
+            ("spec.defaultConfig", "the plug-in rejects its configuration: no field `a`".to_owned())
         );
         let (path, message) = refusal("mine", &[trace, envoys]);
-        assert_eq!((path, message.as_str()), ("spec", "Envoy refuses the plug-in: Plugin configured failed"));
+        assert_eq!((path, message.as_str()), ("spec", "Envoy rejects the plug-in: Plugin configured failed"));
         assert!(refusal("mine", &[]).1.contains("logs no reason"));
     }
 }

@@ -107,7 +107,7 @@ fn a_module_that_is_replaced_is_swapped_in_and_one_that_does_not_load_is_not() {
         std::fs::rename(unfinished, folder.path().join(name)).unwrap();
     };
     put("a.wasm", &refuses);
-    served.wait_for("Envoy refuses the plug-in");
+    served.wait_for("Envoy rejects the plug-in");
     served.wait_for("rejected; the previous configuration stays in force");
     assert_eq!(served.get("h", "/").status, 200);
     let other = EMPTY.replace(

@@ -48,7 +48,7 @@ fn one_that_refuses_its_configuration_is_named_with_its_place_and_its_own_words(
     let (trace_code, trace) = asked(folder.path(), &["request", "/", "--trace", "--folder"]);
     for (code, said) in [(serve_code, serve), (trace_code, trace)] {
         assert_eq!(code, Some(1), "{said}");
-        let expected = "spec.defaultConfig: the plug-in refuses its configuration: no field `a`";
+        let expected = "spec.defaultConfig: the plug-in rejects its configuration: no field `a`";
         assert!(said.contains(expected) && said.contains("mine.yaml:6:"), "{said}");
         assert!(said.lines().count() < 15 && !said.contains("[trace]"), "{said}");
     }

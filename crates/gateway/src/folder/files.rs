@@ -1,4 +1,4 @@
-//! From files to plug-ins, and what is wrong with them.
+//! Reads plug-ins and errors from files.
 
 use std::fs;
 use std::io;
@@ -24,7 +24,7 @@ pub(super) fn read(folder: &Path, order: StageOrder) -> Folder {
     found
 }
 
-/// How many folders are looked into for plug-ins, and how deep.
+/// The maximum number and depth of folders that are searched for plug-ins.
 const MAX_FOLDERS: usize = 200;
 const MAX_DEPTH: usize = 2;
 
@@ -54,7 +54,7 @@ pub(super) fn below(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The files that may hold resources, by name.
+/// The files that may contain resources, by name.
 fn names(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -176,7 +176,7 @@ impl Reading<'_> {
         }
         let enabled = matches!(resource.deployment()?, Deployment::Document(_));
         if enabled && own(DISABLED).is_some() {
-            let message = "says that the plug-in is disabled, and a cluster would run it: set \
+            let message = "is the annotation of a disabled plug-in, but a cluster would run it: set \
                            `defaultConfigDisable: true` and `configDisable: true` in every match rule, or remove \
                            this annotation";
             return Err(ConfigError::new(format!("metadata.annotations.{DISABLED}"), message));

@@ -124,7 +124,7 @@ fn each_mistake_names_file_line_column_field_and_remedy_and_the_others_are_still
         ),
         (
             resource("p", "").replace("metadata:\n", disabled),
-            "disabled: says that the plug-in is disabled, and a cluster",
+            "disabled: is the annotation of a disabled plug-in, but a cluster",
         ),
         ("a: [1\n".into(), "invalid YAML: "),
         ("just: fields\n".into(), "bad.yaml:1:1: is not a resource: write `apiVersion`"),

@@ -1,4 +1,4 @@
-//! The files that a running Envoy follows, each replaced by renaming, so that no half is ever read.
+//! The files that a running Envoy watches, each replaced atomically by renaming.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,9 +18,9 @@ pub(super) struct Watched {
     routes: PathBuf,
     access_log: PathBuf,
     folder: PathBuf,
-    /// One for each plug-in that there has been, by its name, which may be no good name for a file.
+    /// A file for each plug-in so far, by the plug-in's name, which may be unsuitable as a file name.
     plugins: BTreeMap<String, PathBuf>,
-    /// The version of what was written last.
+    /// The version written last.
     version: u64,
 }
 
@@ -83,7 +83,7 @@ impl Watched {
     }
 }
 
-/// A resource with its type.
+/// A resource and its type.
 fn typed(kind: &str, mut resource: Value) -> Value {
     if let Some(resource) = resource.as_object_mut() {
         resource.insert("@type".into(), kind.into());

@@ -68,7 +68,7 @@ fn an_address_says_whether_it_speaks_tls() {
         ("a.com", "write host:port"),
         ("ftp://a.com", "write host:port"),
         ("https://", "write host:port"),
-        ("a.com:443", "write https://a.com, or http://a.com:443 if it does not"),
+        ("a.com:443", "write https://a.com, or http://a.com:443 without TLS"),
         ("https://a.com/api", "has a path"),
         ("https://me@a.com", "write host:port"),
     ] {
@@ -144,13 +144,13 @@ fn each_mistake_names_file_line_field_and_remedy() {
         ),
         (
             "routes:\n- ingress: a\n- ingress: b\n",
-            "routes.yaml:3:3: routes[1]: has the domain and path of another",
+            "routes.yaml:3:3: routes[1]: has the domain and path of an earlier",
         ),
         (
             "services:\n- name: a\n  address: here\n",
             "routes.yaml:3:3: services[0].address: is not an address",
         ),
-        ("services:\n- name: a\n- name: a\n", "routes.yaml:3:3: services[1].name: is there before"),
+        ("services:\n- name: a\n- name: a\n", "routes.yaml:3:3: services[1].name: is a duplicate"),
         (
             "services:\n- { name: a, protocol: grpc }\n",
             "routes.yaml:2:14: services[0].protocol: must be one of",
