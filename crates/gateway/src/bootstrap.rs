@@ -14,27 +14,27 @@ use crate::{Cluster, Route, Wasm};
 /// The configuration of an Envoy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bootstrap {
-    /// Where it listens; the system chooses a port in place of 0.
+    /// The address to listen on; port 0 for a free one.
     pub address: SocketAddr,
-    /// The plug-ins, in the order in which a request meets them.
+    /// The plug-ins, in the order of requests.
     pub plugins: Vec<Wasm>,
     /// The routes.
     pub routes: Vec<Route>,
-    /// Where routes lead, and what plug-ins call.
+    /// The clusters of routes and of the plug-ins' calls.
     pub clusters: Vec<Cluster>,
-    /// How many worker threads it has, each with a VM of its own.
+    /// The number of worker threads, each with a VM of its own.
     pub workers: u32,
-    /// `per_connection_buffer_limit_bytes`: how much of a body is held for a plug-in. Envoy's default is
-    /// 1 MiB, and 32 KiB in Higress's chart.
+    /// `per_connection_buffer_limit_bytes`: the maximum length of a body that is held for a plug-in. Envoy's default is
+    /// 1 MiB; Higress's chart sets 32 KiB.
     pub buffer_limit: u32,
-    /// `max_request_headers_kb`: all headers of a request together, in KiB. Envoy's default is 60.
+    /// `max_request_headers_kb`: the maximum size of a request's headers, in KiB. Envoy's default is 60.
     pub max_headers_kib: u32,
     /// `max_headers_count`. Envoy's default is 100.
     pub max_headers: u32,
 }
 
 impl Bootstrap {
-    /// An edge as Envoy sets it up by default, with room for 96 KiB and 1,000 headers.
+    /// Envoy's defaults for an edge, except for limits of 96 KiB and 1,000 headers.
     #[must_use]
     pub fn new(plugins: Vec<Wasm>, routes: Vec<Route>, clusters: Vec<Cluster>) -> Self {
         Self {
@@ -56,7 +56,7 @@ impl Bootstrap {
         Self::new(vec![wasm], vec![Route::all("default", "upstream")], clusters)
     }
 
-    /// All of it in one piece, as `-c` reads it.
+    /// Returns all of it as one document for `-c`.
     pub(crate) fn to_json(&self, access_log: &Path) -> Value {
         let filters = self.plugins.iter().map(Wasm::filter).collect();
         let routes = json!({ "route_config": route::table(&self.routes) });
@@ -97,7 +97,7 @@ impl Bootstrap {
         });
         let mut listener = self.listener(filters.collect(), own, access_log);
         if let Some(listener) = listener.as_object_mut() {
-            // Two programs on one port would share its requests; an error is better.
+            // Otherwise, two programs on one port would share its requests instead of reporting an error.
             listener.insert("enable_reuse_port".into(), false.into());
         }
         listener
@@ -112,11 +112,11 @@ impl Bootstrap {
         let mut manager = json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": "plugin",
-            // HTTP/1.1, and HTTP/2 without TLS for a client that begins with its preface.
+            // HTTP/1.1, and HTTP/2 without TLS for clients that send its preface.
             "codec_type": "AUTO",
             "max_request_headers_kb": self.max_headers_kib,
             "common_http_protocol_options": { "max_headers_count": self.max_headers },
-            // Without this, trailers end at the gateway and a plug-in's trailer callback is never seen.
+            // Without this, Envoy drops trailers, and never calls a plug-in's trailer callback.
             "http_protocol_options": { "enable_trailers": true },
             // As Istio and Higress configure it. Without these two Envoy responds 403 to an upgrade before any plug-in runs,
             // and resets the extended CONNECT (RFC 8441) that a WebSocket is over HTTP/2.
@@ -150,7 +150,7 @@ impl Bootstrap {
             "name": "plugin",
             "address": socket(self.address),
             "per_connection_buffer_limit_bytes": self.buffer_limit,
-            // Connections are spread evenly over the workers, not by the luck of a hash.
+            // Connections are distributed evenly over the workers, not by a hash.
             "connection_balance_config": { "exact_balance": {} },
             "filter_chains": [{
                 "filters": [{
@@ -167,7 +167,7 @@ impl Bootstrap {
 /// its next request, however long the old listener is kept for slow requests.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// More clients at a time than one machine brings forth.
+/// More concurrent clients than one machine can run.
 const CONNECTIONS: u32 = 20_000;
 
 /// A bootstrap whose listeners and clusters come from files.
@@ -177,7 +177,7 @@ pub(crate) fn watching(listeners: &Path, clusters: &Path) -> Value {
         // Discovery requires an identity.
         "node": { "id": "portcullis", "cluster": "portcullis" },
         "dynamic_resources": { "lds_config": file_source(listeners), "cds_config": file_source(clusters) },
-        // Without a limit Envoy warns of its absence.
+        // Without a limit, Envoy logs a warning.
         "overload_manager": { "resource_monitors": [{
             "name": "envoy.resource_monitors.global_downstream_max_connections",
             "typed_config": {

@@ -5,18 +5,18 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-/// A service under the name that routes and plug-ins know it by.
+/// A service, with the name that routes and plug-ins use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cluster {
     /// Its name.
     pub name: String,
-    /// The host that its requests go to: an address, or a name that is resolved.
+    /// The host: an address, or a name to resolve.
     pub host: String,
-    /// The port there.
+    /// The port.
     pub port: u16,
     /// Whether it uses HTTP/2, as gRPC does, instead of HTTP/1.1.
     pub http2: bool,
-    /// How it is spoken to over TLS; without where nothing is here.
+    /// The settings of TLS; no TLS if absent.
     pub tls: Option<Tls>,
 }
 
@@ -25,7 +25,7 @@ pub struct Cluster {
 pub struct Tls {
     /// The server name (SNI), which the certificate must have.
     pub name: String,
-    /// The file of certificates of the authorities that are trusted.
+    /// The file with the certificates of trusted authorities.
     pub authorities: PathBuf,
 }
 
@@ -52,7 +52,7 @@ impl Tls {
 }
 
 impl Cluster {
-    /// A cluster at an address, which speaks HTTP/1.1.
+    /// A cluster at an address, with HTTP/1.1.
     #[must_use]
     pub fn at(name: &str, address: SocketAddr) -> Self {
         Self {
@@ -73,7 +73,7 @@ impl Cluster {
     pub(crate) fn to_json(&self) -> Value {
         let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
         let protocol = match self.http2 {
-            // A WebSocket goes on to HTTP/2 as an extended CONNECT (RFC 8441).
+            // A WebSocket is forwarded over HTTP/2 as an extended CONNECT (RFC 8441).
             true => json!({ "http2_protocol_options": { "allow_connect": true } }),
             false => json!({ "http_protocol_options": { "enable_trailers": true } }),
         };

@@ -23,7 +23,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 /// The size of longer bodies is returned instead of their content.
 const MAX_SHOWN: usize = 64 * 1024;
 
-/// Starts it on a port that the system chooses; it works whenever its runtime does.
+/// Starts the echo on a free port. It runs while its runtime does.
 ///
 /// # Errors
 ///
@@ -35,9 +35,9 @@ pub async fn start() -> io::Result<SocketAddr> {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(async move {
                 let mut server = auto::Builder::new(TokioExecutor::new());
-                // Envoy sends what it has before it knows of a limit, and what is refused would be a 503.
+                // Envoy may send streams before it receives a limit, and would respond with 503 to those that are rejected.
                 server.http2().max_concurrent_streams(None).enable_connect_protocol();
-                // A connection that fails is Envoy's to report.
+                // Envoy reports failed connections.
                 let _ =
                     server.serve_connection_with_upgrades(TokioIo::new(stream), service_fn(respond)).await;
             });
@@ -97,8 +97,8 @@ fn handshake(request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     }
-    // Versions of HTTP may change on the way: an extended CONNECT may have the key of a client of HTTP/1.1, and an
-    // upgrade none where the client has sent a CONNECT.
+    // Proxies may convert between versions of HTTP: an extended CONNECT may contain the key of an HTTP/1.1 client, and
+    // an upgrade contains none if the client sent a CONNECT.
     if let Some(key) = request.headers().get(SEC_WEBSOCKET_KEY) {
         let accept = derive_accept_key(key.as_bytes());
         response.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, HeaderValue::from_str(&accept).ok()?);
@@ -109,7 +109,7 @@ fn handshake(request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
 
 /// Sends every message of a WebSocket back until the client closes it. The library replies to pings.
 async fn repeat_messages(upgrade: OnUpgrade) {
-    // A client that has gone away needs no messages.
+    // The client may have disconnected.
     let Ok(upgraded) = upgrade.await else { return };
     let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
     while let Some(Ok(message)) = socket.next().await {
@@ -119,7 +119,7 @@ async fn repeat_messages(upgrade: OnUpgrade) {
     }
 }
 
-/// Header fields: a text each, or a list of texts where one comes several times.
+/// Header fields: a string, or a list of strings if a field occurs several times.
 fn fields(headers: &HeaderMap) -> Value {
     let mut fields = Map::new();
     for name in headers.keys() {

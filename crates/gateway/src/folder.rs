@@ -35,13 +35,13 @@ use resource::{Stage, WasmPlugin, yaml};
 
 pub use order::StageOrder;
 
-/// The file of the folder that says which requests go where, and is not a `WasmPlugin`.
+/// The file of the folder with the routes, which is not a `WasmPlugin`.
 pub const ROUTES: &str = "routes.yaml";
 
 /// The content of a folder.
 #[derive(Debug, Clone, Default)]
 pub struct Folder {
-    /// Every plug-in that could be read, enabled or not, in the order in which a request meets them.
+    /// Every plug-in that could be read, enabled or not, in the order of requests.
     pub plugins: Vec<Entry>,
     /// Resources of other kinds, which this gateway ignores.
     pub others: Vec<Other>,
@@ -54,37 +54,37 @@ pub struct Folder {
 pub struct Entry {
     /// Its file.
     pub file: PathBuf,
-    /// Which document of the file it is, or is in, from 0.
+    /// The index of its document in the file.
     pub index: usize,
-    /// Which resource of the document it is, from 0, where that is a list of them.
+    /// Its index in the document, if that is a list of resources.
     pub item: Option<usize>,
-    /// Where it is in the document: nothing for the whole of it, `items[2]` in a list.
+    /// Its path in the document: empty for the whole document, `items[2]` in a list.
     pub place: String,
-    /// Whether it is a resource of its own, of which the commands that change files can change every field: neither in a list
-    /// in a list, nor one of several plug-ins of a policy.
+    /// Whether it is a separate resource, so that commands can change all its fields: not in a nested list, and not one of
+    /// several plug-ins of a policy.
     pub alone: bool,
-    /// The line on which it begins.
+    /// Its first line.
     pub line: usize,
     /// `metadata.name`.
     pub name: String,
-    /// `metadata.namespace`; empty where there is none.
+    /// `metadata.namespace`; empty if absent.
     pub namespace: String,
     /// Whether a cluster would run it.
     pub enabled: bool,
-    /// The stage that it runs in.
+    /// Its stage.
     pub stage: Stage,
-    /// Its place in the stage: a larger one runs first.
+    /// Its priority in the stage: larger ones run first.
     pub priority: i32,
-    /// The name for people.
+    /// The display name.
     pub title: Option<String>,
-    /// A sentence about it.
+    /// A description of one sentence.
     pub description: Option<String>,
-    /// The language that it is written in.
+    /// Its programming language.
     pub language: Option<String>,
-    /// The plug-in of this workspace that it is: named by its `url`, or by an annotation where the `url` is one
-    /// for clusters.
+    /// The corresponding plug-in of this workspace: named by its `url`, or by an annotation if the `url` is for
+    /// clusters.
     pub source: Option<String>,
-    /// The whole resource.
+    /// The resource.
     pub resource: WasmPlugin,
 }
 
@@ -93,9 +93,9 @@ pub struct Entry {
 pub struct Other {
     /// Its file.
     pub file: PathBuf,
-    /// The line on which it begins.
+    /// Its first line.
     pub line: usize,
-    /// Its kind, as `Ingress`.
+    /// Its kind, such as `Ingress`.
     pub kind: String,
 }
 
@@ -104,7 +104,7 @@ pub struct Other {
 pub struct Fault {
     /// The file.
     pub file: PathBuf,
-    /// Where in it, and what.
+    /// The position and the error.
     pub fault: yaml::Fault,
 }
 
@@ -116,18 +116,17 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// Reads a folder: every `.yaml`, `.yml` and `.json` file in it but [`ROUTES`] and hidden ones.
+/// Reads a folder: every `.yaml`, `.yml` and `.json` file in it except [`ROUTES`] and hidden files.
 #[must_use]
 pub fn read(folder: &Path, order: StageOrder) -> Folder {
     files::read(folder, order)
 }
 
-/// Refuses a path that is not a folder of plug-ins: one that does not exist, a file, or a folder whose subfolders are
-/// meant. An empty folder is accepted.
+/// Rejects a path that is not a folder of plug-ins: one that does not exist, a file, or a folder of such folders. An empty folder is accepted.
 ///
 /// # Errors
 ///
-/// The path, and what may be meant instead.
+/// The path, and likely alternatives.
 pub fn check(folder: &Path) -> Result<(), FolderError> {
     match fs::metadata(folder) {
         Err(error) => return Err(FolderError::Unreadable(folder.into(), error)),
@@ -151,11 +150,11 @@ pub enum FolderError {
     Unreadable(PathBuf, io::Error),
     /// It is a file.
     File(PathBuf),
-    /// It has no plug-ins, and these folders in it have some.
+    /// It has no plug-ins, but these folders in it have some.
     Above(PathBuf, Vec<PathBuf>),
 }
 
-/// How many folders an error suggests.
+/// The maximum number of folders that an error suggests.
 const MAX_SUGGESTIONS: usize = 5;
 
 impl fmt::Display for FolderError {
@@ -184,7 +183,7 @@ impl fmt::Display for FolderError {
 impl std::error::Error for FolderError {}
 
 impl Entry {
-    /// The place in its document of a place in its resource.
+    /// Converts a path in its resource to a path in its document.
     #[must_use]
     pub fn path(&self, inner: &str) -> String {
         let dot = if self.place.is_empty() || inner.is_empty() || inner.starts_with('[') { "" } else { "." };
@@ -193,16 +192,16 @@ impl Entry {
 }
 
 impl Folder {
-    /// The plug-ins that run, in the order in which a request meets them; a response meets them in reverse.
+    /// The enabled plug-ins in the order of requests, which is reversed for responses.
     pub fn enabled(&self) -> impl DoubleEndedIterator<Item = &Entry> {
         self.plugins.iter().filter(|entry| entry.enabled)
     }
 
-    /// The folder if there is nothing wrong with it.
+    /// Returns the folder if it has no errors.
     ///
     /// # Errors
     ///
-    /// What is wrong.
+    /// The errors.
     pub fn sound(self) -> Result<Self, Vec<Fault>> {
         if self.faults.is_empty() { Ok(self) } else { Err(self.faults) }
     }

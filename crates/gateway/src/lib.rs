@@ -18,7 +18,7 @@
 //!
 //! - Everything listens on 127.0.0.1, on ports that the system chooses unless one is given.
 //! - An Envoy ends with its [`Process`], and also when the program that started it is killed.
-//! - Envoy is fetched whole, with the hash that is written here, or not at all.
+//! - A downloaded Envoy has the hash that is pinned here.
 //! - An error never affects what is running: a plug-in, the routes or the folder is accepted as a whole or not at all.
 //! - The file of a module never changes; another module is another file.
 //! - A trace shows what happens without it: probes change nothing, and everything else is what `serve` runs.

@@ -1,9 +1,9 @@
-//! A running Envoy whose configuration changes while requests pass.
+//! A running Envoy whose configuration can be changed without interrupting requests.
 //!
-//! Each plug-in has a file of its own, which Envoy watches (ECDS): a new one takes effect on open connections too, at
-//! once and as a whole, and a bad one is refused while the old one serves on. Which plug-ins there are and in which
-//! order is the listener's business (LDS): it is replaced, and the old one finishes what it has begun while it drains.
-//! Routes (RDS) and clusters (CDS) have a file each. Files are replaced by renaming, so that no half is ever read.
+//! Each plug-in has a file that Envoy watches (ECDS): a new version takes effect immediately, on open connections too, and
+//! an invalid one is rejected while the old one stays active. The set of plug-ins and their order are part of the listener
+//! (LDS): it is replaced, and the old one finishes its requests while it drains. Routes (RDS) and clusters (CDS) have a
+//! file each. Files are replaced by renaming, so Envoy never reads an incomplete one.
 
 mod error;
 mod watched;
@@ -24,7 +24,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// How often the state of a change is queried.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// The counters of changes that Envoy did not take.
+/// The counters of changes that Envoy rejected.
 const REJECTED: &str = "update_rejected$";
 
 /// A running Envoy whose configuration can be changed.
@@ -38,17 +38,17 @@ pub struct Live {
 /// The effect of a change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Changed {
-    /// How many plug-ins were replaced where they are.
+    /// The number of plug-ins that were replaced in place.
     pub swapped: usize,
-    /// Whether plug-ins came, went or changed places.
+    /// Whether plug-ins were added, removed or reordered.
     pub reordered: bool,
     /// Whether routes or clusters changed.
     pub routes: bool,
 }
 
 impl Live {
-    /// Starts an Envoy and waits until it serves. A replaced listener drains for `drain`: what it has begun is
-    /// finished in that time, and cut off at its end.
+    /// Starts an Envoy and waits until it serves. A replaced listener may take as long as `drain` to finish its requests;
+    /// those that remain are cut off.
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl Live {
         &self.process
     }
 
-    /// The Envoy, to ask whether it has ended.
+    /// The Envoy, to query whether it has ended.
     pub fn process_mut(&mut self) -> &mut Process {
         &mut self.process
     }
@@ -93,8 +93,8 @@ impl Live {
         &self.current
     }
 
-    /// Puts another configuration in force: clusters first, then plug-ins, then their order, then routes, so that
-    /// nothing is named before it is there. `address`, `workers` and limits stay what they were.
+    /// Applies another configuration: clusters first, then plug-ins, then their order, then routes, so that every
+    /// reference has a target. `address`, `workers` and limits do not change.
     ///
     /// # Errors
     ///
@@ -103,7 +103,7 @@ impl Live {
         let mut changed = Changed::default();
         let clusters_differ = self.current.clusters != to.clusters;
         if clusters_differ {
-            // Those that go are still in use until the end.
+            // Removed clusters are in use until the end.
             let mut both = to.clusters.clone();
             let named = |cluster: &&Cluster| to.clusters.iter().all(|other| other.name != cluster.name);
             both.extend(self.current.clusters.iter().filter(named).cloned());
@@ -134,8 +134,8 @@ impl Live {
         Ok(())
     }
 
-    /// Replaces plug-ins that are there and have changed. One that is refused is put back, and the others go on: what
-    /// comes back is the list with the old one in its place, and the first refusal.
+    /// Replaces plug-ins that exist and have changed. One that is rejected is restored, and the others continue. Returns
+    /// the resulting list and the first error.
     fn plugins(
         &mut self,
         to: &Bootstrap,
@@ -168,7 +168,7 @@ impl Live {
         Ok((plugins, refused))
     }
 
-    /// Brings in new plug-ins and puts all in their order.
+    /// Adds new plug-ins and sets the order of all.
     fn order(&mut self, plugins: Vec<Wasm>) -> Result<(), ChangeError> {
         let new = |plugin: &&Wasm| self.current.plugins.iter().all(|old| old.name != plugin.name);
         for plugin in plugins.iter().filter(new) {
@@ -188,7 +188,7 @@ impl Live {
         result
     }
 
-    /// Waits until the listener that was accepted serves: its plug-ins have been loaded by then.
+    /// Waits until the accepted listener serves, when its plug-ins have been loaded.
     fn listener_in_force(&self, before: &[(String, u64)], mark: Mark) -> Result<(), ChangeError> {
         let count = |stats: &[(String, u64)], name: &str| {
             stats.iter().find(|(other, _)| other == name).map_or(0, |(_, value)| *value)
@@ -212,7 +212,7 @@ impl Live {
         }
     }
 
-    /// Writes a file, and waits until Envoy has taken or refused it, by the counters whose names begin so.
+    /// Writes a file, and waits until Envoy has accepted or rejected it, according to the counters with this prefix.
     fn step(
         &mut self,
         stats: &str,
@@ -248,7 +248,7 @@ impl Live {
 const LISTENER: &str =
     "^listener_manager\\.total_listeners_warming$|extension_config_discovery.*update_rejected$";
 
-/// A name as a part of a regular expression.
+/// Escapes a name for a regular expression.
 fn escaped(name: &str) -> String {
     name.chars()
         .flat_map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { vec![c] } else { vec!['.'] })

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 /// Envoy's log levels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names say it all")]
+#[expect(missing_docs, reason = "the names are self-explanatory")]
 pub enum LogLevel {
     Trace,
     Debug,
@@ -42,13 +42,13 @@ impl fmt::Display for LogLevel {
 /// One line of Envoy's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// When it was written, in microseconds since 1970.
+    /// The time, in microseconds since 1970.
     pub at: u64,
     /// Its level.
     pub level: LogLevel,
-    /// Which part of Envoy wrote it: `wasm`, `main`, `config` and so on.
+    /// The component of Envoy that wrote it, such as `wasm`, `main` or `config`.
     pub component: String,
-    /// The message; a line break in it is written as `\n`.
+    /// The message, with line breaks written as `\n`.
     pub message: String,
 }
 
@@ -64,18 +64,18 @@ impl LogLine {
         Some(Self { at: at.parse().ok()?, level, component: component.into(), message: message.into() })
     }
 
-    /// The plug-in that logged, and what; the name is empty where the host does not tell it, and there is nothing if
-    /// the line is Envoy's own.
+    /// Returns the name of the plug-in that logged, and its message. The name is empty if the host does not provide it;
+    /// `None` for Envoy's own lines.
     #[must_use]
     pub fn plugin(&self) -> Option<(&str, &str)> {
         let rest = self.message.strip_prefix("wasm log").filter(|_| self.component == "wasm")?;
         let (names, message) = rest.split_once(": ")?;
-        // A name is followed by the root's, where there is one.
+        // A name is followed by that of the root context, if any.
         Some((names.split_whitespace().next().unwrap_or_default(), message))
     }
 
-    /// What a plug-in of this name logged, without Envoy's `wasm log <name>: ` before it; nothing if the
-    /// line is Envoy's own.
+    /// Returns what a plug-in of this name logged, without Envoy's prefix `wasm log <name>: `; `None` for Envoy's own
+    /// lines.
     #[must_use]
     pub fn of_plugin(&self, name: &str) -> Option<&str> {
         // The root context, which configures the plug-in, logs without the name.
@@ -90,24 +90,24 @@ impl fmt::Display for LogLine {
     }
 }
 
-/// One line of the access log: one request that is over.
+/// A line of the access log: a request that has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct AccessLine {
-    /// The client's address and port, which tell requests on connections of their own apart.
+    /// The client's address and port, which identify the connection.
     pub client: String,
     /// The request's method.
     #[serde(default, deserialize_with = "or_none")]
     pub method: String,
-    /// Its host.
+    /// The host.
     #[serde(default, deserialize_with = "or_none")]
     pub host: String,
-    /// Its path, with the query.
+    /// The path, with the query.
     #[serde(default, deserialize_with = "or_none")]
     pub path: String,
-    /// The route that it took.
+    /// The route.
     #[serde(default, deserialize_with = "or_none")]
     pub route: String,
-    /// How long it took, in milliseconds.
+    /// The duration, in milliseconds.
     #[serde(default, deserialize_with = "or_none")]
     pub duration: u64,
     /// The status of the response; 0 if there was none.
@@ -116,17 +116,17 @@ pub struct AccessLine {
     /// The response-code details.
     #[serde(default, deserialize_with = "or_none")]
     pub details: String,
-    /// Envoy's response flags, as `DC` for a client that went away; `-` for none.
+    /// Envoy's response flags, such as `DC` for a client that disconnected; `-` for none.
     #[serde(default, deserialize_with = "or_none")]
     pub flags: String,
 }
 
-/// Envoy writes `null` for what a request does not have: a `CONNECT` has no path, and a malformed request no method.
+/// Envoy writes `null` for absent values: a `CONNECT` has no path, and a malformed request no method.
 fn or_none<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// A place in a log; lines are read from there on.
+/// A position in a log, from which lines are read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Mark(u64);
 
@@ -135,9 +135,9 @@ pub struct Mark(u64);
 pub(crate) struct LogFile(pub(crate) PathBuf);
 
 impl LogFile {
-    /// The place after the last line.
+    /// The position after the last line.
     pub(crate) fn mark(&self) -> io::Result<Mark> {
-        // The end of it is enough: a log may be long.
+        // Only the end is read: a log may be long.
         let length = match std::fs::metadata(&self.0) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Mark(0)),
             metadata => metadata?.len(),
@@ -149,13 +149,12 @@ impl LogFile {
             if mark != from || from.0 == 0 {
                 return Ok(mark);
             }
-            // One line that is still being written is longer than that.
+            // An incomplete line is longer than that.
             back *= 16;
         }
     }
 
-    /// The whole lines after a mark, and the place after them. A line that is still being written is left
-    /// for the next time.
+    /// Returns the complete lines after a mark, and the position after them. An incomplete line is left for the next call.
     pub(crate) fn since(&self, Mark(start): Mark) -> io::Result<(Vec<String>, Mark)> {
         let mut file = match File::open(&self.0) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), Mark(start))),
@@ -178,16 +177,16 @@ impl LogFile {
 pub(crate) struct Followed {
     /// The end of what has been read.
     mark: Mark,
-    /// Up to where the disk has been given back what has been read.
+    /// The position up to which disk space has been freed.
     given_back: u64,
 }
 
-/// How much of a followed log is left on the disk: this much at the least, that much at the most.
+/// The minimum and maximum number of bytes of a followed log that are kept on the disk.
 const KEPT: std::ops::Range<u64> = 64 * 1024..1024 * 1024;
 
 impl Followed {
-    /// The whole lines that are new, and no more of the disk than what is kept. Places in the file stay what they are, so
-    /// that Envoy goes on writing and others reading; where the file system cannot do that, the file grows.
+    /// Returns the new complete lines, and frees disk space. Positions in the file do not change, so Envoy can continue to
+    /// write and others to read. If the file system does not support this, the file grows.
     pub(crate) fn new_lines(&mut self, log: &LogFile) -> io::Result<Vec<String>> {
         let (lines, after) = log.since(self.mark)?;
         self.mark = after;
@@ -197,7 +196,7 @@ impl Followed {
             {
                 use rustix::fs::{FallocateFlags, fallocate};
                 let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-                // Nothing is lost where it fails.
+                // A failure does no harm.
                 let _ = fallocate(File::options().write(true).open(&log.0)?, flags, 0, self.given_back);
             }
         }
@@ -280,7 +279,7 @@ mod tests {
         assert_eq!(file.as_file().metadata().unwrap().len(), mark.0);
         assert_eq!(log.mark().unwrap(), mark);
         file.write_all(&[b'y'; 100_000]).unwrap();
-        assert_eq!(log.mark().unwrap(), mark, "a long line that is not whole");
+        assert_eq!(log.mark().unwrap(), mark, "a long incomplete line");
     }
 
     #[test]

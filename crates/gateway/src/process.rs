@@ -1,4 +1,4 @@
-//! One running Envoy: started, watched and, whatever happens, stopped.
+//! A running Envoy, which is always stopped in the end.
 //!
 //! It must not outlive the program that started it, not even when that program is killed. Linux's
 //! `PR_SET_PDEATHSIG` would need `unsafe` here, so a shell starts Envoy instead: it starts a watcher
@@ -26,14 +26,14 @@ use crate::admin;
 use crate::log::{AccessLine, Followed, LogFile, LogLine, Mark};
 use crate::{Bootstrap, Envoy, LogLevel};
 
-/// A running Envoy; it is stopped when this is dropped.
+/// A running Envoy, which is stopped when this is dropped.
 pub struct Process {
     supervised: Supervised,
-    /// Its configuration and its logs.
+    /// The folder with its configuration and logs.
     files: Files,
     admin: SocketAddr,
     listener: SocketAddr,
-    /// How far the two logs have been followed.
+    /// The positions in the two logs.
     followed_log: Followed,
     followed_access: Followed,
 }
@@ -43,30 +43,30 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// The plug-in refused its configuration, or Envoy did not start, or not in time.
+    /// The plug-in rejected its configuration, or Envoy did not start in time.
     pub fn start(envoy: &Envoy, bootstrap: &Bootstrap, log_level: LogLevel) -> Result<Self, StartError> {
         let files = Files::new()?;
         files.write_config(&bootstrap.to_json(&files.access().0))?;
         launch(envoy, files, bootstrap.workers, log_level, &[], |_| false)
     }
 
-    /// Its id in the system.
+    /// The process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.supervised.child.id()
     }
 
-    /// Where its admin interface is.
+    /// The address of its admin interface.
     #[must_use]
     pub fn admin(&self) -> SocketAddr {
         self.admin
     }
 
-    /// How it has ended, if it has.
+    /// The exit status, if it has ended.
     ///
     /// # Errors
     ///
-    /// The system does not tell.
+    /// The system does not provide it.
     pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.supervised.child.try_wait()
     }
@@ -77,7 +77,7 @@ impl Process {
         self.listener
     }
 
-    /// The place after the last line of its log.
+    /// The position after the last line of its log.
     ///
     /// # Errors
     ///
@@ -86,7 +86,7 @@ impl Process {
         self.files.log().mark()
     }
 
-    /// The lines of its log since a mark.
+    /// The lines of its log after a mark.
     ///
     /// # Errors
     ///
@@ -95,7 +95,7 @@ impl Process {
         self.files.log_since(mark)
     }
 
-    /// The place after the last line of its access log.
+    /// The position after the last line of its access log.
     ///
     /// # Errors
     ///
@@ -104,20 +104,20 @@ impl Process {
         self.files.access().mark()
     }
 
-    /// The lines of the access log since a mark, and the mark after them. A line appears some milliseconds
-    /// after its request is over.
+    /// The lines of the access log after a mark, and the mark after them. A line appears some milliseconds after the end of
+    /// its request.
     ///
     /// # Errors
     ///
-    /// The log cannot be read, or a line of it.
+    /// The log or a line of it cannot be read.
     pub fn access_since(&self, mark: Mark) -> io::Result<(Vec<AccessLine>, Mark)> {
         let (lines, after) = self.files.access().since(mark)?;
         let lines = lines.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>()?;
         Ok((lines, after))
     }
 
-    /// The lines of its log that have come since it was asked the last time. They are given up with that: what is older
-    /// than the last 64 KiB is not to be had any more from [`log_since`](Self::log_since).
+    /// The lines of its log since the last call. They may be discarded afterwards: lines before the last 64 KiB are no longer
+    /// available from [`log_since`](Self::log_since).
     ///
     /// # Errors
     ///
@@ -127,7 +127,7 @@ impl Process {
         Ok(lines.iter().filter_map(|line| LogLine::parse(line)).collect())
     }
 
-    /// The lines of its access log that have come since it was asked the last time, given up in the same way.
+    /// The lines of its access log since the last call, which may be discarded in the same way.
     ///
     /// # Errors
     ///
@@ -137,7 +137,7 @@ impl Process {
         Ok(lines.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>()?)
     }
 
-    /// The counters and gauges that plug-ins have defined, by the names that they gave them.
+    /// The counters and gauges defined by plug-ins, by name.
     ///
     /// # Errors
     ///
@@ -148,7 +148,7 @@ impl Process {
         Ok(stats.into_iter().filter_map(own).collect())
     }
 
-    /// The bytes that it has read from clients so far.
+    /// The number of bytes read from clients so far.
     ///
     /// # Errors
     ///
@@ -158,8 +158,8 @@ impl Process {
         Ok(stats.into_iter().map(|(_, value)| value).sum())
     }
 
-    /// All bytes that it has read and written so far, but for those of its admin interface: as long as the number stays the
-    /// same, nothing happens.
+    /// The number of bytes read and written so far, without those of the admin interface. While the number does not change,
+    /// nothing happens.
     ///
     /// # Errors
     ///
@@ -169,7 +169,7 @@ impl Process {
         Ok(stats.into_iter().map(|(_, value)| value).sum())
     }
 
-    /// The bytes that it has read from the cluster's hosts so far.
+    /// The number of bytes read from the cluster's hosts so far.
     ///
     /// # Errors
     ///
@@ -180,8 +180,8 @@ impl Process {
         Ok(stats.into_iter().filter(|(stat, _)| *stat == name).map(|(_, value)| value).sum())
     }
 
-    /// The memory that it has, in bytes: what it has allocated and not freed, and what the system counts for the
-    /// whole process, the memories of VMs among it.
+    /// Its memory in bytes: the memory allocated by Envoy, and that of the whole process, which includes the memories of
+    /// VMs.
     ///
     /// # Errors
     ///
@@ -203,7 +203,7 @@ impl Process {
         })
     }
 
-    /// Envoy's counters and gauges whose name meets a regular expression.
+    /// Envoy's counters and gauges whose names match a regular expression.
     ///
     /// # Errors
     ///
@@ -213,7 +213,7 @@ impl Process {
     }
 }
 
-/// How much memory an Envoy has, in bytes.
+/// The memory of an Envoy, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
     /// The bytes that it has allocated and not freed.
@@ -240,7 +240,7 @@ impl Files {
         self.0.path().join("envoy.json")
     }
 
-    /// Where Envoy writes the address of its admin interface.
+    /// The file to which Envoy writes the address of its admin interface.
     fn admin_address(&self) -> PathBuf {
         self.0.path().join("admin-address")
     }
@@ -270,8 +270,8 @@ struct Supervised {
     watcher: Option<ChildStdin>,
 }
 
-/// `$$` is the shell's id, in the watcher too, and Envoy's after `exec`. The first argument is the folder that goes with
-/// it; a file that Envoy has made in its last moment is removed at the second attempt.
+/// `$$` is the shell's id, in the watcher too, and Envoy's after `exec`. The first argument is the folder to remove with
+/// it; the second attempt removes files that Envoy created while it ended.
 const SUPERVISOR: &str = r#"
 exec 3<&0 </dev/null
 folder=$1
@@ -286,8 +286,7 @@ exec "$@" 3<&-
 "#;
 
 impl Supervised {
-    /// Starts a command, which gets no input, with its output going where the two say. If this program is killed, the
-    /// folder goes too.
+    /// Starts a command without input, with these two outputs. If this program is killed, the folder is removed too.
     fn spawn(program: &Command, folder: &Path, stdout: Stdio, stderr: Stdio) -> io::Result<Self> {
         let mut shell = Command::new("sh");
         shell.args(["-c", SUPERVISOR, "sh"]).arg(folder);
@@ -302,8 +301,8 @@ impl Supervised {
 
 impl Drop for Supervised {
     fn drop(&mut self) {
-        // Nothing can be done about an error here, and each of the three steps is worth trying. The order
-        // matters: until it is waited for, the id stays Envoy's, so the watcher must have its line by then.
+        // Errors are ignored here, so that each of the three steps is tried. The order matters: the id stays Envoy's until
+        // it is waited for, so the watcher must have its line by then.
         let _ = self.child.kill();
         if let Some(mut watcher) = self.watcher.take() {
             let _ = watcher.write_all(b"\n");
@@ -330,7 +329,7 @@ mod tests {
         let mut stdout = supervised.child.stdout.take().unwrap();
         drop(supervised);
         assert_eq!(stdout.read(&mut [0]).unwrap(), 0, "ended when dropped");
-        assert!(folder.path().is_dir(), "whose folder it is removes it");
+        assert!(folder.path().is_dir(), "the owner removes the folder");
 
         let mut supervised = Supervised::spawn(&sleep, folder.path(), Stdio::piped(), Stdio::null()).unwrap();
         // The system does this when this program is killed.

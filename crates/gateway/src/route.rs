@@ -1,19 +1,19 @@
-//! Which requests go to which cluster.
+//! Routes of requests to clusters.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-/// One route: the requests for some domains whose paths begin alike.
+/// A route, by domains and a path prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// Its name, which plug-ins see as `xds.route_name` and `_match_route_` compares with.
+    /// Its name, which plug-ins read as `xds.route_name`, and with which `_match_route_` is compared.
     pub name: String,
-    /// The domains, with a `*` at the beginning if need be; none for all.
+    /// The domains, which may begin with `*`; none for all.
     pub domains: Vec<String>,
     /// The beginning of the path.
     pub prefix: String,
-    /// The name of the cluster that it leads to, `xds.cluster_name`.
+    /// The name of its cluster, `xds.cluster_name`.
     pub cluster: String,
 }
 
@@ -25,7 +25,7 @@ impl Route {
     }
 
     fn to_json(&self) -> Value {
-        // A prefix ends where a part of the path does, as that of an ingress: `/foo` has nothing to do with `/foobar`.
+        // A prefix ends at the end of a path segment, as for an ingress: `/foo` does not match `/foobar`.
         let condition = match self.prefix.trim_end_matches('/') {
             "" => json!({ "prefix": "/" }),
             prefix => json!({ "path_separated_prefix": prefix }),
@@ -37,7 +37,7 @@ impl Route {
 /// The name of the table of routes.
 pub(crate) const TABLE: &str = "routes";
 
-/// The table of routes: a domain knows its own routes alone, the longest prefix first.
+/// The table of routes: each domain has its own routes, the longest prefix first.
 pub(crate) fn table(routes: &[Route]) -> Value {
     let mut by_domain: BTreeMap<&str, Vec<&Route>> = BTreeMap::new();
     for route in routes {
@@ -55,7 +55,7 @@ pub(crate) fn table(routes: &[Route]) -> Value {
             json!({ "name": domain, "domains": [domain], "routes": routes })
         })
         .collect();
-    // A host with its port is the same host.
+    // A port does not make another host.
     json!({ "name": TABLE, "ignore_port_in_host_matching": true, "virtual_hosts": hosts })
 }
 

@@ -4,18 +4,18 @@
 //! ```yaml
 //! services:
 //! - name: httpbin.default.svc.cluster.local   # as `service` of a match rule and plug-ins name it
-//!   port: 80                                  # 80 if nothing is written
-//!   address: 127.0.0.1:8000                   # where its requests go; an echo if nothing is written
+//!   port: 80                                  # default: 80
+//!   address: 127.0.0.1:8000                   # where its requests go; default: an echo
 //!   protocol: http1                           # or http2, which gRPC needs
 //! - name: api.dns
 //!   port: 443
 //!   address: https://api.example.com          # over TLS, with the certificate verified
 //! routes:
 //! - ingress: foo                              # `ingress: [default/foo]` of a match rule
-//!   namespace: default                        # the system namespace, `higress-system`, if nothing is written
-//!   domains: [foo.example.com, "*.foo.com"]   # all if nothing is written
-//!   paths: [/api]                             # what paths begin with; all if nothing is written
-//!   service: httpbin.default.svc.cluster.local:80   # an echo if nothing is written
+//!   namespace: default                        # default: the system namespace, `higress-system`
+//!   domains: [foo.example.com, "*.foo.com"]   # default: all
+//!   paths: [/api]                             # prefixes of paths; default: all
+//!   service: httpbin.default.svc.cluster.local:80   # default: an echo
 //! ```
 
 #[cfg(test)]
@@ -34,7 +34,7 @@ use serde::Deserialize;
 use crate::folder::{Fault, ROUTES};
 use crate::{Cluster, Route, Tls};
 
-/// The namespace whose ingresses are known by their names alone.
+/// The namespace whose ingresses are identified by name only.
 pub const SYSTEM_NAMESPACE: &str = "higress-system";
 
 /// The service that returns the request.
@@ -44,7 +44,7 @@ const ECHO: &str = "echo.static";
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Routes {
-    /// Services, by the names that control planes give them.
+    /// Services, by their names in control planes.
     pub services: Vec<Service>,
     /// Ingresses.
     pub routes: Vec<Ingress>,
@@ -58,13 +58,13 @@ pub struct Service {
     /// Its port.
     #[serde(default = "Service::usual_port")]
     pub port: u16,
-    /// Where its requests go: `host:port`, `http://host` or `https://host`; an echo when absent.
+    /// The address: `host:port`, `http://host` or `https://host`; an echo if absent.
     #[serde(default)]
     pub address: Option<String>,
     /// The server name of a service over TLS (SNI), which its certificate must have; the host of the address when absent.
     #[serde(default)]
     pub sni: Option<String>,
-    /// The file of certificates of the authorities that a service over TLS is trusted by; those of this machine when absent.
+    /// The file with the certificates of trusted authorities for TLS; those of this machine if absent.
     #[serde(default)]
     pub ca: Option<PathBuf>,
     /// Its protocol.
@@ -79,11 +79,11 @@ pub enum Protocol {
     /// HTTP/1.1.
     #[default]
     Http1,
-    /// HTTP/2 without TLS, which gRPC needs.
+    /// HTTP/2 without TLS, required by gRPC.
     Http2,
 }
 
-/// An ingress: which requests go to which service.
+/// An ingress, which routes requests to a service.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Ingress {
     /// Its name.
@@ -97,7 +97,7 @@ pub struct Ingress {
     /// The beginnings of its paths; none for all.
     #[serde(default)]
     pub paths: Vec<String>,
-    /// The service, `name` or `name:port`; an echo when absent.
+    /// The service, `name` or `name:port`; an echo if absent.
     #[serde(default)]
     pub service: Option<String>,
 }
@@ -128,7 +128,7 @@ impl Ingress {
         SYSTEM_NAMESPACE.into()
     }
 
-    /// The name of its routes, as Higress forms it and match rules write it.
+    /// The name of its routes in Higress and in match rules.
     #[must_use]
     pub fn route_name(&self) -> String {
         if self.namespace == SYSTEM_NAMESPACE {
@@ -159,7 +159,7 @@ impl Routes {
         }
     }
 
-    /// Reads the text of the file, which faults name.
+    /// Reads the text of the file, which errors name.
     ///
     /// # Errors
     ///
@@ -180,7 +180,7 @@ impl Routes {
         }
         let mut routes = read.unwrap_or_default();
         for service in &mut routes.services {
-            // From this file on, and whole: Envoy may run elsewhere.
+            // Relative to this file, and made absolute: Envoy may run elsewhere.
             if let Some(ca) = &mut service.ca {
                 let found = file.parent().unwrap_or(Path::new("")).join(&*ca);
                 *ca = found.canonicalize().unwrap_or(found);
@@ -201,7 +201,7 @@ impl Routes {
             if let Err(message) = ServiceName::try_from(service.name.clone()) {
                 fault(format!("{place}.name"), message);
             } else if !clusters.insert(service.cluster()) {
-                let message = "is there before with the same port: remove one".to_owned();
+                let message = "is a duplicate with the same port: remove one".to_owned();
                 fault(format!("{place}.name"), message);
             }
             let upstream = match service.address.as_deref().map(Upstream::parse) {
@@ -232,7 +232,7 @@ impl Routes {
         for (index, ingress) in self.routes.iter().enumerate() {
             let place = format!("routes[{index}]");
             if ingress.ingress.is_empty() || ingress.ingress.contains('/') {
-                let message = "must be a name: write the namespace into `namespace`".to_owned();
+                let message = "must be a name: write the namespace in `namespace`".to_owned();
                 fault(format!("{place}.ingress"), message);
             }
             for (at, path) in ingress.paths.iter().enumerate().filter(|(_, path)| !path.starts_with('/')) {
@@ -269,8 +269,7 @@ impl Routes {
             }) {
                 if !taken.insert((domain, path.trim_end_matches('/').to_owned())) {
                     let message =
-                        "has the domain and path of another one before: no request would ever get here"
-                            .into();
+                        "has the domain and path of an earlier route: no request would match".into();
                     fault(place.clone(), message);
                 }
             }
@@ -278,12 +277,12 @@ impl Routes {
         faults
     }
 
-    /// The service that `name` or `name:port` means.
+    /// The service that `name` or `name:port` refers to.
     fn service(&self, wanted: &str) -> Option<&Service> {
         self.services.iter().find(|service| service.is_named(wanted))
     }
 
-    /// The routes and clusters for Envoy; what has no address of its own leads to `echo`.
+    /// The routes and clusters for Envoy; services without an address are sent to `echo`.
     #[must_use]
     pub fn for_envoy(&self, echo: SocketAddr) -> (Vec<Route>, Vec<Cluster>) {
         let own_echo = Cluster::at(&Cluster::name_of(ECHO, 80), echo);
@@ -298,7 +297,7 @@ impl Routes {
                 };
                 let tls = tls.then(|| Tls {
                     name: service.sni.clone().unwrap_or_else(|| host.clone()),
-                    // The file has been looked for when the routes were read.
+                    // The file was checked when the routes were read.
                     authorities: service.ca.clone().or_else(authorities).unwrap_or_default(),
                 });
                 Cluster { name: service.cluster(), host, port, http2, tls }
@@ -326,7 +325,7 @@ impl Routes {
     }
 }
 
-/// Where the requests of a service go.
+/// The address of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Upstream {
     host: String,
@@ -337,8 +336,10 @@ struct Upstream {
 impl Upstream {
     /// Reads `host:port`, or `http://` or `https://` with a host and an optional port.
     fn parse(address: &str) -> Result<Self, String> {
-        let refused =
-            || "is not an address: write host:port, as 127.0.0.1:8000, or https://api.example.com".to_owned();
+        let refused = || {
+            "is not an address: write host:port, such as 127.0.0.1:8000, or https://api.example.com"
+                .to_owned()
+        };
         let lower = address.to_ascii_lowercase();
         let (tls, rest, usual) = match (lower.strip_prefix("https://"), lower.strip_prefix("http://")) {
             (Some(rest), _) => (true, rest, Some(443)),
@@ -346,7 +347,7 @@ impl Upstream {
             (None, None) => (false, lower.as_str(), None),
         };
         if usual.is_some() && rest.trim_end_matches('/').contains('/') {
-            return Err("has a path, and a service has none: write it into `paths` of a route".into());
+            return Err("has a path: write it in `paths` of a route instead".into());
         }
         let rest = rest.trim_end_matches('/');
         let (host, port) = match (host_and_port(rest), usual) {
@@ -356,14 +357,14 @@ impl Upstream {
         };
         if usual.is_none() && port == 443 {
             return Err(format!(
-                "does not say whether port 443 speaks TLS: write https://{host}, or http://{rest} if it does not"
+                "does not specify whether port 443 uses TLS: write https://{host}, or http://{rest} without TLS"
             ));
         }
         Ok(Self { host, port, tls })
     }
 }
 
-/// The file of certificates that this machine trusts.
+/// The file with the certificates that this machine trusts.
 fn authorities() -> Option<PathBuf> {
     [
         "/etc/ssl/certs/ca-certificates.crt",

@@ -1,24 +1,24 @@
-//! A plug-in as Envoy runs it: the Wasm filter's configuration.
+//! The configuration of Envoy's Wasm filter for a plug-in.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-/// The type of the filter, by which Envoy knows what a discovered configuration is for.
+/// The type of the filter, by which Envoy recognises a discovered configuration.
 pub(crate) const FILTER_TYPE: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 
-/// A plug-in as Envoy runs it.
+/// A plug-in in Envoy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wasm {
-    /// The plug-in's name, as its log lines show it; no two in one gateway have the same.
+    /// The plug-in's name in its log lines; unique in a gateway.
     pub name: String,
-    /// Its module, as an absolute path.
+    /// The absolute path of its module.
     pub module: PathBuf,
-    /// Its configuration; none at all is not the same as an empty one.
+    /// Its configuration; none is different from an empty one.
     pub configuration: Option<String>,
     /// The environment of its VM.
     pub environment: Environment,
-    /// The name that a module which holds several plug-ins chooses by; control planes send `pluginName`.
+    /// The name by which a module with several plug-ins selects one; control planes send `pluginName`.
     pub root_id: String,
     /// The treatment of requests once the VM has failed.
     pub failure_policy: FailurePolicy,
@@ -32,7 +32,7 @@ pub struct Wasm {
 pub struct Environment {
     /// Variables with their values.
     pub values: Vec<(String, String)>,
-    /// Variables that get the value that they have for Envoy itself.
+    /// Variables with the values of Envoy's own environment.
     pub of_host: Vec<String>,
 }
 
@@ -41,12 +41,12 @@ pub struct Environment {
 pub enum FailurePolicy {
     /// They get a 503.
     Closed,
-    /// They pass as if the plug-in were not there.
+    /// They pass without the plug-in.
     Open,
 }
 
 impl Wasm {
-    /// A plug-in without configuration, as a gateway runs it when nothing more is said.
+    /// A plug-in without configuration, with default settings.
     #[must_use]
     pub fn new(name: &str, module: &Path) -> Self {
         Self {

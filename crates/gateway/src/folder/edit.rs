@@ -1,6 +1,6 @@
-//! Changing resources in their files, with everything else in them as it was.
+//! Changes to resources in their files, which leave everything else in the files as it is.
 //!
-//! All of it goes from a text to a text; [`write()`] puts one in the place of the other.
+//! Functions map a text to a text; [`write()`] replaces the file.
 
 mod remove;
 #[cfg(test)]
@@ -21,12 +21,12 @@ use super::Entry;
 pub use remove::remove;
 use text::Text;
 
-/// Which resource of a text.
+/// A resource in a text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Place {
-    /// Which document, from 0.
+    /// The index of the document.
     pub document: usize,
-    /// Which resource of the document, where that is a list.
+    /// The index of the resource in the document, if that is a list.
     pub item: Option<usize>,
 }
 
@@ -56,14 +56,14 @@ impl Place {
     }
 }
 
-/// Why a resource was not changed; its text is as it was.
+/// A resource was not changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EditError {
     /// The text is invalid YAML.
     Yaml(YamlError),
-    /// The resource is not there any more.
+    /// The resource no longer exists.
     Gone,
-    /// It is so already.
+    /// It is in this state already.
     Already(&'static str),
     /// The text cannot be changed in this way; the message has the remedy.
     Refused(String),
@@ -73,7 +73,7 @@ impl EditError {
     fn style(path: &[&str]) -> Self {
         let path = path.join(".").replace(".[", "[");
         Self::Refused(format!(
-            "{path} is written in a way that cannot be changed without touching more than it (an alias, a tag): \
+            "{path} cannot be changed separately (it has an alias or a tag): \
              change it by hand"
         ))
     }
@@ -83,7 +83,7 @@ impl fmt::Display for EditError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Yaml(error) => error.fmt(f),
-            Self::Gone => f.write_str("the resource is not there any more: look at the folder again"),
+            Self::Gone => f.write_str("the resource no longer exists: read the folder again"),
             Self::Already(state) => write!(f, "is {state} already"),
             Self::Refused(message) => f.write_str(message),
         }
@@ -112,8 +112,8 @@ struct Before {
 const DEFAULT: &[&str] = &["spec", "defaultConfigDisable"];
 const NOTE: &[&str] = &["metadata", "annotations", DISABLED];
 
-/// Makes a resource one that a cluster does not run: without a default and with every match rule disabled. What stood
-/// in their place goes into an annotation, so that [`enable`] can put it back.
+/// Disables a resource, so that a cluster does not run it: without a default and with every match rule disabled. An
+/// annotation records the previous values, so that [`enable`] can restore them.
 ///
 /// # Errors
 ///
@@ -127,10 +127,10 @@ pub fn disable(text: &str, place: Place) -> Result<String, EditError> {
     if plugin_config {
         if text.get(&["spec", "defaultConfig"])?.is_some() {
             return Err(EditError::Refused(
-                "spec.defaultConfig has no effect beside `pluginConfig`: remove one of them".into(),
+                "spec.defaultConfig has no effect next to `pluginConfig`: remove one of them".into(),
             ));
         }
-        // As `pluginConfig` it would win over everything that disables.
+        // `pluginConfig` would override all fields that disable the plug-in.
         text.rename(&["spec", "pluginConfig"], "defaultConfig")?;
     }
     let mut before =
@@ -148,7 +148,7 @@ pub fn disable(text: &str, place: Place) -> Result<String, EditError> {
     Ok(text.into_inner())
 }
 
-/// Sets a flag that is not set yet, and leaves one alone that is.
+/// Sets a flag unless it is set already.
 fn disable_one(text: &mut Text, path: &[&str]) -> Result<(), EditError> {
     if flag(text, path)? == Some(true) { Ok(()) } else { text.set(path, &true.into()) }
 }
@@ -157,11 +157,11 @@ fn flag(text: &Text, path: &[&str]) -> Result<Option<bool>, EditError> {
     Ok(text.get(path)?.and_then(|value| value.as_bool()))
 }
 
-/// Puts back what [`disable`] has changed, and nothing else.
+/// Reverts the changes of [`disable`].
 ///
 /// # Errors
 ///
-/// It is not disabled, or not in this way, or rules have come or gone since.
+/// It is not disabled, or by other means, or rules were added or removed since.
 pub fn enable(text: &str, place: Place) -> Result<String, EditError> {
     let mut text = Text::new(text, place);
     let Some(note) = text.get(NOTE)? else {
@@ -176,7 +176,7 @@ pub fn enable(text: &str, place: Place) -> Result<String, EditError> {
     };
     let before: Before = serde_json::from_str(note.as_str().unwrap_or_default()).map_err(|_| {
         EditError::Refused(format!(
-            "the annotation `{DISABLED}` is not as it was written: remove it, and set `defaultConfigDisable` and \
+            "the annotation `{DISABLED}` has been changed: remove it, and set `defaultConfigDisable` and \
              `configDisable` by hand"
         ))
     })?;
@@ -214,11 +214,11 @@ fn restore(text: &mut Text, path: &[&str], was: Option<bool>) -> Result<(), Edit
     }
 }
 
-/// Sets fields of a resource, each named by its keys; `null` removes one.
+/// Sets fields of a resource, each given by its keys; `null` removes a field.
 ///
 /// # Errors
 ///
-/// A field is written in a way that cannot be changed alone.
+/// A field cannot be changed separately.
 pub fn set(text: &str, place: Place, fields: &[(&[&str], Value)]) -> Result<String, EditError> {
     let mut text = Text::new(text, place);
     for (path, value) in fields {
@@ -231,14 +231,13 @@ pub fn set(text: &str, place: Place, fields: &[(&[&str], Value)]) -> Result<Stri
     Ok(text.into_inner())
 }
 
-/// Puts a file in place whole: whoever reads it meets the old one or the new one. `before` is what it must still hold,
-/// nothing where it must not be there.
+/// Replaces a file atomically. `before` is the expected content; `None` if the file must not exist.
 ///
 /// # Errors
 ///
 /// The file has been changed in the meantime, or cannot be written.
 pub fn write(file: &Path, before: Option<&str>, after: &[u8]) -> io::Result<()> {
-    // A link stays a link.
+    // A symbolic link is kept.
     let file = fs::canonicalize(file).unwrap_or_else(|_| file.into());
     let is = match fs::read(&file) {
         Ok(bytes) => Some(bytes),

@@ -1,4 +1,4 @@
-//! The order in which a request meets the plug-ins.
+//! The order of plug-ins for requests.
 
 use std::cmp::Reverse;
 
@@ -17,7 +17,7 @@ pub enum StageOrder {
 }
 
 impl StageOrder {
-    /// The stages, the first one first.
+    /// The stages in order.
     #[must_use]
     pub fn stages(self) -> [Stage; 4] {
         match self {
@@ -26,7 +26,7 @@ impl StageOrder {
         }
     }
 
-    /// The name, as the option `--stage-order` has it.
+    /// The name, as in the option `--stage-order`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -35,7 +35,7 @@ impl StageOrder {
         }
     }
 
-    /// Puts plug-ins in order: by stage, then a larger priority first, then by name and namespace.
+    /// Sorts plug-ins: by stage, then by descending priority, then by name and namespace.
     pub(super) fn sort(self, plugins: &mut [Entry]) {
         let rank = |stage: Stage| self.stages().into_iter().position(|other| other == stage);
         plugins.sort_by(|a, b| {

@@ -6,18 +6,18 @@ use std::io;
 use super::TIMEOUT;
 use crate::LogLine;
 
-/// Why a change was not made; what was in force before still is, but for what came before it in the same change.
+/// A change was not made. The previous configuration stays active, except for earlier parts of the same change.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ChangeError {
-    /// Envoy refused it.
+    /// Envoy rejected it.
     Refused {
-        /// The plug-in that it is about, if it is about one.
+        /// The plug-in concerned, if any.
         plugin: Option<String>,
         /// Its log.
         log: Vec<LogLine>,
     },
-    /// Envoy said nothing in time.
+    /// Envoy did not react in time.
     NotInTime {
         /// Its log.
         log: Vec<LogLine>,
@@ -34,7 +34,7 @@ impl fmt::Display for ChangeError {
                 log
             }
             Self::Refused { plugin: None, log } => {
-                write!(f, "Envoy refused the change")?;
+                write!(f, "Envoy rejected the change")?;
                 log
             }
             Self::NotInTime { log } => {

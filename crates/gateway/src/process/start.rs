@@ -1,4 +1,4 @@
-//! Starting an Envoy, and telling a refused configuration from every other failure.
+//! Starts an Envoy, and distinguishes a rejected configuration from other failures.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -20,18 +20,18 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// How often its state is queried.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Why an Envoy does not serve.
+/// An Envoy does not serve.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The plug-in refused its configuration.
+    /// The plug-in rejected its configuration.
     Refused {
         /// Its log.
         log: Vec<LogLine>,
     },
     /// Envoy ended for another reason.
     Ended {
-        /// How.
+        /// The exit status.
         status: ExitStatus,
         /// Its log.
         log: Vec<LogLine>,
@@ -49,7 +49,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let log = match self {
             Self::Refused { log } => {
-                write!(f, "the plug-in refused its configuration")?;
+                write!(f, "the plug-in rejected its configuration")?;
                 log
             }
             Self::Ended { status, log } => {
@@ -82,7 +82,7 @@ impl From<io::Error> for StartError {
     }
 }
 
-/// Has Envoy load the plug-in with its configuration, without taking a port.
+/// Lets Envoy load the plug-in with its configuration, without listening on a port.
 ///
 /// # Errors
 ///
@@ -100,8 +100,8 @@ pub fn validate(envoy: &Envoy, bootstrap: &Bootstrap, log_level: LogLevel) -> Re
     }
 }
 
-/// Starts an Envoy whose configuration is written already, and waits until it serves or `refused` tells why it will
-/// not.
+/// Starts an Envoy whose configuration has been written, and waits until it serves or `refused` returns a reason why it
+/// will not.
 pub(crate) fn launch(
     envoy: &Envoy,
     files: Files,
@@ -111,7 +111,7 @@ pub(crate) fn launch(
     refused: impl Fn(SocketAddr) -> bool,
 ) -> Result<Process, StartError> {
     let mut command = files.command(envoy, log_level);
-    // Without hot restart no two Envoys meet in shared memory.
+    // Without hot restart, Envoys do not share memory.
     command.args(["--concurrency", &workers.to_string(), "--disable-hot-restart"]);
     command.args(["--file-flush-interval-msec", "5"]);
     command.arg("--admin-address-path").arg(files.admin_address()).args(args);
@@ -137,7 +137,7 @@ pub(crate) fn launch(
     Ok(Process { supervised, files, admin, listener, followed_log, followed_access })
 }
 
-/// Asks until there is something, for as long as Envoy may take.
+/// Repeats a query until it has a result, within the maximum duration.
 fn wait<T>(mut ask: impl FnMut() -> Result<Option<T>, StartError>) -> Result<Option<T>, StartError> {
     let deadline = Instant::now() + TIMEOUT;
     loop {
@@ -187,7 +187,7 @@ impl Files {
     fn command(&self, envoy: &Envoy, log_level: LogLevel) -> Command {
         let mut command = Command::new(envoy.path());
         command.arg("--config-path").arg(self.config());
-        // Envoy's own chatter is of no use here, its warnings are.
+        // Of Envoy's own messages, only warnings are useful here.
         command.args(["--log-level", "warning", "--log-format", FORMAT]);
         command.args(["--component-log-level", &format!("wasm:{log_level}")]);
         command

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::Usage;
 
-/// What a cluster writes into a resource, and nobody applies.
+/// Fields that a cluster writes into a resource, and that are never applied.
 const WRITTEN_BY_CLUSTERS: [&str; 6] =
     ["resourceVersion", "uid", "creationTimestamp", "generation", "managedFields", "selfLink"];
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";

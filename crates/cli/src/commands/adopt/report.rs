@@ -27,7 +27,7 @@ pub(super) struct Adoption {
     pub(super) differences: Vec<Difference>,
 }
 
-/// What becomes of a plug-in.
+/// The result for a plug-in.
 pub(super) enum Outcome {
     /// The configuration is accepted as it is.
     Accepted { plugin: String, version: String },

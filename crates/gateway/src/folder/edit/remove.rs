@@ -1,4 +1,4 @@
-//! A resource taken out of a text: a document, or an entry of a list of them.
+//! Removal of a resource from a text: a document, or an entry of a list.
 
 use std::ops::Range;
 
@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::text::{self, Text};
 use super::{EditError, Place};
 
-/// The text without one of its resources, or nothing when no other is left. A comment right above the resource goes with
-/// it.
+/// Returns the text without one of its resources, or nothing if it was the last one. A comment directly above the
+/// resource is removed as well.
 ///
 /// # Errors
 ///
@@ -29,7 +29,7 @@ pub fn remove(text: &str, place: Place) -> Result<Option<String>, EditError> {
             let text = Text::new(text, place);
             vec![entry_lines(&text, entries, item), entry_in_line(&text, entries, item)]
         }
-        // A list with nothing in it goes as a whole.
+        // An empty list is removed as a whole.
         None => {
             wanted.remove(place.document);
             if wanted.iter().all(Value::is_null) {
@@ -51,7 +51,7 @@ pub fn remove(text: &str, place: Place) -> Result<Option<String>, EditError> {
     Err(EditError::Refused(message.into()))
 }
 
-/// The document that has something on this line, counted from 1, with the `---` before it.
+/// The document with content on this line (from 1), and the `---` before it.
 fn document(text: &str, line: usize) -> Range<usize> {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let separates = |line: &&str| line.starts_with("---");
@@ -62,7 +62,7 @@ fn document(text: &str, line: usize) -> Range<usize> {
     start..start + length(lines.get(first..last).unwrap_or_default())
 }
 
-/// The lines of an entry that begins with a dash: up to the next one's comment, or to its own last line.
+/// The lines of an entry that begins with a dash: up to the comment of the next entry, or to its own last line.
 fn entry_lines(text: &Text, entries: &[Node], item: usize) -> Option<Range<usize>> {
     let first = text.offset(entries.get(item)?.span().start);
     if !text.begins_with_dash(first) {

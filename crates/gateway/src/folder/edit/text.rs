@@ -1,8 +1,8 @@
 //! Sets, removes and renames a field of a resource in its text.
 //!
 //! Only the bytes of that field change: comments, order and style of everything else stay as they are.
-//! What comes of it is read again and compared with what was meant, so that a text whose style is not understood
-//! here is refused instead of damaged.
+//! The result is parsed again and compared with the intended value, so a text in an unsupported style is rejected
+//! instead of damaged.
 
 use resource::yaml::{self, Node, Position};
 use serde_json::{Map, Value};
@@ -35,13 +35,13 @@ impl Text {
         self.text
     }
 
-    /// The value of a field, or nothing.
+    /// The value of a field, if present.
     pub(super) fn get(&self, path: &[&str]) -> Result<Option<Value>, EditError> {
         let documents = yaml::read(&self.text)?;
         Ok(walk(self.place.resource(&documents)?, path).map(Node::to_json))
     }
 
-    /// Writes the value of a field, which is made if it is not there.
+    /// Sets the value of a field, which is created if necessary.
     pub(super) fn set(&mut self, path: &[&str], value: &Value) -> Result<(), EditError> {
         let documents = yaml::read(&self.text)?;
         let root = self.place.resource(&documents)?;
@@ -58,7 +58,7 @@ impl Text {
         last
     }
 
-    /// Takes a field away, if it is there.
+    /// Removes a field, if present.
     pub(super) fn unset(&mut self, path: &[&str]) -> Result<(), EditError> {
         let documents = yaml::read(&self.text)?;
         let root = self.place.resource(&documents)?;
@@ -73,7 +73,7 @@ impl Text {
         self.take(changed, &wanted, path)
     }
 
-    /// Gives a field another key.
+    /// Renames a field.
     pub(super) fn rename(&mut self, path: &[&str], new: &str) -> Result<(), EditError> {
         let documents = yaml::read(&self.text)?;
         let root = self.place.resource(&documents)?;
@@ -92,7 +92,7 @@ impl Text {
         self.take(changed, &wanted, path)
     }
 
-    /// The text with a value written as a block, where the style around it is one, or in one line.
+    /// Returns the text with a value written as a block, if the surrounding style is one, or in one line.
     fn with(&self, root: &Node, path: &[&str], value: &Value, block: bool) -> Result<String, EditError> {
         let mut changed = self.text.clone();
         let mut parent = root;
@@ -129,7 +129,7 @@ impl Text {
         if self.is_flow(parent) {
             let first = parent.fields().next().map(|(_, key, _)| self.offset(key.start));
             let glue = match first.and_then(|first| self.text.get(at + 1..first)) {
-                // In a line of its own, if the others are.
+                // On a separate line, if the others are.
                 Some(before) if before.contains('\n') && before.trim().is_empty() => format!(",{before}"),
                 Some(_) => ", ".into(),
                 None => String::new(),
@@ -144,7 +144,7 @@ impl Text {
         Ok(changed)
     }
 
-    /// `key:` with what is in it, in lines that are indented as the key is.
+    /// `key:` with its value, in lines with the indentation of the key.
     fn block(&self, key: &str, tail: &[&str], value: &Value, column: usize) -> String {
         let nested = tail
             .iter()
@@ -172,7 +172,7 @@ impl Text {
         if own_lines && !field.alone {
             line..line_end
         } else if !field.first {
-            // The last one of an object in braces: with the comma before it.
+            // The last field of an object in braces, with the comma before it.
             let before = self.text.get(..start).unwrap_or_default().trim_end();
             before.strip_suffix(',').unwrap_or(before).len()..end
         } else {
@@ -189,13 +189,13 @@ impl Text {
         if self.text.contains("\r\n") { "\r\n" } else { "\n" }
     }
 
-    /// Whether there is a dash and nothing else before this place on its line.
+    /// Whether the line contains only a dash before this position.
     pub(super) fn begins_with_dash(&self, at: usize) -> bool {
         let before = self.text.get(..at).unwrap_or_default();
         before.rsplit('\n').next().is_some_and(|line| line.trim() == "-")
     }
 
-    /// Where the line of this place begins, or the comment right above it.
+    /// The start of the line of this position, or of the comment directly above it.
     pub(super) fn above(&self, at: usize) -> usize {
         let before = self.text.get(..at).unwrap_or_default();
         let mut start = before.rfind('\n').map_or(0, |end| end + 1);
