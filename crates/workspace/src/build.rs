@@ -1,5 +1,5 @@
-//! Turns a plug-in into a module: always with the same flags, so that the same source gives the same bytes and
-//! nothing is compiled twice by commands that take turns.
+//! Builds modules of plug-ins, always with the same flags, so that the same source gives the same bytes, and different
+//! commands share the results.
 
 use std::env;
 use std::ffi::OsString;
@@ -14,17 +14,17 @@ use crate::{Error, Notice, Plugin, Result, Workspace};
 /// The target that gateways load.
 pub const TARGET: &str = "wasm32-wasip1";
 
-/// Bytes of stack in a module. The default of 1 MiB would be the first memory of every VM.
+/// The stack size of a module. The default of 1 MiB would increase the initial memory of every VM.
 const STACK: u32 = 131_072;
 
 /// How a module is built.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Profile {
-    /// What is shipped.
+    /// For releases.
     #[default]
     Release,
-    /// Quick to build while editing; larger and slower, not for shipping.
+    /// For development: builds quickly, but the module is larger and slower.
     WasmDev,
 }
 
@@ -37,7 +37,7 @@ impl Profile {
     }
 }
 
-/// The cargo that runs this very command, or the one on PATH.
+/// The cargo that runs this command, or the one on PATH.
 #[must_use]
 pub fn cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
@@ -49,14 +49,14 @@ pub struct Builder {
     root: PathBuf,
     flags: String,
     ambient: Vec<OsString>,
-    /// What makes cargo work with other folders than its own.
+    /// Environment variables that set cargo's folders.
     folders: Vec<(&'static str, PathBuf)>,
-    /// Where path dependencies outside of the workspace are.
+    /// The folders of path dependencies outside of the workspace.
     checkouts: Vec<PathBuf>,
 }
 
 impl Builder {
-    /// Installs the target where it is missing, and settles the flags.
+    /// Installs the target if necessary, and determines the flags.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl Builder {
         })
     }
 
-    /// The same in a copy of the workspace, with folders of its own for cargo.
+    /// The same in a copy of the workspace, with separate folders for cargo.
     pub(crate) fn elsewhere(&self, root: &Path, cargo_home: &Path, target: &Path) -> Result<Self> {
         Ok(Self {
             flags: flags_in(root, cargo_home, &self.checkouts)?,
@@ -90,16 +90,16 @@ impl Builder {
         })
     }
 
-    /// Compiles the plug-in's module and returns where cargo put it. The compiler's messages go to the error output.
+    /// Compiles the plug-in's module and returns its path. The compiler's messages go to the error output.
     ///
     /// # Errors
     ///
-    /// It does not compile, or not to a module.
+    /// It does not compile, or the result is not a module.
     pub fn build(&self, plugin: &Plugin, profile: Profile) -> Result<PathBuf> {
         plugin.has_one_style()?;
         let mut command = cargo();
         command.current_dir(&self.root).args(["rustc", "--locked", "--lib", "--target", TARGET]);
-        // As a cdylib alone: beside an rlib cargo leaves link-time optimisation out.
+        // Only as a cdylib: with an rlib, cargo omits link-time optimisation.
         command.args(["--crate-type", "cdylib", "--package", &plugin.name, "--profile", profile.cargo()]);
         command.arg("--message-format=json-render-diagnostics");
         for name in &self.ambient {
@@ -150,10 +150,10 @@ fn flags_in(root: &Path, cargo_home: &Path, checkouts: &[PathBuf]) -> Result<Str
     flags(&own.into_iter().chain(others).collect::<Vec<_>>())
 }
 
-/// The flags, in the form of `CARGO_ENCODED_RUSTFLAGS`, which wins over all other places
-/// that flags come from.
+/// The flags, in the form of `CARGO_ENCODED_RUSTFLAGS`, which overrides all other
+/// sources of flags.
 fn flags(folders: &[(PathBuf, &str)]) -> Result<String> {
-    // The last mapping that fits wins, so the longest path (the innermost folder) comes last.
+    // The last matching mapping is used, so the longest path (the innermost folder) is last.
     let mut folders = folders.to_vec();
     folders.sort_by_key(|(folder, _)| folder.as_os_str().len());
     let mut flags = vec![format!("-Clink-arg=-zstack-size={STACK}")];
@@ -175,7 +175,7 @@ pub fn remapped(workspace: &Workspace) -> Result<String> {
     Ok(remapping.collect::<Vec<_>>().join("\u{1f}"))
 }
 
-/// Where cargo keeps crates.
+/// The folder in which cargo keeps crates.
 pub(crate) fn cargo_home() -> Result<PathBuf> {
     env::var_os("CARGO_HOME")
         .map(PathBuf::from)
@@ -212,7 +212,7 @@ pub fn host(workspace: &Workspace) -> Result<String> {
     Ok(host.ok_or_else(failed)?.to_owned())
 }
 
-/// Where rustc's own libraries for this machine are, which tests of procedural macros link to.
+/// The folder of rustc's own libraries for this machine, to which tests of procedural macros are linked.
 ///
 /// # Errors
 ///
@@ -221,7 +221,7 @@ pub fn host_libraries(workspace: &Workspace) -> Result<PathBuf> {
     Ok(sysroot(&workspace.root)?.join("lib"))
 }
 
-/// Installs the target that gateways load, where it is missing.
+/// Installs the target that gateways load, if necessary.
 ///
 /// # Errors
 ///

@@ -1,9 +1,9 @@
-//! Asks a plug-in about its configuration, through a native program that is linked with it.
+//! Queries a plug-in about its configuration, through a native program that is linked with it.
 //!
-//! The configuration that a plug-in accepts is known to its Rust types alone. So a small crate that depends on the plug-in
-//! is written into the target folder, and its answers are read as JSON. Cargo builds it again when the plug-in has
-//! changed. The crate is a workspace of its own, and has the plug-in as its only dependency: the SDK is the one that the
-//! plug-in depends on, wherever that comes from.
+//! Only a plug-in's Rust types define the configuration that it accepts. Therefore, a small crate that depends on the
+//! plug-in is written into the target folder, and its output is read as JSON. Cargo builds it again when the plug-in has
+//! changed. The crate is a separate workspace, and the plug-in is its only dependency: the SDK is the one on which the
+//! plug-in depends, from any source.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -19,28 +19,28 @@ use crate::{Error, Notice, Plugin, Result, Workspace, build, generated};
 pub enum Described {
     /// It does, through this program.
     Typed(Describer),
-    /// It is of the classic style: only its own code, in an engine, can tell whether it accepts a configuration.
+    /// It has the classic style: only its code, in an engine, determines whether it accepts a configuration.
     Classic,
 }
 
-/// A native program that answers for one plug-in.
+/// A native program that describes one plug-in.
 #[derive(Debug, Clone)]
 pub struct Describer {
     program: PathBuf,
     plugin: String,
 }
 
-/// Why a plug-in refuses a document.
+/// An error in a document.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Refusal {
     /// The place in the document: `_rules_[0].block_urls[1]`.
     pub path: String,
-    /// What is wrong there and what to write instead.
+    /// The error and the remedy.
     pub message: String,
 }
 
 impl Workspace {
-    /// Builds the program that answers for a plug-in, unless it is up to date.
+    /// Builds the program that describes a plug-in, unless it is up to date.
     ///
     /// # Errors
     ///
@@ -50,8 +50,8 @@ impl Workspace {
         if plugin.classic {
             return Ok(Described::Classic);
         }
-        // Not the workspace's own target folder: cargo would take the same crate, built for two workspaces, for
-        // one and the same.
+        // Not the workspace's own target folder: cargo does not distinguish the same crate built for two
+        // workspaces.
         let target = self.target.join("describe/target");
         let folder = self.target.join("describe/crates").join(&plugin.name);
         let package = format!("describe-{}", plugin.name);
@@ -87,7 +87,7 @@ impl Describer {
         schema.ok_or_else(|| Error::NoSchema { plugin: self.plugin.clone() })
     }
 
-    /// Everything that is wrong with a document; nothing when the plug-in accepts it.
+    /// Returns all errors in a document; none if the plug-in accepts it.
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl Describer {
         command.arg(question).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(Error::start(&self.program.to_string_lossy()))?;
         if let Some(mut stdin) = child.stdin.take() {
-            // A program that has stopped before gives the reason below.
+            // If the program has exited, the reason is reported below.
             let _ = stdin.write_all(input);
         }
         let output = child.wait_with_output().map_err(|error| broke_off(error.to_string()))?;

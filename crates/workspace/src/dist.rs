@@ -14,17 +14,17 @@ use crate::module::{Gateway, Report, Subject, check};
 use crate::reproduce::Comparison;
 use crate::{Error, Plugin, Result, Workspace};
 
-/// The folder, in that of its plug-in in `dist`, of a module for Higress and MSE alone.
+/// The subfolder in `dist/<plug-in>` of a module for Higress and MSE only.
 pub const HIGRESS: &str = "higress";
 
-/// Which of the two forms of a module.
+/// The form of a module.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Flavour {
     /// ABI 0.2.1.
     #[default]
     Any,
-    /// ABI 0.2.100, where the plug-in holds headers.
+    /// ABI 0.2.100, if the plug-in holds headers.
     Higress,
 }
 
@@ -35,7 +35,7 @@ pub struct Options {
     pub profile: Profile,
     /// The form of the module.
     pub flavour: Flavour,
-    /// Leave the module beside its source too.
+    /// Copy the module next to its source too.
     pub copy_to_source: bool,
 }
 
@@ -54,7 +54,7 @@ pub enum Outcome {
 pub struct Built {
     /// The plug-in.
     pub plugin: String,
-    /// Where the module is. The first one is in `dist/`, or in the target folder for a profile that is not shipped.
+    /// The path of the module: in `dist/`, or in the target folder for a profile that is not for releases.
     pub files: Vec<PathBuf>,
     /// The module's size in bytes.
     pub size: u64,
@@ -98,7 +98,7 @@ impl Workspace {
         let mut files = match options.profile {
             Profile::Release => vec![folder.join("plugin.wasm")],
             Profile::WasmDev => {
-                // The budget is on what is shipped.
+                // The budget applies to releases.
                 manifest.budget.size = u64::MAX;
                 Vec::new()
             }
@@ -142,14 +142,14 @@ impl Workspace {
     }
 }
 
-/// Replaces a file as a whole: a reader sees the old one or the new one.
+/// Replaces a file atomically.
 fn put(file: &Path, bytes: &[u8]) -> Result<()> {
     let folder = file.parent().unwrap_or(file);
     fs::create_dir_all(folder).map_err(Error::io(format!("making the folder {}", folder.display())))?;
     let temporary = folder.join(format!(".plugin.wasm.{}", std::process::id()));
     let result = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, file));
     if result.is_err() {
-        // The error below is the one to report; a second one while tidying up adds nothing.
+        // The error below is reported; an error of the cleanup is ignored.
         let _ = fs::remove_file(&temporary);
     }
     result.map_err(Error::io(format!("writing {}", file.display())))

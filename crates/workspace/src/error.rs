@@ -1,4 +1,4 @@
-//! Why an operation on a workspace failed.
+//! Errors of operations on a workspace.
 
 use std::fmt;
 use std::io;
@@ -9,7 +9,7 @@ use resource::ManifestError;
 /// The result of an operation on a workspace.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why an operation on a workspace failed. Its text ends with what to do.
+/// An operation on a workspace failed. The message ends with the remedy.
 #[derive(Debug)]
 pub enum Error {
     /// No plug-in has this name.
@@ -28,14 +28,14 @@ pub enum Error {
         /// The missing file.
         manifest: PathBuf,
     },
-    /// A plug-in has a dependency beside the SDK that exports a second set of callbacks.
+    /// A plug-in has a dependency in addition to the SDK that exports a second set of callbacks.
     TwoStyles {
         /// The plug-in's `Cargo.toml`.
         cargo_toml: PathBuf,
         /// The dependency.
         dependency: &'static str,
     },
-    /// A `plugin.yaml` is refused.
+    /// A `plugin.yaml` is rejected.
     Manifest(ManifestError),
     /// `cargo metadata` failed.
     Metadata(cargo_metadata::Error),
@@ -50,7 +50,7 @@ pub enum Error {
     Failed {
         /// The command line.
         command: String,
-        /// The program's error output, where it was captured.
+        /// The program's error output, if it was captured.
         output: String,
     },
     /// A plug-in does not compile; the compiler's messages are on the error output.
@@ -58,14 +58,14 @@ pub enum Error {
         /// The plug-in.
         plugin: String,
     },
-    /// A plug-in compiles to no module.
+    /// A plug-in does not compile to a module.
     NoModule {
         /// The plug-in's `Cargo.toml`.
         cargo_toml: PathBuf,
     },
     /// The target that gateways load is not installed, and rustup is not available to install it.
     NoTarget {
-        /// Where rustc looks for targets.
+        /// The folder in which rustc looks for targets.
         sysroot: PathBuf,
     },
     /// rustc's flags have to be UTF-8.
@@ -74,7 +74,7 @@ pub enum Error {
     NoCargoHome,
     /// A file or folder cannot be read or written.
     Io {
-        /// The operation, as `reading plugins/x/README.md`.
+        /// The operation, such as `reading plugins/x/README.md`.
         operation: String,
         /// The reason.
         source: io::Error,
@@ -91,14 +91,14 @@ pub enum Error {
         /// The reason.
         reason: String,
     },
-    /// A plug-in refuses the example of its `plugin.yaml`.
+    /// A plug-in rejects the example of its `plugin.yaml`.
     Example {
         /// The `plugin.yaml`.
         manifest: PathBuf,
         /// The field and the reason.
         refusal: String,
     },
-    /// An image cannot be made.
+    /// An image cannot be created.
     Image(anyhow::Error),
     /// A module's ABI version cannot be changed.
     Abi {
@@ -153,14 +153,14 @@ impl fmt::Display for Error {
             ),
             Self::TwoStyles { cargo_toml, dependency } => write!(
                 f,
-                "{}: depends on {dependency} beside the SDK, and a module has one set of callbacks: remove \
+                "{}: depends on {dependency} in addition to the SDK, but a module has one set of callbacks: remove \
                  {dependency} and use `#[plugin]`, or remove the SDK, depend on higress-wasm-rust and implement \
                  RootContext and HttpContext",
                 cargo_toml.display()
             ),
             Self::Manifest(error) => error.fmt(f),
             Self::Metadata(_) => f.write_str(
-                "cargo cannot read this workspace: run the command inside it, and repair what cargo names",
+                "cargo cannot read this workspace: run the command inside it, and fix the error that cargo reports",
             ),
             Self::Start { program, .. } => match program.as_str() {
                 "git" => f.write_str("git cannot be started: install git"),
@@ -172,7 +172,7 @@ impl fmt::Display for Error {
             }
             Self::Failed { command, output } => write!(f, "{command}: {output}"),
             Self::Compile { plugin } => {
-                write!(f, "{plugin} does not compile: repair what the compiler says above")
+                write!(f, "{plugin} does not compile: fix the compiler's errors above")
             }
             Self::NoModule { cargo_toml } => write!(
                 f,
@@ -190,7 +190,7 @@ impl fmt::Display for Error {
                 write!(f, "{} is not UTF-8, and rustc's flags have to be: move it", path.display())
             }
             Self::NoCargoHome => {
-                f.write_str("neither CARGO_HOME nor HOME is set: set one, cargo keeps crates there")
+                f.write_str("neither CARGO_HOME nor HOME is set: set one of them: cargo keeps crates there")
             }
             Self::Io { operation, .. } => f.write_str(operation),
             Self::NoSchema { plugin } => write!(
@@ -199,12 +199,12 @@ impl fmt::Display for Error {
                  `#[derive(Deserialize)]` before the types of its fields"
             ),
             Self::Describe { plugin, reason } => {
-                write!(f, "{plugin} did not describe itself: {reason}; this is a bug in it")
+                write!(f, "{plugin} did not describe its configuration: {reason}; this is a bug in the plug-in")
             }
             Self::Example { manifest, refusal } => {
-                write!(f, "{}: example: refused by the plug-in: {refusal}", manifest.display())
+                write!(f, "{}: example: rejected by the plug-in: {refusal}", manifest.display())
             }
-            Self::Image(_) => f.write_str("the image cannot be made"),
+            Self::Image(_) => f.write_str("the image cannot be created"),
             Self::Abi { plugin, reason } => write!(f, "{plugin}: {reason}"),
         }
     }

@@ -1,6 +1,6 @@
-//! Small crates in the target folder that are linked with one plug-in, for what its Rust code alone can do natively.
+//! Small crates in the target folder that are linked with one plug-in, to run its Rust code natively.
 //!
-//! Each is a workspace of its own, so that no list names it, and has the workspace's versions.
+//! Each is a separate workspace that is not in any list, and has the versions of this workspace.
 
 use std::fs;
 use std::io::BufReader;
@@ -22,8 +22,8 @@ pub fn quoted(path: &Path) -> Result<String> {
     Ok(Value::from(path).to_string())
 }
 
-/// Writes a crate whose dependency `plugin` is the plug-in; `rest` goes on after that line of its manifest. Files that
-/// are the same already keep their times, by which cargo knows what has changed.
+/// Writes a crate whose dependency `plugin` is the plug-in; `rest` follows that line of its manifest. Unchanged files
+/// keep their times, by which cargo detects changes.
 ///
 /// # Errors
 ///
@@ -59,8 +59,8 @@ plugin = {{ package = \"{plugin}\", path = {folder} }}
     fs::create_dir_all(folder).map_err(Error::io(format!("making the folder {}", folder.display())))?;
     put(&folder.join("Cargo.toml"), &manifest)?;
     put(&folder.join("main.rs"), program)?;
-    // Cargo leaves out of its copy of the lock file what is not needed, so another copy tells whether the
-    // workspace's has changed.
+    // Cargo removes unneeded entries from its copy of the lock file, so another copy is kept to detect changes of the
+    // workspace's.
     let lock = fs::read_to_string(workspace.root.join("Cargo.lock")).unwrap_or_default();
     if put(&folder.join("workspace.lock"), &lock)? {
         put(&folder.join("Cargo.lock"), &lock)?;
@@ -68,7 +68,7 @@ plugin = {{ package = \"{plugin}\", path = {folder} }}
     Ok(())
 }
 
-/// Writes a file unless it has this text already; returns whether it was written.
+/// Writes a file unless it has this content already. Returns true if it was written.
 fn put(file: &Path, text: &str) -> Result<bool> {
     if fs::read_to_string(file).is_ok_and(|old| old == text) {
         return Ok(false);
@@ -77,7 +77,7 @@ fn put(file: &Path, text: &str) -> Result<bool> {
     Ok(true)
 }
 
-/// Runs cargo and returns the program that it has built.
+/// Runs cargo and returns the program that it built.
 ///
 /// # Errors
 ///

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::{Error, Result};
 
-/// Runs git and returns its output, without the space around it.
+/// Runs git and returns its output without surrounding whitespace.
 ///
 /// # Errors
 ///
@@ -28,7 +28,7 @@ pub fn git(root: &Path, args: &[&str]) -> Result<String> {
 ///
 /// As for [`git`].
 pub fn changed(root: &Path) -> Result<Vec<String>> {
-    // `XY path`, ended by NUL; the first one has lost a leading space to `git`.
+    // `XY path`, terminated by NUL; `git` has trimmed a leading space of the first one.
     let status = git(root, &["status", "--porcelain", "-z", "--no-renames", "--untracked-files=normal"])?;
     let entries = status.split('\0').filter(|entry| !entry.is_empty());
     let path = |entry: &str| Some(entry.trim_start().split_once(' ')?.1.trim_start().to_owned());

@@ -1,6 +1,6 @@
 //! The plug-ins of a cargo workspace: building, describing, inspecting and packaging them.
 //!
-//! The workspace is this repository, or one of an author's own that has the SDK as a git or path dependency.
+//! The workspace is this repository, or an author's own, with the SDK as a git or path dependency.
 //!
 //! ```no_run
 //! use workspace::build::{Builder, Profile};

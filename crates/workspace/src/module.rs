@@ -1,4 +1,4 @@
-//! A compiled module, in whatever language it was written: what is in it, and which gateways load it.
+//! A compiled module, written in any language: its contents, and the gateways that load it.
 
 mod checks;
 mod contents;

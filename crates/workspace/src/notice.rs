@@ -1,4 +1,4 @@
-//! Progress and warnings, for whoever shows them.
+//! Progress and warnings.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use crate::build::TARGET;
 use crate::git::listed;
 
-/// Receives what a library has to say while it works. Cargo's own messages go to the error output.
+/// Receives progress and warnings. Cargo's own messages go to the error output.
 pub type Notify = fn(&Notice<'_>);
 
-/// Something that is about to be done, or that the reader should know.
+/// A step that is about to begin, or a warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice<'a> {
     /// The target that gateways load is being installed.
@@ -41,7 +41,7 @@ impl fmt::Display for Notice<'_> {
             Self::BuildingDescription(plugin) => {
                 write!(f, "building {plugin} for this machine, to read its configuration types")
             }
-            Self::BuildingElsewhere(folder) => write!(f, "building once more, in {}", folder.display()),
+            Self::BuildingElsewhere(folder) => write!(f, "building a second time, in {}", folder.display()),
             Self::IgnoredVariable(name) => write!(
                 f,
                 "{name} is set and ignored for modules, which are built with the same flags everywhere"

@@ -1,4 +1,4 @@
-//! A plug-in's image, put together: its module, what a console shows of it, and what is inside of it.
+//! A plug-in's image: its module, the files for consoles, and its bill of materials.
 
 mod revision;
 pub mod sbom;
@@ -19,10 +19,10 @@ use crate::{Error, Notice, Notify, Plugin, Result, Workspace};
 
 pub use revision::{Revision, Tree};
 
-/// The annotation of a module that holds headers back while body callbacks run.
+/// The annotation of a module that holds headers during body callbacks.
 pub const HOLDS_HEADERS: &str = "portcullis/holds-headers";
 
-/// The annotation of an image that was made from files which are not those of a commit.
+/// The annotation of an image of files that are not committed.
 pub const DIRTY: &str = "portcullis/dirty";
 
 /// The parts of an image.
@@ -32,9 +32,9 @@ pub struct Source {
     pub manifest: Manifest,
     /// The module.
     pub module: Vec<u8>,
-    /// Where the READMEs and the icon are.
+    /// The folder of the READMEs and the icon.
     folder: PathBuf,
-    /// The schema of its configuration; nothing of plug-ins that only their own code knows.
+    /// The schema of its configuration; none if only its own code defines it.
     schema: Option<Value>,
     bill: Value,
     tree: Tree,
@@ -44,7 +44,7 @@ pub struct Source {
 /// A finished image.
 #[derive(Debug)]
 pub struct Package {
-    /// The layout that holds the image and its bill of materials.
+    /// The layout with the image and its bill of materials.
     pub layout: Layout,
     /// The image's manifest in the layout.
     pub image: Descriptor,
@@ -59,7 +59,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// A part is missing, or the plug-in refuses the example of its manifest.
+    /// A part is missing, or the plug-in rejects the example of its manifest.
     pub fn of_plugin(workspace: &Workspace, plugin: &Plugin, module: &Path) -> Result<Self> {
         let manifest = plugin.manifest()?;
         let schema = schema_of(workspace, plugin, &manifest)?;
@@ -79,7 +79,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// A file cannot be read, or the manifest is refused.
+    /// A file cannot be read, or the manifest is rejected.
     pub fn of_files(module: &Path, manifest: &Path, notify: Notify) -> Result<Self> {
         let bytes = fs::read(module).map_err(Error::reading(module))?;
         let described = Manifest::read_foreign(manifest)?;
@@ -122,7 +122,7 @@ impl Source {
         let manifest = &self.manifest;
         let standard = |name: &str| format!("org.opencontainers.image.{name}");
         let mut annotations = Annotations::from([
-            // What Istio's image specification asks of an image for any container tool.
+            // Required by Istio's image specification for an image of any container tool.
             ("module.wasm.image/variant".to_owned(), "compat".to_owned()),
             (standard("title"), manifest.name.clone()),
             (standard("description"), manifest.description.clone()),
@@ -146,7 +146,7 @@ impl Source {
     }
 }
 
-/// The schema for consoles, once the plug-in has accepted the example; nothing for the classic style.
+/// The schema for consoles, if the plug-in accepts the example; none for the classic style.
 fn schema_of(workspace: &Workspace, plugin: &Plugin, manifest: &Manifest) -> Result<Option<Value>> {
     let Described::Typed(describer) = workspace.describe(plugin)? else { return Ok(None) };
     if let Some(refusal) = describer.check(&Value::Object(manifest.example.clone()))?.into_iter().next() {
@@ -158,7 +158,7 @@ fn schema_of(workspace: &Workspace, plugin: &Plugin, manifest: &Manifest) -> Res
     Ok(Some(for_consoles(describer.schema()?, manifest)))
 }
 
-/// `README.md`, then its translations: `README.zh.md`, or `README_ZH.md` as Higress's plug-ins have them.
+/// `README.md`, then its translations: `README.zh.md`, or `README_ZH.md` as in Higress's plug-ins.
 fn documents(folder: &Path) -> Result<Vec<Document>> {
     let mut documents = Vec::new();
     let entries = fs::read_dir(folder).map_err(Error::reading(folder))?;
@@ -170,7 +170,7 @@ fn documents(folder: &Path) -> Result<Vec<Document>> {
             Some("") => None,
             Some(language) => match language.strip_prefix(['.', '_']) {
                 None => continue,
-                // `README_EN.md` stands beside a README in another language.
+                // `README_EN.md` accompanies a README in another language.
                 Some(language) => Some(language.to_lowercase()),
             },
         };

@@ -1,7 +1,7 @@
 //! The checks on a module.
 //!
-//! A check fails when no gateway could take the module, or when it breaks a limit that it has been given. What
-//! only some gateways lack excludes these gateways, and is not a failure.
+//! A check fails if no gateway can load the module, or if the module exceeds one of its limits. A feature that some
+//! gateways do not support excludes these gateways, and is not a failure.
 
 use std::path::PathBuf;
 
@@ -16,19 +16,19 @@ use super::report::{Check, Report, failed, passed};
 /// A module to check.
 #[derive(Debug, Clone)]
 pub struct Subject<'a> {
-    /// Where the module is.
+    /// The path of the module.
     pub file: PathBuf,
-    /// Its whole length; more than `bytes` where it was too large to be read.
+    /// Its length; more than that of `bytes` if it was too large to be read.
     pub size: u64,
-    /// The module, or nothing when it is too large.
+    /// The module, or nothing if it is too large.
     pub bytes: &'a [u8],
-    /// The plug-in's manifest, where it is one of this workspace's.
+    /// The manifest, if it is a plug-in of this workspace.
     pub manifest: Option<&'a Manifest>,
-    /// Whether it holds headers back, where that is known without a manifest.
+    /// Whether it holds headers, if that is known without a manifest.
     pub holds_headers: bool,
 }
 
-/// Checks everything that can be known without running the module.
+/// Checks everything that can be determined without running the module.
 #[must_use]
 pub fn check(subject: &Subject<'_>) -> Report {
     let mut checks = vec![extension(subject), size(subject)];

@@ -1,10 +1,10 @@
-//! What is in a module, held against what each host knows: its ABI version, exports and imports.
+//! The contents of a module, compared with each host: its ABI version, exports and imports.
 
 use super::host::{Abi, Host, offered, offered_by_another, wanted};
 use super::inspect::{Item, Module};
 use super::report::{Check, failed, passed};
 
-/// What a host does not take, and why.
+/// Items that a host does not accept, with reasons.
 #[derive(Default)]
 pub(super) struct Refusals {
     pub(super) envoy: Vec<String>,
@@ -120,7 +120,7 @@ pub(super) fn imports(module: &Module, refusals: &mut Refusals) -> Check {
     for import in &module.imports {
         let name = format!("{}.{}", import.module, import.name);
         let mut why = |host: Host| {
-            // A module whose version the host does not know is refused for that; its imports are judged as
+            // A module with a version that the host does not support is rejected for that; its imports are checked as
             // if it were of the common one.
             let abi = Abi::of(names(module), host).unwrap_or(Abi::V0_2_1);
             let problem = problem(host, abi, &import.module, &import.name, &import.item)?;
@@ -144,7 +144,7 @@ pub(super) fn imports(module: &Module, refusals: &mut Refusals) -> Check {
     check
 }
 
-/// Why a host cannot give a module what it imports.
+/// Why a host cannot provide an import.
 fn problem(host: Host, abi: Abi, module: &str, name: &str, item: &Item) -> Option<String> {
     let signature = match item {
         Item::Function(signature) => signature,

@@ -1,4 +1,4 @@
-//! The gateways that people run plug-ins in, and what keeps a module out of each.
+//! Gateways that run plug-ins, and their requirements for modules.
 
 use serde::Serialize;
 
@@ -55,9 +55,9 @@ pub struct Verdict {
     pub gateway: Gateway,
     /// Whether it loads the module.
     pub loads: bool,
-    /// Why it does not.
+    /// The reasons why it does not.
     pub reasons: Vec<String>,
-    /// What has to be set there for the module to work.
+    /// Settings that the module requires there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub needs: Option<String>,
 }

@@ -1,9 +1,9 @@
-//! What the two kinds of host offer and call: Envoy's proxy-wasm host, and Higress's fork of it.
+//! The functions provided and called by the two kinds of hosts: Envoy's proxy-wasm host, and Higress's fork of it.
 //!
 //! Sources:
 //! - the proxy-wasm ABI: <https://github.com/proxy-wasm/spec>, `abi-versions/v0.1.0` to `v0.2.1`;
-//! - Envoy: each function and type below was asked of Envoy 1.40 itself, by loading a module that imports (or
-//!   exports) the name with a type that cannot be right and reading the one that it says it has; they are
+//! - Envoy: each function and type below was queried from Envoy 1.40 itself, by loading a module that imports (or
+//!   exports) the name with a wrong type and reading the expected one from the error message; they are
 //!   those of `include/proxy-wasm/exports.h` and `wasm.h` in <https://github.com/proxy-wasm/proxy-wasm-cpp-host>;
 //! - Higress: `registerCallbacks` in `src/wasm.cc` of <https://github.com/higress-group/proxy-wasm-cpp-host>,
 //!   types from `proxywasm/internal/abi_hostcalls.go` of <https://github.com/higress-group/proxy-wasm-go-sdk>.
@@ -17,7 +17,7 @@ use super::inspect::Signature;
 pub(super) enum Host {
     /// Upstream's: plain Envoy, Istio, Envoy Gateway.
     Envoy,
-    /// Higress's fork of it, which is in MSE too.
+    /// Higress's fork of it, which MSE uses too.
     Higress,
 }
 
@@ -27,14 +27,14 @@ pub(super) enum Abi {
     V0_1_0,
     V0_2_0,
     V0_2_1,
-    /// Higress's own: 0.2.1 whose headers callback can hold headers while bodies come.
+    /// Higress's own: 0.2.1 with a headers callback that can hold headers during body callbacks.
     V0_2_100,
 }
 
 const ABI_EXPORT: &str = "proxy_abi_version_";
 
 impl Abi {
-    /// The version that a host goes by: the first export that it knows.
+    /// The version that a host uses: the first export that it recognises.
     pub(super) fn of<'a>(exports: impl Iterator<Item = &'a str>, host: Host) -> Option<Self> {
         exports.filter_map(Self::of_export).find(|abi| *abi != Self::V0_2_100 || host == Host::Higress)
     }
@@ -49,7 +49,7 @@ impl Abi {
         }
     }
 
-    /// Whether the export declares an ABI version, one that is known here or not.
+    /// Whether the export declares an ABI version, known or unknown.
     pub(super) fn declared_by(export: &str) -> bool {
         export.starts_with(ABI_EXPORT)
     }
@@ -66,7 +66,7 @@ impl fmt::Display for Abi {
     }
 }
 
-/// Which ABI versions have a function.
+/// The ABI versions that have a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum In {
     Every,
@@ -146,7 +146,7 @@ const HIGRESS_ENV: &[Row] = &[
     ("proxy_set_upstream_override_host", In::From0_2_1, "ii", "i"),
 ];
 
-/// WASI preview 1, under either of its module names, on every host; most answer "not supported".
+/// WASI preview 1, under either of its module names, on every host; most return "not supported".
 const WASI: &[Row] = &[
     ("args_get", In::Every, "ii", "i"),
     ("args_sizes_get", In::Every, "ii", "i"),
@@ -195,7 +195,7 @@ const WASI: &[Row] = &[
     ("sock_shutdown", In::Every, "ii", "i"),
 ];
 
-/// What a host looks for among a module's exports; all may be absent, none may have another type.
+/// The exports that a host looks up; all are optional, and none may have another type.
 const CALLBACKS: &[Row] = &[
     ("_initialize", In::Every, "", ""),
     ("_start", In::Every, "", ""),
@@ -240,7 +240,7 @@ fn find(rows: &[Row], abi: Abi, name: &str) -> Option<Signature> {
         .map(|(_, _, params, results)| Signature { params: (*params).into(), results: (*results).into() })
 }
 
-/// The type of the function that a host offers under that name to a module of that ABI version.
+/// The type of the function with this name that a host provides to a module of this ABI version.
 pub(super) fn offered(host: Host, abi: Abi, module: &str, name: &str) -> Option<Signature> {
     match module {
         "env" => find(ENV, abi, name)
@@ -250,12 +250,12 @@ pub(super) fn offered(host: Host, abi: Abi, module: &str, name: &str) -> Option<
     }
 }
 
-/// The ABI versions that bring a function which this one lacks, for a better message.
+/// The ABI versions with a function that this version lacks, for a better message.
 pub(super) fn offered_by_another(host: Host, module: &str, name: &str) -> Option<Abi> {
     [Abi::V0_2_1, Abi::V0_1_0].into_iter().find(|abi| offered(host, *abi, module, name).is_some())
 }
 
-/// The type that hosts want of an export, where they look for it at all.
+/// The type that hosts require of an export, if they look it up.
 pub(super) fn wanted(abi: Abi, name: &str) -> Option<Signature> {
     find(CALLBACKS, abi, name)
 }

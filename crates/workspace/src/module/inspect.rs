@@ -7,7 +7,7 @@ use wasmparser::{
     types::TypesRef,
 };
 
-/// What gateways' engines load, as tried on Envoy 1.40's V8: WebAssembly 2.0 (SIMD, bulk memory, reference
+/// The features that gateways' engines support, as tested with Envoy 1.40's V8: WebAssembly 2.0 (SIMD, bulk memory, reference
 /// types, multiple values, sign extension, saturating conversions) and tail calls.
 const FEATURES: WasmFeatures = WasmFeatures::WASM2.union(WasmFeatures::TAIL_CALL);
 
@@ -19,7 +19,7 @@ pub(super) struct Signature {
 }
 
 impl Signature {
-    /// Whether it has a v128, which kills Envoy when it stands in an import or export.
+    /// Whether it has a v128, which crashes Envoy in an import or export.
     pub(super) fn has_v128(&self) -> bool {
         self.params.contains('v') || self.results.contains('v')
     }
@@ -49,7 +49,7 @@ fn type_name(letter: char) -> &'static str {
     }
 }
 
-/// What an import or export is.
+/// An import or export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Item {
     Function(Signature),
@@ -59,7 +59,7 @@ pub(super) enum Item {
     Other(&'static str),
 }
 
-/// Something that the host has to bring.
+/// An item that the host must provide.
 #[derive(Debug, Clone)]
 pub(super) struct Import {
     pub(super) module: String,
@@ -67,7 +67,7 @@ pub(super) struct Import {
     pub(super) item: Item,
 }
 
-/// Something that the host may call or read.
+/// An item that the host may call or read.
 #[derive(Debug, Clone)]
 pub(super) struct Export {
     pub(super) name: String,
@@ -92,7 +92,7 @@ impl Module {
 ///
 /// # Errors
 ///
-/// Says what the bytes are instead of a module, or where in them the format breaks.
+/// The bytes are not a valid module: what they are instead, or the position of the error.
 pub(super) fn inspect(bytes: &[u8]) -> Result<Module, String> {
     if !bytes.starts_with(b"\0asm\x01\0\0\0") {
         return Err(not_a_module(bytes));
@@ -137,8 +137,8 @@ fn not_a_module(bytes: &[u8]) -> String {
     format!("{what}; build for the target wasm32-wasip1 and name the .wasm file of that")
 }
 
-/// A second walk, now that the bytes are known to be valid, which keeps the order of exports: gateways take
-/// the first ABI version they find.
+/// A second pass over the valid bytes, which keeps the order of exports: gateways use the first ABI version that they
+/// find.
 fn items(bytes: &[u8], types: TypesRef<'_>) -> wasmparser::Result<Module> {
     let mut module = Module { imports: Vec::new(), exports: Vec::new() };
     let mut functions = 0;
@@ -207,7 +207,7 @@ fn signature(types: TypesRef<'_>, function: u32) -> Signature {
         Some(CompositeInnerType::Func(of)) => {
             Signature { params: letters(of.params()), results: letters(of.results()) }
         }
-        // A valid module's functions are of function types.
+        // The functions of a valid module have function types.
         _ => Signature { params: "r".into(), results: "r".into() },
     }
 }

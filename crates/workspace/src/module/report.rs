@@ -1,4 +1,4 @@
-//! What has been found out about a module.
+//! The report about a module.
 
 use std::path::PathBuf;
 
@@ -6,31 +6,31 @@ use serde::Serialize;
 
 use super::gateways::{Gateway, Verdict};
 
-/// One thing that was looked at.
+/// A check.
 #[derive(Debug, Clone, Serialize)]
 pub struct Check {
     /// The name of the check.
     pub name: &'static str,
     /// Whether it passed.
     pub ok: bool,
-    /// What was found.
+    /// The finding.
     pub detail: String,
-    /// What is wrong, with the remedy; or, when `ok`, what only some gateways lack.
+    /// The errors, with the remedy; or, if `ok`, features that some gateways do not support.
     pub remarks: Vec<String>,
 }
 
-/// What is known about a module.
+/// The report about a module.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// The module's file.
     pub file: PathBuf,
     /// The module's size in bytes.
     pub size: u64,
-    /// The ABI version that the module declares first, if it is one that some gateway knows.
+    /// The ABI version that the module declares first, if some gateway supports it.
     pub abi: Option<String>,
     /// The checks, in order.
     pub checks: Vec<Check>,
-    /// Which gateways load it.
+    /// The gateways that load it.
     pub gateways: Vec<Verdict>,
 }
 
@@ -41,7 +41,7 @@ impl Report {
         self.checks.iter().all(|check| check.ok)
     }
 
-    /// The gateways that load the module, for a table's cell.
+    /// The gateways that load the module, for a table cell.
     #[must_use]
     pub fn loads_in(&self) -> String {
         let titles: Vec<&str> = self
