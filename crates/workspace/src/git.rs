@@ -46,6 +46,49 @@ pub fn listed(files: &[String]) -> String {
     }
 }
 
+/// A commit, which is what makes the bytes of an image those of its source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revision {
+    /// Its hash.
+    pub commit: String,
+    /// When it was committed: `2026-01-31T12:00:00Z`.
+    pub time: String,
+}
+
+/// The state of the files that an image is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tree {
+    /// Those of a commit.
+    Clean(Revision),
+    /// Uncommitted changes in these files: the image cannot be reproduced from a commit.
+    Changed(Vec<String>),
+    /// Not under version control here.
+    Unknown,
+}
+
+impl Tree {
+    /// The state of a workspace.
+    ///
+    /// # Errors
+    ///
+    /// git is missing, or fails.
+    pub fn of(root: &Path) -> Result<Self> {
+        if !root.join(".git").exists() {
+            return Ok(Self::Unknown);
+        }
+        let files = changed(root)?;
+        if !files.is_empty() {
+            return Ok(Self::Changed(files));
+        }
+        let shown = git(root, &["log", "-1", "--date=format-local:%Y-%m-%dT%H:%M:%SZ", "--format=%H %cd"])?;
+        let (commit, time) = shown.split_once(' ').ok_or_else(|| Error::Failed {
+            command: "git log".into(),
+            output: "it names no commit".into(),
+        })?;
+        Ok(Self::Clean(Revision { commit: commit.to_owned(), time: time.to_owned() }))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;

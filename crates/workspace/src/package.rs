@@ -1,6 +1,5 @@
 //! A plug-in's image: its module, the files for consoles, and its bill of materials.
 
-mod revision;
 pub mod sbom;
 mod spec;
 #[cfg(test)]
@@ -14,10 +13,9 @@ use resource::{MANIFEST, Manifest};
 use serde_json::Value;
 
 use crate::describe::Described;
+use crate::git::Tree;
 use crate::schema::for_consoles;
 use crate::{Error, Notice, Notify, Plugin, Result, Workspace};
-
-pub use revision::{Revision, Tree};
 
 /// The annotation of a module that holds headers during body callbacks.
 pub const HOLDS_HEADERS: &str = "portcullis/holds-headers";

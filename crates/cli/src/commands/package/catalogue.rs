@@ -11,7 +11,8 @@ use resource::Manifest;
 use workspace::Workspace;
 use workspace::build::{Builder, Profile};
 use workspace::dist::{Flavour, Options};
-use workspace::package::{DIRTY, Source, Tree};
+use workspace::git::Tree;
+use workspace::package::{DIRTY, Source};
 
 use crate::commands::build;
 

@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail};
 use oci::registry::Error;
 use oci::{Layout, Reader, Reference};
 use serde::Serialize;
-use workspace::git::listed;
-use workspace::package::{DIRTY, Tree};
+use workspace::git::{Tree, listed};
+use workspace::package::DIRTY;
 
 use super::Args;
 use crate::Usage;
