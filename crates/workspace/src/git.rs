@@ -46,16 +46,16 @@ pub fn listed(files: &[String]) -> String {
     }
 }
 
-/// A commit, which is what makes the bytes of an image those of its source.
+/// A commit, by which an image can be reproduced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision {
     /// Its hash.
     pub commit: String,
-    /// When it was committed: `2026-01-31T12:00:00Z`.
+    /// The time of the commit: `2026-01-31T12:00:00Z`.
     pub time: String,
 }
 
-/// The state of the files that an image is made from.
+/// The state of an image's source files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tree {
     /// Those of a commit.
