@@ -13,6 +13,7 @@ mod commands;
 #[cfg(not(feature = "full"))]
 mod heavy;
 mod image;
+mod known;
 #[cfg(feature = "gateway")]
 mod layout;
 mod markdown;

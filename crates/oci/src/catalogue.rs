@@ -13,9 +13,9 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use resource::Difference;
+use resource::{Difference, Stage};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::limits::MAX_MANIFEST;
 use crate::{Annotations, Layout, Manifest, Reference, SCHEME, media};
@@ -66,6 +66,12 @@ pub struct Entry {
     pub priority: i32,
     /// What happens when the module fails, as a `WasmPlugin` resource names it.
     pub fail_strategy: String,
+    /// True if it holds headers back until it has seen the body.
+    #[serde(default)]
+    pub holds_headers: bool,
+    /// True if it does so where its configuration asks for it.
+    #[serde(default)]
+    pub may_hold_headers: bool,
     /// A configuration that the plug-in accepts.
     pub example: Map<String, Value>,
     /// Differences from the plug-in of the same name in Higress, for operators who migrate.
@@ -84,6 +90,36 @@ impl Entry {
     #[must_use]
     pub fn description(&self) -> &str {
         self.descriptions.get("en").map_or("", String::as_str)
+    }
+
+    /// The description of the plug-in, as its `plugin.yaml` has it. It has no budget.
+    ///
+    /// # Errors
+    ///
+    /// The category, the phase or the fail strategy is not a known one.
+    pub fn manifest(&self) -> Result<resource::Manifest, serde_json::Error> {
+        let others = |texts: &BTreeMap<String, String>| {
+            let mut texts = texts.clone();
+            texts.remove("en");
+            texts
+        };
+        let phase: Stage = serde_json::from_value(json!(self.phase))?;
+        serde_json::from_value(json!({
+            "name": self.name,
+            "title": self.title(),
+            "titleI18n": others(&self.titles),
+            "description": self.description(),
+            "descriptionI18n": others(&self.descriptions),
+            "category": self.category,
+            "version": self.version,
+            "stage": phase.name(),
+            "priority": self.priority,
+            "failStrategy": self.fail_strategy,
+            "holdsHeaders": self.holds_headers,
+            "mayHoldHeaders": self.may_hold_headers,
+            "example": self.example,
+            "differences": self.differences,
+        }))
     }
 
     fn folder(&self) -> String {
@@ -405,6 +441,8 @@ mod tests {
             phase: "AUTHN".into(),
             priority: 10,
             fail_strategy: "FAIL_OPEN".into(),
+            holds_headers: false,
+            may_hold_headers: false,
             example: Map::new(),
             differences: Vec::new(),
         }

@@ -6,7 +6,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use serde_json::json;
+use resource::yaml;
+use serde_json::{Value, json};
 
 use crate::limits::{Limited, MAX_LAYOUT};
 use crate::{Annotations, Descriptor, Index, Manifest, REF_NAME, digest, media};
@@ -107,6 +108,15 @@ impl Layout {
     pub fn manifest(&self, descriptor: &Descriptor) -> Result<Manifest> {
         serde_json::from_slice(self.blob(descriptor)?)
             .with_context(|| format!("{} is not a manifest of an image", descriptor.digest))
+    }
+
+    /// The schema of a plug-in's configuration (OpenAPI v3), from the `spec.yaml` of an image that has one.
+    #[must_use]
+    pub fn schema(&self, manifest: &Manifest) -> Option<Value> {
+        let layer = manifest.layers.iter().find(|layer| layer.media_type == media::SPEC)?;
+        let text = std::str::from_utf8(self.blob(layer).ok()?).ok()?;
+        let spec = yaml::read(text).ok()?.first()?.to_json();
+        spec.pointer("/spec/configSchema/openAPIV3Schema").cloned()
     }
 
     /// The one image or index of images, beside which there are only artifacts about it.

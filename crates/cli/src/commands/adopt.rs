@@ -5,7 +5,6 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,10 +13,11 @@ use resource::upstream::{Evidence, Named, is_in_catalogue};
 use resource::yaml::{self, Fault, Node};
 use resource::{Content, Found, WasmPlugin};
 use serde_json::Value;
-use workspace::Workspace;
 
 use super::config::{Checker, Verdict, read};
-use crate::{Usage, open};
+use crate::Usage;
+use crate::catalogue::Choice;
+use crate::known::Sources;
 use applied::Images;
 use report::{Adoption, Outcome};
 
@@ -49,17 +49,19 @@ pub(crate) struct Args {
     /// Write the resources into this folder, one file per resource, instead of printing them.
     #[arg(long, value_name = "FOLDER", requires = "images")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    catalogue: Choice,
     /// Print the report, with the resources, as JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    let workspace = open::workspace()?;
+    let sources = Sources::open(&args.catalogue)?;
+    let known = sources.known();
     let files = args.sources.iter().map(|source| files(source)).collect::<Result<Vec<_>>>()?.concat();
     let mut adopter = Adopter {
-        workspace: &workspace,
-        checker: Checker { workspace: &workspace, plugin: None, describers: HashMap::new() },
+        checker: Checker::new(&known, None),
         images: args.images.as_ref(),
         adoptions: Vec::new(),
         resources: Vec::new(),
@@ -136,7 +138,6 @@ fn files(source: &Path) -> Result<Vec<PathBuf>> {
 
 /// Collects what the files hold.
 struct Adopter<'a> {
-    workspace: &'a Workspace,
     checker: Checker<'a>,
     images: Option<&'a Images>,
     adoptions: Vec<Adoption>,
@@ -179,7 +180,8 @@ impl Adopter<'_> {
         let mut replaced = None;
         for (number, plugin) in plugins.iter().enumerate() {
             let mut adoption = Adoption::new(file, line, plugin);
-            let ours = |name: &str| self.workspace.plugins.iter().find(|ours| ours.name == name);
+            let known = self.checker.known;
+            let ours = |name: &str| known.plugins.iter().find(|ours| ours.name() == name).copied();
             let named = plugin.named(|name| is_in_catalogue(name) || ours(name).is_some());
             let named = named.filter(|named| is_credible(named, plugin));
             adoption.outcome = match &named {

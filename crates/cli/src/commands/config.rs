@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use verdict::Report;
-use workspace::describe::Describer;
-use workspace::{Plugin, Workspace};
 
 use crate::Usage;
+use crate::catalogue::Choice;
+use crate::known::{Answers, Known, KnownPlugin, Sources};
 
 pub(crate) use verdict::{Verdict, print};
 
@@ -42,7 +42,7 @@ pub(crate) struct Args {
     /// YAML or JSON files; `-` reads the standard input.
     #[arg(required = true, value_name = "FILE.yaml")]
     files: Vec<PathBuf>,
-    /// The plug-in; not needed for resources that name a plug-in of this workspace.
+    /// The plug-in; not needed for resources that name a plug-in of the workspace or the catalogue.
     #[arg(long)]
     plugin: Option<String>,
     /// Validate with this module instead, which needs neither its source nor a workspace.
@@ -51,6 +51,8 @@ pub(crate) struct Args {
     /// Validate with the module in a real Envoy as well; its result takes precedence.
     #[arg(long, requires = "module")]
     envoy: bool,
+    #[command(flatten)]
+    catalogue: Choice,
     /// Print the results as JSON.
     #[arg(long)]
     json: bool,
@@ -60,10 +62,11 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     if args.module.is_some() {
         return by_module(args);
     }
-    let workspace = crate::open::workspace()?;
-    let plugin = args.plugin.as_deref().map(|name| workspace.plugin(name)).transpose()?;
+    let sources = Sources::open(&args.catalogue)?;
+    let known = sources.known();
+    let plugin = args.plugin.as_deref().map(|name| known.plugin(name)).transpose()?;
     let texts = args.files.iter().map(|file| Ok((file, read(file)?))).collect::<Result<Vec<_>>>()?;
-    let mut checker = Checker { workspace: &workspace, plugin, describers: HashMap::new() };
+    let mut checker = Checker::new(&known, plugin);
     let mut reports = Vec::new();
     for (file, text) in texts {
         reports.extend(checker.file(file, &text)?);
@@ -119,12 +122,12 @@ pub(crate) fn read(file: &Path) -> Result<String> {
 
 /// Returns the configuration in a file for a plug-in, or `None` after printing why it is rejected.
 pub(crate) fn document(
-    workspace: &Workspace,
-    plugin: &Plugin,
+    known: &Known<'_>,
+    plugin: KnownPlugin<'_>,
     file: &Path,
 ) -> Result<Option<serde_json::Map<String, serde_json::Value>>> {
     let text = read(file)?;
-    let mut checker = Checker { workspace, plugin: Some(plugin), describers: HashMap::new() };
+    let mut checker = Checker::new(known, Some(plugin));
     let mut reports = checker.file(file, &text)?;
     something_checked(&mut reports);
     reports.iter().filter(|report| !report.is_checked()).for_each(Report::print);
@@ -133,7 +136,7 @@ pub(crate) fn document(
         bail!(Usage(format!(
             "{} holds several configurations of {}: write one",
             file.display(),
-            plugin.name
+            plugin.name()
         )));
     };
     match &report.verdict {
@@ -154,20 +157,23 @@ pub(crate) fn document(
 }
 
 /// Checks files, and builds the helper of a plug-in at its first document.
-pub(crate) struct Checker<'w> {
-    pub(crate) workspace: &'w Workspace,
+pub(crate) struct Checker<'k> {
+    pub(crate) known: &'k Known<'k>,
     /// The plug-in given on the command line.
-    pub(crate) plugin: Option<&'w Plugin>,
-    pub(crate) describers: HashMap<String, Describer>,
+    pub(crate) plugin: Option<KnownPlugin<'k>>,
+    answers: HashMap<String, Answers>,
 }
 
-impl<'w> Checker<'w> {
-    fn describer(&mut self, plugin: &Plugin) -> Result<&Describer> {
-        if !self.describers.contains_key(&plugin.name) {
-            let describer = crate::open::describer(self.workspace, plugin)?;
-            self.describers.insert(plugin.name.clone(), describer);
+impl<'k> Checker<'k> {
+    pub(crate) fn new(known: &'k Known<'k>, plugin: Option<KnownPlugin<'k>>) -> Self {
+        Self { known, plugin, answers: HashMap::new() }
+    }
+
+    fn answers(&mut self, plugin: KnownPlugin<'_>) -> Result<&Answers> {
+        if !self.answers.contains_key(plugin.name()) {
+            self.answers.insert(plugin.name().to_owned(), plugin.answers()?);
         }
-        self.describers.get(&plugin.name).context("has just been put there")
+        self.answers.get(plugin.name()).context("has just been put there")
     }
 }
 

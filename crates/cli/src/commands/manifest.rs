@@ -6,10 +6,11 @@ use anyhow::{Result, bail};
 use resource::deploy::{Order, Pinned, Selector, Target, check_name, check_namespace};
 use resource::{ControlPlane, Manifest, Object, Stage, yaml};
 use serde_json::Value;
-use workspace::{Plugin, Workspace};
 
 use crate::Usage;
+use crate::catalogue::Choice;
 use crate::commands::config;
+use crate::known::{Known, KnownPlugin, Sources};
 use crate::output::{self, BAD, styled};
 
 /// Print the resource that deploys a plug-in
@@ -64,32 +65,37 @@ pub(crate) struct Args {
     /// Secret with the credentials of the registry, in the same namespace.
     #[arg(long, value_name = "SECRET", value_parser = check_name)]
     pull_secret: Option<String>,
+    #[command(flatten)]
+    catalogue: Choice,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    let workspace = crate::open::workspace()?;
-    let plugin = workspace.plugin(&args.plugin)?;
+    let sources = Sources::open(&args.catalogue)?;
+    let known = sources.known();
+    let plugin = known.plugin(&args.plugin)?;
     let image = Pinned::parse(&args.image).map_err(|error| Usage(error.to_string()))?;
     args.fits()?;
-    if let Some(other) = workspace.plugins.iter().find(|other| other.name == image.last_word())
-        && other.name != plugin.name
+    if let Some(other) = known.plugins.iter().find(|other| other.name() == image.last_word())
+        && other.name() != plugin.name()
     {
         bail!(Usage(format!(
             "{} is an image of {}, but the resource would be for {}: name the same plug-in",
-            args.image, other.name, plugin.name
+            args.image,
+            other.name(),
+            plugin.name()
         )));
     }
     let manifest = plugin.manifest()?;
-    let Some(configuration) = args.configuration(&workspace, plugin, &manifest)? else { return Ok(false) };
+    let Some(configuration) = args.configuration(&known, plugin, &manifest)? else { return Ok(false) };
     let namespace = match args.plane {
         ControlPlane::Higress => args.namespace.as_deref().or(Some("higress-system")),
         ControlPlane::Istio | ControlPlane::EnvoyGateway => args.namespace.as_deref(),
     };
     let order = Order {
-        name: args.name.as_deref().unwrap_or(&plugin.name),
+        name: args.name.as_deref().unwrap_or(plugin.name()),
         namespace,
         pull_secret: args.pull_secret.as_deref(),
         targets: &args.targets,
@@ -146,23 +152,24 @@ impl Args {
     /// Returns the configuration of the plug-in, or `None` after printing why it is rejected.
     fn configuration(
         &self,
-        workspace: &Workspace,
-        plugin: &Plugin,
+        known: &Known<'_>,
+        plugin: KnownPlugin<'_>,
         manifest: &Manifest,
     ) -> Result<Option<Object>> {
         if let Some(file) = &self.config {
-            return config::document(workspace, plugin, file);
+            return config::document(known, plugin, file);
         }
         let document = if self.example { manifest.example.clone() } else { Object::new() };
         let value = Value::Object(document);
-        if let Some(refusal) = crate::open::describer(workspace, plugin)?.check(&value)?.into_iter().next() {
+        if let Some(refusal) = plugin.answers()?.check(&value)?.into_iter().next() {
             let colon = if refusal.path.is_empty() { "" } else { ": " };
             let remedy = match self.example {
                 true => "the example in its plugin.yaml is refused".to_owned(),
                 false => format!(
                     "{} needs a configuration: add `--config <file>` (`cargo xtask schema {}` prints its schema), or \
                      `--example` for the one in its plugin.yaml",
-                    plugin.name, plugin.name
+                    plugin.name(),
+                    plugin.name()
                 ),
             };
             anstream::eprintln!("{} {remedy}", styled(BAD, "error:"));

@@ -4,6 +4,9 @@ use anyhow::Result;
 use serde_json::json;
 use workspace::schema::for_consoles;
 
+use crate::catalogue::Choice;
+use crate::known::{KnownPlugin, Sources};
+
 /// Print the schema of a plug-in's configuration
 ///
 /// OpenAPI v3 in the format of a console's `spec.yaml`, with descriptions in English and Chinese, ranges, defaults and
@@ -16,16 +19,22 @@ Examples:
 pub(crate) struct Args {
     /// The plug-in; case and `-`/`_` do not matter.
     plugin: String,
+    #[command(flatten)]
+    catalogue: Choice,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    let workspace = crate::open::workspace()?;
-    let plugin = workspace.plugin(&args.plugin)?;
-    let manifest = plugin.manifest()?;
-    let schema = for_consoles(crate::open::describer(&workspace, plugin)?.schema()?, &manifest);
+    let sources = Sources::open(&args.catalogue)?;
+    let plugin = sources.known().plugin(&args.plugin)?;
+    let schema = plugin.answers()?.schema()?;
+    // That of an image is one for consoles.
+    let schema = match plugin {
+        KnownPlugin::Workspace(..) => for_consoles(schema, &plugin.manifest()?),
+        KnownPlugin::Catalogue(..) => schema,
+    };
     let schema = json!({ "configSchema": { "openAPIV3Schema": schema } });
     if args.json {
         anstream::println!("{schema:#}");

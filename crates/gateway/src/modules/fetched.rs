@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result, anyhow};
 use oci::registry::{self, Access};
-use oci::{Fetched, Layout, Manifest, Reader, Reference, media};
-use resource::{PullPolicy, Spec, yaml};
-use serde_json::Value;
+use oci::{Fetched, Layout, Reader, Reference};
+use resource::{PullPolicy, Spec};
 use sha2::{Digest, Sha256};
 use text::hex;
 
@@ -51,7 +50,7 @@ impl Modules {
         let tag = url.rsplit('/').next().and_then(|name| name.split('@').next()?.split_once(':'));
         let version = tag.map_or_else(|| short(&digest), |(_, tag)| tag.to_owned());
         let module = self.keep(&bytes, version, Vec::new()).map_err(at_url)?;
-        Ok(Module { schema: schema(&layout, &fetched.manifest), ..module })
+        Ok(Module { schema: layout.schema(&fetched.manifest), ..module })
     }
 
     /// The image of a resource: from the catalogue, from the cache, or pulled as a cluster does it.
@@ -117,14 +116,6 @@ impl Modules {
 
 fn fetched(layout: &Layout) -> Result<Fetched> {
     Reader::Fetcher.image(layout, layout.top()?)
-}
-
-/// The schema of the configuration, from the `spec.yaml` of an image that has one.
-fn schema(layout: &Layout, manifest: &Manifest) -> Option<Value> {
-    let layer = manifest.layers.iter().find(|layer| layer.media_type == media::SPEC)?;
-    let text = std::str::from_utf8(layout.blob(layer).ok()?).ok()?;
-    let spec = yaml::read(text).ok()?.first()?.to_json();
-    spec.pointer("/spec/configSchema/openAPIV3Schema").cloned()
 }
 
 /// Replaces a file atomically.

@@ -3,16 +3,17 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::*;
+use crate::known::Known;
 
 const HIGRESS: &str = "higress-registry.cn-hangzhou.cr.aliyuncs.com";
 
 /// The report and the resources of one file, with images at registry.example.com/plugins.
 fn adopt(text: &str) -> (Value, Vec<Value>) {
-    let workspace = open::workspace().unwrap();
+    let workspace = crate::open::workspace().unwrap();
+    let known = Known::of(&workspace);
     let images = "registry.example.com/plugins".parse().unwrap();
     let mut adopter = Adopter {
-        workspace: &workspace,
-        checker: Checker { workspace: &workspace, plugin: None, describers: HashMap::new() },
+        checker: Checker::new(&known, None),
         images: Some(&images),
         adoptions: Vec::new(),
         resources: Vec::new(),

@@ -7,11 +7,10 @@ use config::ConfigError;
 use resource::yaml::{self, Fault, Node, Span};
 use resource::{Content, Deployment, Found, WasmPlugin, plugin_field};
 use serde_json::{Value, json};
-use workspace::describe::Describer;
-use workspace::{Plugin, Workspace};
 
 use super::verdict::{Report, Verdict};
 use super::{Checker, texts};
+use crate::known::{Answers, KnownPlugin};
 
 const NOT_DEPLOYED: &str = "`defaultConfigDisable` is set, and no match rule is in force";
 
@@ -22,8 +21,8 @@ struct Source<'t> {
 }
 
 impl Source<'_> {
-    fn report(&self, line: usize, plugin: Option<&Plugin>, verdict: Verdict) -> Report {
-        let plugin = plugin.map(|plugin| plugin.name.clone());
+    fn report(&self, line: usize, plugin: Option<KnownPlugin<'_>>, verdict: Verdict) -> Report {
+        let plugin = plugin.map(|plugin| plugin.name().to_owned());
         Report { file: self.file.clone(), line, plugin, verdict, remarks: Vec::new() }
     }
 }
@@ -32,8 +31,8 @@ fn line(node: &Node) -> usize {
     node.span().start.line
 }
 
-fn accepted(describer: &Describer, configuration: Value) -> Result<Verdict> {
-    let rules_start_from_global = describer.rules_start_from_global()?;
+fn accepted(answers: &Answers, configuration: Value) -> Result<Verdict> {
+    let rules_start_from_global = answers.rules_start_from_global()?;
     Ok(Verdict::Accepted { configuration, rules_start_from_global })
 }
 
@@ -58,8 +57,8 @@ impl Checker<'_> {
         // If a document names the plug-in of the command line, others without a name are not for it.
         let named = found.iter().any(|(_, found)| match &found.content {
             Content::Plugins(plugins) => plugins.iter().any(|plugin| {
-                let named = named(plugin, self.workspace);
-                named.is_some_and(|named| self.plugin.is_some_and(|wanted| wanted.name == named.name))
+                let named = self.known.named(plugin);
+                named.is_some_and(|named| self.plugin.is_some_and(|wanted| wanted.name() == named.name()))
             }),
             Content::Other { .. } | Content::Fields => false,
         });
@@ -111,10 +110,10 @@ impl Checker<'_> {
             return Ok(source.report(1, None, Verdict::refused(vec![refused(message)])));
         };
         let configuration = json!({});
-        let describer = self.describer(plugin)?;
-        let errors = describer.check(&configuration)?;
+        let answers = self.answers(plugin)?;
+        let errors = answers.check(&configuration)?;
         let verdict = match errors.is_empty() {
-            true => accepted(describer, configuration)?,
+            true => accepted(answers, configuration)?,
             false => Verdict::refused(errors.into_iter().map(|error| refused(error.message)).collect()),
         };
         Ok(source.report(1, Some(plugin), verdict))
@@ -125,7 +124,7 @@ impl Checker<'_> {
         let Some(plugin) = self.plugin else {
             let message = format!(
                 "does not say which plug-in it is for: add `--plugin <name>`, one of {}",
-                known(self.workspace)
+                self.known.list()
             );
             let error = Fault::at(source.text, node, "", message);
             return Ok(source.report(line(node), None, Verdict::refused(vec![error])));
@@ -134,7 +133,7 @@ impl Checker<'_> {
         let errors = self.check(plugin, &configuration)?;
         let remarks = self.texts(source, node, plugin, &configuration, str::to_owned)?;
         let verdict = match errors.is_empty() {
-            true => accepted(self.describer(plugin)?, configuration)?,
+            true => accepted(self.answers(plugin)?, configuration)?,
             false => Verdict::refused(
                 errors.iter().map(|error| Fault::refused(source.text, node, error)).collect(),
             ),
@@ -170,11 +169,11 @@ impl Checker<'_> {
             let note = Fault::at(source.text, document, found.path(place), message);
             source.report(line, None, Verdict::LeftOut { note, remedy })
         };
-        let named = named(resource, self.workspace);
+        let named = self.known.named(resource);
         if let (Some(wanted), Some(named)) = (self.plugin, named)
-            && wanted.name != named.name
+            && wanted.name() != named.name()
         {
-            let message = format!("names {}, and the command {}", named.name, wanted.name);
+            let message = format!("names {}, and the command {}", named.name(), wanted.name());
             let place = if resource.spec.plugin_name.is_empty() {
                 "metadata".into()
             } else {
@@ -190,12 +189,12 @@ impl Checker<'_> {
             let name = resource.metadata.get("name").and_then(Value::as_str).unwrap_or_default();
             let of = if name.is_empty() { String::new() } else { format!("{name} ") };
             let place = if found.node.get("metadata").is_some() { "metadata" } else { "spec" };
-            let remedy = format!("add `--plugin <name>`, one of {}", known(self.workspace));
-            return Ok(left_out(place, format!("{of}names no plug-in of this workspace"), remedy));
+            let remedy = format!("add `--plugin <name>`, one of {}", self.known.list());
+            return Ok(left_out(place, format!("{of}does not name a known plug-in"), remedy));
         };
         let mut all: Vec<ConfigError> = errors.to_vec();
         if !all.is_empty() {
-            let schema = self.describer(plugin)?.schema()?;
+            let schema = self.answers(plugin)?.schema()?;
             for error in &mut all {
                 // A field of the plug-in by its schema.
                 let key = error.path().rsplit('.').next().unwrap_or_default();
@@ -251,7 +250,7 @@ impl Checker<'_> {
             let place = |path: &str| found.path(&resource.origin(path));
             texts = self.texts(source, document, plugin, &configuration, place)?;
             if all.is_empty() {
-                verdict = accepted(self.describer(plugin)?, configuration)?;
+                verdict = accepted(self.answers(plugin)?, configuration)?;
             }
         }
         if !all.is_empty() {
@@ -284,19 +283,19 @@ impl Checker<'_> {
         &mut self,
         source: &Source<'_>,
         document: &Node,
-        plugin: &Plugin,
+        plugin: KnownPlugin<'_>,
         configuration: &Value,
         place: impl Fn(&str) -> String,
     ) -> Result<Vec<Fault>> {
         // Without a schema, no field is known to be a string.
-        let schema = self.describer(plugin)?.schema().unwrap_or_default();
+        let schema = self.answers(plugin)?.schema().unwrap_or_default();
         Ok(texts::remarks(source.text, document, configuration, &schema, place))
     }
 
     /// Returns all errors reported by the plug-in, with a hint if a field belongs to another plug-in.
-    fn check(&mut self, plugin: &Plugin, configuration: &Value) -> Result<Vec<ConfigError>> {
-        let errors = self.describer(plugin)?.check(configuration)?;
-        let others = || self.workspace.plugins.iter().filter(|other| other.name != plugin.name);
+    fn check(&mut self, plugin: KnownPlugin<'_>, configuration: &Value) -> Result<Vec<ConfigError>> {
+        let errors = self.answers(plugin)?.check(configuration)?;
+        let others = || self.known.plugins.iter().filter(|other| other.name() != plugin.name());
         Ok(errors
             .into_iter()
             .map(|error| {
@@ -307,23 +306,13 @@ impl Checker<'_> {
                     .filter(|_| is_unknown)
                     .find(|other| other.manifest().is_ok_and(|manifest| manifest.example.contains_key(key)));
                 let message = match owner {
-                    Some(owner) => format!("is a field of {}, not of {}: remove it", owner.name, plugin.name),
+                    Some(owner) => {
+                        format!("is a field of {}, not of {}: remove it", owner.name(), plugin.name())
+                    }
                     None => error.message,
                 };
                 ConfigError::new(error.path, message)
             })
             .collect())
     }
-}
-
-/// The plug-in of this workspace that a resource names.
-fn named<'w>(resource: &WasmPlugin, workspace: &'w Workspace) -> Option<&'w Plugin> {
-    let find =
-        |name: &str| workspace.plugins.iter().chain(&workspace.fixtures).find(|plugin| plugin.name == name);
-    let named = resource.named(|name| find(name).is_some())?;
-    find(&named.name)
-}
-
-fn known(workspace: &Workspace) -> String {
-    workspace.plugins.iter().map(|plugin| plugin.name.as_str()).collect::<Vec<_>>().join(", ")
 }

@@ -8,8 +8,8 @@ use workspace::schema::{Field, fields};
 use super::verdict::Verdict;
 use super::*;
 
-fn checker(workspace: &Workspace) -> Checker<'_> {
-    Checker { workspace, plugin: None, describers: HashMap::new() }
+fn checker<'k>(known: &'k Known<'k>) -> Checker<'k> {
+    Checker::new(known, None)
 }
 
 /// The file, line, field and message of the only document, which is refused.
@@ -85,7 +85,7 @@ fn first(path: &str) -> String {
 
 /// The configuration alone, and as the second of a resource's match rules of which the first is disabled; with
 /// what goes before a field's path.
-fn written(plugin: &Plugin, configuration: &Value) -> [(String, &'static str); 2] {
+fn written(plugin: &workspace::Plugin, configuration: &Value) -> [(String, &'static str); 2] {
     let disabled = json!({ "domain": ["a.com"], "configDisable": true });
     let rule = json!({ "domain": ["b.com"], "config": configuration });
     let resource = json!({
@@ -101,13 +101,14 @@ fn written(plugin: &Plugin, configuration: &Value) -> [(String, &'static str); 2
 #[test]
 fn every_mistake_in_every_field_of_every_plug_in_names_line_field_and_remedy() {
     let workspace = crate::open::workspace().unwrap();
+    let known = Known::of(&workspace);
     for plugin in workspace.plugins.iter().filter(|plugin| !plugin.classic) {
         let describer = crate::open::describer(&workspace, plugin).unwrap();
         let schema = describer.schema().unwrap();
         let example = Value::Object(plugin.manifest().unwrap().example);
-        let mut checker = checker(&workspace);
-        checker.plugin = Some(plugin);
-        checker.describers.insert(plugin.name.clone(), describer);
+        let mut checker = checker(&known);
+        checker.plugin = Some(known.plugin(&plugin.name).unwrap());
+        checker.answers.insert(plugin.name.clone(), Answers::Types(describer));
         let mut expect = |configuration: &Value, path: &str, words: &str| {
             for (text, prefix) in written(plugin, configuration) {
                 let (line, found, message) = refusal(&mut checker, &text);
@@ -140,7 +141,8 @@ const HEAD: &str = "apiVersion: extensions.higress.io/v1alpha1\nkind: WasmPlugin
 #[test]
 fn what_is_wrong_around_the_fields_names_its_line_too() {
     let workspace = crate::open::workspace().unwrap();
-    let mut checker = checker(&workspace);
+    let known = Known::of(&workspace);
+    let mut checker = checker(&known);
     for (text, line, path, words) in [
         ("a: 1\na: 2\n", 2, "", "duplicate key `a` (first defined on line 1)"),
         ("a:\n\t- b\n", 2, "", "replace the tab"),
@@ -182,7 +184,8 @@ fn what_is_wrong_around_the_fields_names_its_line_too() {
 #[test]
 fn what_is_good_becomes_what_the_plug_in_gets() {
     let workspace = crate::open::workspace().unwrap();
-    let mut checker = checker(&workspace);
+    let known = Known::of(&workspace);
+    let mut checker = checker(&known);
     let text = format!(
         "{HEAD}metadata: {{name: x}}\nspec:\n  url: oci://registry.example.com/plugins/add-header:1.0.0\n  defaultConfig: \
          &a {{header_name: x-a, header_value: 'on'}}\n  matchRules:\n  - {{ingress: [default/foo], config: *a}}\n---\n---\n\
@@ -225,7 +228,8 @@ const INGRESS: &str =
 #[test]
 fn what_kubectl_prints_and_other_control_planes_take_is_checked() {
     let workspace = crate::open::workspace().unwrap();
-    let mut checker = checker(&workspace);
+    let known = Known::of(&workspace);
+    let mut checker = checker(&known);
     let item = |name: &str, config: &str| {
         format!(
             "- apiVersion: extensions.higress.io/v1alpha1\n  kind: WasmPlugin\n  metadata:\n    name: {name}-1.0.0\n    \
@@ -273,11 +277,11 @@ fn what_kubectl_prints_and_other_control_planes_take_is_checked() {
         assert_eq!(verdicts(&mut checker, &text), expected, "{text}");
     }
     // With `--plugin`, others are left out where one names it, and unnamed ones are it where none does.
-    checker.plugin = Some(workspace.plugin("say-hello").unwrap());
+    checker.plugin = Some(known.plugin("say-hello").unwrap());
     let unnamed = format!("{HEAD}metadata: {{ name: mine }}\nspec: {{}}\n");
     assert_eq!(verdicts(&mut checker, &unnamed), [accepted("say-hello")]);
     assert_eq!(verdicts(&mut checker, &format!("{unnamed}---\n{istio}")), [left_out, accepted("say-hello")]);
-    checker.plugin = Some(workspace.plugin("add-header").unwrap());
+    checker.plugin = Some(known.plugin("add-header").unwrap());
     assert_eq!(verdicts(&mut checker, &istio), [(None, "9:spec.pluginName".to_owned())]);
 }
 
@@ -287,7 +291,8 @@ fn what_manifest_writes_for_each_control_plane_is_read() {
     use resource::{ControlPlane, yaml};
 
     let workspace = crate::open::workspace().unwrap();
-    let mut checker = checker(&workspace);
+    let known = Known::of(&workspace);
+    let mut checker = checker(&known);
     let plugin = workspace.plugin("add-header").unwrap();
     let manifest = plugin.manifest().unwrap();
     let image =
@@ -326,7 +331,8 @@ fn what_manifest_writes_for_each_control_plane_is_read() {
 #[test]
 fn hints_lead_to_what_was_meant_and_all_mistakes_are_told_at_once() {
     let workspace = crate::open::workspace().unwrap();
-    let mut checker = checker(&workspace);
+    let known = Known::of(&workspace);
+    let mut checker = checker(&known);
     let resource = |plugin: &str, spec: &str| format!("{HEAD}metadata: {{ name: {plugin} }}\nspec: {spec}\n");
     for (plugin, text, expected) in [
         (
@@ -364,7 +370,7 @@ fn hints_lead_to_what_was_meant_and_all_mistakes_are_told_at_once() {
             ],
         ),
     ] {
-        checker.plugin = if plugin.is_empty() { None } else { Some(workspace.plugin(plugin).unwrap()) };
+        checker.plugin = if plugin.is_empty() { None } else { Some(known.plugin(plugin).unwrap()) };
         let reports = checker.file(Path::new("f.yaml"), &text).unwrap();
         let [Report { verdict: Verdict::Refused { errors, .. }, .. }] = reports.as_slice() else {
             panic!("{reports:?}\n{text}")
@@ -382,7 +388,8 @@ fn hints_lead_to_what_was_meant_and_all_mistakes_are_told_at_once() {
 #[test]
 fn what_can_never_match_is_refused_and_what_reads_otherwise_is_remarked() {
     let workspace = crate::open::workspace().unwrap();
-    let mut checker = checker(&workspace);
+    let known = Known::of(&workspace);
+    let mut checker = checker(&known);
     let service = |name: &str| {
         format!("http_service:\n  endpoint:\n    service_name: {name}\n    path_prefix: /auth\n")
     };
@@ -416,7 +423,7 @@ fn what_can_never_match_is_refused_and_what_reads_otherwise_is_remarked() {
             "is not a valid host",
         ),
     ] {
-        checker.plugin = Some(workspace.plugin(plugin).unwrap());
+        checker.plugin = Some(known.plugin(plugin).unwrap());
         let (line, place, message) = refusal(&mut checker, &text);
         assert_eq!((line, place.as_str()), (at, path), "{message}");
         assert!(message.contains(words), "{message}");
@@ -428,7 +435,7 @@ fn what_can_never_match_is_refused_and_what_reads_otherwise_is_remarked() {
     for (plugin, text, outer, line) in
         [("key-rate-limit", keys.to_owned(), "", 3), ("key-rate-limit", resource, "spec.defaultConfig.", 8)]
     {
-        checker.plugin = Some(workspace.plugin(plugin).unwrap());
+        checker.plugin = Some(known.plugin(plugin).unwrap());
         let reports = checker.file(Path::new("f.yaml"), &text).unwrap();
         let [report] = reports.as_slice() else { panic!("{reports:?}") };
         assert!(report.is_good(), "{report:?}");
@@ -451,11 +458,12 @@ fn what_can_never_match_is_refused_and_what_reads_otherwise_is_remarked() {
 #[test]
 fn an_empty_file_is_a_configuration_of_defaults() {
     let workspace = crate::open::workspace().unwrap();
-    let mut checker = checker(&workspace);
-    checker.plugin = Some(workspace.plugin("say-hello").unwrap());
+    let known = Known::of(&workspace);
+    let mut checker = checker(&known);
+    checker.plugin = Some(known.plugin("say-hello").unwrap());
     let reports = checker.file(Path::new("f.yaml"), "").unwrap();
     assert!(reports.iter().all(Report::is_good), "{reports:?}");
-    checker.plugin = Some(workspace.plugin("request-block").unwrap());
+    checker.plugin = Some(known.plugin("request-block").unwrap());
     let (line, _, message) = refusal(&mut checker, "");
     assert!(line == 1 && message.starts_with("blocks nothing: add"), "{message}");
 }

@@ -83,6 +83,8 @@ fn entry(manifest: &Manifest, digest: &str) -> Entry {
         phase: manifest.stage.phase().to_owned(),
         priority: manifest.priority,
         fail_strategy: manifest.fail_strategy.name().to_owned(),
+        holds_headers: manifest.holds_headers,
+        may_hold_headers: manifest.may_hold_headers,
         example: manifest.example.clone(),
         differences: manifest.differences.clone(),
     }

@@ -16,6 +16,7 @@ use super::shelf::{Shelf, configuration, module, put_module};
 use super::{Card, Where, check_priority};
 use crate::Usage;
 use crate::catalogue::Choice;
+use crate::known::{Known, KnownPlugin};
 use crate::output::{mark, warning};
 
 /// The namespace of plug-ins in Higress.
@@ -136,7 +137,10 @@ fn of_workspace(args: &Args, workspace: &Workspace, plugin: &Plugin) -> Result<O
     }
     let manifest = plugin.manifest()?;
     let config = match &args.config {
-        Some(file) => configuration(Some((workspace, plugin)), file)?,
+        Some(file) => {
+            let known = Known::of(workspace);
+            configuration(Some((&known, KnownPlugin::Workspace(workspace, plugin))), file)?
+        }
         None => Some(manifest.example.clone()),
     };
     let Some(config) = config else { return Ok(None) };
@@ -170,7 +174,10 @@ fn of_catalogue(args: &Args, catalogue: &Catalogue, entry: &Entry) -> Result<Opt
         }
     }
     let config = match &args.config {
-        Some(file) => configuration(None, file)?,
+        Some(file) => {
+            let known = Known::of_entry(catalogue, entry);
+            configuration(Some((&known, KnownPlugin::Catalogue(catalogue, entry))), file)?
+        }
         None => Some(entry.example.clone()),
     };
     let Some(config) = config else { return Ok(None) };

@@ -14,6 +14,8 @@ use super::add::check_url;
 use super::shelf::{MODULES, Shelf, change, configuration, module, put_module};
 use super::{Card, Where, check_priority};
 use crate::Usage;
+use crate::catalogue::Choice;
+use crate::known::Sources;
 use crate::output::{mark, warning};
 
 /// Edit a custom plug-in, which must be disabled, or the `--url` of one of this workspace
@@ -187,9 +189,9 @@ pub(super) fn configure(args: &ConfigureArgs) -> Result<bool> {
     if entry.place.matches("items").count() > 1 {
         is_alone(entry, "configured")?;
     }
-    let workspace = crate::open::workspace_here()?;
-    let plugin = workspace.as_ref().zip(entry.source.as_deref());
-    let plugin = plugin.and_then(|(workspace, name)| Some((workspace, workspace.plugin(name).ok()?)));
+    let sources = Sources::open_any(&Choice::default())?;
+    let known = sources.known();
+    let plugin = known.deployed(&entry.resource).map(|plugin| (&known, plugin));
     let Some(fields) = configuration(plugin, &args.config)? else { return Ok(false) };
     let field = entry.resource.configuration_field();
     if fields.contains_key("_rules_") && !entry.resource.spec.match_rules.is_empty() {

@@ -10,12 +10,12 @@ use resource::names::nearest;
 use resource::yaml::Fault;
 use resource::{Content, Deployment, Found};
 use serde_json::{Map, Value};
-use workspace::{Plugin, Workspace};
 
 use super::Where;
 use crate::Usage;
 use crate::commands::check::{print_failures, report_file};
 use crate::commands::config::print;
+use crate::known::{Known, KnownPlugin};
 use crate::output::{BAD, styled};
 
 /// The subfolder for modules of custom plug-ins.
@@ -117,11 +117,11 @@ pub(super) fn put_module(folder: &Path, name: &str, bytes: &[u8]) -> Result<Stri
 /// Reads the configuration of a plug-in, from fields or a resource. It is validated by the plug-in's own code, if available.
 /// Returns `None` after printing why it is rejected.
 pub(super) fn configuration(
-    plugin: Option<(&Workspace, &Plugin)>,
+    plugin: Option<(&Known<'_>, KnownPlugin<'_>)>,
     file: &Path,
 ) -> Result<Option<Map<String, Value>>> {
-    if let Some((workspace, plugin)) = plugin.filter(|(_, plugin)| !plugin.classic) {
-        return crate::commands::config::document(workspace, plugin, file);
+    if let Some((known, plugin)) = plugin.filter(|(_, plugin)| !plugin.is_classic()) {
+        return crate::commands::config::document(known, plugin, file);
     }
     let text = crate::commands::config::read(file)?;
     let documents =
