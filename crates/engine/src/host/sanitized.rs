@@ -151,16 +151,15 @@ fn grouped(fields: Vec<Header>) -> Vec<Header> {
 /// The trailers of a request, as the first filter gets them.
 pub(super) fn trailer_map(request: &Request) -> Map {
     let mut trailers = Map::new();
-    let fields = match request.protocol {
-        Protocol::Http1 => request.trailers.clone(),
-        Protocol::Http2 => {
-            // Envoy collects cookies for the headers, and drops those that come behind.
-            let trailers = request.trailers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case(b"cookie"));
-            grouped(trailers.cloned().collect())
-        }
+    let (fields, cookie) = match request.protocol {
+        Protocol::Http1 => (request.trailers.clone(), Vec::new()),
+        Protocol::Http2 => as_http2(request.trailers.clone()),
     };
     for (name, value) in &fields {
         trailers.add(name, decoded(value, request.protocol));
+    }
+    if !cookie.is_empty() {
+        trailers.add(b"cookie", &cookie);
     }
     trailers
 }
