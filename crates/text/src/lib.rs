@@ -28,3 +28,6 @@
 pub mod hex;
 pub mod json;
 pub mod sse;
+mod thousands;
+
+pub use thousands::thousands;

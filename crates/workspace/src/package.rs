@@ -107,12 +107,10 @@ impl Source {
             annotations: self.annotations(),
         };
         let mut layout = Layout::default();
-        let image = image.add_to(&mut layout, shape, tag).map_err(|error| Error::Image(error.into()))?;
+        let image = image.add_to(&mut layout, shape, tag).map_err(Error::Image)?;
         let bill = serde_json::to_vec_pretty(&self.bill).map_err(|error| Error::Image(error.into()))?;
         let about = [("org.opencontainers.image.title".to_owned(), "sbom.cdx.json".to_owned())];
-        layout
-            .add_referrer(&image, media::CYCLONEDX, bill.clone(), about.into())
-            .map_err(|error| Error::Image(error.into()))?;
+        layout.add_referrer(&image, media::CYCLONEDX, bill.clone(), about.into()).map_err(Error::Image)?;
         Ok(Package { layout, image, spec, bill })
     }
 

@@ -31,7 +31,7 @@ Examples:
                                                    does its memory grow?
   cargo xtask bench --markdown docs/benchmarks.md  a page about all plug-ins with scenarios
 
-plugins/request-block/bench.yaml shows how scenarios are written, crates/cli/src/commands/bench/run/scenario.rs documents
+plugins/request-block/bench.yaml shows how scenarios are written, crates/bench/src/scenario.rs documents
 the format. Exit codes: 0 measured, 1 failed, 2 usage error.")]
 pub(crate) struct Args {
     /// Plug-ins (case and `-`/`_` do not matter). [default: those with a bench.yaml]

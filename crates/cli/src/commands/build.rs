@@ -121,9 +121,9 @@ fn print(workspace: &Workspace, built: &[Built]) {
         .map(|module| {
             vec![
                 module.plugin.clone(),
-                output::thousands(module.size),
-                output::thousands(module.budget),
-                output::thousands(module.gzip_size),
+                text::thousands(module.size),
+                text::thousands(module.budget),
+                text::thousands(module.gzip_size),
                 module.abi.clone().unwrap_or_default(),
                 module.loads_in.clone(),
                 module.sha256.clone(),

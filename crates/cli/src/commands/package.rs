@@ -246,7 +246,7 @@ fn print(workspace: &Workspace, made: &[Made]) {
     let rows: Vec<Vec<String>> = made
         .iter()
         .map(|made| {
-            vec![made.plugin.clone(), made.tag.clone(), output::thousands(made.size), made.digest.clone()]
+            vec![made.plugin.clone(), made.tag.clone(), text::thousands(made.size), made.digest.clone()]
         })
         .collect();
     output::table(&["plug-in", "tag", "size", "digest"], &[2], &rows);

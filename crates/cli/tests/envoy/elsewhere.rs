@@ -75,7 +75,10 @@ spec:
         phase: "UNSPECIFIED_PHASE".into(),
         priority: 1,
         fail_strategy: "FAIL_CLOSE".into(),
+        holds_headers: false,
+        may_hold_headers: false,
         example: serde_json::Map::new(),
+        differences: Vec::new(),
     };
     Catalogue::write(folder, Index::new("1", None, vec![entry]), &[layout]).unwrap();
 }

@@ -80,7 +80,7 @@ fn plug_ins_come_go_and_are_switched_off_as_in_a_cluster() {
 }
 
 /// A plug-in that does nothing.
-const EMPTY: &str = include_str!("../../src/commands/bench/run/empty.wat");
+const EMPTY: &str = include_str!("../../../bench/src/empty.wat");
 
 #[test]
 #[ignore = "in Envoy: cargo xtask test"]

@@ -8,7 +8,6 @@ use super::host::Host;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
-#[expect(clippy::enum_variant_names, reason = "Envoy Gateway is the product's name")]
 pub enum Gateway {
     /// Plain Envoy, 1.40.
     Envoy,

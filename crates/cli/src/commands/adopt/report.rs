@@ -227,37 +227,34 @@ impl Adoption {
     }
 
     fn json(&self) -> Value {
-        let mut value = json!({
-            "file": self.file,
-            "line": self.line,
-            "resource": self.resource,
-            "image": self.image,
-            "outcome": self.outcome.name(),
-            "remarks": self.remarks,
-        });
-        if let Some(named) = &self.upstream {
-            value["upstream"] = json!({ "name": named.name, "version": named.version });
-        }
-        match &self.outcome {
-            Outcome::Accepted { plugin, version } => {
-                value["plugin"] = json!({ "name": plugin, "version": version })
-            }
-            Outcome::NotDeployed { plugin, version, reason } => {
-                value["plugin"] = json!({ "name": plugin, "version": version });
-                value["reason"] = json!(reason);
-            }
-            Outcome::Rejected { plugin, version, errors } => {
-                value["plugin"] = json!({ "name": plugin, "version": version });
-                value["errors"] = json!(errors);
-            }
-            Outcome::Unreadable { errors } => value["errors"] = json!(errors),
-            Outcome::NoCounterpart | Outcome::UnknownImage => {}
-        }
+        let plugin = |name: &str, version: &str| ("plugin", json!({ "name": name, "version": version }));
         let differences = self.differences.iter().map(|Difference { subject, ours, theirs, case }| {
             json!({ "subject": subject, "ours": ours, "theirs": theirs, "case": case })
         });
-        value["differences"] = differences.collect();
-        value
+        let mut fields = vec![
+            ("file", json!(self.file)),
+            ("line", json!(self.line)),
+            ("resource", json!(self.resource)),
+            ("image", json!(self.image)),
+            ("outcome", json!(self.outcome.name())),
+        ];
+        if let Some(named) = &self.upstream {
+            fields.push(("upstream", json!({ "name": named.name, "version": named.version })));
+        }
+        match &self.outcome {
+            Outcome::Accepted { plugin: name, version } => fields.push(plugin(name, version)),
+            Outcome::NotDeployed { plugin: name, version, reason } => {
+                fields.extend([plugin(name, version), ("reason", json!(reason))]);
+            }
+            Outcome::Rejected { plugin: name, version, errors } => {
+                fields.extend([plugin(name, version), ("errors", json!(errors))]);
+            }
+            Outcome::Unreadable { errors } => fields.push(("errors", json!(errors))),
+            Outcome::NoCounterpart | Outcome::UnknownImage => {}
+        }
+        fields.push(("remarks", json!(self.remarks)));
+        fields.push(("differences", differences.collect()));
+        fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<resource::Object>().into()
     }
 }
 

@@ -1,39 +1,28 @@
 //! Measures plug-ins, and reports the results.
 
-mod allocations;
-mod compare;
-mod corpus;
-mod envoy;
-mod interpreter;
-mod load;
-mod module;
-mod options;
-mod progress;
-mod report;
-mod rounds;
-mod scenario;
-mod stats;
 mod subject;
 
 use anyhow::{Context, Result, bail};
+use bench::{InvalidInput, Options, Report, progress};
 use workspace::Plugin;
 use workspace::build::Builder;
 
-use self::options::Options;
-use self::report::Report;
 use super::{Args, Engine};
 use crate::{Usage, output};
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
     let result = measure(args);
     progress::done();
-    result
+    result.map_err(|error| match error.downcast::<InvalidInput>() {
+        Ok(invalid) => Usage(invalid.to_string()).into(),
+        Err(error) => error,
+    })
 }
 
 fn measure(args: &Args) -> Result<bool> {
     let in_envoy = args.engine.contains(&Engine::Envoy) && args.soak.is_none();
     if in_envoy {
-        load::require_h2load()?;
+        bench::require_h2load()?;
     }
     let workspace = crate::open::workspace()?;
     let plugins: Vec<&Plugin> = match args.plugins.is_empty() {
@@ -53,8 +42,8 @@ fn measure(args: &Args) -> Result<bool> {
         rounds: usize::from(args.rounds),
         only: args.only.clone(),
         against: args.against.clone(),
-        config: args.config.as_deref().map(compare::read_config).transpose()?,
-        against_config: args.against_config.as_deref().map(compare::read_config).transpose()?,
+        config: args.config.as_deref().map(bench::read_config).transpose()?,
+        against_config: args.against_config.as_deref().map(bench::read_config).transpose()?,
     };
     let builder = Builder::new(&workspace)?;
     let mut subjects = Vec::new();
@@ -63,12 +52,12 @@ fn measure(args: &Args) -> Result<bool> {
         subjects.push(subject);
     }
     if let Some(requests) = args.soak {
-        subjects.iter().try_for_each(|subject| compare::soak(subject, &options, requests))?;
+        subjects.iter().try_for_each(|subject| bench::soak(subject, &options, requests))?;
         return Ok(true);
     }
     let mut report = Report::new(&workspace.root, envoy.as_ref().map(gateway::Envoy::version), &options)?;
     for subject in &subjects {
-        report.plugins.push(compare::compare(subject, &options)?);
+        report.plugins.push(bench::compare(subject, &options)?);
     }
     if let Some(file) = &args.markdown {
         if let Some(folder) = file.parent() {

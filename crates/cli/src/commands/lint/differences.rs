@@ -52,8 +52,8 @@ pub(super) fn are_valid(plugin: &Plugin, schema: &Value) -> Result<bool> {
 /// Returns the names of the cases in a file.
 fn names(text: &str) -> Result<BTreeSet<String>> {
     let documents: Value = serde_yaml::from_str(text)?;
-    let cases = documents["cases"].as_array().into_iter().flatten();
-    Ok(cases.filter_map(|case| Some(case["name"].as_str()?.to_owned())).collect())
+    let cases = documents.get("cases").and_then(Value::as_array).into_iter().flatten();
+    Ok(cases.filter_map(|case| Some(case.get("name")?.as_str()?.to_owned())).collect())
 }
 
 #[cfg(test)]

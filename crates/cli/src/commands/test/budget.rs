@@ -10,7 +10,9 @@ use serde::Deserialize;
 use workspace::Plugin;
 
 use super::suite::Counts;
-use crate::output::{self, thousands};
+use text::thousands;
+
+use crate::output;
 
 /// Reads the costs recorded by the test program.
 pub(super) fn measured(file: &Path) -> Result<BTreeMap<String, Cost>> {

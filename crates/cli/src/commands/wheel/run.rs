@@ -65,7 +65,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         "{} {} ({} bytes)",
         output::mark(true),
         workspace.shown(&wheel).display(),
-        output::thousands(size)
+        text::thousands(size)
     );
     Ok(true)
 }

@@ -1,27 +1,17 @@
 //! A plug-in of this workspace: built, with its scenarios.
 
-use std::path::PathBuf;
-
 use anyhow::{Context, Result};
+use bench::Subject;
 use serde_json::Value;
 use workspace::build::{Builder, Profile};
 use workspace::dist::{Flavour, Options};
 use workspace::{Plugin, Workspace};
 
-use super::scenario::{self, Scenario};
 use crate::commands::build;
 use crate::output;
 
 /// The file with a plug-in's scenarios.
 const SCENARIOS: &str = "bench.yaml";
-
-/// A plug-in that is measured.
-pub(super) struct Subject {
-    pub(super) name: String,
-    pub(super) module: PathBuf,
-    pub(super) hold_headers: bool,
-    pub(super) scenarios: Vec<Scenario>,
-}
 
 /// The plug-ins that have scenarios.
 pub(super) fn with_scenarios(workspace: &Workspace) -> Vec<&Plugin> {
@@ -37,9 +27,10 @@ pub(super) fn build(workspace: &Workspace, builder: &Builder, plugin: &Plugin) -
     let module = built.files.into_iter().next().context("the build has no module")?;
     let manifest = plugin.manifest()?;
     let file = plugin.folder.join(SCENARIOS);
-    let scenarios = match file.is_file() {
-        true => scenario::load(&file, workspace.shown(&file))?,
-        false => vec![scenario::plain("example", &Value::Object(manifest.example))?],
+    let (name, holds) = (plugin.name.as_str(), manifest.holds_headers);
+    let subject = match file.is_file() {
+        true => Subject::with_scenarios(name, module, holds, &file, workspace.shown(&file))?,
+        false => Subject::with_example(name, module, holds, &Value::Object(manifest.example))?,
     };
-    Ok(Some(Subject { name: plugin.name.clone(), module, hold_headers: manifest.holds_headers, scenarios }))
+    Ok(Some(subject))
 }

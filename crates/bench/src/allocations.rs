@@ -23,7 +23,7 @@ struct Layout {
 }
 
 /// The module, counting. None for one whose allocator is not found.
-pub(super) fn counting(module: &[u8]) -> Result<Option<Vec<u8>>> {
+pub(crate) fn counting(module: &[u8]) -> Result<Option<Vec<u8>>> {
     let layout = layout(module).context("looking for the allocator")?;
     let Some(allocator) = layout.allocator else { return Ok(None) };
     let mut counting = Counting { next: layout.functions, global: layout.globals, allocator };

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 const EMPTY: &str = include_str!("empty.wat");
 
 /// A module that is entered for the same callbacks as `module`, and does nothing.
-pub(super) fn empty_like(module: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn empty_like(module: &[u8]) -> Result<Vec<u8>> {
     let exports = exports(module)?;
     let keeps = |line: &&str| match callback(line) {
         Some(name) => exports.contains(name),
@@ -28,14 +28,14 @@ fn callback(line: &str) -> Option<&str> {
 }
 
 /// A module as stock Envoy loads it.
-pub(super) struct Loadable {
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Loadable {
+    pub(crate) bytes: Vec<u8>,
     /// It was written for Higress's ABI, in which headers can be held while the body comes.
-    pub(super) holds_headers: bool,
+    pub(crate) holds_headers: bool,
 }
 
 /// Reads a module, in binary or as text. One for Higress's ABI exports the standard version instead, and nothing else is changed.
-pub(super) fn read(file: &Path) -> Result<Loadable> {
+pub(crate) fn read(file: &Path) -> Result<Loadable> {
     let bytes = fs::read(file).with_context(|| format!("reading {}", file.display()))?;
     let bytes = wat::parse_bytes(&bytes).with_context(|| format!("reading {}", file.display()))?.into_owned();
     let standard = abi::declare(&bytes, Abi::Standard);

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The most of a body that is held for a plug-in.
-pub(super) const BUFFER: u32 = 16 * 1024 * 1024;
+pub(crate) const BUFFER: u32 = 16 * 1024 * 1024;
 
 /// The name of the cluster that bodies go to.
 const UPSTREAM: &str = "upstream";
@@ -29,24 +29,24 @@ const TRACING: [&str; 4] = ["--component-log-level", "wasm:trace", "--log-format
 
 /// A plug-in behind a listener.
 #[derive(PartialEq, Eq)]
-pub(super) struct Wasm {
-    pub(super) module: PathBuf,
+pub(crate) struct Wasm {
+    pub(crate) module: PathBuf,
     /// The document as it gets it.
-    pub(super) config: Option<String>,
-    pub(super) hold_headers: bool,
+    pub(crate) config: Option<String>,
+    pub(crate) hold_headers: bool,
 }
 
 /// A running Envoy; it ends with this, and with the program.
-pub(super) struct Envoy {
+pub(crate) struct Envoy {
     child: Child,
     /// Where each listener listens, in the order of starting.
-    pub(super) listeners: Vec<SocketAddr>,
+    pub(crate) listeners: Vec<SocketAddr>,
     folder: TempDir,
 }
 
 impl Envoy {
     /// An Envoy with a listener for each of `arms` (`None`: without a plug-in), on one core.
-    pub(super) fn start(
+    pub(crate) fn start(
         binary: &Path,
         core: usize,
         arms: &[Option<Wasm>],
@@ -64,7 +64,7 @@ impl Envoy {
     }
 
     /// How long a module takes over its configuration, in each VM that Envoy makes of it.
-    pub(super) fn load_times(binary: &Path, core: usize, wasm: &Wasm) -> Result<Vec<Duration>> {
+    pub(crate) fn load_times(binary: &Path, core: usize, wasm: &Wasm) -> Result<Vec<Duration>> {
         let config = json!({
             "admin": { "address": address(any_port()) },
             "static_resources": { "listeners": [listener("arm-0", vec![filter(0, wasm)], &json!([]))] },
@@ -85,7 +85,7 @@ impl Envoy {
     }
 
     /// An Envoy that takes each request whole and answers 200.
-    pub(super) fn upstream(binary: &Path, core: usize) -> Result<Self> {
+    pub(crate) fn upstream(binary: &Path, core: usize) -> Result<Self> {
         let buffer = json!({
             "name": "envoy.filters.http.buffer",
             "typed_config": {
@@ -144,7 +144,7 @@ impl Envoy {
     }
 
     /// The CPU time that its worker has used so far, by the scheduler's own clock.
-    pub(super) fn worker_time(&self) -> Result<Duration> {
+    pub(crate) fn worker_time(&self) -> Result<Duration> {
         let tasks = format!("/proc/{}/task", self.child.id());
         for task in fs::read_dir(&tasks).with_context(|| format!("reading {tasks}"))? {
             let task = task?.path();
@@ -170,11 +170,11 @@ impl Drop for Envoy {
 }
 
 /// What is missing when a child cannot be started.
-pub(super) const PINNING: &str =
+pub(crate) const PINNING: &str =
     "setpriv and taskset not found: install them with `sudo apt-get install util-linux`";
 
 /// A command, yet without its program, that is kept on one core and ends with this program.
-pub(super) fn pinned(core: usize) -> Command {
+pub(crate) fn pinned(core: usize) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "taskset", "--cpu-list", &core.to_string()]);
     command

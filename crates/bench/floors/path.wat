@@ -1,7 +1,7 @@
 ;; What it costs to read one request header, and nothing else: asks for `:path` and lets every request pass.
 ;; Not a floor that a plug-in could come under: memory is handed out at the same place again and again.
 ;;
-;;   cargo xtask bench request-block --only "exact URLs" --against crates/cli/src/commands/bench/floors/path.wat
+;;   cargo xtask bench request-block --only "exact URLs" --against crates/bench/floors/path.wat
 (module
   (import "env" "proxy_get_header_map_value"
     (func $get (param i32 i32 i32 i32 i32) (result i32)))

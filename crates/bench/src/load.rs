@@ -9,20 +9,20 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-use super::envoy::pinned;
-use super::scenario::Request;
+use crate::envoy::pinned;
+use crate::scenario::Request;
 
 /// Connections that are kept busy: enough that Envoy never waits for the load.
 const CONNECTIONS: u64 = 8;
 
 /// Refuses to go on without `h2load`.
-pub(super) fn require_h2load() -> Result<()> {
+pub fn require_h2load() -> Result<()> {
     let found = Command::new("h2load").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     found.map(drop).context("h2load not found: install it with `sudo apt-get install nghttp2-client`")
 }
 
 /// A request as `h2load` sends it.
-pub(super) struct Shape {
+pub(crate) struct Shape {
     path: String,
     args: Vec<String>,
     body: Option<PathBuf>,
@@ -32,7 +32,7 @@ pub(super) struct Shape {
 
 impl Shape {
     /// Writes the body where `h2load` reads it.
-    pub(super) fn new(request: &Request) -> Result<Self> {
+    pub(crate) fn new(request: &Request) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("portcullis-bench-").tempdir()?;
         let mut args = vec!["--header".to_owned(), format!("host: {}", request.host)];
         for (name, value) in &request.headers {
@@ -51,15 +51,15 @@ impl Shape {
 
 /// How the requests of one slice were answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Answers {
+pub(crate) struct Answers {
     /// With 2xx or 3xx.
-    pub(super) passed: u64,
+    pub(crate) passed: u64,
     /// With another status.
-    pub(super) refused: u64,
+    pub(crate) refused: u64,
 }
 
 /// Sends so many requests to a listener and counts the answers.
-pub(super) fn send(core: usize, to: SocketAddr, shape: &Shape, requests: u64) -> Result<Answers> {
+pub(crate) fn send(core: usize, to: SocketAddr, shape: &Shape, requests: u64) -> Result<Answers> {
     let mut command = pinned(core);
     command.args(["h2load", "--h1", "--threads", "1"]);
     command.args(["--clients", &CONNECTIONS.min(requests).to_string(), "--requests", &requests.to_string()]);
@@ -68,7 +68,7 @@ pub(super) fn send(core: usize, to: SocketAddr, shape: &Shape, requests: u64) ->
         command.arg("--data").arg(body);
     }
     command.arg(format!("http://{to}{}", shape.path));
-    let output = command.stdin(Stdio::null()).output().context(super::envoy::PINNING)?;
+    let output = command.stdin(Stdio::null()).output().context(crate::envoy::PINNING)?;
     let text = String::from_utf8_lossy(&output.stdout);
     let answers = parse(&text).filter(|_| output.status.success()).with_context(|| {
         format!("unexpected output of h2load:\n{text}{}", String::from_utf8_lossy(&output.stderr))

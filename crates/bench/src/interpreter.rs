@@ -9,9 +9,8 @@ use testkit::outcome::Outcome;
 use testkit::wasm::WasmEngine;
 use testkit::{Engine, Load, Loaded};
 
-use super::progress;
-use super::scenario::{Request, Scenario};
-use crate::output;
+use crate::progress;
+use crate::scenario::{Request, Scenario};
 
 /// Requests before the one that is counted: by then, what is set up at first use is there.
 const WARM_UP: usize = 20;
@@ -19,25 +18,25 @@ const WARM_UP: usize = 20;
 /// What one request costs.
 #[derive(Serialize, Clone, Copy)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     /// Instructions to load the module with its configuration.
-    pub(super) load: u64,
+    pub(crate) load: u64,
     /// Instructions of one request.
-    pub(super) request: u64,
+    pub(crate) request: u64,
     /// Host calls of one request.
-    pub(super) host_calls: u64,
+    pub(crate) host_calls: u64,
     /// Allocations to load the module, where they can be counted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) load_allocations: Option<u64>,
+    pub(crate) load_allocations: Option<u64>,
     /// Allocations of one request.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) allocations: Option<u64>,
+    pub(crate) allocations: Option<u64>,
     /// The memory after it, in pages of 64 KiB.
-    pub(super) memory_pages: u64,
+    pub(crate) memory_pages: u64,
 }
 
 /// Runs a scenario with a module, and once more with its copy that counts allocations: counting takes instructions.
-pub(super) fn count(
+pub(crate) fn count(
     module: &Path,
     counting: Option<&Path>,
     config: &str,
@@ -66,7 +65,7 @@ impl Running {
     fn load(module: &Path, config: &str, hold_headers: bool, scenario: &Scenario) -> Result<Self> {
         let gateway = exchange::Gateway {
             hold_headers,
-            buffer_limit: super::envoy::BUFFER,
+            buffer_limit: crate::envoy::BUFFER,
             ..exchange::Gateway::default()
         };
         let setup = Setup { configuration: Some(config.to_owned()), gateway, ..Setup::default() };
@@ -110,7 +109,7 @@ fn run(module: &Path, config: &str, hold_headers: bool, scenario: &Scenario) -> 
 const SETTLED: u64 = 1_000;
 
 /// Sends many requests through one VM: its memory must not grow any more once it has settled.
-pub(super) fn soak(
+pub(crate) fn soak(
     module: &Path,
     config: &str,
     hold_headers: bool,
@@ -136,7 +135,7 @@ pub(super) fn soak(
             );
         }
     }
-    output::step(format_args!(
+    progress::step(format_args!(
         "{}: {} pages after {SETTLED} requests, and after {requests}",
         running.title,
         settled.unwrap_or(0)

@@ -4,19 +4,19 @@ use serde::Serialize;
 
 /// Median and quartiles of measurements.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct Spread {
-    pub(super) median: f64,
+pub(crate) struct Spread {
+    pub(crate) median: f64,
     /// The first quartile.
-    pub(super) lower: f64,
+    pub(crate) lower: f64,
     /// The third quartile.
-    pub(super) upper: f64,
-    pub(super) min: f64,
-    pub(super) max: f64,
+    pub(crate) upper: f64,
+    pub(crate) min: f64,
+    pub(crate) max: f64,
 }
 
 impl Spread {
     /// Of at least one value.
-    pub(super) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         // Between two values, as far as the quarter lies between their places.
@@ -35,7 +35,7 @@ impl Spread {
     }
 
     /// Returns the interquartile range relative to the median.
-    pub(super) fn width(&self) -> f64 {
+    pub(crate) fn width(&self) -> f64 {
         (self.upper - self.lower) / self.median
     }
 }

@@ -6,23 +6,22 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::envoy::{Envoy, Wasm};
-use super::module;
-use super::options::Options;
-use super::report::{Cpu, PluginReport, Row};
-use super::rounds::{self, Cell, Plan, Times};
-use super::scenario::{Request, Scenario};
-use super::stats::Spread;
-use super::subject::Subject;
-use super::{allocations, interpreter, progress};
-use crate::{Usage, output};
+use crate::envoy::{Envoy, Wasm};
+use crate::module;
+use crate::options::Options;
+use crate::report::{Cpu, PluginReport, Row};
+use crate::rounds::{self, Cell, Plan, Times};
+use crate::scenario::{Request, Scenario};
+use crate::stats::Spread;
+use crate::{InvalidInput, Subject};
+use crate::{allocations, interpreter, progress};
 
 /// A configuration file, as a plug-in gets it.
-pub(super) fn read_config(file: &Path) -> Result<String> {
+pub fn read_config(file: &Path) -> Result<String> {
     let text = fs::read_to_string(file)
-        .map_err(|error| Usage(format!("{} cannot be read: {error}", file.display())))?;
+        .map_err(|error| InvalidInput(format!("{} cannot be read: {error}", file.display())))?;
     let value: Value =
-        serde_yaml::from_str(&text).map_err(|error| Usage(format!("{}: {error}", file.display())))?;
+        serde_yaml::from_str(&text).map_err(|error| InvalidInput(format!("{}: {error}", file.display())))?;
     Ok(value.to_string())
 }
 
@@ -77,7 +76,7 @@ fn wanted<'a>(subject: &'a Subject, options: &Options) -> Result<Vec<&'a Scenari
     if scenarios.is_empty() {
         let mut names: Vec<&str> = subject.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
         names.dedup();
-        bail!(Usage(format!(
+        bail!(InvalidInput(format!(
             "no scenario of {} matches --only; available: {}",
             subject.name,
             names.join(", ")
@@ -87,7 +86,7 @@ fn wanted<'a>(subject: &'a Subject, options: &Options) -> Result<Vec<&'a Scenari
 }
 
 /// Sends so many requests of each scenario through one VM.
-pub(super) fn soak(subject: &Subject, options: &Options, requests: u64) -> Result<()> {
+pub fn soak(subject: &Subject, options: &Options, requests: u64) -> Result<()> {
     for scenario in wanted(subject, options)? {
         let config = options.config.as_ref().unwrap_or(&scenario.config);
         interpreter::soak(&subject.module, config, subject.hold_headers, scenario, requests)?;
@@ -96,7 +95,7 @@ pub(super) fn soak(subject: &Subject, options: &Options, requests: u64) -> Resul
 }
 
 /// Measures one plug-in.
-pub(super) fn compare(subject: &Subject, options: &Options) -> Result<PluginReport> {
+pub fn compare(subject: &Subject, options: &Options) -> Result<PluginReport> {
     let folder = tempfile::Builder::new().prefix("portcullis-bench-").tempdir()?;
     let put = |name: &str, bytes: &[u8]| -> Result<PathBuf> {
         let file = folder.path().join(name);
@@ -111,7 +110,7 @@ pub(super) fn compare(subject: &Subject, options: &Options) -> Result<PluginRepo
     let other = match &options.against {
         None => None,
         Some(file) => {
-            let other = module::read(file).map_err(|error| Usage(format!("--against: {error:#}")))?;
+            let other = module::read(file).map_err(|error| InvalidInput(format!("--against: {error:#}")))?;
             Some((put("against.wasm", &other.bytes)?, other.holds_headers))
         }
     };
@@ -228,7 +227,7 @@ fn plan(options: &Options) -> Result<Plan> {
     let load_core = cores.first().copied().unwrap_or(0);
     let envoy_core = cores.get(1).copied().unwrap_or(load_core);
     if envoy_core == load_core {
-        output::warning("only one core, shared by the load and Envoy: figures will be inaccurate");
+        progress::warning("only one core, shared by the load and Envoy: figures will be inaccurate");
     }
     Ok(Plan { rounds: options.rounds, envoy_core, load_core })
 }

@@ -29,23 +29,23 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::corpus::{self, Text};
+use crate::corpus::{self, Text};
 
 /// One configuration and one request.
-pub(super) struct Scenario {
-    pub(super) name: String,
+pub(crate) struct Scenario {
+    pub(crate) name: String,
     /// How many patterns or rules there are, where the scenario has sizes.
-    pub(super) size: Option<usize>,
+    pub(crate) size: Option<usize>,
     /// The configuration, as the plug-in gets it.
-    pub(super) config: String,
-    pub(super) request: Request,
-    pub(super) passes: bool,
-    pub(super) target: Option<f64>,
+    pub(crate) config: String,
+    pub(crate) request: Request,
+    pub(crate) passes: bool,
+    pub(crate) target: Option<f64>,
 }
 
 impl Scenario {
     /// Its name, with its size.
-    pub(super) fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         match self.size {
             Some(size) => format!("{}, {size}", self.name),
             None => self.name.clone(),
@@ -55,13 +55,13 @@ impl Scenario {
 
 /// What is sent, again and again.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Request {
+pub(crate) struct Request {
     /// None for what follows from the body.
-    pub(super) method: Option<String>,
-    pub(super) path: String,
-    pub(super) host: String,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Option<Vec<u8>>,
+    pub(crate) method: Option<String>,
+    pub(crate) path: String,
+    pub(crate) host: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Option<Vec<u8>>,
 }
 
 #[derive(Deserialize)]
@@ -125,13 +125,13 @@ fn yes() -> bool {
 }
 
 /// Reads a file, which errors call `shown`.
-pub(super) fn load(file: &Path, shown: &Path) -> Result<Vec<Scenario>> {
+pub(crate) fn load(file: &Path, shown: &Path) -> Result<Vec<Scenario>> {
     let text = fs::read_to_string(file).with_context(|| format!("reading {}", shown.display()))?;
     parse(&text).with_context(|| shown.display().to_string())
 }
 
 /// One scenario, of a configuration as it is, and a plain request.
-pub(super) fn plain(name: &str, config: &Value) -> Result<Scenario> {
+pub(crate) fn plain(name: &str, config: &Value) -> Result<Scenario> {
     let request = WrittenRequest::default();
     let written = Written {
         name: name.into(),

@@ -10,22 +10,21 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::envoy::{Envoy, Wasm};
-use super::load::{self, Shape};
-use super::progress;
-use super::scenario::Request;
-use crate::output;
+use crate::envoy::{Envoy, Wasm};
+use crate::load::{self, Shape};
+use crate::progress;
+use crate::scenario::Request;
 
 /// One thing to measure: a listener and a request.
-pub(super) struct Cell {
+pub(crate) struct Cell {
     /// For progress and errors.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// The number of the arm that it is sent to.
-    pub(super) arm: usize,
+    pub(crate) arm: usize,
     /// The number of the request.
-    pub(super) request: usize,
+    pub(crate) request: usize,
     /// Whether it must be let through; otherwise it must be refused.
-    pub(super) passes: bool,
+    pub(crate) passes: bool,
 }
 
 /// The worker's time in one slice: long beside starting a connection, short beside the changes of a busy machine.
@@ -35,24 +34,24 @@ const SLICE: Duration = Duration::from_millis(150);
 const WARM_UP: Duration = Duration::from_secs(1);
 
 /// How often, and where.
-pub(super) struct Plan {
-    pub(super) rounds: usize,
-    pub(super) envoy_core: usize,
-    pub(super) load_core: usize,
+pub(crate) struct Plan {
+    pub(crate) rounds: usize,
+    pub(crate) envoy_core: usize,
+    pub(crate) load_core: usize,
 }
 
 /// CPU time per request in microseconds, for each cell one per round.
-pub(super) type Times = Vec<Vec<f64>>;
+pub(crate) type Times = Vec<Vec<f64>>;
 
 /// Starts Envoy with the arms and measures the cells.
-pub(super) fn measure(
+pub(crate) fn measure(
     envoy: &Path,
     plan: &Plan,
     arms: &[Option<Wasm>],
     requests: &[Request],
     cells: &[Cell],
 ) -> Result<Times> {
-    output::step(format_args!("starting Envoy with {} listeners", arms.len()));
+    progress::step(format_args!("starting Envoy with {} listeners", arms.len()));
     let upstream = Envoy::upstream(envoy, plan.load_core).context("the upstream")?;
     let upstream_at = *upstream.listeners.first().context("the upstream has no listener")?;
     let envoy = Envoy::start(envoy, plan.envoy_core, arms, upstream_at)?;

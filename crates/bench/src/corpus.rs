@@ -7,7 +7,7 @@ use serde::Deserialize;
 /// The kinds of text.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Text {
+pub(crate) enum Text {
     /// English prose.
     English,
     /// Chinese prose, three bytes to a character.
@@ -22,7 +22,7 @@ const ENGLISH: &str = include_str!("corpus/english.txt");
 const CHINESE: &str = include_str!("corpus/chinese.txt");
 
 /// So many bytes of a text.
-pub(super) fn text(kind: Text, bytes: usize) -> Vec<u8> {
+pub(crate) fn text(kind: Text, bytes: usize) -> Vec<u8> {
     let mut dice = Dice(0x2545_f491_4f6c_dd1d);
     let mut text = match kind {
         Text::English => prose(&mut dice, ENGLISH, bytes, " ", ". "),
