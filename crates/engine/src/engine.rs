@@ -1,4 +1,4 @@
-//! What every engine does: loads a plug-in with a configuration, and passes requests through it.
+//! The interface of engines, which load a plug-in with a configuration and pass requests through it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,7 +36,7 @@ impl fmt::Display for EngineName {
     }
 }
 
-/// Runs one plug-in. Cases come from several threads at once.
+/// Runs a plug-in. Called from several threads concurrently.
 pub trait Engine: Send + Sync {
     /// Which engine this is.
     fn name(&self) -> EngineName;
@@ -45,10 +45,10 @@ pub trait Engine: Send + Sync {
     ///
     /// # Errors
     ///
-    /// The engine itself failed, which says nothing about the plug-in.
+    /// The engine itself failed, not the plug-in.
     fn load(&self, setup: &Setup) -> anyhow::Result<Load>;
 
-    /// The same gateway without any plug-in: what it changes itself is not the plug-in's doing.
+    /// Loads the same gateway without a plug-in, to determine the changes that the gateway makes itself.
     ///
     /// # Errors
     ///
@@ -72,37 +72,36 @@ impl<E: Engine> Engine for std::sync::Arc<E> {
     }
 }
 
-/// What came of a configuration.
+/// The result of loading a configuration.
 pub enum Load {
-    /// It is in force.
+    /// It is active.
     Loaded(Box<dyn Loaded>),
-    /// The plug-in refused it.
+    /// The plug-in rejected it.
     Refused {
-        /// What was logged meanwhile.
+        /// The log.
         log: Vec<LogLine>,
     },
 }
 
-/// A plug-in with a configuration in force, for the length of one case.
+/// A plug-in with an active configuration, for the duration of one case.
 pub trait Loaded {
-    /// Sends one request through, and waits until everything that belongs to it is over. The upstream answers with `upstream`.
+    /// Sends a request, and waits until it and its effects have ended. The upstream responds with `upstream`.
     ///
     /// # Errors
     ///
-    /// The engine itself failed. A request without an answer is an [`Outcome`], not an error.
+    /// The engine itself failed. A request without a response is an [`Outcome`], not an error.
     fn exchange(&mut self, request: &Request, upstream: &Upstream) -> anyhow::Result<Outcome>;
 
-    /// Sends requests, each with what the upstream answers to it, so that they are open at once in one VM, and gives
-    /// their outcomes in the same order. Log, counters and what is left are those of all together.
+    /// Sends requests, each with the upstream's response to it, concurrently in one VM, and returns their outcomes in the
+    /// same order. Log, counters and remaining contexts are those of all requests.
     ///
     /// # Errors
     ///
-    /// The engine itself failed, an event cannot happen, or a configuration comes out otherwise than its event says.
+    /// The engine itself failed, an event is impossible, or a configuration has another result than its event expects.
     fn interleave(&mut self, requests: &[(Request, Upstream)], order: &Order)
     -> anyhow::Result<Vec<Outcome>>;
 
-    /// Sends one request so many times, over so many connections at once, and counts the responses by status; 0
-    /// means no response.
+    /// Sends a request repeatedly over concurrent connections, and counts the responses by status; 0 means no response.
     ///
     /// # Errors
     ///

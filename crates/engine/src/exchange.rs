@@ -1,4 +1,4 @@
-//! What passes through a gateway: how it is set up, what clients send, and what the upstream and services answer.
+//! Exchanges through a gateway: its setup, requests, and the responses of the upstream and services.
 
 mod gateway;
 mod level;
@@ -12,15 +12,15 @@ pub use self::order::{Change, Event, Happening, Order, Step, request_steps, resp
 pub use self::request::{Chunks, Each, Framing, Header, Protocol, Request, TalkStep, Time};
 pub use self::service::{Service, ServiceAnswer, ServiceCluster, ServiceProtocol, of_cluster};
 
-/// What a gateway is started with: cases with equal setups may share one.
+/// The setup of a gateway. Cases with equal setups may share one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Setup {
-    /// The configuration as the plug-in gets it; none at all is not the same as an empty one.
+    /// The plug-in's configuration; none is different from an empty one.
     pub configuration: Option<String>,
     /// The gateway around the plug-in.
     pub gateway: Gateway,
-    /// The clusters of the services that it can call.
+    /// The clusters of services that it can call.
     pub services: Vec<ServiceCluster>,
-    /// Whether other configurations follow, so that the gateway has to take them while it runs.
+    /// Whether other configurations follow, which the gateway must apply while it runs.
     pub reconfigured: bool,
 }

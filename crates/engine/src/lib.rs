@@ -1,7 +1,7 @@
 //! Runs proxy-wasm plug-ins without a gateway: a mock of Envoy's side of the ABI, and an interpreter for modules.
 //!
-//! A [`Setup`](exchange::Setup) says what the gateway is started with, a [`Request`](exchange::Request) what a client
-//! sends, and an [`Outcome`](outcome::Outcome) what came of it:
+//! A [`Setup`](exchange::Setup) configures the gateway, a [`Request`](exchange::Request) is sent by a client, and an
+//! [`Outcome`](outcome::Outcome) is its result:
 //!
 //! ```no_run
 //! use engine::exchange::{Request, Setup, Upstream};
@@ -20,8 +20,8 @@
 //! # Invariants
 //!
 //! - The mock host does what Envoy 1.40 does; where the two differ, Envoy is right and the mock host is fixed.
-//! - Header and body bytes are bytes: any byte that Envoy lets through is legal input.
-//! - Nothing is sent over a network, and nothing takes time: the clock shows what a request sets.
+//! - Headers and bodies are bytes: every byte that Envoy accepts is valid input.
+//! - Nothing is sent over a network, and nothing takes time: requests set the clock.
 
 mod bytes;
 mod engine;

@@ -1,4 +1,4 @@
-//! What came of one request, whichever engine it went through.
+//! The outcome of a request in any engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -6,74 +6,73 @@ use std::fmt;
 use crate::ByteString;
 use crate::exchange::{Header, LogLevel};
 
-/// What came of one request.
+/// The outcome of a request.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
-    /// The answer that the client got; nothing when it got none, or went away.
+    /// The response that the client received; none if there was none, or if the client disconnected.
     pub answer: Option<Answer>,
-    /// Where a [talk](crate::exchange::TalkStep) has stopped: the step, and what came instead of its bytes.
+    /// The step at which a [conversation](crate::exchange::TalkStep) stopped, and the data received instead.
     pub stalled: Option<Stall>,
-    /// The complete request that the upstream saw; of a stream without an end, what it saw so far.
+    /// The complete request that the upstream received; of a stream without an end, the part so far.
     pub upstream: Option<UpstreamRequest>,
-    /// What the services saw, in the order in which it came.
+    /// The calls that services received, in order.
     pub calls: Vec<Call>,
-    /// The response-code details, where the stream had any.
+    /// The response-code details, if any.
     pub details: Option<String>,
-    /// What the plug-in logged during the request, at or above the case's level.
+    /// The plug-in's log during the request, at or above the case's level.
     pub log: Vec<LogLine>,
     /// The plug-in's counters by name, counted from the start of the case.
     pub counters: BTreeMap<String, u64>,
-    /// The plug-in's host calls during the request, where the engine counts them.
+    /// The number of the plug-in's host calls during the request, if the engine counts them.
     pub host_calls: Option<u64>,
-    /// Whether the plug-in has closed the stream itself.
+    /// Whether the plug-in closed the stream itself.
     pub closed: bool,
-    /// How many other configurations the plug-in has accepted at random meanwhile.
+    /// The number of random configurations that the plug-in accepted meanwhile.
     pub reconfigured: usize,
-    /// The names of the plug-in's host calls since its VM began, where the engine sees them.
+    /// The names of the plug-in's host calls since its VM started, if the engine records them.
     pub called: BTreeSet<&'static str>,
-    /// Contexts of streams and open calls that the plug-in still has after the request, where the engine knows it.
+    /// The number of contexts of streams and open calls that the plug-in has after the request, if known.
     pub left: Option<usize>,
-    /// The module's instructions during the request, where the engine counts them. The same in every run, but other
-    /// interpreters and versions count otherwise.
+    /// The module's instructions during the request, if the engine counts them. The number is the same in every run, but
+    /// depends on the interpreter and its version.
     pub instructions: Option<u64>,
-    /// The module's instructions from its start to this request, its configuration among them, where the engine counts
-    /// them.
+    /// The module's instructions from its start to this request, including its configuration, if the engine counts them.
     pub instructions_before: Option<u64>,
-    /// How often the module has allocated memory during the request, where it [counts](crate::wasm::ALLOCATIONS).
+    /// The module's memory allocations during the request, if it [counts](crate::wasm::ALLOCATIONS) them.
     pub allocations: Option<u64>,
     /// The same, from its start to this request.
     pub allocations_before: Option<u64>,
-    /// The module's memory after the request, in pages of 64 KiB, where the engine knows it.
+    /// The module's memory after the request, in pages of 64 KiB, if known.
     pub memory_pages: Option<u64>,
 }
 
-/// A step of a talk that did not come to its end.
+/// An incomplete step of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stall {
     /// Its number, counting every `send`, `receive` and `end`.
     pub step: usize,
-    /// What it waited for.
+    /// The expected data.
     pub wanted: String,
-    /// What came.
+    /// The received data.
     pub came: String,
 }
 
-/// The answer that a client got.
+/// The response that a client received.
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
     /// The status.
     pub status: u16,
     /// Headers in order, without pseudo-headers; names in lower case.
     pub headers: Vec<Header>,
-    /// The body, as far as it came.
+    /// The received part of the body.
     pub body: ByteString,
     /// Trailers in order.
     pub trailers: Vec<Header>,
-    /// Whether the answer came to its end; the cause where it did not.
+    /// The cause if the response is incomplete.
     pub cut_off: Option<String>,
 }
 
-/// A complete request that the upstream saw.
+/// A complete request that the upstream received.
 #[derive(Debug, Clone, Default)]
 pub struct UpstreamRequest {
     /// The method.
@@ -90,7 +89,7 @@ pub struct UpstreamRequest {
     pub trailers: Vec<Header>,
 }
 
-/// A call of the plug-in's own, as the service saw it.
+/// A call of the plug-in, as received by the service.
 #[derive(Debug, Clone, Default)]
 pub struct Call {
     /// The service's cluster.
@@ -99,7 +98,7 @@ pub struct Call {
     pub request: UpstreamRequest,
 }
 
-/// One message of the plug-in, or of the host about it.
+/// A log message of the plug-in, or of the host about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
     /// Its level.

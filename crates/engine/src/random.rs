@@ -1,6 +1,6 @@
 //! Random numbers that a seed determines, so that a run can be repeated.
 
-/// A generator of numbers that follow from a seed alone (SplitMix64, Steele and others 2014).
+/// A deterministic generator of numbers from a seed (SplitMix64, Steele and others 2014).
 #[derive(Debug)]
 pub struct Random(u64);
 

@@ -8,27 +8,27 @@ use super::request::cut;
 use super::{Chunks, Header, LogLevel, Protocol};
 use crate::ByteString;
 
-/// How the gateway is set up.
+/// The settings of the gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Gateway {
     /// The route's name.
     pub route: String,
-    /// The name of the cluster that the route leads to.
+    /// The name of the route's cluster.
     pub cluster: String,
-    /// What the upstream speaks.
+    /// The upstream's protocol.
     pub upstream_protocol: Protocol,
-    /// How many bytes of a body the gateway holds for a plug-in; it answers 413 beyond.
+    /// The maximum number of bytes of a body that the gateway holds for a plug-in; beyond, it responds with 413.
     pub buffer_limit: u32,
-    /// Which spelling of the route's and the cluster's property the host answers.
+    /// The names of the route's and cluster's properties that the host supports.
     pub names: PropertyNames,
-    /// Whether headers can be held while body callbacks come (`allow_on_headers_stop_iteration`).
+    /// Whether headers can be held during body callbacks (`allow_on_headers_stop_iteration`).
     pub hold_headers: bool,
-    /// How many workers the gateway has, each with a VM of its own.
+    /// The number of workers, each with a VM of its own.
     pub workers: u32,
     /// Host calls that fail, each with this status of the ABI.
     pub fails: BTreeMap<String, u32>,
-    /// The level from which on the plug-in's messages are logged.
+    /// The lowest level of the plug-in's messages that is logged.
     pub log_level: LogLevel,
 }
 
@@ -48,7 +48,7 @@ impl Default for Gateway {
     }
 }
 
-/// The two spellings of the properties that name the route and the cluster.
+/// The two variants of the names of the route's and cluster's properties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PropertyNames {
@@ -58,7 +58,7 @@ pub enum PropertyNames {
     Higress,
 }
 
-/// What the upstream answers, to every request of a case.
+/// The upstream's response to every request of a case.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Upstream {
@@ -68,20 +68,20 @@ pub struct Upstream {
     pub headers: Vec<Header>,
     /// The body.
     pub body: ByteString,
-    /// Trailers, in order; with any, the body is sent in the chunked coding.
+    /// Trailers, in order; with trailers, the body is sent in the chunked coding.
     pub trailers: Vec<Header>,
-    /// How the body is cut; it is then sent in the chunked coding, one chunk to a piece.
+    /// The pieces of the body, each of which is sent as a chunk of the chunked coding.
     pub chunks: Option<Chunks>,
-    /// The upstream goes away after so many pieces of the body.
+    /// The number of pieces of the body after which the upstream disconnects.
     pub reset_after: Option<usize>,
-    /// It accepts upgrades, answers before the request has ended, and sends back what it gets, instead of a body.
+    /// The upstream accepts upgrades, responds before the end of the request, and sends the received data back as body.
     pub echo: bool,
-    /// Its answer does not end after the body.
+    /// The response does not end after the body.
     pub open: bool,
 }
 
 impl Upstream {
-    /// The body in its pieces, none of them empty, as far as they are sent.
+    /// The non-empty pieces of the body that are sent.
     #[must_use]
     pub fn pieces(&self) -> Vec<&[u8]> {
         let mut pieces = cut(&self.body, self.chunks.as_ref());
@@ -89,13 +89,13 @@ impl Upstream {
         pieces
     }
 
-    /// Whether nothing follows the headers.
+    /// Whether the response ends with the headers.
     #[must_use]
     pub fn ends_with_headers(&self) -> bool {
         self.body.is_empty() && !self.is_chunked()
     }
 
-    /// Whether the body's end is told by the chunked coding, not by its length.
+    /// Whether the chunked coding marks the end of the body, not its length.
     #[must_use]
     pub fn is_chunked(&self) -> bool {
         self.chunks.is_some()

@@ -1,4 +1,4 @@
-//! Requests that are open at once: what happens to which of them, in which order.
+//! Concurrent requests, and the order of their events.
 
 use std::fmt;
 
@@ -7,16 +7,16 @@ use anyhow::{anyhow, bail};
 use super::{Request, Upstream};
 use crate::outcome::LogLine;
 
-/// In which order the parts of several requests come.
+/// The order of the events of several requests.
 #[derive(Debug, Clone)]
 pub enum Order {
-    /// In this one.
+    /// This order.
     Events(Vec<Event>),
-    /// In one that follows from a number. Requests begin in their order; all else comes in any.
+    /// A random order determined by a number. Requests begin in their order, other events are in any order.
     Random {
         /// The number.
         seed: u64,
-        /// Configurations that the gateway gets at some time, whether the plug-in accepts them or not.
+        /// Configurations that are applied at some time, valid or invalid.
         changes: Vec<Option<String>>,
     },
 }
@@ -24,34 +24,34 @@ pub enum Order {
 /// One event of an interleaving.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// As it is written.
+    /// The event as written.
     pub written: String,
-    /// What happens.
+    /// The kind.
     pub happening: Happening,
 }
 
-/// What happens in an event.
+/// The kind of an event.
 #[derive(Debug, Clone)]
 pub enum Happening {
-    /// A part of a request or of its answer arrives.
+    /// A part of a request or response arrives.
     Step {
-        /// The place of the request among those that are interleaved.
+        /// The index of the request among the interleaved ones.
         request: usize,
         /// The part.
         step: Step,
     },
-    /// A service answers a call.
+    /// A service responds to a call.
     Answer {
         /// The cluster of the service.
         cluster: String,
-        /// Which of the calls that it has seen since the interleaving began.
+        /// The index of the call among those that it has received since the interleaving began.
         call: usize,
     },
-    /// The gateway gets another configuration.
+    /// Another configuration is applied.
     Configure(Change),
 }
 
-/// A part of a request or of its answer.
+/// A part of a request or response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// The headers of the request.
@@ -60,22 +60,22 @@ pub enum Step {
     RequestBody(usize),
     /// Its end, with its trailers.
     End,
-    /// The headers of the upstream's answer.
+    /// The headers of the upstream's response.
     ResponseHeaders,
     /// A piece of its body.
     ResponseBody(usize),
     /// Its end, with its trailers.
     ResponseEnd,
-    /// The client goes away.
+    /// The client disconnects.
     Reset,
 }
 
 /// Another configuration, while requests are open or between two of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The configuration as the plug-in gets it.
+    /// The plug-in's configuration.
     pub configuration: Option<String>,
-    /// Texts of the log when it must be refused; none when it must be taken.
+    /// Expected texts in the log if it must be rejected; none if it must be accepted.
     pub refused: Vec<String>,
 }
 
@@ -86,7 +86,7 @@ impl fmt::Display for Event {
 }
 
 impl Event {
-    /// The cluster of the service that answers.
+    /// The cluster of the service that responds.
     #[must_use]
     pub fn cluster(&self) -> Option<&str> {
         match &self.happening {
@@ -95,7 +95,7 @@ impl Event {
         }
     }
 
-    /// What happens to this request or its answer.
+    /// An event of this request or its response.
     #[must_use]
     pub fn step_of(&self, wanted: usize) -> Option<Step> {
         match self.happening {
@@ -112,13 +112,13 @@ impl Event {
 }
 
 impl Step {
-    /// Whether it is a part of the answer.
+    /// Whether it is a part of the response.
     #[must_use]
     pub fn is_of_answer(self) -> bool {
         matches!(self, Self::ResponseHeaders | Self::ResponseBody(_) | Self::ResponseEnd)
     }
 
-    /// Reads `body[0]` and the others.
+    /// Parses `body[0]` and the other parts.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         Some(match text {
@@ -156,11 +156,11 @@ fn numbered(text: &str) -> Option<usize> {
 }
 
 impl Change {
-    /// Compares what came of it with what must.
+    /// Compares the result with the expected one.
     ///
     /// # Errors
     ///
-    /// It came out otherwise; the message has the log.
+    /// The result is different; the message contains the log.
     pub fn judge(&self, came: Result<(), Vec<LogLine>>) -> anyhow::Result<()> {
         let shown = |log: &[LogLine]| log.iter().map(|line| format!("\n  {line}")).collect::<String>();
         match came {

@@ -1,4 +1,4 @@
-//! A request: what the client sends, in which pieces.
+//! A request, and the pieces in which the client sends it.
 
 use serde::Deserialize;
 
@@ -8,7 +8,7 @@ use crate::ByteString;
 /// A header's or trailer's name and value.
 pub type Header = (ByteString, ByteString);
 
-/// One request.
+/// A request.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The method.
@@ -19,38 +19,38 @@ pub struct Request {
     pub host: ByteString,
     /// Headers in order, without pseudo-headers and `Host`.
     pub headers: Vec<Header>,
-    /// The body; an empty one is not the same as none.
+    /// The body; none is different from an empty one.
     pub body: Option<ByteString>,
-    /// How the body is cut.
+    /// The pieces of the body.
     pub chunks: Option<Chunks>,
     /// Trailers in order.
     pub trailers: Vec<Header>,
-    /// What is spoken to the gateway.
+    /// The protocol between client and gateway.
     pub protocol: Protocol,
-    /// What the connection, or over HTTP/2 the stream, is to be switched to: `websocket`.
+    /// The protocol to which the connection (or the HTTP/2 stream) is to be upgraded: `websocket`.
     pub upgrade: Option<String>,
-    /// What the client sends and receives, step by step, instead of a body.
+    /// The conversation instead of a body: steps of sending and receiving.
     pub talk: Vec<TalkStep>,
-    /// Whether the client waits for the end of the answer after its last step, or leaves.
+    /// Whether the client waits for the end of the response after its last step, or disconnects.
     pub until_end: bool,
-    /// The client goes away after so many pieces of the body; 0 is after the headers.
+    /// The number of pieces of the body after which the client disconnects; 0 means after the headers.
     pub reset_after: Option<usize>,
-    /// The client goes away once the services have seen so many calls of this request.
+    /// The number of calls of this request after which the client disconnects.
     pub reset_when_called: Option<usize>,
-    /// What the upstream answers to it, where that is not what it answers to the others.
+    /// The upstream's response, if it is different from that to other requests.
     pub upstream: Option<Upstream>,
-    /// What the services do with calls for this request.
+    /// How services handle calls for this request.
     pub services: Vec<Service>,
-    /// What the gateway's clock shows; without it, what it showed before.
+    /// The time of the gateway's clock; unchanged if absent.
     pub time: Option<Time>,
 }
 
-/// One step of a conversation.
+/// A step of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TalkStep {
-    /// The client sends these bytes, in one piece.
+    /// The client sends these bytes in one piece.
     Send(ByteString),
-    /// The client waits until these bytes have come, behind those of the steps before.
+    /// The client waits for these bytes, after those of previous steps.
     Receive(ByteString),
     /// The client ends its request, and waits for the end of the response.
     End,
@@ -62,7 +62,7 @@ pub enum TalkStep {
 pub struct Time(f64);
 
 impl Time {
-    /// In nanoseconds, rounded.
+    /// The time in nanoseconds, rounded.
     #[must_use]
     pub fn nanoseconds(self) -> u64 {
         (self.0 * 1e9).round() as u64
@@ -70,7 +70,7 @@ impl Time {
 }
 
 impl Time {
-    /// The time that is so long after the beginning of 1970.
+    /// The time as a duration since the beginning of 1970.
     #[must_use]
     pub fn since_1970(since: std::time::Duration) -> Self {
         Self(since.as_secs_f64() - std::time::Duration::from_nanos(crate::host::START).as_secs_f64())
@@ -81,7 +81,7 @@ impl TryFrom<f64> for Time {
     type Error = &'static str;
 
     fn try_from(seconds: f64) -> Result<Self, &'static str> {
-        // So far a nanosecond can still be told from the next.
+        // Up to this limit, nanoseconds are distinguishable.
         if (0.0..4e6).contains(&seconds) {
             Ok(Time(seconds))
         } else {
@@ -90,11 +90,11 @@ impl TryFrom<f64> for Time {
     }
 }
 
-/// How a body is cut into pieces.
+/// The pieces of a body.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged, expecting = "chunks: a list of sizes like [3, 1, 100], or { each: 1 }")]
 pub enum Chunks {
-    /// Pieces of these sizes; what is left over is one more.
+    /// Pieces of these sizes; the rest is another piece.
     Sizes(Vec<usize>),
     /// Pieces of one size; the last may be shorter.
     Each(Each),
@@ -104,16 +104,16 @@ pub enum Chunks {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Each {
-    /// Bytes to a piece.
+    /// The number of bytes of a piece.
     pub each: usize,
 }
 
 impl Chunks {
-    /// What keeps it from cutting a body.
+    /// Validates the sizes.
     ///
     /// # Errors
     ///
-    /// It has a piece without a byte.
+    /// A piece would be empty.
     pub fn check(&self) -> Result<(), &'static str> {
         match self {
             Self::Sizes(sizes) if sizes.contains(&0) => Err("chunks: a piece has at least one byte"),
@@ -123,7 +123,7 @@ impl Chunks {
     }
 }
 
-/// A body in its pieces, none of them empty.
+/// The non-empty pieces of a body.
 pub(super) fn cut<'b>(body: &'b [u8], chunks: Option<&Chunks>) -> Vec<&'b [u8]> {
     let mut rest = body;
     let mut pieces = Vec::new();
@@ -143,19 +143,19 @@ pub(super) fn cut<'b>(body: &'b [u8], chunks: Option<&Chunks>) -> Vec<&'b [u8]> 
     pieces
 }
 
-/// What the client speaks to the gateway.
+/// The protocol between client and gateway.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// HTTP/1.1.
     #[default]
     Http1,
-    /// HTTP/2 without TLS, from the first byte on.
+    /// HTTP/2 without TLS, with prior knowledge.
     Http2,
 }
 
 impl Default for Request {
-    /// `GET /` of `example.com`, over HTTP/1.1.
+    /// `GET /` for `example.com`, over HTTP/1.1.
     fn default() -> Self {
         Self {
             method: "GET".into(),
@@ -179,7 +179,7 @@ impl Default for Request {
 }
 
 impl Request {
-    /// The body in its pieces, none of them empty. An empty body and none have no piece.
+    /// The non-empty pieces of the body; none for an empty or absent body.
     #[must_use]
     pub fn pieces(&self) -> Vec<&[u8]> {
         cut(self.body.as_deref().unwrap_or_default(), self.chunks.as_ref())
@@ -194,14 +194,14 @@ impl Request {
             && !self.is_upgrade()
     }
 
-    /// Whether the gateway takes it for an upgrade, whose body has no end: by the key `upgrade`, or by headers that say
-    /// the same over HTTP/1.1. Envoy ignores an upgrade to HTTP/2.
+    /// Whether it is an upgrade for the gateway, with a body without an end: by the key `upgrade`, or by equivalent headers
+    /// over HTTP/1.1. Envoy ignores an upgrade to HTTP/2.
     #[must_use]
     pub fn is_upgrade(&self) -> bool {
         self.upgrade_type().is_some_and(|to| !to.eq_ignore_ascii_case(b"h2c"))
     }
 
-    /// What the connection is to be switched to. Several values of the header are one, as in Envoy.
+    /// The protocol of the upgrade. Several values of the header are joined, as in Envoy.
     #[must_use]
     pub fn upgrade_type(&self) -> Option<Vec<u8>> {
         if self.protocol == Protocol::Http2 {
@@ -233,18 +233,18 @@ impl Request {
         }
     }
 
-    /// Whether the end comes apart from the last piece of the body, as the chunked coding has it.
+    /// Whether the end is separate from the last piece of the body, as in the chunked coding.
     #[must_use]
     pub fn ends_apart(&self) -> bool {
         !self.trailers.is_empty() || (self.protocol == Protocol::Http1 && self.chunks.is_some())
     }
 
-    /// How HTTP/1.1 marks where the body ends.
+    /// How HTTP/1.1 marks the end of the body.
     #[must_use]
     pub fn framing(&self) -> Framing {
         let declared = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"content-length"));
         if self.is_upgrade() {
-            // What follows the headers is not framed, whatever they say.
+            // Data after the headers is not framed, regardless of the headers.
             return match &self.body {
                 Some(body) if !declared => Framing::Length(body.len()),
                 _ => Framing::AsWritten,
@@ -256,14 +256,14 @@ impl Request {
         if declared || (self.body.is_none() && self.trailers.is_empty()) {
             Framing::AsWritten
         } else if self.chunks.is_some() || !self.trailers.is_empty() || self.reset_after.is_some() {
-            // A client that goes away must leave the message unfinished, which a length would end.
+            // A client that disconnects must leave the message incomplete; a length would complete it.
             Framing::Chunked
         } else {
             Framing::Length(self.body.as_deref().map_or(0, <[u8]>::len))
         }
     }
 
-    /// The header that the [framing](Self::framing) adds: HTTP/2 needs none for a body in pieces.
+    /// The header that the [framing](Self::framing) adds. HTTP/2 needs none for a body in pieces.
     #[must_use]
     pub fn framing_header(&self) -> Option<(&'static str, String)> {
         match (self.framing(), self.protocol) {
@@ -274,14 +274,14 @@ impl Request {
     }
 }
 
-/// How a request's body is framed on HTTP/1.1.
+/// The framing of a request's body over HTTP/1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// As the case's own headers say: no body, or a `content-length` among them.
+    /// Determined by the case's own headers: no body, or a `content-length`.
     AsWritten,
-    /// By a Content-Length of so many bytes, which the client adds.
+    /// A Content-Length, which the client adds.
     Length(usize),
-    /// By the chunked coding (RFC 9112, section 7.1).
+    /// The chunked coding (RFC 9112, section 7.1).
     Chunked,
 }
 

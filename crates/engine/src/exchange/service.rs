@@ -1,4 +1,4 @@
-//! The services that a plug-in calls while a request waits.
+//! Services that a plug-in calls while a request waits.
 
 use std::fmt;
 
@@ -9,42 +9,42 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 use super::{Header, Upstream};
 use crate::ByteString;
 
-/// A service, and what it does with every call.
+/// A service, and how it handles every call.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
-    /// The cluster that leads to it.
+    /// Its cluster.
     pub cluster: String,
-    /// What it answers.
+    /// Its response.
     #[serde(default)]
     pub answer: ServiceAnswer,
-    /// How long it thinks before it answers, in milliseconds.
+    /// The delay of its response, in milliseconds.
     #[serde(default)]
     pub delay: u32,
-    /// What it speaks.
+    /// Its protocol.
     #[serde(default)]
     pub protocol: ServiceProtocol,
 }
 
-/// What a service does with a call.
+/// How a service handles a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServiceAnswer {
-    /// It answers.
+    /// It responds.
     Answer(Upstream),
-    /// It takes the call, and never answers.
+    /// It accepts the call and never responds.
     None,
     /// Connections are refused.
     Closed,
 }
 
-/// What a service speaks.
+/// The protocol of a service.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ServiceProtocol {
     /// HTTP/1.1.
     #[default]
     Http1,
-    /// gRPC over HTTP/2: bodies are messages, without the five bytes that stand before one on the wire.
+    /// gRPC over HTTP/2: bodies are messages, without the prefix of five bytes that each has on the wire.
     Grpc,
 }
 
@@ -106,7 +106,7 @@ impl<'de> Deserialize<'de> for ServiceAnswer {
 pub struct ServiceCluster {
     /// Its name.
     pub name: String,
-    /// What the service speaks.
+    /// The protocol of the service.
     pub protocol: ServiceProtocol,
 }
 

@@ -1,29 +1,29 @@
-//! The ABI between a host and a plug-in, in plain values: numbers, bytes and the entry points of a plug-in.
+//! The ABI between a host and a plug-in: numbers, bytes and the entry points of a plug-in.
 
-/// A status of the ABI; what a host call returns.
+/// A status of the ABI, returned by host calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Status(pub u32);
 
 impl Status {
     /// Success.
     pub const OK: Self = Self(0);
-    /// There is no such thing.
+    /// Not found.
     pub const NOT_FOUND: Self = Self(1);
     /// An argument is wrong, or the call is not possible in this phase.
     pub const BAD_ARGUMENT: Self = Self(2);
     /// An address is outside of the module's memory.
     pub const INVALID_MEMORY_ACCESS: Self = Self(6);
-    /// There is nothing in it.
+    /// Empty.
     pub const EMPTY: Self = Self(7);
-    /// The value was written in the meantime.
+    /// The value was changed in the meantime.
     pub const CAS_MISMATCH: Self = Self(8);
-    /// The host could not do it.
+    /// Internal failure of the host.
     pub const INTERNAL_FAILURE: Self = Self(10);
-    /// The host does not know the call.
+    /// The host does not implement the call.
     pub const UNIMPLEMENTED: Self = Self(12);
 }
 
-/// What a host call returns: a status that is not [`Status::OK`] is an error.
+/// The result of a host call: a status other than [`Status::OK`] is an error.
 pub type Answer<T> = Result<T, Status>;
 
 /// The arguments of `proxy_http_call`.
@@ -61,8 +61,8 @@ pub struct OutgoingGrpc<'a> {
 /// `proxy_on_http_call_response(context, token, headers, body_size, trailers)`.
 pub type OnHttpCallResponse = fn(u32, u32, usize, usize, usize);
 
-/// The entry points of a plug-in. A callback that it does not have is `None`, as a module does not export
-/// it. Sizes and counts are as in the ABI; a callback that returns an action returns the ABI's number.
+/// The entry points of a plug-in. A callback that it does not export is `None`. Sizes and counts are as in the ABI; a
+/// callback that returns an action returns the ABI's number.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
     /// `proxy_on_context_create(context, root)`; a root has root 0.
@@ -95,7 +95,7 @@ pub struct Entry {
     pub on_queue_ready: Option<fn(u32, u32)>,
     /// `proxy_on_done(context)`.
     pub on_done: Option<fn(u32) -> bool>,
-    /// How many streams and open calls the plug-in knows of, where it can tell.
+    /// The number of streams and open calls in the plug-in, if it reports it.
     pub live: Option<fn() -> usize>,
 }
 

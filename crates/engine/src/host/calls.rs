@@ -1,4 +1,4 @@
-//! Calls of the plug-in to other services: made, on their way, and answered.
+//! Calls of the plug-in to other services, and their responses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::sanitized::over_http1;
 use crate::exchange::{Service, ServiceAnswer, ServiceCluster, ServiceProtocol, Upstream, of_cluster};
 use crate::outcome::{Call, UpstreamRequest};
 
-/// gRPC's `UNAVAILABLE`, which is what Envoy makes of its own 503 and 504, and `UNKNOWN`.
+/// gRPC's `UNAVAILABLE`, to which Envoy maps its own 503 and 504, and `UNKNOWN`.
 const UNAVAILABLE: u32 = 14;
 const UNKNOWN: u32 = 2;
 
@@ -16,28 +16,28 @@ const UNKNOWN: u32 = 2;
 #[derive(Default)]
 pub(super) struct Calls {
     clusters: Vec<ServiceCluster>,
-    /// What the services do for the request that began last: with calls that belong to no request.
+    /// How services handle calls without a request: as for the request that began last.
     services: Option<Vec<Service>>,
-    /// Calls that were made before any request said what the services do.
+    /// Calls that were made before the first request, which defines the services.
     early: Vec<Outgoing>,
-    /// The numbers that were given last.
+    /// The last assigned numbers.
     http_token: u32,
     grpc_token: u32,
     on_their_way: Vec<Pending>,
     /// gRPC streams that the plug-in has not ended.
     streams: Vec<OpenStream>,
-    /// How the gRPC call before ended.
+    /// The status of the previous gRPC call.
     last_status: u32,
-    /// What can be read of an answer, in its callback.
+    /// The readable parts of a response, during its callback.
     pub(super) arrived: Option<Arrived>,
-    /// What the services have seen, with the contexts that called.
+    /// The calls that services have received, with the calling contexts.
     pub(super) seen: Vec<(u32, Call)>,
-    /// Clusters whose services answer when they are told to, and how many calls each has seen.
+    /// Clusters whose services respond on events, and the number of calls that each has received.
     held: BTreeSet<String>,
     numbers: BTreeMap<String, usize>,
 }
 
-/// A call with the context that made it.
+/// A call and its context.
 struct Outgoing {
     owner: u32,
     token: u32,
@@ -53,16 +53,16 @@ struct OpenStream {
     call: Outgoing,
 }
 
-/// A call without an answer so far.
+/// A call without a response so far.
 struct Pending {
     due: u32,
     owner: u32,
-    /// Which call of a service it is that answers when it is told to.
+    /// The index of the call, if the service responds on events.
     held: Option<(String, usize)>,
     arrival: Arrival,
 }
 
-/// An answer, for the callback that it has.
+/// A response, by its callback.
 #[derive(Clone)]
 pub(super) enum Arrival {
     Http { token: u32, arrived: Arrived },
@@ -70,7 +70,7 @@ pub(super) enum Arrival {
     GrpcStatus { token: u32, status: u32 },
 }
 
-/// The parts of an answer that host calls can read.
+/// The parts of a response that host calls can read.
 #[derive(Clone, Default)]
 pub(super) struct Arrived {
     pub(super) headers: Map,
@@ -85,20 +85,20 @@ impl Calls {
         Self { clusters, ..Self::default() }
     }
 
-    /// Begins to note what services see; those of these clusters answer when they are told to.
+    /// Starts recording calls; services of these clusters respond on events.
     pub(super) fn begin(&mut self, held: BTreeSet<String>) {
         self.held = held;
         self.numbers.clear();
         self.seen.clear();
     }
 
-    /// Lets every service answer by itself again.
+    /// Lets every service respond immediately again.
     pub(super) fn hold_nothing(&mut self) {
         self.held.clear();
         self.on_their_way.iter_mut().for_each(|call| call.held = None);
     }
 
-    /// A request begins, for which the services do this.
+    /// Begins a request with these services.
     pub(super) fn serve(&mut self, services: &[Service]) {
         self.services = Some(services.to_vec());
         for call in std::mem::take(&mut self.early) {
@@ -109,14 +109,14 @@ impl Calls {
         }
     }
 
-    /// Forgets the calls of a context.
+    /// Removes the calls of a context.
     pub(super) fn cancel_of(&mut self, owner: u32) {
         self.early.retain(|call| call.owner != owner);
         self.on_their_way.retain(|call| call.owner != owner);
         self.streams.retain(|stream| stream.call.owner != owner);
     }
 
-    /// The answer that comes next, and whose it is: the first of those with the shortest delay.
+    /// The next response and its context: the first of those with the shortest delay.
     pub(super) fn next(&mut self) -> Option<(u32, Arrival)> {
         let free = self.on_their_way.iter().enumerate().filter(|(_, call)| call.held.is_none());
         let next = free.min_by_key(|(_, call)| call.due)?.0;
@@ -127,9 +127,9 @@ impl Calls {
         Some((owner, arrival))
     }
 
-    /// One of the answers that are on their way, by its place among them.
+    /// A pending response, by its index.
     pub(super) fn take(&mut self, place: usize) -> Option<(u32, Arrival)> {
-        // The parts of one answer keep their order.
+        // The parts of one response keep their order.
         let owner_and_token = |call: &Pending| (call.owner, call.arrival.token());
         let chosen = self.on_their_way.get(place).map(owner_and_token)?;
         let first = self.on_their_way.iter().position(|call| owner_and_token(call) == chosen)?;
@@ -137,12 +137,12 @@ impl Calls {
         Some((owner, arrival))
     }
 
-    /// How many parts of answers are on their way.
+    /// The number of pending parts of responses.
     pub(super) fn pending(&self) -> usize {
         self.on_their_way.len()
     }
 
-    /// What a service answers to this call that it has seen; nothing when there is no such call, or none that waits.
+    /// The response of a service to this call; none if there is no such pending call.
     pub(super) fn release(&mut self, cluster: &str, number: usize) -> Vec<(u32, Arrival)> {
         let wanted = |call: &Pending| call.held.as_ref().is_some_and(|(c, n)| c == cluster && *n == number);
         let (released, rest) = std::mem::take(&mut self.on_their_way).into_iter().partition(wanted);
@@ -151,18 +151,18 @@ impl Calls {
         released.into_iter().map(|call| (call.owner, call.arrival)).collect()
     }
 
-    /// The calls of a context that services have seen.
+    /// The calls of a context that services have received.
     pub(super) fn calls_of(&self, owner: u32) -> Vec<Call> {
         let own = self.seen.iter().filter(|(caller, _)| *caller == owner);
         own.map(|(_, call)| call.clone()).collect()
     }
 
-    /// How many there are.
+    /// Their number.
     pub(super) fn seen_of(&self, owner: u32) -> usize {
         self.seen.iter().filter(|(caller, _)| *caller == owner).count()
     }
 
-    /// How many calls the service of a cluster has seen.
+    /// The number of calls that the service of a cluster has received.
     pub(super) fn seen_by(&self, cluster: &str) -> usize {
         self.numbers.get(cluster).copied().unwrap_or_default()
     }
@@ -185,7 +185,7 @@ impl Calls {
             return Err(Status::BAD_ARGUMENT);
         }
         self.http_token += 1;
-        // Envoy tells the service that the call is its own, and how long it waits.
+        // Envoy marks the call as its own, and sends the timeout.
         headers.add(b"x-envoy-internal", b"true");
         headers.add(b"x-envoy-expected-rq-timeout-ms", call.timeout.to_string().as_bytes());
         let mut request = UpstreamRequest { body: call.body.into(), ..seen(&headers, &trailers) };
@@ -209,7 +209,7 @@ impl Calls {
         Ok(token)
     }
 
-    /// A gRPC call as its service will see it.
+    /// A gRPC call as its service receives it.
     fn outgoing_grpc(
         &mut self,
         owner: u32,
@@ -229,7 +229,7 @@ impl Calls {
         Ok(Outgoing { owner, token, cluster, protocol: ServiceProtocol::Grpc, timeout, request })
     }
 
-    /// The name of a cluster that there is: among these services or, for what belongs to no request, at all.
+    /// The name of an existing cluster: of these services or, without a request, of any.
     fn cluster(
         &self,
         services: Option<&[Service]>,
@@ -244,7 +244,7 @@ impl Calls {
         Some(there.name.clone()).filter(|_| speaks(there.protocol))
     }
 
-    /// What the service of a cluster does for a request or, where there is none, for the request that began last.
+    /// How the service of a cluster handles calls for a request or, without one, for the request that began last.
     fn service(&self, services: Option<&[Service]>, cluster: &str) -> Option<Service> {
         let services = services.or(self.services.as_deref())?;
         of_cluster(services, cluster.as_bytes()).cloned()
@@ -284,7 +284,7 @@ impl Calls {
         self.on_their_way.push(Pending { due, owner, held, arrival });
     }
 
-    /// Notes that a service sees a call, and says which it is where it answers when it is told to.
+    /// Records a call of a service. Returns its index if the service responds on events.
     fn note(&mut self, service: &Service, owner: u32, request: UpstreamRequest) -> Option<(String, usize)> {
         if service.answer == ServiceAnswer::Closed {
             return None;
@@ -314,7 +314,7 @@ impl Calls {
         Ok(token)
     }
 
-    /// The service answers when the plug-in has sent its last message.
+    /// The service responds after the plug-in's last message.
     pub(super) fn grpc_send(&mut self, token: u32, message: &[u8], last: bool) -> Answer<()> {
         let place = self.streams.iter().position(|stream| stream.call.token == token);
         let place = place.ok_or(Status::NOT_FOUND)?;
@@ -339,7 +339,7 @@ impl Calls {
         Ok(())
     }
 
-    /// The plug-in has no more to send.
+    /// The plug-in has sent its last message.
     pub(super) fn grpc_close(&mut self, token: u32) -> Answer<()> {
         let before = self.streams.len();
         self.streams.retain(|stream| stream.call.token != token);
@@ -369,7 +369,7 @@ impl Calls {
 }
 
 impl Arrival {
-    /// The call that it answers: whether it is gRPC, and its token.
+    /// The call of the response: whether it is gRPC, and its token.
     fn token(&self) -> (bool, u32) {
         match self {
             Self::Http { token, .. } => (false, *token),
@@ -378,7 +378,7 @@ impl Arrival {
     }
 }
 
-/// A service that the request knows nothing of.
+/// A service that the request does not define.
 fn closed(call: &Outgoing) -> Service {
     let (cluster, protocol) = (call.cluster.clone(), call.protocol);
     Service { cluster, answer: ServiceAnswer::Closed, delay: 0, protocol }
@@ -386,7 +386,7 @@ fn closed(call: &Outgoing) -> Service {
 
 const UNREACHABLE: &[u8] = b"upstream connect error or disconnect/reset before headers";
 
-/// What Envoy answers itself when a service does not.
+/// Envoy's own response if a service does not respond.
 fn gateways_own(status: &str, body: &[u8]) -> Arrived {
     let mut headers = Map::new();
     headers.add(b":status", status.as_bytes());
@@ -408,7 +408,7 @@ fn of_service(answer: &Upstream) -> Arrived {
     Arrived { headers, body: answer.body.to_vec(), trailers, grpc: false }
 }
 
-/// The `grpc-status` that an answer has, by its trailers or, when there is no message, by its headers.
+/// The `grpc-status` of a response, in its trailers or, without a message, in its headers.
 fn grpc_status(answer: &Upstream) -> u32 {
     let mut fields = answer.trailers.iter().chain(&answer.headers);
     let status = fields.find(|(name, _)| **name == *b"grpc-status");
@@ -417,7 +417,7 @@ fn grpc_status(answer: &Upstream) -> u32 {
     })
 }
 
-/// A request as its service sees it.
+/// A request as its service receives it.
 fn seen(headers: &Map, trailers: &Map) -> UpstreamRequest {
     let pseudo = |name: &str| headers.get(name.as_bytes()).unwrap_or_default().into();
     UpstreamRequest {
@@ -438,7 +438,7 @@ fn grpc_cluster(service: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The bytes of field 1, when that is all that a message has.
+/// The bytes of field 1, if it is the only field of a message.
 fn field_1(message: &[u8]) -> Option<&[u8]> {
     let mut rest = message.strip_prefix(b"\x0a")?;
     let (mut size, mut shift) = (0_usize, 0);

@@ -1,4 +1,4 @@
-//! Differences from Envoy that the mock host once had, put back to show that comparing it with Envoy finds them.
+//! Former differences between the mock host and Envoy, which can be reintroduced to test that the comparison finds them.
 
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
@@ -6,19 +6,19 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Difference {
-    /// `host` is a header of its own, not another name of `:authority`.
+    /// `host` is a separate header, not an alias of `:authority`.
     Host = 1,
-    /// A response may be held whatever its size.
+    /// A response of any size can be held.
     HeldResponses,
-    /// A value that is added to a header of which Envoy keeps one is another header.
+    /// A value that is added to a single-value header is a second header.
     Joined,
-    /// A header that is replaced stays where it is.
+    /// A replaced header keeps its position.
     Replaced,
 }
 
 static PUT_BACK: AtomicU8 = AtomicU8::new(0);
 
-/// Puts one difference back, in all mock hosts of this process, or none.
+/// Reintroduces one difference, or none, in all mock hosts of this process.
 pub fn put_back(difference: Option<Difference>) {
     PUT_BACK.store(difference.map_or(0, |difference| difference as u8), Relaxed);
 }

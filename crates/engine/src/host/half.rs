@@ -1,4 +1,4 @@
-//! One half of a stream on its way through the filter, as Envoy moves it: headers, body, trailers, each when it arrives.
+//! A half of a stream passing through the filter, as in Envoy: headers, body and trailers as they arrive.
 
 use super::Plugin;
 use super::context::Body;
@@ -7,10 +7,10 @@ use super::maps::Map;
 use super::mock::{REQUEST_HEADERS, REQUEST_TRAILERS, RESPONSE_HEADERS, RESPONSE_TRAILERS};
 use super::reply::LocalReply;
 
-/// What a callback returns to let a message go on.
+/// The action with which a callback continues a message.
 const CONTINUE: u32 = 0;
 
-/// What a callback returns, from here on, to stop everything where headers can be held: Envoy's
+/// Actions from this number stop everything, if headers can be held: Envoy's
 /// `FilterHeadersStatus`, which Higress's SDKs use.
 const STOP_ALL: u32 = 3;
 
@@ -28,28 +28,28 @@ const REQUEST: Direction =
 const RESPONSE: Direction =
     Direction { stream: 1, headers: RESPONSE_HEADERS, trailers: RESPONSE_TRAILERS, body: Body::Response };
 
-/// A message, as far as it has come. What the plug-in answers or closes is left in the stream's context.
+/// The received part of a message. Replies and closing by the plug-in are recorded in the stream's context.
 pub(super) struct Half {
     direction: Direction,
-    /// A body that the gateway has to hold may have so many bytes; a larger piece never arrives at once.
+    /// The maximum length of a held body, and of a piece.
     limit: usize,
-    /// The headers have not gone on.
+    /// The headers have not been passed on.
     headers_held: bool,
-    /// The headers have gone on.
+    /// The headers have been passed on.
     begun: bool,
-    /// Nothing that follows the headers reaches the plug-in until it lets them go on; then it comes in one piece.
+    /// Everything after the headers waits until the plug-in continues them, and then arrives as one piece.
     stopped: Option<Backlog>,
-    /// The plug-in holds what it was shown last.
+    /// The plug-in holds the last part.
     waits: bool,
-    /// The plug-in was shown the end.
+    /// The plug-in has received the end.
     ended: bool,
-    /// All of the message has gone on.
+    /// The whole message has been passed on.
     done: bool,
-    /// What has gone on of the body.
+    /// The part of the body that has been passed on.
     through: Vec<u8>,
 }
 
-/// What has arrived while everything was stopped.
+/// The data that arrived while everything was stopped.
 #[derive(Default)]
 struct Backlog {
     body: Vec<u8>,
@@ -58,22 +58,22 @@ struct Backlog {
 }
 
 impl Half {
-    /// A request that is to come.
+    /// A request that has not begun.
     pub(super) fn request(limit: usize) -> Self {
         Self::new(REQUEST, limit)
     }
 
-    /// A response that is to come.
+    /// A response that has not begun.
     pub(super) fn response(limit: usize) -> Self {
         Self::new(RESPONSE, if has(Difference::HeldResponses) { usize::MAX } else { limit })
     }
 
-    /// Whether the headers have gone on.
+    /// Whether the headers have been passed on.
     pub(super) fn has_begun(&self) -> bool {
         self.begun
     }
 
-    /// What has gone on of the body and was not taken.
+    /// Takes the part of the body that has been passed on.
     pub(super) fn through(&self) -> &[u8] {
         &self.through
     }
@@ -92,22 +92,22 @@ impl Half {
         }
     }
 
-    /// Whether all of the message has gone on.
+    /// Whether the whole message has been passed on.
     pub(super) fn is_done(&self) -> bool {
         self.done
     }
 
-    /// Whether the plug-in was shown the end.
+    /// Whether the plug-in has received the end.
     pub(super) fn has_ended(&self) -> bool {
         self.ended
     }
 
-    /// What has gone on of the body.
+    /// The part of the body that has been passed on.
     pub(super) fn take_through(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.through)
     }
 
-    /// The headers arrive; `ends` when there is nothing else.
+    /// The headers arrive; `ends` if nothing follows.
     pub(super) fn headers(&mut self, plugin: &Plugin<'_>, headers: Map, ends: bool) {
         let count = headers.len();
         self.ended = ends;
@@ -132,14 +132,14 @@ impl Half {
         self.stopped = (!flows).then(Backlog::default);
     }
 
-    /// A piece of the body arrives; `ends` when it is the last.
+    /// A piece of the body arrives; `ends` if it is the last.
     pub(super) fn data(&mut self, plugin: &Plugin<'_>, piece: &[u8], ends: bool) {
         if let Some(backlog) = &mut self.stopped {
             backlog.body.extend_from_slice(piece);
             backlog.ends |= ends;
             return;
         }
-        // A response is read by the limit of the upstream's connection, which is Envoy's own.
+        // A response is read with the limit of the upstream's connection, which is Envoy's default.
         let most = if self.direction.stream == REQUEST.stream { self.limit } else { usize::MAX };
         let mut reads: Vec<&[u8]> = piece.chunks(most).collect();
         if reads.is_empty() {
@@ -157,7 +157,7 @@ impl Half {
         }
     }
 
-    /// What the gateway reads at once: what a piece does not let go on is held with those after it.
+    /// A piece as the gateway reads it: data that is not continued is held together with later data.
     fn read(&mut self, plugin: &Plugin<'_>, read: &[u8], ends: bool) {
         let body = self.direction.body;
         let mut held = plugin.context(|context| context.take_body(body));
@@ -186,7 +186,7 @@ impl Half {
         }
     }
 
-    /// What the gateway says of a message that is larger than it holds.
+    /// The gateway's response to a message that is too large to hold.
     fn too_large(&self) -> LocalReply {
         if self.direction.stream == REQUEST.stream {
             LocalReply::payload_too_large()
@@ -195,7 +195,7 @@ impl Half {
         }
     }
 
-    /// The trailers arrive. What is held of the body can still be read.
+    /// The trailers arrive. The held part of the body is still readable.
     pub(super) fn trailers(&mut self, plugin: &Plugin<'_>, trailers: Map) {
         if let Some(backlog) = &mut self.stopped {
             backlog.trailers = Some(trailers);
@@ -216,7 +216,7 @@ impl Half {
         }
     }
 
-    /// Lets what waits go on where the plug-in has said so since; whether it did.
+    /// Passes waiting data on, if the plug-in has continued it since. Returns true if so.
     pub(super) fn resume(&mut self, plugin: &Plugin<'_>) -> bool {
         if self.stopped.is_none() && !self.waits {
             return false;
@@ -248,7 +248,7 @@ impl Half {
         true
     }
 
-    /// Enters the plug-in with a part of this message: what it said of the message before is past.
+    /// Calls the plug-in with a part of this message, and resets its previous decision.
     fn enter<'p>(&self, plugin: &Plugin<'p>) -> &'p super::abi::Entry {
         plugin.context(|context| context.take_continued(self.direction.stream));
         plugin.enter()
@@ -260,7 +260,7 @@ impl Half {
         plugin.context(|context| context.release(self.direction.headers));
     }
 
-    /// A body takes its headers along.
+    /// A continued body continues its headers.
     fn let_body_go(&mut self, plugin: &Plugin<'_>) {
         let mut body = plugin.context(|context| context.take_body(self.direction.body));
         self.through.append(&mut body);

@@ -1,4 +1,4 @@
-//! A root context on the thread that asks: no thread of its own, and many in one VM.
+//! A root context on the calling thread: without a thread of its own, and with many in one VM.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -16,24 +16,24 @@ use crate::outcome::Outcome;
 use crate::{Load, Loaded};
 use anyhow::bail;
 
-/// What the roots of a VM have in common.
+/// The shared state of the roots of a VM.
 #[derive(Clone)]
 pub struct Common {
-    /// Makes a host the one that the plug-in's calls on this thread reach.
+    /// Installs a host for the plug-in's calls on this thread.
     install: fn(&VmHost),
     metrics: Shared,
-    /// The last context that was made.
+    /// The last context.
     contexts: Arc<AtomicU32>,
 }
 
 impl Common {
-    /// A VM on the threads that use it; `install` makes a host the one that the plug-in's calls on a thread reach.
+    /// A VM on the threads that use it; `install` installs a host for the plug-in's calls on a thread.
     #[must_use]
     pub fn new(install: fn(&VmHost)) -> Self {
         Self { install, metrics: Shared::default(), contexts: Arc::default() }
     }
 
-    /// Makes another root, with a host of its own.
+    /// Creates another root, with a host of its own.
     #[must_use]
     pub fn load(&self, setup: &Setup, entry: Entry) -> Load {
         let (gateway, services) = (setup.gateway.clone(), setup.services.clone());
@@ -63,7 +63,7 @@ pub fn without_plugin(setup: &Setup) -> anyhow::Result<Box<dyn Loaded>> {
 struct Root {
     vm: Vm,
     install: fn(&VmHost),
-    /// What the requests of this root have counted.
+    /// The counters of this root's requests.
     counters: BTreeMap<String, u64>,
 }
 
@@ -76,7 +76,7 @@ impl Drop for Root {
 }
 
 impl Root {
-    /// Has requests done, and counts only what they count: other roots count too.
+    /// Runs requests, and records only their counters: other roots have counters too.
     fn counted(
         &mut self,
         requests: impl FnOnce(&Vm) -> anyhow::Result<Vec<Outcome>>,

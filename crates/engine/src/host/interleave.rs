@@ -1,4 +1,4 @@
-//! Several requests that are open at once in one VM: their events in the order that a case writes, or in any.
+//! Concurrent requests in one VM, with events in the order of a case, or in random order.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -11,14 +11,14 @@ use crate::exchange::{Event, Happening, Order, Request, Step, Upstream, request_
 use crate::outcome::Outcome;
 use crate::random::Random;
 
-/// More than any interleaving has, so that work in the background that never rests ends too.
+/// More than any interleaving needs, to end background work that never stops.
 const MOST_ANSWERS: usize = 10_000;
 
 /// The requests of an interleaving.
 struct Interleaving<'v> {
     vm: &'v Vm,
     exchanges: Vec<Exchange<'v>>,
-    /// How many other configurations were accepted.
+    /// The number of other configurations that were accepted.
     reconfigured: usize,
 }
 
@@ -40,7 +40,7 @@ impl Vm {
     ///
     /// # Errors
     ///
-    /// An event that cannot happen, or a configuration that comes out otherwise than its event says.
+    /// An event is impossible, or a configuration has another result than its event expects.
     pub(super) fn interleave(
         &self,
         requests: &[(Request, Upstream)],
@@ -70,7 +70,7 @@ impl Vm {
                 Ok(())
             }
         };
-        // Whatever happened, no stream stays open.
+        // No stream stays open in any case.
         let outcomes = interleaving.finish(&before);
         happened.map(|()| outcomes)
     }
@@ -106,7 +106,7 @@ impl Interleaving<'_> {
         Ok(())
     }
 
-    /// Requests begin in their order, so that a plug-in which counts them counts alike; all else comes in any.
+    /// Requests begin in their order, so that a plug-in counts them in the same way; other events are in any order.
     fn at_random(&mut self, seed: u64, changes: &[Option<String>]) {
         let mut random = Random::new(seed);
         let mut changes = changes.iter();
@@ -143,7 +143,7 @@ impl Interleaving<'_> {
                         left.pop_front();
                     }
                     begun += usize::from(*step == Step::RequestHeaders);
-                    // Only an answer can come too early, and this one does not.
+                    // Only a response can be too early, and this one is not.
                     let _ = self.step(*index, *step);
                 }
                 None => {
@@ -159,7 +159,7 @@ impl Interleaving<'_> {
         self.vm.deliver(owner, arrival);
     }
 
-    /// Has one event of a request or its answer happen, which is nothing when the stream is over.
+    /// Executes an event of a request or its response; nothing if the stream has ended.
     fn step(&mut self, index: usize, step: Step) -> anyhow::Result<()> {
         let vm = self.vm;
         let exchange = self.exchanges.get_mut(index).context("no such request")?;
@@ -211,7 +211,7 @@ impl Interleaving<'_> {
         Ok(())
     }
 
-    /// Carries on until nothing more happens without an event; `answers` come by themselves where no event brings them.
+    /// Continues until an event is needed. With `answers`, responses without an event arrive as well.
     fn settle(&mut self, answers: bool) {
         for _ in 0..MOST_ANSWERS {
             while self.move_streams() {}
@@ -223,7 +223,7 @@ impl Interleaving<'_> {
         }
     }
 
-    /// Moves every stream as far as it goes; whether any has moved.
+    /// Advances every stream as far as possible. Returns true if any has advanced.
     fn move_streams(&mut self) -> bool {
         let mut moved = false;
         for exchange in &mut self.exchanges {
@@ -249,7 +249,7 @@ impl Interleaving<'_> {
         moved
     }
 
-    /// Ends what is open, and says what became of each request.
+    /// Ends open streams, and returns the outcome of each request.
     fn finish(mut self, before: &Before) -> Vec<Outcome> {
         for exchange in &mut self.exchanges {
             if let Some(stream) = exchange.stream.take() {

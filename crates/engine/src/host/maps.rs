@@ -10,10 +10,10 @@ pub(super) struct Map {
     fields: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-/// What a map belongs to: Envoy keeps one value of some names alone, and joins what is added to it.
+/// The kind of a map. Envoy keeps a single value of some names, and joins added values.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// The headers of a request, where `host` is another name of `:authority`.
+    /// The headers of a request, with `host` as an alias of `:authority`.
     Request,
     /// The headers of a response.
     Response,
@@ -23,14 +23,14 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Whether there is at most one value of this name, and more are joined to it by commas.
+    /// Whether this name has a single value, to which others are appended after a comma.
     fn joins(self, name: &[u8]) -> bool {
         let names: &[&str] = match self {
             Self::Request => &JOINED_IN_REQUESTS,
             Self::Response => &JOINED_IN_RESPONSES,
             Self::Trailers => &[],
         };
-        // What HTTP itself knows, and what both lists have.
+        // The names of HTTP itself, and those in both lists.
         names.iter().chain(&JOINED_IN_BOTH).any(|joined| joined.as_bytes() == name) && self != Self::Trailers
     }
 }
@@ -134,7 +134,7 @@ impl Map {
         self.fields.len()
     }
 
-    /// The name that a header is kept under.
+    /// The name under which a header is stored.
     fn name(&self, name: &[u8]) -> Vec<u8> {
         let name = name.to_ascii_lowercase();
         if self.kind == Kind::Request && name == b"host" && !has(Difference::Host) {
@@ -148,8 +148,8 @@ impl Map {
         self.fields.iter().find(|(other, _)| *other == name).map(|(_, value)| value.as_slice())
     }
 
-    /// Adds a header behind the others, pseudo-headers behind their like; where one value is all that there can be, to
-    /// that value.
+    /// Appends a header, or a pseudo-header after the other pseudo-headers; for a single-value header, appends to its
+    /// value.
     pub(super) fn add(&mut self, name: &[u8], value: &[u8]) {
         let name = self.name(name);
         let joins = self.kind.joins(&name) && !has(Difference::Joined);
@@ -165,7 +165,7 @@ impl Map {
         self.fields.insert(end, (name, value.to_vec()));
     }
 
-    /// Removes all of that name, and adds this one.
+    /// Removes all headers of this name, and adds this one.
     pub(super) fn replace(&mut self, name: &[u8], value: &[u8]) {
         if has(Difference::Replaced)
             && let Some((_, old)) = self.fields.iter_mut().find(|(other, _)| other.eq_ignore_ascii_case(name))
@@ -176,7 +176,7 @@ impl Map {
         self.add(name, value);
     }
 
-    /// Sets what Envoy keeps one value of, where it is.
+    /// Sets a single-value header in place.
     pub(super) fn set(&mut self, name: &[u8], value: &[u8]) {
         match self.fields.iter_mut().find(|(other, _)| other == name) {
             Some((_, old)) => *old = value.to_vec(),
@@ -195,13 +195,13 @@ impl Map {
         }
     }
 
-    /// The headers without those that a wire format has no place for.
+    /// The headers without those that cannot be sent.
     pub(super) fn regular(&self) -> Vec<Header> {
         let regular = self.fields.iter().filter(|(name, _)| !name.starts_with(b":"));
         regular.map(|(name, value)| (name.as_slice().into(), value.as_slice().into())).collect()
     }
 
-    /// The ABI's form: a count, the sizes, then each name and value with a NUL behind it.
+    /// The ABI's form: a count, the sizes, then each name and value followed by a NUL.
     pub(super) fn serialise(&self) -> Vec<u8> {
         let number = |size: usize| u32::try_from(size).unwrap_or(u32::MAX).to_le_bytes();
         let mut bytes = number(self.fields.len()).to_vec();
@@ -216,7 +216,7 @@ impl Map {
         bytes
     }
 
-    /// Reads the ABI's form; nothing when it is broken.
+    /// Parses the ABI's form; none if it is invalid.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         if bytes.is_empty() {
             return Some(Self::default());

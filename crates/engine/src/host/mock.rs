@@ -1,4 +1,4 @@
-//! A gateway's side of the host calls, for one VM: what Envoy 1.40 answers, over plain values.
+//! The host calls of one VM, as implemented by Envoy 1.40.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,17 +11,17 @@ use super::shared::Shared;
 use crate::exchange::{Gateway, LogLevel, PropertyNames, Request, Service, ServiceCluster};
 use crate::outcome::LogLine;
 
-/// The ABI's numbers of the maps that an HTTP stream has, in the order of [`Context::maps`].
+/// The ABI's numbers of an HTTP stream's maps, in the order of [`Context::maps`].
 pub(super) const REQUEST_HEADERS: usize = 0;
 pub(super) const REQUEST_TRAILERS: usize = 1;
 pub(super) const RESPONSE_HEADERS: usize = 2;
 pub(super) const RESPONSE_TRAILERS: usize = 3;
 
-/// The ABI's numbers of the maps that the answer to a call has.
+/// The ABI's numbers of the maps of a call's response.
 const CALL_RESPONSE_HEADERS: u32 = 6;
 const CALL_RESPONSE_TRAILERS: u32 = 7;
 
-/// The ABI's numbers of the buffers that answers to calls have.
+/// The ABI's numbers of the buffers of a call's response.
 const CALL_RESPONSE_BODY: u32 = 4;
 const GRPC_MESSAGE: u32 = 5;
 
@@ -38,7 +38,7 @@ pub struct MockHost {
     configuration: Vec<u8>,
     /// The roots and the streams that are open, by their number.
     contexts: BTreeMap<u32, Context>,
-    /// The context whose callback runs, and the one that host calls are about where the plug-in has named another.
+    /// The context of the running callback, and the effective context of host calls if the plug-in has set another.
     entered: u32,
     effective: Option<u32>,
     pub(super) outgoing: Calls,
@@ -46,47 +46,47 @@ pub struct MockHost {
     shared: Shared,
     /// Nanoseconds since [`START`].
     clock: u64,
-    /// By the root that has asked for them.
+    /// By the root that requested them.
     ticks: BTreeMap<u32, Ticks>,
-    /// Which of the gateway's VMs this is.
+    /// The index of this VM.
     vm: u32,
     pub(super) calls: u64,
     /// The host calls that were made, by name.
     pub(super) called: BTreeSet<&'static str>,
     pub(super) usage: Option<Usage>,
-    /// Functions that the module has called and this host does not have.
+    /// Functions that the module has called and this host does not implement.
     pub(crate) absent: Vec<String>,
 }
 
 /// When `proxy_on_tick` is due.
 #[derive(Clone, Copy, Default)]
 struct Ticks {
-    /// Nanoseconds; 0 is never.
+    /// In nanoseconds; 0 means never.
     period: u64,
-    /// The last one, or the beginning, on the clock.
+    /// The time of the last tick, or of the start.
     last: u64,
 }
 
 const MILLISECOND: u64 = 1_000_000;
 
-/// A clock that is set far ahead does not tick for all the time between.
+/// The maximum number of ticks when the clock is set ahead.
 const MOST_TICKS: u64 = 1_000;
 
-/// What a module has used, where the engine counts it.
+/// The resources used by a module, if the engine counts them.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Usage {
     pub(super) instructions: u64,
     /// The memory now, in pages of 64 KiB.
     pub(super) memory: u64,
-    /// Since the start of the module, where it counts them.
+    /// Since the start of the module, if it counts them.
     pub(super) allocations: Option<u64>,
 }
 
-/// When every case begins: 2026-01-01T00:00:00Z, in nanoseconds since 1970. A plug-in under test sees the same
+/// The start time of every case: 2026-01-01T00:00:00Z, in nanoseconds since 1970, so a plug-in under test sees the same
 /// time in every run.
 pub const START: u64 = 1_767_225_600_000_000_000;
 
-/// Foreign functions that Envoy has and this host does not.
+/// Foreign functions of Envoy that this host does not implement.
 const ENVOYS_ALONE: [&[u8]; 8] = [
     b"compress",
     b"uncompress",
@@ -98,7 +98,7 @@ const ENVOYS_ALONE: [&[u8]; 8] = [
     b"expr_delete",
 ];
 
-#[allow(clippy::missing_errors_doc, reason = "every call answers as Envoy does, with a status of the ABI")]
+#[allow(clippy::missing_errors_doc, reason = "every call returns a status of the ABI, as in Envoy")]
 impl MockHost {
     pub(crate) fn new(gateway: Gateway, clusters: Vec<ServiceCluster>, shared: Shared) -> Self {
         let vm = shared.data().another_vm();
@@ -129,8 +129,8 @@ impl MockHost {
         self.gateway.fails.get(name).map_or(Ok(()), |status| Err(Status(*status)))
     }
 
-    /// Notes what a callback has used, and how many pages of memory the module has now.
-    /// `allocations` are those since its start, where it counts them.
+    /// Records the resources used by a callback, and the module's current number of memory pages.
+    /// `allocations` are those since its start, if it counts them.
     pub(crate) fn used(&mut self, instructions: u64, memory: u64, allocations: Option<u64>) {
         let before = self.usage.unwrap_or_default().instructions;
         self.usage = Some(Usage { instructions: before + instructions, memory, allocations });
@@ -141,7 +141,7 @@ impl MockHost {
         &self.gateway
     }
 
-    /// The configuration that a root reads from now on.
+    /// Sets the configuration of a root.
     pub(crate) fn configure_with(&mut self, configuration: Vec<u8>) {
         self.configuration = configuration;
     }
@@ -152,12 +152,12 @@ impl MockHost {
         self.effective = None;
     }
 
-    /// What is kept of a context.
+    /// The state of a context.
     pub(super) fn context(&mut self, context: u32) -> &mut Context {
         self.contexts.entry(context).or_default()
     }
 
-    /// The context that host calls are about.
+    /// The effective context of host calls.
     fn here(&mut self) -> &mut Context {
         let context = self.effective.unwrap_or(self.entered);
         self.context(context)
@@ -170,14 +170,14 @@ impl MockHost {
         *self.context(context) = Context { properties, services, ..Context::default() };
     }
 
-    /// Forgets a context with its calls, and gives what was left of it.
+    /// Removes a context and its calls, and returns its state.
     pub(super) fn close_context(&mut self, context: u32) -> Context {
         self.outgoing.cancel_of(context);
         self.ticks.remove(&context);
         self.contexts.remove(&context).unwrap_or_default()
     }
 
-    /// The context that makes a call, and what the services do with it.
+    /// The context that makes a call, and how the services handle it.
     fn caller(&mut self) -> (u32, Option<Vec<Service>>) {
         (self.effective.unwrap_or(self.entered), self.here().services.clone())
     }
@@ -186,7 +186,7 @@ impl MockHost {
         self.shared.metrics().counters()
     }
 
-    /// Sets the clock to so many nanoseconds after the start, and says how many ticks fall between, root by root.
+    /// Sets the clock, in nanoseconds after the start. Returns the number of ticks since the previous time for each root.
     pub(super) fn set_clock(&mut self, nanoseconds: u64) -> Vec<(u32, u64)> {
         self.clock = nanoseconds;
         let ticks = self.ticks.iter_mut().map(|(root, Ticks { period, last })| {
@@ -197,19 +197,19 @@ impl MockHost {
         ticks.collect()
     }
 
-    /// `proxy_grpc_close`: no more is sent.
+    /// `proxy_grpc_close`: ends sending.
     pub fn grpc_close(&mut self, token: u32) -> Answer<()> {
         self.count("proxy_grpc_close")?;
         self.outgoing.grpc_close(token)
     }
 
-    /// `proxy_get_status`: how the gRPC call ended whose callback this is.
+    /// `proxy_get_status`: the status of the gRPC call of this callback.
     pub fn status(&mut self) -> Answer<u32> {
         self.count("proxy_get_status")?;
         Ok(self.outgoing.last_status())
     }
 
-    /// `proxy_done`, for a context that has said in `proxy_on_done` that it is not done: this host waits for none.
+    /// `proxy_done`, for a context that returned false from `proxy_on_done`: this host does not wait.
     pub fn done(&mut self) -> Answer<()> {
         self.count("proxy_done")?;
         Err(Status::NOT_FOUND)
@@ -220,7 +220,7 @@ impl MockHost {
         self.shared.data().take_ready(self.vm)
     }
 
-    /// The properties of a request, under the names that the gateway of the case has.
+    /// The properties of a request, with the names of the case's gateway.
     fn properties(&self, host: &[u8], protocol: &str) -> BTreeMap<Vec<u8>, Vec<u8>> {
         let (route, cluster) = match self.gateway.names {
             PropertyNames::Stock => ("xds\0route_name", "xds\0cluster_name"),
@@ -255,7 +255,7 @@ impl MockHost {
 }
 
 /// The host calls of the ABI: maps, buffers and levels are its numbers, and a serialised map is in its form.
-#[allow(clippy::missing_errors_doc, reason = "every call answers as Envoy does, with a status of the ABI")]
+#[allow(clippy::missing_errors_doc, reason = "every call returns a status of the ABI, as in Envoy")]
 impl MockHost {
     /// `proxy_log`.
     pub fn log(&mut self, level: u32, message: &[u8]) -> Answer<()> {
@@ -293,7 +293,7 @@ impl MockHost {
             _ => {
                 let here = self.contexts.get(&here).ok_or(Status::NOT_FOUND)?;
                 let buffer = usize::try_from(buffer).ok().and_then(|body| here.bodies.get(body));
-                // One that has gone on reads as empty.
+                // A buffer that was passed on reads as empty.
                 buffer.ok_or(Status::NOT_FOUND)?.as_ref().map_or(&[], Vec::as_slice)
             }
         };
@@ -358,7 +358,7 @@ impl MockHost {
     /// `proxy_get_property`; segments are joined by NUL.
     pub fn property(&mut self, path: &[u8]) -> Answer<Vec<u8>> {
         self.count("proxy_get_property")?;
-        // The gateway's own come first.
+        // The gateway's own properties have priority.
         let here = self.here();
         let property = here.properties.get(path).or_else(|| here.own_properties.get(path));
         property.cloned().ok_or(Status::NOT_FOUND)
@@ -380,7 +380,7 @@ impl MockHost {
             body: body.to_vec(),
             headers: Map::parse(headers).ok_or(Status::BAD_ARGUMENT)?,
         };
-        // The first answer stands.
+        // The first reply is kept.
         self.here().reply.get_or_insert(reply);
         Ok(())
     }
@@ -531,7 +531,7 @@ impl MockHost {
         Ok(())
     }
 
-    /// A module calls a function that this host does not have.
+    /// A module calls a function that this host does not implement.
     pub(crate) fn missing(&mut self, name: &str) {
         self.calls += 1;
         if !self.absent.iter().any(|known| known == name) {
@@ -539,7 +539,7 @@ impl MockHost {
         }
     }
 
-    /// A call that this host does not have.
+    /// A call that this host does not implement.
     pub fn unknown(&mut self, name: &'static str) -> Status {
         self.calls += 1;
         let message = format!("the engines native and wasm do not have `{name}`: skip it in this case");
@@ -548,9 +548,9 @@ impl MockHost {
     }
 }
 
-/// Sets a filter-state object: the names that Envoy knows all begin alike.
+/// Sets a filter-state object: all names in Envoy have the same prefix.
 fn filter_state(arguments: &[u8]) -> Answer<Vec<u8>> {
-    // A field of type string comes as its number and type, its length, and its bytes.
+    // A field of type string is encoded as its number and type, its length, and its bytes.
     let [0x0a, size, rest @ ..] = arguments else {
         return Err(Status::BAD_ARGUMENT);
     };

@@ -1,7 +1,7 @@
-//! A gateway without a gateway: what Envoy 1.40 does with a plug-in's callbacks and host calls, over plain values.
+//! A mock gateway: the behaviour of Envoy 1.40 for a plug-in's callbacks and host calls.
 //!
-//! The native and the embedded engine are thin layers over it, which differ in how they enter a plug-in. It behaves as
-//! Envoy does where a case can see it; where the two differ, Envoy is right and this is mended.
+//! The native and the embedded engine are thin layers over it, which differ in how they call a plug-in. Its observable
+//! behaviour is that of Envoy; where the two differ, Envoy is right and this is fixed.
 
 mod abi;
 mod calls;
@@ -28,7 +28,7 @@ pub use worker::{VmHost, load};
 
 use self::context::Context;
 
-/// The plug-in as one of its contexts enters it.
+/// The plug-in, called for one of its contexts.
 #[derive(Clone, Copy)]
 struct Plugin<'a> {
     entry: &'a Entry,
@@ -44,7 +44,7 @@ impl<'a> Plugin<'a> {
         self.entry
     }
 
-    /// What the host keeps of this context.
+    /// The host's state of this context.
     fn context<T>(&self, look: impl FnOnce(&mut Context) -> T) -> T {
         look(self.host.borrow_mut().context(self.id))
     }

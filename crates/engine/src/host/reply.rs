@@ -1,10 +1,10 @@
-//! Answers of the gateway's side, as Envoy words them for the request that they answer.
+//! Responses of the gateway itself, with Envoy's texts.
 
 use super::maps::{Kind, Map};
 use crate::exchange::{Protocol, Request};
 use crate::outcome::Answer;
 
-/// An answer instead of the upstream's.
+/// A response instead of the upstream's.
 #[derive(Debug, Clone)]
 pub(super) struct LocalReply {
     pub(super) status: u16,
@@ -14,7 +14,7 @@ pub(super) struct LocalReply {
 }
 
 impl LocalReply {
-    /// What Envoy says of a body that it was told to hold and that is larger than it may.
+    /// Envoy's response to a held body that exceeds the limit.
     pub(super) fn payload_too_large() -> Self {
         Self {
             status: 413,
@@ -24,23 +24,23 @@ impl LocalReply {
         }
     }
 
-    /// What Envoy says of a response that it was told to hold and that is larger than it may.
+    /// Envoy's response in place of a held response that exceeds the limit.
     pub(super) fn response_too_large() -> Self {
         Self::own(500, "response_payload_too_large", "Internal Server Error")
     }
 
-    /// What Envoy says of a message from which a plug-in has removed what it needs: 503 to a request, 502 to a response.
+    /// Envoy's response if a plug-in has removed a required header: 503 for a request, 502 for a response.
     pub(super) fn without(direction: &str, status: u16, what: &str) -> Self {
         let details = format!("filter_removed_required_{direction}_headers{{{}}}", what.replace(' ', "_"));
         Self::own(status, &details, what)
     }
 
-    /// What Envoy says of a request that no route takes.
+    /// Envoy's response to a request without a route.
     pub(super) fn no_route() -> Self {
         Self::own(404, "route_not_found", "")
     }
 
-    /// What Envoy says of an upgrade that its configuration does not name.
+    /// Envoy's response to an upgrade that is not configured.
     pub(super) fn upgrade_failed() -> Self {
         Self::own(403, "upgrade_failed", "")
     }
@@ -55,7 +55,7 @@ impl LocalReply {
         Some(details).filter(|details| !details.is_empty())
     }
 
-    /// What the client gets when no filter changes it.
+    /// The response that the client receives if no filter changes it.
     pub(super) fn answer(&self, request: &Request) -> Answer {
         let mut answer = self.message(request);
         if is_head(request) {
@@ -66,7 +66,7 @@ impl LocalReply {
         answer
     }
 
-    /// The message that goes through the filters.
+    /// The message that passes through the filters.
     pub(super) fn message(&self, request: &Request) -> Answer {
         if is_grpc(request) {
             return self.grpc_answer();
@@ -98,14 +98,14 @@ impl LocalReply {
     }
 }
 
-/// Whether the answer to this request has no body, whatever its headers say (RFC 9110, section 9.3.2).
+/// Whether the response to this request has no body, regardless of its headers (RFC 9110, section 9.3.2).
 pub(super) fn is_head(request: &Request) -> bool {
     *request.method == *b"HEAD"
 }
 
 fn is_grpc(request: &Request) -> bool {
     let mut types = request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"content-type"));
-    // Several are joined, and are no type then.
+    // Several values are joined, and are not a valid type.
     let only = types.next().filter(|_| types.next().is_none());
     let rest = only.and_then(|(_, value)| value.strip_prefix(b"application/grpc"));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
@@ -123,7 +123,7 @@ fn grpc_status(status: u16) -> &'static str {
     }
 }
 
-/// Percent-encoded, as gRPC over HTTP/2 asks for.
+/// Percent-encoded, as required by gRPC over HTTP/2.
 fn grpc_message(text: &[u8]) -> Vec<u8> {
     let mut message = Vec::with_capacity(text.len());
     for &byte in text {

@@ -1,9 +1,9 @@
-//! The headers of a request as Envoy shows them to its filters: some are joined, some removed, some its own.
+//! The headers of a request as Envoy passes them to its filters: some are joined, removed or added.
 
 use super::maps::{Kind, Map};
 use crate::exchange::{Header, Protocol, Request};
 
-/// What a client cannot tell Envoy, besides what belongs to a connection.
+/// Headers that Envoy does not accept from clients, in addition to those of a connection.
 const REMOVED: [&str; 19] = [
     "keep-alive",
     "proxy-connection",
@@ -26,21 +26,21 @@ const REMOVED: [&str; 19] = [
     "x-forwarded-client-cert",
 ];
 
-/// The headers of a request, as the first filter gets them.
+/// The headers of a request, as the first filter receives them.
 pub(super) fn request_map(request: &Request) -> Map {
     let mut headers = Map::of(Kind::Request);
     let method: &[u8] = match (&request.upgrade, request.protocol) {
-        // An extended CONNECT is shown as the upgrade that it would be over HTTP/1.1.
+        // An extended CONNECT is presented as the equivalent upgrade over HTTP/1.1.
         (Some(_), Protocol::Http2) => b"GET",
         _ => &request.method,
     };
     let path: &[u8] = match request.protocol {
-        // In the request line it ends with the last byte before the spaces.
+        // In the request line, it ends before the spaces.
         Protocol::Http1 => request.path.trim_ascii_end(),
         Protocol::Http2 => &request.path,
     };
     let authority = trimmed(&request.host);
-    // In the order in which the client sends them; over HTTP/1.1 Envoy's own.
+    // In the order of the client; over HTTP/1.1 in Envoy's.
     let pseudo: [(&[u8], &[u8]); 4] = match request.protocol {
         Protocol::Http1 => {
             [(b":authority", authority), (b":path", path), (b":method", method), (b":scheme", b"http")]
@@ -77,7 +77,7 @@ pub(super) fn request_map(request: &Request) -> Map {
         headers.remove(b"upgrade");
         let te = headers.get(b"te").unwrap_or_default();
         if !te.is_empty() {
-            // Of what it lists only this may go on.
+            // Of the listed headers, only this one is kept.
             let mut tokens = te.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
             match tokens.any(|token| token.eq_ignore_ascii_case(b"trailers")) {
                 true => headers.set(b"te", b"trailers"),
@@ -95,7 +95,7 @@ pub(super) fn request_map(request: &Request) -> Map {
     headers
 }
 
-/// A value as a codec takes it: that of HTTP/2 leaves the spaces around it.
+/// A value as parsed by a codec: that of HTTP/2 keeps surrounding spaces.
 fn decoded(value: &[u8], protocol: Protocol) -> &[u8] {
     match protocol {
         Protocol::Http1 => trimmed(value),
@@ -103,7 +103,7 @@ fn decoded(value: &[u8], protocol: Protocol) -> &[u8] {
     }
 }
 
-/// A value without the spaces around it.
+/// A value without surrounding spaces.
 pub(super) fn trimmed(value: &[u8]) -> &[u8] {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
     let start = value.iter().position(|byte| !is_space(byte)).unwrap_or(value.len());
@@ -111,8 +111,7 @@ pub(super) fn trimmed(value: &[u8]) -> &[u8] {
     value.get(start..end).unwrap_or_default()
 }
 
-/// Has fields pass over HTTP/1.1, where spaces around a value are no part of it: whoever reads it drops them (RFC 9112,
-/// section 5).
+/// Passes fields over HTTP/1.1, where the receiver removes spaces around a value (RFC 9112, section 5).
 pub(super) fn over_http1(fields: &mut [Header]) {
     for (_, value) in fields {
         if trimmed(value).len() < value.len() {
@@ -121,8 +120,8 @@ pub(super) fn over_http1(fields: &mut [Header]) {
     }
 }
 
-/// Headers as an HTTP/2 client sends them, those of one name together, and the cookies that Envoy joins and puts behind
-/// them (RFC 9113, section 8.2.3).
+/// Headers as an HTTP/2 client sends them, grouped by name, followed by the cookies, which Envoy joins (RFC 9113,
+/// section 8.2.3).
 fn as_http2(fields: Vec<Header>) -> (Vec<Header>, Vec<u8>) {
     let (cookies, others): (Vec<_>, Vec<_>) =
         fields.into_iter().partition(|(name, _)| name.eq_ignore_ascii_case(b"cookie"));
@@ -136,7 +135,7 @@ fn as_http2(fields: Vec<Header>) -> (Vec<Header>, Vec<u8>) {
     (grouped(others), joined)
 }
 
-/// Fields with those of one name together.
+/// Fields grouped by name.
 fn grouped(fields: Vec<Header>) -> Vec<Header> {
     let mut together: Vec<Header> = Vec::new();
     for (name, value) in fields {
@@ -148,7 +147,7 @@ fn grouped(fields: Vec<Header>) -> Vec<Header> {
     together
 }
 
-/// The trailers of a request, as the first filter gets them.
+/// The trailers of a request, as the first filter receives them.
 pub(super) fn trailer_map(request: &Request) -> Map {
     let mut trailers = Map::new();
     let (fields, cookie) = match request.protocol {
@@ -164,7 +163,7 @@ pub(super) fn trailer_map(request: &Request) -> Map {
     trailers
 }
 
-/// Whether a name can be a header's (RFC 9110, section 5.6.2).
+/// Whether a name is a valid header name (RFC 9110, section 5.6.2).
 pub(super) fn is_token(name: &[u8]) -> bool {
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     !name.is_empty() && name.iter().all(is_token)

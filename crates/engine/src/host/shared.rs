@@ -1,11 +1,11 @@
-//! What all workers of one gateway share: data, queues and metrics, as Envoy 1.40 keeps them.
+//! The state shared by all workers of a gateway: data, queues and metrics, as in Envoy 1.40.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::abi::{Answer, Status};
 
-/// A share of it for each worker.
+/// A reference for each worker.
 #[derive(Clone, Default)]
 pub(crate) struct Shared {
     data: Arc<Mutex<Data>>,
@@ -18,22 +18,22 @@ pub(super) struct Data {
     /// Values with their versions.
     values: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
     last_version: u32,
-    /// A queue's number is its place here, from 1: Envoy takes 0 for "none".
+    /// A queue's number is its index here plus 1: 0 means "none" in Envoy.
     queues: Vec<Queue>,
-    /// How many VMs there are.
+    /// The number of VMs.
     vms: u32,
 }
 
 struct Queue {
     name: Vec<u8>,
     entries: VecDeque<Vec<u8>>,
-    /// The VM that registered last, which alone hears of new entries.
+    /// The VM that registered last, the only one that is notified of new entries.
     listener: u32,
-    /// Whether it has not heard of some.
+    /// Whether a notification is pending.
     ready: bool,
 }
 
-/// Metrics; the number of one is its place here.
+/// Metrics; a metric's number is its index here.
 #[derive(Default)]
 pub(super) struct Metrics(Vec<Metric>);
 
@@ -48,7 +48,7 @@ const COUNTER: u32 = 0;
 const GAUGE: u32 = 1;
 
 impl Shared {
-    /// With data of its own, and these metrics: a VM keeps their numbers, whatever roots it has.
+    /// With separate data, and these metrics, whose numbers a VM keeps for all its roots.
     pub(crate) fn with_other_data(&self) -> Self {
         Self { data: Arc::default(), metrics: Arc::clone(&self.metrics) }
     }
@@ -67,7 +67,7 @@ impl Data {
         self.values.get(key).cloned().ok_or(Status::NOT_FOUND)
     }
 
-    /// A version is compared only where there is a value, and 0 with none.
+    /// A version is compared only with that of an existing value, and 0 with none.
     pub(super) fn set(&mut self, key: &[u8], value: &[u8], version: u32) -> Answer<()> {
         if self.values.get(key).is_some_and(|(_, there)| version != 0 && version != *there) {
             return Err(Status::CAS_MISMATCH);
@@ -77,7 +77,7 @@ impl Data {
         Ok(())
     }
 
-    /// The number of a VM that begins.
+    /// The number of a new VM.
     pub(super) fn another_vm(&mut self) -> u32 {
         self.vms += 1;
         self.vms
@@ -99,7 +99,7 @@ impl Data {
         Ok(())
     }
 
-    /// The queues of which a VM has to hear.
+    /// The queues with pending notifications for a VM.
     pub(super) fn take_ready(&mut self, vm: u32) -> Vec<u32> {
         let of_vm = |(place, queue): (usize, &mut Queue)| {
             let ready = queue.listener == vm && std::mem::take(&mut queue.ready);

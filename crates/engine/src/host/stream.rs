@@ -1,4 +1,4 @@
-//! One request on its way through the filter, and its answer on the way back.
+//! A request passing through the filter, and its response.
 
 use super::Plugin;
 use super::half::Half;
@@ -10,11 +10,10 @@ use crate::ByteString;
 use crate::exchange::{Protocol, Request, Upstream};
 use crate::outcome::{Answer, Outcome, UpstreamRequest};
 
-/// How much of a body Envoy holds over HTTP/2: its default for a stream's window, whatever the limit of the
-/// connection's buffers is.
+/// The maximum length of a held body over HTTP/2: the default stream window, regardless of the connection's buffer limit.
 const STREAM_WINDOW: usize = 16 * 1024 * 1024;
 
-/// What the access log says of a request whose stream a plug-in closes.
+/// The details in the access log if a plug-in closes the stream.
 const CLOSED: &str = "wasm_close_stream";
 
 /// A stream: one context of the plug-in.
@@ -26,26 +25,26 @@ pub(super) struct Stream<'a> {
     up: Half,
     down: Half,
     phase: Phase,
-    /// The answer is the gateway's own.
+    /// The response is the gateway's own.
     replied: bool,
     outcome: Outcome,
 }
 
-/// How far a stream has come.
+/// The state of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// The request is on its way.
+    /// The request is in progress.
     Request,
-    /// The upstream has all of it, and has not begun to answer.
+    /// The upstream has received all of it, and has not begun to respond.
     Upstream,
-    /// The answer is on its way, the upstream's or the gateway's own.
+    /// The response is in progress, the upstream's or the gateway's own.
     Response,
-    /// It is over.
+    /// It has ended.
     Done,
 }
 
 impl<'a> Stream<'a> {
-    /// A stream that begins, under this root.
+    /// A new stream of this root.
     pub(super) fn new(plugin: Plugin<'a>, root: u32, request: &'a Request, upstream: &'a Upstream) -> Self {
         let limit = match request.protocol {
             Protocol::Http1 => {
@@ -87,7 +86,7 @@ impl<'a> Stream<'a> {
             && request.upgrade_type().is_some_and(|to| !to.eq_ignore_ascii_case(b"websocket"))
             && has_route(&headers)
         {
-            // Before any plug-in sees it.
+            // Before any plug-in.
             let reply = LocalReply::upgrade_failed();
             self.outcome.details = reply.details();
             self.outcome.answer = Some(reply.answer(request));
@@ -98,7 +97,7 @@ impl<'a> Stream<'a> {
         self.settle();
     }
 
-    /// Whether the rest of the request still goes through the plug-in: the upstream may have begun to answer.
+    /// Whether the rest of the request still passes through the plug-in: the upstream may have begun to respond.
     fn takes_request(&self) -> bool {
         match self.phase {
             Phase::Request => true,
@@ -107,7 +106,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// A piece of the request's body, unless the request was answered before.
+    /// A piece of the request's body, unless a response was sent before.
     pub(super) fn request_piece(&mut self, piece: &[u8], ends: bool) {
         if self.takes_request() {
             self.up.data(&self.plugin, piece, ends);
@@ -115,7 +114,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// The end of the request, apart from its last piece.
+    /// The end of the request, separate from its last piece.
     pub(super) fn request_end(&mut self) {
         if self.takes_request() {
             match &*self.request.trailers {
@@ -126,7 +125,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// All of the request that its client sends.
+    /// The whole request.
     pub(super) fn whole_request(&mut self) {
         let request = self.request;
         self.request_headers();
@@ -146,7 +145,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// The client goes away, and with it the stream.
+    /// The client disconnects, which ends the stream.
     pub(super) fn client_goes_away(&mut self) {
         if self.phase != Phase::Done {
             self.outcome.details = None;
@@ -154,7 +153,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// The headers of the upstream's answer.
+    /// The headers of the upstream's response.
     pub(super) fn response_headers(&mut self) {
         let upstream = self.upstream;
         let http2 = self.plugin.host.borrow().gateway().upstream_protocol == Protocol::Http2;
@@ -171,7 +170,7 @@ impl<'a> Stream<'a> {
                 ends = false;
             }
             Some(_) if (200..300).contains(&upstream.status) && !http2 => {
-                // Envoy drops an answer that accepts the request and not the upgrade.
+                // Envoy drops a response that accepts the request but not the upgrade.
                 headers.add(b":status", upstream.status.to_string().as_bytes());
                 headers.extend(&upstream.headers);
                 headers.remove(b"content-length");
@@ -195,7 +194,7 @@ impl<'a> Stream<'a> {
         }
         headers.remove(b"keep-alive");
         if self.up.is_done() {
-            // Of a request that has ended, Envoy tells how long the upstream has taken.
+            // If the request has ended, Envoy adds the upstream's time.
             headers.set(b"x-envoy-upstream-service-time", b"0");
         }
         self.phase = Phase::Response;
@@ -203,7 +202,7 @@ impl<'a> Stream<'a> {
         self.settle();
     }
 
-    /// A piece of the answer's body.
+    /// A piece of the response's body.
     pub(super) fn response_piece(&mut self, piece: &[u8], ends: bool) {
         if self.phase == Phase::Response {
             self.down.data(&self.plugin, piece, ends);
@@ -211,7 +210,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// The end of the answer, apart from its last piece.
+    /// The end of the response, separate from its last piece.
     pub(super) fn response_end(&mut self) {
         if self.phase == Phase::Response {
             match &*self.upstream.trailers {
@@ -222,7 +221,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// All of the upstream's answer.
+    /// The upstream's whole response.
     pub(super) fn whole_response(&mut self) {
         let upstream = self.upstream;
         self.response_headers();
@@ -243,14 +242,14 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// The upstream goes away in the middle of its answer.
+    /// The upstream disconnects during its response.
     pub(super) fn upstream_goes_away(&mut self) {
         if self.phase == Phase::Response {
             self.break_off();
         }
     }
 
-    /// Carries out what the plug-in has said of this stream, in whichever callback.
+    /// Applies the plug-in's decisions about this stream, made in any callback.
     pub(super) fn settle(&mut self) {
         while self.phase != Phase::Done {
             let (reply, closed) = self.plugin.context(|context| (context.reply.take(), context.closed));
@@ -294,13 +293,13 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Whether the upstream answers as soon as it has the headers.
+    /// Whether the upstream responds as soon as it has received the headers.
     fn answers_early(&self) -> bool {
         self.upstream.echo || self.request.is_upgrade()
     }
 
-    /// Answers instead of sending on headers from which the plug-in has removed what every request needs, or to which it
-    /// has added what no request can have; whether it did.
+    /// Responds instead of forwarding headers from which the plug-in has removed a required one, or to which it has added an
+    /// invalid one. Returns true if so.
     fn refuse_headers(&mut self) -> bool {
         let refused = self.plugin.context(|context| {
             let headers = context.gone(REQUEST_HEADERS);
@@ -321,15 +320,15 @@ impl<'a> Stream<'a> {
         true
     }
 
-    /// An answer of the gateway's side also goes through the response callbacks.
+    /// A response of the gateway also passes through the response callbacks.
     fn reply(&mut self, reply: &LocalReply) {
         if self.phase == Phase::Response {
             self.outcome.details = reply.details();
             let begun = self.answer_so_far();
-            // Where the headers have gone to the client, all that is left is to end the stream.
+            // If the headers have been sent to the client, only ending the stream is possible.
             self.outcome.answer = Some(if begun.status != 0 {
                 let body = self.down.take_through().into();
-                // Over HTTP/1.1 nothing behind a 101 but the end of the connection says that the body ends.
+                // Over HTTP/1.1, only the end of the connection ends the body of a 101.
                 let is_framed = begun.status != 101 || self.request.protocol == Protocol::Http2;
                 let cut_off = is_framed.then(|| "answered after the headers had gone".into());
                 Answer { body, cut_off, ..begun }
@@ -404,7 +403,7 @@ impl<'a> Stream<'a> {
         request
     }
 
-    /// What has come to the upstream and was not taken.
+    /// Takes the data that the upstream has received.
     pub(super) fn take_arrived(&mut self) -> Vec<u8> {
         self.up.take_through()
     }
@@ -427,7 +426,7 @@ impl<'a> Stream<'a> {
         self.outcome.answer.is_some() || self.down.has_begun()
     }
 
-    /// The client leaves an open stream, with what it has.
+    /// The client leaves an open stream with the response so far.
     pub(super) fn leave(&mut self) {
         if self.phase != Phase::Done {
             let body = self.down.take_through().into();
@@ -451,7 +450,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Ends the stream's context, and gives what is known of the stream itself.
+    /// Ends the stream's context, and returns the outcome of the stream.
     pub(super) fn finish(self) -> Outcome {
         let Self { plugin, request, mut outcome, .. } = self;
         if let Some(answer) = &mut outcome.answer {

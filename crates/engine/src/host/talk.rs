@@ -1,4 +1,4 @@
-//! Streams that both sides use at once: the client goes through the steps of its talk, and the upstream answers what
+//! Bidirectional streams: the client executes the steps of its conversation, and the upstream sends back what
 //! comes before the request has ended.
 
 use super::stream::{Phase, Stream};
@@ -13,14 +13,14 @@ struct Conversation<'t, 'v> {
     stream: &'t mut Stream<'v>,
     request: &'v Request,
     upstream: &'v Upstream,
-    /// What has come to the upstream of the body.
+    /// The part of the body that the upstream has received.
     arrived: Vec<u8>,
     answered: bool,
     ended: bool,
 }
 
 impl Vm {
-    /// Goes through a talk, or an upgrade. Nothing takes time here: what has not come by now never does.
+    /// Executes a conversation or an upgrade. Nothing takes time here: data that has not arrived will never arrive.
     pub(super) fn talk<'v>(&self, stream: &mut Stream<'v>, request: &'v Request, upstream: &'v Upstream) {
         let mut talk = Conversation {
             vm: self,
@@ -109,7 +109,7 @@ impl Conversation<'_, '_> {
         Some(Stall { step, wanted: "the end of the answer".into(), came })
     }
 
-    /// Has all happen that can: the upstream answers what has come to it, and services answer calls.
+    /// Executes everything that is possible: the upstream sends data back, and services respond to calls.
     fn go_on(&mut self) {
         while self.stream.phase() != Phase::Done {
             if self.upstream_acts() {
@@ -146,7 +146,7 @@ impl Conversation<'_, '_> {
                 self.echo(&data);
                 return true;
             }
-            // As a server that knows of no upgrades. Envoy sends no body before there is a 101.
+            // Like a server without upgrades. Envoy sends no body before a 101.
             self.arrived.clear();
             self.answered = true;
             self.stream.whole_response();

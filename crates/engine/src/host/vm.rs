@@ -29,14 +29,14 @@ pub(super) struct Vm {
     replaced: RefCell<Vec<u32>>,
 }
 
-/// What a VM had used before.
+/// The resources used before.
 pub(super) struct Before {
     calls: u64,
     usage: Usage,
 }
 
 impl Vm {
-    /// Begins with a configuration, or gives the log of the plug-in that refused it.
+    /// Starts with a configuration, or returns the log if the plug-in rejects it.
     pub(super) fn start(
         entry: Entry,
         host: VmHost,
@@ -48,7 +48,7 @@ impl Vm {
     }
 
     /// Takes another configuration, in a root of its own as in Envoy, where a new configuration is another plug-in in the
-    /// same VM: streams keep the root that they began with. Gives the log of a plug-in that refused it.
+    /// same VM: streams keep their root. Returns the log if the plug-in rejects it.
     pub(super) fn configure(&self, configuration: Option<String>) -> Result<(), Vec<LogLine>> {
         let configuration = configuration.unwrap_or_default().into_bytes();
         let size = configuration.len();
@@ -149,7 +149,7 @@ impl Vm {
         plugin
     }
 
-    /// Forgets what was logged and called before; services of these clusters answer when they are told to.
+    /// Resets log and calls; services of these clusters respond on events.
     pub(super) fn begin(&self, held: BTreeSet<String>) -> Before {
         let mut host = self.host.borrow_mut();
         host.log.clear();
@@ -157,7 +157,7 @@ impl Vm {
         Before { calls: host.calls, usage: host.usage.unwrap_or_default() }
     }
 
-    /// What happens before a request begins: time passes, and what the plug-in does in the background goes on.
+    /// Advances time and background work before a request.
     pub(super) fn before_request(&self, request: &Request) {
         let ticks = match request.time {
             Some(time) => self.host.borrow_mut().set_clock(time.nanoseconds()),
@@ -185,7 +185,7 @@ impl Vm {
         }
     }
 
-    /// What is known when all streams are over.
+    /// The results after the end of all streams.
     pub(super) fn complete(&self, outcome: &mut Outcome, before: &Before) {
         outcome.left = self.entry.live.map(|live| live());
         let host = self.host.borrow();
@@ -198,7 +198,7 @@ impl Vm {
         outcome.memory_pages = host.usage.map(|usage| usage.memory);
     }
 
-    /// Entries of shared queues are told between requests.
+    /// Notifications of shared queues are sent between requests.
     pub(super) fn tell_of_queues(&self) {
         let ready = self.host.borrow_mut().take_ready();
         if let Some(on_queue_ready) = self.entry.on_queue_ready {

@@ -42,7 +42,7 @@ pub fn load(
     Ok(Load::Loaded(Box::new(Vms { workers, exchanges: 0 })))
 }
 
-/// What a configuration came to: the log of a plug-in that refused it.
+/// The result of a configuration: the log if the plug-in rejects it.
 type Started = anyhow::Result<Result<(), Vec<LogLine>>>;
 
 /// Requests for the thread of a VM, and where their outcomes go.
@@ -60,13 +60,13 @@ struct Worker {
 }
 
 impl Worker {
-    /// Starts one, or gives the log of the plug-in that refused its configuration.
+    /// Starts one, or returns the log if the plug-in rejects its configuration.
     fn start(
         start: impl FnOnce(VmHost) -> anyhow::Result<Entry> + Send + 'static,
         setup: Setup,
         shared: Shared,
     ) -> anyhow::Result<Result<Self, Vec<LogLine>>> {
-        // The plug-in keeps what it knows in the thread, as a VM does in its memory.
+        // The plug-in's state is in the thread, as that of a VM is in its memory.
         let (jobs, work) = channel::<Job>();
         let (loaded, load) = channel();
         let thread = std::thread::Builder::new()

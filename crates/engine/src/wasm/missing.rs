@@ -1,6 +1,6 @@
 //! Functions that a module imports and this host does not have, such as Higress's calls to Redis.
 //!
-//! A module that imports one loads all the same, and is told that it is not implemented when it calls it: most of its
+//! A module that imports one loads anyway, and receives "not implemented" when it calls it: most of its
 //! configurations need none of it.
 
 use wasmi::{Caller, ExternType, Func, Linker, Module, Store, Val};
@@ -32,10 +32,10 @@ pub(super) fn of(module: &Module, store: &mut Store<Guest>) -> Result<Vec<Import
     Ok(define(&mut linker, store, module))
 }
 
-/// Defines them, and says which they are.
+/// Defines them, and returns their names.
 pub(super) fn define(linker: &mut Linker<Guest>, store: &mut Store<Guest>, module: &Module) -> Vec<Import> {
     let mut missing = Vec::new();
-    // What is defined already is refused, and is not missing.
+    // A duplicate definition fails: the function is not missing.
     linker.allow_shadowing(false);
     for import in module.imports() {
         let ExternType::Func(kind) = import.ty() else { continue };

@@ -41,7 +41,7 @@ pub struct Module(wasmi::Module);
 pub enum ModuleError {
     /// They are not a valid module.
     Invalid(String),
-    /// The module exports no ABI version that a gateway knows.
+    /// The module exports no ABI version that a gateway supports.
     NoAbi,
 }
 
@@ -74,7 +74,7 @@ impl Module {
         Ok(module)
     }
 
-    /// The functions that it imports and this host does not have: those of one gateway alone, such as Higress's calls to
+    /// The imported functions that this host does not implement: those of one gateway only, such as Higress's calls to
     /// Redis. They answer that they are not implemented.
     #[must_use]
     pub fn missing_imports(&self) -> Vec<Import> {
@@ -85,7 +85,7 @@ impl Module {
         missing::of(&self.0, &mut Store::new(self.0.engine(), guest)).unwrap_or_default()
     }
 
-    /// Whether it declares the ABI of Higress alone, which Envoy does not load.
+    /// Whether it declares only Higress's ABI, which Envoy does not load.
     #[must_use]
     pub fn is_for_higress(&self) -> bool {
         self.version() == Some(HIGRESS)
@@ -105,7 +105,7 @@ const HIGRESS: &str = "proxy_abi_version_0_2_100";
 
 /// Runs one module.
 pub struct WasmEngine {
-    /// Says where the module is.
+    /// Sets the source of the module.
     find: Box<dyn Fn() -> anyhow::Result<PathBuf> + Send + Sync>,
     /// Found, read and compiled at the first case.
     module: OnceLock<Result<Module, String>>,
