@@ -14,8 +14,8 @@ use super::error::Mistake;
 ///
 /// # Errors
 ///
-/// The file cannot be read, is not YAML, has no case, has a name twice, or says what the schema does not
-/// know: the message names file, case, field and line.
+/// The file cannot be read, is not YAML, has no case, has a name twice, or has unknown
+/// fields: the message names file, case, field and line.
 pub fn load(path: &Path) -> Result<Vec<Case>, LoadError> {
     let error = |mistake| LoadError { path: path.into(), mistake };
     let text = fs::read_to_string(path).map_err(|cause| {
@@ -162,10 +162,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_case_and_field() {
+    fn errors_name_the_case_and_the_field() {
         let request = |fields: &str| format!("requests: [{{ {fields}, expect: {{ status: 200 }} }}]");
         for (yaml, parts) in [
-            ("requests: []".to_owned(), ["says nothing", "case `n`"]),
+            ("requests: []".to_owned(), ["has no expectation", "case `n`"]),
             ("refused: x\nrequests: [{ expect: { status: 200 } }]".into(), ["keep one", "case `n`"]),
             ("refused: x\nconfg: {}".into(), ["unknown field `confg`: write one of `name`", "case `n`"]),
             ("refused: x\nconfig:".into(), ["config: is empty", "config_text: 'null'"]),
@@ -179,11 +179,11 @@ mod tests {
             ("refused: x\ngateway: { workers: 0 }".into(), ["gateway.workers: write a number", "case `n`"]),
             (request("time: 1"), ["time: Envoy's clock cannot be set", "add `skip: { envoy:"]),
             (request("time: -1"), ["requests[0]", "time must be from 0 to 4000000 seconds"]),
-            (request("connections: 2, repeat: 2"), ["connections: say how many", "add `answers:"]),
-            (request("answers: { 200: 1 }"), ["expect: is not looked at beside `answers`", "case `n`"]),
+            (request("connections: 2, repeat: 2"), ["connections: the number of responses", "add `answers:"]),
+            (request("answers: { 200: 1 }"), ["expect: has no effect next to `answers`", "case `n`"]),
             (
                 "requests: [{ repeat: 3, answers: { 200: 1, 429: 1 } }]".into(),
-                ["answers: are 2 for 3 requests", "add up to `repeat`"],
+                ["answers: has 2 for 3 requests", "must be `repeat`"],
             ),
             (
                 "requests: [{ connections: 2, answers: { 200: 1 } }]".into(),
@@ -191,13 +191,16 @@ mod tests {
             ),
             (
                 "requests: [{ body: a, answers: { 200: 1 } }]".into(),
-                ["answers: requests at once have no body", "case `n`"],
+                ["answers: concurrent requests have no body", "case `n`"],
             ),
             (
                 "requests: [{ expect: { body: a } }]".into(),
                 ["requests[0].expect.status: is missing", "case `n`"],
             ),
-            ("requests: [{ expect: { closed: true, status: 1 } }]".into(), ["sees no answer", "case `n`"]),
+            (
+                "requests: [{ expect: { closed: true, status: 1 } }]".into(),
+                ["receives no response", "case `n`"],
+            ),
             (
                 "gateway: { fails: { log: 1 } }\nrefused: x".into(),
                 ["gateway.fails: write the name of a host call", "case `n`"],
@@ -218,7 +221,7 @@ mod tests {
             (request("body: a, chunks: { each: 0 }"), ["chunks.each", "case `n`"]),
             (request("body: a, chunks: 3"), ["{ each: 1 }", "case `n`"]),
             (request("repeat: 0"), ["repeat: write 1", "case `n`"]),
-            (request("body: a, reset_after: 0"), ["sees no answer", "remove `status`"]),
+            (request("body: a, reset_after: 0"), ["receives no response", "remove `status`"]),
             ("requests: [{ body: a, reset_after: 2, expect: {} }]".into(), ["only 1 pieces", "reset_after"]),
             ("requests: [{ reset_after: 0, expect: {} }]".into(), ["add a `body`", "reset_after"]),
             (request("upgrade: h2c"), ["write `upgrade: websocket`", "case `n`"]),
@@ -226,7 +229,7 @@ mod tests {
             (request("talk: [stop]"), ["talk: `stop`: write `end`", "case `n`"]),
             (request("talk: [{}]"), ["talk: an empty step", "case `n`"]),
             (request("talk: [end, { send: a }]"), ["after `end`", "case `n`"]),
-            (request("body: a, talk: [{ send: a }]"), ["talk: says itself", "remove `body`"]),
+            (request("body: a, talk: [{ send: a }]"), ["talk: defines the sent data", "remove `body`"]),
             ("refused: x\nupstream: { open: true, echo: true }".into(), ["upstream.open", "case `n`"]),
             (
                 "refused: x\nupstream: { reset_after: 1, echo: true }".into(),
@@ -240,7 +243,10 @@ mod tests {
                 "requests: [{ reset_when_called: 1, expect: {} }]".into(),
                 ["reset_when_called", "and `services`"],
             ),
-            (request("services: [{ cluster: c }], reset_when_called: 1"), ["sees no answer", "case `n`"]),
+            (
+                request("services: [{ cluster: c }], reset_when_called: 1"),
+                ["receives no response", "case `n`"],
+            ),
             (
                 request("services: [{ cluster: '' }]"),
                 ["requests[0].services[0].cluster: is empty", "case `n`"],
@@ -256,7 +262,7 @@ mod tests {
                     "services: [{{ cluster: c, protocol: grpc }}]\n{}",
                     request("services: [{ cluster: c }]")
                 ),
-                ["`c` speaks two protocols", "case `n`"],
+                ["`c` has two protocols", "case `n`"],
             ),
             (
                 "gateway: { cluster: c }\nrefused: x\nservices: [{ cluster: c }]".into(),
@@ -265,7 +271,7 @@ mod tests {
         ] {
             let error = one(&format!("name: n\n{yaml}")).map(|case| format!("{case:?}")).unwrap_err();
             for part in parts {
-                assert!(error.contains(part), "{yaml}\n{error}\nwants {part}");
+                assert!(error.contains(part), "{yaml}\n{error}\nexpected {part}");
             }
         }
     }
@@ -280,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn events_that_cannot_be_are_named() {
+    fn impossible_events_are_reported() {
         for (rest, events, parts) in [
             ("", "x.headers", ["interleave[0]: `x.headers`", "no request has the name `x`: there are a, b"]),
             ("", "a.header", ["interleave[0]: `a.header` is not an event", "write `a.headers`"]),
@@ -307,9 +313,9 @@ mod tests {
             (
                 "",
                 "b.headers, a.headers, a.reset, 'a.body[0]'",
-                ["`a.body[0]` comes after `a.reset`", "is gone"],
+                ["`a.body[0]` comes after `a.reset`", "has disconnected"],
             ),
-            ("", "b.headers, a.reset", ["`a.reset` has nothing to break off", "`a.headers`"]),
+            ("", "b.headers, a.reset", ["`a.reset` has no request to reset", "`a.headers`"]),
             (
                 "",
                 "b.headers, a.headers, 'a.body[0]', a.response.headers, 'a.body[1]', a.end",
@@ -331,7 +337,7 @@ mod tests {
         ] {
             let error = interleaved(rest, events).map(|case| format!("{case:?}")).unwrap_err();
             for part in parts {
-                assert!(error.contains(part), "{events}\n{error}\nwants {part}");
+                assert!(error.contains(part), "{events}\n{error}\nexpected {part}");
             }
         }
         let status = "expect: { status: 200 }";
@@ -347,7 +353,7 @@ mod tests {
             (format!("requests: [{{ {status} }}, {{ refused: x }}]"), "requests[1].refused"),
         ] {
             let error = one(&format!("name: n\n{yaml}")).map(|case| format!("{case:?}")).unwrap_err();
-            assert!(error.contains(part), "{yaml}\n{error}\nwants {part}");
+            assert!(error.contains(part), "{yaml}\n{error}\nexpected {part}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a case's `requests` and `interleave` hold, as they are written, and the stages that they make.
+//! A case's `requests` and `interleave` as written, and the resulting stages.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ pub(super) enum WrittenEvent {
     Change(WrittenChange),
 }
 
-/// Another configuration, as it is written.
+/// Another configuration, as written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenChange {
@@ -41,7 +41,7 @@ const OF_CHANGE: [&str; 3] = ["then_config", "then_config_text", "refused"];
 impl WrittenChange {
     fn check(self) -> Result<Change, String> {
         if self.then_config.is_none() && self.then_config_text.is_none() {
-            return Err("refused: says nothing of what is refused: add `then_config: {…}`".into());
+            return Err("refused: has no effect without a configuration: add `then_config: {…}`".into());
         }
         let configuration = configuration(self.then_config, self.then_config_text, None)
             .map_err(|error| error.replace("config", "then_config"))?;
@@ -148,8 +148,8 @@ pub(super) fn stages(
                         .map_err(|error| format!("requests[{index}].name: {error}"))?;
                     if place.is_some_and(|place: usize| place != stages.len()) {
                         return Err(format!(
-                            "requests[{index}]: stands apart from the other requests with names: write those one \
-                             after the other, and the rest before or after them"
+                            "requests[{index}]: is separate from the other requests with names: write these \
+                             consecutively, and other requests before or after them"
                         ));
                     }
                     place = Some(stages.len());
@@ -193,10 +193,10 @@ fn check_name(name: &str, before: &[Request]) -> Result<(), String> {
     Ok(())
 }
 
-/// What the events of services begin with.
+/// The prefix of services' events.
 const SERVICE: &str = "service";
 
-/// Reads the events, and gives the requests the framing that these need.
+/// Parses the events, and sets the framing of requests that they require.
 fn read_events(
     written: Vec<WrittenEvent>,
     named: &[usize],
@@ -259,7 +259,7 @@ fn read_event(text: &str, names: &[String], clusters: &[String]) -> Result<Happe
     Ok(Happening::Step { request, step })
 }
 
-/// An end that is an event of its own comes apart from the last piece, which HTTP/1.1 frames by the chunked coding.
+/// An end with its own event is separate from the last piece, which requires the chunked coding in HTTP/1.1.
 fn frame(request: &mut Request, upstream: &Upstream, steps: &[Step]) {
     let apart = |chunks: &mut Option<Chunks>| {
         chunks.get_or_insert_with(|| Chunks::Sizes(Vec::new()));
@@ -291,12 +291,12 @@ fn check_steps(name: &str, request: &Request, upstream: &Upstream, listed: &[Ste
             return match steps.next() {
                 None if rest.len() < expected.len() => Ok(()),
                 None => Err(format!(
-                    "interleave: {} has nothing to break off: add {} before it",
+                    "interleave: {} has no request to reset: add {} before it",
                     step(&Step::Reset),
                     step(&Step::RequestHeaders)
                 )),
                 Some(after) => Err(format!(
-                    "interleave: {} comes after {}: the client is gone then",
+                    "interleave: {} comes after {}: the client has disconnected by then",
                     step(after),
                     step(&Step::Reset)
                 )),
@@ -333,7 +333,7 @@ fn check_steps(name: &str, request: &Request, upstream: &Upstream, listed: &[Ste
     match rest.first() {
         None => Ok(()),
         Some(next) => Err(format!(
-            "interleave: {} is missing: add it, or {} where the client goes away",
+            "interleave: {} is missing: add it, or {} where the client disconnects",
             step(next),
             step(&Step::Reset)
         )),

@@ -1,4 +1,4 @@
-//! A case as it is written, and the rules that a field alone cannot keep.
+//! A case as written, and the rules that concern several fields.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{ByteString, EngineName};
 
-/// A case as it is written.
+/// A case as written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenCase {
@@ -74,7 +74,7 @@ fn check(written: WrittenCase) -> Result<Case, String> {
                 .into());
         }
         if !written.skip.contains_key(&EngineName::Envoy) {
-            return Err("gateway.fails: Envoy's host calls do not fail when they are told to: \
+            return Err("gateway.fails: Envoy's host calls cannot be made to fail: \
                  add `skip: { envoy: its host calls do not fail }`"
                 .into());
         }
@@ -111,10 +111,7 @@ fn check(written: WrittenCase) -> Result<Case, String> {
     services.sort();
     services.dedup();
     if let Some([one, _]) = services.array_windows().find(|[one, next]| one.name == next.name) {
-        return Err(format!(
-            "services: `{}` speaks two protocols: write the same wherever it stands",
-            one.name
-        ));
+        return Err(format!("services: `{}` has two protocols: write the same one everywhere", one.name));
     }
     for (index, request) in requests.iter().enumerate() {
         let resets = stages.iter().any(|stage| stage.resets(index));
@@ -124,10 +121,12 @@ fn check(written: WrittenCase) -> Result<Case, String> {
         (true, false) => Then::Requests(requests),
         (false, true) => Then::Refused(written.refused),
         (true, true) => {
-            return Err("says nothing: write `requests`, or `refused` with a text of the log".into());
+            return Err("has no expectation: write `requests`, or `refused` with a text of the log".into());
         }
         (false, false) => {
-            return Err("`refused` and `requests`: a refused configuration serves nothing, keep one".into());
+            return Err(
+                "`refused` and `requests`: a rejected configuration serves no requests, keep one".into()
+            );
         }
     };
     let setup = Setup {
@@ -139,7 +138,7 @@ fn check(written: WrittenCase) -> Result<Case, String> {
     Ok(Case { name: written.name, setup, upstream: written.upstream, skip: written.skip, then, stages })
 }
 
-/// What Envoy cannot be made to do, and requests that are open at once cannot be.
+/// Checks for features that Envoy or concurrent requests do not support.
 fn check_stages(
     stages: &[Stage],
     requests: &[Request],
@@ -183,7 +182,7 @@ fn is_reconfigured(stage: &Stage) -> bool {
     events.iter().any(|event| matches!(event.happening, Happening::Configure(_)))
 }
 
-/// Why Envoy cannot be made to take these events in their order.
+/// Why Envoy cannot execute these events in order.
 fn unforced<'r>(
     requests: impl Iterator<Item = &'r Request> + Clone,
     events: &[Event],
@@ -197,7 +196,7 @@ fn unforced<'r>(
     paths.dedup();
     if paths.len() < count {
         return Some(
-            "in Envoy requests are told apart by their paths, and two have the same: write another path",
+            "in Envoy, requests are distinguished by their paths, and two have the same: write another path",
         );
     }
     let services = requests.flat_map(|request| &request.services);
@@ -205,12 +204,14 @@ fn unforced<'r>(
         services.clone().any(|other| other.cluster == service.cluster && other != service)
     };
     if services.clone().any(differs) {
-        return Some("in Envoy a service does the same for all requests, and two say otherwise");
+        return Some(
+            "in Envoy, a service is the same for all requests, and two requests have different ones",
+        );
     }
     let mut services = services;
     let held = |service: &&Service| events.iter().any(|event| event.cluster() == Some(&service.cluster));
     if services.any(|service| held(&service) && service.protocol == ServiceProtocol::Grpc) {
-        return Some("when Envoy has read the answer of a gRPC service cannot be seen");
+        return Some("it cannot be observed when Envoy has read the response of a gRPC service");
     }
     None
 }
@@ -232,7 +233,7 @@ pub(super) fn configuration(
             .map_err(|error| format!("config: cannot be JSON: {error}")),
         (None, Some(text), None) => String::from_utf8(text.to_vec())
             .map(Some)
-            .map_err(|_| "config_text: is not UTF-8, and a gateway delivers nothing else".into()),
+            .map_err(|_| "config_text: is not UTF-8, as required by gateways".into()),
         (None, None, Some(resource)) => deployed(&resource).map_err(|error| format!("resource: {error}")),
         _ => Err("keep one of `config`, `config_text` and `resource`".into()),
     }
@@ -248,8 +249,8 @@ fn deployed(resource: &serde_yaml::Value) -> Result<Option<String>, String> {
         Deployment::Document(document) => {
             serde_json::to_string(&document).map(Some).map_err(|error| error.to_string())
         }
-        Deployment::NotDeployed => Err("is not deployed at all, so there is nothing to run: \
-             remove `defaultConfigDisable`, or add a rule that is in force"
+        Deployment::NotDeployed => Err("is not deployed, so nothing would run: \
+             remove `defaultConfigDisable`, or add an enabled rule"
             .into()),
     }
 }
@@ -265,19 +266,17 @@ fn check_upstream(upstream: &Upstream) -> Result<(), String> {
         return Err("upstream.reset_after: a reset response has no end and no trailers: keep one".into());
     }
     if upstream.reset_after.is_some() && (upstream.echo || upstream.open) {
-        return Err("upstream.reset_after: what stays open does not break off after pieces: keep one".into());
+        return Err("upstream.reset_after: an open response is not reset after pieces: keep one".into());
     }
     if upstream.open && (upstream.echo || !upstream.trailers.is_empty()) {
-        return Err(
-            "upstream.open: an answer without an end has no trailers and echoes nothing: keep one".into()
-        );
+        return Err("upstream.open: a response without an end has no trailers and no echo: keep one".into());
     }
     headers("upstream.headers", &upstream.headers)?;
     headers("upstream.trailers", &upstream.trailers)
 }
 
 /// Checks expectations of a response without a receiver.
-const GONE: &str = "expect: a client that goes away sees no answer: remove `status`, `headers`, `trailers`, `body` \
+const GONE: &str = "expect: a client that disconnects receives no response: remove `status`, `headers`, `trailers`, `body` \
      and `body_contains`";
 
 fn check_request(request: &Request, resets: bool) -> Result<(), String> {
@@ -289,7 +288,7 @@ fn check_request(request: &Request, resets: bool) -> Result<(), String> {
     headers("headers", &request.headers)?;
     headers("trailers", &request.trailers)?;
     if request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"host")) {
-        return Err("headers: write `host: …` beside `path`, not among the headers".into());
+        return Err("headers: write `host: …` next to `path`, not among the headers".into());
     }
     if let Some(chunks) = &request.chunks {
         chunks.check()?;
@@ -298,7 +297,7 @@ fn check_request(request: &Request, resets: bool) -> Result<(), String> {
         }
     }
     if request.upgrade.as_deref().is_some_and(|to| to != "websocket") {
-        return Err("upgrade: the gateway switches to nothing else: write `upgrade: websocket`".into());
+        return Err("upgrade: the gateway supports no other protocol: write `upgrade: websocket`".into());
     }
     let says_all = request.body.is_some()
         || !request.trailers.is_empty()
@@ -307,7 +306,7 @@ fn check_request(request: &Request, resets: bool) -> Result<(), String> {
         || !request.answers.is_empty();
     if !request.talk.is_empty() && says_all {
         return Err(
-            "talk: says itself what is sent, and when the client goes away: remove `body`, `trailers`, \
+            "talk: defines the sent data, and when the client disconnects: remove `body`, `trailers`, \
              `reset_after`, `reset_when_called` and `answers`"
                 .into(),
         );
@@ -321,14 +320,14 @@ fn check_request(request: &Request, resets: bool) -> Result<(), String> {
     }
     if request.connections != 1 {
         return Err(
-            "connections: say how many answers of each status must come: add `answers: { 200: … }`".into()
+            "connections: the number of responses by status is missing: add `answers: { 200: … }`".into()
         );
     }
     if request.reset_when_called == Some(0)
         || (request.reset_when_called.is_some() && request.services.is_empty())
     {
         return Err(
-            "reset_when_called: counts the calls that services see: write 1 or more, and `services`".into()
+            "reset_when_called: is a number of calls to services: write 1 or more, and `services`".into()
         );
     }
     match request.reset_after {
@@ -341,7 +340,7 @@ fn check_request(request: &Request, resets: bool) -> Result<(), String> {
             false => Ok(()),
         },
         Some(_) if request.reset_when_called.is_some() => {
-            Err("reset_after: the client goes away once: keep this or `reset_when_called`".into())
+            Err("reset_after: the client disconnects only once: keep this or `reset_when_called`".into())
         }
         None if request.expect.closed => match request.expect.needs_answer() {
             true => Err(GONE.into()),
@@ -393,12 +392,12 @@ fn service_clusters(
     Ok(clusters)
 }
 
-/// Requests at once, of which only the answers' statuses are looked at.
+/// Concurrent requests, of which only the statuses of responses are checked.
 fn check_at_once(request: &Request) -> Result<(), String> {
     let answers: u32 = request.answers.values().sum();
     if answers != request.repeat {
         return Err(format!(
-            "answers: are {answers} for {} requests: let them add up to `repeat`",
+            "answers: has {answers} for {} requests: the sum must be `repeat`",
             request.repeat
         ));
     }
@@ -407,13 +406,13 @@ fn check_at_once(request: &Request) -> Result<(), String> {
     }
     if request.expect != Expect::default() {
         return Err(
-            "expect: is not looked at beside `answers`: remove it, or look in a request after this one"
-                .into(),
+            "expect: has no effect next to `answers`: remove it, or write it in a later request".into()
         );
     }
     if !request.ends_with_headers() || request.protocol != Protocol::Http1 {
         return Err(
-            "answers: requests at once have no body and speak HTTP/1.1: remove the body, or `answers`".into(),
+            "answers: concurrent requests have no body and use HTTP/1.1: remove the body, or `answers`"
+                .into(),
         );
     }
     Ok(())
