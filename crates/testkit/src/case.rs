@@ -22,19 +22,19 @@ use serde::Deserialize;
 
 use crate::EngineName;
 
-/// One case: a configuration, and what must come of it.
+/// A case: a configuration and its expectations.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "written::WrittenCase")]
 pub struct Case {
     /// A sentence, unique in its file.
     pub name: String,
-    /// What the gateway is started with.
+    /// The setup of the gateway.
     pub setup: Setup,
-    /// What the upstream answers.
+    /// The upstream's response.
     pub upstream: Upstream,
     /// Engines on which the case cannot hold, with the reason.
     pub skip: BTreeMap<EngineName, String>,
-    /// What must come of it.
+    /// The expectations.
     pub then: Then,
     /// In which order its requests go out, by their place in [`Then::Requests`].
     pub stages: Vec<Stage>,
@@ -45,11 +45,11 @@ pub struct Case {
 pub enum Stage {
     /// A request by itself.
     Request(usize),
-    /// Requests that are open at once; none where only the configuration changes.
+    /// Concurrent requests; none if only the configuration changes.
     Interleave {
         /// The requests.
         requests: Vec<usize>,
-        /// What happens to them, in this order.
+        /// Their events, in order.
         events: Vec<Event>,
     },
 }
@@ -63,10 +63,10 @@ impl Stage {
     }
 }
 
-/// What must come of a configuration.
+/// The expectation of a configuration.
 #[derive(Debug, Clone)]
 pub enum Then {
-    /// It is refused, and the log holds each of these texts.
+    /// It is rejected, and the log contains each of these texts.
     Refused(Vec<String>),
     /// It serves these requests, in order.
     Requests(Vec<Request>),

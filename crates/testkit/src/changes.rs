@@ -1,6 +1,6 @@
-//! What a plug-in may change of the headers that pass it, as its tests declare, and whether it has changed anything else.
+//! The header changes that a plug-in's tests declare, and the check that it makes no others.
 //!
-//! A plug-in's test code declares it for each configuration, beside its cases:
+//! A plug-in's test code declares them for each configuration:
 //!
 //! ```
 //! use testkit::{Changes, Value, texts};
@@ -23,7 +23,7 @@ use crate::case::Header;
 use engine::Shown;
 use engine::outcome::{Outcome, UpstreamRequest};
 
-/// Says by name whether a header may be changed.
+/// Returns true if a header with this name may be changed.
 type Allowed = Box<dyn Fn(&str) -> bool>;
 
 /// Headers and trailers that a plug-in may set, add or remove under one configuration. Names have no case, and those of
@@ -39,7 +39,7 @@ pub struct Changes {
 pub type Declare = fn(&Value) -> Changes;
 
 impl Changes {
-    /// Nothing is changed.
+    /// No changes.
     #[must_use]
     pub fn none() -> Self {
         Self::default()
@@ -58,7 +58,7 @@ impl Changes {
         self
     }
 
-    /// The client may see this header otherwise, in the upstream's answer and in the plug-in's own.
+    /// This header may be changed for the client, in the upstream's responses and in the plug-in's own.
     #[must_use]
     pub fn response(self, name: &str) -> Self {
         self.response_where(is(name))
@@ -71,13 +71,13 @@ impl Changes {
         self
     }
 
-    /// The plug-in's own answers may have this header.
+    /// The plug-in's own responses may have this header.
     #[must_use]
     pub fn reply(self, name: &str) -> Self {
         self.reply_where(is(name))
     }
 
-    /// The plug-in's own answers may have headers of such names; they are given in lower case.
+    /// The plug-in's own responses may have headers with such names, which are passed in lower case.
     #[must_use]
     pub fn reply_where(mut self, allowed: impl Fn(&str) -> bool + 'static) -> Self {
         self.reply.push(Box::new(allowed));
@@ -125,10 +125,10 @@ pub fn values<'d>(document: &'d Value, key: &str) -> Vec<&'d Value> {
     }
 }
 
-/// Headers that the gateway gives every answer of a plug-in.
+/// Headers that the gateway adds to every response of a plug-in.
 const OF_EVERY_REPLY: [&str; 4] = ["content-length", "content-type", "grpc-status", "grpc-message"];
 
-/// What the access log says of a request that the upstream has answered.
+/// The details in the access log if the upstream has responded.
 const VIA_UPSTREAM: &str = "via_upstream";
 
 /// The first thing that a plug-in has changed and does not declare: `plain` is what comes of the same request without
@@ -167,7 +167,7 @@ fn request_headers(request: &UpstreamRequest) -> Vec<Header> {
     pseudo.chain(headers.iter().cloned()).collect()
 }
 
-/// The first difference between two lists of headers, without those that may differ.
+/// The first difference between two lists of headers, except those that may differ.
 fn between(allowed: &[Allowed], plain: &[Header], came: &[Header]) -> Option<String> {
     let kept = |headers: &[Header]| -> Vec<Header> {
         headers.iter().filter(|(name, _)| !allows(allowed, name)).cloned().collect()
@@ -175,7 +175,7 @@ fn between(allowed: &[Allowed], plain: &[Header], came: &[Header]) -> Option<Str
     difference(&kept(plain), &kept(came))
 }
 
-/// The first difference between two lists of headers in words.
+/// Describes the first difference between two lists of headers.
 pub(crate) fn difference(wanted: &[Header], came: &[Header]) -> Option<String> {
     if wanted == came {
         return None;

@@ -1,4 +1,4 @@
-//! Bodies in other pieces: a case must come out the same however the network cuts what it sends.
+//! Bodies in other pieces: the result of a case must not depend on how the network cuts bodies.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -9,16 +9,16 @@ use engine::Random;
 use crate::ByteString;
 use crate::case::{Case, Chunks, Each, Expect, HeaderName, Request, Then, UpstreamExpect, Values};
 
-/// The number that random cuts come from; without it, another one in every run.
+/// The seed of random cuts; by default, another one in every run.
 pub(crate) const SEED: &str = "PORTCULLIS_SEED";
 
-/// A larger body than this is cut into so many equal pieces, not into bytes.
+/// The maximum number of pieces: a larger body is cut into as many equal pieces instead of bytes.
 const MOST_PIECES: usize = 4096;
 
-/// The headers that tell where a body ends, which follow the cuts.
+/// The headers that frame a body, which depend on the cuts.
 const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
 
-/// Whether a header of this name tells where a body ends.
+/// Whether a header of this name frames a body.
 pub(crate) fn frames(name: &[u8]) -> bool {
     FRAMING.iter().any(|framing| name.eq_ignore_ascii_case(framing.as_bytes()))
 }
@@ -41,7 +41,7 @@ pub(crate) fn seed() -> anyhow::Result<u64> {
     }
 }
 
-/// The same requests with every body cut otherwise, and what that is called; none where nothing can be cut.
+/// Returns the same requests with every body cut differently, each with a name; none if there is nothing to cut.
 /// Bodies of more than `largest` bytes stay as they are.
 pub(crate) fn variants(case: &Case, seed: u64, largest: usize) -> Vec<(String, Vec<Request>)> {
     let Then::Requests(requests) = &case.then else { return Vec::new() };
@@ -67,7 +67,7 @@ pub(crate) fn variants(case: &Case, seed: u64, largest: usize) -> Vec<(String, V
     variants
 }
 
-/// A request with its own body and its answer's cut otherwise, and whether there was anything to cut.
+/// A request with its body and its response's body cut differently, and whether there was anything to cut.
 fn otherwise(
     request: &Request,
     case: &Case,
@@ -116,7 +116,7 @@ fn forget_framing(expect: &mut Expect) {
     }
 }
 
-/// Between two and eight pieces, of which some may be single bytes.
+/// Two to eight pieces, some of which may be single bytes.
 fn random_chunks(random: &mut Random, size: usize) -> Chunks {
     let mut sizes = Vec::new();
     for _ in 0..=random.below(7) {

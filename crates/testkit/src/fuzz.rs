@@ -116,17 +116,17 @@ impl Fuzzer {
         Ok(Self { engine: Box::new(engine), material, changes, ready, requests: 0 })
     }
 
-    /// How many requests were sent.
+    /// The number of requests sent.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.requests
     }
 
-    /// Runs the scenario that these bytes make.
+    /// Runs the scenario that is generated from these bytes.
     ///
     /// # Errors
     ///
-    /// What must hold and does not, with the scenario as a case.
+    /// A violated property, with the scenario as a case.
     pub fn run(&mut self, bytes: &[u8]) -> Result<(), Box<Finding>> {
         let scenario = Scenario::read(bytes, &self.material);
         let outcome = if scenario.own_configuration {
@@ -143,7 +143,7 @@ impl Fuzzer {
         })
     }
 
-    /// With VMs of its own, for its configuration may be refused.
+    /// With separate VMs, because its configuration may be rejected.
     fn run_configured(&mut self, scenario: &Scenario) -> anyhow::Result<()> {
         match vms(&*self.engine, self.changes, &scenario.setup)? {
             Some(mut vms) => self.exchange(&mut vms, scenario).map(drop),
@@ -158,7 +158,10 @@ impl Fuzzer {
             Some(ready) => ready,
             None => {
                 let vms = vms(&*self.engine, self.changes, &scenario.setup)?;
-                Ready { vms: vms.context("a configuration that a case serves with is refused")?, uses: 0 }
+                Ready {
+                    vms: vms.context("a configuration of a case that must be accepted is rejected")?,
+                    uses: 0,
+                }
             }
         };
         ready.uses += 1;
@@ -180,7 +183,7 @@ impl Fuzzer {
             }
             None => VecDeque::new(),
         };
-        // What another configuration makes of a request is not what the first one does.
+        // Another configuration has other results for a request than the first one.
         let reconfigured = at_once.iter().any(|outcome| outcome.reconfigured > 0);
         let (mut counted_whole, mut counted_cut) = (BTreeMap::new(), BTreeMap::new());
         for (index, pair) in scenario.requests.iter().enumerate() {
@@ -199,7 +202,7 @@ impl Fuzzer {
                 holds(&pair.whole, outcome).with_context(at)?;
             }
             if let Some(change) = undeclared(&vms.changes, &whole, &plain) {
-                bail!("{}: {change}: declare it in tests/changes/mod.rs, or leave the header as it is", at());
+                bail!("{}: {change}: declare it in tests/changes/mod.rs, or do not change the header", at());
             }
             if scenario.at_once.is_some() {
                 add(&mut counted_whole, std::mem::take(&mut whole.counters));
@@ -238,7 +241,7 @@ fn vms(engine: &dyn Engine, changes: Declare, setup: &Setup) -> anyhow::Result<O
     }
 }
 
-/// What must hold of one outcome.
+/// The properties of one outcome.
 fn holds(request: &Request, outcome: &Outcome) -> anyhow::Result<()> {
     let goes_away = request.reset_after.is_some() || request.reset_when_called.is_some();
     if outcome.answer.is_none() && !goes_away && !outcome.closed {
@@ -250,7 +253,7 @@ fn holds(request: &Request, outcome: &Outcome) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What must be the same of two outcomes.
+/// The properties that must be equal in two outcomes.
 fn same(whole: &Outcome, cut: &Outcome) -> anyhow::Result<()> {
     let differs = |what: &str, whole: String, cut: String| {
         (whole != cut).then(|| format!("{what} depends on the chunks\n  whole  {whole}\n  chunks {cut}"))
@@ -280,7 +283,7 @@ fn upstream(request: &Option<UpstreamRequest>) -> String {
     format!("{method:?} {path:?} {host:?} {:?} {body:?}", unframed(headers))
 }
 
-/// Headers without those that tell where the body ends.
+/// Headers without those that frame the body.
 fn unframed(headers: &[engine::exchange::Header]) -> Vec<&engine::exchange::Header> {
     headers.iter().filter(|(name, _)| !crate::cuts::frames(name)).collect()
 }

@@ -1,4 +1,4 @@
-//! Replays one set of cases on several engines, so that what holds in a fast native test also holds in the
+//! Replays one set of cases on several engines, so that results of a fast native test also apply to the
 //! gateway that users run.
 //!
 //! A plug-in's cases are data ([`case`] has the schema), and its `tests/cases.rs` is one line:
@@ -25,9 +25,9 @@
 //!
 //! # Invariants
 //!
-//! - A case runs on every engine asked for, or is listed as ignored with its reason.
-//! - Header and body bytes are bytes: what a case writes is what goes over the wire.
-//! - Nothing outside 127.0.0.1 is talked to, except to fetch Envoy.
+//! - A case runs on every requested engine, or is listed as ignored with the reason.
+//! - Headers and bodies are bytes: they are sent exactly as in the case.
+//! - There are no connections outside 127.0.0.1, except to fetch Envoy.
 
 pub mod case;
 mod changes;

@@ -21,21 +21,21 @@ use crate::{Declare, Engine, EngineName, Load, Loaded, case, check, check_refuse
 use engine::Shown;
 use engine::outcome::Outcome;
 
-/// Which engines run, separated by commas; without it, the two that need no gateway.
+/// The engines to run, separated by commas; by default, the two that need no gateway.
 const ENGINES: &str = "PORTCULLIS_ENGINES";
 
 /// The absolute path of the plug-in's module; without it, the wasm engine builds one.
 const MODULE: &str = "PORTCULLIS_WASM";
 
-/// Larger bodies go through the interpreter as the case has them alone: it takes seconds for each time.
+/// Larger bodies are not cut in the interpreter, which would take seconds for each repetition.
 const LARGEST_INTERPRETED: usize = 1024 * 1024;
 
-/// Replays `tests/cases.yaml` in `directory`, and prints what libtest would: filters, `--list` and the other
+/// Replays `tests/cases.yaml` in `directory`, with output as by libtest: filters, `--list` and the other
 /// flags of `cargo test` work. [`cases!`](crate::cases) calls this.
 ///
 /// `PORTCULLIS_ENGINES` names the engines (`native,wasm,envoy`; by default the first two), and `PORTCULLIS_WASM` the
 /// module that `wasm` and `envoy` run; `cargo xtask test` sets both. Without a module, `wasm` builds one quickly.
-/// Bodies are cut anew in every run, from the number in `PORTCULLIS_SEED` where that is set. A case that skips an engine is listed as ignored,
+/// Bodies are cut differently in every run, or as determined by the seed in `PORTCULLIS_SEED`. A case that skips an engine is listed as ignored,
 /// with its reason; `--ignored` runs it all the same.
 #[must_use]
 pub fn run(directory: &str, plugin: &str, native: impl Engine + 'static, changes: Declare) -> ExitCode {
@@ -162,7 +162,7 @@ fn trials_on<E: Engine + 'static>(
         let case = Arc::clone(case);
         let test = move || {
             let cost = run_case(&*engine, &case)?;
-            // In Envoy a case runs as it is written alone: there, a thousand pieces take seconds.
+            // In Envoy, a case runs only as written: a thousand pieces would take seconds.
             match name {
                 EngineName::Native => run_variants(&*engine, &case, seed, usize::MAX)?,
                 EngineName::Wasm => run_variants(&*engine, &case, seed, LARGEST_INTERPRETED)?,
@@ -178,7 +178,7 @@ fn trials_on<E: Engine + 'static>(
     Ok(cases.iter().map(trial).collect())
 }
 
-/// Compares what the module says of each configuration alone with what its case expects.
+/// Compares the module's result for each configuration with the expectation of its case.
 fn validated(engine: &WasmEngine, cases: &[Arc<Case>]) -> anyhow::Result<()> {
     let module = engine.compiled()?;
     let counts =
@@ -196,7 +196,7 @@ fn validated(engine: &WasmEngine, cases: &[Arc<Case>]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs a case as it is written.
+/// Runs a case as written.
 fn run_case(engine: &dyn Engine, case: &Case) -> anyhow::Result<Cost> {
     match (engine.load(&case.setup)?, &case.then) {
         (Load::Refused { log }, Then::Refused(wanted)) => {
@@ -205,21 +205,21 @@ fn run_case(engine: &dyn Engine, case: &Case) -> anyhow::Result<Cost> {
         }
         (Load::Refused { log }, Then::Requests(_)) => {
             let log: Vec<_> = log.iter().map(|line| format!("\n  {line}")).collect();
-            bail!("the configuration was refused{}", log.concat())
+            bail!("the configuration was rejected{}", log.concat())
         }
         (Load::Loaded(_), Then::Refused(wanted)) => {
-            bail!("the configuration was taken, and must be refused with {wanted:?}")
+            bail!("the configuration was accepted, but must be rejected with {wanted:?}")
         }
         (Load::Loaded(loaded), Then::Requests(requests)) => run_requests(engine, loaded, requests, case),
     }
 }
 
-/// The case again with its bodies in other pieces, from the start, for what is told from another request may differ.
+/// Repeats the case from the start with its bodies in other pieces, because state of other requests may differ.
 fn run_variants(engine: &dyn Engine, case: &Case, seed: u64, largest: usize) -> anyhow::Result<()> {
     for (how, requests) in cuts::variants(case, seed, largest) {
         match engine.load(&case.setup)? {
             Load::Loaded(loaded) => run_requests(engine, loaded, &requests, case).context(how).map(drop)?,
-            Load::Refused { .. } => bail!("the configuration was refused the second time"),
+            Load::Refused { .. } => bail!("the configuration was rejected the second time"),
         }
     }
     Ok(())
@@ -259,7 +259,7 @@ fn run_requests(
     Ok(cost)
 }
 
-/// Requests with what the upstream answers to each.
+/// Requests with the upstream's response to each.
 fn with_upstreams(requests: &[&Request], case: &Case) -> Vec<(exchange::Request, Upstream)> {
     let upstream = |request: &Request| request.upstream.clone().unwrap_or_else(|| case.upstream.clone());
     requests.iter().map(|request| (request.sent.clone(), upstream(request))).collect()
@@ -304,7 +304,7 @@ struct Plain<'c> {
 }
 
 impl Plain<'_> {
-    /// Compares all headers where the request expects that.
+    /// Compares all headers, if the request expects that.
     fn check(&mut self, request: &Request, outcome: &Outcome) -> anyhow::Result<()> {
         if !request.expect.is_exact() {
             return Ok(());
@@ -314,7 +314,7 @@ impl Plain<'_> {
             Some(loaded) => loaded,
             None => self.loaded.insert(self.engine.without_plugin(&self.case.setup)?),
         };
-        // A client that goes away would leave nothing to compare with.
+        // After a disconnection there would be nothing to compare.
         let sent = request.sent.clone();
         let whole = exchange::Request { reset_after: None, reset_when_called: None, time: None, ..sent };
         let plain = loaded.exchange(&whole, upstream).context("without the plug-in")?;

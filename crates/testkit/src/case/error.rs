@@ -1,10 +1,10 @@
-//! What is wrong with a cases file, in the file's own words: the line, the case, the field, and what to write instead.
+//! Errors in a cases file, with the line, the case, the field and the remedy.
 
 use serde::Deserialize;
 
 use super::Case;
 
-/// A mistake in a file, and the line that it is in where that is known.
+/// An error in a file, and its line if known.
 #[derive(Debug)]
 pub(super) struct Mistake {
     pub(super) line: Option<usize>,
@@ -33,7 +33,7 @@ impl Mistake {
         let message = message.strip_prefix("cases: ").unwrap_or(message);
         let inside = message.strip_prefix(&format!("cases[{place}]")).unwrap_or(message);
         let inside = inside.trim_start_matches([':', '.', ' ']);
-        // A rule between fields says which case it is about, and YAML thinks of the list as a whole then.
+        // An error about several fields names its case; its position in YAML is that of the list.
         match name.map(|name| format!("case `{name}`: ")) {
             Some(case) if inside.starts_with(&case) => Self::in_case(text, place, inside.to_owned()),
             Some(case) => Self { line, message: format!("{case}{}", in_words(inside)) },
@@ -60,7 +60,7 @@ fn line_of(text: &str, place: usize) -> Option<usize> {
     std::iter::once(first).chain(others).nth(place).map(|number| number + 1)
 }
 
-/// The words of the reader of YAML for what a file has, and for what it should have.
+/// The YAML parser's terms for the actual and expected types.
 fn in_words(message: &str) -> String {
     let (field, problem) = match message.rsplit_once(": invalid type: ") {
         Some((field, problem)) => (format!("{field}: "), problem),

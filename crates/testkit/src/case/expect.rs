@@ -1,4 +1,4 @@
-//! What must come of a request.
+//! The expectations of a request.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,29 +8,29 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::ByteString;
 
-/// What must come of a request; what is not there is not looked at.
+/// The expectations of a request; absent ones are not checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Expect {
-    /// The answer's status.
+    /// The status of the response.
     pub status: Option<u16>,
-    /// The answer's headers.
+    /// Headers of the response.
     pub headers: BTreeMap<HeaderName, Values>,
-    /// All of the answer's headers, in order.
+    /// All headers of the response, in order.
     pub headers_exact: Option<Vec<(HeaderName, ByteString)>>,
-    /// The answer's whole body.
+    /// The whole body of the response.
     pub body: Option<ByteString>,
-    /// Bytes somewhere in the answer's body.
+    /// Bytes contained in the body of the response.
     pub body_contains: Option<ByteString>,
-    /// Whether the stream is closed without an answer.
+    /// Whether the stream is closed without a response.
     pub closed: bool,
     /// True if the body of the response is cut off.
     pub cut_off: bool,
-    /// The answer's trailers.
+    /// The trailers of the response.
     pub trailers: BTreeMap<HeaderName, Values>,
-    /// What the upstream saw.
+    /// The request that the upstream received.
     pub upstream: Option<UpstreamExpect>,
-    /// What the services saw, in the order in which it came.
+    /// The calls that services received, in order.
     pub calls: Option<Vec<CallExpect>>,
     /// The response-code details.
     pub details: Option<String>,
@@ -56,7 +56,7 @@ impl Expect {
         upstream || self.headers_exact.is_some()
     }
 
-    /// Whether an answer to the client is needed to meet this.
+    /// Whether it requires a response to the client.
     pub(crate) fn needs_answer(&self) -> bool {
         self.status.is_some()
             || self.body.is_some()
@@ -126,16 +126,16 @@ impl<'de> Deserialize<'de> for Values {
     }
 }
 
-/// What the upstream must have seen.
+/// The expected request at the upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UpstreamExpect {
     /// No complete request.
     None,
-    /// One complete request that looks like this.
+    /// One complete request with these properties.
     Request(Box<UpstreamRequestExpect>),
 }
 
-/// What the request that the upstream saw must look like.
+/// The expected properties of the request at the upstream.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct UpstreamRequestExpect {
@@ -165,7 +165,7 @@ impl<'de> Deserialize<'de> for UpstreamExpect {
             type Value = UpstreamExpect;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "`none`, or what the upstream saw: {{ path: …, headers: …, body: … }}")
+                write!(f, "`none`, or the request at the upstream: {{ path: …, headers: …, body: … }}")
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<UpstreamExpect, E> {
@@ -186,7 +186,7 @@ impl<'de> Deserialize<'de> for UpstreamExpect {
     }
 }
 
-/// What a call that a service saw must look like.
+/// The expected properties of a call at a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallExpect {
     /// The service's cluster.
@@ -197,7 +197,7 @@ pub struct CallExpect {
 
 impl<'de> Deserialize<'de> for CallExpect {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // The cluster stands beside the request's own fields, and serde cannot both flatten and refuse.
+        // The cluster is next to the request's own fields, and serde cannot both flatten and reject unknown fields.
         let mut written = serde_yaml::Mapping::deserialize(deserializer)?;
         let cluster = written.remove("cluster").map(serde_yaml::from_value).transpose();
         let request = UpstreamRequestExpect::deserialize(serde_yaml::Value::Mapping(written));

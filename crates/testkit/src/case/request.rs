@@ -1,4 +1,4 @@
-//! A request of a case: what the client sends, how often, and what must come back.
+//! A request of a case, its repetitions, and its expectations.
 
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
@@ -9,21 +9,21 @@ use serde::Deserialize;
 use super::{Expect, talk};
 use crate::ByteString;
 
-/// One request, and what must come back. What is sent is reached through it.
+/// A request and its expectations. Dereferences to the request.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(from = "Written")]
 pub struct Request {
-    /// What events of an interleaving call it.
+    /// Its name in events of an interleaving.
     pub name: Option<String>,
-    /// What is sent. A case that has been read has all services here.
+    /// The request. After parsing, it has all services of the case.
     pub sent: exchange::Request,
-    /// How many times the request is sent, one after the other.
+    /// The number of times that the request is sent, in sequence.
     pub repeat: u32,
-    /// Over how many connections at once.
+    /// The number of concurrent connections.
     pub connections: u32,
     /// The number of responses by status, for concurrent requests.
     pub answers: BTreeMap<u16, u32>,
-    /// What must come back of each.
+    /// The expectations of each.
     pub expect: Expect,
 }
 
@@ -41,7 +41,7 @@ impl DerefMut for Request {
     }
 }
 
-/// A request as it is written.
+/// A request as written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {

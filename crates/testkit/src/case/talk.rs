@@ -1,4 +1,4 @@
-//! What a client and an upstream say to each other while neither has ended.
+//! Conversations between a client and an upstream while neither has ended.
 
 use engine::exchange::TalkStep;
 use serde::Deserialize;

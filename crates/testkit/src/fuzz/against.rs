@@ -23,28 +23,28 @@ use engine::Shown;
 use engine::exchange::{Header, Protocol, Request, Setup, TalkStep, Time, Upstream};
 use engine::outcome::{Answer, Outcome, UpstreamRequest};
 
-/// How many scenarios have one configuration: few, so that every case has its turn soon.
+/// The number of scenarios with one configuration: few, to cover every case early.
 const BLOCK: usize = 40;
 
-/// How many blocks go on at once. Most of the time each waits for Envoy, or for its log.
+/// The number of concurrent blocks. Each mostly waits for Envoy or its log.
 const LANES: usize = 8;
 
 /// The longest input, in bytes.
 const LONGEST: usize = 600;
 
-/// How often progress is reported.
+/// The interval of progress reports.
 const REPORTED: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// What a comparison came to.
+/// The result of a comparison.
 #[derive(Debug, Default)]
 pub struct Compared {
     /// Requests of which both outcomes were compared.
     pub requests: u64,
-    /// Requests that Envoy's codec refused before any filter, or that a client cannot send.
+    /// Requests that Envoy's codec rejected before any filter, or that a client cannot send.
     pub not_compared: u64,
     /// Differences that were not there again.
     pub not_repeated: u64,
-    /// Where the differences are written down.
+    /// The folder of the recorded differences.
     pub findings: Vec<PathBuf>,
 }
 
@@ -61,7 +61,7 @@ impl fmt::Display for Compared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { requests, not_compared, not_repeated, findings } = self;
         write!(f, "{requests} requests compared with Envoy, {} differences", findings.len())?;
-        write!(f, " ({not_compared} refused before any plug-in, {not_repeated} differences not repeated)")
+        write!(f, " ({not_compared} rejected before any plug-in, {not_repeated} differences not repeated)")
     }
 }
 
@@ -106,7 +106,7 @@ struct Work<'w> {
     materials: Vec<Material>,
     bounds: Bounds,
     findings: &'w Path,
-    /// The number of the next block, and where its seed comes from.
+    /// The number of the next block, which determines its seed.
     blocks: Mutex<(usize, Random)>,
     progress: Mutex<Progress>,
     start: Instant,
@@ -188,7 +188,7 @@ struct Block<'b> {
     mock: &'b dyn Engine,
     module: &'b Path,
     material: &'b Material,
-    /// What was sent so far, to repeat it.
+    /// The requests so far, to repeat them.
     sent: Vec<(Request, Upstream)>,
 }
 
@@ -207,7 +207,7 @@ impl Block<'_> {
         Ok(&self.material.cases.first().context("there is a case")?.setup)
     }
 
-    /// Both, unless both refuse the configuration.
+    /// Both, unless both reject the configuration.
     fn start(&self) -> anyhow::Result<Option<Pair>> {
         let setup = self.setup()?;
         let engine = EnvoyEngine::new(self.plugin, self.module.into());
@@ -221,7 +221,7 @@ impl Block<'_> {
         }
     }
 
-    /// Sends the requests of a scenario through both, up to one that comes out otherwise.
+    /// Sends the requests of a scenario through both, up to the first with different results.
     fn scenario(
         &mut self,
         pair: &mut Pair,
@@ -256,7 +256,7 @@ impl Block<'_> {
         Ok(None)
     }
 
-    /// Whether the last request comes out otherwise again, after all that went before.
+    /// Whether the last request differs again, after all requests before it.
     fn repeats(&self) -> anyhow::Result<bool> {
         let Some(mut pair) = self.start()? else { return Ok(false) };
         let mut last = None;
@@ -287,7 +287,7 @@ impl Pair {
         outcome
     }
 
-    /// Sends a request through both: nothing where no filter of Envoy's saw it, or else what is different.
+    /// Sends a request through both. Returns the differences; none if no filter of Envoy received it.
     fn exchange(
         &mut self,
         request: &Request,
@@ -311,7 +311,7 @@ fn now() -> Option<Time> {
     Some(Time::since_1970(since))
 }
 
-/// Whether Envoy has answered before its filters: what its codecs refuse, and what its connection manager does.
+/// Whether Envoy responded before its filters, in its codecs or its connection manager.
 fn is_refused_early(outcome: &Outcome) -> bool {
     const EARLY: [&str; 8] = [
         "http1.",
@@ -328,7 +328,7 @@ fn is_refused_early(outcome: &Outcome) -> bool {
     EARLY.iter().any(|early| details.starts_with(early)) || (details.is_empty() && refused)
 }
 
-/// What must be the same in both.
+/// The parts that must be equal.
 fn same(request: &Request, mock: &Outcome, envoy: &Outcome) -> Result<(), String> {
     // A client that leaves in the middle does not see everything, and neither does the upstream.
     let leaves =

@@ -1,4 +1,4 @@
-//! What a fuzzer has found, in words, as bytes to run again, and as a case to keep.
+//! A fuzzer's finding: a description, the bytes to repeat it, and a case.
 
 use std::fmt::{self, Write as _};
 use std::fs;
@@ -16,9 +16,9 @@ use engine::exchange::{Chunks, Header, Protocol, Request};
 pub struct Finding {
     /// The bytes that make the scenario again.
     pub bytes: Vec<u8>,
-    /// What does not hold.
+    /// The violated property.
     pub message: String,
-    /// The scenario, in the schema of a cases file; what it expects is to be written.
+    /// The scenario, in the schema of a cases file, without expectations.
     pub case: String,
 }
 
@@ -38,7 +38,7 @@ impl Finding {
         Self { bytes: bytes.to_vec(), message: format!("{error:#}"), case }
     }
 
-    /// Leaves the bytes and the case in `folder`, and says where the bytes are.
+    /// Writes the bytes and the case to `folder`, and returns the path of the bytes.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What libFuzzer calls, over and over, in the program that `cargo xtask fuzz` writes.
+//! The function that libFuzzer calls repeatedly in the program that `cargo xtask fuzz` generates.
 
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
@@ -11,7 +11,7 @@ use crate::Declare;
 use crate::native::NativeHere;
 
 thread_local! {
-    /// Never dropped: at the end of the process the plug-in may be gone before.
+    /// Never dropped: at the end of the process, the plug-in may be dropped first.
     static FUZZER: RefCell<Option<ManuallyDrop<Fuzzer>>> = const { RefCell::new(None) };
 }
 

@@ -1,4 +1,4 @@
-//! What scenarios are made from: a plug-in's cases, and the words in them.
+//! The source of scenarios: a plug-in's cases, and the words in them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -26,7 +26,7 @@ pub(super) struct Material {
     pub(super) words: Vec<Vec<u8>>,
 }
 
-/// Values at the edges of what programs take for numbers, paths and text.
+/// Edge cases of numbers, paths and texts.
 const EDGES: [&[u8]; 22] = [
     b"",
     b"0",
@@ -53,7 +53,7 @@ const EDGES: [&[u8]; 22] = [
 ];
 
 impl Material {
-    /// Reads a plug-in's cases, without the requests that stay open: these have no end that could be looked at.
+    /// Reads a plug-in's cases, without requests that stay open, which have no end to check.
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
         Self::with(path, |request| !is_open_ended(request))
     }
@@ -94,7 +94,7 @@ impl Material {
         if cases.is_empty() {
             bail!("{}: no case has requests: write one", path.display());
         }
-        // Long ones would be most of what is sent.
+        // Long ones would dominate.
         words.retain(|word| word.len() <= 200);
         Ok(Self { cases, words: words.into_iter().collect() })
     }
@@ -112,7 +112,7 @@ pub(super) fn is_open_ended(request: &Request) -> bool {
     !request.talk.is_empty() || request.is_upgrade()
 }
 
-/// What is sent is short, so that much can be sent.
+/// Requests are short, so that many can be sent.
 const LONGEST: usize = 16 * 1024;
 
 fn shortened(mut request: Request) -> Request {

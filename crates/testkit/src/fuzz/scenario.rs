@@ -1,4 +1,4 @@
-//! What bytes become: a configuration, and requests with their bodies whole and in pieces.
+//! Scenarios generated from bytes: a configuration, and requests with their bodies whole and in pieces.
 
 use arbitrary::{Result, Unstructured};
 
@@ -24,7 +24,7 @@ pub(super) struct Scenario {
     /// The number that the order follows from in which parts of requests come that are open at once; nothing when one
     /// request follows the other.
     pub(super) at_once: Option<u64>,
-    /// Configurations that come meanwhile.
+    /// Configurations that are applied meanwhile.
     pub(super) changes: Vec<Option<String>>,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Scenario {
 pub(super) struct Pair {
     pub(super) whole: Request,
     pub(super) cut: Request,
-    /// Whether both must come out the same.
+    /// Whether both must have the same result.
     pub(super) comparable: bool,
 }
 
@@ -84,7 +84,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Whether requests are open at once, in one half of the scenarios.
+    /// Whether requests are concurrent, in half of the scenarios.
     fn at_once(&mut self) -> Result<Option<u64>> {
         Ok(if self.source.ratio(1_u8, 2)? { Some(self.source.arbitrary()?) } else { None })
     }

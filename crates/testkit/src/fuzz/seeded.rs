@@ -11,28 +11,28 @@ use engine::Random;
 /// The longest input, in bytes.
 const LONGEST: usize = 600;
 
-/// How often progress is told.
+/// The interval of progress reports.
 const TOLD: Duration = Duration::from_secs(5);
 
-/// How long a run goes on.
+/// The duration of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// At most so many scenarios.
+    /// The maximum number of scenarios.
     pub runs: Option<u64>,
     /// At most so long.
     pub time: Option<Duration>,
-    /// Until there are so many findings.
+    /// The maximum number of findings.
     pub findings: usize,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Default)]
 pub struct Ran {
     /// Scenarios.
     pub runs: u64,
     /// Requests, counting both ways in which each was sent.
     pub requests: u64,
-    /// Where the findings are.
+    /// The folder of the findings.
     pub findings: Vec<PathBuf>,
 }
 
@@ -43,7 +43,7 @@ impl fmt::Display for Ran {
     }
 }
 
-/// Runs scenarios that follow from `seed`, and leaves what it finds in `findings`.
+/// Runs scenarios determined by `seed`, and writes findings to `findings`.
 ///
 /// # Errors
 ///

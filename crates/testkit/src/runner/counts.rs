@@ -1,4 +1,4 @@
-//! What cases cost, written where `cargo xtask test` compares it with the plug-in's budgets.
+//! The costs of cases, written to a file that `cargo xtask test` compares with the plug-in's budgets.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -13,7 +13,7 @@ use engine::outcome::Outcome;
 /// The file for the costs of cases, if any.
 const COUNTS: &str = "PORTCULLIS_COUNTS";
 
-/// What the requests of a case have cost together.
+/// The total costs of a case's requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Cost {
     /// The module's instructions.
@@ -29,11 +29,11 @@ impl Cost {
     }
 }
 
-/// Where costs go.
+/// The file for costs.
 pub(super) struct Ledger(Option<Mutex<File>>);
 
 impl Ledger {
-    /// Opens the file that is asked for.
+    /// Opens the requested file.
     pub(super) fn open() -> anyhow::Result<Self> {
         let Some(path) = std::env::var_os(COUNTS).map(PathBuf::from) else { return Ok(Self(None)) };
         let file = OpenOptions::new().create(true).append(true).open(&path);

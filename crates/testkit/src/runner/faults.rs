@@ -1,11 +1,11 @@
-//! A gateway that fails: every host call with every status, services that never answer or are not there, and clients
+//! A faulty gateway: every host call fails with every status, services do not respond or do not exist, and clients
 //! that go away in the middle of their body.
 //!
 //! Natively all of it. In the module, which takes longer, every host call fails with a few statuses, in a few of the cases
-//! that make it. Requests go out one after the other, and open at once in an order that the seed gives.
+//! that make it. Requests are sent in sequence, and concurrently in an order determined by the seed.
 //!
-//! Whatever fails, the VM goes on, every request is answered, and nothing of it is left. A plug-in that fails closed lets
-//! nothing through that it stops when nothing fails, and one that fails open stops nothing that it lets through.
+//! In all cases, the VM must continue, and every request must end without leaving state. A plug-in that fails closed must
+//! not pass what it stops without faults, and one that fails open must not stop what it passes without faults.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -23,26 +23,26 @@ use engine::outcome::Outcome;
 /// The statuses of ABI 0.2.1 that are not OK.
 const STATUSES: std::ops::RangeInclusive<u32> = 1..=12;
 
-/// The status that says that there is no such thing, which a plug-in may take at its word.
+/// The status "not found", which a plug-in may believe.
 const NOT_FOUND: u32 = 1;
 
-/// Calls of which the configuration says what their failure means.
+/// Calls whose failure is handled as configured.
 const CONFIGURED: [&str; 2] = ["proxy_http_call", "proxy_grpc_call"];
 
 /// The statuses that a module's host calls fail with: no such thing, a wrong argument, and a failure of the host.
 const STATUSES_IN_MODULE: [u32; 3] = [NOT_FOUND, 2, 10];
 
-/// In so many cases each host call fails in the module.
+/// The maximum number of cases in which each host call fails in the module.
 const CASES_IN_MODULE: usize = 3;
 
 /// The statuses with which host calls fail while requests are open at once.
 const STATUSES_AT_ONCE: [u32; 2] = [2, 10];
 
-/// Cases with more bytes than this, or with more requests, would take too long so many times over.
+/// Limits of bytes and requests of a case: larger cases would take too long when repeated.
 const LARGEST: usize = 64 * 1024;
 const MOST_REPEATS: u32 = 20;
 
-/// How far a run goes.
+/// The extent of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Breadth {
     /// Every case with every fault.
@@ -96,13 +96,13 @@ pub(super) fn run(
                 };
                 compare(engine, &failing, requests, &usual, None, judge).with_context(what)?;
                 if requests.len() > 1 && STATUSES_AT_ONCE.contains(&status) {
-                    let what = || format!("{}, requests at once ({SEED}={seed})", what());
+                    let what = || format!("{}, concurrent requests ({SEED}={seed})", what());
                     compare(engine, &failing, requests, &usual, Some(seed), judge).with_context(what)?;
                 }
             }
         }
         if requests.len() > 1 {
-            let what = || format!("case `{}`: requests at once ({SEED}={seed})", case.name);
+            let what = || format!("case `{}`: concurrent requests ({SEED}={seed})", case.name);
             let judge = |usual: &Outcome, outcome: &Outcome| kept(strategy, usual, outcome);
             compare(engine, case, requests, &usual, Some(seed), judge).with_context(what)?;
             let what = || {
@@ -123,7 +123,7 @@ pub(super) fn run(
             }
             let what = || format!("case `{}`: services: {answer:?}", case.name);
             compare(engine, case, &requests, &usual, None, |_, _| Ok(())).with_context(what)?;
-            let what = || format!("{}, requests at once ({SEED}={seed})", what());
+            let what = || format!("{}, concurrent requests ({SEED}={seed})", what());
             compare(engine, case, &requests, &usual, Some(seed), |_, _| Ok(())).with_context(what)?;
         }
         going_away(engine, case, requests, &usual)?;
@@ -146,18 +146,18 @@ fn going_away(
                 request.trailers.clear();
             }
         }
-        let what = || format!("case `{}`: clients go away after {after} pieces", case.name);
+        let what = || format!("case `{}`: clients disconnect after {after} pieces", case.name);
         compare(engine, case, &gone, usual, None, |_, _| Ok(())).with_context(what)?;
         compare(engine, case, &gone, usual, Some(after as u64), |_, _| Ok(())).with_context(what)?;
         let mut cut = Case::clone(case);
         cut.upstream = Upstream { reset_after: Some(after), trailers: Vec::new(), ..cut.upstream };
-        let what = || format!("case `{}`: the upstream goes away after {after} pieces", case.name);
+        let what = || format!("case `{}`: the upstream disconnects after {after} pieces", case.name);
         compare(engine, &cut, requests, usual, None, |_, _| Ok(())).with_context(what)?;
     }
     Ok(())
 }
 
-/// Configurations that come while requests are open: one that is refused, the same again, and one that is refused.
+/// Configurations that are applied while requests are open: an invalid one, the same again, and an invalid one.
 fn changes(case: &Case) -> Vec<Option<String>> {
     vec![Some("{".into()), case.setup.configuration.clone(), Some("[]".into())]
 }
@@ -186,7 +186,7 @@ fn compare_in(
     if at_once.is_some() && !requests.iter().all(|request| can_be_open_at_once(request, case)) {
         return Ok(());
     }
-    // A configuration may be refused for it.
+    // A configuration may be rejected because of it.
     let Some((outcomes, _)) = outcomes(engine, case, requests, at_once)? else { return Ok(()) };
     for ((request, usual), outcome) in requests.iter().zip(usual).zip(&outcomes) {
         let upstream = request.upstream.as_ref().unwrap_or(&case.upstream);
@@ -197,7 +197,7 @@ fn compare_in(
     Ok(())
 }
 
-/// Whether a request can be one of several whose parts come in any order.
+/// Whether a request supports concurrency in any order of parts.
 fn can_be_open_at_once(request: &Request, case: &Case) -> bool {
     let upstream = request.upstream.as_ref().unwrap_or(&case.upstream);
     request.repeat == 1
@@ -235,7 +235,7 @@ fn outcomes(
     Ok(Some((outcomes, calls)))
 }
 
-/// Whether a request has come to its end, and nothing is left of it.
+/// Whether a request has ended without leaving state.
 fn answered(request: &Request, upstream: &Upstream, outcome: &Outcome) -> anyhow::Result<()> {
     let goes_away = request.reset_after.is_some() || request.reset_when_called.is_some();
     // A gRPC stream has no timeout in this ABI, so it may wait as long as the gateway allows.
@@ -250,14 +250,16 @@ fn answered(request: &Request, upstream: &Upstream, outcome: &Outcome) -> anyhow
     }
 }
 
-/// Whether a fault has opened what is closed, or closed what is open.
+/// Whether a fault made the plug-in pass or stop requests contrary to its strategy.
 fn kept(strategy: FailStrategy, usual: &Outcome, outcome: &Outcome) -> anyhow::Result<()> {
     match (strategy, &usual.upstream, &outcome.upstream) {
         (FailStrategy::Close, None, Some(_)) if usual.answer.is_some() => {
-            bail!("the plug-in fails closed, and what it usually stops has reached the upstream")
+            bail!(
+                "the plug-in fails closed, but a request that it stops without faults has reached the upstream"
+            )
         }
         (FailStrategy::Open, Some(_), None) => {
-            bail!("the plug-in fails open, and what it usually lets through has been stopped")
+            bail!("the plug-in fails open, but a request that it passes without faults has been stopped")
         }
         _ => Ok(()),
     }

@@ -1,4 +1,4 @@
-//! The plug-in's test program as a fuzzer: `cargo xtask fuzz` asks for that.
+//! The plug-in's test program as a fuzzer, for `cargo xtask fuzz`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,13 +10,13 @@ use serde::Deserialize;
 use crate::fuzz::{Bounds, Fuzzer, against, seeded};
 use crate::{Declare, Engine, EngineName};
 
-/// What to do, in JSON; without it the program runs tests.
+/// The environment variable with the task, in JSON; without it, the program runs tests.
 const FUZZ: &str = "PORTCULLIS_FUZZ";
 
-/// Stops looking after so many findings.
+/// The maximum number of findings.
 const ENOUGH: usize = 10;
 
-/// What `cargo xtask fuzz` asks for.
+/// A task of `cargo xtask fuzz`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Order {
@@ -24,7 +24,7 @@ struct Order {
     seed: u64,
     runs: Option<u64>,
     seconds: Option<u64>,
-    /// The folder for what is found.
+    /// The folder for findings.
     findings: PathBuf,
     /// One scenario to run again, instead.
     replay: Option<PathBuf>,
@@ -33,7 +33,7 @@ struct Order {
     against: Option<EngineName>,
 }
 
-/// Does what is asked for; nothing when nothing is.
+/// Executes the task, if any.
 pub(super) fn run(
     directory: &Path,
     plugin: &str,

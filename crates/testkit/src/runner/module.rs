@@ -1,4 +1,4 @@
-//! The module for a plain `cargo test -p <plug-in>`: built quickly, when a case first asks for it.
+//! The module for a plain `cargo test -p <plug-in>`: built quickly, when a case first needs it.
 
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
-/// The profile for modules while editing; what is shipped is tested by `cargo xtask test`.
+/// The profile of modules for development; `cargo xtask test` tests release modules.
 const PROFILE: &str = "wasm-dev";
 
-/// Builds the module of the package in `directory` with the cargo that runs the test, and says where it is.
+/// Builds the module of the package in `directory` with the cargo that runs the test, and returns its path.
 pub(super) fn build(directory: &Path, package: &str) -> anyhow::Result<PathBuf> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(directory).args(["rustc", "--locked", "--quiet", "--lib", "--package", package]);
@@ -29,7 +29,7 @@ pub(super) fn build(directory: &Path, package: &str) -> anyhow::Result<PathBuf> 
     }
     if !child.wait()?.success() {
         bail!(
-            "{package} does not compile for wasm32-wasip1: repair what the compiler says above; if it is the target \
+            "{package} does not compile for wasm32-wasip1: fix the compiler's errors above; if it is the target \
              that is missing, run `rustup target add wasm32-wasip1`"
         );
     }
