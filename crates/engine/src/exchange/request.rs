@@ -301,9 +301,8 @@ mod tests {
     proptest! {
         #[test]
         fn the_pieces_are_the_body_and_none_is_empty(body: Vec<u8>, chunks in chunks()) {
-            let mut request = Request::default();
-            request.body = Some(body.clone().into());
-            request.chunks = Some(chunks);
+            let request =
+                Request { body: Some(body.clone().into()), chunks: Some(chunks), ..Request::default() };
             let pieces = request.pieces();
             prop_assert_eq!(pieces.concat(), body);
             prop_assert!(pieces.iter().all(|piece| !piece.is_empty()));
