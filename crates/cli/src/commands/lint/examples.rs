@@ -123,7 +123,7 @@ mod tests {
             json!({ "a": 1, "b": 2, "items": [1] })
         );
         assert!(whole("", json!([2]), first).unwrap_err().contains("in=FIELD"));
-        assert!(whole("in=items", json!([2]), None).unwrap_err().contains("none before it"));
+        assert!(whole("in=items", json!([2]), None).unwrap_err().contains("is the first one"));
         assert!(whole("other", json!([2]), first).unwrap_err().contains("is not known here"));
     }
 }

@@ -104,10 +104,14 @@ fn findings<'p>(lines: &[&str], phrases: &'p [Phrase]) -> Vec<(usize, &'p Phrase
     let lines: Vec<String> = lines.iter().map(|line| prose(line).to_ascii_lowercase()).collect();
     let mut findings = Vec::new();
     for (index, line) in lines.iter().enumerate() {
-        let joined = format!("{line} {}", lines.get(index + 1).map_or("", String::as_str));
+        let at = |index: Option<usize>| index.and_then(|index| lines.get(index)).map_or("", String::as_str);
+        // The line before may be a part of what is excepted.
+        let (before, after) = (at(index.checked_sub(1)), at(Some(index + 1)));
+        let joined = format!("{before} {line} {after}");
+        let here = before.len() + 1..before.len() + 1 + line.len();
         for phrase in phrases {
             let is_here = |(at, _): &(usize, &str)| {
-                *at < line.len() && is_word(&joined, *at, phrase) && !is_excepted(&joined, *at, phrase)
+                here.contains(at) && is_word(&joined, *at, phrase) && !is_excepted(&joined, *at, phrase)
             };
             if joined.match_indices(&phrase.phrase).any(|found| is_here(&found)) {
                 findings.push((index, phrase));

@@ -139,12 +139,12 @@ fn what_breaks_a_rule_of_the_console_is_refused_and_changes_nothing() {
     type Change<'c> = &'c dyn Fn(&mut add::Args);
     let cases: [(&str, Change<'_>, &str); 9] = [
         ("taken", &|_| {}, "duplicate plug-in `taken`"),
-        ("Mine_1", &|_| {}, "no name for a resource"),
+        ("Mine_1", &|_| {}, "is not a valid resource name"),
         ("mine", &|args| args.card.priority = Some(15), "write 10 or 20"),
         ("mine", &|args| args.card.priority = Some(-15), "write -20 or -10"),
         ("mine", &|args| args.card.description = Some(" ".into()), "--description"),
         ("mine", &|args| args.card.language = None, "--language"),
-        ("mine", &|args| args.card.wasm = None, "no plug-in of this workspace"),
+        ("mine", &|args| args.card.wasm = None, "unknown plug-in `mine`"),
         ("say-hello", &|_| {}, "is a plug-in of this workspace"),
         ("mine", &|args| (args.card.wasm, args.card.url) = (None, Some("ftp://x".into())), "write oci://"),
     ];
