@@ -10,7 +10,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// A folder of an author, with a target folder that stays between runs: the SDK's dependencies are compiled once.
+/// A folder of an author.
 struct Author {
     folder: tempfile::TempDir,
 }
@@ -40,7 +40,8 @@ impl Author {
         }
         let target =
             std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-        command.env("CARGO_TARGET_DIR", target.join("own-workspace"));
+        // The dependencies are those of this workspace, with the same profiles: compiled already.
+        command.env("CARGO_TARGET_DIR", target);
         let output = command.output().unwrap();
         let (stdout, stderr) =
             (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
