@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -35,7 +36,13 @@ impl Copy {
         xtask.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).args(arguments);
         xtask.env("CARGO", self.path("cargo")).env("CALLS", self.path("calls"));
         xtask.env("REAL_CARGO", std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        xtask.output().unwrap()
+        loop {
+            match xtask.output() {
+                // A test in another thread has forked while the copy was written, and has not yet closed it.
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+                output => break output.unwrap(),
+            }
+        }
     }
 
     /// How cargo was called, one call to a line.

@@ -335,7 +335,7 @@ mod tests {
     fn engines_are_named_once_and_known() {
         assert_eq!(engines(None).unwrap(), [EngineName::Native, EngineName::Wasm]);
         assert_eq!(engines(Some("envoy, native")).unwrap(), [EngineName::Envoy, EngineName::Native]);
-        for (names, message) in [("", "unknown engine ``"), ("v8", "unknown"), ("envoy,envoy", "twice")] {
+        for (names, message) in [("", "unknown engine ``"), ("v8", "unknown"), ("envoy,envoy", "duplicate")] {
             let error = engines(Some(names)).unwrap_err().to_string();
             assert!(error.contains(message), "{error}");
         }

@@ -292,7 +292,7 @@ mod tests {
             ("", "a.header", ["interleave[0]: `a.header` is not an event", "write `a.headers`"]),
             ("", "headers", ["`headers` is not an event", "`service.c[0]`"]),
             ("", "'a.body[x]'", ["`a.body[x]` is not an event", "write"]),
-            ("", "a.headers, a.headers", ["interleave[1]", "twice, first in interleave[0]"]),
+            ("", "a.headers, a.headers", ["interleave[1]", "first in interleave[0]"]),
             (
                 "",
                 "b.headers, a.headers, 'a.body[1]', 'a.body[0]', a.end",
@@ -345,7 +345,7 @@ mod tests {
             (format!("requests: [{{ {status} }}]\ninterleave: [a.headers]"), "no request has a name"),
             (
                 format!("requests: [{{ name: a, {status} }}, {{ {status} }}, {{ name: b, {status} }}]"),
-                "requests[2]: stands apart",
+                "requests[2]: is separate from the other requests",
             ),
             (format!("requests: [{{ name: a, {status} }}, {{ name: a, {status} }}]"), "another request has"),
             (format!("requests: [{{ name: a.b, {status} }}]"), "write a word"),
@@ -407,7 +407,7 @@ mod tests {
                 Some(6),
                 "gateway.workers: is text \"many\": write a whole number",
             ),
-            ("- name: n\n\n  requests: []\n", Some(5), "says nothing: write `requests`"),
+            ("- name: n\n\n  requests: []\n", Some(5), "has no expectation: write `requests`"),
             (
                 "- name: n\n  requests:\n  - chunks: [1]\n    expect: { status: 200 }\n",
                 Some(5),
@@ -422,7 +422,9 @@ mod tests {
         ] {
             let mistake = parse(&format!("cases:\n{GOOD}{cases}")).unwrap_err();
             assert!(mistake.message.contains(message), "{cases}\n{mistake:?}\nwants {message}");
-            assert!(mistake.message.starts_with("case `"), "{mistake:?}");
+            let names_case =
+                ["case `", "duplicate case name `"].iter().any(|begin| mistake.message.starts_with(begin));
+            assert!(names_case, "{mistake:?}");
             assert_eq!(mistake.line, line, "{cases}\n{mistake:?}");
         }
         let message = |text: &str| parse(text).unwrap_err().message;

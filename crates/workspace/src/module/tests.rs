@@ -93,7 +93,7 @@ fn a_module_cut_anywhere_is_refused() {
         let report = report(&whole[..length]);
         assert!(!report.ok(), "{length} of {} bytes pass", whole.len());
     }
-    fails(&whole[..whole.len() - 1], "format", "it is truncated");
+    fails(&whole[..whole.len() - 1], "format", "the file is truncated");
 }
 
 #[test]

@@ -150,7 +150,12 @@ fn what_is_wrong_around_the_fields_names_its_line_too() {
         ("block_urls: [a]\n", 1, "", "add `--plugin <name>`, one of add-header, "),
         ("apiVersion: v1\nkind: Pod\n", 2, "kind", "is Pod, which configures no plug-in: write a WasmPlugin"),
         ("kind: WasmPlugin\nspec: {}\n", 1, "", "`apiVersion` is missing: add it"),
-        (&format!("{HEAD}metadata: {{name: other}}\nspec: {{}}\n"), 3, "metadata", "other does not name a known plug-in"),
+        (
+            &format!("{HEAD}metadata: {{name: other}}\nspec: {{}}\n"),
+            3,
+            "metadata",
+            "other does not name a known plug-in",
+        ),
         (&format!("{HEAD}spec:\n  priorty: 1\n"), 4, "spec.priorty", "did you mean `priority`?"),
         (
             &format!(
