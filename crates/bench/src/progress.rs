@@ -12,7 +12,7 @@ pub(crate) fn tick(what: impl Display) {
     }
 }
 
-/// Removes the line that [`tick`] has written.
+/// Removes the line of progress.
 pub fn done() {
     if stderr().is_terminal() {
         anstream::eprint!("\r\x1b[K");
