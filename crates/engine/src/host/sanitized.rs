@@ -120,6 +120,39 @@ pub(super) fn over_http1(fields: &mut [Header]) {
     }
 }
 
+/// Headers with which a filter controls the router, which does not pass them on.
+const CONSUMED: [&str; 9] = [
+    "x-envoy-hedge-on-per-try-timeout",
+    "x-envoy-is-timeout-retry",
+    "x-envoy-max-retries",
+    "x-envoy-retriable-header-names",
+    "x-envoy-retriable-status-codes",
+    "x-envoy-retry-grpc-on",
+    "x-envoy-retry-on",
+    PER_TRY_TIMEOUT,
+    TIMEOUT,
+];
+
+const TIMEOUT: &str = "x-envoy-upstream-rq-timeout-ms";
+const PER_TRY_TIMEOUT: &str = "x-envoy-upstream-rq-per-try-timeout-ms";
+
+/// Removes the headers that the router consumes, and adds the timeout that they set, as the router does.
+pub(super) fn consumed(fields: &mut Vec<Header>) {
+    let milliseconds = |name: &str| {
+        let (_, value) = fields.iter().find(|(other, _)| **other == *name.as_bytes())?;
+        std::str::from_utf8(value).ok()?.trim().parse::<u64>().ok()
+    };
+    let global = milliseconds(TIMEOUT).unwrap_or_default();
+    let per_try = milliseconds(PER_TRY_TIMEOUT).filter(|per_try| global == 0 || *per_try < global);
+    let expected = per_try.filter(|per_try| *per_try > 0).unwrap_or(global);
+    fields.retain(|(name, _)| !CONSUMED.iter().any(|consumed| **name == *consumed.as_bytes()));
+    if expected > 0 {
+        let name = "x-envoy-expected-rq-timeout-ms";
+        fields.retain(|(other, _)| **other != *name.as_bytes());
+        fields.push((name.into(), expected.to_string().as_str().into()));
+    }
+}
+
 /// Headers as an HTTP/2 client sends them, grouped by name, followed by the cookies, which Envoy joins (RFC 9113,
 /// section 8.2.3).
 fn as_http2(fields: Vec<Header>) -> (Vec<Header>, Vec<u8>) {

@@ -5,7 +5,7 @@ use super::half::Half;
 use super::maps::{Kind, Map};
 use super::mock::{REQUEST_HEADERS, REQUEST_TRAILERS, RESPONSE_HEADERS, RESPONSE_TRAILERS};
 use super::reply::{LocalReply, is_head};
-use super::sanitized::{is_token, over_http1, request_map, trailer_map};
+use super::sanitized::{consumed, is_token, over_http1, request_map, trailer_map};
 use crate::ByteString;
 use crate::exchange::{Protocol, Request, Upstream};
 use crate::outcome::{Answer, Outcome, UpstreamRequest};
@@ -246,6 +246,7 @@ impl<'a> Stream<'a> {
     pub(super) fn upstream_goes_away(&mut self) {
         if self.phase == Phase::Response {
             self.break_off();
+            self.outcome.details = Some("upstream_reset_after_response_started{protocol_error}".into());
         }
     }
 
@@ -391,6 +392,7 @@ impl<'a> Stream<'a> {
                 trailers: context.gone(REQUEST_TRAILERS).regular(),
             }
         });
+        consumed(&mut request.headers);
         if !http2 {
             over_http1(&mut request.headers);
             over_http1(&mut request.trailers);
