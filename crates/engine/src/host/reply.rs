@@ -1,7 +1,7 @@
 //! Responses of the gateway itself, with Envoy's texts.
 
 use super::maps::{Kind, Map};
-use crate::exchange::{Protocol, Request};
+use crate::exchange::{Header, Protocol, Request};
 use crate::outcome::Answer;
 
 /// A response instead of the upstream's.
@@ -69,7 +69,7 @@ impl LocalReply {
     /// The message that passes through the filters.
     pub(super) fn message(&self, request: &Request) -> Answer {
         if is_grpc(request) {
-            return self.grpc_answer();
+            return self.grpc_answer(is_head(request));
         }
         let mut headers = self.headers.clone().into_kind(Kind::Response);
         if self.body.is_empty() {
@@ -87,11 +87,11 @@ impl LocalReply {
 
     /// A gRPC client reads its status from the headers of a 200 without a body (gRPC over HTTP/2,
     /// "Trailers-Only").
-    fn grpc_answer(&self) -> Answer {
+    fn grpc_answer(&self, is_head: bool) -> Answer {
         let mut headers = self.headers.clone().into_kind(Kind::Response);
         headers.set(b"content-type", b"application/grpc");
         headers.set(b"grpc-status", grpc_status(self.status).as_bytes());
-        if !self.body.is_empty() {
+        if !self.body.is_empty() && !is_head {
             headers.set(b"grpc-message", &grpc_message(&self.body));
         }
         Answer { status: 200, headers: headers.regular(), ..Answer::default() }
@@ -104,8 +104,9 @@ pub(super) fn is_head(request: &Request) -> bool {
 }
 
 fn is_grpc(request: &Request) -> bool {
-    let mut types = request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"content-type"));
-    // Several values are joined, and are not a valid type.
+    let is_type = |(name, value): &&Header| name.eq_ignore_ascii_case(b"content-type") && !value.is_empty();
+    let mut types = request.headers.iter().filter(is_type);
+    // Several values are joined, but for empty ones, and are not a valid type.
     let only = types.next().filter(|_| types.next().is_none());
     let rest = only.and_then(|(_, value)| value.strip_prefix(b"application/grpc"));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
