@@ -1,8 +1,11 @@
-//! The ABI version that a module declares by an export's name: 0.2.1, or Higress's own 0.2.100.
+//! What modules and gateways agree on: levels of logs, and the ABI version that a module declares by an export's name, 0.2.1 or
+//! Higress's own 0.2.100.
 //!
 //! The two have the same host calls and callbacks. What differs is what a gateway makes of a callback that holds headers:
 //! under 0.2.100, Higress calls the body's callbacks all the same, under 0.2.1 it waits for ever. Stock Envoy refuses
 //! 0.2.100, and has a setting for what it does (`allow_on_headers_stop_iteration`).
+
+mod level;
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -10,6 +13,8 @@ use std::fmt;
 
 use wasm_encoder::reencode::{Reencode, utils};
 use wasmparser::{Export, Parser, Payload};
+
+pub use level::LogLevel;
 
 /// An ABI version that exists in two forms of the same module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

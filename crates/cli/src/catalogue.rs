@@ -23,10 +23,21 @@ pub(crate) struct Choice {
 }
 
 impl Choice {
+    /// The folder that the option or the variable names.
+    fn folder(&self) -> Option<PathBuf> {
+        let variable = || env::var_os(VARIABLE).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        self.catalogue.clone().or_else(variable)
+    }
+
+    /// Returns true if the option or the variable names a folder.
+    #[cfg(not(feature = "engine"))]
+    pub(crate) fn is_given(&self) -> bool {
+        self.folder().is_some()
+    }
+
     /// The catalogue, if there is one.
     pub(crate) fn open(&self) -> Result<Option<Catalogue>> {
-        let variable = env::var_os(VARIABLE).filter(|folder| !folder.is_empty()).map(PathBuf::from);
-        if let Some(folder) = self.catalogue.clone().or(variable) {
+        if let Some(folder) = self.folder() {
             return Ok(Some(Catalogue::open(&folder)?));
         }
         match installed().filter(|folder| folder.join(oci::catalogue::INDEX).is_file()) {

@@ -1,5 +1,8 @@
 //! The plug-ins that a command knows: those of the workspace that it is run in, and those of the catalogue.
 
+#[cfg(feature = "engine")]
+use std::rc::Rc;
+
 use anyhow::{Context, Result, bail};
 use oci::Catalogue;
 use oci::catalogue::Entry;
@@ -10,6 +13,8 @@ use serde_json::Value;
 use workspace::describe::{Describer, Refusal};
 use workspace::{Plugin, Workspace};
 
+#[cfg(feature = "engine")]
+use crate::asked::AskedModule;
 use crate::catalogue::Choice;
 use crate::{Usage, open};
 
@@ -35,20 +40,18 @@ pub(crate) enum KnownPlugin<'s> {
     /// Its image is in the catalogue.
     #[cfg_attr(not(feature = "engine"), expect(dead_code, reason = "only the engine can ask an image"))]
     Catalogue(&'s Catalogue, &'s Entry),
+    /// It is a module of the user.
+    #[cfg(feature = "engine")]
+    Module(&'s Rc<AskedModule>),
 }
 
 /// What answers for a plug-in's configuration.
 pub(crate) enum Answers {
     /// The plug-in's own types.
     Types(Describer),
-    /// The module in its image, run in the embedded engine, with the schema of the image.
+    /// The module itself.
     #[cfg(feature = "engine")]
-    Image {
-        /// The module.
-        module: Box<engine::wasm::Module>,
-        /// The schema of its fields (OpenAPI v3).
-        schema: Value,
-    },
+    Module(Rc<AskedModule>),
 }
 
 impl Sources {
@@ -76,7 +79,11 @@ impl Sources {
     /// One cannot be read.
     pub(crate) fn open_any(choice: &Choice) -> Result<Self> {
         let workspace = open::workspace_here()?;
-        let catalogue = if cfg!(feature = "engine") { choice.open()? } else { None };
+        #[cfg(feature = "engine")]
+        let catalogue = choice.open()?;
+        // Without the engine, there is no asking an image.
+        #[cfg(not(feature = "engine"))]
+        let catalogue = if choice.is_given() { crate::heavy::replace()? } else { None };
         Ok(Self { workspace, catalogue })
     }
 
@@ -110,6 +117,12 @@ impl<'s> Known<'s> {
     /// One plug-in of a catalogue.
     pub(crate) fn of_entry(catalogue: &'s Catalogue, entry: &'s Entry) -> Self {
         Self { plugins: vec![KnownPlugin::Catalogue(catalogue, entry)], fixtures: Vec::new() }
+    }
+
+    /// A module of the user.
+    #[cfg(feature = "engine")]
+    pub(crate) fn of_module(module: &'s Rc<AskedModule>) -> Self {
+        Self { plugins: vec![KnownPlugin::Module(module)], fixtures: Vec::new() }
     }
 
     /// The plug-in of this name; case and `-`/`_` do not matter.
@@ -162,7 +175,18 @@ impl<'s> KnownPlugin<'s> {
         match self {
             Self::Workspace(_, plugin) => &plugin.name,
             Self::Catalogue(_, entry) => &entry.name,
+            #[cfg(feature = "engine")]
+            Self::Module(module) => &module.name,
         }
+    }
+
+    /// Returns true for a module whose errors may be texts without a place.
+    pub(crate) fn is_foreign(&self) -> bool {
+        #[cfg(feature = "engine")]
+        let is_foreign = matches!(self, Self::Module(_));
+        #[cfg(not(feature = "engine"))]
+        let is_foreign = false;
+        is_foreign
     }
 
     /// Returns true for the classic style, whose configuration only its own code knows.
@@ -177,6 +201,8 @@ impl<'s> KnownPlugin<'s> {
             Self::Catalogue(_, entry) => entry
                 .manifest()
                 .with_context(|| format!("the catalogue's entry of {} is not valid", entry.name)),
+            #[cfg(feature = "engine")]
+            Self::Module(module) => bail!("{} has no plugin.yaml", module.name),
         }
     }
 
@@ -189,11 +215,11 @@ impl<'s> KnownPlugin<'s> {
                 let layout = catalogue.layout(entry)?;
                 let image = oci::Reader::Fetcher.image(&layout, layout.top()?)?;
                 let module = oci::Reader::Fetcher.module(&layout, &image.manifest)?;
-                let module = engine::wasm::Module::new(&module)
-                    .with_context(|| format!("reading the module of {}", entry.name))?;
-                let schema = layout.schema(&image.manifest).unwrap_or_default();
-                Ok(Answers::Image { module: Box::new(module), schema })
+                let schema = layout.schema(&image.manifest);
+                Ok(Answers::Module(Rc::new(AskedModule::new(&entry.name, &module, schema)?)))
             }
+            #[cfg(feature = "engine")]
+            Self::Module(module) => Ok(Answers::Module(Rc::clone(module))),
             #[cfg(not(feature = "engine"))]
             Self::Catalogue(..) => crate::heavy::replace(),
         }
@@ -206,13 +232,12 @@ impl Answers {
         match self {
             Self::Types(describer) => Ok(describer.check(document)?),
             #[cfg(feature = "engine")]
-            Self::Image { module, schema } => {
-                let errors = engine::wasm::every_error(module, document, Some(schema));
+            Self::Module(module) => {
                 let refusal = |error: config::ConfigError| Refusal {
                     path: error.path().to_owned(),
                     message: error.message().to_owned(),
                 };
-                Ok(errors.into_iter().map(refusal).collect())
+                Ok(module.errors(document)?.into_iter().map(refusal).collect())
             }
         }
     }
@@ -222,16 +247,16 @@ impl Answers {
         match self {
             Self::Types(describer) => Ok(describer.schema()?),
             #[cfg(feature = "engine")]
-            Self::Image { schema, .. } => Ok(schema.clone()),
+            Self::Module(module) => Ok(module.schema.clone().unwrap_or_default()),
         }
     }
 
-    /// Returns true if a rule inherits the global fields that it does not set. An image does not tell.
-    pub(crate) fn rules_start_from_global(&self) -> Result<bool> {
+    /// Returns true if a rule inherits the global fields that it does not set. A module does not tell.
+    pub(crate) fn rules_start_from_global(&self) -> Result<Option<bool>> {
         match self {
-            Self::Types(describer) => Ok(describer.rules_start_from_global()?),
+            Self::Types(describer) => Ok(Some(describer.rules_start_from_global()?)),
             #[cfg(feature = "engine")]
-            Self::Image { .. } => Ok(false),
+            Self::Module(_) => Ok(None),
         }
     }
 }

@@ -8,6 +8,8 @@
     allow(dead_code, reason = "arguments of commands that only the full program runs, see `heavy`")
 )]
 
+#[cfg(feature = "engine")]
+mod asked;
 mod catalogue;
 mod commands;
 #[cfg(not(feature = "full"))]

@@ -1,13 +1,13 @@
 //! Exchanges through a gateway: its setup, requests, and the responses of the upstream and services.
 
 mod gateway;
-mod level;
 mod order;
 mod request;
 mod service;
 
+pub use abi::LogLevel;
+
 pub use self::gateway::{Gateway, PropertyNames, Upstream};
-pub use self::level::LogLevel;
 pub use self::order::{Change, Event, Happening, Order, Step, request_steps, response_steps};
 pub use self::request::{Chunks, Each, Framing, Header, Protocol, Request, TalkStep, Time};
 pub use self::service::{Service, ServiceAnswer, ServiceCluster, ServiceProtocol, of_cluster};

@@ -5,39 +5,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
+pub use abi::LogLevel;
 use serde::{Deserialize, Deserializer};
-
-/// Envoy's log levels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names are self-explanatory")]
-pub enum LogLevel {
-    Trace,
-    Debug,
-    Info,
-    #[serde(alias = "warning")]
-    Warn,
-    Error,
-    Critical,
-}
-
-impl LogLevel {
-    const ALL: [Self; 6] = [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Critical];
-}
-
-/// Envoy's own spelling, for its command line and in its log.
-impl fmt::Display for LogLevel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Trace => "trace",
-            Self::Debug => "debug",
-            Self::Info => "info",
-            Self::Warn => "warning",
-            Self::Error => "error",
-            Self::Critical => "critical",
-        })
-    }
-}
 
 /// One line of Envoy's log.
 #[derive(Debug, Clone, PartialEq, Eq)]

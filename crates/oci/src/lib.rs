@@ -23,7 +23,8 @@ pub use fetch::{Candidate, Fetched, Form, Reader};
 pub use image::{Document, Image, Shape};
 pub use layout::Layout;
 pub use loopback::is_loopback;
-pub use reference::{Reference, ReferenceError, SCHEME, check_tag};
+pub use reference::{Reference, ReferenceError, check_tag};
+pub use resource::deploy::SCHEME;
 
 /// Annotations of a manifest or a descriptor.
 pub type Annotations = BTreeMap<String, String>;

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
-/// The scheme of images in registries.
-pub const SCHEME: &str = "oci://";
+use resource::deploy::SCHEME;
 
 const EXAMPLE: &str = "oci://registry.example.com/plugins/my-plugin:1.0.0";
 

@@ -37,7 +37,7 @@ use serde_json::json;
 
 use crate::{ControlPlane, Manifest, Object, PolicyEntry, Spec, WasmPlugin};
 
-pub use image::{Pinned, PinnedError};
+pub use image::{Pinned, PinnedError, SCHEME};
 pub use rules::split;
 pub use target::{Selector, Target, check_name, check_namespace};
 

@@ -159,7 +159,7 @@ impl Running {
             workers: setup.gateway.workers,
             ..Bootstrap::new(wasm.into_iter().collect(), vec![Route::all(route, cluster)], clusters)
         };
-        match RunningGateway::start(binary, bootstrap, level(setup.gateway.log_level), setup.reconfigured) {
+        match RunningGateway::start(binary, bootstrap, setup.gateway.log_level, setup.reconfigured) {
             Ok(gateway) => {
                 let (plugin, cluster) = (plugin.into(), cluster.clone());
                 Ok(Self { gateway, plugin, cluster, upstream, services: services.into(), runtime })
@@ -254,35 +254,11 @@ impl Running {
     }
 }
 
-/// A level for Envoy.
-fn level(level: LogLevel) -> gateway::LogLevel {
-    match level {
-        LogLevel::Trace => gateway::LogLevel::Trace,
-        LogLevel::Debug => gateway::LogLevel::Debug,
-        LogLevel::Info => gateway::LogLevel::Info,
-        LogLevel::Warn => gateway::LogLevel::Warn,
-        LogLevel::Error => gateway::LogLevel::Error,
-        LogLevel::Critical => gateway::LogLevel::Critical,
-    }
-}
-
-/// A level of Envoy's log.
-fn of_envoy(level: gateway::LogLevel) -> LogLevel {
-    match level {
-        gateway::LogLevel::Trace => LogLevel::Trace,
-        gateway::LogLevel::Debug => LogLevel::Debug,
-        gateway::LogLevel::Info => LogLevel::Info,
-        gateway::LogLevel::Warn => LogLevel::Warn,
-        gateway::LogLevel::Error => LogLevel::Error,
-        gateway::LogLevel::Critical => LogLevel::Critical,
-    }
-}
-
 /// What the plug-in logged, and Envoy's own warnings about it.
 fn of_plugin(log: &[gateway::LogLine], plugin: &str) -> Vec<LogLine> {
     log.iter()
         .filter_map(|line| {
-            let level = of_envoy(line.level);
+            let level = line.level;
             let warning = || (line.component == "wasm" && level >= LogLevel::Warn).then_some(&*line.message);
             let message = line.of_plugin(plugin).or_else(warning)?;
             Some(LogLine { level, message: message.into() })

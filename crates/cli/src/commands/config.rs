@@ -1,7 +1,5 @@
 //! `config`: validates configurations without a cluster.
 
-#[cfg(feature = "engine")]
-mod module;
 mod subject;
 mod texts;
 mod verdict;
@@ -10,11 +8,15 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "engine")]
+use std::rc::Rc;
 
 use anyhow::{Context, Result, bail};
 use verdict::Report;
 
 use crate::Usage;
+#[cfg(feature = "engine")]
+use crate::asked::AskedModule;
 use crate::catalogue::Choice;
 use crate::known::{Answers, Known, KnownPlugin, Sources};
 
@@ -59,28 +61,35 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    if args.module.is_some() {
-        return by_module(args);
+    if let Some(file) = &args.module {
+        return by_module(args, file);
     }
     let sources = Sources::open(&args.catalogue)?;
     let known = sources.known();
     let plugin = args.plugin.as_deref().map(|name| known.plugin(name)).transpose()?;
+    check(args, &known, plugin)
+}
+
+#[cfg(feature = "engine")]
+fn by_module(args: &Args, file: &Path) -> Result<bool> {
+    let module = Rc::new(AskedModule::read(file, args.envoy)?);
+    let known = Known::of_module(&module);
+    check(args, &known, known.plugins.first().copied())
+}
+
+#[cfg(not(feature = "engine"))]
+fn by_module(_: &Args, _: &Path) -> Result<bool> {
+    crate::heavy::replace()
+}
+
+/// Checks the files, and prints the reports. Returns true if all are good.
+fn check(args: &Args, known: &Known<'_>, plugin: Option<KnownPlugin<'_>>) -> Result<bool> {
     let texts = args.files.iter().map(|file| Ok((file, read(file)?))).collect::<Result<Vec<_>>>()?;
-    let mut checker = Checker::new(&known, plugin);
+    let mut checker = Checker::new(known, plugin);
     let mut reports = Vec::new();
     for (file, text) in texts {
         reports.extend(checker.file(file, &text)?);
     }
-    finish(args, reports)
-}
-
-#[cfg(not(feature = "engine"))]
-use crate::heavy::run as by_module;
-#[cfg(feature = "engine")]
-use module::run as by_module;
-
-/// Prints reports; whether all are good.
-fn finish(args: &Args, mut reports: Vec<Report>) -> Result<bool> {
     something_checked(&mut reports);
     if args.json {
         anstream::println!("{}", serde_json::to_string_pretty(&reports)?);

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     // That of an image is one for consoles.
     let schema = match plugin {
         KnownPlugin::Workspace(..) => for_consoles(schema, &plugin.manifest()?),
-        KnownPlugin::Catalogue(..) => schema,
+        _ => schema,
     };
     let schema = json!({ "configSchema": { "openAPIV3Schema": schema } });
     if args.json {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The scheme of a reference to an image in a registry.
-const SCHEME: &str = "oci://";
+pub const SCHEME: &str = "oci://";
 
 /// Digits of a SHA-256 digest in hexadecimal.
 const DIGITS: usize = 64;

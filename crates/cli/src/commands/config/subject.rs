@@ -232,10 +232,11 @@ impl Checker<'_> {
         let mut texts = Vec::new();
         if let Deployment::Document(fields) = deployment {
             let configuration = Value::Object(fields);
-            let refused = self
-                .check(plugin, &configuration)?
-                .into_iter()
-                .map(|error| ConfigError::new(resource.origin(error.path()), error.message()));
+            let refused = self.check(plugin, &configuration)?.into_iter().map(|error| match error.path() {
+                // A text without a place is about the resource as a whole.
+                "" if plugin.is_foreign() => error,
+                path => ConfigError::new(resource.origin(path), error.message()),
+            });
             // The missing field is explained by the misplaced one.
             let is_elsewhere = |message: &str| {
                 errors.iter().any(|error| {

@@ -472,3 +472,64 @@ fn an_empty_file_is_a_configuration_of_defaults() {
     let (line, _, message) = refusal(&mut checker, "");
     assert!(line == 1 && message.starts_with("blocks nothing: add"), "{message}");
 }
+
+/// Modules that answer for themselves.
+#[cfg(feature = "engine")]
+mod modules {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::asked::AskedModule;
+
+    /// A module that refuses everything with this text.
+    fn refusing(text: &str) -> Rc<AskedModule> {
+        let module = format!(
+            r#"(module
+                (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+                (memory (export "memory") 1)
+                (data (i32.const 8) "{text}")
+                (func (export "proxy_abi_version_0_2_1"))
+                (func (export "proxy_on_configure") (param i32 i32) (result i32)
+                    (drop (call $log (i32.const 4) (i32.const 8) (i32.const {})))
+                    (i32.const 0)))"#,
+            text.len()
+        );
+        Rc::new(AskedModule::new("mine", &wat::parse_str(module).unwrap(), None).unwrap())
+    }
+
+    fn faults(asked: &Rc<AskedModule>, text: &str) -> Vec<(String, usize, String)> {
+        let known = Known::of_module(asked);
+        let mut checker = Checker::new(&known, known.plugins.first().copied());
+        let reports = checker.file(Path::new("f.yaml"), text).unwrap();
+        let faults = reports.into_iter().flat_map(|report| match report.verdict {
+            Verdict::Refused { errors, .. } => errors,
+            _ => Vec::new(),
+        });
+        faults.map(|fault| (fault.path, fault.line, fault.message)).collect()
+    }
+
+    const RESOURCE: &str = "\
+apiVersion: extensions.higress.io/v1alpha1
+kind: WasmPlugin
+metadata: { name: mine }
+spec:
+  url: oci://registry.example.com/mine:1.0.0
+  defaultConfig:
+    secret: 12
+";
+
+    #[test]
+    fn a_text_with_a_path_of_the_document_is_shown_at_its_line() {
+        let asked = refusing("secret: must be a string");
+        let message = "must be a string".to_owned();
+        assert_eq!(faults(&asked, "a: 1\nsecret: 12\n"), [("secret".into(), 2, message.clone())]);
+        assert_eq!(faults(&asked, RESOURCE), [("spec.defaultConfig.secret".into(), 7, message)]);
+    }
+
+    #[test]
+    fn a_text_without_a_path_is_shown_at_the_resource() {
+        let asked = refusing("[my-plugin] parse config failed: no secret");
+        let found = faults(&asked, RESOURCE);
+        assert_eq!(found, [(String::new(), 1, "[my-plugin] parse config failed: no secret".to_owned())]);
+    }
+}

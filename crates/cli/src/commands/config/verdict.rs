@@ -27,7 +27,11 @@ pub(crate) struct Report {
 pub(crate) enum Verdict {
     /// The plug-in accepts it and receives this configuration. Its rules may inherit global fields.
     #[serde(rename_all = "camelCase")]
-    Accepted { configuration: Value, rules_start_from_global: bool },
+    Accepted {
+        configuration: Value,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rules_start_from_global: Option<bool>,
+    },
     /// The plug-in is disabled.
     NotDeployed { reason: &'static str },
     /// The plug-in or the cluster rejects it: the first error, and all errors in order.

@@ -18,6 +18,12 @@ pub enum LogLevel {
     Critical,
 }
 
+impl LogLevel {
+    /// All levels, the least severe first.
+    pub const ALL: [Self; 6] =
+        [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Critical];
+}
+
 /// Envoy's own spelling, for its command line and in its log.
 impl fmt::Display for LogLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
