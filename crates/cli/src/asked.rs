@@ -1,5 +1,6 @@
 //! A module that answers for its configuration itself, without its source: in the embedded engine and, if asked for, in Envoy.
 
+use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -45,7 +46,10 @@ impl AskedModule {
         let bytes = fs::read(file).map_err(|error| {
             Usage(format!("{} cannot be read: {error}; name the file of a module", file.display()))
         })?;
-        let module = Module::new(&bytes).map_err(|error| Usage(format!("{}: {error}", file.display())))?;
+        let invalid = |error: &dyn fmt::Display| Usage(format!("{}: {error}", file.display()));
+        workspace::module::validate(&bytes)
+            .map_err(|reason| invalid(&format_args!("not a valid module: {reason}")))?;
+        let module = Module::new(&bytes).map_err(|error| invalid(&error))?;
         let missing: Vec<String> = module.missing_imports().iter().map(ToString::to_string).collect();
         if !missing.is_empty() {
             anstream::eprintln!(

@@ -38,7 +38,10 @@ impl Choice {
     /// The catalogue, if there is one.
     pub(crate) fn open(&self) -> Result<Option<Catalogue>> {
         if let Some(folder) = self.folder() {
-            return Ok(Some(Catalogue::open(&folder)?));
+            let catalogue = Catalogue::open(&folder);
+            return catalogue
+                .map(Some)
+                .with_context(|| format!("name another catalogue with --catalogue or {VARIABLE}"));
         }
         match installed().filter(|folder| folder.join(oci::catalogue::INDEX).is_file()) {
             Some(folder) => Ok(Some(Catalogue::open(&folder)?)),

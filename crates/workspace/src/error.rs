@@ -159,6 +159,9 @@ impl fmt::Display for Error {
                 cargo_toml.display()
             ),
             Self::Manifest(error) => error.fmt(f),
+            Self::Metadata(cargo_metadata::Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                f.write_str("this command needs cargo: install Rust from https://rustup.rs")
+            }
             Self::Metadata(_) => f.write_str(
                 "cargo cannot read this workspace: run the command inside it, and fix the error that cargo reports",
             ),

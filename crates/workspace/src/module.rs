@@ -9,6 +9,7 @@ mod report;
 
 pub use checks::{Subject, check};
 pub use gateways::{Gateway, Verdict};
+pub use inspect::validate;
 pub use report::{Check, Report};
 
 #[cfg(test)]

@@ -88,6 +88,15 @@ impl Module {
     }
 }
 
+/// Returns an error with a remedy if `bytes` are not a module that gateways can load.
+///
+/// # Errors
+///
+/// What they are instead, or the position of the error.
+pub fn validate(bytes: &[u8]) -> Result<(), String> {
+    inspect(bytes).map(|_| ())
+}
+
 /// Reads and validates `bytes`.
 ///
 /// # Errors

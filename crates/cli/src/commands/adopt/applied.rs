@@ -30,8 +30,8 @@ impl FromStr for Images {
     fn from_str(text: &str) -> Result<Self, String> {
         let place = text.strip_prefix("oci://").unwrap_or(text).trim_end_matches('/');
         // The reader of references knows what may stand in one.
-        oci::Reference::parse(&format!("{place}/request-block:0.0.0")).map_err(|error| {
-            format!("{error}; write the registry and the repository, as in registry.example.com/plugins")
+        oci::Reference::parse(&format!("{place}/request-block:0.0.0")).map_err(|_| {
+            "is not a registry with a repository: write both, as in registry.example.com/plugins".to_owned()
         })?;
         Ok(Self(place.to_owned()))
     }
