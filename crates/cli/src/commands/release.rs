@@ -1,4 +1,4 @@
-//! `release`: sets the version of a plug-in, commits and tags it.
+//! `release`: sets the version of a plug-in, the SDK or the program, commits and tags it.
 
 use std::process::Command;
 
@@ -10,7 +10,7 @@ use crate::release::{Release, Subject, Tag};
 
 /// Release a plug-in, the SDK or the program: set the version, update the CHANGELOG, commit and tag
 ///
-/// Writes the version to Cargo.toml, plugin.yaml and Cargo.lock, moves the plug-in's entries under `## Unreleased` of
+/// Writes the version to Cargo.toml, plugin.yaml (of a plug-in) and Cargo.lock, moves its entries under `## Unreleased` of
 /// CHANGELOG.md to a section of their own, and creates a commit and the tag `<plugin>/v<version>`. Nothing is pushed. On errors,
 /// nothing is changed.
 #[derive(clap::Args)]
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         return Ok(true);
     }
     let (Some(name), Some(version)) = (&args.plugin, &args.version) else {
-        bail!(Usage("name a plug-in and a version, as in `cargo xtask release request-block 1.2.3`".into()));
+        bail!(Usage("name a plug-in, `sdk` or `cli`, and a version, as in `cargo xtask release request-block 1.2.3`".into()));
     };
     let subject = Subject::find(&workspace, name)?;
     let release = Release::plan(&workspace, subject, version, &today()?)?;
