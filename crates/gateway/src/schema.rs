@@ -25,7 +25,7 @@ pub fn errors(schema: &Value, document: &Map<String, Value>) -> Vec<ConfigError>
         if let Err(error) = schemas.validate(&fields, index) {
             leaves(&error, &mut |error| {
                 // A rule may inherit a field, and without rules' fields the global ones may be incomplete.
-                if !(rules_exist(rules) && matches!(error.kind, ErrorKind::Required { .. })) {
+                if !(!rules.is_empty() && matches!(error.kind, ErrorKind::Required { .. })) {
                     errors.push(ConfigError::new(path(prefix, error), error.kind.to_string()));
                 }
             });
@@ -47,10 +47,6 @@ pub fn errors(schema: &Value, document: &Map<String, Value>) -> Vec<ConfigError>
 
 /// The name of the schema in the validator.
 const NAME: &str = "schema.json";
-
-fn rules_exist(rules: &[Value]) -> bool {
-    !rules.is_empty()
-}
 
 fn without(fields: &Map<String, Value>, is_other: impl Fn(&str) -> bool) -> Map<String, Value> {
     fields.iter().filter(|(key, _)| !is_other(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
