@@ -52,7 +52,10 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         return Ok(true);
     }
     let (Some(name), Some(version)) = (&args.plugin, &args.version) else {
-        bail!(Usage("name a plug-in, `sdk` or `cli`, and a version, as in `cargo xtask release request-block 1.2.3`".into()));
+        bail!(Usage(
+            "name a plug-in, `sdk` or `cli`, and a version, as in `cargo xtask release request-block 1.2.3`"
+                .into()
+        ));
     };
     let subject = Subject::find(&workspace, name)?;
     let release = Release::plan(&workspace, subject, version, &today()?)?;
