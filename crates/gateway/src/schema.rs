@@ -25,7 +25,7 @@ pub fn errors(schema: &Value, document: &Map<String, Value>) -> Vec<ConfigError>
         if let Err(error) = schemas.validate(&fields, index) {
             leaves(&error, &mut |error| {
                 // A rule may inherit a field, and without rules' fields the global ones may be incomplete.
-                if !(!rules.is_empty() && matches!(error.kind, ErrorKind::Required { .. })) {
+                if rules.is_empty() || !matches!(error.kind, ErrorKind::Required { .. }) {
                     errors.push(ConfigError::new(path(prefix, error), error.kind.to_string()));
                 }
             });
