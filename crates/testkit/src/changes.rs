@@ -54,7 +54,10 @@ impl Changes {
     /// The upstream may see headers of such names otherwise; they are given in lower case.
     #[must_use]
     pub fn request_where(mut self, allowed: impl Fn(&str) -> bool + 'static) -> Self {
-        self.request.push(Box::new(allowed));
+        // The router replaces the timeouts that a plug-in sets by another header.
+        self.request.push(Box::new(move |name| {
+            allowed(name) || (name == EXPECTED_TIMEOUT && TIMEOUTS.into_iter().any(&allowed))
+        }));
         self
     }
 
@@ -124,6 +127,12 @@ pub fn values<'d>(document: &'d Value, key: &str) -> Vec<&'d Value> {
         _ => Vec::new(),
     }
 }
+
+/// Timeouts of the router that a plug-in may set.
+const TIMEOUTS: [&str; 2] = ["x-envoy-upstream-rq-timeout-ms", "x-envoy-upstream-rq-per-try-timeout-ms"];
+
+/// The header that the router makes of them.
+const EXPECTED_TIMEOUT: &str = "x-envoy-expected-rq-timeout-ms";
 
 /// Headers that the gateway adds to every response of a plug-in.
 const OF_EVERY_REPLY: [&str; 4] = ["content-length", "content-type", "grpc-status", "grpc-message"];
