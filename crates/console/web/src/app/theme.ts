@@ -1,0 +1,26 @@
+import { createTheme, type MantineColorsTuple } from "@mantine/core";
+
+const blue: MantineColorsTuple = [
+  "#eef3fe",
+  "#dbe4f9",
+  "#b5c6f1",
+  "#8ca7ea",
+  "#6a8ce4",
+  "#547ae0",
+  "#4870de",
+  "#2f5bd0",
+  "#2851ba",
+  "#1c46a5",
+];
+
+export const theme = createTheme({
+  primaryColor: "portcullis",
+  primaryShade: { light: 7, dark: 7 },
+  colors: { portcullis: blue },
+  defaultRadius: "sm",
+  cursorType: "pointer",
+  fontFamily:
+    'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif',
+  fontFamilyMonospace: 'ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace',
+  headings: { fontWeight: "600", sizes: { h1: { fontSize: "1.375rem" }, h2: { fontSize: "1.125rem" } } },
+});

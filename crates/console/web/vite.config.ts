@@ -1,0 +1,21 @@
+// `PORTCULLIS_CONSOLE=http://127.0.0.1:8001 npm run dev` develops against a running console.
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vite";
+
+const console = process.env.PORTCULLIS_CONSOLE;
+
+export default defineConfig({
+  plugins: [react()],
+  build: {
+    target: "es2022",
+    // `npm run size` follows the imports of the first screen.
+    manifest: true,
+    // `npm run size` has the limit.
+    chunkSizeWarningLimit: 1500,
+    // A data: URL is not in the content security policy's font-src and script-src.
+    assetsInlineLimit: 0,
+  },
+  server: console
+    ? { proxy: { "/api": { target: console, changeOrigin: true, headers: { origin: console } } } }
+    : {},
+});
