@@ -3,7 +3,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use marketplace::Sources;
 use oci::{Catalogue, Layout, Reference};
 
 use crate::output;
@@ -47,6 +48,37 @@ impl Choice {
             Some(folder) => Ok(Some(Catalogue::open(&folder)?)),
             None => Ok(None),
         }
+    }
+
+    /// The workspace of the current folder, if there is one, and the catalogue, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// There is neither, or one cannot be read.
+    pub(crate) fn sources(&self) -> Result<Sources> {
+        let sources = self.any_sources()?;
+        if sources.is_empty() {
+            bail!(
+                "there are no plug-ins here: run the command in a workspace of plug-ins, or name a catalogue with \
+                 --catalogue or {VARIABLE}"
+            );
+        }
+        Ok(sources)
+    }
+
+    /// The same, possibly with neither.
+    ///
+    /// # Errors
+    ///
+    /// One cannot be read.
+    pub(crate) fn any_sources(&self) -> Result<Sources> {
+        let workspace = crate::open::workspace_here()?;
+        #[cfg(feature = "engine")]
+        let catalogue = self.open()?;
+        // Without the engine, there is no asking an image.
+        #[cfg(not(feature = "engine"))]
+        let catalogue = if self.is_given() { crate::heavy::replace()? } else { None };
+        Ok(Sources::new(workspace, catalogue))
     }
 
     /// The image that a name stands for, if the catalogue has it.

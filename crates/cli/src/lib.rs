@@ -8,14 +8,11 @@
     allow(dead_code, reason = "arguments of commands that only the full program runs, see `heavy`")
 )]
 
-#[cfg(feature = "engine")]
-mod asked;
 mod catalogue;
 mod commands;
 #[cfg(not(feature = "full"))]
 mod heavy;
 mod image;
-mod known;
 #[cfg(feature = "gateway")]
 mod layout;
 mod markdown;
@@ -30,6 +27,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use marketplace::{Code, Refusal};
 
 pub use crate::program::Program;
 
@@ -108,6 +106,20 @@ impl From<oci::ReferenceError> for Usage {
     }
 }
 
+/// Whether something is refused because of the state of a plug-in, not because the command is wrong.
+fn of_state(code: Code) -> bool {
+    matches!(
+        code,
+        Code::PluginEnabled
+            | Code::PluginBuiltIn
+            | Code::PluginElsewhere
+            | Code::ModuleInvalid
+            | Code::ChangedMeanwhile
+            | Code::NotEditable
+            | Code::NoPreviousVersion
+    )
+}
+
 /// Returns the command line of the installed program.
 #[cfg(feature = "shell")]
 fn installed() -> clap::Command {
@@ -154,8 +166,15 @@ pub fn main(program: Program) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
+            #[cfg(not(feature = "engine"))]
+            if error.is::<marketplace::NeedsEngine>() {
+                let error = heavy::replace::<()>().err().unwrap_or(error);
+                output::error(&error);
+                return ExitCode::from(1);
+            }
             output::error(&error);
             let is_usage = error.is::<Usage>()
+                || error.downcast_ref::<Refusal>().is_some_and(|refusal| !of_state(refusal.code))
                 || error.downcast_ref::<workspace::Error>().is_some_and(workspace::Error::is_usage);
             ExitCode::from(if is_usage { 2 } else { 1 })
         }

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use crate::folder::{Fault, StageOrder};
 use crate::modules::Modules;
 use crate::plan::{Plan, Planner};
@@ -39,10 +41,33 @@ pub struct Options {
     pub log_level: LogLevel,
 }
 
+/// What ends a gateway.
+#[derive(Debug)]
+pub struct Stop(Option<oneshot::Receiver<()>>);
+
+/// Ends a gateway when it is dropped.
+#[derive(Debug)]
+pub struct Stopper(#[expect(dead_code, reason = "dropping it is the signal")] oneshot::Sender<()>);
+
+impl Stop {
+    /// SIGINT or SIGTERM.
+    #[must_use]
+    pub fn on_signals() -> Self {
+        Self(None)
+    }
+
+    /// The end of the returned [`Stopper`]. Signals are left to the caller.
+    #[must_use]
+    pub fn with_stopper() -> (Stopper, Self) {
+        let (sender, receiver) = oneshot::channel();
+        (Stopper(sender), Self(Some(receiver)))
+    }
+}
+
 /// Why [`run`] returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It served until a signal came.
+    /// It served until it was stopped.
     Stopped,
     /// The folder has errors, which were reported; it was never served.
     Invalid,
@@ -54,7 +79,7 @@ enum Event {
     Changed(Vec<PathBuf>),
     /// A plan is ready.
     Planned { plan: Plan, faults: Vec<Fault> },
-    /// A signal has come.
+    /// It is to end.
     Stop,
 }
 
@@ -64,7 +89,7 @@ struct Job {
     changed: Vec<PathBuf>,
 }
 
-/// Serves a folder until the process gets SIGINT or SIGTERM.
+/// Serves a folder until it is stopped.
 ///
 /// # Errors
 ///
@@ -73,6 +98,7 @@ pub fn run(
     options: Options,
     modules: Modules,
     cache: &Cache,
+    stop: Stop,
     report: Report<'_>,
 ) -> Result<Outcome, ServeError> {
     crate::folder::check(&options.folder)?;
@@ -96,7 +122,7 @@ pub fn run(
         return Ok(invalid(&faults, report));
     }
 
-    let echo = background(sender.clone()).map_err(ServeError::Runtime)?;
+    let echo = background(sender.clone(), stop).map_err(ServeError::Runtime)?;
     let mut server = match Server::start(options, envoy, address, echo, plan.clone()) {
         Ok(server) => server,
         Err(error) => {
@@ -120,22 +146,32 @@ fn invalid(faults: &[Fault], report: Report<'_>) -> Outcome {
     Outcome::Invalid
 }
 
-/// Runs the echo, and turns signals into events, on a thread of its own.
-fn background(events: Sender<Event>) -> std::io::Result<SocketAddr> {
+/// Runs the echo, and reports the end, on a thread of its own.
+fn background(events: Sender<Event>, stop: Stop) -> std::io::Result<SocketAddr> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (address, terminate) = runtime.block_on(async {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok::<_, std::io::Error>((echo::start().await?, signal(SignalKind::terminate())?))
+        let terminate = match stop.0 {
+            None => Some(signal(SignalKind::terminate())?),
+            Some(_) => None,
+        };
+        Ok::<_, std::io::Error>((echo::start().await?, terminate))
     })?;
     std::thread::spawn(move || {
         runtime.block_on(async move {
-            let mut terminate = terminate;
-            loop {
-                tokio::select! {
-                    _ = tokio::signal::ctrl_c() => {}
-                    _ = terminate.recv() => {}
+            if let (None, Some(mut terminate)) = (&stop.0, terminate) {
+                loop {
+                    tokio::select! {
+                        _ = tokio::signal::ctrl_c() => {}
+                        _ = terminate.recv() => {}
+                    }
+                    // The echo runs until the loop has ended.
+                    let _ = events.send(Event::Stop);
                 }
-                // The echo runs until the loop has ended.
+            }
+            if let Some(stopped) = stop.0 {
+                // An error is a dropped sender, which is the signal.
+                let _ = stopped.await;
                 let _ = events.send(Event::Stop);
             }
         });

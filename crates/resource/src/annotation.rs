@@ -15,6 +15,8 @@ pub const LANGUAGE: &str = "portcullis.io/language";
 pub const SOURCE: &str = "portcullis.io/source";
 /// Set on a disabled plug-in: the values that disabling it has replaced.
 pub const DISABLED: &str = "portcullis.io/disabled";
+/// The version that a release of a custom plug-in replaced.
+pub const PREVIOUS: &str = "portcullis.io/previous";
 
 /// How a `url` begins that names a plug-in of this workspace.
 pub const WORKSPACE: &str = "workspace:";

@@ -14,11 +14,11 @@ use resource::yaml::{self, Fault, Node};
 use resource::{Content, Found, WasmPlugin};
 use serde_json::Value;
 
-use super::config::{Checker, Verdict, read};
+use super::config::read;
 use crate::Usage;
 use crate::catalogue::Choice;
-use crate::known::Sources;
 use applied::Images;
+use marketplace::{Checker, Verdict};
 use report::{Adoption, Outcome};
 
 /// Migrate the plug-ins of a Higress, MSE or Istio installation
@@ -57,7 +57,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    let sources = Sources::open(&args.catalogue)?;
+    let sources = args.catalogue.sources()?;
     let known = sources.known();
     let files = args.sources.iter().map(|source| files(source)).collect::<Result<Vec<_>>>()?.concat();
     let mut adopter = Adopter {

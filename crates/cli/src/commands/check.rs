@@ -1,15 +1,14 @@
 //! `check`: static checks of a module.
 
-use std::fs;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+use marketplace::shelf::check_file;
+use resource::Manifest;
 use resource::names::canonical;
-use resource::{CONSOLE_LIMIT, Manifest};
 use serde::Serialize;
 use workspace::dist::HIGRESS;
-use workspace::module::{Gateway, Report, Subject, check};
+use workspace::module::{Gateway, Report};
 
 use crate::Usage;
 use crate::output::{BOLD, DIM, mark, styled};
@@ -73,7 +72,7 @@ fn report(module: &str) -> Result<Report> {
     let path = Path::new(module);
     let looks_like_file = path.components().count() > 1 || module.contains('.') || path.is_file();
     if looks_like_file {
-        return report_file(path, manifest_beside(path)?.as_ref());
+        return Ok(check_file(path, manifest_beside(path)?.as_ref())?);
     }
     let workspace = crate::open::workspace()?;
     let plugin = workspace.plugin(module)?;
@@ -85,7 +84,7 @@ fn report(module: &str) -> Result<Report> {
             plugin.name
         )));
     }
-    report_file(&file, Some(&plugin.manifest()?))
+    Ok(check_file(&file, Some(&plugin.manifest()?))?)
 }
 
 /// Returns the manifest of the plug-in that a module belongs to: `plugins/<plugin>/plugin.wasm`,
@@ -111,21 +110,6 @@ fn manifest_beside(file: &Path) -> Result<Option<Manifest>> {
             && (folder == plugin.folder || folder == workspace.root.join("dist").join(&plugin.name))
     });
     Ok(plugin.map(workspace::Plugin::manifest).transpose()?)
-}
-
-pub(crate) fn report_file(file: &Path, manifest: Option<&Manifest>) -> Result<Report> {
-    if file.is_dir() {
-        bail!(Usage(format!("{} is a folder: name the .wasm file in it", file.display())));
-    }
-    let mut open = fs::File::open(file).map_err(|error| {
-        Usage(format!("{} cannot be opened: {error}; name a plug-in or a .wasm file", file.display()))
-    })?;
-    let size = open.metadata().with_context(|| format!("reading {}", file.display()))?.len();
-    let mut bytes = Vec::new();
-    if size <= CONSOLE_LIMIT {
-        open.read_to_end(&mut bytes).with_context(|| format!("reading {}", file.display()))?;
-    }
-    Ok(check(&Subject { file: PathBuf::from(file), size, bytes: &bytes, manifest, holds_headers: false }))
 }
 
 fn print(named: &Named) {

@@ -1,26 +1,23 @@
 //! `config`: validates configurations without a cluster.
 
-mod subject;
-mod texts;
-mod verdict;
+mod print;
 
-use std::collections::HashMap;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 #[cfg(feature = "engine")]
 use std::rc::Rc;
 
-use anyhow::{Context, Result, bail};
-use verdict::Report;
+use anyhow::{Context, Result};
+#[cfg(feature = "engine")]
+use marketplace::AskedModule;
+use marketplace::check::{self, something_checked};
+use marketplace::{Checker, Known, KnownPlugin, Report};
 
 use crate::Usage;
-#[cfg(feature = "engine")]
-use crate::asked::AskedModule;
 use crate::catalogue::Choice;
-use crate::known::{Answers, Known, KnownPlugin, Sources};
 
-pub(crate) use verdict::{Verdict, print};
+pub(crate) use print::{print, print_mistakes, print_remarks, print_report};
 
 /// Check configurations before they are deployed
 ///
@@ -64,7 +61,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     if let Some(file) = &args.module {
         return by_module(args, file);
     }
-    let sources = Sources::open(&args.catalogue)?;
+    let sources = args.catalogue.sources()?;
     let known = sources.known();
     let plugin = args.plugin.as_deref().map(|name| known.plugin(name)).transpose()?;
     check(args, &known, plugin)
@@ -73,6 +70,14 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 #[cfg(feature = "engine")]
 fn by_module(args: &Args, file: &Path) -> Result<bool> {
     let module = Rc::new(AskedModule::read(file, args.envoy)?);
+    let missing = module.missing_imports();
+    if !missing.is_empty() {
+        anstream::eprintln!(
+            "{}: imports {}, which Envoy does not have: only some gateways load it",
+            file.display(),
+            missing.join(", ")
+        );
+    }
     let known = Known::of_module(&module);
     check(args, &known, known.plugins.first().copied())
 }
@@ -94,23 +99,9 @@ fn check(args: &Args, known: &Known<'_>, plugin: Option<KnownPlugin<'_>>) -> Res
     if args.json {
         anstream::println!("{}", serde_json::to_string_pretty(&reports)?);
     } else {
-        reports.iter().for_each(Report::print);
+        reports.iter().for_each(print_report);
     }
     Ok(reports.iter().all(Report::is_good))
-}
-
-/// Reports skipped documents as errors if nothing was checked.
-fn something_checked(reports: &mut [Report]) {
-    if reports.iter().any(Report::is_checked) {
-        return;
-    }
-    for report in reports {
-        if let Verdict::LeftOut { note, remedy } = &report.verdict {
-            let mut error = note.clone();
-            error.message = format!("{}: {remedy}", note.message);
-            report.verdict = Verdict::refused(vec![error]);
-        }
-    }
 }
 
 pub(crate) fn read(file: &Path) -> Result<String> {
@@ -134,57 +125,17 @@ pub(crate) fn document(
     known: &Known<'_>,
     plugin: KnownPlugin<'_>,
     file: &Path,
-) -> Result<Option<serde_json::Map<String, serde_json::Value>>> {
-    let text = read(file)?;
-    let mut checker = Checker::new(known, Some(plugin));
-    let mut reports = checker.file(file, &text)?;
-    something_checked(&mut reports);
-    reports.iter().filter(|report| !report.is_checked()).for_each(Report::print);
-    reports.retain(Report::is_checked);
-    let [report] = reports.as_slice() else {
-        bail!(Usage(format!(
-            "{} holds several configurations of {}: write one",
-            file.display(),
-            plugin.name()
-        )));
-    };
-    match &report.verdict {
-        Verdict::Accepted { configuration: serde_json::Value::Object(document), .. } => {
-            report.print_remarks();
-            Ok(Some(document.clone()))
+) -> Result<Option<resource::Object>> {
+    match check::document(known, plugin, file, &read(file)?) {
+        Ok(configured) => {
+            for report in &configured.reports {
+                match report.is_checked() {
+                    true => print_remarks(report),
+                    false => print_report(report),
+                }
+            }
+            Ok(Some(configured.document))
         }
-        // Its own code takes nothing else.
-        Verdict::Accepted { .. } => bail!(Usage(format!("{} holds no fields: write some", file.display()))),
-        Verdict::NotDeployed { reason } => {
-            bail!("{}: nothing would be deployed: {reason}", file.display())
-        }
-        Verdict::Refused { .. } | Verdict::LeftOut { .. } => {
-            report.print();
-            Ok(None)
-        }
+        Err(error) => print_mistakes(error.into(), file).map(|()| None),
     }
 }
-
-/// Checks files, and builds the helper of a plug-in at its first document.
-pub(crate) struct Checker<'k> {
-    pub(crate) known: &'k Known<'k>,
-    /// The plug-in given on the command line.
-    pub(crate) plugin: Option<KnownPlugin<'k>>,
-    answers: HashMap<String, Answers>,
-}
-
-impl<'k> Checker<'k> {
-    pub(crate) fn new(known: &'k Known<'k>, plugin: Option<KnownPlugin<'k>>) -> Self {
-        Self { known, plugin, answers: HashMap::new() }
-    }
-
-    fn answers(&mut self, plugin: KnownPlugin<'_>) -> Result<&Answers> {
-        if !self.answers.contains_key(plugin.name()) {
-            self.answers.insert(plugin.name().to_owned(), plugin.answers()?);
-        }
-        self.answers.get(plugin.name()).context("has just been put there")
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     };
     let mut good = true;
     for plugin in plugins {
-        good &= plugin_docs(plugin, &crate::open::describer(&workspace, plugin)?, args.check)?;
+        good &= plugin_docs(plugin, &marketplace::describer(&workspace, plugin)?, args.check)?;
     }
     Ok(good)
 }

@@ -146,7 +146,7 @@ fn is_described(workspace: &Workspace, plugin: &Plugin) -> bool {
 /// generated tables or differences are not in order.
 fn has_good_fields(workspace: &Workspace, plugin: &Plugin, fix: bool) -> bool {
     let look = || {
-        let describer = crate::open::describer(workspace, plugin)?;
+        let describer = marketplace::describer(workspace, plugin)?;
         let mut good = takes_example(plugin, &describer)? & examples::are_accepted(plugin, &describer)?;
         if let Ok(schema) = describer.schema() {
             good &= differences::are_valid(plugin, &schema)?;

@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::Usage;
 use crate::catalogue::Choice;
 use crate::commands::config;
-use crate::known::{Known, KnownPlugin, Sources};
 use crate::output::{self, BAD, styled};
+use marketplace::{Known, KnownPlugin};
 
 /// Print the resource that deploys a plug-in
 ///
@@ -73,7 +73,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    let sources = Sources::open(&args.catalogue)?;
+    let sources = args.catalogue.sources()?;
     let known = sources.known();
     let plugin = known.plugin(&args.plugin)?;
     let image = Pinned::parse(&args.image).map_err(|error| Usage(error.to_string()))?;

@@ -16,8 +16,9 @@ use workspace::package::{Package, Source};
 
 use crate::Usage;
 use crate::commands::build;
-use crate::commands::check::{print_failures, report_file};
+use crate::commands::check::print_failures;
 use crate::output;
+use marketplace::shelf::check_file;
 
 /// The folder of the layout, in that of its plug-in.
 const LAYOUT: &str = "image";
@@ -132,7 +133,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
             }
         }
         let source = Source::of_files(module, manifest, output::notice)?;
-        let report = report_file(module, Some(&source.manifest))?;
+        let report = check_file(module, Some(&source.manifest))?;
         if !report.ok() {
             print_failures(&module.display().to_string(), &report);
             return Ok(false);

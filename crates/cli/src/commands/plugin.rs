@@ -5,18 +5,17 @@
 
 mod add;
 mod change;
-mod shelf;
+mod folder;
 mod show;
 #[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use gateway::folder::StageOrder;
+use marketplace::shelf::{self, Module};
 use resource::Stage;
-
-use crate::Usage;
 
 /// Add, list, enable, disable, edit and delete the plug-ins of a folder
 ///
@@ -27,8 +26,8 @@ use crate::Usage;
 Examples:
   cargo xtask plugin add request-block        a plug-in of this workspace, with its example configuration
   cargo xtask plugin add mine --wasm mine.wasm --language Go --description 'Checks tokens' --stage authn
-  cargo xtask plugin configure mine mine.yaml
-  cargo xtask plugin disable mine && cargo xtask plugin edit mine --wasm new.wasm
+  cargo xtask plugin configure mine mine.yaml && cargo xtask plugin enable mine
+  cargo xtask plugin upgrade mine --wasm new.wasm  while it is enabled; `rollback` returns
   cargo xtask plugin list                     in the order of requests
 
 Exit codes: 0 done, 1 rejected, or a file of the folder is invalid, 2 usage error.")]
@@ -39,6 +38,8 @@ pub(crate) enum Command {
     Enable(change::NamesArgs),
     #[command(name = "disable", about = "Disable plug-ins, also for a cluster", long_about = None)]
     Disable(change::NamesArgs),
+    Upgrade(change::UpgradeArgs),
+    Rollback(change::RollbackArgs),
     Delete(change::DeleteArgs),
     List(show::ListArgs),
     Show(show::ShowArgs),
@@ -69,6 +70,18 @@ pub(crate) struct Card {
     /// 0]
     #[arg(long, allow_hyphen_values = true)]
     pub(crate) priority: Option<i32>,
+}
+
+impl Card {
+    fn properties(&self) -> shelf::Card {
+        let Self { wasm: _, url: _, description, language, title, stage, priority } = self.clone();
+        shelf::Card { title, description, language, stage, priority }
+    }
+
+    fn module(&self) -> Option<Module> {
+        let file = self.wasm.clone().map(Module::File);
+        file.or_else(|| self.url.clone().map(Module::Url))
+    }
 }
 
 /// The folder.
@@ -104,20 +117,10 @@ pub(crate) fn run(command: &Command) -> Result<bool> {
         Command::Configure(args) => change::configure(args),
         Command::Enable(args) => change::switch(args, true),
         Command::Disable(args) => change::switch(args, false),
+        Command::Upgrade(args) => change::upgrade(args),
+        Command::Rollback(args) => change::roll_back(args),
         Command::Delete(args) => change::delete(args),
         Command::List(args) => show::list(args),
         Command::Show(args) => show::show(args),
     }
-}
-
-/// Rejects priorities that the console rejects.
-fn check_priority(priority: i32) -> Result<()> {
-    if priority % 10 != 0 {
-        let down = priority - priority.rem_euclid(10);
-        bail!(Usage(format!(
-            "priority {priority} is not a multiple of 10, as the console requires: write {down} or {}",
-            down.saturating_add(10)
-        )));
-    }
-    Ok(())
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use workspace::schema::for_consoles;
 
 use crate::catalogue::Choice;
-use crate::known::{KnownPlugin, Sources};
+use marketplace::KnownPlugin;
 
 /// Print the schema of a plug-in's configuration
 ///
@@ -27,7 +27,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    let sources = Sources::open(&args.catalogue)?;
+    let sources = args.catalogue.sources()?;
     let plugin = sources.known().plugin(&args.plugin)?;
     let schema = plugin.answers()?.schema()?;
     // That of an image is one for consoles.

@@ -2,6 +2,7 @@
 //!
 //! Functions map a text to a text; [`write()`] replaces the file.
 
+mod part;
 mod remove;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Entry;
+pub use part::{get_text, set_text};
 pub use remove::remove;
 use text::Text;
 

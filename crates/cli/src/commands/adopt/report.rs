@@ -8,8 +8,8 @@ use resource::{Deployment, Manifest, WasmPlugin, annotation};
 use serde_json::{Value, json};
 
 use super::applied::Resource;
-use crate::commands::config::Verdict;
 use crate::output::{BOLD, DIM, WARN, mark, styled};
+use marketplace::Verdict;
 
 /// One plug-in of the installation.
 pub(super) struct Adoption {

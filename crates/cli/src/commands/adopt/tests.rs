@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::*;
-use crate::known::Known;
+use marketplace::Known;
 
 const HIGRESS: &str = "higress-registry.cn-hangzhou.cr.aliyuncs.com";
 

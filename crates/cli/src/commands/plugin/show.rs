@@ -6,7 +6,7 @@ use resource::Deployment;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::shelf::Shelf;
+use super::folder::open;
 use super::{Order, Where};
 use crate::output::{self, BOLD, styled};
 
@@ -79,11 +79,11 @@ impl<'e> From<&'e Entry> for Told<'e> {
 }
 
 pub(super) fn list(args: &ListArgs) -> Result<bool> {
-    let shelf = Shelf::open(&args.place, args.stage_order.into())?;
+    let shelf = open(&args.place, args.stage_order.into())?;
     let told: Vec<Told<'_>> = shelf.content.plugins.iter().map(Told::from).collect();
     if args.json {
         anstream::println!("{}", serde_json::to_string_pretty(&told)?);
-        return Ok(shelf.is_sound());
+        return Ok(shelf.content.faults.is_empty());
     }
     if told.is_empty() {
         anstream::eprintln!(
@@ -109,11 +109,11 @@ pub(super) fn list(args: &ListArgs) -> Result<bool> {
         let headings = ["stage", "priority", "plug-in", "state", "rules", "kind", "language", "title"];
         output::table(&headings, &[1, 4], &rows);
     }
-    Ok(shelf.is_sound())
+    Ok(shelf.content.faults.is_empty())
 }
 
 pub(super) fn show(args: &ShowArgs) -> Result<bool> {
-    let shelf = Shelf::open(&args.place, gateway::folder::StageOrder::Mse)?;
+    let shelf = open(&args.place, gateway::folder::StageOrder::Mse)?;
     let entry = shelf.find(&args.name)?;
     let told = serde_json::to_value(Told::from(entry))?;
     let document = match entry.resource.deployment()? {

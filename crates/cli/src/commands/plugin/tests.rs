@@ -51,7 +51,7 @@ impl Marketplace {
                 ..Card::default()
             },
             config: None,
-            disabled: false,
+            enable: true,
             catalogue: Choice::default(),
             place: self.place(),
         }
@@ -165,7 +165,7 @@ fn what_breaks_a_rule_of_the_console_is_refused_and_changes_nothing() {
 #[test]
 fn of_a_plug_in_of_this_workspace_the_image_alone_is_edited() {
     let market = Marketplace::new();
-    let args = add::Args { card: Card::default(), disabled: true, ..market.args("say_hello") };
+    let args = add::Args { card: Card::default(), enable: false, ..market.args("say_hello") };
     assert!(add::run(&args).unwrap());
     let entry = folder::read(market.folder.path(), StageOrder::Mse).sound().unwrap().plugins.remove(0);
     assert_eq!((entry.source.as_deref(), entry.enabled), (Some("say-hello"), false));

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::{Error, Result};
 use gateway::modules::Modules;
-use gateway::serve::{self, Notice, Options, Outcome, ServeError};
+use gateway::serve::{self, Notice, Options, Outcome, ServeError, Stop};
 use workspace::build::Profile;
 
 use super::environment::Environment;
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
             show::notice(&notice);
         }
     };
-    match serve::run(options, modules, &cache, &mut report).map_err(usage)? {
+    match serve::run(options, modules, &cache, Stop::on_signals(), &mut report).map_err(usage)? {
         Outcome::Stopped => Ok(true),
         Outcome::Invalid => {
             show::error(format_args!(

@@ -120,7 +120,7 @@ fn pipeline(plan: &Plan, order: StageOrder) {
     anstream::println!("stages in the order of {}: {}", order.name(), stages.join(", "));
     if plan.plugins.is_empty() {
         note(program::text(
-            "no plug-in is enabled: requests pass unchanged; `cargo xtask plugin add request-block --folder <folder>` adds \
+            "no plug-in is enabled: requests pass unchanged; `cargo xtask plugin add request-block --enable --folder <folder>` adds \
              one",
         ));
         return;

@@ -31,6 +31,10 @@ impl Text {
         Self { text: text.into(), place }
     }
 
+    pub(super) fn as_str(&self) -> &str {
+        &self.text
+    }
+
     pub(super) fn into_inner(self) -> String {
         self.text
     }
@@ -185,7 +189,7 @@ impl Text {
         self.text.get(self.offset(node.span().start)..).is_some_and(|rest| rest.starts_with('{'))
     }
 
-    fn line_end(&self) -> &'static str {
+    pub(super) fn line_end(&self) -> &'static str {
         if self.text.contains("\r\n") { "\r\n" } else { "\n" }
     }
 
@@ -248,7 +252,7 @@ fn flow(key: &str, tail: &[&str], value: &Value) -> String {
 }
 
 /// The value at a path; a key of digits in brackets is an index.
-fn walk<'n>(node: &'n Node, path: &[&str]) -> Option<&'n Node> {
+pub(super) fn walk<'n>(node: &'n Node, path: &[&str]) -> Option<&'n Node> {
     path.iter().try_fold(node, |node, key| match index(key) {
         Some(index) => node.entries().get(index),
         None => node.get(key),
@@ -270,7 +274,7 @@ fn field<'n>(parent: &'n Node, key: &str) -> Option<Field<'n>> {
     Some(Field { key: *span, value, next, first: at == 0, alone: fields.len() == 1 })
 }
 
-fn put(place: &mut Value, path: &[&str], value: &Value) {
+pub(super) fn put(place: &mut Value, path: &[&str], value: &Value) {
     let Some((key, rest)) = path.split_first() else {
         value.clone_into(place);
         return;

@@ -1,7 +1,9 @@
-//! The plug-ins that a command knows: those of the workspace that it is run in, and those of the catalogue.
+//! Known plug-ins: those of a workspace, those of a catalogue, and single modules.
 
 #[cfg(feature = "engine")]
 use std::rc::Rc;
+
+use std::fmt;
 
 use anyhow::{Context, Result, bail};
 use oci::Catalogue;
@@ -10,35 +12,46 @@ use resource::names::{canonical, nearest};
 use resource::upstream::Evidence;
 use resource::{Manifest, WasmPlugin};
 use serde_json::Value;
-use workspace::describe::{Describer, Refusal};
+use workspace::describe::{Described, Describer, Refusal as Rejected};
 use workspace::{Plugin, Workspace};
 
 #[cfg(feature = "engine")]
 use crate::asked::AskedModule;
-use crate::catalogue::Choice;
-use crate::{Usage, open};
+use crate::{Code, Refusal};
+
+/// A build without the feature `engine` cannot validate with a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NeedsEngine;
+
+impl fmt::Display for NeedsEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this program is built without the engine that runs modules")
+    }
+}
+
+impl std::error::Error for NeedsEngine {}
 
 /// Where plug-ins come from.
-pub(crate) struct Sources {
+#[derive(Debug)]
+pub struct Sources {
     workspace: Option<Workspace>,
     catalogue: Option<Catalogue>,
 }
 
 /// The plug-ins of the sources.
-pub(crate) struct Known<'s> {
+pub struct Known<'s> {
     /// The workspace's own first, so that they take precedence over those of the catalogue.
-    pub(crate) plugins: Vec<KnownPlugin<'s>>,
+    pub plugins: Vec<KnownPlugin<'s>>,
     /// Plug-ins that only tests know.
     fixtures: Vec<KnownPlugin<'s>>,
 }
 
 /// A plug-in that a command knows.
 #[derive(Clone, Copy)]
-pub(crate) enum KnownPlugin<'s> {
+pub enum KnownPlugin<'s> {
     /// Its source is in the workspace.
     Workspace(&'s Workspace, &'s Plugin),
     /// Its image is in the catalogue.
-    #[cfg_attr(not(feature = "engine"), expect(dead_code, reason = "only the engine can ask an image"))]
     Catalogue(&'s Catalogue, &'s Entry),
     /// It is a module of the user.
     #[cfg(feature = "engine")]
@@ -46,7 +59,7 @@ pub(crate) enum KnownPlugin<'s> {
 }
 
 /// What answers for a plug-in's configuration.
-pub(crate) enum Answers {
+pub enum Answers {
     /// The plug-in's own types.
     Types(Describer),
     /// The module itself.
@@ -55,40 +68,33 @@ pub(crate) enum Answers {
 }
 
 impl Sources {
-    /// The workspace of the current folder, if there is one, and the catalogue, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// There is neither, or one cannot be read.
-    pub(crate) fn open(choice: &Choice) -> Result<Self> {
-        let sources = Self::open_any(choice)?;
-        if sources.workspace.is_none() && sources.catalogue.is_none() {
-            bail!(
-                "there are no plug-ins here: run the command in a workspace of plug-ins, or name a catalogue with \
-                 --catalogue or {}",
-                crate::catalogue::VARIABLE
-            );
-        }
-        Ok(sources)
+    /// A workspace, which takes precedence, and a catalogue.
+    #[must_use]
+    pub fn new(workspace: Option<Workspace>, catalogue: Option<Catalogue>) -> Self {
+        Self { workspace, catalogue }
     }
 
-    /// The same, possibly with neither.
-    ///
-    /// # Errors
-    ///
-    /// One cannot be read.
-    pub(crate) fn open_any(choice: &Choice) -> Result<Self> {
-        let workspace = open::workspace_here()?;
-        #[cfg(feature = "engine")]
-        let catalogue = choice.open()?;
-        // Without the engine, there is no asking an image.
-        #[cfg(not(feature = "engine"))]
-        let catalogue = if choice.is_given() { crate::heavy::replace()? } else { None };
-        Ok(Self { workspace, catalogue })
+    /// Whether there is neither a workspace nor a catalogue.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.workspace.is_none() && self.catalogue.is_none()
+    }
+
+    /// The workspace.
+    #[must_use]
+    pub fn workspace(&self) -> Option<&Workspace> {
+        self.workspace.as_ref()
+    }
+
+    /// The catalogue.
+    #[must_use]
+    pub fn catalogue(&self) -> Option<&Catalogue> {
+        self.catalogue.as_ref()
     }
 
     /// The plug-ins of both.
-    pub(crate) fn known(&self) -> Known<'_> {
+    #[must_use]
+    pub fn known(&self) -> Known<'_> {
         let mut known = self
             .workspace
             .as_ref()
@@ -107,7 +113,7 @@ impl Sources {
 
 impl<'s> Known<'s> {
     /// The plug-ins of a workspace.
-    pub(crate) fn of(workspace: &'s Workspace) -> Self {
+    pub fn of(workspace: &'s Workspace) -> Self {
         let of = |plugins: &'s [Plugin]| {
             plugins.iter().map(|plugin| KnownPlugin::Workspace(workspace, plugin)).collect()
         };
@@ -115,13 +121,13 @@ impl<'s> Known<'s> {
     }
 
     /// One plug-in of a catalogue.
-    pub(crate) fn of_entry(catalogue: &'s Catalogue, entry: &'s Entry) -> Self {
+    pub fn of_entry(catalogue: &'s Catalogue, entry: &'s Entry) -> Self {
         Self { plugins: vec![KnownPlugin::Catalogue(catalogue, entry)], fixtures: Vec::new() }
     }
 
     /// A module of the user.
     #[cfg(feature = "engine")]
-    pub(crate) fn of_module(module: &'s Rc<AskedModule>) -> Self {
+    pub fn of_module(module: &'s Rc<AskedModule>) -> Self {
         Self { plugins: vec![KnownPlugin::Module(module)], fixtures: Vec::new() }
     }
 
@@ -130,8 +136,8 @@ impl<'s> Known<'s> {
     /// # Errors
     ///
     /// There is none, with the nearest name.
-    pub(crate) fn plugin(&self, name: &str) -> Result<KnownPlugin<'s>> {
-        if let Some(plugin) = self.get(&canonical(name)) {
+    pub fn plugin(&self, name: &str) -> Result<KnownPlugin<'s>> {
+        if let Some(plugin) = self.get(name) {
             return Ok(plugin);
         }
         // A workspace knows its unfinished plug-ins, too.
@@ -141,22 +147,28 @@ impl<'s> Known<'s> {
             return Err(error.into());
         }
         let hint = nearest(name, self.plugins.iter().map(KnownPlugin::name))
-            .map_or_else(String::new, |near| format!(": did you mean `{near}`?"));
-        bail!(Usage(format!("unknown plug-in `{name}`{hint} (known plug-ins: {})", self.list())))
+            .map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+        let remedy = format!("{hint}(known plug-ins: {})", self.list());
+        bail!(
+            Refusal::new(Code::PluginUnknown, format!("unknown plug-in `{name}`"), remedy).with("name", name)
+        )
     }
 
-    fn get(&self, name: &str) -> Option<KnownPlugin<'s>> {
+    /// The same, if there is one.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<KnownPlugin<'s>> {
+        let name = canonical(name);
         self.plugins.iter().chain(&self.fixtures).find(|plugin| plugin.name() == name).copied()
     }
 
     /// The plug-in that a resource names.
-    pub(crate) fn named(&self, resource: &WasmPlugin) -> Option<KnownPlugin<'s>> {
+    pub fn named(&self, resource: &WasmPlugin) -> Option<KnownPlugin<'s>> {
         let named = resource.named(|name| self.get(name).is_some())?;
         self.get(&named.name)
     }
 
     /// The plug-in that a resource's module is one of: by its annotation or its `url`, not by a name that anyone may choose.
-    pub(crate) fn deployed(&self, resource: &WasmPlugin) -> Option<KnownPlugin<'s>> {
+    pub fn deployed(&self, resource: &WasmPlugin) -> Option<KnownPlugin<'s>> {
         let named = resource.named(|name| self.get(name).is_some())?;
         matches!(named.evidence, Evidence::Annotation | Evidence::Url)
             .then(|| self.get(&named.name))
@@ -164,14 +176,14 @@ impl<'s> Known<'s> {
     }
 
     /// The names, for messages.
-    pub(crate) fn list(&self) -> String {
+    pub fn list(&self) -> String {
         self.plugins.iter().map(KnownPlugin::name).collect::<Vec<_>>().join(", ")
     }
 }
 
 impl<'s> KnownPlugin<'s> {
     /// The name.
-    pub(crate) fn name(&self) -> &'s str {
+    pub fn name(&self) -> &'s str {
         match self {
             Self::Workspace(_, plugin) => &plugin.name,
             Self::Catalogue(_, entry) => &entry.name,
@@ -181,7 +193,7 @@ impl<'s> KnownPlugin<'s> {
     }
 
     /// Returns true for a module whose errors may be texts without a place.
-    pub(crate) fn is_foreign(&self) -> bool {
+    pub fn is_foreign(&self) -> bool {
         #[cfg(feature = "engine")]
         let is_foreign = matches!(self, Self::Module(_));
         #[cfg(not(feature = "engine"))]
@@ -190,12 +202,12 @@ impl<'s> KnownPlugin<'s> {
     }
 
     /// Returns true for the classic style, whose configuration only its own code knows.
-    pub(crate) fn is_classic(&self) -> bool {
+    pub fn is_classic(&self) -> bool {
         matches!(self, Self::Workspace(_, plugin) if plugin.classic)
     }
 
     /// The description. A plug-in of the catalogue has no budget in it.
-    pub(crate) fn manifest(&self) -> Result<Manifest> {
+    pub fn manifest(&self) -> Result<Manifest> {
         match self {
             Self::Workspace(_, plugin) => Ok(plugin.manifest()?),
             Self::Catalogue(_, entry) => entry
@@ -207,9 +219,9 @@ impl<'s> KnownPlugin<'s> {
     }
 
     /// Returns what answers for the configuration.
-    pub(crate) fn answers(&self) -> Result<Answers> {
+    pub fn answers(&self) -> Result<Answers> {
         match self {
-            Self::Workspace(workspace, plugin) => Ok(Answers::Types(open::describer(workspace, plugin)?)),
+            Self::Workspace(workspace, plugin) => Ok(Answers::Types(describer(workspace, plugin)?)),
             #[cfg(feature = "engine")]
             Self::Catalogue(catalogue, entry) => {
                 let layout = catalogue.layout(entry)?;
@@ -221,19 +233,45 @@ impl<'s> KnownPlugin<'s> {
             #[cfg(feature = "engine")]
             Self::Module(module) => Ok(Answers::Module(Rc::clone(module))),
             #[cfg(not(feature = "engine"))]
-            Self::Catalogue(..) => crate::heavy::replace(),
+            Self::Catalogue(..) => Err(NeedsEngine.into()),
         }
+    }
+}
+
+/// Returns the helper that describes a plug-in.
+///
+/// # Errors
+///
+/// The plug-in has the classic style, or does not compile.
+pub fn describer(workspace: &Workspace, plugin: &Plugin) -> Result<Describer> {
+    match workspace.describe(plugin)? {
+        Described::Typed(describer) => Ok(describer),
+        Described::Classic => bail!(
+            Refusal::new(
+                Code::PluginElsewhere,
+                format!(
+                    "{} has the classic style, so only its own code knows its configuration",
+                    plugin.name
+                ),
+                format!(
+                    "write one into {} and run `cargo xtask test {}`",
+                    plugin.shown.join("tests/cases.yaml").display(),
+                    plugin.name
+                )
+            )
+            .with("name", &plugin.name)
+        ),
     }
 }
 
 impl Answers {
     /// Everything that the plug-in rejects in a document.
-    pub(crate) fn check(&self, document: &Value) -> Result<Vec<Refusal>> {
+    pub fn check(&self, document: &Value) -> Result<Vec<Rejected>> {
         match self {
             Self::Types(describer) => Ok(describer.check(document)?),
             #[cfg(feature = "engine")]
             Self::Module(module) => {
-                let refusal = |error: config::ConfigError| Refusal {
+                let refusal = |error: config::ConfigError| Rejected {
                     path: error.path().to_owned(),
                     message: error.message().to_owned(),
                 };
@@ -243,7 +281,7 @@ impl Answers {
     }
 
     /// The schema of the plug-in's fields (OpenAPI v3).
-    pub(crate) fn schema(&self) -> Result<Value> {
+    pub fn schema(&self) -> Result<Value> {
         match self {
             Self::Types(describer) => Ok(describer.schema()?),
             #[cfg(feature = "engine")]
@@ -252,7 +290,7 @@ impl Answers {
     }
 
     /// Returns true if a rule inherits the global fields that it does not set. A module does not tell.
-    pub(crate) fn rules_start_from_global(&self) -> Result<Option<bool>> {
+    pub fn rules_start_from_global(&self) -> Result<Option<bool>> {
         match self {
             Self::Types(describer) => Ok(Some(describer.rules_start_from_global()?)),
             #[cfg(feature = "engine")]

@@ -38,7 +38,11 @@ fn accepted(answers: &Answers, configuration: Value) -> Result<Verdict> {
 
 impl Checker<'_> {
     /// Checks every document of a file.
-    pub(crate) fn file(&mut self, file: &Path, text: &str) -> Result<Vec<Report>> {
+    ///
+    /// # Errors
+    ///
+    /// A plug-in could not be asked.
+    pub fn file(&mut self, file: &Path, text: &str) -> Result<Vec<Report>> {
         let source = Source { file: file.display().to_string(), text };
         let documents = match yaml::read(text) {
             Ok(documents) => documents,
@@ -141,8 +145,12 @@ impl Checker<'_> {
         Ok(Report { remarks, ..source.report(line(node), Some(plugin), verdict) })
     }
 
-    /// The same as [`Self::resource`] for a plug-in that is known, in a file that was read: its name and its text.
-    pub(crate) fn resource_of(
+    /// Checks a resource for a plug-in that is known, in a file that was read: its name and its text.
+    ///
+    /// # Errors
+    ///
+    /// The plug-in could not be asked.
+    pub fn resource_of(
         &mut self,
         (file, text): (&str, &str),
         document: &Node,

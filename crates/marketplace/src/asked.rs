@@ -11,17 +11,18 @@ use engine::wasm::{Module, every_error};
 use gateway::{Bootstrap, Envoy, LogLevel, StartError, Wasm};
 use serde_json::Value;
 
-use crate::Usage;
+use crate::{Code, Refusal};
 
 /// The name of the plug-in in Envoy, which its log has.
 const NAME: &str = "plugin";
 
 /// A module that is asked.
-pub(crate) struct AskedModule {
-    pub(crate) name: String,
+pub struct AskedModule {
+    /// The name for messages.
+    pub name: String,
     module: Module,
     /// The schema of its fields (OpenAPI v3), if its image has one.
-    pub(crate) schema: Option<Value>,
+    pub schema: Option<Value>,
     /// The real Envoy with the file of the module, if that is to be asked too.
     envoy: Option<(Envoy, PathBuf)>,
 }
@@ -32,7 +33,7 @@ impl AskedModule {
     /// # Errors
     ///
     /// It is not valid.
-    pub(crate) fn new(name: &str, bytes: &[u8], schema: Option<Value>) -> Result<Self> {
+    pub fn new(name: &str, bytes: &[u8], schema: Option<Value>) -> Result<Self> {
         let module = Module::new(bytes).with_context(|| format!("reading the module of {name}"))?;
         Ok(Self { name: name.to_owned(), module, schema, envoy: None })
     }
@@ -42,22 +43,20 @@ impl AskedModule {
     /// # Errors
     ///
     /// The file cannot be read or is not a module, or there is no Envoy.
-    pub(crate) fn read(file: &Path, in_envoy: bool) -> Result<Self> {
+    pub fn read(file: &Path, in_envoy: bool) -> Result<Self> {
         let bytes = fs::read(file).map_err(|error| {
-            Usage(format!("{} cannot be read: {error}; name the file of a module", file.display()))
+            Refusal::new(
+                Code::ModuleMissing,
+                format!("{} cannot be read: {error}", file.display()),
+                "name the file of a module",
+            )
         })?;
-        let invalid = |error: &dyn fmt::Display| Usage(format!("{}: {error}", file.display()));
+        let invalid = |error: &dyn fmt::Display| {
+            Refusal::new(Code::ModuleInvalid, format!("{}: {error}", file.display()), "")
+        };
         workspace::module::validate(&bytes)
             .map_err(|reason| invalid(&format_args!("not a valid module: {reason}")))?;
         let module = Module::new(&bytes).map_err(|error| invalid(&error))?;
-        let missing: Vec<String> = module.missing_imports().iter().map(ToString::to_string).collect();
-        if !missing.is_empty() {
-            anstream::eprintln!(
-                "{}: imports {}, which Envoy does not have: only some gateways load it",
-                file.display(),
-                missing.join(", ")
-            );
-        }
         let envoy = match in_envoy {
             true => Some((Envoy::find(&gateway::target_dir()?)?, std::path::absolute(file)?)),
             false => None,
@@ -66,8 +65,14 @@ impl AskedModule {
         Ok(Self { name, module, schema: None, envoy })
     }
 
+    /// Imported functions that Envoy does not have: only some gateways load the module.
+    #[must_use]
+    pub fn missing_imports(&self) -> Vec<String> {
+        self.module.missing_imports().iter().map(ToString::to_string).collect()
+    }
+
     /// Everything that is wrong with a document. Where Envoy does not agree with the embedded engine, Envoy is right.
-    pub(crate) fn errors(&self, document: &Value) -> Result<Vec<ConfigError>> {
+    pub fn errors(&self, document: &Value) -> Result<Vec<ConfigError>> {
         let errors = every_error(&self.module, document, self.schema.as_ref());
         let Some((envoy, file)) = &self.envoy else { return Ok(errors) };
         let wasm = Wasm::new(NAME, file).configured(&document.to_string());

@@ -1,12 +1,18 @@
 //! Each field of each plug-in with each kind of mistake, and what else may be wrong with a file.
 
+use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use workspace::Workspace;
 use workspace::schema::{Field, fields};
 
-use super::verdict::Verdict;
 use super::*;
+
+/// The workspace that the tests are in.
+fn workspace() -> Workspace {
+    Workspace::at(Path::new("."), |_| {}).unwrap()
+}
 
 fn checker<'k>(known: &'k Known<'k>) -> Checker<'k> {
     Checker::new(known, None)
@@ -100,10 +106,10 @@ fn written(plugin: &workspace::Plugin, configuration: &Value) -> [(String, &'sta
 
 #[test]
 fn every_mistake_in_every_field_of_every_plug_in_names_line_field_and_remedy() {
-    let workspace = crate::open::workspace().unwrap();
+    let workspace = workspace();
     let known = Known::of(&workspace);
     for plugin in workspace.plugins.iter().filter(|plugin| !plugin.classic) {
-        let describer = crate::open::describer(&workspace, plugin).unwrap();
+        let describer = crate::describer(&workspace, plugin).unwrap();
         let schema = describer.schema().unwrap();
         let example = Value::Object(plugin.manifest().unwrap().example);
         let mut checker = checker(&known);
@@ -140,7 +146,7 @@ const HEAD: &str = "apiVersion: extensions.higress.io/v1alpha1\nkind: WasmPlugin
 
 #[test]
 fn what_is_wrong_around_the_fields_names_its_line_too() {
-    let workspace = crate::open::workspace().unwrap();
+    let workspace = workspace();
     let known = Known::of(&workspace);
     let mut checker = checker(&known);
     for (text, line, path, words) in [
@@ -188,7 +194,7 @@ fn what_is_wrong_around_the_fields_names_its_line_too() {
 
 #[test]
 fn what_is_good_becomes_what_the_plug_in_gets() {
-    let workspace = crate::open::workspace().unwrap();
+    let workspace = workspace();
     let known = Known::of(&workspace);
     let mut checker = checker(&known);
     let text = format!(
@@ -232,7 +238,7 @@ const INGRESS: &str =
 
 #[test]
 fn what_kubectl_prints_and_other_control_planes_take_is_checked() {
-    let workspace = crate::open::workspace().unwrap();
+    let workspace = workspace();
     let known = Known::of(&workspace);
     let mut checker = checker(&known);
     let item = |name: &str, config: &str| {
@@ -295,7 +301,7 @@ fn what_manifest_writes_for_each_control_plane_is_read() {
     use resource::deploy::{Order, Pinned};
     use resource::{ControlPlane, yaml};
 
-    let workspace = crate::open::workspace().unwrap();
+    let workspace = workspace();
     let known = Known::of(&workspace);
     let mut checker = checker(&known);
     let plugin = workspace.plugin("add-header").unwrap();
@@ -335,7 +341,7 @@ fn what_manifest_writes_for_each_control_plane_is_read() {
 
 #[test]
 fn hints_lead_to_what_was_meant_and_all_mistakes_are_told_at_once() {
-    let workspace = crate::open::workspace().unwrap();
+    let workspace = workspace();
     let known = Known::of(&workspace);
     let mut checker = checker(&known);
     let resource = |plugin: &str, spec: &str| format!("{HEAD}metadata: {{ name: {plugin} }}\nspec: {spec}\n");
@@ -392,7 +398,7 @@ fn hints_lead_to_what_was_meant_and_all_mistakes_are_told_at_once() {
 
 #[test]
 fn what_can_never_match_is_refused_and_what_reads_otherwise_is_remarked() {
-    let workspace = crate::open::workspace().unwrap();
+    let workspace = workspace();
     let known = Known::of(&workspace);
     let mut checker = checker(&known);
     let service = |name: &str| {
@@ -462,7 +468,7 @@ fn what_can_never_match_is_refused_and_what_reads_otherwise_is_remarked() {
 
 #[test]
 fn an_empty_file_is_a_configuration_of_defaults() {
-    let workspace = crate::open::workspace().unwrap();
+    let workspace = workspace();
     let known = Known::of(&workspace);
     let mut checker = checker(&known);
     checker.plugin = Some(known.plugin("say-hello").unwrap());
@@ -479,7 +485,7 @@ mod modules {
     use std::rc::Rc;
 
     use super::*;
-    use crate::asked::AskedModule;
+    use crate::AskedModule;
 
     /// A module that refuses everything with this text.
     fn refusing(text: &str) -> Rc<AskedModule> {
