@@ -6,7 +6,8 @@
 mod add;
 mod change;
 mod module;
-#[cfg(all(test, feature = "engine"))]
+#[cfg(test)]
+#[cfg(feature = "engine")]
 mod tests;
 mod version;
 
