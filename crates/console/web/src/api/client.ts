@@ -54,7 +54,7 @@ export function isAbort(error: unknown): boolean {
   return error instanceof DOMException && error.name === "AbortError";
 }
 
-const UNREACHABLE: Problem = { code: "unreachable", message: "The console does not respond.", params: {} };
+const UNREACHABLE: Problem = { code: "unreachable", message: "unreachable", params: {} };
 
 let csrf = "";
 let onSignedOut: (problem: Problem) => void = () => {};

@@ -12,7 +12,8 @@ export function LanguageMenu() {
         <Button
           variant="subtle"
           color="gray"
-          size="compact-md"
+          size="compact-sm"
+          fw={400}
           c="inherit"
           leftSection={<Languages size={16} aria-hidden />}
           aria-label={`${t("header.language")}: ${LANGUAGES[current]}`}

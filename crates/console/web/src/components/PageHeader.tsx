@@ -14,7 +14,7 @@ export function PageHeader({ title, description, actions }: Props) {
   }, [title]);
   return (
     <Group justify="space-between" align="flex-start" mb="md" gap="sm">
-      <Stack gap={2}>
+      <Stack gap={2} flex="1 1 280px">
         <Title order={1}>{title}</Title>
         {description && (
           <Text c="dimmed" size="sm" component="div">

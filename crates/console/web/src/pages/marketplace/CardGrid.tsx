@@ -1,0 +1,103 @@
+/** Cards in rows of which only those near the window exist, so that hundreds of plug-ins stay fluid. */
+import { useElementSize } from "@mantine/hooks";
+import { defaultRangeExtractor, useWindowVirtualizer } from "@tanstack/react-virtual";
+import { useCallback, useLayoutEffect, useRef, useState } from "react";
+import type { Card } from "../../api/types";
+import type { Dialog } from ".";
+import { PluginCard } from "./PluginCard";
+
+const MIN_WIDTH = 300;
+const HEIGHT = 212;
+const GAP = 14;
+const MAX_COLUMNS = 5;
+
+interface Props {
+  gateway: string;
+  cards: Card[];
+  onDialog: (dialog: Dialog) => void;
+}
+
+export function CardGrid({ gateway, cards, onDialog }: Props) {
+  const { ref: sizeRef, width } = useElementSize();
+  const list = useRef<HTMLDivElement | null>(null);
+  const [offset, setOffset] = useState(0);
+  const [focusedRow, setFocusedRow] = useState<number>();
+  const columns = Math.max(1, Math.min(MAX_COLUMNS, Math.floor((width + GAP) / (MIN_WIDTH + GAP))));
+  const rows = Math.ceil(cards.length / columns);
+
+  // What is above the list may grow, such as a warning about faulty files; the page then changes its height.
+  useLayoutEffect(() => {
+    const measure = () => {
+      const top = list.current ? list.current.getBoundingClientRect().top + window.scrollY : 0;
+      setOffset((old) => (Math.abs(top - old) > 1 ? top : old));
+    };
+    const observer = new ResizeObserver(measure);
+    observer.observe(document.body);
+    measure();
+    return () => observer.disconnect();
+  }, []);
+
+  const virtualizer = useWindowVirtualizer({
+    count: rows,
+    estimateSize: () => HEIGHT,
+    gap: GAP,
+    overscan: 2,
+    scrollMargin: offset,
+    // A row that scrolls away with the focus would drop it to the top of the page.
+    rangeExtractor: useCallback(
+      (range: Parameters<typeof defaultRangeExtractor>[0]) => {
+        const visible = defaultRangeExtractor(range);
+        if (focusedRow === undefined || focusedRow >= range.count || visible.includes(focusedRow))
+          return visible;
+        return [...visible, focusedRow].sort((a, b) => a - b);
+      },
+      [focusedRow],
+    ),
+  });
+
+  return (
+    <div
+      ref={(element) => {
+        list.current = element;
+        sizeRef(element);
+      }}
+    >
+      {width > 0 && (
+        <div
+          role="list"
+          style={{ position: "relative", height: virtualizer.getTotalSize() }}
+          onBlur={() => setFocusedRow(undefined)}
+        >
+          {virtualizer.getVirtualItems().map((row) => (
+            <div
+              key={row.key}
+              role="presentation"
+              onFocus={() => setFocusedRow(row.index)}
+              style={{
+                position: "absolute",
+                insetInline: 0,
+                top: 0,
+                height: HEIGHT,
+                transform: `translateY(${row.start - offset}px)`,
+                display: "grid",
+                gap: GAP,
+                gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))`,
+              }}
+            >
+              {cards.slice(row.index * columns, (row.index + 1) * columns).map((card, i) => (
+                <PluginCard
+                  key={card.id}
+                  gateway={gateway}
+                  card={card}
+                  position={row.index * columns + i + 1}
+                  total={cards.length}
+                  onDialog={onDialog}
+                />
+              ))}
+            </div>
+          ))}
+        </div>
+      )}
+    </div>
+  );
+}

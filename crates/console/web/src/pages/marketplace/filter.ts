@@ -1,0 +1,38 @@
+import type { Card, Category } from "../../api/types";
+
+export type Tab = "all" | "enabled";
+export type CategoryFilter = Category | "all";
+
+export const CATEGORIES: readonly CategoryFilter[] = [
+  "all",
+  "custom",
+  "authentication",
+  "security",
+  "protocol",
+  "traffic",
+  "observability",
+  "transformation",
+  "ai",
+];
+
+export function descriptionOf(card: Card, language: string): string {
+  return (language === "zh" && card.description.zh) || card.description.en;
+}
+
+/** Every plug-in that the folder added is custom, whatever it does; subtabs of subjects list those of the catalogue. */
+function inCategory(card: Card, category: CategoryFilter): boolean {
+  if (category === "all") return true;
+  return category === "custom" ? card.kind === "custom" : card.category === category;
+}
+
+export function filterCards(
+  cards: Card[],
+  { tab, category, text, language }: { tab: Tab; category: CategoryFilter; text: string; language: string },
+): Card[] {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  return cards.filter((card) => {
+    if (tab === "enabled" ? !card.enabled : !inCategory(card, category)) return false;
+    const haystack = `${card.title}\n${card.name}\n${descriptionOf(card, language)}`.toLowerCase();
+    return words.every((word) => haystack.includes(word));
+  });
+}
