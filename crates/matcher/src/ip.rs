@@ -8,13 +8,16 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::{IpAddr, Ipv6Addr};
 
+mod forwarded;
 mod range;
 
 use range::Bounds;
+
+pub use forwarded::{Client, Trust};
 pub use range::{IpRange, IpRangeError};
 
 /// Ranges of addresses, numbered from 0, with one lookup for all of them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IpSet {
     v4: Segments<u32>,
     v6: Segments<u128>,

@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::num::NonZeroU16;
 
 use config::RequestHeaderName;
 use config::host::normalise;
-use matcher::ip::parse_ip;
+use matcher::ip::Client;
 use sdk::HeaderMap;
 
 use crate::config::{AddressSource, Config, Item, Keys, Limit, Pattern, Scope, Source};
@@ -115,7 +114,10 @@ impl<'c> RequestKeys<'c> {
         let address = match source {
             AddressSource::Connection => connection,
             // A missing or invalid address must not bypass the limit.
-            AddressSource::Header(name, hops) => forwarded(headers, name, *hops).or(connection),
+            AddressSource::Header(name, trust) => match trust.client(headers.values(name), connection) {
+                Client::Address(address) => Some(address),
+                Client::Unknown | Client::Invalid => connection,
+            },
         };
         if let (Some(address), Keys::Ranges(ranges, limits)) = (address, self.keys)
             && let Some(limit) = ranges.find(address).and_then(|index| limits.get(index))
@@ -168,18 +170,6 @@ fn header_key<'a>(name: &str, value: &'a [u8]) -> Spelling<'a> {
         _ => value.into(),
     };
     Spelling { sent: value.into(), key }
-}
-
-/// Returns an address from a header such as `x-forwarded-for`: the first, or the `hops`-th from the right.
-fn forwarded(headers: &HeaderMap, name: &str, hops: Option<NonZeroU16>) -> Option<IpAddr> {
-    let mut addresses: Vec<&[u8]> =
-        headers.values(name).flat_map(|value| value.split(|byte| *byte == b',')).collect();
-    if let Some(hops) = hops {
-        // Fewer addresses than proxies: the request did not pass all of them.
-        let from = addresses.len().checked_sub(usize::from(hops.get()))?;
-        addresses.drain(..from);
-    }
-    parse_ip(addresses.first()?)
 }
 
 /// Returns the values of a parameter in the query of a path, form-decoded. `separators` end a parameter.

@@ -6,7 +6,7 @@ use config::host::{HostPattern, normalise};
 use config::{FieldError, NonEmptyString, RequestHeaderName};
 use matcher::case::Case;
 use matcher::exact::ExactSet;
-use matcher::ip::{IpRange, IpSet};
+use matcher::ip::{IpRange, IpSet, Trust};
 use matcher::regexes::{Regexes, begins_otherwise};
 use sdk::configuration;
 
@@ -105,7 +105,7 @@ pub enum AddressSource {
     /// The address determined by the gateway.
     Connection,
     /// An address in a header: the first, or the n-th from the right.
-    Header(RequestHeaderName, Option<NonZeroU16>),
+    Header(RequestHeaderName, Trust),
 }
 
 /// Keys and their limits.
@@ -224,7 +224,8 @@ impl AddressSource {
         let name = text
             .strip_prefix("from-header-")
             .and_then(|name| RequestHeaderName::try_from(name.to_owned()).ok());
-        name.map(|name| AddressSource::Header(name, trusted_hops)).ok_or(
+        let trust = trusted_hops.map_or(Trust::First, Trust::Hops);
+        name.map(|name| AddressSource::Header(name, trust)).ok_or(
             "must be `from-remote-addr` or `from-header-<name>`: write for example \
              from-header-x-forwarded-for",
         )
