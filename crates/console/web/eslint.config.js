@@ -13,6 +13,9 @@ export default ts.config(
     languageOptions: { globals: globals.browser },
     rules: {
       "@typescript-eslint/consistent-type-imports": "error",
+      "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
+      // Only concerns the React compiler, which is not used.
+      "react-hooks/incompatible-library": "off",
       // The policy of the page forbids them anyway; better found here than by a blank screen.
       "no-eval": "error",
       "no-new-func": "error",

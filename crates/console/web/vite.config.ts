@@ -1,4 +1,5 @@
 // `PORTCULLIS_CONSOLE=http://127.0.0.1:8001 npm run dev` develops against a running console.
+import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
@@ -6,6 +7,12 @@ const console = process.env.PORTCULLIS_CONSOLE;
 
 export default defineConfig({
   plugins: [react()],
+  resolve: {
+    alias: {
+      // A helper for tests that the library exports imports this validator, which compiles schemas to code.
+      "@rjsf/validator-ajv8": fileURLToPath(new URL("src/pages/plugin/validator.ts", import.meta.url)),
+    },
+  },
   build: {
     target: "es2022",
     // The first versions with light-dark(), whose replacement would need the colour scheme of the system.

@@ -194,11 +194,15 @@ export interface Plugin {
   inherits?: boolean;
 }
 
+export type MatchKind = "domain" | "route" | "service";
+
 export interface Scope {
   /** `gateway`, or a stable key of a rule; new rules are `new-1`, `new-2` … */
   key: string;
-  kind: "gateway" | "domain" | "route" | "service";
-  match: string[];
+  /** Of the first list of `match` that is not empty. */
+  kind: "gateway" | MatchKind;
+  /** A rule may have several lists; all are empty for the gateway. */
+  match: Record<MatchKind, string[]>;
   enabled: boolean;
   text: string;
   fixed?: Problem;
