@@ -48,6 +48,8 @@ const theme = EditorView.theme({
     color: "var(--mantine-color-text)",
     fontFamily: "var(--mantine-font-family)",
   },
+  // The default signs are missing from many fonts.
+  ".cm-collapsedLines::before, .cm-collapsedLines::after": { content: '"⋯"' },
   "&.cm-merge-b .cm-changedLine, .cm-insertedLine": { backgroundColor: "var(--code-added)" },
   ".cm-deletedChunk, &.cm-merge-a .cm-changedLine": { backgroundColor: "var(--code-removed)" },
   "&.cm-merge-b .cm-changedText, .cm-insertedLine .cm-changedText": { background: "var(--code-added-text)" },
@@ -65,7 +67,12 @@ export interface Phrases {
 export function common(label: string, phrases: Phrases = {}): Extension {
   return [
     EditorView.cspNonce.of(nonce()),
-    EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false", autocapitalize: "off" }),
+    EditorView.contentAttributes.of({
+      "aria-label": label,
+      spellcheck: "false",
+      autocapitalize: "off",
+      tabindex: "0",
+    }),
     EditorState.phrases.of(phrases),
     EditorState.tabSize.of(2),
     EditorView.lineWrapping,

@@ -1,3 +1,4 @@
+import "./Mistakes.css";
 import { Anchor, Badge, Code, Group, Stack, Text, Tooltip } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import type { Mistake } from "../../api/types";
@@ -44,14 +45,8 @@ export function MistakeList({
   return (
     <Stack gap={4} role="region" aria-label={t("mistakes.title")}>
       {mistakes.map((mistake, i) => (
-        <Group key={i} gap={8} wrap="nowrap" align="flex-start">
-          <Anchor
-            component="button"
-            type="button"
-            size="sm"
-            onClick={() => onOpen(mistake)}
-            style={{ flexShrink: 0 }}
-          >
+        <Group key={i} gap={8} align="flex-start">
+          <Anchor component="button" type="button" size="sm" onClick={() => onOpen(mistake)}>
             {mistake.line}:{mistake.column}
           </Anchor>
           {mistake.path && <Code style={{ overflowWrap: "anywhere" }}>{mistake.path}</Code>}
