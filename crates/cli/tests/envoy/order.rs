@@ -1,6 +1,6 @@
 //! Plug-ins run in order of stage, priority and name, and in reverse for responses.
 
-use crate::served::{Folder, Served};
+use crate::served::{Folder, Served, get};
 
 /// One in each stage, with priorities that have nothing to do with stages, and two that only their names tell apart.
 fn folder() -> Folder {
@@ -36,4 +36,26 @@ fn the_order_of_mse_has_authorization_first() {
 fn the_order_of_istio_has_authentication_first() {
     let order = ["authn-320", "authn-10", "authz", "stats", "default-900", "f", "g"];
     check(&["--stage-order", "istio"], &order);
+}
+
+#[test]
+#[ignore = "in Envoy: cargo xtask test"]
+fn refusals_of_later_plug_ins_have_cors_headers() {
+    let folder = Folder::new();
+    let resource = |name: &str, phase: &str, config: &str| {
+        format!(
+            "apiVersion: extensions.higress.io/v1alpha1\nkind: WasmPlugin\nmetadata: {{ name: {name} }}\n\
+             spec: {{ url: 'workspace:{name}', phase: {phase}, defaultConfig: {config} }}\n"
+        )
+    };
+    let cors = resource("cors", "AUTHZ", "{ allow_origins: ['https://www.example.com'] }");
+    let block = resource("request-block", "AUTHN", "{ block_urls: [secret] }");
+    folder.put("plugins.yaml", &format!("{cors}---\n{block}"));
+    let origin = [("origin", "https://www.example.com")];
+    for (order, expected) in [("mse", vec!["https://www.example.com"]), ("istio", vec![])] {
+        let served = Served::start(folder.path(), &["--stage-order", order]);
+        let answer = get(served.address, "any.example.com", "/secret", &origin);
+        assert_eq!(answer.status, 403, "{answer:?}");
+        assert_eq!(answer.values("access-control-allow-origin"), expected, "{order}");
+    }
 }

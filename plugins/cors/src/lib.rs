@@ -1,0 +1,120 @@
+//! Answers preflights and adds CORS headers for permitted origins.
+
+use sdk::HeaderMap;
+use sdk::prelude::*;
+
+mod config;
+mod origin;
+mod rules;
+
+use crate::config::Config;
+use crate::rules::{Request, Verdict};
+
+struct Cors;
+
+/// What the response needs.
+#[derive(Default)]
+enum Answer {
+    /// The request did not come here, or is of no other origin.
+    #[default]
+    Nothing,
+    /// CORS headers for this origin.
+    For(Vec<u8>),
+    /// Nothing: this plug-in has responded itself.
+    Own,
+}
+
+#[plugin]
+impl Plugin for Cors {
+    type Config = Config;
+    type State = Answer;
+
+    fn on_request_headers(request: &mut RequestHeaders<Self::State>, config: &Config) -> Flow {
+        // Most requests have no origin.
+        if request.get("origin").is_none() {
+            return Flow::Continue;
+        }
+        let headers = request.all();
+        match rules::judge(config, &of(&headers)) {
+            Verdict::NotCors => Flow::Continue,
+            Verdict::Allowed(origin) => {
+                *request.state = Answer::For(origin.to_vec());
+                Flow::Continue
+            }
+            Verdict::Preflight(origin) => {
+                let reply = preflight(config, origin, &headers);
+                *request.state = Answer::Own;
+                Flow::Reply(reply)
+            }
+            Verdict::Refused(cause) => {
+                if !config.dry_run {
+                    *request.state = Answer::Own;
+                }
+                Flow::Reply(
+                    Reply::new(StatusCode::FORBIDDEN)
+                        .details("cors.refused")
+                        .cause(cause)
+                        .header("vary", "Origin")
+                        .body("Invalid CORS request")
+                        .dry_run(config.dry_run),
+                )
+            }
+        }
+    }
+
+    fn on_response_headers(response: &mut ResponseHeaders<Self::State>, config: &Config) -> Flow {
+        let origin = match &response.state {
+            Some(Answer::Own) => return Flow::Continue,
+            Some(Answer::For(origin)) => Some(origin.clone()),
+            Some(Answer::Nothing) | None => None,
+        };
+        // Caches must not give one origin's response to another, nor one without the headers to any.
+        if config.varies() && !mentions_origin(response.get("vary").as_deref()) {
+            response.add("vary", "Origin");
+        }
+        let Some(origin) = origin else { return Flow::Continue };
+        for name in rules::OF_RESPONSES {
+            // An upstream of its own mind would otherwise add a second value, which browsers reject.
+            response.remove(name);
+        }
+        for (name, value) in rules::response_headers(config, &origin) {
+            response.set(name, value);
+        }
+        Flow::Continue
+    }
+}
+
+/// The parts of a request that decide.
+fn of(headers: &HeaderMap) -> Request<'_> {
+    let all = |name| headers.values(name).collect::<Vec<_>>();
+    Request {
+        method: headers.get(":method").unwrap_or_default(),
+        authority: headers.get(":authority").unwrap_or_default(),
+        origins: all("origin"),
+        wanted_method: headers.get("access-control-request-method"),
+        wanted_headers: all("access-control-request-headers"),
+    }
+}
+
+fn preflight(config: &Config, origin: &[u8], headers: &HeaderMap) -> Reply {
+    let request = of(headers);
+    let mut reply =
+        Reply::new(StatusCode::OK).details("cors.preflight").header("vary", rules::PREFLIGHT_VARY);
+    for (name, value) in rules::response_headers(config, origin) {
+        reply = reply.header(name, value);
+    }
+    for (name, value) in rules::preflight_headers(config, &request) {
+        reply = reply.header(name, value);
+    }
+    let is_private = headers.get("access-control-request-private-network") == Some(b"true");
+    if is_private && config.allow_private_network {
+        reply = reply.header("access-control-allow-private-network", "true");
+    }
+    reply
+}
+
+/// Returns true if a `vary` header has `Origin` or `*` already.
+fn mentions_origin(vary: Option<&[u8]>) -> bool {
+    let mut names = vary.unwrap_or_default().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    names.any(|name| name == b"*" || name.eq_ignore_ascii_case(b"origin"))
+}

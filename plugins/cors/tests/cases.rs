@@ -1,0 +1,5 @@
+//! Replays `cases.yaml`.
+
+mod changes;
+
+testkit::cases!(cors, changes: changes::changes);
