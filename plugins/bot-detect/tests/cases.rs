@@ -1,0 +1,3 @@
+//! Replays `cases.yaml`.
+
+testkit::cases!(bot_detect);
