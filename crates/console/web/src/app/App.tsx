@@ -1,6 +1,8 @@
 import { MantineProvider } from "@mantine/core";
 import { Notifications } from "@mantine/notifications";
 import { QueryClientProvider } from "@tanstack/react-query";
+import { useMemo } from "react";
+import { useTranslation } from "react-i18next";
 import { BrowserRouter, Route, Routes } from "react-router";
 import { queryClient } from "../api/queries";
 import { NotFound } from "../components/NotFound";
@@ -9,9 +11,12 @@ import { GatewaysPage, PluginPage, SECTIONS } from "./pages";
 import { GatewayFrame, Shell } from "./Shell";
 import { SessionGate } from "./SessionGate";
 import { nonce } from "./nonce";
-import { theme } from "./theme";
+import { makeTheme } from "./theme";
 
 export function App() {
+  const { t } = useTranslation();
+  const close = t("close");
+  const theme = useMemo(() => makeTheme(close), [close]);
   return (
     <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={nonce}>
       <Notifications position="bottom-right" />

@@ -1,4 +1,11 @@
-import { Alert, createTheme, type MantineColorsTuple } from "@mantine/core";
+import {
+  Alert,
+  CloseButton,
+  type CloseButtonProps,
+  createTheme,
+  type MantineColorsTuple,
+  Menu,
+} from "@mantine/core";
 
 const blue: MantineColorsTuple = [
   "#eef3fe",
@@ -13,18 +20,24 @@ const blue: MantineColorsTuple = [
   "#1c46a5",
 ];
 
-export const theme = createTheme({
-  primaryColor: "portcullis",
-  primaryShade: { light: 7, dark: 7 },
-  colors: { portcullis: blue },
-  defaultRadius: "sm",
-  cursorType: "pointer",
-  fontFamily:
-    'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif',
-  fontFamilyMonospace: 'ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace',
-  components: {
-    // The colour of the box has too little contrast as the colour of its title.
-    Alert: Alert.extend({ styles: { title: { color: "var(--mantine-color-text)" } } }),
-  },
-  headings: { fontWeight: "600", sizes: { h1: { fontSize: "1.375rem" }, h2: { fontSize: "1.125rem" } } },
-});
+/** `close` is the name of buttons that close something, in the reader's language. */
+export const makeTheme = (close: string) =>
+  createTheme({
+    primaryColor: "portcullis",
+    primaryShade: { light: 7, dark: 7 },
+    colors: { portcullis: blue },
+    defaultRadius: "sm",
+    cursorType: "pointer",
+    respectReducedMotion: true,
+    fontFamily:
+      'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif',
+    fontFamilyMonospace: 'ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace',
+    headings: { fontWeight: "600", sizes: { h1: { fontSize: "1.375rem" }, h2: { fontSize: "1.125rem" } } },
+    components: {
+      // The colour of the box has too little contrast as the colour of its title.
+      Alert: Alert.extend({ styles: { title: { color: "var(--mantine-color-text)" } } }),
+      CloseButton: CloseButton.extend({ defaultProps: { "aria-label": close } as Partial<CloseButtonProps> }),
+      // The placeholder is an element with a tabindex that a menu must not contain.
+      Menu: Menu.extend({ defaultProps: { withInitialFocusPlaceholder: false } }),
+    },
+  });

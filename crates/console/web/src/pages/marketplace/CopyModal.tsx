@@ -26,13 +26,7 @@ export function CopyModal({ gateway, card, onClose }: { gateway: string; card: C
     },
   });
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      title={t("copyTitle")}
-      centered
-      closeButtonProps={{ "aria-label": t("common:close") }}
-    >
+    <Modal opened onClose={onClose} title={t("copyTitle")} centered>
       <form
         onSubmit={(event) => {
           event.preventDefault();

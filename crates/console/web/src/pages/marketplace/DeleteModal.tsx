@@ -28,13 +28,7 @@ export function DeleteModal({
     onError: () => update(),
   });
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      title={t("deleteTitle")}
-      centered
-      closeButtonProps={{ "aria-label": t("common:close") }}
-    >
+    <Modal opened onClose={onClose} title={t("deleteTitle")} centered>
       <Stack>
         <Text size="sm">{t("deleteText", { title: card.title, file: card.file ?? card.name })}</Text>
         {remove.error && <ProblemAlert problem={problemOf(remove.error)} />}

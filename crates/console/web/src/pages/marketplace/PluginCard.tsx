@@ -126,7 +126,7 @@ function Meta({ children }: { children: string }) {
 
 const STATES = {
   off: { icon: CircleOff, color: "var(--mantine-color-dimmed)" },
-  on: { icon: CircleCheck, color: "light-dark(var(--mantine-color-green-9), var(--mantine-color-green-4))" },
+  on: { icon: CircleCheck, color: "light-dark(#237032, var(--mantine-color-green-4))" },
   error: { icon: CircleX, color: "var(--mantine-color-error)" },
 } as const;
 

@@ -217,7 +217,6 @@ export default function PluginDrawer({ gateway, cards, editing: opened, onClose 
       position="right"
       size="min(560px, 100%)"
       title={editing ? t("editTitle", { title: editing.title || editing.name }) : t("add")}
-      closeButtonProps={{ "aria-label": t("common:close") }}
       closeOnClickOutside={false}
     >
       <form ref={form} onSubmit={(event) => void submit(event)} noValidate>

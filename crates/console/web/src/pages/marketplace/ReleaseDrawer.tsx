@@ -103,7 +103,6 @@ export default function ReleaseDrawer({
       position="right"
       size="min(560px, 100%)"
       title={t("releaseTitle", { title })}
-      closeButtonProps={{ "aria-label": t("common:close") }}
       closeOnClickOutside={false}
     >
       <form onSubmit={(event) => void submit(event)} noValidate>

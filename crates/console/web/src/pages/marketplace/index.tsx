@@ -30,7 +30,8 @@ export default function MarketplacePage() {
 
   const tab: Tab = search.get("tab") === "enabled" ? "enabled" : "all";
   const category = CATEGORIES.find((name) => name === search.get("category")) ?? "all";
-  const text = search.get("q") ?? "";
+  // The address follows in a transition, which is too late for a text field.
+  const [text, setText] = useState(search.get("q") ?? "");
   const cards = data?.plugins ?? [];
   const shown = filterCards(cards, { tab, category, text, language: i18n.language });
 
@@ -63,7 +64,10 @@ export default function MarketplacePage() {
               placeholder={t("search")}
               leftSection={<Search size={16} aria-hidden />}
               value={text}
-              onChange={(event) => set("q", event.currentTarget.value, "")}
+              onChange={(event) => {
+                setText(event.currentTarget.value);
+                set("q", event.currentTarget.value, "");
+              }}
               w={{ base: "100%", xs: 240 }}
             />
             {canAdd && (

@@ -1,0 +1,214 @@
+// Starts the console on a folder of its own and a real Chromium, and fails a test on anything that a page must not do.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+const PROGRAM = process.env.PORTCULLIS_PROGRAM;
+if (!PROGRAM)
+  throw new Error(
+    "PORTCULLIS_PROGRAM is not set: the path of the program portcullis, built with its console",
+  );
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const START_TIMEOUT_MS = 60_000;
+
+export const MESSAGES = Object.fromEntries(
+  ["en", "zh"].map((language) => [
+    language,
+    Object.fromEntries(
+      ["common", "gateways", "marketplace", "problems"].map((name) => [
+        name,
+        JSON.parse(readFileSync(new URL(`../src/i18n/${language}/${name}.json`, import.meta.url), "utf8")),
+      ]),
+    ),
+  ]),
+);
+
+async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Folders of gateways: `{ "gateway-1": { "file.yaml": "text" } }`. */
+export async function folderWith(gateways) {
+  const root = await mkdtemp(join(tmpdir(), "portcullis-console-"));
+  for (const [name, files] of Object.entries(gateways)) {
+    await mkdir(join(root, name));
+    for (const [file, text] of Object.entries(files)) await writeFile(join(root, name, file), text);
+  }
+  return root;
+}
+
+/** The printed address, once the program has printed it. */
+function printedUrl(child) {
+  let output = "";
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new Error(`no address within a minute:\n${output}`)),
+      START_TIMEOUT_MS,
+    );
+    const onData = (data) => {
+      output += data;
+      const found = /https?:\/\/\S+#token=[\w-]+/.exec(output)?.[0];
+      if (found) {
+        clearTimeout(timer);
+        resolve(found);
+      }
+    };
+    child.stdout.on("data", onData);
+    child.stderr.on("data", onData);
+    child.once("exit", (code) => {
+      clearTimeout(timer);
+      reject(new Error(`exited with ${code}:\n${output}`));
+    });
+  });
+}
+
+/**
+ * Starts the program on a folder of gateways; `url` is the printed address with its start token. It ends, by its pid, with
+ * the test. `kill` ends it at once, `start` starts it again on the same port.
+ */
+export async function startConsole(t, gateways = { "gateway-1": {}, "gateway-2": {} }) {
+  const folder = await folderWith(gateways);
+  const port = await freePort();
+  let child;
+  let ended;
+  const server = {
+    folder,
+    origin: `http://127.0.0.1:${port}`,
+    async start() {
+      child = spawn(PROGRAM, ["console", folder, "--listen", `127.0.0.1:${port}`], {
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      ended = new Promise((resolve) => child.once("exit", resolve));
+      server.url = await printedUrl(child);
+    },
+    async kill(signal = "SIGKILL") {
+      child.kill(signal);
+      await ended;
+    },
+  };
+  t.after(async () => {
+    await server.kill("SIGTERM");
+    await rm(folder, { recursive: true, force: true });
+  });
+  await server.start();
+  return server;
+}
+
+let browser;
+
+export async function launch() {
+  browser ??= await chromium.launch({
+    executablePath: process.env.PORTCULLIS_CHROMIUM ?? "/usr/bin/chromium",
+    args: [
+      "--headless",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+    ],
+  });
+  return browser;
+}
+
+export async function closeBrowser() {
+  await browser?.close();
+  browser = undefined;
+}
+
+/** A browser profile of its own. What its pages must not do fails the test at its end. */
+export async function newContext(
+  t,
+  console_,
+  { language = "en", width = 1280, height = 900, theme = "light" } = {},
+) {
+  const context = await (
+    await launch()
+  ).newContext({
+    locale: language === "zh" ? "zh-CN" : "en-US",
+    viewport: { width, height },
+    colorScheme: theme,
+    reducedMotion: "reduce",
+  });
+  const faults = [];
+  await context.exposeFunction("reportViolation", (violation) =>
+    faults.push(`securitypolicyviolation: ${violation}`),
+  );
+  await context.addInitScript(() => {
+    document.addEventListener("securitypolicyviolation", (event) => {
+      window.reportViolation(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`);
+    });
+  });
+  context.on("request", (request) => {
+    const url = new URL(request.url());
+    if (!["data:", "blob:"].includes(url.protocol) && url.origin !== console_.origin) {
+      faults.push(`request to another host: ${url}`);
+    }
+  });
+  context.on("weberror", (error) => faults.push(`error: ${error.error().stack}`));
+  t.after(async () => {
+    await context.close();
+    assert.deepEqual(faults, []);
+  });
+  return context;
+}
+
+/** A page of a new profile that is signed in by the printed address. */
+export async function signIn(t, console_, options) {
+  const context = await newContext(t, console_, options);
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  await page.goto(console_.url);
+  await page.getByRole("navigation").waitFor({ state: "attached" });
+  return page;
+}
+
+/** Another page of a signed-in profile's session in a second browser profile. */
+export async function sameSession(t, console_, page, options) {
+  const context = await newContext(t, console_, options);
+  await context.addCookies(await page.context().cookies());
+  const second = await context.newPage();
+  second.setDefaultTimeout(15_000);
+  return second;
+}
+
+/** Fails on what axe calls serious or critical. */
+export async function accessible(page, what) {
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  const grave = violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(
+      ({ id, nodes }) =>
+        `${id}: ${nodes.map(({ html, failureSummary }) => `${html}\n    ${failureSummary}`).join("\n  ")}`,
+    );
+  assert.deepEqual(grave, [], what);
+}
+
+/** Saves what is shown if PORTCULLIS_SHOTS names a folder. */
+export async function shot(page, name) {
+  const folder = process.env.PORTCULLIS_SHOTS;
+  if (folder) await page.screenshot({ path: join(folder, `${name}.png`) });
+}
+
+/** A card of the marketplace by its title. */
+export const card = (page, title) => page.getByRole("listitem", { name: title, exact: true });
+
+export async function openMenu(page, title) {
+  await card(page, title)
+    .getByRole("button", { name: /Settings of|的设置/ })
+    .click();
+  return page.getByRole("menu");
+}
