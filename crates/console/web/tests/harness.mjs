@@ -7,6 +7,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const PROGRAM = process.env.PORTCULLIS_PROGRAM;
@@ -15,6 +16,7 @@ if (!PROGRAM)
     "PORTCULLIS_PROGRAM is not set: the path of the program portcullis, built with its console",
   );
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const PAGE = fileURLToPath(new URL("../dist", import.meta.url));
 const START_TIMEOUT_MS = 60_000;
 
 export const MESSAGES = Object.fromEntries(
@@ -85,7 +87,7 @@ export async function startConsole(t, gateways = { "gateway-1": {}, "gateway-2":
     folder,
     origin: `http://127.0.0.1:${port}`,
     async start() {
-      child = spawn(PROGRAM, ["console", folder, "--listen", `127.0.0.1:${port}`], {
+      child = spawn(PROGRAM, ["console", folder, "--port", String(port), "--web", PAGE], {
         stdio: ["ignore", "pipe", "pipe"],
       });
       ended = new Promise((resolve) => child.once("exit", resolve));

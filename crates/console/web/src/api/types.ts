@@ -81,7 +81,7 @@ export interface Card {
   name: string;
   namespace: string;
   title: string;
-  description: { en: string; zh?: string };
+  description: { en?: string; zh?: string };
   version?: string;
   language?: string;
   category: Category;

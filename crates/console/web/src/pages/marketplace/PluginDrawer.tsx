@@ -184,6 +184,10 @@ export default function PluginDrawer({ gateway, cards, editing: opened, onClose 
     setWaiting(false);
     // The field shows why it was refused.
     if (chosen && !source) return;
+    if (editing && Object.keys(changes(editing, draft, source)).length === 0) {
+      onClose();
+      return;
+    }
     release.mutate(source);
   }
 
@@ -195,7 +199,7 @@ export default function PluginDrawer({ gateway, cards, editing: opened, onClose 
     }
     setEditing(now);
     setTitle(now.title !== now.name ? now.title : "");
-    setDescription(now.description.en);
+    setDescription(now.description.en ?? "");
     setLanguage(now.language ?? null);
     setStage(now.stage);
     setPriority(now.priority);

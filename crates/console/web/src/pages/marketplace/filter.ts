@@ -16,7 +16,8 @@ export const CATEGORIES: readonly CategoryFilter[] = [
 ];
 
 export function descriptionOf(card: Card, language: string): string {
-  return (language === "zh" && card.description.zh) || card.description.en;
+  const { en = "", zh = "" } = card.description;
+  return language === "zh" ? zh || en : en || zh;
 }
 
 /** Every plug-in that the folder added is custom, whatever it does; subtabs of subjects list those of the catalogue. */
