@@ -1,0 +1,489 @@
+//! The gateways: folders of resources, each served by an Envoy of its own on a thread of its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, Result, bail};
+use gateway::folder::{self, Fault, Folder, StageOrder};
+use gateway::modules::{Modules, Sources};
+use gateway::serve::{self, Notice, Options, Outcome, Stop, Stopper};
+use gateway::{Cache, LogLevel, state};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::hidden;
+use crate::journal::Journal;
+use crate::problem::Problem;
+use crate::uploads::Uploads;
+use crate::users::Role;
+
+/// How long requests of a replaced listener may take.
+const DRAIN: Duration = Duration::from_secs(600);
+
+/// How often counters are recorded, and folders of gateways with open pages are compared.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Returns where modules come from; each gateway has its own.
+pub type SourcesOf = Arc<dyn Fn() -> Result<Sources> + Send + Sync>;
+
+/// What all gateways have in common.
+#[derive(Clone)]
+pub struct Common {
+    /// The order of stages.
+    pub order: StageOrder,
+    /// The folder for fetched files.
+    pub cache: Cache,
+    /// Where modules come from.
+    pub sources: SourcesOf,
+}
+
+/// The state of a gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It starts.
+    Starting,
+    /// It serves.
+    Serving,
+    /// It was stopped, or not started.
+    Stopped,
+    /// It cannot serve.
+    Error,
+}
+
+/// An error in a file of a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FaultView {
+    /// The file, relative to the folder.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1.
+    pub column: usize,
+    /// The field.
+    pub path: String,
+    /// The error.
+    pub message: String,
+}
+
+/// A gateway.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayView {
+    /// The name.
+    pub name: String,
+    /// The folder.
+    pub folder: String,
+    /// The state.
+    pub state: State,
+    /// More about the state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Where it accepts requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The number of plug-ins in the folder.
+    pub plugins: usize,
+    /// The number of those that are on.
+    pub enabled: usize,
+    /// Requests that ended, averaged over some seconds.
+    pub requests_per_second: f64,
+    /// Those among them that the gateway or a plug-in refused.
+    pub refusals_per_second: f64,
+    /// The order of stages: `mse` or `istio`.
+    pub order: String,
+    /// The role of whoever asks.
+    pub role: Role,
+    /// Whether the folder is in a git work tree.
+    pub git: bool,
+    /// The errors in the files.
+    pub faults: Vec<FaultView>,
+}
+
+#[derive(Debug)]
+struct Status {
+    state: State,
+    message: Option<String>,
+    address: Option<SocketAddr>,
+    faults: Vec<Fault>,
+    /// It stops the gateway when it is dropped.
+    stopper: Option<Stopper>,
+}
+
+/// A gateway.
+pub(crate) struct Gateway {
+    pub(crate) name: String,
+    pub(crate) folder: PathBuf,
+    /// The port that it is served on if that is free.
+    port: u16,
+    pub(crate) common: Common,
+    pub(crate) journal: Journal,
+    pub(crate) uploads: Uploads,
+    /// Whether the folder is in a git work tree.
+    pub(crate) git: bool,
+    status: Mutex<Status>,
+    /// Held while files of the folder are changed.
+    changing: Mutex<()>,
+}
+
+impl Gateway {
+    fn new(name: String, folder: PathBuf, port: u16, common: Common) -> Self {
+        hidden::clean(&folder);
+        let git = crate::history::is_work_tree(&folder);
+        let status =
+            Status { state: State::Stopped, message: None, address: None, faults: Vec::new(), stopper: None };
+        Self {
+            name,
+            folder,
+            port,
+            common,
+            journal: Journal::new(),
+            uploads: Uploads::default(),
+            git,
+            status: Mutex::new(status),
+            changing: Mutex::default(),
+        }
+    }
+
+    fn status(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Excludes other changes of this program. Those of other programs are noticed when a file is replaced.
+    pub(crate) fn change(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The content of the folder.
+    pub(crate) fn read(&self) -> Folder {
+        folder::read(&self.folder, self.common.order)
+    }
+
+    /// A path as it is shown: relative to the folder.
+    pub(crate) fn shown(&self, file: &Path) -> String {
+        file.strip_prefix(&self.folder).unwrap_or(file).display().to_string()
+    }
+
+    pub(crate) fn fault(&self, fault: &Fault) -> FaultView {
+        FaultView {
+            file: self.shown(&fault.file),
+            line: fault.fault.line,
+            column: fault.fault.column,
+            path: fault.fault.path.clone(),
+            message: fault.fault.message.clone(),
+        }
+    }
+
+    /// The gateway of another process that serves the folder.
+    pub(crate) fn elsewhere(&self) -> Option<state::State> {
+        state::read(&self.folder).filter(|state| state.pid != std::process::id())
+    }
+
+    /// The address that it serves on, here or in another process.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.status().address.or_else(|| self.elsewhere().map(|state| state.address))
+    }
+
+    /// The gateway as the API shows it.
+    pub(crate) fn view(&self, role: Role) -> GatewayView {
+        let content = self.read();
+        let elsewhere = self.elsewhere();
+        let (requests_per_second, refusals_per_second) = self.journal.rates();
+        let status = self.status();
+        // Faults that only the planner finds, such as a configuration that a module refuses, come after those of the files.
+        let mut faults: Vec<FaultView> = content.faults.iter().map(|fault| self.fault(fault)).collect();
+        for fault in status.faults.iter().map(|fault| self.fault(fault)) {
+            if !faults.contains(&fault) {
+                faults.push(fault);
+            }
+        }
+        let (mut state, mut message, mut address) = (status.state, status.message.clone(), status.address);
+        if let (Some(other), State::Stopped | State::Error) = (&elsewhere, state) {
+            let served = format!("served by another program (process {}), which also stops it", other.pid);
+            (state, message, address) = (State::Serving, Some(served), Some(other.address));
+        }
+        GatewayView {
+            name: self.name.clone(),
+            folder: self.folder.display().to_string(),
+            state,
+            message,
+            address: address.map(|address| address.to_string()),
+            plugins: content.plugins.len(),
+            enabled: content.enabled().count(),
+            requests_per_second,
+            refusals_per_second,
+            order: self.common.order.name().into(),
+            role,
+            git: self.git,
+            faults,
+        }
+    }
+
+    /// Starts to serve the folder.
+    pub(crate) fn start(self: &Arc<Self>) -> Result<(), Problem> {
+        if let Some(other) = self.elsewhere() {
+            let message = format!(
+                "{} is served by another program (process {}) on http://{}: stop it first",
+                self.name, other.pid, other.address
+            );
+            return Err(Problem::new("gateway_elsewhere", message)
+                .with("gateway", &self.name)
+                .with("pid", other.pid)
+                .with("address", other.address));
+        }
+        let stop = {
+            let mut status = self.status();
+            if matches!(status.state, State::Starting | State::Serving) {
+                let message = format!("{} is running already", self.name);
+                return Err(Problem::new("gateway_running", message).with("gateway", &self.name));
+            }
+            let (stopper, stop) = Stop::with_stopper();
+            *status = Status {
+                state: State::Starting,
+                message: None,
+                address: None,
+                faults: Vec::new(),
+                stopper: Some(stopper),
+            };
+            stop
+        };
+        self.journal.changed();
+        let gateway = Arc::clone(self);
+        thread::spawn(move || gateway.run(stop));
+        Ok(())
+    }
+
+    /// Asks the gateway to stop. It does so within a moment.
+    pub(crate) fn stop(&self) -> Result<(), Problem> {
+        let mut status = self.status();
+        match status.stopper.take() {
+            Some(stopper) => {
+                drop(stopper);
+                Ok(())
+            }
+            None => {
+                drop(status);
+                let code = if self.elsewhere().is_some() { "gateway_elsewhere" } else { "gateway_stopped" };
+                let message = match code {
+                    "gateway_elsewhere" => format!("{} is served by another program: stop it there", self.name),
+                    _ => format!("{} is not running", self.name),
+                };
+                Err(Problem::new(code, message).with("gateway", &self.name))
+            }
+        }
+    }
+
+    /// Returns true while a thread serves.
+    pub(crate) fn is_running(&self) -> bool {
+        matches!(self.status().state, State::Starting | State::Serving)
+    }
+
+    fn run(&self, stop: Stop) {
+        let result = self.serve(stop);
+        let mut status = self.status();
+        status.stopper = None;
+        status.address = None;
+        match result {
+            Ok(Outcome::Stopped) => (status.state, status.message) = (State::Stopped, None),
+            Ok(Outcome::Invalid) => {
+                status.state = State::Error;
+                status.message = Some("the folder has errors: fix them, and start again".into());
+            }
+            Err(error) => {
+                let text = format!("{error:#}");
+                (status.state, status.message) = (State::Error, Some(text.clone()));
+                drop(status);
+                self.journal.note("error", text);
+            }
+        }
+        self.journal.changed();
+    }
+
+    fn serve(&self, stop: Stop) -> Result<Outcome> {
+        let sources = (self.common.sources)()?;
+        let modules = Modules::new(&self.common.cache, sources);
+        let options = Options {
+            folder: self.folder.clone(),
+            address: self.free_address(),
+            order: self.common.order,
+            drain: DRAIN,
+            log_level: LogLevel::Info,
+        };
+        let mut report = |notice: Notice<'_>| {
+            self.note_state(&notice);
+            self.journal.record(&notice);
+        };
+        Ok(serve::run(options, modules, &self.common.cache, stop, &mut report)?)
+    }
+
+    /// The preferred port if it is free, and any other one otherwise.
+    fn free_address(&self) -> SocketAddr {
+        let at = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+        match std::net::TcpListener::bind(at(self.port)) {
+            Ok(_) => at(self.port),
+            Err(_) => at(0),
+        }
+    }
+
+    fn note_state(&self, notice: &Notice<'_>) {
+        let mut status = self.status();
+        match notice {
+            Notice::Serving { address, .. } | Notice::EnvoyRestarted { address } => {
+                (status.state, status.message, status.address) = (State::Serving, None, Some(*address));
+            }
+            Notice::Fault(fault) => status.faults.push((*fault).clone()),
+            // What was refused before is repaired, or is reported again before the next of these.
+            Notice::Reloaded { .. }
+            | Notice::Reordered { .. }
+            | Notice::RoutesChanged { .. }
+            | Notice::Unchanged { .. } => status.faults.clear(),
+            Notice::EnvoyExited { status: exit, .. } => {
+                status.state = State::Starting;
+                status.message = Some(format!("Envoy has exited ({exit}), and is started again"));
+            }
+            _ => {}
+        }
+    }
+
+    /// What the files of the folder are now; another value means that one has changed.
+    fn fingerprint(&self) -> Vec<(PathBuf, Option<SystemTime>, u64)> {
+        let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let mut stamps: Vec<_> = files
+            .filter(|file| !file.file_name().to_string_lossy().starts_with('.'))
+            .filter_map(|file| {
+                let metadata = file.metadata().ok()?;
+                Some((file.path(), metadata.modified().ok(), metadata.len()))
+            })
+            .collect();
+        stamps.sort();
+        stamps
+    }
+}
+
+/// All gateways, by name.
+pub(crate) type Gateways = BTreeMap<String, Arc<Gateway>>;
+
+/// The maximum number of gateways of one console.
+const MAX_GATEWAYS: usize = 100;
+
+/// Finds the gateways of a folder: the folder itself if it has resources or nothing in it, and otherwise the folders in it.
+pub(crate) fn discover(root: &Path, port: u16, common: &Common) -> Result<Gateways> {
+    let root = root.canonicalize().with_context(|| {
+        format!("cannot read {}: name a folder of WasmPlugin resources, or a folder of such folders", root.display())
+    })?;
+    let folders = match folder::check(&root) {
+        Ok(()) => vec![root],
+        Err(folder::FolderError::Above(root, _)) => {
+            let mut folders: Vec<PathBuf> = fs::read_dir(&root)
+                .with_context(|| format!("reading {}", root.display()))?
+                .flatten()
+                .map(|entry| entry.path())
+                .filter(|path| path.is_dir() && !is_hidden(path) && folder::check(path).is_ok())
+                .collect();
+            folders.sort();
+            if folders.is_empty() {
+                bail!("no folder of resources directly in {}: name the folder above them", root.display());
+            }
+            folders
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if folders.len() > MAX_GATEWAYS {
+        bail!("there are {} folders, and a console has at most {MAX_GATEWAYS} gateways", folders.len());
+    }
+    let mut gateways = Gateways::new();
+    for (number, folder) in folders.into_iter().enumerate() {
+        let name = folder.file_name().map_or_else(|| "gateway".into(), |name| name.to_string_lossy().into_owned());
+        let port = port.saturating_add(u16::try_from(number).unwrap_or_default());
+        let gateway = Gateway::new(name.clone(), folder, port, common.clone());
+        gateways.insert(name, Arc::new(gateway));
+    }
+    Ok(gateways)
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+}
+
+/// Records counters each second, and tells open pages about changes that were made by hand.
+pub(crate) async fn tick(gateways: Gateways) {
+    let mut fingerprints = BTreeMap::new();
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        for (name, gateway) in &gateways {
+            if gateway.is_running() {
+                gateway.journal.tick();
+            }
+            if gateway.journal.has_readers() {
+                let now = gateway.fingerprint();
+                let before = fingerprints.insert(name.clone(), now.clone());
+                if before.is_some_and(|before| before != now) {
+                    gateway.journal.changed();
+                }
+            } else {
+                fingerprints.remove(name);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn common() -> Common {
+        let sources = || bail!("not needed");
+        Common {
+            order: StageOrder::Mse,
+            cache: Cache::User("/nonexistent".into()),
+            sources: Arc::new(sources),
+        }
+    }
+
+    fn resource(folder: &Path) {
+        fs::create_dir_all(folder).unwrap();
+        let text = "apiVersion: extensions.higress.io/v1alpha1\nkind: WasmPlugin\nmetadata: { name: a }\n\
+                    spec: { url: 'file://a.wasm' }\n";
+        fs::write(folder.join("a.yaml"), text).unwrap();
+    }
+
+    #[test]
+    fn a_folder_is_a_gateway_or_has_gateways() {
+        let root = tempfile::tempdir().unwrap();
+        let names = |root: &Path| discover(root, 8080, &common()).map(|all| all.into_keys().collect::<Vec<_>>());
+        assert_eq!(names(root.path()).unwrap().len(), 1, "an empty folder is a gateway without plug-ins");
+        resource(&root.path().join("shop"));
+        resource(&root.path().join("blog"));
+        resource(&root.path().join(".hidden"));
+        assert_eq!(names(root.path()).unwrap(), ["blog", "shop"]);
+        assert_eq!(names(&root.path().join("shop")).unwrap(), ["shop"]);
+        assert!(names(&root.path().join("missing")).is_err());
+    }
+
+    #[test]
+    fn a_folder_that_another_process_serves_is_not_served_twice() {
+        let root = tempfile::tempdir().unwrap();
+        resource(root.path());
+        let gateways = discover(root.path(), 8080, &common()).unwrap();
+        let gateway = gateways.values().next().unwrap();
+        let file = state::StateFile::new(&gateway.folder).unwrap();
+        // The process 1 always exists.
+        let address = ([127, 0, 0, 1], 8080).into();
+        file.write(&state::State { pid: 1, address, admin: address, stage_order: "mse".into() }).unwrap();
+        assert_eq!(gateway.start().unwrap_err().code, "gateway_elsewhere");
+        assert_eq!(gateway.stop().unwrap_err().code, "gateway_elsewhere");
+        let view = gateway.view(Role::Viewer);
+        assert_eq!((view.state, view.address.as_deref()), (State::Serving, Some("127.0.0.1:8080")));
+        drop(file);
+        assert_eq!(gateway.stop().unwrap_err().code, "gateway_stopped");
+        assert_eq!(gateway.view(Role::Viewer).state, State::Stopped);
+    }
+}

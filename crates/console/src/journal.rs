@@ -1,0 +1,426 @@
+//! What happens in a gateway, for pages that are open and for those that are opened later: bounded, and converted from the
+//! notices of `gateway::serve`.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use gateway::plan::Plan;
+use gateway::secret::Redactor;
+use gateway::serve::Notice;
+use gateway::{AccessLine, LogLevel, LogLine};
+use serde::Serialize;
+use tokio::sync::broadcast;
+use utoipa::ToSchema;
+
+use crate::audit::time;
+
+/// The maximum numbers of recent entries.
+const MAX_ACCESS: usize = 1000;
+const MAX_LOGS: usize = 2000;
+const MAX_NOTICES: usize = 200;
+const MAX_COUNTERS: usize = 300;
+
+/// The number of events that a slow page may lag behind before it misses some.
+const BACKLOG: usize = 1024;
+
+/// The time over which rates are averaged.
+const WINDOW: Duration = Duration::from_secs(5);
+
+/// The maximum length of a line of a log, in bytes.
+const MAX_LINE: usize = 8 * 1024;
+
+/// A request that has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Access {
+    /// When.
+    pub time: String,
+    /// The method.
+    pub method: String,
+    /// The host.
+    pub host: String,
+    /// The path, without the secrets of its query.
+    pub path: String,
+    /// The status; 0 if there was no response.
+    pub status: u16,
+    /// The duration.
+    pub milliseconds: u64,
+    /// The plug-in that responded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
+    /// Who responded and why, if not the upstream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<String>,
+}
+
+/// A line of a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Log {
+    /// When.
+    pub time: String,
+    /// The level.
+    pub level: String,
+    /// The plug-in, unless it is the gateway's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
+    /// The line.
+    pub message: String,
+}
+
+/// Something to know about the gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Note {
+    /// When.
+    pub time: String,
+    /// `info`, `warning` or `error`.
+    pub level: String,
+    /// The text.
+    pub message: String,
+}
+
+/// The counters of a plug-in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PluginCounters {
+    /// The plug-in's id.
+    pub id: String,
+    /// The requests that ended while it was on.
+    pub requests: u64,
+    /// Those that it responded to.
+    pub responses: u64,
+    /// Those that failed because of it.
+    pub failures: u64,
+}
+
+/// The counters of a gateway at a time.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Counters {
+    /// When.
+    pub time: String,
+    /// Requests that ended, averaged over some seconds.
+    pub requests_per_second: f64,
+    /// Those among them that the gateway or a plug-in refused.
+    pub refusals_per_second: f64,
+    /// The counters of each plug-in that is on.
+    pub plugins: Vec<PluginCounters>,
+}
+
+/// What happened recently.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Live {
+    /// Requests.
+    pub access: Vec<Access>,
+    /// Lines of logs.
+    pub logs: Vec<Log>,
+    /// Counters.
+    pub counters: Vec<Counters>,
+    /// Notices.
+    pub notices: Vec<Note>,
+}
+
+/// An event of the stream.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    pub(crate) kind: &'static str,
+    pub(crate) data: Arc<str>,
+}
+
+/// A journal.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    inner: Mutex<Inner>,
+    events: broadcast::Sender<Event>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    access: VecDeque<Access>,
+    logs: VecDeque<Log>,
+    notices: VecDeque<Note>,
+    counters: VecDeque<Counters>,
+    /// The requests of the window: when they ended, and whether they were refused.
+    recent: VecDeque<(Instant, bool)>,
+    /// The plug-ins that are on: the id, and the names by which they appear in details.
+    plugins: Vec<(String, Vec<String>)>,
+    totals: BTreeMap<String, PluginCounters>,
+}
+
+impl Journal {
+    pub(crate) fn new() -> Self {
+        Self { inner: Mutex::default(), events: broadcast::channel(BACKLOG).0 }
+    }
+
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    pub(crate) fn has_readers(&self) -> bool {
+        self.events.receiver_count() > 0
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn live(&self) -> Live {
+        let inner = self.inner();
+        Live {
+            access: inner.access.iter().cloned().collect(),
+            logs: inner.logs.iter().cloned().collect(),
+            counters: inner.counters.iter().cloned().collect(),
+            notices: inner.notices.iter().cloned().collect(),
+        }
+    }
+
+    /// Sends an event to the pages that are open.
+    pub(crate) fn send(&self, kind: &'static str, data: &impl Serialize) {
+        if let Ok(text) = serde_json::to_string(data) {
+            // Without readers, there is nobody to tell.
+            let _ = self.events.send(Event { kind, data: text.into() });
+        }
+    }
+
+    /// Tells pages to read the plug-ins again.
+    pub(crate) fn changed(&self) {
+        self.send("plugins", &serde_json::json!({}));
+    }
+
+    pub(crate) fn note(&self, level: &str, message: impl Into<String>) {
+        let note = Note { time: now(), level: level.into(), message: message.into() };
+        self.send("notice", &note);
+        push(&mut self.inner().notices, MAX_NOTICES, note);
+    }
+
+    /// Records a notice of the gateway.
+    pub(crate) fn record(&self, notice: &Notice<'_>) {
+        match notice {
+            Notice::Access(line) => self.access(line),
+            Notice::Log(line) => self.log(line),
+            Notice::Fault(fault) => self.note("error", fault.to_string()),
+            Notice::Remark(fault) => self.note("warning", fault.to_string()),
+            Notice::Rejected => self.note("warning", "rejected; the previous configuration stays in force"),
+            Notice::ChangeFailed(error) => self.note("error", error.to_string()),
+            Notice::Serving { address, plan, .. } => {
+                self.plan(plan);
+                self.note("info", format!("serving on http://{address}"));
+            }
+            Notice::Reloaded { plugins, took } => {
+                self.note("info", format!("reloaded in {} ms: {}", took.as_millis(), plugins.join(", ")));
+            }
+            Notice::Reordered { plan, took, .. } => {
+                self.plan(plan);
+                self.note("info", format!("pipeline changed in {} ms", took.as_millis()));
+            }
+            Notice::RoutesChanged { took } => {
+                self.note("info", format!("routes changed in {} ms", took.as_millis()));
+            }
+            Notice::EnvoyExited { status, .. } => self.note("error", format!("Envoy has exited ({status})")),
+            Notice::EnvoyRestarted { .. } => self.note("info", "Envoy is running again"),
+            Notice::EnvoyNotRestarted(error) => {
+                self.note("error", format!("Envoy could not be started again: {error}"));
+            }
+            Notice::Stopped => self.note("info", "stopped"),
+            // Counters of plug-ins have names of their own making; those here are counted from requests.
+            _ => {}
+        }
+        if !matches!(notice, Notice::Access(_) | Notice::Log(_) | Notice::Metrics(_)) {
+            self.changed();
+        }
+    }
+
+    fn plan(&self, plan: &Plan) {
+        let plugins = plan.plugins.iter().map(|planned| {
+            let entry = &planned.entry;
+            let own = planned.module.plugin.as_ref().map(|plugin| plugin.name.clone());
+            let names = [Some(entry.name.clone()), entry.source.clone(), own];
+            let is_unique = plan.plugins.iter().filter(|other| other.entry.name == entry.name).count() == 1;
+            let id = if is_unique { entry.name.clone() } else { format!("{}/{}", entry.namespace, entry.name) };
+            (id, names.into_iter().flatten().collect())
+        });
+        self.inner().plugins = plugins.collect();
+    }
+
+    fn access(&self, line: &AccessLine) {
+        let mut inner = self.inner();
+        let by_upstream = matches!(line.details.as_str(), "via_upstream" | "");
+        let plugin = inner.plugin_of(&line.details);
+        let failed = line.details == "wasm_fail_stream" || line.details.ends_with(".host_failure");
+        let refused = !by_upstream && line.status >= 400;
+        inner.recent.push_back((Instant::now(), refused));
+        let ids: Vec<String> = inner.plugins.iter().map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            let is_it = plugin.as_deref() == Some(id.as_str());
+            let totals = inner.totals.entry(id.clone()).or_insert_with(|| PluginCounters { id, ..Default::default() });
+            totals.requests += 1;
+            totals.responses += u64::from(is_it);
+            totals.failures += u64::from(is_it && failed);
+        }
+        let access = Access {
+            time: now(),
+            method: line.method.clone(),
+            host: line.host.clone(),
+            path: cut(&Redactor::default().header(b":path", line.path.as_bytes())),
+            status: line.status,
+            milliseconds: line.duration,
+            plugin,
+            details: (!by_upstream).then(|| line.details.clone()),
+        };
+        push(&mut inner.access, MAX_ACCESS, access.clone());
+        drop(inner);
+        self.send("access", &access);
+    }
+
+    fn log(&self, line: &LogLine) {
+        let level = match line.level {
+            LogLevel::Critical => "error".to_owned(),
+            LogLevel::Warn => "warning".to_owned(),
+            level => level.to_string(),
+        };
+        let (plugin, message) = match line.plugin() {
+            Some((name, message)) if !name.is_empty() => (self.inner().plugin_of(name), message),
+            Some((_, message)) => (None, message),
+            None => (None, line.message.as_str()),
+        };
+        let log = Log {
+            time: time(SystemTime::UNIX_EPOCH + Duration::from_micros(line.at)),
+            level,
+            plugin,
+            message: cut(message),
+        };
+        push(&mut self.inner().logs, MAX_LOGS, log.clone());
+        self.send("log", &log);
+    }
+
+    /// The requests and refusals per second.
+    pub(crate) fn rates(&self) -> (f64, f64) {
+        self.inner().rates()
+    }
+
+    /// Records the counters of this second.
+    pub(crate) fn tick(&self) {
+        let mut inner = self.inner();
+        let (requests, refusals) = inner.rates();
+        let is_quiet = requests == 0.0
+            && inner.counters.back().is_none_or(|last| last.requests_per_second == 0.0);
+        if is_quiet && !inner.counters.is_empty() {
+            return;
+        }
+        let plugins = inner.plugins.iter();
+        let plugins = plugins.map(|(id, _)| {
+            inner.totals.get(id).cloned().unwrap_or_else(|| PluginCounters { id: id.clone(), ..Default::default() })
+        });
+        let counters = Counters {
+            time: now(),
+            requests_per_second: requests,
+            refusals_per_second: refusals,
+            plugins: plugins.collect(),
+        };
+        push(&mut inner.counters, MAX_COUNTERS, counters.clone());
+        drop(inner);
+        self.send("counters", &counters);
+    }
+}
+
+impl Inner {
+    /// The id of the plug-in that a name or the details of a response belong to. Details begin with the plug-in's name.
+    fn plugin_of(&self, details: &str) -> Option<String> {
+        let belongs = |name: &String| {
+            details
+                .strip_prefix(name.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '_', ' ', ':']))
+        };
+        let fit = |(id, names): &(String, Vec<String>)| {
+            let longest = names.iter().filter(|name| belongs(name)).map(String::len).max()?;
+            Some((longest, id.clone()))
+        };
+        self.plugins.iter().filter_map(fit).max().map(|(_, id)| id)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a number of requests for people")]
+    fn rates(&mut self) -> (f64, f64) {
+        let now = Instant::now();
+        while self.recent.front().is_some_and(|(at, _)| now.duration_since(*at) > WINDOW) {
+            self.recent.pop_front();
+        }
+        let per_second = |count: usize| (count as f64 / WINDOW.as_secs_f64() * 10.0).round() / 10.0;
+        let refused = self.recent.iter().filter(|(_, refused)| *refused).count();
+        (per_second(self.recent.len()), per_second(refused))
+    }
+}
+
+fn now() -> String {
+    time(SystemTime::now())
+}
+
+fn push<T>(entries: &mut VecDeque<T>, max: usize, entry: T) {
+    if entries.len() == max {
+        entries.pop_front();
+    }
+    entries.push_back(entry);
+}
+
+/// A text of bounded length.
+fn cut(text: &str) -> String {
+    if text.len() <= MAX_LINE {
+        return text.to_owned();
+    }
+    let end = (0..=MAX_LINE).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    format!("{}…", text.get(..end).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(status: u16, details: &str) -> AccessLine {
+        serde_json::from_value(serde_json::json!({
+            "client": "127.0.0.1:1", "method": "GET", "host": "h", "path": "/x?token=secret", "status": status,
+            "details": details, "duration": 3
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn requests_are_counted_by_the_plug_in_that_responded() {
+        let journal = Journal::new();
+        let names = |name: &str| vec![name.to_owned()];
+        journal.inner().plugins =
+            vec![("block".into(), names("request-block")), ("block-2".into(), names("request-block-2"))];
+        let mut events = journal.subscribe();
+        for (status, details) in
+            [(200, "via_upstream"), (403, "request-block.url"), (403, "request-block-2.url"), (404, "route_not_found")]
+        {
+            journal.record(&Notice::Access(&line(status, details)));
+        }
+        let live = journal.live();
+        let plugins: Vec<_> = live.access.iter().map(|access| access.plugin.as_deref()).collect();
+        assert_eq!(plugins, [None, Some("block"), Some("block-2"), None]);
+        assert_eq!(live.access[0].details, None);
+        assert!(!live.access[0].path.contains("secret"), "{}", live.access[0].path);
+        assert_eq!(journal.rates(), (0.8, 0.6));
+        journal.tick();
+        let counters = &journal.live().counters[0];
+        assert_eq!((counters.plugins[0].requests, counters.plugins[0].responses), (4, 1));
+        assert_eq!(events.try_recv().unwrap().kind, "access");
+    }
+
+    #[test]
+    fn everything_is_bounded() {
+        let journal = Journal::new();
+        for _ in 0..MAX_ACCESS + 10 {
+            journal.record(&Notice::Access(&line(200, "via_upstream")));
+        }
+        for _ in 0..MAX_NOTICES + 10 {
+            journal.note("info", "x");
+        }
+        let live = journal.live();
+        assert_eq!((live.access.len(), live.notices.len()), (MAX_ACCESS, MAX_NOTICES));
+        let long = "é".repeat(MAX_LINE);
+        assert!(cut(&long).len() <= MAX_LINE + 3 && cut("x") == "x");
+    }
+}
