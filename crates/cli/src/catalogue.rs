@@ -98,9 +98,14 @@ impl Choice {
 
 /// The catalogue of the installation that this program belongs to.
 fn installed() -> Option<PathBuf> {
+    in_installation(INSTALLED)
+}
+
+/// A folder of the installation that this program belongs to.
+pub(crate) fn in_installation(folder: &str) -> Option<PathBuf> {
     // Installers link to programs.
     let program = env::current_exe().and_then(|program| program.canonicalize()).ok()?;
-    Some(prefix(&program)?.join(INSTALLED))
+    Some(prefix(&program)?.join(folder))
 }
 
 /// The prefix of a program in `<prefix>/bin`.

@@ -35,7 +35,12 @@ pub(crate) fn run<A>(_args: &A) -> Result<bool> {
 
 /// Replaces this process with the full program, after building it if necessary. Returns only on errors.
 pub(crate) fn replace<T>() -> Result<T> {
-    let mut command = command();
+    replace_with(&[])
+}
+
+/// The same with the full program and these features of its package, which no other command needs.
+pub(crate) fn replace_with<T>(features: &[&str]) -> Result<T> {
+    let mut command = command(features);
     #[cfg(unix)]
     {
         use std::os::unix::process::CommandExt as _;
@@ -48,11 +53,15 @@ pub(crate) fn replace<T>() -> Result<T> {
     }
 }
 
-fn command() -> Command {
+fn command(features: &[&str]) -> Command {
     let mut cargo = workspace::build::cargo();
     cargo.args(["run", "--locked", "--package", PACKAGE, "--manifest-path"]);
     cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
-    if full_program().is_some_and(|program| program.is_file()) {
+    for feature in features {
+        cargo.args(["--features", feature]);
+    }
+    // Building a feature for the first time takes as long as building the program.
+    if features.is_empty() && full_program().is_some_and(|program| program.is_file()) {
         cargo.arg("--quiet");
     } else {
         output::step("building the full program, which takes a few minutes the first time");

@@ -70,6 +70,7 @@ enum Command {
     Serve(commands::serve::Args),
     Request(commands::request::Args),
     Explain(commands::explain::Args),
+    Console(commands::console::Args),
     Adopt(commands::adopt::Args),
     Bench(commands::bench::Args),
     #[command(subcommand)]
@@ -146,6 +147,7 @@ pub fn main(program: Program) -> ExitCode {
         Command::Serve(args) => commands::serve::run(&args),
         Command::Request(args) => commands::request::run(&args),
         Command::Explain(args) => commands::explain::run(&args),
+        Command::Console(args) => commands::console::run(&args),
         Command::Adopt(args) => commands::adopt::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
         Command::Plugin(command) => commands::plugin::run(&command),

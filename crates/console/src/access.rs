@@ -44,6 +44,25 @@ pub const ROUTES: &[(&str, &str, Needs)] = &[
     ("POST", "/api/v1/gateways/{g}/stop", ADMIN),
     ("GET", "/api/v1/gateways/{g}/events", VIEWER),
     ("GET", "/api/v1/gateways/{g}/live", VIEWER),
+    ("GET", "/api/v1/gateways/{g}/plugins", VIEWER),
+    ("POST", "/api/v1/gateways/{g}/plugins", ADMIN),
+    ("POST", "/api/v1/gateways/{g}/plugins/check", ADMIN),
+    ("GET", "/api/v1/gateways/{g}/plugins/{p}", VIEWER),
+    ("PATCH", "/api/v1/gateways/{g}/plugins/{p}", ADMIN),
+    ("DELETE", "/api/v1/gateways/{g}/plugins/{p}", ADMIN),
+    ("PUT", "/api/v1/gateways/{g}/plugins/{p}/enabled", OPERATOR),
+    ("POST", "/api/v1/gateways/{g}/plugins/{p}/versions", ADMIN),
+    ("POST", "/api/v1/gateways/{g}/plugins/{p}/versions/rollback", ADMIN),
+    ("POST", "/api/v1/gateways/{g}/plugins/{p}/copy", ADMIN),
+    ("GET", "/api/v1/gateways/{g}/plugins/{p}/configuration", VIEWER),
+    ("PUT", "/api/v1/gateways/{g}/plugins/{p}/configuration", OPERATOR),
+    ("POST", "/api/v1/gateways/{g}/plugins/{p}/configuration/check", OPERATOR),
+    ("POST", "/api/v1/gateways/{g}/plugins/{p}/move", OPERATOR),
+    ("GET", "/api/v1/gateways/{g}/plugins/{p}/export", VIEWER),
+    ("GET", "/api/v1/gateways/{g}/order", VIEWER),
+    ("POST", "/api/v1/gateways/{g}/curl", OPERATOR),
+    ("POST", "/api/v1/gateways/{g}/try", OPERATOR),
+    ("POST", "/api/v1/gateways/{g}/explain", VIEWER),
     ("POST", "/api/v1/gateways/{g}/uploads", ADMIN),
     ("POST", "/api/v1/gateways/{g}/images", ADMIN),
     ("GET", "/api/v1/gateways/{g}/history", VIEWER),
@@ -167,7 +186,11 @@ fn name_of(host: &str) -> &str {
     match host.rsplit_once(':') {
         // Not inside of an IPv6 address.
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') => {
-            if name.contains(':') && !name.ends_with(']') { host } else { name }
+            if name.contains(':') && !name.ends_with(']') {
+                host
+            } else {
+                name
+            }
         }
         _ => host,
     }
@@ -208,10 +231,7 @@ pub(crate) async fn every(State(console): State<Arc<Console>>, mut request: Requ
     ));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if console.reach.secure {
-        headers.insert(
-            header::STRICT_TRANSPORT_SECURITY,
-            HeaderValue::from_static("max-age=31536000"),
-        );
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
     response
 }
@@ -257,7 +277,8 @@ fn allow(
         return Ok(None);
     }
     let how = console.sessions().name_of_how();
-    let signed_out = || Problem::new("signed_out", "you are not signed in, or your session has ended").with("how", how);
+    let signed_out =
+        || Problem::new("signed_out", "you are not signed in, or your session has ended").with("how", how);
     let cookie = console.reach.cookie(headers).ok_or_else(signed_out)?;
     // A stream of events stays open without anybody being there.
     let touch = !path.ends_with("/events");
@@ -287,7 +308,9 @@ fn allow(
     Ok(Some(actor))
 }
 
-pub(crate) fn role_name(role: Role) -> &'static str {
+/// The name of a role.
+#[must_use]
+pub fn role_name(role: Role) -> &'static str {
     match role {
         Role::Viewer => "viewer",
         Role::Operator => "operator",
@@ -332,9 +355,12 @@ mod tests {
             assert_eq!(reach().client(HERE, &headers(&[("host", host)])).is_ok(), is_own, "{host}");
         }
         let other = Reach { loopback: false, hosts: vec!["console.example.com".into()], ..reach() };
-        for (host, is_own) in
-            [("console.example.com:8081", true), ("192.0.2.1", true), ("[2001:db8::1]:1", true), ("evil.example.com", false)]
-        {
+        for (host, is_own) in [
+            ("console.example.com:8081", true),
+            ("192.0.2.1", true),
+            ("[2001:db8::1]:1", true),
+            ("evil.example.com", false),
+        ] {
             assert_eq!(other.is_own(host), is_own, "{host}");
         }
     }
@@ -374,7 +400,11 @@ mod tests {
         let (client, host) = proxy.client([192, 0, 2, 1].into(), &sent).unwrap();
         assert_eq!((client.0.to_string().as_str(), host.as_str()), ("203.0.113.7", "console.example.com"));
         assert_eq!(proxy.client([203, 0, 113, 7].into(), &sent).unwrap_err().code, "forbidden");
-        assert_eq!(reach().client(HERE, &sent).unwrap_err().code, "wrong_host", "without a proxy it is not believed");
+        assert_eq!(
+            reach().client(HERE, &sent).unwrap_err().code,
+            "wrong_host",
+            "without a proxy it is not believed"
+        );
     }
 
     #[test]

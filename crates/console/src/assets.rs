@@ -29,8 +29,10 @@ pub(crate) async fn page(State(console): State<Arc<Console>>, request: Request) 
     let Some(folder) = &console.web else { return index(None).await };
     let is_index = path == "/" || path == "/index.html";
     if !is_index {
-        let files =
-            ServeDir::new(folder).append_index_html_on_directories(false).precompressed_br().precompressed_gzip();
+        let files = ServeDir::new(folder)
+            .append_index_html_on_directories(false)
+            .precompressed_br()
+            .precompressed_gzip();
         // Infallible.
         if let Ok(response) = files.oneshot(request).await
             && response.status() != StatusCode::NOT_FOUND
@@ -38,7 +40,8 @@ pub(crate) async fn page(State(console): State<Arc<Console>>, request: Request) 
         {
             let mut response = response.map(Body::new);
             // Vite names these files by their content.
-            let cached = if path.starts_with("/assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+            let cached =
+                if path.starts_with("/assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
             if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
                 response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cached));
             }
@@ -69,7 +72,8 @@ async fn index(folder: Option<&Path>) -> Response {
         "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; \
          font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
-    let mut response = ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], text.replace(NONCE, &nonce)).into_response();
+    let mut response =
+        ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], text.replace(NONCE, &nonce)).into_response();
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     }

@@ -11,11 +11,15 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, Result, bail};
 use gateway::folder::{self, Fault, Folder, StageOrder};
 use gateway::modules::{Modules, Sources};
+use gateway::plugins::Plugins;
 use gateway::serve::{self, Notice, Options, Outcome, Stop, Stopper};
 use gateway::{Cache, LogLevel, state};
+use oci::Catalogue;
 use serde::Serialize;
 use utoipa::ToSchema;
+use workspace::Workspace;
 
+use crate::checks::Checks;
 use crate::hidden;
 use crate::journal::Journal;
 use crate::problem::Problem;
@@ -28,18 +32,37 @@ const DRAIN: Duration = Duration::from_secs(600);
 /// How often counters are recorded, and folders of gateways with open pages are compared.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Returns where modules come from; each gateway has its own.
-pub type SourcesOf = Arc<dyn Fn() -> Result<Sources> + Send + Sync>;
-
 /// What all gateways have in common.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Common {
     /// The order of stages.
     pub order: StageOrder,
     /// The folder for fetched files.
     pub cache: Cache,
+    /// The plug-ins of the workspace, or why there are none.
+    pub plugins: Result<Plugins, String>,
+    /// The same workspace.
+    pub workspace: Option<Workspace>,
+    /// Whether images of plug-ins of the workspace are built from source instead of pulled.
+    pub from_source: bool,
+    /// Images that are here already.
+    pub catalogue: Option<Catalogue>,
+}
+
+impl Common {
+    /// The plug-ins that can be added by name.
+    pub(crate) fn marketplace(&self) -> marketplace::Sources {
+        marketplace::Sources::new(self.workspace.clone(), self.catalogue.clone())
+    }
+
     /// Where modules come from.
-    pub sources: SourcesOf,
+    pub(crate) fn sources(&self) -> Sources {
+        Sources {
+            plugins: self.plugins.clone(),
+            from_source: self.from_source,
+            catalogue: self.catalogue.clone(),
+        }
+    }
 }
 
 /// The state of a gateway.
@@ -111,7 +134,10 @@ struct Status {
     state: State,
     message: Option<String>,
     address: Option<SocketAddr>,
-    faults: Vec<Fault>,
+    /// The errors that the planner found, each with the time of its file: another time means that it is out of date.
+    faults: Vec<(Fault, Option<SystemTime>)>,
+    /// Why Envoy did not accept the last change.
+    refused: Option<String>,
     /// It stops the gateway when it is dropped.
     stopper: Option<Stopper>,
 }
@@ -125,6 +151,7 @@ pub(crate) struct Gateway {
     pub(crate) common: Common,
     pub(crate) journal: Journal,
     pub(crate) uploads: Uploads,
+    pub(crate) checks: Arc<Checks>,
     /// Whether the folder is in a git work tree.
     pub(crate) git: bool,
     status: Mutex<Status>,
@@ -133,11 +160,17 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    fn new(name: String, folder: PathBuf, port: u16, common: Common) -> Self {
+    fn new(name: String, folder: PathBuf, port: u16, common: Common, checks: Arc<Checks>) -> Self {
         hidden::clean(&folder);
         let git = crate::history::is_work_tree(&folder);
-        let status =
-            Status { state: State::Stopped, message: None, address: None, faults: Vec::new(), stopper: None };
+        let status = Status {
+            state: State::Stopped,
+            message: None,
+            address: None,
+            faults: Vec::new(),
+            refused: None,
+            stopper: None,
+        };
         Self {
             name,
             folder,
@@ -145,6 +178,7 @@ impl Gateway {
             common,
             journal: Journal::new(),
             uploads: Uploads::default(),
+            checks,
             git,
             status: Mutex::new(status),
             changing: Mutex::default(),
@@ -185,11 +219,6 @@ impl Gateway {
         state::read(&self.folder).filter(|state| state.pid != std::process::id())
     }
 
-    /// The address that it serves on, here or in another process.
-    pub(crate) fn address(&self) -> Option<SocketAddr> {
-        self.status().address.or_else(|| self.elsewhere().map(|state| state.address))
-    }
-
     /// The gateway as the API shows it.
     pub(crate) fn view(&self, role: Role) -> GatewayView {
         let content = self.read();
@@ -198,7 +227,7 @@ impl Gateway {
         let status = self.status();
         // Faults that only the planner finds, such as a configuration that a module refuses, come after those of the files.
         let mut faults: Vec<FaultView> = content.faults.iter().map(|fault| self.fault(fault)).collect();
-        for fault in status.faults.iter().map(|fault| self.fault(fault)) {
+        for fault in current(&status.faults).map(|fault| self.fault(fault)) {
             if !faults.contains(&fault) {
                 faults.push(fault);
             }
@@ -249,6 +278,7 @@ impl Gateway {
                 message: None,
                 address: None,
                 faults: Vec::new(),
+                refused: None,
                 stopper: Some(stopper),
             };
             stop
@@ -271,7 +301,9 @@ impl Gateway {
                 drop(status);
                 let code = if self.elsewhere().is_some() { "gateway_elsewhere" } else { "gateway_stopped" };
                 let message = match code {
-                    "gateway_elsewhere" => format!("{} is served by another program: stop it there", self.name),
+                    "gateway_elsewhere" => {
+                        format!("{} is served by another program: stop it there", self.name)
+                    }
                     _ => format!("{} is not running", self.name),
                 };
                 Err(Problem::new(code, message).with("gateway", &self.name))
@@ -289,6 +321,7 @@ impl Gateway {
         let mut status = self.status();
         status.stopper = None;
         status.address = None;
+        self.journal.stopped();
         match result {
             Ok(Outcome::Stopped) => (status.state, status.message) = (State::Stopped, None),
             Ok(Outcome::Invalid) => {
@@ -306,8 +339,7 @@ impl Gateway {
     }
 
     fn serve(&self, stop: Stop) -> Result<Outcome> {
-        let sources = (self.common.sources)()?;
-        let modules = Modules::new(&self.common.cache, sources);
+        let modules = Modules::new(&self.common.cache, self.common.sources());
         let options = Options {
             folder: self.folder.clone(),
             address: self.free_address(),
@@ -337,18 +369,28 @@ impl Gateway {
             Notice::Serving { address, .. } | Notice::EnvoyRestarted { address } => {
                 (status.state, status.message, status.address) = (State::Serving, None, Some(*address));
             }
-            Notice::Fault(fault) => status.faults.push((*fault).clone()),
-            // What was refused before is repaired, or is reported again before the next of these.
-            Notice::Reloaded { .. }
-            | Notice::Reordered { .. }
-            | Notice::RoutesChanged { .. }
-            | Notice::Unchanged { .. } => status.faults.clear(),
+            Notice::Fault(fault) => {
+                status.faults.retain(|(old, time)| modified(&old.file) == *time && old != *fault);
+                status.faults.push(((*fault).clone(), modified(&fault.file)));
+            }
+            Notice::ChangeFailed(error) => status.refused = Some(error.to_string()),
+            // Nothing was left out of the plan.
+            Notice::Unchanged { .. } => (status.faults, status.refused) = (Vec::new(), None),
+            Notice::Reloaded { .. } | Notice::Reordered { .. } => status.refused = None,
             Notice::EnvoyExited { status: exit, .. } => {
                 status.state = State::Starting;
                 status.message = Some(format!("Envoy has exited ({exit}), and is started again"));
             }
             _ => {}
         }
+    }
+
+    /// The state, and why a plug-in of this file is not in force if it should be.
+    pub(crate) fn trouble(&self, file: &Path) -> (State, Option<String>) {
+        let status = self.status();
+        let of_file = current(&status.faults).find(|fault| fault.file.file_name() == file.file_name());
+        let message = of_file.map(|fault| fault.fault.to_string());
+        (status.state, message.or_else(|| status.refused.clone()))
     }
 
     /// What the files of the folder are now; another value means that one has changed.
@@ -366,6 +408,15 @@ impl Gateway {
     }
 }
 
+/// The errors of files that have not changed since.
+fn current(faults: &[(Fault, Option<SystemTime>)]) -> impl Iterator<Item = &Fault> {
+    faults.iter().filter(|(fault, time)| modified(&fault.file) == *time).map(|(fault, _)| fault)
+}
+
+fn modified(file: &Path) -> Option<SystemTime> {
+    fs::metadata(file).ok()?.modified().ok()
+}
+
 /// All gateways, by name.
 pub(crate) type Gateways = BTreeMap<String, Arc<Gateway>>;
 
@@ -375,7 +426,10 @@ const MAX_GATEWAYS: usize = 100;
 /// Finds the gateways of a folder: the folder itself if it has resources or nothing in it, and otherwise the folders in it.
 pub(crate) fn discover(root: &Path, port: u16, common: &Common) -> Result<Gateways> {
     let root = root.canonicalize().with_context(|| {
-        format!("cannot read {}: name a folder of WasmPlugin resources, or a folder of such folders", root.display())
+        format!(
+            "cannot read {}: name a folder of WasmPlugin resources, or a folder of such folders",
+            root.display()
+        )
     })?;
     let folders = match folder::check(&root) {
         Ok(()) => vec![root],
@@ -398,10 +452,12 @@ pub(crate) fn discover(root: &Path, port: u16, common: &Common) -> Result<Gatewa
         bail!("there are {} folders, and a console has at most {MAX_GATEWAYS} gateways", folders.len());
     }
     let mut gateways = Gateways::new();
+    let checks = Arc::new(Checks::new(common.clone()));
     for (number, folder) in folders.into_iter().enumerate() {
-        let name = folder.file_name().map_or_else(|| "gateway".into(), |name| name.to_string_lossy().into_owned());
+        let name =
+            folder.file_name().map_or_else(|| "gateway".into(), |name| name.to_string_lossy().into_owned());
         let port = port.saturating_add(u16::try_from(number).unwrap_or_default());
-        let gateway = Gateway::new(name.clone(), folder, port, common.clone());
+        let gateway = Gateway::new(name.clone(), folder, port, common.clone(), Arc::clone(&checks));
         gateways.insert(name, Arc::new(gateway));
     }
     Ok(gateways)
@@ -440,11 +496,13 @@ mod tests {
     use super::*;
 
     fn common() -> Common {
-        let sources = || bail!("not needed");
         Common {
             order: StageOrder::Mse,
             cache: Cache::User("/nonexistent".into()),
-            sources: Arc::new(sources),
+            plugins: Err("it is a test".into()),
+            workspace: None,
+            from_source: false,
+            catalogue: None,
         }
     }
 
@@ -458,7 +516,8 @@ mod tests {
     #[test]
     fn a_folder_is_a_gateway_or_has_gateways() {
         let root = tempfile::tempdir().unwrap();
-        let names = |root: &Path| discover(root, 8080, &common()).map(|all| all.into_keys().collect::<Vec<_>>());
+        let names =
+            |root: &Path| discover(root, 8080, &common()).map(|all| all.into_keys().collect::<Vec<_>>());
         assert_eq!(names(root.path()).unwrap().len(), 1, "an empty folder is a gateway without plug-ins");
         resource(&root.path().join("shop"));
         resource(&root.path().join("blog"));

@@ -124,7 +124,8 @@ pub(crate) fn change(folder: &Path, id: &str) -> Result<HistoryChange, Problem> 
             let changes = git::changes(folder, id)?;
             // A change by hand may have several files: the first text tells most.
             let change = changes.into_iter().next().ok_or_else(|| unknown(id))?;
-            let text = |bytes: Option<Vec<u8>>| bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+            let text =
+                |bytes: Option<Vec<u8>>| bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
             Ok(HistoryChange {
                 file: change.file,
                 before: text(change.before).unwrap_or_default(),
@@ -153,7 +154,8 @@ pub(crate) fn revert(folder: &Path, id: &str, actor: &Actor) -> Result<Option<Pr
     let (changes, message, plugin) = match journal::get(folder, id)? {
         Some(entry) => {
             let bytes = |text: Option<String>| text.map(String::into_bytes);
-            let change = FileChange { file: entry.file, before: bytes(entry.before), after: bytes(entry.after) };
+            let change =
+                FileChange { file: entry.file, before: bytes(entry.before), after: bytes(entry.after) };
             (vec![change], entry.message, entry.plugin)
         }
         None if is_work_tree(folder) => {
@@ -195,9 +197,8 @@ pub(crate) fn revert(folder: &Path, id: &str, actor: &Actor) -> Result<Option<Pr
         }
     }
     let Some((file, now, wanted)) = writes.first() else { return Err(unknown(id)) };
-    let text = |bytes: &Option<Vec<u8>>| {
-        bytes.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-    };
+    let text =
+        |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     let (before, after) = (text(now), text(wanted));
     let others: Vec<PathBuf> = writes.iter().skip(1).map(|(path, ..)| path.clone()).collect();
     let message = format!("Revert \"{message}\"");

@@ -36,15 +36,14 @@ pub struct ImageView {
 /// Pulls an image and checks its module, with all limits of the registry client. It blocks.
 pub(crate) fn resolve(text: &str, catalogue: Option<&oci::Catalogue>) -> Result<ImageView, Problem> {
     let invalid = |error: &dyn std::fmt::Display| {
-        Problem::new("image_invalid", error)
-            .with("reference", text)
-            .with("reason", error)
-            .of_field("module")
+        Problem::new("image_invalid", error).with("reference", text).with("reason", error).of_field("module")
     };
     let reference = Reference::parse(text).map_err(|error| invalid(&error))?;
     let listed = catalogue.and_then(|catalogue| Some((catalogue, catalogue.resolve(&reference)?)));
     let layout = match listed {
-        Some((catalogue, entry)) => catalogue.layout(entry).map_err(|error| invalid(&format_args!("{error:#}")))?,
+        Some((catalogue, entry)) => {
+            catalogue.layout(entry).map_err(|error| invalid(&format_args!("{error:#}")))?
+        }
         None => {
             // As docker does: a registry on this machine has no certificate.
             let access = Access { plain_http: reference.is_loopback() };

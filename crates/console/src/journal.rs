@@ -2,6 +2,7 @@
 //! notices of `gateway::serve`.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,6 +11,7 @@ use gateway::secret::Redactor;
 use gateway::serve::Notice;
 use gateway::{AccessLine, LogLevel, LogLine};
 use serde::Serialize;
+use serde_json::Value;
 use tokio::sync::broadcast;
 use utoipa::ToSchema;
 
@@ -147,10 +149,34 @@ struct Inner {
     recent: VecDeque<(Instant, bool)>,
     /// The plug-ins that are on: the id, and the names by which they appear in details.
     plugins: Vec<(String, Vec<String>)>,
+    /// What is in force of each.
+    in_force: BTreeMap<String, InForce>,
     totals: BTreeMap<String, PluginCounters>,
 }
 
+/// A plug-in that is in force.
+#[derive(Debug, Clone)]
+pub(crate) struct InForce {
+    /// The `spec` of its resource.
+    pub(crate) spec: Value,
+    /// The file of its module, as Envoy loads it.
+    pub(crate) module: PathBuf,
+}
+
 impl Journal {
+    /// What is in force of a plug-in.
+    pub(crate) fn in_force(&self, id: &str) -> Option<InForce> {
+        self.inner().in_force.get(id).cloned()
+    }
+
+    /// Forgets what was in force, because nothing is served any more.
+    pub(crate) fn stopped(&self) {
+        let mut inner = self.inner();
+        inner.plugins.clear();
+        inner.in_force.clear();
+        inner.recent.clear();
+    }
+
     pub(crate) fn new() -> Self {
         Self { inner: Mutex::default(), events: broadcast::channel(BACKLOG).0 }
     }
@@ -209,13 +235,15 @@ impl Journal {
                 self.plan(plan);
                 self.note("info", format!("serving on http://{address}"));
             }
-            Notice::Reloaded { plugins, took } => {
+            Notice::Reloaded { plugins, plan, took } => {
+                self.plan(plan);
                 self.note("info", format!("reloaded in {} ms: {}", took.as_millis(), plugins.join(", ")));
             }
             Notice::Reordered { plan, took, .. } => {
                 self.plan(plan);
                 self.note("info", format!("pipeline changed in {} ms", took.as_millis()));
             }
+            Notice::Unchanged { plan, .. } => self.plan(plan),
             Notice::RoutesChanged { took } => {
                 self.note("info", format!("routes changed in {} ms", took.as_millis()));
             }
@@ -234,15 +262,21 @@ impl Journal {
     }
 
     fn plan(&self, plan: &Plan) {
+        let mut in_force = BTreeMap::new();
         let plugins = plan.plugins.iter().map(|planned| {
             let entry = &planned.entry;
             let own = planned.module.plugin.as_ref().map(|plugin| plugin.name.clone());
             let names = [Some(entry.name.clone()), entry.source.clone(), own];
             let is_unique = plan.plugins.iter().filter(|other| other.entry.name == entry.name).count() == 1;
-            let id = if is_unique { entry.name.clone() } else { format!("{}/{}", entry.namespace, entry.name) };
+            let id =
+                if is_unique { entry.name.clone() } else { format!("{}/{}", entry.namespace, entry.name) };
+            let spec = serde_json::to_value(&entry.resource.spec).unwrap_or_default();
+            in_force.insert(id.clone(), InForce { spec, module: planned.module.file.clone() });
             (id, names.into_iter().flatten().collect())
         });
-        self.inner().plugins = plugins.collect();
+        let plugins = plugins.collect();
+        let mut inner = self.inner();
+        (inner.plugins, inner.in_force) = (plugins, in_force);
     }
 
     fn access(&self, line: &AccessLine) {
@@ -255,7 +289,8 @@ impl Journal {
         let ids: Vec<String> = inner.plugins.iter().map(|(id, _)| id.clone()).collect();
         for id in ids {
             let is_it = plugin.as_deref() == Some(id.as_str());
-            let totals = inner.totals.entry(id.clone()).or_insert_with(|| PluginCounters { id, ..Default::default() });
+            let totals =
+                inner.totals.entry(id.clone()).or_insert_with(|| PluginCounters { id, ..Default::default() });
             totals.requests += 1;
             totals.responses += u64::from(is_it);
             totals.failures += u64::from(is_it && failed);
@@ -305,14 +340,18 @@ impl Journal {
     pub(crate) fn tick(&self) {
         let mut inner = self.inner();
         let (requests, refusals) = inner.rates();
-        let is_quiet = requests == 0.0
-            && inner.counters.back().is_none_or(|last| last.requests_per_second == 0.0);
+        let is_quiet =
+            requests == 0.0 && inner.counters.back().is_none_or(|last| last.requests_per_second == 0.0);
         if is_quiet && !inner.counters.is_empty() {
             return;
         }
         let plugins = inner.plugins.iter();
         let plugins = plugins.map(|(id, _)| {
-            inner.totals.get(id).cloned().unwrap_or_else(|| PluginCounters { id: id.clone(), ..Default::default() })
+            inner
+                .totals
+                .get(id)
+                .cloned()
+                .unwrap_or_else(|| PluginCounters { id: id.clone(), ..Default::default() })
         });
         let counters = Counters {
             time: now(),
@@ -392,9 +431,12 @@ mod tests {
         journal.inner().plugins =
             vec![("block".into(), names("request-block")), ("block-2".into(), names("request-block-2"))];
         let mut events = journal.subscribe();
-        for (status, details) in
-            [(200, "via_upstream"), (403, "request-block.url"), (403, "request-block-2.url"), (404, "route_not_found")]
-        {
+        for (status, details) in [
+            (200, "via_upstream"),
+            (403, "request-block.url"),
+            (403, "request-block-2.url"),
+            (404, "route_not_found"),
+        ] {
             journal.record(&Notice::Access(&line(status, details)));
         }
         let live = journal.live();

@@ -15,15 +15,21 @@ pub mod access;
 mod api;
 mod assets;
 mod audit;
+mod checks;
+mod configuration;
+mod curl;
+mod export;
 mod gateways;
 mod hidden;
 mod history;
 mod images;
 mod journal;
+mod plugins;
 mod problem;
 mod secret;
 mod server;
 mod sessions;
+mod trial;
 mod uploads;
 pub mod users;
 
@@ -40,7 +46,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 pub use api::openapi;
-pub use gateways::{Common, SourcesOf};
+pub use gateways::Common;
 pub use ipnet::IpNet;
 pub use problem::CODES;
 pub use server::TlsFiles;
@@ -84,7 +90,11 @@ pub struct Options {
 
 impl Options {
     /// Refuses to listen to others without users or without encryption.
-    fn check(&self) -> Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// What is missing, and how to provide it.
+    pub fn check(&self) -> Result<()> {
         let is_open = !self.listen.ip().is_loopback() || self.proxy.is_some();
         if is_open && self.users.is_none() {
             bail!(

@@ -122,4 +122,3 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener> {
         .await
         .with_context(|| format!("cannot listen on {address}: `--port 0` chooses a free port"))
 }
-

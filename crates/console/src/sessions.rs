@@ -144,13 +144,7 @@ impl Sessions {
         if touch {
             session.used = now;
         }
-        Some(Actor {
-            user: session.user.clone(),
-            email,
-            roles,
-            csrf: session.csrf.clone(),
-            session: digest,
-        })
+        Some(Actor { user: session.user.clone(), email, roles, csrf: session.csrf.clone(), session: digest })
     }
 
     /// Ends a session.

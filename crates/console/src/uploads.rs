@@ -159,7 +159,8 @@ impl Uploads {
             return Err(Problem::new("too_many_uploads", message));
         }
         waiting.insert(id.clone(), Waiting { file: None, since: Instant::now() });
-        let file = folder.join(&id);
+        // The gateway looks at modules in its folder, and this is none until it is complete.
+        let file = folder.join(format!("{id}.part"));
         Ok(Slot { uploads: self, id, file, kept: false })
     }
 
@@ -228,7 +229,9 @@ impl Uploads {
         let id = slot.id.clone();
         let named = name.to_owned();
         let view = tokio::task::spawn_blocking(move || checked(id, &named, &bytes, digest)).await??;
-        self.waiting().insert(slot.id.clone(), Waiting { file: Some(path), since: Instant::now() });
+        let complete = path.with_extension("wasm");
+        fs::rename(&path, &complete)?;
+        self.waiting().insert(slot.id.clone(), Waiting { file: Some(complete), since: Instant::now() });
         slot.kept = true;
         Ok(view)
     }
@@ -245,7 +248,9 @@ fn broken_off(name: &str) -> Problem {
 }
 
 fn too_large(name: &str, size: u64) -> Problem {
-    let message = format!("{name} has more than {CONSOLE_LIMIT} bytes, the maximum: build it smaller, for example with `wasm-opt -Oz`");
+    let message = format!(
+        "{name} has more than {CONSOLE_LIMIT} bytes, the maximum: build it smaller, for example with `wasm-opt -Oz`"
+    );
     Problem::new("module_too_large", message)
         .with("name", name)
         .with("limit", CONSOLE_LIMIT)
@@ -255,10 +260,12 @@ fn too_large(name: &str, size: u64) -> Problem {
 
 /// Checks the name of a file. It is shown, and never becomes a path.
 fn check_name(name: &str) -> Result<(), Problem> {
-    let is_plain = !name.contains(['/', '\\', '\0']) && !name.chars().any(char::is_control) && name.len() <= 255;
+    let is_plain =
+        !name.contains(['/', '\\', '\0']) && !name.chars().any(char::is_control) && name.len() <= 255;
     if !is_plain || !name.ends_with(".wasm") || name == ".wasm" {
         let shown: String = name.chars().take(255).collect::<String>().escape_debug().to_string();
-        let message = format!("`{shown}` is not the name of a module: choose a file whose name ends in .wasm");
+        let message =
+            format!("`{shown}` is not the name of a module: choose a file whose name ends in .wasm");
         return Err(Problem::new("module_name", message).with("name", shown).of_field("module"));
     }
     Ok(())
@@ -354,7 +361,9 @@ pub(crate) fn language(bytes: &[u8]) -> Option<String> {
                 match field.name {
                     "language" => found.push(value.name.to_owned()),
                     "processed-by" if value.name.contains("TinyGo") => found.push("Go".into()),
-                    "processed-by" if value.name.contains("AssemblyScript") => found.push("AssemblyScript".into()),
+                    "processed-by" if value.name.contains("AssemblyScript") => {
+                        found.push("AssemblyScript".into())
+                    }
                     _ => {}
                 }
             }
@@ -385,7 +394,9 @@ mod tests {
         for name in ["a.wasm", "my plugin (1).wasm", "插件.wasm", "..wasm"] {
             assert_eq!(check_name(name), Ok(()), "{name}");
         }
-        for name in ["", "a", "a.wasm.exe", ".wasm", "../a.wasm", "/etc/a.wasm", "a\\b.wasm", "a\0.wasm", "a\n.wasm"] {
+        for name in
+            ["", "a", "a.wasm.exe", ".wasm", "../a.wasm", "/etc/a.wasm", "a\\b.wasm", "a\0.wasm", "a\n.wasm"]
+        {
             assert_eq!(check_name(name).unwrap_err().code, "module_name", "{name:?}");
         }
     }

@@ -77,8 +77,8 @@ impl Users {
     /// It cannot be read, others than its owner can read it, or it is not valid.
     pub fn read(file: &Path) -> Result<Self> {
         let add = "`cargo xtask console user add NAME` creates it";
-        let metadata =
-            fs::metadata(file).with_context(|| format!("cannot read the users file {}; {add}", file.display()))?;
+        let metadata = fs::metadata(file)
+            .with_context(|| format!("cannot read the users file {}; {add}", file.display()))?;
         if metadata.permissions().mode() & 0o077 != 0 {
             bail!(
                 "{} can be read by other users of this machine: `chmod 600 {}`",
@@ -86,7 +86,8 @@ impl Users {
                 file.display()
             );
         }
-        let bytes = fs::read(file).with_context(|| format!("cannot read the users file {}", file.display()))?;
+        let bytes =
+            fs::read(file).with_context(|| format!("cannot read the users file {}", file.display()))?;
         let users: Self = serde_json::from_slice(&bytes)
             .with_context(|| format!("{} is not a valid users file; {add}", file.display()))?;
         Ok(users)

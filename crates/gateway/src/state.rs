@@ -68,7 +68,11 @@ impl Drop for StateFile {
     fn drop(&mut self) {
         // A file that stays behind names a process that is gone, which readers notice.
         let _ = fs::remove_file(&self.0);
-        if let Some(hidden) = self.0.parent() {
+        let Some(hidden) = self.0.parent() else { return };
+        // A console keeps its history here.
+        let others = fs::read_dir(hidden)
+            .is_ok_and(|files| files.flatten().any(|file| file.file_name() != ".gitignore"));
+        if !others {
             let _ = fs::remove_file(hidden.join(".gitignore"));
             let _ = fs::remove_dir(hidden);
         }
@@ -113,5 +117,13 @@ mod tests {
         assert_eq!(read(folder.path()), None);
         drop(file);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing stays behind");
+        let file = StateFile::new(folder.path()).unwrap();
+        let log = folder.path().join(".portcullis/audit.jsonl");
+        fs::write(&log, "").unwrap();
+        drop(file);
+        assert!(
+            log.exists() && folder.path().join(".portcullis/.gitignore").exists(),
+            "files of others stay"
+        );
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod changed;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod console;
 pub(crate) mod docs;
 pub(crate) mod explain;
 pub(crate) mod fuzz;

@@ -7,9 +7,11 @@ use utoipa::ToSchema;
 
 use super::{Answer, Query, Shared, audit as log, blocking};
 use crate::audit::{self, AuditEntry};
+use crate::configuration::masked;
 use crate::history::{self as changes, HistoryChange, HistoryView};
 use crate::problem::Problem;
 use crate::sessions::Actor;
+use crate::users::{Role, role_in};
 
 /// The query of a history.
 #[derive(Deserialize)]
@@ -41,10 +43,21 @@ pub(super) async fn list(
 )]
 pub(super) async fn get(
     State(console): Shared,
+    Extension(actor): Extension<Actor>,
     Path((gateway, id)): Path<(String, String)>,
 ) -> Answer<Json<HistoryChange>> {
     let gateway = console.gateway(&gateway)?;
-    blocking(move || changes::change(&gateway.folder, &id)).await.map(Json)
+    let role = role_in(&actor.roles, &gateway.name).unwrap_or(Role::Viewer);
+    blocking(move || {
+        let mut change = changes::change(&gateway.folder, &id)?;
+        if role == Role::Viewer {
+            change.before = masked(&change.before, None);
+            change.after = masked(&change.after, None);
+        }
+        Ok(change)
+    })
+    .await
+    .map(Json)
 }
 
 /// What a change came to.

@@ -3,6 +3,7 @@
 mod gateways;
 mod history;
 mod modules;
+mod plugins;
 mod session;
 
 use std::sync::Arc;
@@ -41,6 +42,9 @@ type Answer<T> = Result<T, Problem>;
     tags(
         (name = "session", description = "Signing in and out"),
         (name = "gateways", description = "Gateways, and what happens in them"),
+        (name = "plugins", description = "The marketplace of a gateway"),
+        (name = "configuration", description = "Configurations by scopes"),
+        (name = "try", description = "Requests by hand"),
         (name = "modules", description = "Modules and images, before a plug-in takes them"),
         (name = "history", description = "Changes, and taking them back")
     )
@@ -57,6 +61,21 @@ fn routes() -> OpenApiRouter<Arc<Console>> {
         .routes(routes!(gateways::stop))
         .routes(routes!(gateways::events))
         .routes(routes!(gateways::live))
+        .routes(routes!(plugins::list, plugins::add))
+        .routes(routes!(plugins::check))
+        .routes(routes!(plugins::get, plugins::edit, plugins::delete))
+        .routes(routes!(plugins::enabled))
+        .routes(routes!(plugins::release))
+        .routes(routes!(plugins::roll_back))
+        .routes(routes!(plugins::copy))
+        .routes(routes!(plugins::configuration, plugins::configure))
+        .routes(routes!(plugins::check_configuration))
+        .routes(routes!(plugins::order))
+        .routes(routes!(plugins::place))
+        .routes(routes!(plugins::export))
+        .routes(routes!(plugins::read_curl))
+        .routes(routes!(plugins::r#try))
+        .routes(routes!(plugins::explain))
         .routes(routes!(modules::upload))
         .routes(routes!(modules::image))
         .routes(routes!(history::list))
@@ -76,7 +95,9 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 pub(crate) fn router(console: &Arc<Console>) -> Router<Arc<Console>> {
     let (router, _) = routes().split_for_parts();
     router
-        .method_not_allowed_fallback(async || Problem::new("method_not_allowed", "this address has no such method"))
+        .method_not_allowed_fallback(async || {
+            Problem::new("method_not_allowed", "this address has no such method")
+        })
         .route_layer(middleware::from_fn_with_state(Arc::clone(console), access::api))
         .layer(DefaultBodyLimit::max(MAX_BODY))
 }
@@ -139,7 +160,8 @@ impl Console {
     /// The gateway of a path, which `access` has checked.
     fn gateway(&self, name: &str) -> Answer<Arc<Gateway>> {
         self.gateways.get(name).cloned().ok_or_else(|| {
-            Problem::new("gateway_unknown", format_args!("there is no gateway `{name}`")).with("gateway", name)
+            Problem::new("gateway_unknown", format_args!("there is no gateway `{name}`"))
+                .with("gateway", name)
         })
     }
 }

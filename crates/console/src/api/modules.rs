@@ -71,10 +71,7 @@ pub(super) async fn image(
     Body(body): Body<ImageRequest>,
 ) -> Answer<Json<ImageView>> {
     let gateway = console.gateway(&gateway)?;
-    blocking(move || {
-        let sources = (gateway.common.sources)().map_err(Problem::internal)?;
-        images::resolve(body.reference.trim(), sources.catalogue.as_ref())
-    })
-    .await
-    .map(Json)
+    blocking(move || images::resolve(body.reference.trim(), gateway.common.catalogue.as_ref()))
+        .await
+        .map(Json)
 }

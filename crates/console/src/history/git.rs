@@ -22,11 +22,20 @@ fn git(folder: &Path) -> Command {
     let mut git = Command::new("git");
     git.current_dir(folder).stdin(Stdio::null());
     // Nothing of an operator's shell may redirect what is read or written here.
-    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE", "GIT_PREFIX"] {
+    for name in
+        ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE", "GIT_PREFIX"]
+    {
         git.env_remove(name);
     }
     git.env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
-    git.args(["--no-pager", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "--literal-pathspecs"]);
+    git.args([
+        "--no-pager",
+        "-c",
+        "core.hooksPath=/dev/null",
+        "-c",
+        "core.fsmonitor=false",
+        "--literal-pathspecs",
+    ]);
     git
 }
 
@@ -133,7 +142,8 @@ fn commit_on(
         // A removed file has no canonical path; its folder has.
         let parent = file.parent().unwrap_or(folder).canonicalize().map_err(failed)?;
         let path = parent.join(file.file_name().unwrap_or_default());
-        let path = path.strip_prefix(&top).map_err(|_| format!("{} is outside of the work tree", path.display()))?;
+        let path =
+            path.strip_prefix(&top).map_err(|_| format!("{} is outside of the work tree", path.display()))?;
         let is_removed = !top.join(path).exists();
         let is_known = |revision: &str| {
             run(git(&top).args(["cat-file", "-e"]).arg(format!("{revision}:{}", path.display()))).is_ok()
@@ -170,11 +180,15 @@ fn commit_on(
     let commit = run(&mut command)?;
     let commit = String::from_utf8_lossy(&commit.stdout).trim().to_owned();
     // What the operator had staged of these files, before the branch moves.
-    let clean: Vec<&PathBuf> = paths.iter().filter(|path| !is_staged(&top, branch.head.as_deref(), path)).collect();
+    let clean: Vec<&PathBuf> =
+        paths.iter().filter(|path| !is_staged(&top, branch.head.as_deref(), path)).collect();
     let none = "0".repeat(commit.len());
     let before = branch.head.as_deref().unwrap_or(&none);
     let subject = message.lines().next().unwrap_or_default();
-    text(&top, &["update-ref", "-m", &format!("portcullis console: {subject}"), &branch.name, &commit, before])?;
+    text(
+        &top,
+        &["update-ref", "-m", &format!("portcullis console: {subject}"), &branch.name, &commit, before],
+    )?;
     for path in clean {
         // The commit is made, whatever becomes of the index: another git may hold its lock.
         let entry = text(&top, &["ls-tree", &commit, "--", &path.display().to_string()]).unwrap_or_default();
@@ -211,9 +225,19 @@ pub(super) fn log(folder: &Path, plugin: Option<&str>) -> Result<Vec<HistoryEntr
     if text(folder, &["rev-parse", "--verify", "--quiet", "HEAD"]).is_err() {
         return Ok(Vec::new());
     }
-    let format = format!("--format=%x01%H%x00%aI%x00%an%x00%s%x00%(trailers:key={},valueonly)%x00", TRAILER.trim_end_matches(": "));
+    let format = format!(
+        "--format=%x01%H%x00%aI%x00%an%x00%s%x00%(trailers:key={},valueonly)%x00",
+        TRAILER.trim_end_matches(": ")
+    );
     let mut command = git(folder);
-    command.args(["log", &format!("--max-count={MAX_ENTRIES}"), "--no-merges", "--name-only", "--relative", "-z"]);
+    command.args([
+        "log",
+        &format!("--max-count={MAX_ENTRIES}"),
+        "--no-merges",
+        "--name-only",
+        "--relative",
+        "-z",
+    ]);
     command.args([&format, "--", "."]);
     let output = run(&mut command).map_err(Problem::internal)?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -221,7 +245,8 @@ pub(super) fn log(folder: &Path, plugin: Option<&str>) -> Result<Vec<HistoryEntr
         let mut fields = entry.split('\0');
         let (id, time, who, message) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
         let named = fields.next()?.trim();
-        let files: Vec<&str> = fields.map(|file| file.trim_start_matches('\n')).filter(|file| !file.is_empty()).collect();
+        let files: Vec<&str> =
+            fields.map(|file| file.trim_start_matches('\n')).filter(|file| !file.is_empty()).collect();
         let resource = files.iter().find(|file| is_text(file)).or(files.first())?;
         let plugin_name = (!named.is_empty()).then(|| named.to_owned());
         Some(HistoryEntry {
@@ -260,7 +285,19 @@ pub(super) fn message(folder: &Path, id: &str) -> Result<(String, Option<String>
 pub(super) fn changes(folder: &Path, id: &str) -> Result<Vec<FileChange>, Problem> {
     check_id(folder, id)?;
     let failed = Problem::internal;
-    let args = ["diff-tree", "-r", "--root", "--no-commit-id", "--no-renames", "--name-only", "--relative", "-z", id, "--", "."];
+    let args = [
+        "diff-tree",
+        "-r",
+        "--root",
+        "--no-commit-id",
+        "--no-renames",
+        "--name-only",
+        "--relative",
+        "-z",
+        id,
+        "--",
+        ".",
+    ];
     let listed = run(git(folder).args(args)).map_err(failed)?;
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     let mut files: Vec<&str> = listed.split('\0').filter(|file| !file.is_empty()).collect();
@@ -268,7 +305,9 @@ pub(super) fn changes(folder: &Path, id: &str) -> Result<Vec<FileChange>, Proble
     let parent = text(folder, &["rev-parse", "--verify", "--quiet", &format!("{id}^")]).ok();
     let content = |revision: &str, file: &str| {
         // `./` is relative to the current folder, and filters give the bytes of the work tree.
-        run(git(folder).args(["cat-file", "--filters"]).arg(format!("{revision}:./{file}"))).ok().map(|output| output.stdout)
+        run(git(folder).args(["cat-file", "--filters"]).arg(format!("{revision}:./{file}")))
+            .ok()
+            .map(|output| output.stdout)
     };
     let change = |file: &str| FileChange {
         file: file.to_owned(),

