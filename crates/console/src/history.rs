@@ -185,6 +185,11 @@ pub(crate) fn revert(folder: &Path, id: &str, actor: &Actor) -> Result<Option<Pr
         };
         writes.push((path, now, wanted));
     }
+    if writes.iter().all(|(_, now, wanted)| now == wanted) {
+        let file = changes.first().map(|change| change.file.clone()).unwrap_or_default();
+        let message = format!("{file} is as it was before this change already");
+        return Err(Problem::new("revert_conflicts", message).with("file", file));
+    }
     for (path, now, wanted) in &writes {
         match wanted {
             Some(wanted) => {

@@ -573,7 +573,7 @@ impl<'g> Market<'g> {
         entries
     }
 
-    /// An addition as the marketplace takes it.
+    /// An addition as the marketplace takes it, without its module.
     fn addition(&self, body: &AddPlugin) -> Result<Addition, Problem> {
         let card = shelf::Card {
             title: body.title.clone().filter(|title| !title.trim().is_empty()),
@@ -582,7 +582,7 @@ impl<'g> Market<'g> {
             stage: Some(body.stage.into()),
             priority: Some(body.priority),
         };
-        let (name, card, module) = match &body.module {
+        let (name, card) = match &body.module {
             // Its texts are its own.
             Some(ModuleSource::Builtin(name)) => {
                 let known = self.sources.known();
@@ -594,11 +594,19 @@ impl<'g> Market<'g> {
                 }
                 let card =
                     shelf::Card { stage: card.stage, priority: card.priority, ..shelf::Card::default() };
-                (name.clone(), card, None)
+                (name.clone(), card)
             }
-            other => (body.name.clone(), card, other.as_ref().map(|module| self.module(module)).transpose()?),
+            _ => (body.name.clone(), card),
         };
-        Ok(Addition { name, card, module, configuration: None, enabled: body.enabled })
+        Ok(Addition { name, card, module: None, configuration: None, enabled: body.enabled })
+    }
+
+    /// The module of an addition; none for a built-in plug-in.
+    fn module_of(&self, body: &AddPlugin) -> Result<Option<Module>, Problem> {
+        match &body.module {
+            None | Some(ModuleSource::Builtin(_)) => Ok(None),
+            Some(source) => self.module(source).map(Some),
+        }
     }
 
     /// A module as the marketplace takes it.
@@ -625,16 +633,20 @@ impl<'g> Market<'g> {
     pub(crate) fn check(&self, body: &AddPlugin) -> AdditionCheck {
         let problems = match self.addition(body) {
             Err(problem) => vec![problem],
-            Ok(addition) => {
+            Ok(mut addition) => {
+                let module = self.module_of(body);
                 let is_builtin = matches!(body.module, Some(ModuleSource::Builtin(_)));
+                addition.module = module.as_ref().ok().cloned().flatten();
+                let found = self.shelf.problems(&addition, &self.sources).into_iter().map(Problem::from);
                 let mut problems: Vec<Problem> =
-                    self.shelf.problems(&addition, &self.sources).into_iter().map(Problem::from).collect();
+                    found.filter(|problem| module.is_ok() || problem.code != "module_missing").collect();
                 // A name of a built-in plug-in is not free for a module of one's own.
                 if let Some(problem) = self.taken(body).filter(|_| !is_builtin)
                     && problems.iter().all(|other| other.code != "name_taken")
                 {
                     problems.insert(0, problem);
                 }
+                problems.extend(module.err());
                 problems
             }
         };
@@ -798,7 +810,8 @@ pub(crate) fn add(gateway: &Gateway, actor: &Actor, body: &AddPlugin) -> Result<
             if let Some(problem) = market.check(body).problems.into_iter().next() {
                 return Err(problem);
             }
-            let addition = market.addition(body)?;
+            let module = market.module_of(body)?;
+            let addition = Addition { module, ..market.addition(body)? };
             if let (Some(ModuleSource::Upload(_)), Some(Module::File(file))) =
                 (&body.module, &addition.module)
             {
@@ -1353,7 +1366,7 @@ mod tests {
     fn a_moved_plug_in_takes_a_multiple_of_ten_and_the_order_is_the_wanted_one() {
         for (given, at, expected) in [
             (&[("b", 300), ("m", 10), ("c", 100)][..], 1, &[300, 110, 100][..]),
-            (&[("b", 110), ("m", 10), ("c", 100)], 1, &[110, 100, 100]),
+            (&[("b", 110), ("m", 10), ("c", 100)], 1, &[110, 110, 100]),
             (&[("b", 100), ("m", 10), ("a", 100)], 1, &[120, 110, 100]),
             (&[("m", 10), ("a", 100)], 0, &[110, 100]),
             (&[("a", 100), ("m", 500)], 1, &[100, 100]),

@@ -1,0 +1,249 @@
+//! What needs a real Envoy.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use console::Options;
+use hyper::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Client, Console, module, options, resource, root};
+
+/// Waits until the gateway is in a state.
+async fn wait(client: &Client, state: &str) -> Value {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let view = client.get("/gateways/shop").await.good();
+        if view["state"] == state {
+            return view;
+        }
+        assert!(Instant::now() < deadline, "{view}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Waits until a plug-in is in a state.
+async fn wait_plugin(client: &Client, plugin: &str, state: &str) -> Value {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let card = client.card("shop", plugin).await;
+        if card["state"] == state {
+            return card;
+        }
+        assert!(Instant::now() < deadline, "{card}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn get(address: &str) -> u16 {
+    let request = gateway::client::Request {
+        method: Method::GET,
+        host: "localhost".into(),
+        path: "/hello?token=secret".into(),
+        headers: hyper::HeaderMap::new(),
+        body: Vec::new(),
+        trailers: hyper::HeaderMap::new(),
+        http2: false,
+        websocket: false,
+        timeout: Duration::from_secs(10),
+    };
+    gateway::client::send(address.parse().unwrap(), &request)
+        .await
+        .unwrap()
+        .map_or(0, |response| response.status)
+}
+
+/// A module that answers every request with a status.
+fn answering(status: u16) -> Vec<u8> {
+    let text = format!(
+        r#"(module
+            (import "env" "proxy_send_local_response"
+                (func $send (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+            (memory (export "memory") 1)
+            (func (export "_initialize"))
+            (func (export "proxy_abi_version_0_2_1"))
+            (func (export "proxy_on_memory_allocate") (param i32) (result i32) i32.const 1024)
+            (func (export "proxy_on_context_create") (param i32 i32))
+            (func (export "proxy_on_vm_start") (param i32 i32) (result i32) i32.const 1)
+            (func (export "proxy_on_configure") (param i32 i32) (result i32) i32.const 1)
+            (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+                (drop (call $send (i32.const {status}) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+                    (i32.const 0) (i32.const 0) (i32.const -1)))
+                i32.const 1)
+            (func (export "proxy_on_done") (param i32) (result i32) i32.const 1)
+            (func (export "proxy_on_log") (param i32))
+            (func (export "proxy_on_delete") (param i32)))"#
+    );
+    wat::parse_str(text).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Envoy"]
+async fn a_gateway_serves_what_the_console_changes_without_losing_a_request() {
+    let console = Console::start().await;
+    let client = console.sign_in().await;
+    client.post("/gateways/shop/start", Value::Null).await.good();
+    let again = client.post("/gateways/shop/start", Value::Null).await;
+    assert_eq!(again.refused(), (409, "gateway_running".into()));
+    let view = wait(&client, "serving").await;
+    let address = view["address"].as_str().unwrap().to_owned();
+    assert_eq!(get(&address).await, 200);
+
+    // The whole way of a custom plug-in: uploaded, added, enabled.
+    let upload = client.upload("shop", "teapot.wasm", answering(418)).await.good();
+    let add = json!({
+        "name": "teapot", "description": "Answers", "language": "WAT", "stage": "authn", "priority": 0,
+        "module": { "upload": upload["id"] }, "enabled": false,
+    });
+    client.post("/gateways/shop/plugins", add.clone()).await.good();
+    assert_eq!(client.post("/gateways/shop/plugins", add).await.refused().1, "name_taken");
+    let tag = client.etag("shop", "teapot").await;
+    let enabled = "/gateways/shop/plugins/teapot/enabled";
+    client.json(Method::PUT, enabled, Some(&tag), json!({ "enabled": true })).await.good();
+    let card = wait_plugin(&client, "teapot", "on").await;
+    assert_eq!(get(&address).await, 418);
+
+    // A new version while it is on, under load, and back.
+    let versions = "/gateways/shop/plugins/teapot/versions";
+    let upload = client.upload("shop", "teapot.wasm", answering(451)).await.good();
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let load = tokio::spawn({
+        let address = address.clone();
+        async move {
+            let mut statuses = Vec::new();
+            while !*stopped.borrow() {
+                statuses.push(get(&address).await);
+            }
+            statuses
+        }
+    });
+    let body = json!({ "module": { "upload": upload["id"] } });
+    let tag = card["etag"].as_str().unwrap();
+    client.json(Method::POST, versions, Some(tag), body).await.good();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while get(&address).await != 451 {
+        assert!(Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    stop.send(true).unwrap();
+    let statuses = load.await.unwrap();
+    assert!(statuses.iter().all(|status| [418, 451].contains(status)), "{statuses:?}");
+    let card = wait_plugin(&client, "teapot", "on").await;
+    let back =
+        client.json(Method::POST, &format!("{versions}/rollback"), card["etag"].as_str(), Value::Null).await;
+    back.good();
+    while get(&address).await != 418 {
+        assert!(Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    // A change by hand shows at once.
+    let file = console.folder("shop").join("teapot.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{text}  unknownField: 1\n")).unwrap();
+    wait_plugin_gone(&client).await;
+    fs::write(&file, text).unwrap();
+
+    let live = client.get("/gateways/shop/live").await.good();
+    assert!(live["access"].as_array().unwrap().iter().any(|access| access["status"] == 418), "{live}");
+    assert!(!live.to_string().contains("token=secret"), "secrets of queries are hidden");
+    client.post("/gateways/shop/stop", Value::Null).await.good();
+    wait(&client, "stopped").await;
+    console.stop().await;
+}
+
+/// Waits until the folder's error is shown.
+async fn wait_plugin_gone(client: &Client) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let view = client.get("/gateways/shop").await.good();
+        if view["faults"].as_array().is_some_and(|faults| !faults.is_empty()) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{view}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Envoy"]
+async fn a_module_that_envoy_does_not_load_is_refused_and_leaves_nothing_behind() {
+    let console = Console::start().await;
+    let client = console.sign_in().await;
+    // Its VM does not start.
+    let text = r#"(module (memory (export "memory") 1) (func (export "proxy_abi_version_0_2_1"))
+        (func (export "proxy_on_memory_allocate") (param i32) (result i32) i32.const 1024)
+        (func (export "proxy_on_context_create") (param i32 i32))
+        (func (export "_initialize") unreachable))"#;
+    let upload = client.upload("shop", "bad.wasm", wat::parse_str(text).unwrap()).await.good();
+    let add = json!({
+        "name": "bad", "description": "Fails", "language": "WAT", "stage": "default", "priority": 0,
+        "module": { "upload": upload["id"] }, "enabled": false,
+    });
+    let refused = client.post("/gateways/shop/plugins", add).await;
+    assert_eq!(refused.refused(), (422, "module_not_loaded".into()), "{}", refused.json());
+    assert!(!console.folder("shop").join("bad.yaml").exists());
+    assert!(!console.folder("shop").join("modules/bad.wasm").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Envoy"]
+async fn a_request_is_tried_before_and_after_an_unsaved_change() {
+    let root = root();
+    fs::write(root.path().join("shop/modules/teapot.wasm"), answering(418)).unwrap();
+    fs::write(root.path().join("shop/teapot.yaml"), resource("teapot", true)).unwrap();
+    let options = options(root.path());
+    let console = Console::with(root, options).await;
+    let client = console.sign_in().await;
+    let request = json!({ "method": "GET", "url": "http://a.com/x", "headers": [["authorization", "Bearer s3cr3t-token"]] });
+    let tried = client.post("/gateways/shop/try", json!({ "request": request })).await.good();
+    let result = &tried["result"];
+    assert_eq!(
+        (&result["status"], &result["respondedBy"]["kind"]),
+        (&json!(418), &json!("plugin")),
+        "{result}"
+    );
+    assert_eq!(result["respondedBy"]["plugin"], "teapot");
+    assert_eq!(
+        (&result["lanes"][0]["id"], &result["lanes"][0]["request"]["ran"]),
+        (&json!("teapot"), &json!(true))
+    );
+    assert!(!result.to_string().contains("s3cr3t-token"), "{result}");
+    let change = json!({ "plugin": "teapot", "scopes": [
+        { "key": "gateway", "match": {}, "enabled": false, "text": "words: [a]\n" },
+        { "key": "new-1", "match": { "domain": ["other.com"] }, "enabled": true, "text": "words: [b]\n" },
+    ] });
+    let file = console.folder("shop").join("teapot.yaml");
+    let before = fs::read_to_string(&file).unwrap();
+    let tried =
+        client.post("/gateways/shop/try", json!({ "request": request, "change": change })).await.good();
+    assert_eq!(tried["before"]["status"], 418, "{tried}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), before, "nothing is saved");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Envoy"]
+async fn events_arrive_as_they_happen_and_end_with_the_session() {
+    let root = root();
+    fs::write(root.path().join("shop/modules/teapot.wasm"), module()).unwrap();
+    let options = Options { start: true, ..options(root.path()) };
+    let console = Console::with(root, options).await;
+    let client = console.sign_in().await;
+    let view = wait(&client, "serving").await;
+    let reader = tokio::spawn({
+        let client = client.clone();
+        async move { client.get("/gateways/shop/events").await }
+    });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    get(view["address"].as_str().unwrap()).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    client.send(Method::DELETE, "/session", &[], "".into()).await;
+    let answer =
+        tokio::time::timeout(Duration::from_secs(10), reader).await.expect("the stream has ended").unwrap();
+    assert_eq!(answer.headers["content-type"], "text/event-stream");
+    let text = String::from_utf8_lossy(&answer.bytes).into_owned();
+    for event in ["event: gateway", "event: access", "event: counters"] {
+        assert!(text.contains(event), "{event}: {text}");
+    }
+    console.stop().await;
+}
