@@ -18,6 +18,7 @@ mod layout;
 mod markdown;
 mod open;
 mod output;
+mod page;
 mod program;
 mod registry;
 mod release;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::hidden;
+use crate::problem::Problem;
 
 /// The name of the file.
 const NAME: &str = "audit.jsonl";
@@ -43,6 +44,23 @@ pub(crate) fn time(at: SystemTime) -> String {
     humantime::format_rfc3339_millis(at).to_string()
 }
 
+/// Checks that a change can be recorded, before it is made.
+///
+/// # Errors
+///
+/// The file cannot be written.
+pub(crate) fn check(folder: &Path) -> Result<(), Problem> {
+    open(folder).map(drop).map_err(|error| {
+        let message = format!("the audit log cannot be written, so the change was not made: {error}");
+        Problem::new("audit_unwritable", message).with("reason", error)
+    })
+}
+
+fn open(folder: &Path) -> io::Result<File> {
+    let file = hidden::folder(folder, "")?.join(NAME);
+    fs::OpenOptions::new().create(true).append(true).mode(0o600).open(file)
+}
+
 /// Appends a change to the log of a folder.
 ///
 /// # Errors
@@ -64,9 +82,8 @@ pub(crate) fn append(
     };
     let mut line = serde_json::to_vec(&entry)?;
     line.push(b'\n');
-    let file = hidden::folder(folder, "")?.join(NAME);
     // One call per line, so that lines of several programs do not mix.
-    fs::OpenOptions::new().create(true).append(true).mode(0o600).open(file)?.write_all(&line)
+    open(folder)?.write_all(&line)
 }
 
 /// The last entries, the newest first.

@@ -423,7 +423,8 @@ pub(crate) type Gateways = BTreeMap<String, Arc<Gateway>>;
 /// The maximum number of gateways of one console.
 const MAX_GATEWAYS: usize = 100;
 
-/// Finds the gateways of a folder: the folder itself if it has resources or nothing in it, and otherwise the folders in it.
+/// Finds the gateways of a folder: the folder itself if it has resources or nothing in it, and otherwise the folders in it
+/// that have resources or nothing in them.
 pub(crate) fn discover(root: &Path, port: u16, common: &Common) -> Result<Gateways> {
     let root = root.canonicalize().with_context(|| {
         format!(
@@ -431,22 +432,24 @@ pub(crate) fn discover(root: &Path, port: u16, common: &Common) -> Result<Gatewa
             root.display()
         )
     })?;
-    let folders = match folder::check(&root) {
-        Ok(()) => vec![root],
-        Err(folder::FolderError::Above(root, _)) => {
-            let mut folders: Vec<PathBuf> = fs::read_dir(&root)
-                .with_context(|| format!("reading {}", root.display()))?
-                .flatten()
-                .map(|entry| entry.path())
-                .filter(|path| path.is_dir() && !is_hidden(path) && folder::check(path).is_ok())
-                .collect();
-            folders.sort();
-            if folders.is_empty() {
-                bail!("no folder of resources directly in {}: name the folder above them", root.display());
-            }
-            folders
-        }
-        Err(error) => return Err(error.into()),
+    if !root.is_dir() {
+        bail!("{} is a file: name the folder that it is in", root.display());
+    }
+    let inside = fs::read_dir(&root).with_context(|| format!("reading {}", root.display()))?;
+    let mut inside: Vec<PathBuf> =
+        inside.flatten().map(|entry| entry.path()).filter(|path| path.is_dir() && !is_other(path)).collect();
+    inside.sort();
+    let folders = if has_resources(&root) {
+        vec![root]
+    } else if inside.iter().any(|folder| has_resources(folder))
+        || inside.iter().all(|folder| is_empty(folder))
+    {
+        inside.retain(|folder| has_resources(folder) || is_empty(folder));
+        if inside.is_empty() { vec![root] } else { inside }
+    } else {
+        // It may be the one above, which the error names.
+        folder::check(&root)?;
+        vec![root]
     };
     if folders.len() > MAX_GATEWAYS {
         bail!("there are {} folders, and a console has at most {MAX_GATEWAYS} gateways", folders.len());
@@ -463,8 +466,22 @@ pub(crate) fn discover(root: &Path, port: u16, common: &Common) -> Result<Gatewa
     Ok(gateways)
 }
 
-fn is_hidden(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+/// Whether a folder has files of resources, or routes.
+fn has_resources(folder: &Path) -> bool {
+    let content = folder::read(folder, StageOrder::Mse);
+    let files = !(content.plugins.is_empty() && content.others.is_empty() && content.faults.is_empty());
+    files || folder.join(folder::ROUTES).exists()
+}
+
+fn is_empty(folder: &Path) -> bool {
+    fs::read_dir(folder)
+        .is_ok_and(|mut entries| entries.all(|entry| entry.is_ok_and(|entry| is_other(&entry.path()))))
+}
+
+/// Folders that are never gateways: hidden ones, and that of a gateway's modules.
+fn is_other(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') || name == marketplace::shelf::MODULES
 }
 
 /// Records counters each second, and tells open pages about changes that were made by hand.
@@ -519,10 +536,15 @@ mod tests {
         let names =
             |root: &Path| discover(root, 8080, &common()).map(|all| all.into_keys().collect::<Vec<_>>());
         assert_eq!(names(root.path()).unwrap().len(), 1, "an empty folder is a gateway without plug-ins");
+        fs::create_dir_all(root.path().join("modules")).unwrap();
+        assert_eq!(names(root.path()).unwrap().len(), 1, "and so is one that had plug-ins");
+        fs::create_dir_all(root.path().join("new-1/.portcullis")).unwrap();
+        fs::create_dir_all(root.path().join("new-2")).unwrap();
+        assert_eq!(names(root.path()).unwrap(), ["new-1", "new-2"]);
         resource(&root.path().join("shop"));
         resource(&root.path().join("blog"));
         resource(&root.path().join(".hidden"));
-        assert_eq!(names(root.path()).unwrap(), ["blog", "shop"]);
+        assert_eq!(names(root.path()).unwrap(), ["blog", "new-1", "new-2", "shop"]);
         assert_eq!(names(&root.path().join("shop")).unwrap(), ["shop"]);
         assert!(names(&root.path().join("missing")).is_err());
     }

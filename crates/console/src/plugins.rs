@@ -754,6 +754,7 @@ impl Change<'_> {
         run: impl FnOnce(&Market<'_>) -> Result<(), Problem>,
     ) -> Result<(), Problem> {
         let changing = self.gateway.change();
+        audit::check(&self.gateway.folder)?;
         let market = Market::open(self.gateway);
         let file = file(&market)?;
         let before = fs::read_to_string(&file).ok();
@@ -780,12 +781,7 @@ impl Change<'_> {
         let warning = history::record(&self.gateway.folder, self.actor, &saved);
         drop(changing);
         self.gateway.journal.changed();
-        audit::append(&self.gateway.folder, &self.actor.user, self.action, Some(self.plugin), None).map_err(
-            |error| {
-                let message = format!("done, but it cannot be written to the audit log: {error}");
-                Problem::new("audit_unwritable", message).with("reason", error)
-            },
-        )?;
+        audit::append(&self.gateway.folder, &self.actor.user, self.action, Some(self.plugin), None)?;
         match warning {
             Ok(None) => {}
             Ok(Some(problem)) => self.gateway.journal.note("warning", problem.message),

@@ -1,6 +1,7 @@
 //! `test`: the tests of crates and the cases of plug-ins on every engine, with a summary.
 
 mod budget;
+mod console;
 pub(super) mod suite;
 
 use std::collections::BTreeMap;
@@ -34,13 +35,17 @@ Examples:
   cargo xtask test request-block --module pulled.wasm --engine envoy
                                                     an existing module
   ENVOY=/path/to/envoy cargo xtask test             use this Envoy
+  cargo xtask test console                          the console: its API, its page, and the page in Chromium
 
 Bodies are cut into different chunks in every run. A failure prints the seed; PORTCULLIS_SEED=<seed> repeats it.
 
 The last line contains the totals: `<n> passed, <n> failed`, and `, <n> skipped` if any.")]
 pub(crate) struct Args {
-    /// The plug-in to test; case and `-`/`_` do not matter.
+    /// The plug-in to test; case and `-`/`_` do not matter. `console` tests the console in a browser.
     plugin: Option<String>,
+    /// Leave out the tests of the console's page, which need Node and Chromium.
+    #[arg(long)]
+    without_browser: bool,
     /// The engines to use; may be repeated.
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["native", "wasm", "envoy"])]
     engine: Vec<Engine>,
@@ -118,12 +123,15 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         module.canonicalize().map_err(|error| Usage(format!("{}: {error}: name a module", module.display())))
     });
     let module = module.transpose()?;
+    let of_console = args.plugin.as_deref() == Some(console::NAME);
     let plugins: Vec<&Plugin> = match &args.plugin {
+        Some(_) if of_console => Vec::new(),
         Some(name) => vec![workspace.plugin(name)?],
         None => workspace.plugins.iter().chain(&workspace.fixtures).collect(),
     };
     let packages = match (&args.plugin, plugins.as_slice()) {
         (Some(_), [plugin]) => vec!["--package".to_owned(), plugin.name.clone()],
+        (Some(_), _) => vec!["--package".to_owned(), console::PACKAGE.to_owned()],
         _ => vec!["--workspace".to_owned()],
     };
     let mut run = Run {
@@ -137,7 +145,8 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let native = args.engine.contains(&Engine::Native);
     // Each test counts once: those in Envoy if they run, and as skipped otherwise.
     let in_envoy = |suite: &&Suite| {
-        [IN_ENVOY, SNIPPETS].contains(&suite.target.as_str()) && args.engine.contains(&Engine::Envoy)
+        [IN_ENVOY, SNIPPETS, console::API].contains(&suite.target.as_str())
+            && args.engine.contains(&Engine::Envoy)
     };
     if native {
         let of_plugin = |suite: &&Suite| plugins.iter().any(|plugin| plugin.name == suite.package);
@@ -167,7 +176,11 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     for suite in suites.iter().filter(in_envoy) {
         run.suite(suite, Engine::Envoy.name(), &["--include-ignored"], &[])?;
     }
-    Ok(summary(&run.rows))
+    let has_page = of_console || args.plugin.is_none();
+    if has_page && args.libtest.is_empty() {
+        run.page()?;
+    }
+    Ok(summary(&run.rows, has_page && args.without_browser))
 }
 
 impl Run<'_> {
@@ -263,7 +276,7 @@ impl Run<'_> {
 }
 
 /// Prints the table and the totals. Returns true if nothing failed.
-fn summary(rows: &[Row]) -> bool {
+fn summary(rows: &[Row], without_browser: bool) -> bool {
     let mut total = Counts::default();
     let mut cells = Vec::new();
     for row in rows.iter().filter(|row| !row.counts.is_empty()) {
@@ -282,6 +295,7 @@ fn summary(rows: &[Row]) -> bool {
     for row in rows.iter().filter(|row| row.counts.failed > 0) {
         anstream::eprintln!("{} {} {}", styled(BAD, "failed:"), row.what, row.engine);
     }
-    anstream::println!("{total}");
+    let left_out = if without_browser { " (without the tests in a browser)" } else { "" };
+    anstream::println!("{total}{left_out}");
     total.failed == 0
 }

@@ -10,7 +10,8 @@ use futures_util::Stream;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
-use super::{Answer, Shared, audit, blocking};
+use super::{Answer, Shared, audit as log, blocking};
+use crate::audit;
 use crate::gateways::GatewayView;
 use crate::journal::Live;
 use crate::problem::Problem;
@@ -67,8 +68,9 @@ pub(super) async fn start(
 ) -> Answer<Json<GatewayView>> {
     let gateway = console.gateway(&name)?;
     blocking(move || {
+        audit::check(&gateway.folder)?;
         gateway.start()?;
-        audit(&gateway, &actor, "start", None, None)?;
+        log(&gateway, &actor, "start", None, None)?;
         Ok(gateway.view(role(&actor, &gateway.name)))
     })
     .await
@@ -90,8 +92,9 @@ pub(super) async fn stop(
 ) -> Answer<Json<GatewayView>> {
     let gateway = console.gateway(&name)?;
     blocking(move || {
+        audit::check(&gateway.folder)?;
         gateway.stop()?;
-        audit(&gateway, &actor, "stop", None, None)?;
+        log(&gateway, &actor, "stop", None, None)?;
         Ok(gateway.view(role(&actor, &gateway.name)))
     })
     .await

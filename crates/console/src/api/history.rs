@@ -87,6 +87,7 @@ pub(super) async fn revert(
     let gateway = console.gateway(&gateway)?;
     blocking(move || {
         let changing = gateway.change();
+        audit::check(&gateway.folder)?;
         let warning = changes::revert(&gateway.folder, &id, &actor)?;
         drop(changing);
         gateway.journal.changed();

@@ -171,7 +171,7 @@ async fn blocking<T: Send + 'static>(run: impl FnOnce() -> Answer<T> + Send + 's
     tokio::task::spawn_blocking(run).await?
 }
 
-/// Records a change in the audit log of a gateway. The change has been made, so whoever made it learns of a failure.
+/// Records a change in the audit log of a gateway.
 fn audit(
     gateway: &Gateway,
     actor: &Actor,
@@ -179,10 +179,7 @@ fn audit(
     plugin: Option<&str>,
     detail: Option<String>,
 ) -> Answer<()> {
-    audit::append(&gateway.folder, &actor.user, action, plugin, detail).map_err(|error| {
-        let message = format!("done, but it cannot be written to the audit log: {error}");
-        Problem::new("audit_unwritable", message).with("reason", error)
-    })
+    Ok(audit::append(&gateway.folder, &actor.user, action, plugin, detail)?)
 }
 
 /// A response without content.

