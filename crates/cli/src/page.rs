@@ -1,4 +1,4 @@
-//! The page of the console: built by npm in the repository, and part of an installation elsewhere.
+//! The page of the console, which npm builds in the repository.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,14 +7,10 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 
-use crate::catalogue::in_installation;
-use crate::{Usage, output};
-
-/// The page of an installation, from its prefix.
-const INSTALLED: &str = "share/portcullis/console";
+use crate::output;
 
 /// The sources of the page, from the root of the repository.
-const SOURCES: &str = "crates/console/web";
+pub(crate) const SOURCES: &str = "crates/console/web";
 
 /// The oldest Node that builds the page.
 const NODE: (u32, u32) = (20, 19);
@@ -22,34 +18,6 @@ const NODE: (u32, u32) = (20, 19);
 /// The folder of the page's sources in the repository.
 pub(crate) fn sources(root: &Path) -> PathBuf {
     root.join(SOURCES)
-}
-
-/// The folder of the page: the given one, that of the repository, or that of the installation.
-pub(crate) fn folder(given: Option<&Path>) -> Result<Option<PathBuf>> {
-    if let Some(folder) = given {
-        if !folder.join("index.html").is_file() {
-            bail!(Usage(format!("{} has no index.html: name the folder of a built page", folder.display())));
-        }
-        return Ok(Some(folder.to_owned()));
-    }
-    if let Some(root) = repository()? {
-        return built(&root).map(Some);
-    }
-    let installed = in_installation(INSTALLED).filter(|folder| folder.join("index.html").is_file());
-    if installed.is_none() {
-        output::warning(
-            "the page of the console is not installed beside this program, so there is only the API: name its folder with \
-             `--web`, or install the program with `pip install portcullis-cli`",
-        );
-    }
-    Ok(installed)
-}
-
-/// The root of this project's repository, if the current folder is in it.
-fn repository() -> Result<Option<PathBuf>> {
-    let here = std::env::current_dir().context("reading the current folder")?;
-    let root = here.ancestors().find(|folder| folder.join(SOURCES).join("package.json").is_file());
-    Ok(root.map(Path::to_owned))
 }
 
 /// Builds the page unless it is there and newer than its sources.

@@ -1,6 +1,8 @@
 //! `console`: the plug-in marketplace in a browser.
 
 #[cfg(feature = "console")]
+mod page;
+#[cfg(feature = "console")]
 mod run;
 #[cfg(feature = "console")]
 mod user;

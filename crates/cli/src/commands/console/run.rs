@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 use console::{Common, IpNet, Options, Server, TlsFiles};
 use workspace::build::Profile;
 
-use super::{Args, Command, Serve, user};
+use super::{Args, Command, Serve, page, user};
 use crate::commands::serve::environment::Environment;
 use crate::output::{GOOD, styled};
-use crate::{Usage, output, page};
+use crate::{Usage, output};
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
     match &args.command {

@@ -14,7 +14,7 @@ use super::Args;
 use crate::commands::completions::{Shell, script};
 use crate::commands::package::catalogue;
 use crate::commands::{licenses, man};
-use crate::output;
+use crate::{output, page};
 
 /// The package of the program and of the wheel.
 const PACKAGE: &str = "portcullis-cli";
@@ -42,6 +42,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     }
     let share = data.join("data/share");
     copy(made.catalogue.folder(), &share.join("portcullis/catalogue"))?;
+    copy(&page::built(&workspace.root)?, &share.join("portcullis/console"))?;
     let document = share.join("doc").join(PACKAGE);
     output::step("collecting licenses");
     write(&document.join("THIRD_PARTY.txt"), licenses::notices(&workspace, &target)?.as_bytes())?;
