@@ -17,6 +17,7 @@ if (!PROGRAM)
   );
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PAGE = fileURLToPath(new URL("../dist", import.meta.url));
+const WORKSPACE = fileURLToPath(new URL("../../../..", import.meta.url));
 const START_TIMEOUT_MS = 60_000;
 
 export const MESSAGES = Object.fromEntries(
@@ -38,6 +39,23 @@ async function freePort() {
   await new Promise((resolve) => server.close(resolve));
   return port;
 }
+
+/** A resource that is off, because a folder without any is not a gateway. */
+export const resource = (name, priority = 10) => `apiVersion: extensions.higress.io/v1alpha1
+kind: WasmPlugin
+metadata:
+  name: ${name}
+  namespace: higress-system
+spec:
+  url: oci://registry.example.com/${name}:1.0.0
+  priority: ${priority}
+  defaultConfigDisable: true
+`;
+
+const GATEWAYS = {
+  "gateway-1": { "present.yaml": resource("present") },
+  "gateway-2": { "present.yaml": resource("present") },
+};
 
 /** Folders of gateways: `{ "gateway-1": { "file.yaml": "text" } }`. */
 export async function folderWith(gateways) {
@@ -78,7 +96,7 @@ function printedUrl(child) {
  * Starts the program on a folder of gateways; `url` is the printed address with its start token. It ends, by its pid, with
  * the test. `kill` ends it at once, `start` starts it again on the same port.
  */
-export async function startConsole(t, gateways = { "gateway-1": {}, "gateway-2": {} }) {
+export async function startConsole(t, gateways = GATEWAYS) {
   const folder = await folderWith(gateways);
   const port = await freePort();
   let child;
@@ -88,6 +106,8 @@ export async function startConsole(t, gateways = { "gateway-1": {}, "gateway-2":
     origin: `http://127.0.0.1:${port}`,
     async start() {
       child = spawn(PROGRAM, ["console", folder, "--port", String(port), "--web", PAGE], {
+        // Built-in plug-ins are those of this workspace.
+        cwd: WORKSPACE,
         stdio: ["ignore", "pipe", "pipe"],
       });
       ended = new Promise((resolve) => child.once("exit", resolve));

@@ -9,6 +9,7 @@ import {
   closeBrowser,
   MESSAGES,
   openMenu,
+  resource,
   sameSession,
   shot,
   signIn,
@@ -372,19 +373,7 @@ test("two browsers see each other's changes, and the second to save is told", as
 
 test("two hundred plug-ins stay fluid", async (t) => {
   const files = Object.fromEntries(
-    Array.from({ length: 200 }, (_, i) => [
-      `custom-${i}.yaml`,
-      `apiVersion: extensions.higress.io/v1alpha1
-kind: WasmPlugin
-metadata:
-  name: custom-${i}
-  namespace: higress-system
-spec:
-  url: oci://registry.example.com/custom-${i}:1.0.0
-  priority: ${i * 10}
-  defaultConfigDisable: true
-`,
-    ]),
+    Array.from({ length: 200 }, (_, i) => [`custom-${i}.yaml`, resource(`custom-${i}`, i * 10)]),
   );
   const server = await startConsole(t, { "gateway-1": files });
   const page = await signIn(t, server);

@@ -19,7 +19,8 @@ export function App() {
   const theme = useMemo(() => makeTheme(close), [close]);
   return (
     <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={nonce}>
-      <Notifications position="bottom-right" />
+      {/* Not where the buttons of drawers are. */}
+      <Notifications position="top-center" />
       <QueryClientProvider client={queryClient}>
         <ErrorBoundary>
           <BrowserRouter>

@@ -22,7 +22,11 @@ export function PageHeader({ title, description, actions }: Props) {
           </Text>
         )}
       </Stack>
-      {actions && <Group gap="xs">{actions}</Group>}
+      {actions && (
+        <Group gap="xs" flex={{ base: "1 1 100%", sm: "0 1 auto" }}>
+          {actions}
+        </Group>
+      )}
     </Group>
   );
 }

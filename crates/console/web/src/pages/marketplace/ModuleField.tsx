@@ -108,7 +108,7 @@ export function ModuleField({ module, problem: sent, current, required }: Props)
                 />
                 <Text size="xs" c="dimmed" role="status">
                   {file.fraction < 1
-                    ? `${t("form.uploading")} ${Math.floor(file.fraction * 100)} %`
+                    ? `${t("form.uploading")} ${Math.floor(file.fraction * 100)}%`
                     : t("form.checking")}
                 </Text>
               </Box>

@@ -39,7 +39,7 @@ import { useCardUpdate } from "./useSwitch";
 import { moduleProblem, useModule } from "./useModule";
 import { byField, checkFields, MODULE_MISSING, type Problems } from "./validation";
 
-const LANGUAGES = ["Go", "Rust", "C++", "AssemblyScript", "JavaScript", "Zig"];
+const LANGUAGES = ["AssemblyScript", "C", "C++", "Go", "JavaScript", "Rust", "Swift", "Zig"];
 const STAGES: readonly Stage[] = ["authz", "authn", "stats", "default"];
 
 interface Props {
