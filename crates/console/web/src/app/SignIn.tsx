@@ -44,6 +44,9 @@ export function SignIn({ how, failure, onSignedIn }: Props) {
             <Logo />
             <Title order={1}>{t("signIn.title")}</Title>
             {problem && <ProblemAlert problem={problem} />}
+            {problem?.code === "wrong_credentials" && how === "token" && (
+              <Text size="sm">{t("signIn.tokenOnce")}</Text>
+            )}
             {how === "token" ? (
               <>
                 <Text size="sm">{t("signIn.tokenHint")}</Text>

@@ -1,7 +1,7 @@
 import { Alert, Code, List, Stack, Text } from "@mantine/core";
 import { CircleAlert } from "lucide-react";
 import type { Problem } from "../api/types";
-import { useProblemText } from "./problemText";
+import { problemLines, useProblemText } from "./problemText";
 
 /** A refusal with its further lines. `details` are a module's or tool's own words and stay as they are. */
 export function ProblemAlert({ problem, title }: { problem: Problem; title?: string }) {
@@ -17,7 +17,7 @@ export function ProblemAlert({ problem, title }: { problem: Problem; title?: str
 }
 
 export function ProblemDetails({ problem }: { problem: Problem }) {
-  const details = problem.details ?? [];
+  const details = problemLines(problem);
   const mistakes = problem.mistakes ?? [];
   if (details.length === 0 && mistakes.length === 0) return null;
   return (

@@ -1,7 +1,7 @@
 import { notifications } from "@mantine/notifications";
 import i18n from "i18next";
 import { isAbort, problemOf } from "../api/client";
-import { problemText } from "./problemText";
+import { problemLines, problemText } from "./problemText";
 
 export function notifyDone(message: string): void {
   notifications.show({ message, color: "green" });
@@ -11,9 +11,8 @@ export function notifyDone(message: string): void {
 export function notifyFailure(error: unknown): void {
   if (isAbort(error)) return;
   const problem = problemOf(error);
-  const details = problem.details?.join("\n");
   notifications.show({
-    message: problemText(problem, i18n.t) + (details ? `\n${details}` : ""),
+    message: [problemText(problem, i18n.t), ...problemLines(problem)].join("\n"),
     color: "red",
     autoClose: 12_000,
     style: { whiteSpace: "pre-line" },

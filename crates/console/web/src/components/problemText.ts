@@ -3,26 +3,21 @@ import { useCallback } from "react";
 import { useTranslation } from "react-i18next";
 import type { Problem } from "../api/types";
 
-/** A message as a sentence of its own. */
-function sentence(message: string): string {
-  const text = message.charAt(0).toUpperCase() + message.slice(1);
-  return /[.!?…:]$/.test(text) ? text : `${text}.`;
+/**
+ * The text of a problem in the reader's language, or the server's English text for a code without one. The checks of a
+ * module share a code and may have a text each.
+ */
+export function problemText({ code, message, params }: Problem, t: TFunction): string {
+  const key = [`problems:${code}_${params.check}`, `problems:${code}`].find((name) => i18n.exists(name));
+  const text = key && t(key, params);
+  // A text with an unfilled gap is worse than a complete one in English.
+  return text && !text.includes("{{") ? text : message;
 }
 
-/**
- * The text of a problem in the reader's language. The server's English text is more specific than one for all cases of a
- * code, so it is preferred in English, and where there is none in another language. Problems found by the page itself have
- * their code as the message.
- */
-export function problemText(problem: Problem, t: TFunction): string {
-  const { code, message, params } = problem;
-  const fromServer = message !== "" && message !== code;
-  const key = `problems:${code}`;
-  if (!i18n.exists(key) || (fromServer && i18n.language === "en")) return sentence(message || code);
-  const text = t(key, params);
-  // A text with an unfilled gap is worse than a complete one in English.
-  if (text.includes("{{")) return fromServer ? sentence(message) : code;
-  return fromServer && params.reason ? `${text}（${params.reason}）` : text;
+/** Further lines, which are the words of a module, a tool or a system and stay as they are. */
+export function problemLines({ details = [], params }: Problem): string[] {
+  const { reason } = params;
+  return reason && !details.includes(reason) ? [reason, ...details] : details;
 }
 
 export function useProblemText(): (problem: Problem) => string {

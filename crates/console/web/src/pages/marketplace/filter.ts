@@ -20,10 +20,11 @@ export function descriptionOf(card: Card, language: string): string {
   return language === "zh" ? zh || en : en || zh;
 }
 
-/** Every plug-in that the folder added is custom, whatever it does; subtabs of subjects list those of the catalogue. */
+/** Every plug-in that was added is custom, whatever else it is. */
 function inCategory(card: Card, category: CategoryFilter): boolean {
-  if (category === "all") return true;
-  return category === "custom" ? card.kind === "custom" : card.category === category;
+  return (
+    category === "all" || card.category === category || (category === "custom" && card.kind === "custom")
+  );
 }
 
 export function filterCards(

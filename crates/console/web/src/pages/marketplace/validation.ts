@@ -36,8 +36,13 @@ export function checkFields(values: FieldValues, editing: boolean): Problems {
     problems.name = problem("name_invalid", "name", { name: values.name });
   if (values.description.trim() === "") problems.description = problem("description_missing", "description");
   if (!values.language) problems.language = problem("language_missing", "language");
-  if (typeof values.priority !== "number" || values.priority % 10 !== 0) {
-    problems.priority = problem("priority_not_multiple", "priority", { priority: String(values.priority) });
+  const priority = typeof values.priority === "number" ? values.priority : Number.NaN;
+  if (!(priority % 10 === 0)) {
+    const down = Number.isNaN(priority) ? 0 : Math.floor(priority / 10) * 10;
+    problems.priority = problem("priority_not_multiple", "priority", {
+      down: String(down),
+      up: String(down + 10),
+    });
   }
   return problems;
 }
