@@ -26,6 +26,7 @@ mod images;
 mod journal;
 mod plugins;
 mod problem;
+mod reference;
 mod secret;
 mod server;
 mod sessions;
@@ -49,6 +50,7 @@ pub use api::openapi;
 pub use gateways::Common;
 pub use ipnet::IpNet;
 pub use problem::CODES;
+pub use reference::{EXAMPLES, reference};
 pub use server::TlsFiles;
 
 use access::Reach;

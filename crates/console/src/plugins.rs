@@ -395,6 +395,12 @@ impl<'g> Market<'g> {
         self.built_in(entry).and_then(|plugin| plugin.manifest().ok())
     }
 
+    /// The display name of a plug-in: its own, or that of the built-in plug-in.
+    pub(crate) fn title(&self, entry: &Entry) -> String {
+        let of_plugin = || self.manifest(entry).map(|manifest| manifest.title);
+        entry.title.clone().or_else(of_plugin).unwrap_or_else(|| entry.name.clone())
+    }
+
     /// All cards, in the order of requests.
     pub(crate) fn cards(&self) -> Vec<Card> {
         let mut texts = BTreeMap::new();
@@ -449,11 +455,7 @@ impl<'g> Market<'g> {
         let blocked = |action| Shelf::blocked(entry, action, name.as_deref()).map(Problem::from);
         let switch = blocked(Action::Switch);
         Card {
-            title: entry
-                .title
-                .clone()
-                .or_else(|| manifest.as_ref().map(|manifest| manifest.title.clone()))
-                .unwrap_or_else(|| entry.name.clone()),
+            title: self.title(entry),
             description,
             version: version(entry, built_in),
             language: entry.language.clone().or_else(|| manifest.as_ref().map(|_| "Rust".to_owned())),
@@ -558,7 +560,7 @@ impl<'g> Market<'g> {
         let entries = self.shelf.content.plugins.iter().map(|entry| OrderEntry {
             id: self.id(entry),
             name: entry.name.clone(),
-            title: entry.title.clone().unwrap_or_else(|| entry.name.clone()),
+            title: self.title(entry),
             stage: entry.stage.name().into(),
             priority: entry.priority,
             enabled: entry.enabled,

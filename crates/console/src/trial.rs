@@ -427,10 +427,11 @@ fn one(gateway: &Gateway, folder: &Path, request: &Request) -> Result<Trial, Pro
     let shown = trace::redacted(&found, &redactor);
     let status = capture.response.as_ref().map_or(0, |response| response.status);
     let responded_by = responded(&shown);
+    let market = Market::open(gateway);
     let lanes = shown.hops.iter().enumerate().map(|(number, hop)| {
         let entry = plan.plugins.get(number).map(|planned| &planned.entry);
         let is_responder = shown.responder == Responder::Plugin(number);
-        lane(hop, entry.and_then(|entry| entry.title.clone()), is_responder.then_some((status, &shown)))
+        lane(hop, entry.map(|entry| market.title(entry)), is_responder.then_some((status, &shown)))
     });
     let upstream = shown.hops.last().and_then(|hop| hop.request.1.as_ref());
     let reached = matches!(shown.responder, Responder::Upstream) || plan.plugins.is_empty();
@@ -626,7 +627,7 @@ pub(crate) fn explain(gateway: &Gateway, request: &TryRequest) -> Result<Explain
         };
         ExplainedPlugin {
             id: entry.map_or_else(|| used.name.clone(), |entry| market.id(entry)),
-            title: entry.and_then(|entry| entry.title.clone()).unwrap_or_else(|| used.name.clone()),
+            title: entry.map_or_else(|| used.name.clone(), |entry| market.title(entry)),
             rule,
             scope,
             runs: matches!(reason, "rule" | "default"),

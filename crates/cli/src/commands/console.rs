@@ -113,6 +113,9 @@ enum Command {
     /// Manage the users file
     #[command(subcommand)]
     User(User),
+    /// Print the document of the API
+    #[command(hide = true)]
+    Reference,
 }
 
 /// The users file.

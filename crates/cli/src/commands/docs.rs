@@ -1,14 +1,16 @@
 //! `docs`: the generated tables of the READMEs.
 
 use std::fs;
+use std::process::Stdio;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use resource::Difference;
-use workspace::Plugin;
 use workspace::describe::Describer;
 use workspace::schema::{Language, table};
+use workspace::{Plugin, Workspace};
 
 use crate::output::{BAD, GOOD, mark, styled};
+use crate::page;
 
 /// A generated part of a README, between two lines that mark it.
 struct Section {
@@ -34,7 +36,8 @@ const DIFFERENCES: Section = Section {
 /// In README.md and, if it exists, README.zh.md, the table of fields stands between `<!-- fields: … -->` and
 /// `<!-- end of fields -->`. It is generated from the types under `#[configuration]`: the description of a field is its
 /// documentation comment, in Chinese the line `/// zh: …` in it. The table of differences from Higress stands between
-/// `<!-- differences: … -->` and `<!-- end of differences -->`, and is generated from `differences` in plugin.yaml.
+/// `<!-- differences: … -->` and `<!-- end of differences -->`, and is generated from `differences` in plugin.yaml. Without
+/// the name of a plug-in, the reference of the console's API is written as well, to docs/console-api.md.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -56,10 +59,33 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         None => workspace.plugins.iter().filter(|plugin| !plugin.classic).collect(),
     };
     let mut good = true;
+    // A test of the console compares it, so that `lint` does not compile a server.
+    if args.plugin.is_none() && !args.check && workspace.root.join(page::SOURCES).is_dir() {
+        reference(&workspace)?;
+    }
     for plugin in plugins {
         good &= plugin_docs(plugin, &marketplace::describer(&workspace, plugin)?, args.check)?;
     }
     Ok(good)
+}
+
+/// The reference of the console's API.
+const REFERENCE: &str = "docs/console-api.md";
+
+/// Writes the reference of the console's API, which the program with the console prints.
+fn reference(workspace: &Workspace) -> Result<()> {
+    let mut cargo = workspace::build::cargo();
+    cargo.current_dir(&workspace.root);
+    cargo.args(["run", "--quiet", "--locked", "--package", "portcullis-cli", "--features", "console", "--"]);
+    let output = cargo.args(["console", "reference"]).stderr(Stdio::inherit()).output();
+    let output = output.context("starting cargo")?;
+    if !output.status.success() {
+        bail!("the program with the console does not print the reference: see above");
+    }
+    let file = workspace.root.join(REFERENCE);
+    fs::write(&file, output.stdout).with_context(|| format!("writing {}", file.display()))?;
+    anstream::println!("{} {REFERENCE}", mark(true));
+    Ok(())
 }
 
 /// Writes or checks the tables of a plug-in. Returns false, after printing the problems, if they are not in order.

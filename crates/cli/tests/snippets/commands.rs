@@ -11,6 +11,7 @@ pub(crate) const MAPPED: &[(&str, &str)] = &[
     ("portcullis ", ".ci/wheel runs it with the program of the wheel"),
     ("venv/bin/portcullis ", ".ci/wheel runs it with the program of the wheel"),
     ("cargo xtask release request-block 1.2.3", "commits and tags; with --dry-run it is run"),
+    ("cargo xtask console ", "runs until it is stopped; the tests of the console start it"),
     ("cargo xtask test                  ", "CI runs it, and this is a part of it"),
     ("cargo xtask test add-header", "CI runs it for every plug-in"),
     ("cargo xtask test ai-data-masking", "CI runs it for every plug-in"),

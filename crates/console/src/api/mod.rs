@@ -102,7 +102,7 @@ pub(crate) fn router(console: &Arc<Console>) -> Router<Arc<Console>> {
         .layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
-/// This description.
+/// The description of the API
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "session", responses((status = OK, description = "OpenAPI 3.1")))]
 async fn description() -> Json<utoipa::openapi::OpenApi> {
     Json(openapi())

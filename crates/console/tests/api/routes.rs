@@ -53,6 +53,31 @@ fn every_operation_is_described() {
     }
 }
 
+#[test]
+fn the_reference_is_up_to_date() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/console-api.md");
+    let written = std::fs::read_to_string(file).unwrap();
+    assert!(written == console::reference(), "docs/console-api.md is out of date: run `cargo xtask docs`");
+}
+
+#[tokio::test]
+async fn the_examples_of_the_reference_are_valid_bodies() {
+    let console = Console::start().await;
+    let client = console.sign_in().await;
+    for (method, path, operation) in operations() {
+        let is_json = operation["requestBody"]["content"]["application/json"].is_object();
+        let example = console::EXAMPLES.iter().find(|(own, at, _)| *own == method.as_str() && *at == path);
+        assert_eq!(is_json, example.is_some(), "{method} {path}");
+        // Those of sessions are for users, an image is pulled, and Envoy is not needed here.
+        let is_skipped = ["/session", "/password", "/images", "/try"].iter().any(|end| path.ends_with(end));
+        if let Some((.., body)) = example.filter(|_| !is_skipped) {
+            let body = serde_json::from_str(body).unwrap();
+            let answer = client.json(method.clone(), &filled(&path), Some("\"x\""), body).await;
+            assert_ne!(answer.json()["code"], "request_invalid", "{method} {path} {}", answer.json());
+        }
+    }
+}
+
 #[tokio::test]
 async fn nobody_gets_anything_without_a_session() {
     let console = Console::start().await;

@@ -15,6 +15,10 @@ use crate::{Usage, output};
 pub(crate) fn run(args: &Args) -> Result<bool> {
     match &args.command {
         Some(Command::User(command)) => user::run(command),
+        Some(Command::Reference) => {
+            anstream::print!("{}", console::reference());
+            Ok(true)
+        }
         None => serve(&args.serve),
     }
 }
