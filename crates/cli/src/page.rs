@@ -1,5 +1,6 @@
 //! The page of the console, which npm builds in the repository.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,6 +15,15 @@ pub(crate) const SOURCES: &str = "crates/console/web";
 
 /// The oldest Node that builds the page.
 const NODE: (u32, u32) = (20, 19);
+
+/// The variable with the path of Chromium.
+pub(crate) const CHROMIUM: &str = "PORTCULLIS_CHROMIUM";
+
+/// The variable with the path of the program, for scripts of the page.
+pub(crate) const PROGRAM: &str = "PORTCULLIS_PROGRAM";
+
+/// The command that installs what tests in a browser need.
+const INSTALL: &str = "sudo apt-get install chromium fonts-noto-cjk";
 
 /// The folder of the page's sources in the repository.
 pub(crate) fn sources(root: &Path) -> PathBuf {
@@ -113,6 +123,49 @@ fn newest(folder: &Path) -> Result<SystemTime> {
         }
     }
     Ok(newest)
+}
+
+/// Chromium, with fonts for Chinese: without them, the pictures of pages are of boxes.
+pub(crate) fn chromium() -> Result<PathBuf> {
+    let given = env::var_os(CHROMIUM).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let path = env::var_os("PATH").unwrap_or_default();
+    let known = ["chromium", "chromium-browser", "google-chrome"];
+    let found = given.or_else(|| {
+        let folders: Vec<PathBuf> = env::split_paths(&path).collect();
+        let mut all = known.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+        all.find(|file| file.is_file())
+    });
+    let Some(chromium) = found.filter(|file| file.is_file()) else {
+        bail!(
+            "the console in a browser needs Chromium: `{INSTALL}`, or name it with {CHROMIUM}; `--without-browser` leaves them out"
+        );
+    };
+    let fonts = Command::new("fc-list").args([":lang=zh", "family"]).output();
+    if fonts.is_ok_and(|fonts| fonts.status.success() && fonts.stdout.is_empty()) {
+        bail!(
+            "the console in a browser needs a Chinese font: `{INSTALL}`; `--without-browser` leaves them out"
+        );
+    }
+    Ok(chromium)
+}
+
+/// Runs a script of the page in Node, with this program and Chromium, and returns what it prints.
+#[cfg(feature = "console")]
+pub(crate) fn script(root: &Path, name: &str, arguments: &[&std::ffi::OsStr]) -> Result<String> {
+    let chromium = chromium()?;
+    let sources = sources(root);
+    install(&sources)?;
+    let mut build = npm(&sources)?;
+    build.args(["run", "--silent", "build"]);
+    run(build, "npm run build")?;
+    let mut node = Command::new("node");
+    node.current_dir(&sources).arg(format!("scripts/{name}.mjs")).args(arguments);
+    node.env(PROGRAM, env::current_exe().context("finding this program")?).env(CHROMIUM, chromium);
+    let output = node.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("starting node")?;
+    if !output.status.success() {
+        bail!("scripts/{name}.mjs failed: see above");
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("scripts/{name}.mjs does not print text"))
 }
 
 #[cfg(test)]

@@ -1,14 +1,29 @@
 //! `bench`: measures the cost of plug-ins.
 
+#[cfg(feature = "console")]
+mod console;
 #[cfg(feature = "bench")]
 mod run;
 
 use std::path::PathBuf;
 
-#[cfg(not(feature = "bench"))]
-pub(crate) use crate::heavy::run;
-#[cfg(feature = "bench")]
-pub(crate) use run::run;
+use anyhow::Result;
+
+/// The name that stands for the console, which no plug-in has.
+const CONSOLE: &str = "console";
+
+pub(crate) fn run(args: &Args) -> Result<bool> {
+    if args.plugins.iter().any(|name| name == CONSOLE) {
+        #[cfg(feature = "console")]
+        return console::run(args);
+        #[cfg(not(feature = "console"))]
+        return super::console::without();
+    }
+    #[cfg(feature = "bench")]
+    return run::run(args);
+    #[cfg(not(feature = "bench"))]
+    crate::heavy::run(args)
+}
 
 /// Measure the cost of plug-ins: CPU time per request in a real Envoy, instructions in an interpreter
 ///
@@ -30,11 +45,12 @@ Examples:
   cargo xtask bench request-block --only exact --soak 1000000
                                                    does its memory grow?
   cargo xtask bench --markdown docs/benchmarks.md  a page about all plug-ins with scenarios
+  cargo xtask bench console                        how soon changes in the console have an effect
 
 plugins/request-block/bench.yaml shows how scenarios are written, crates/bench/src/scenario.rs documents
 the format. Exit codes: 0 measured, 1 failed, 2 usage error.")]
 pub(crate) struct Args {
-    /// Plug-ins (case and `-`/`_` do not matter). [default: those with a bench.yaml]
+    /// Plug-ins (case and `-`/`_` do not matter), or `console`. [default: those with a bench.yaml]
     plugins: Vec<String>,
     /// Only scenarios whose name contains this text.
     #[arg(long, value_name = "TEXT")]

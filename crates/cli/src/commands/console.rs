@@ -10,7 +10,7 @@ mod user;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-#[cfg(not(feature = "full"))]
+#[cfg(not(feature = "console"))]
 use anyhow::Result;
 
 use super::serve::{Modules, Order};
@@ -19,14 +19,17 @@ use super::serve::{Modules, Order};
 pub(crate) use run::run;
 
 /// Runs the command in a program that has the console.
-#[cfg(not(feature = "full"))]
+#[cfg(not(feature = "console"))]
 pub(crate) fn run(_args: &Args) -> Result<bool> {
-    crate::heavy::replace_with(&["console"])
+    without()
 }
 
-/// Reports that this program does not have the console.
-#[cfg(all(feature = "full", not(feature = "console")))]
-pub(crate) fn run(_args: &Args) -> anyhow::Result<bool> {
+/// Runs the command of this process in a program that has the console, or reports that this one does not have it.
+#[cfg(not(feature = "console"))]
+pub(crate) fn without<T>() -> Result<T> {
+    #[cfg(not(feature = "full"))]
+    return crate::heavy::replace_with(&["console"]);
+    #[cfg(feature = "full")]
     anyhow::bail!(
         "this program is built without the console: `cargo xtask console` in the repository builds it, or \
          `cargo build -p portcullis-cli --features console`"

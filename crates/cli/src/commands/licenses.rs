@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use cargo_metadata::MetadataCommand;
-
+use serde::Deserialize;
 use workspace::Workspace;
 use workspace::build::{TARGET, host};
 use workspace::package::sbom::{Linked, linked_into};
 
-use crate::output;
+use crate::{output, page};
 
 /// The package of the program.
 const PROGRAM: &str = "portcullis-cli";
@@ -22,8 +22,8 @@ const FILES: [&str; 6] = ["license", "licence", "copying", "copyright", "notice"
 
 /// Print the licenses of third parties, for THIRD_PARTY.txt
 ///
-/// Lists the crates that are linked into the program and into the modules of this workspace, with the texts in their
-/// packages. The same text is printed once.
+/// Lists the crates that are linked into the program and into the modules of this workspace, and the npm packages in the
+/// page of the console, with the texts in their packages. The same text is printed once.
 #[derive(clap::Args)]
 #[command(hide = true)]
 pub(crate) struct Args {
@@ -55,6 +55,31 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 /// A third party's crate, and where its package is.
 type Crates = BTreeMap<(String, String), Linked>;
 
+/// An npm package in the page of the console.
+#[derive(Deserialize)]
+struct NpmPackage {
+    name: String,
+    version: String,
+    license: String,
+    texts: Vec<String>,
+}
+
+/// The npm packages in the page of the console. The script rejects licenses that are not permitted.
+fn packages(workspace: &Workspace) -> Result<Vec<NpmPackage>> {
+    let sources = page::sources(&workspace.root);
+    if !sources.join("package.json").is_file() {
+        // A workspace of an author's own has no console.
+        return Ok(Vec::new());
+    }
+    page::install(&sources)?;
+    let mut script = page::npm(&sources)?;
+    script.args(["run", "--silent", "licenses"]);
+    page::run(script, "npm run licenses")?;
+    let file = sources.join("licenses.json");
+    let text = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("reading {}", file.display()))
+}
+
 /// The notices, in one text.
 pub(crate) fn notices(workspace: &Workspace, target: &str) -> Result<String> {
     let mut crates = Crates::new();
@@ -67,20 +92,19 @@ pub(crate) fn notices(workspace: &Workspace, target: &str) -> Result<String> {
     }
     let folders = folders(workspace)?;
     // By their text without differences in white space, in the order of the first crate that has each.
-    let mut texts: Vec<(String, String, BTreeSet<String>)> = Vec::new();
+    let mut texts = Texts::new();
     let mut list = String::new();
     for (key, linked) in &crates {
         let Linked { name, version, license, repository, .. } = linked;
         let _ = writeln!(list, "{name} {version}: {license} {repository}");
         let folder = folders.get(key).with_context(|| format!("cargo does not locate {name} {version}"))?;
-        for text in license_texts(folder)? {
-            let key = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            let user = format!("{name} {version}");
-            match texts.iter_mut().find(|(other, ..)| *other == key) {
-                Some((.., users)) => _ = users.insert(user),
-                None => texts.push((key, text, BTreeSet::from([user]))),
-            }
-        }
+        let user = format!("{name} {version}");
+        license_texts(folder)?.into_iter().for_each(|text| add(&mut texts, text, &user));
+    }
+    for NpmPackage { name, version, license, texts: own } in packages(workspace)? {
+        let _ = writeln!(list, "{name} {version}: {license} https://www.npmjs.com/package/{name}");
+        let user = format!("{name} {version}");
+        own.into_iter().for_each(|text| add(&mut texts, text, &user));
     }
     let mut notices = format!(
         "Portcullis is licensed under the Apache License 2.0. It contains the software of third parties below.\n\n\
@@ -92,6 +116,17 @@ pub(crate) fn notices(workspace: &Workspace, target: &str) -> Result<String> {
         let _ = write!(notices, "\n{rule}\n{users}\n{rule}\n\n{}\n", text.trim_matches('\n'));
     }
     Ok(notices)
+}
+
+/// Texts without differences in white space, as they are written, and the packages that have them.
+type Texts = Vec<(String, String, BTreeSet<String>)>;
+
+fn add(texts: &mut Texts, text: String, user: &str) {
+    let key = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match texts.iter_mut().find(|(other, ..)| *other == key) {
+        Some((.., users)) => _ = users.insert(user.to_owned()),
+        None => texts.push((key, text, BTreeSet::from([user.to_owned()]))),
+    }
 }
 
 /// The folders of all packages, by name and version.

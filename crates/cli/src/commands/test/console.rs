@@ -1,6 +1,5 @@
 //! The tests of the console's page: its linter, its types, its build, and the page in a real browser.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -20,15 +19,6 @@ pub(super) const PACKAGE: &str = "portcullis-console";
 
 /// The test target of the API, some of whose tests need Envoy.
 pub(super) const API: &str = "api";
-
-/// The variable with the path of Chromium.
-const CHROMIUM: &str = "PORTCULLIS_CHROMIUM";
-
-/// The variable with the path of the program, for the tests.
-const PROGRAM: &str = "PORTCULLIS_PROGRAM";
-
-/// The command that installs what the tests need.
-const INSTALL: &str = "sudo apt-get install chromium fonts-noto-cjk";
 
 /// The steps without a browser, each an npm script.
 const SCRIPTS: [&str; 4] = ["lint", "typecheck", "build", "size"];
@@ -79,7 +69,7 @@ impl Run<'_> {
 
     /// Runs the tests of the page against the real program.
     fn browser(&self, sources: &Path) -> Result<Counts> {
-        let chromium = chromium()?;
+        let chromium = page::chromium()?;
         output::step("building the program with the console");
         let mut build = workspace::build::cargo();
         build.current_dir(&self.workspace.root);
@@ -100,7 +90,7 @@ impl Run<'_> {
         node.current_dir(sources).args(["--test", "--test-concurrency=1"]);
         node.args(["--test-reporter=spec", "--test-reporter-destination=stdout", "--test-reporter=tap"]);
         node.arg(format!("--test-reporter-destination={}", report.path().display())).args(tests);
-        node.env(PROGRAM, self.workspace.target.join("debug/portcullis")).env(CHROMIUM, chromium);
+        node.env(page::PROGRAM, self.workspace.target.join("debug/portcullis")).env(page::CHROMIUM, chromium);
         let status = node.stdin(Stdio::null()).status().context("starting node")?;
         let text = fs::read_to_string(report.path()).context("reading the results")?;
         let mut counts = results(&text);
@@ -125,30 +115,6 @@ fn results(report: &str) -> Counts {
         failed: number("fail") + number("cancelled"),
         skipped: number("skipped") + number("todo"),
     }
-}
-
-/// Chromium, with fonts for Chinese: without them, the pictures of pages are of boxes.
-fn chromium() -> Result<PathBuf> {
-    let given = env::var_os(CHROMIUM).filter(|path| !path.is_empty()).map(PathBuf::from);
-    let path = env::var_os("PATH").unwrap_or_default();
-    let known = ["chromium", "chromium-browser", "google-chrome"];
-    let found = given.or_else(|| {
-        let folders: Vec<PathBuf> = env::split_paths(&path).collect();
-        let mut all = known.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-        all.find(|file| file.is_file())
-    });
-    let Some(chromium) = found.filter(|file| file.is_file()) else {
-        bail!(
-            "the tests of the console need Chromium: `{INSTALL}`, or name it with {CHROMIUM}; `--without-browser` leaves them out"
-        );
-    };
-    let fonts = Command::new("fc-list").args([":lang=zh", "family"]).output();
-    if fonts.is_ok_and(|fonts| fonts.status.success() && fonts.stdout.is_empty()) {
-        bail!(
-            "the tests of the console need a Chinese font: `{INSTALL}`; `--without-browser` leaves them out"
-        );
-    }
-    Ok(chromium)
 }
 
 #[cfg(test)]
