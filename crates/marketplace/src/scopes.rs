@@ -110,10 +110,10 @@ pub fn read(entry: &Entry, text: &str) -> Result<Vec<Scope>> {
         Value::Null => Vec::new(),
         rules => serde_json::from_value(rules).context("reading the rules")?,
     };
-    for (index, rule) in rules.into_iter().enumerate() {
-        let index_key = format!("[{index}]");
-        let path = ["spec", "matchRules", index_key.as_str(), "config"];
-        let own = edit::get_text(&text, place, &path).map_err(refused)?;
+    // Each rule is read by itself: there may be thousands.
+    let items = items(&text, place).map_err(refused)?;
+    for (index, (rule, item)) in rules.into_iter().zip(items).enumerate() {
+        let own = edit::get_text(&item.text, Place::default(), &["config"]).map_err(refused)?;
         scopes.push(Scope {
             key: format!("rule-{index}"),
             requests: Match { domain: rule.domain, route: rule.ingress, service: rule.service },

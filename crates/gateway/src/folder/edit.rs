@@ -137,17 +137,42 @@ pub fn disable(text: &str, place: Place) -> Result<String, EditError> {
     }
     let mut before =
         Before { plugin_config, default_config_disable: flag(&text, DEFAULT)?, rules: Vec::new() };
-    let rules = text.get(&["spec", "matchRules"])?;
-    for rule in 0..rules.as_ref().and_then(Value::as_array).map_or(0, Vec::len) {
-        let index = format!("[{rule}]");
-        let path = ["spec", "matchRules", index.as_str(), "configDisable"];
-        before.rules.push(flag(&text, &path)?);
-        disable_one(&mut text, &path)?;
-    }
+    let rules = rules_of(&text)?;
+    let disabled = rules.iter().map(|rule| rule.get(RULE_DISABLED).and_then(Value::as_bool));
+    before.rules.extend(disabled);
+    let indices = indices(rules.len());
+    let paths = rule_paths(&indices);
+    let changes: Vec<_> = paths
+        .iter()
+        .zip(&before.rules)
+        .filter(|(_, was)| **was != Some(true))
+        .map(|(path, _)| (&path[..], Some(true.into())))
+        .collect();
+    text.change(&changes)?;
     disable_one(&mut text, DEFAULT)?;
     let note = serde_json::to_string(&before).map_err(|error| EditError::Refused(error.to_string()))?;
     text.set(NOTE, &Value::from(note))?;
     Ok(text.into_inner())
+}
+
+/// The field that disables a rule.
+const RULE_DISABLED: &str = "configDisable";
+
+fn rules_of(text: &Text) -> Result<Vec<Value>, EditError> {
+    match text.get(&["spec", "matchRules"])? {
+        Some(Value::Array(rules)) => Ok(rules),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// The keys of the entries of a list.
+fn indices(length: usize) -> Vec<String> {
+    (0..length).map(|index| format!("[{index}]")).collect()
+}
+
+/// The path of each rule's flag.
+fn rule_paths(indices: &[String]) -> Vec<[&str; 4]> {
+    indices.iter().map(|index| ["spec", "matchRules", index.as_str(), RULE_DISABLED]).collect()
 }
 
 /// Sets a flag unless it is set already.
@@ -182,8 +207,7 @@ pub fn enable(text: &str, place: Place) -> Result<String, EditError> {
              `configDisable` by hand"
         ))
     })?;
-    let rules = text.get(&["spec", "matchRules"])?;
-    let rules = rules.as_ref().and_then(Value::as_array).map_or(0, Vec::len);
+    let rules = rules_of(&text)?.len();
     if rules != before.rules.len() {
         return Err(EditError::Refused(format!(
             "there are {rules} match rules, and there were {} when it was disabled: set `configDisable` of each by \
@@ -191,10 +215,15 @@ pub fn enable(text: &str, place: Place) -> Result<String, EditError> {
             before.rules.len()
         )));
     }
-    for (rule, was) in before.rules.iter().enumerate() {
-        let index = format!("[{rule}]");
-        restore(&mut text, &["spec", "matchRules", index.as_str(), "configDisable"], *was)?;
-    }
+    let indices = indices(rules);
+    let paths = rule_paths(&indices);
+    let changes: Vec<_> = paths
+        .iter()
+        .zip(&before.rules)
+        .filter(|(_, was)| **was != Some(true))
+        .map(|(path, was)| (&path[..], was.map(Value::from)))
+        .collect();
+    text.change(&changes)?;
     restore(&mut text, DEFAULT, before.default_config_disable)?;
     if before.plugin_config {
         text.rename(&["spec", "defaultConfig"], "pluginConfig")?;

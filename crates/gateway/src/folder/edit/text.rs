@@ -4,6 +4,8 @@
 //! The result is parsed again and compared with the intended value, so a text in an unsupported style is rejected
 //! instead of damaged.
 
+use std::ops::Range;
+
 use resource::yaml::{self, Node, Position};
 use serde_json::{Map, Value};
 
@@ -14,7 +16,12 @@ use super::{EditError, Place};
 pub(super) struct Text {
     text: String,
     place: Place,
+    /// Where each line begins.
+    lines: Vec<usize>,
 }
+
+/// A replacement of some bytes.
+type Replacement = (Range<usize>, String);
 
 /// A key of an object with its value.
 struct Field<'n> {
@@ -28,7 +35,7 @@ struct Field<'n> {
 
 impl Text {
     pub(super) fn new(text: &str, place: Place) -> Self {
-        Self { text: text.into(), place }
+        Self { text: text.into(), place, lines: lines(text) }
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -47,14 +54,50 @@ impl Text {
 
     /// Sets the value of a field, which is created if necessary.
     pub(super) fn set(&mut self, path: &[&str], value: &Value) -> Result<(), EditError> {
+        self.change(&[(path, Some(value.clone()))])
+    }
+
+    /// Removes a field, if present.
+    pub(super) fn unset(&mut self, path: &[&str]) -> Result<(), EditError> {
+        self.change(&[(path, None)])
+    }
+
+    /// Sets fields, or removes those without a value. The text is parsed once for all of them if possible, because a
+    /// resource may have thousands of rules.
+    pub(super) fn change(&mut self, fields: &[(&[&str], Option<Value>)]) -> Result<(), EditError> {
+        if let [_, _, ..] = fields
+            && self.at_once(fields).is_ok()
+        {
+            return Ok(());
+        }
+        for field in fields {
+            self.at_once(std::slice::from_ref(field))?;
+        }
+        Ok(())
+    }
+
+    fn at_once(&mut self, fields: &[(&[&str], Option<Value>)]) -> Result<(), EditError> {
         let documents = yaml::read(&self.text)?;
         let root = self.place.resource(&documents)?;
         let mut wanted = json(&documents);
-        put(self.place.value(&mut wanted)?, path, value);
-        let mut last = Err(EditError::style(path));
+        let resource = self.place.value(&mut wanted)?;
+        for (path, value) in fields {
+            match value {
+                Some(value) => put(resource, path, value),
+                None => remove(resource, path),
+            }
+        }
+        let first = fields.first().map(|(path, _)| *path).unwrap_or_default();
+        let mut last = Err(EditError::style(first));
         for block in [true, false] {
-            let changed = self.with(root, path, value, block)?;
-            last = self.take(changed, &wanted, path);
+            let mut replacements = Vec::new();
+            for (path, value) in fields {
+                match value {
+                    Some(value) => replacements.push(self.with(root, path, value, block)?),
+                    None => replacements.extend(self.without(root, path)),
+                }
+            }
+            last = self.take(self.replaced(replacements), &wanted, first);
             if last.is_ok() {
                 break;
             }
@@ -62,19 +105,21 @@ impl Text {
         last
     }
 
-    /// Removes a field, if present.
-    pub(super) fn unset(&mut self, path: &[&str]) -> Result<(), EditError> {
-        let documents = yaml::read(&self.text)?;
-        let root = self.place.resource(&documents)?;
-        let Some((key, parents)) = path.split_last() else { return Ok(()) };
-        let Some(field) = walk(root, parents).and_then(|parent| field(parent, key)) else {
-            return Ok(());
-        };
-        let mut wanted = json(&documents);
-        remove(self.place.value(&mut wanted)?, path);
+    /// The text with replacements that do not overlap.
+    fn replaced(&self, mut replacements: Vec<Replacement>) -> String {
+        replacements.sort_by_key(|(range, _)| range.start);
         let mut changed = self.text.clone();
-        changed.replace_range(self.extent(&field), "");
-        self.take(changed, &wanted, path)
+        for (range, text) in replacements.iter().rev() {
+            changed.replace_range(range.clone(), text);
+        }
+        changed
+    }
+
+    /// The removal of a field, if present.
+    fn without(&self, root: &Node, path: &[&str]) -> Option<Replacement> {
+        let (key, parents) = path.split_last()?;
+        let field = walk(root, parents).and_then(|parent| field(parent, key))?;
+        Some((self.extent(&field), String::new()))
     }
 
     /// Renames a field.
@@ -96,9 +141,8 @@ impl Text {
         self.take(changed, &wanted, path)
     }
 
-    /// Returns the text with a value written as a block, if the surrounding style is one, or in one line.
-    fn with(&self, root: &Node, path: &[&str], value: &Value, block: bool) -> Result<String, EditError> {
-        let mut changed = self.text.clone();
+    /// The replacement that writes a value, as a block if the surrounding style is one, or in one line.
+    fn with(&self, root: &Node, path: &[&str], value: &Value, block: bool) -> Result<Replacement, EditError> {
         let mut parent = root;
         let mut rest = path;
         while let Some((key, tail)) = rest.split_first() {
@@ -111,19 +155,15 @@ impl Text {
                 continue;
             }
             if tail.is_empty() && !value.is_object() && !current.is_null() && !current.is_object() {
-                changed.replace_range(start..end, &yaml::write_inline(value)?);
-                return Ok(changed);
+                return Ok((start..end, yaml::write_inline(value)?));
             }
             let written = if block && !self.is_flow(parent) {
                 self.block(key, tail, value, field.key.start.column)
             } else {
                 flow(key, tail, value)
             };
-            changed.replace_range(
-                self.offset(field.key.start)..end.max(self.offset(field.key.end) + 1),
-                &written,
-            );
-            return Ok(changed);
+            let whole = self.offset(field.key.start)..end.max(self.offset(field.key.end) + 1);
+            return Ok((whole, written));
         }
         let Some((key, tail)) = rest.split_first() else { return Err(EditError::style(path)) };
         if !parent.to_json().is_object() {
@@ -138,14 +178,14 @@ impl Text {
                 Some(_) => ", ".into(),
                 None => String::new(),
             };
-            changed.insert_str(first.unwrap_or(at + 1), &format!("{}{glue}", flow(key, tail, value)));
+            let at = first.unwrap_or(at + 1);
+            Ok((at..at, format!("{}{glue}", flow(key, tail, value))))
         } else {
             let column = parent.span().start.column;
             let written = if block { self.block(key, tail, value, column) } else { flow(key, tail, value) };
             let indent = " ".repeat(column - 1);
-            changed.insert_str(at, &format!("{written}{}{indent}", self.line_end()));
+            Ok((at..at, format!("{written}{}{indent}", self.line_end())))
         }
-        Ok(changed)
     }
 
     /// `key:` with its value, in lines with the indentation of the key.
@@ -161,7 +201,7 @@ impl Text {
     }
 
     /// The text of a field alone: from its key to the next one, or its lines.
-    fn extent(&self, field: &Field<'_>) -> std::ops::Range<usize> {
+    fn extent(&self, field: &Field<'_>) -> Range<usize> {
         let (start, end) = (self.offset(field.key.start), self.offset(field.value.span().end));
         let between = |from: usize, to: usize| self.text.get(from..to).unwrap_or_default();
         if let Some(next) = field.next.map(|next| self.offset(next.start))
@@ -220,7 +260,7 @@ impl Text {
     }
 
     pub(super) fn offset(&self, position: Position) -> usize {
-        let line: usize = self.text.split_inclusive('\n').take(position.line - 1).map(str::len).sum();
+        let line = self.lines.get(position.line - 1).copied().unwrap_or(self.text.len());
         let rest = self.text.get(line..).unwrap_or_default();
         line + rest.chars().take(position.column - 1).map(char::len_utf8).sum::<usize>()
     }
@@ -229,11 +269,17 @@ impl Text {
     fn take(&mut self, changed: String, wanted: &[Value], path: &[&str]) -> Result<(), EditError> {
         let is = yaml::read(&changed).map(|documents| json(&documents));
         if is.is_ok_and(|is| is == wanted) {
+            self.lines = lines(&changed);
             self.text = changed;
             return Ok(());
         }
         Err(EditError::style(path))
     }
+}
+
+/// Where each line of a text begins.
+fn lines(text: &str) -> Vec<usize> {
+    std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect()
 }
 
 pub(super) fn json(documents: &[Node]) -> Vec<Value> {
