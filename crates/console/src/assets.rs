@@ -35,16 +35,13 @@ pub(crate) async fn page(State(console): State<Arc<Console>>, request: Request) 
             .precompressed_gzip();
         // Infallible.
         if let Ok(response) = files.oneshot(request).await
-            && response.status() != StatusCode::NOT_FOUND
-            && !response.status().is_redirection()
+            && (response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED)
         {
             let mut response = response.map(Body::new);
             // Vite names these files by their content.
             let cached =
                 if path.starts_with("/assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
-            if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
-                response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cached));
-            }
+            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cached));
             return response;
         }
         // A file that is missing is not the page.

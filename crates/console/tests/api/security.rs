@@ -131,6 +131,9 @@ async fn every_response_has_the_security_headers_and_the_page_a_fresh_nonce() {
         (&b"compressed"[..], &b"gzip"[..])
     );
     assert!(compressed.headers["cache-control"].to_str().unwrap().contains("immutable"));
+    let modified = compressed.headers["last-modified"].to_str().unwrap();
+    let again = client.raw(Method::GET, "/assets/a.js", &[("if-modified-since", modified)], "".into()).await;
+    assert_eq!(again.status, 304, "a browser that has the file keeps it");
     assert_eq!(
         client.raw(Method::GET, "/assets/none.js", &[], "".into()).await.refused(),
         (404, "not_found".into())

@@ -112,7 +112,10 @@ async function effects() {
     });
     await until("the plug-in", async () => (await status("/")) === 418);
     const took = performance.now() - start;
-    await api("PUT", `/gateways/bench/plugins/${card.id}/enabled`, { body: { enabled: false }, etag: on.etag });
+    await api("PUT", `/gateways/bench/plugins/${card.id}/enabled`, {
+      body: { enabled: false },
+      etag: on.etag,
+    });
     await until("the plug-in is gone", async () => (await status("/")) === 200);
     return took;
   });
@@ -123,7 +126,10 @@ async function effects() {
   const edit = await rounds(async (i) => {
     const file = join(server.folder, "bench", "edited.yaml");
     const start = performance.now();
-    await writeFile(file, resource("edited", "  url: file://none.wasm\n  defaultConfigDisable: true\n", `Edited ${i}`));
+    await writeFile(
+      file,
+      resource("edited", "  url: file://none.wasm\n  defaultConfigDisable: true\n", `Edited ${i}`),
+    );
     await page.getByRole("listitem", { name: `Edited ${i}`, exact: true }).waitFor();
     return performance.now() - start;
   });
@@ -166,7 +172,10 @@ async function sizes() {
   for (let i = 0; i < RULES; i++) {
     rules += `  - domain: [host-${i}.example.com]\n    config: { block_urls: [word-${i}] }\n    configDisable: true\n`;
   }
-  const server = await startConsole(t, { many, rules: { "request-block.yaml": resource("request-block", rules) } });
+  const server = await startConsole(t, {
+    many,
+    rules: { "request-block.yaml": resource("request-block", rules) },
+  });
   const page = await signIn(t, server);
   const scripts = await page.evaluate(() =>
     performance
