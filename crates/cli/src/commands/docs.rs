@@ -43,16 +43,23 @@ const DIFFERENCES: Section = Section {
 Examples:
   cargo xtask docs                    all plug-ins
   cargo xtask docs request-block      one plug-in
-  cargo xtask docs --check            fail if a table is out of date, and show the difference (part of `lint`)")]
+  cargo xtask docs --check            fail if a table is out of date, and show the difference (part of `lint`)
+  cargo xtask docs --screenshots      take the picture of the console in the README; requires Chromium")]
 pub(crate) struct Args {
     /// The plug-in; case and `-`/`_` do not matter.
     plugin: Option<String>,
     /// Write nothing, and fail if a table is out of date.
     #[arg(long)]
     check: bool,
+    /// Take the pictures in docs/ of the console that serves examples/marketplace.
+    #[arg(long, conflicts_with_all = ["plugin", "check"])]
+    screenshots: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
+    if args.screenshots {
+        return screenshots();
+    }
     let workspace = crate::open::workspace()?;
     let plugins: Vec<&Plugin> = match &args.plugin {
         Some(name) => vec![workspace.plugin(name)?],
@@ -67,6 +74,21 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         good &= plugin_docs(plugin, &marketplace::describer(&workspace, plugin)?, args.check)?;
     }
     Ok(good)
+}
+
+/// Takes the pictures of the console.
+#[cfg(feature = "console")]
+fn screenshots() -> Result<bool> {
+    let workspace = crate::open::workspace()?;
+    let docs = workspace.root.join("docs");
+    let printed = page::script(&workspace.root, "screenshots", &[docs.as_os_str()])?;
+    anstream::print!("{printed}");
+    Ok(true)
+}
+
+#[cfg(not(feature = "console"))]
+fn screenshots() -> Result<bool> {
+    super::console::without()
 }
 
 /// The reference of the console's API.

@@ -96,7 +96,7 @@ function printedUrl(child) {
  * Starts the program on a folder of gateways; `url` is the printed address with its start token. It ends, by its pid, with
  * the test. `kill` ends it at once, `start` starts it again on the same port.
  */
-export async function startConsole(t, gateways = GATEWAYS) {
+export async function startConsole(t, gateways = GATEWAYS, options = []) {
   const folder = await folderWith(gateways);
   const port = await freePort();
   let child;
@@ -105,7 +105,7 @@ export async function startConsole(t, gateways = GATEWAYS) {
     folder,
     origin: `http://127.0.0.1:${port}`,
     async start() {
-      child = spawn(PROGRAM, ["console", folder, "--port", String(port), "--web", PAGE], {
+      child = spawn(PROGRAM, ["console", folder, "--port", String(port), "--web", PAGE, ...options], {
         // Built-in plug-ins are those of this workspace.
         cwd: WORKSPACE,
         stdio: ["ignore", "pipe", "pipe"],
