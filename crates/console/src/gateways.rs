@@ -32,6 +32,9 @@ const DRAIN: Duration = Duration::from_secs(600);
 /// How often counters are recorded, and folders of gateways with open pages are compared.
 const TICK: Duration = Duration::from_secs(1);
 
+/// After how many ticks files that others have left behind are removed.
+const CLEAN: u32 = 60;
+
 /// What all gateways have in common.
 #[derive(Debug, Clone)]
 pub struct Common {
@@ -489,8 +492,14 @@ pub(crate) async fn tick(gateways: Gateways) {
     let mut fingerprints = BTreeMap::new();
     let mut interval = tokio::time::interval(TICK);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
+    for number in 1_u32.. {
         interval.tick().await;
+        if number % CLEAN == 0 {
+            let gateways: Vec<Arc<Gateway>> = gateways.values().cloned().collect();
+            tokio::task::spawn_blocking(move || {
+                gateways.iter().for_each(|gateway| hidden::clean(&gateway.folder))
+            });
+        }
         for (name, gateway) in &gateways {
             if gateway.is_running() {
                 gateway.journal.tick();

@@ -10,6 +10,7 @@
 mod changes;
 mod configuration;
 mod envoy;
+mod killed;
 mod routes;
 mod security;
 mod support;
