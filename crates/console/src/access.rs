@@ -1,6 +1,6 @@
 //! Who may do what: the one table of routes with the role that each needs, and the checks that every request passes.
 //!
-//! A route that is not in the table is refused, so one that was forgotten harms nobody.
+//! A route that is not in the table is refused, so a forgotten one does no harm.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -132,7 +132,7 @@ impl Reach {
         Ok((Client(client), host.to_owned()))
     }
 
-    /// Returns true if a host is this console's: a name that was configured, or an address, which nobody else's name can be
+    /// Returns true if a host is this console's: a name that was configured, or an address, which no other name can be
     /// rebound to.
     fn is_own(&self, host: &str) -> bool {
         let name = name_of(host);
@@ -280,7 +280,7 @@ fn allow(
     let signed_out =
         || Problem::new("signed_out", "you are not signed in, or your session has ended").with("how", how);
     let cookie = console.reach.cookie(headers).ok_or_else(signed_out)?;
-    // A stream of events stays open without anybody being there.
+    // A stream of events stays open without any activity of the user.
     let touch = !path.ends_with("/events");
     let actor = console.sessions().actor(cookie, touch).ok_or_else(signed_out)?;
     let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);

@@ -54,7 +54,7 @@ pub(crate) fn clean(of: &Path) {
     }
 }
 
-/// Whether nobody has written a file for a while.
+/// Whether a file has not been written for a while.
 fn is_abandoned(entry: &fs::DirEntry) -> bool {
     let modified = entry.metadata().and_then(|metadata| metadata.modified());
     modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age.as_secs() > ABANDONED))
@@ -79,7 +79,7 @@ fn is_named(folder: &Path, module: &str) -> bool {
 /// The folder for uploads, with a folder for each process.
 pub(crate) const UPLOADS: &str = "uploads";
 
-/// The age in seconds after which nobody writes a temporary file any more.
+/// The age in seconds after which a temporary file is no longer being written.
 const ABANDONED: u64 = 30;
 
 fn is_running(pid: u32) -> bool {

@@ -206,7 +206,7 @@ impl Journal {
     /// Sends an event to the pages that are open.
     pub(crate) fn send(&self, kind: &'static str, data: &impl Serialize) {
         if let Ok(text) = serde_json::to_string(data) {
-            // Without readers, there is nobody to tell.
+            // Without readers, sending fails.
             let _ = self.events.send(Event { kind, data: text.into() });
         }
     }

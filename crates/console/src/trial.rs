@@ -110,7 +110,7 @@ pub struct Trial {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Responded {
-    /// `plugin`, `gateway`, `upstream`, or `nobody` if there was no response.
+    /// `plugin`, `gateway`, `upstream`, or `none` if there was no response.
     pub kind: String,
     /// The plug-in.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -474,7 +474,7 @@ fn responded(trace: &Trace) -> Responded {
         Responder::Upstream => ("upstream", None),
         Responder::Gateway => ("gateway", None),
         Responder::Plugin(number) => ("plugin", plugin(number)),
-        Responder::None(number) => ("nobody", number.and_then(plugin)),
+        Responder::None(number) => ("none", number.and_then(plugin)),
     };
     let reason = match hop.and_then(|hop| hop.decision.clone()) {
         Some(decision) => Some(decision),

@@ -211,7 +211,7 @@ impl Uploads {
             if size > CONSOLE_LIMIT {
                 return Err(too_large(name, size));
             }
-            // What is no module is refused before it has arrived.
+            // What does not begin like a module is refused before it has arrived.
             if size == chunk.len() as u64 && !b"\0asm".starts_with(chunk.get(..4).unwrap_or(&chunk)) {
                 break_early(name, &chunk)?;
             }
@@ -237,13 +237,13 @@ impl Uploads {
     }
 }
 
-/// Refuses the beginning of what is no module, in the words of the whole check.
+/// Refuses what does not begin like a module, in the words of the whole check.
 fn break_early(name: &str, bytes: &[u8]) -> Result<(), Problem> {
     checked(String::new(), name, bytes, String::new()).map(drop)
 }
 
 fn broken_off(name: &str) -> Problem {
-    let message = format!("the upload of {name} broke off: upload it again");
+    let message = format!("the upload of {name} ended unexpectedly: upload it again");
     Problem::new("upload_broken_off", message).with("name", name).of_field("module")
 }
 

@@ -260,7 +260,7 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(Users::read(&path).unwrap_err().to_string().contains("chmod 600"));
         fs::remove_file(&path).unwrap();
-        assert!(file.users().users.is_empty(), "without the file nobody signs in");
+        assert!(file.users().users.is_empty(), "without the file, signing in fails");
     }
 
     #[test]

@@ -134,7 +134,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Console>> for Body<T> {
                 let message = format!("the body of the request has more than {MAX_BODY} bytes");
                 return Err(Problem::new("request_too_large", message).with("limit", MAX_BODY));
             }
-            Err(_) => return Err(invalid("it broke off".into())),
+            Err(_) => return Err(invalid("it ended unexpectedly".into())),
         };
         serde_json::from_slice(&bytes).map(Self).map_err(|error| invalid(error.to_string()))
     }

@@ -123,7 +123,7 @@ pub(super) fn get(folder: &Path, id: &str) -> Result<Option<Change>, Problem> {
     match fs::read(hidden::path(folder, NAME).join(format!("{id}.json"))) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
-        // A file that something else has damaged is no change.
+        // A damaged file does not count as a change.
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
     }
 }

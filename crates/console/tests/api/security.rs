@@ -10,11 +10,11 @@ use crate::support::{Console, PASSWORD, options, root, users};
 #[tokio::test]
 async fn the_token_works_once_and_the_session_ends_with_sign_out() {
     let console = Console::start().await;
-    let nobody = console.client();
-    assert_eq!(nobody.get("/session").await.refused(), (401, "signed_out".into()));
-    assert_eq!(nobody.get("/session").await.json()["params"]["how"], "token");
+    let stranger = console.client();
+    assert_eq!(stranger.get("/session").await.refused(), (401, "signed_out".into()));
+    assert_eq!(stranger.get("/session").await.json()["params"]["how"], "token");
     let client = console.sign_in().await;
-    let again = nobody.post("/session", json!({ "token": console.token() })).await;
+    let again = stranger.post("/session", json!({ "token": console.token() })).await;
     assert_eq!(again.refused(), (401, "wrong_credentials".into()));
     let session = client.get("/session").await.good();
     assert_eq!((&session["user"], &session["roles"]["*"]), (&json!("tester"), &json!("admin")));
@@ -172,7 +172,7 @@ async fn passwords_are_limited_and_a_change_ends_all_sessions() {
     assert_eq!(codes[0], (401, "wrong_credentials".into()));
     assert_eq!(codes[6], (429, "too_many_attempts".into()));
     assert_eq!(sign_in("another horse").await.refused().0, 429, "the right one has to wait, too");
-    // A token is no way around.
+    // A token does not help either.
     assert_eq!(viewer.post("/session", json!({ "token": "x" })).await.refused().0, 429);
 }
 

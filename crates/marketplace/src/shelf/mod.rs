@@ -228,7 +228,7 @@ pub(crate) fn write(file: &Path, before: Option<&str>, after: &[u8]) -> Result<(
 ///
 /// # Errors
 ///
-/// It is no multiple of 10.
+/// It is not a multiple of 10.
 pub fn check_priority(priority: i32) -> std::result::Result<(), Refusal> {
     if priority % 10 == 0 {
         return Ok(());
@@ -288,7 +288,7 @@ pub struct Configuration {
 ///
 /// # Errors
 ///
-/// The plug-in rejects it, or it is no configuration.
+/// The plug-in rejects it, or it is not a configuration.
 pub fn configuration(
     plugin: Option<(&Known<'_>, KnownPlugin<'_>)>,
     file: &Path,
