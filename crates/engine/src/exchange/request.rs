@@ -69,11 +69,9 @@ impl Time {
     }
 }
 
-impl Time {
-    /// The time as a duration since the beginning of 1970.
-    #[must_use]
-    pub fn since_1970(since: std::time::Duration) -> Self {
-        Self(since.as_secs_f64() - std::time::Duration::from_nanos(crate::host::START).as_secs_f64())
+impl From<std::time::Duration> for Time {
+    fn from(since_start: std::time::Duration) -> Self {
+        Self(since_start.as_secs_f64())
     }
 }
 

@@ -7,6 +7,7 @@ use super::calls::{Arrived, Calls};
 use super::context::Context;
 use super::maps::Map;
 use super::reply::LocalReply;
+use super::sanitized::{request_map, source_address};
 use super::shared::Shared;
 use crate::exchange::{Gateway, LogLevel, PropertyNames, Request, Service, ServiceCluster};
 use crate::outcome::LogLine;
@@ -165,7 +166,7 @@ impl MockHost {
 
     /// Begins a stream.
     pub(super) fn open_stream(&mut self, context: u32, request: &Request, protocol: &str) {
-        let properties = self.properties(&request.host, protocol);
+        let properties = self.properties(request, protocol);
         let services = Some(request.services.clone());
         *self.context(context) = Context { properties, services, ..Context::default() };
     }
@@ -221,17 +222,18 @@ impl MockHost {
     }
 
     /// The properties of a request, with the names of the case's gateway.
-    fn properties(&self, host: &[u8], protocol: &str) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    fn properties(&self, request: &Request, protocol: &str) -> BTreeMap<Vec<u8>, Vec<u8>> {
         let (route, cluster) = match self.gateway.names {
             PropertyNames::Stock => ("xds\0route_name", "xds\0cluster_name"),
             PropertyNames::Higress => ("route_name", "cluster_name"),
         };
+        let source = source_address(&request_map(request));
         [
             (route, self.gateway.route.as_bytes()),
             (cluster, self.gateway.cluster.as_bytes()),
-            ("request\0host", host),
+            ("request\0host", &*request.host),
             ("request\0protocol", protocol.as_bytes()),
-            ("source\0address", b"127.0.0.1:50000"),
+            ("source\0address", source.as_bytes()),
             ("destination\0address", b"127.0.0.1:8080"),
         ]
         .into_iter()

@@ -1,5 +1,7 @@
 //! The headers of a request as Envoy passes them to its filters: some are joined, removed or added.
 
+use std::net::{IpAddr, SocketAddr};
+
 use super::maps::{Kind, Map};
 use crate::exchange::{Header, Protocol, Request};
 
@@ -77,9 +79,9 @@ pub(super) fn request_map(request: &Request) -> Map {
         headers.remove(b"upgrade");
         let te = headers.get(b"te").unwrap_or_default();
         if !te.is_empty() {
-            // Of the listed headers, only this one is kept.
+            // Of the listed headers, only this one is kept, and only in lower case.
             let mut tokens = te.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-            match tokens.any(|token| token.eq_ignore_ascii_case(b"trailers")) {
+            match tokens.any(|token| token == b"trailers") {
                 true => headers.set(b"te", b"trailers"),
                 false => headers.remove(b"te"),
             }
@@ -93,6 +95,18 @@ pub(super) fn request_map(request: &Request) -> Map {
         }
     }
     headers
+}
+
+/// The address that Envoy takes for the client's: the last one of `x-forwarded-for` if it is valid, which has no port.
+pub(super) fn source_address(headers: &Map) -> String {
+    let forwarded = headers.get(b"x-forwarded-for").unwrap_or_default();
+    let last = match forwarded.iter().rposition(|byte| *byte == b',') {
+        // A comma at the end separates nothing.
+        Some(comma) if comma + 1 < forwarded.len() => forwarded.get(comma + 1..).unwrap_or_default(),
+        _ => forwarded,
+    };
+    let address = std::str::from_utf8(last.trim_ascii()).ok().and_then(|last| last.parse().ok());
+    address.map_or_else(|| "127.0.0.1:50000".into(), |ip: IpAddr| SocketAddr::new(ip, 0).to_string())
 }
 
 /// A value as parsed by a codec: that of HTTP/2 keeps surrounding spaces.
@@ -200,4 +214,25 @@ pub(super) fn trailer_map(request: &Request) -> Map {
 pub(super) fn is_token(name: &[u8]) -> bool {
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     !name.is_empty() && name.iter().all(is_token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_forwarded_address_is_the_source() {
+        let source = |forwarded: &[&str]| {
+            let mut headers = Map::of(Kind::Request);
+            forwarded.iter().for_each(|value| headers.add(b"x-forwarded-for", value.as_bytes()));
+            source_address(&headers)
+        };
+        assert_eq!(source(&["192.0.2.1 ,\t10.0.0.1 "]), "10.0.0.1:0");
+        assert_eq!(source(&["192.0.2.1", "::1"]), "[::1]:0");
+        for none in
+            [&[][..], &[""], &["10.0.0.1,"], &["10.0.0.1, x"], &["10.0.0.1:80"], &["010.0.0.1"], &["[::1]"]]
+        {
+            assert_eq!(source(none), "127.0.0.1:50000", "{none:?}");
+        }
+    }
 }
