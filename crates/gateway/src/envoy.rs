@@ -6,7 +6,7 @@ mod installed;
 
 pub use error::EnvoyError;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,6 +15,8 @@ use std::process::Command;
 pub struct Envoy {
     path: PathBuf,
     version: String,
+    /// Variables that are added to its environment.
+    environment: Vec<(OsString, OsString)>,
 }
 
 impl Envoy {
@@ -68,9 +70,22 @@ impl Envoy {
         // `…/envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL`
         let text = String::from_utf8_lossy(&output.stdout);
         match text.split_once("version: ").and_then(|(_, version)| version.trim().split('/').nth(1)) {
-            Some(version) if output.status.success() => Ok(Self { version: version.into(), path }),
+            Some(version) if output.status.success() => {
+                Ok(Self { version: version.into(), path, environment: Vec::new() })
+            }
             _ => Err(EnvoyError::NotEnvoy(path)),
         }
+    }
+
+    /// The same with a variable added to the environment of its processes.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: &OsStr) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    pub(crate) fn environment(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.environment.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 
     /// Its path.

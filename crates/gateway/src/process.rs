@@ -291,6 +291,7 @@ impl Supervised {
         let mut shell = Command::new("sh");
         shell.args(["-c", SUPERVISOR, "sh"]).arg(folder);
         shell.arg(program.get_program()).args(program.get_args());
+        shell.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
         // Ctrl-C is for the program that started it, which decides when this one ends.
         shell.process_group(0);
         let mut child = shell.stdin(Stdio::piped()).stdout(stdout).stderr(stderr).spawn()?;

@@ -6,6 +6,7 @@
 
 mod behaviour;
 mod client;
+mod clock;
 mod fields;
 mod grpc;
 mod interleave;
@@ -25,6 +26,7 @@ use gateway::{AccessLine, Bootstrap, Cluster, Mark, Route, StartError, Wasm};
 use tokio::runtime::Runtime;
 
 use crate::{Engine, EngineName, Load, Loaded};
+use clock::Clock;
 use engine::exchange::{LogLevel, Order, Protocol, Request, Setup, Upstream};
 use engine::outcome::{LogLine, Outcome};
 use pool::{Lease, Pool};
@@ -44,6 +46,8 @@ const PAUSE: Duration = Duration::from_millis(3);
 pub struct EnvoyEngine {
     plugin: String,
     module: PathBuf,
+    /// Whether requests set the clock.
+    has_clock: bool,
     /// Found at the first case, because finding it may mean fetching it.
     binary: OnceLock<Result<gateway::Envoy, String>>,
     running: Arc<Pool<Setup, Running>>,
@@ -58,10 +62,21 @@ impl EnvoyEngine {
         Self {
             plugin: plugin.into(),
             module,
+            has_clock: false,
             binary: OnceLock::new(),
             running: Pool::new(AT_ONCE),
             plain: Pool::new(1),
         }
+    }
+
+    /// The same with Envoys whose clock begins where the mock host's does, and which requests set.
+    pub(crate) fn with_clock(self) -> Self {
+        Self { has_clock: true, ..self }
+    }
+
+    fn start(&self, module: Option<&std::path::Path>, setup: &Setup) -> Result<Running, NotRunning> {
+        let clock = self.has_clock.then(Clock::new).transpose()?;
+        Running::start(self.binary()?, clock, &self.plugin, module, setup)
     }
 
     fn binary(&self) -> anyhow::Result<&gateway::Envoy> {
@@ -81,10 +96,7 @@ impl Engine for EnvoyEngine {
     }
 
     fn load(&self, setup: &Setup) -> anyhow::Result<Load> {
-        let binary = self.binary()?;
-        let started =
-            self.running.borrow(setup, || Running::start(binary, &self.plugin, Some(&self.module), setup));
-        match started {
+        match self.running.borrow(setup, || self.start(Some(&self.module), setup)) {
             Ok(running) => {
                 running.gateway.restore()?;
                 let counters_before = running.counters()?;
@@ -96,10 +108,9 @@ impl Engine for EnvoyEngine {
     }
 
     fn without_plugin(&self, setup: &Setup) -> anyhow::Result<Box<dyn Loaded>> {
-        let binary = self.binary()?;
         let gateway = setup.gateway.clone();
         let setup = Setup { gateway, ..Setup::default() };
-        match self.plain.borrow(&setup, || Running::start(binary, &self.plugin, None, &setup)) {
+        match self.plain.borrow(&setup, || self.start(None, &setup)) {
             Ok(running) => Ok(Box::new(LoadedEnvoy { running, counters_before: BTreeMap::new() })),
             Err(NotRunning::Refused(_)) => bail!("Envoy refuses a configuration without any plug-in"),
             Err(NotRunning::Failed(error)) => Err(error),
@@ -110,6 +121,7 @@ impl Engine for EnvoyEngine {
 /// One Envoy, its upstream and its services.
 struct Running {
     gateway: RunningGateway,
+    clock: Option<Clock>,
     plugin: String,
     /// The name of the upstream's cluster.
     cluster: String,
@@ -134,6 +146,7 @@ impl<E: Into<anyhow::Error>> From<E> for NotRunning {
 impl Running {
     fn start(
         binary: &gateway::Envoy,
+        clock: Option<Clock>,
         plugin: &str,
         module: Option<&std::path::Path>,
         setup: &Setup,
@@ -159,10 +172,12 @@ impl Running {
             workers: setup.gateway.workers,
             ..Bootstrap::new(wasm.into_iter().collect(), vec![Route::all(route, cluster)], clusters)
         };
+        let with_clock = clock.as_ref().map(|clock| clock.envoy(binary)).transpose()?;
+        let binary = with_clock.as_ref().unwrap_or(binary);
         match RunningGateway::start(binary, bootstrap, setup.gateway.log_level, setup.reconfigured) {
             Ok(gateway) => {
                 let (plugin, cluster) = (plugin.into(), cluster.clone());
-                Ok(Self { gateway, plugin, cluster, upstream, services: services.into(), runtime })
+                Ok(Self { gateway, clock, plugin, cluster, upstream, services: services.into(), runtime })
             }
             Err(StartError::Refused { log }) => Err(NotRunning::Refused(of_plugin(&log, plugin))),
             Err(error) => Err(error.into()),
@@ -276,6 +291,9 @@ struct LoadedEnvoy {
 impl Loaded for LoadedEnvoy {
     fn exchange(&mut self, request: &Request, upstream: &Upstream) -> anyhow::Result<Outcome> {
         let running = &*self.running;
+        if let (Some(clock), Some(time)) = (&running.clock, request.time) {
+            clock.set(time)?;
+        }
         let start = running.gateway.process().log_mark()?;
         let mut outcome = running.runtime.block_on(running.exchange(request, upstream)).map_err(|error| {
             let log = running.gateway.process().log_since(start).unwrap_or_default();

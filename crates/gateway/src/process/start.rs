@@ -186,6 +186,7 @@ impl Files {
 
     fn command(&self, envoy: &Envoy, log_level: LogLevel) -> Command {
         let mut command = Command::new(envoy.path());
+        command.envs(envoy.environment());
         command.arg("--config-path").arg(self.config());
         // Of Envoy's own messages, only warnings are useful here.
         command.args(["--log-level", "warning", "--log-format", FORMAT]);

@@ -210,7 +210,8 @@ async fn serve(stream: TcpStream, state: &Mutex<State>) -> io::Result<()> {
                 tokio::time::sleep(BETWEEN).await;
             }
         }
-        if answer.reset_after.is_some() {
+        // Without a body the answer is complete, and Envoy keeps the connection for other requests.
+        if answer.reset_after.is_some() && !is_without_body(&answer, to_head) {
             if let Some(pace) = pace {
                 let _ = tokio::time::timeout(PATIENCE, pace.all_read.notified()).await;
             }
@@ -247,10 +248,14 @@ pub(super) fn request(head: Head, body: Vec<u8>, trailers: Vec<Header>) -> Upstr
     request
 }
 
+fn is_without_body(answer: &Upstream, to_head: bool) -> bool {
+    to_head || answer.status == 204 || answer.status == 304
+}
+
 /// The answer in bytes: the head, and each piece of the body with what frames it.
 pub(super) fn encode(answer: &Upstream, to_head: bool) -> Vec<Vec<u8>> {
     let mut headers = answer.headers.clone();
-    let without_body = to_head || answer.status == 204 || answer.status == 304;
+    let without_body = is_without_body(answer, to_head);
     let declared = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"content-length"));
     let chunked = answer.is_chunked() && !without_body;
     if chunked {

@@ -2,13 +2,14 @@
 //! saw must be the same.
 //!
 //! Requests are those of the [scenarios](super::Scenario), in blocks of one configuration each: a block has a VM and an
-//! Envoy of its own, so that what a plug-in remembers is the same in both. Several blocks run at once. A difference counts
-//! if it is there again when the block is repeated: in Envoy time passes.
+//! Envoy of its own, so that what a plug-in remembers is the same in both, and both have the same clock, which each
+//! scenario sets. Several blocks run at once. A difference counts if it is there again when the block is repeated: timers
+//! run in Envoy alone.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 
@@ -20,7 +21,7 @@ use crate::{Engine, Load, Loaded};
 use engine::ByteString;
 use engine::Random;
 use engine::Shown;
-use engine::exchange::{Header, Protocol, Request, Setup, TalkStep, Time, Upstream};
+use engine::exchange::{Header, Protocol, Request, Setup, TalkStep, Upstream};
 use engine::outcome::{Answer, Outcome, UpstreamRequest};
 
 /// The number of scenarios with one configuration: few, to cover every case early.
@@ -33,7 +34,7 @@ const LANES: usize = 8;
 const LONGEST: usize = 600;
 
 /// The interval of progress reports.
-const REPORTED: std::time::Duration = std::time::Duration::from_secs(10);
+const REPORTED: Duration = Duration::from_secs(10);
 
 /// The result of a comparison.
 #[derive(Debug, Default)]
@@ -140,7 +141,8 @@ impl Work<'_> {
             };
             let material = self.materials.get(turn % self.materials.len()).context("there is a case")?;
             let Self { plugin, mock, module, .. } = *self;
-            self.block(Block { plugin, mock, module, material, sent: Vec::new() }, seed)?;
+            let block = Block { plugin, mock, module, material, clock: Duration::ZERO, sent: Vec::new() };
+            self.block(block, seed)?;
         }
         Ok(())
     }
@@ -154,10 +156,11 @@ impl Work<'_> {
             }
             let size = random.below(LONGEST);
             let bytes = random.bytes(size);
+            block.clock += pause(&mut random);
             let mut compared = Compared::default();
-            let difference = block.scenario(&mut pair, &bytes, &mut compared)?;
-            let over = difference.is_some();
-            if let Some(difference) = difference {
+            let end = block.scenario(&mut pair, &bytes, &mut compared)?;
+            let over = end.is_some();
+            if let Some(End::Difference(difference)) = end {
                 if block.repeats()? {
                     let scenario = Scenario::read(&bytes, block.material);
                     let finding = Finding::new(&bytes, &scenario, block.material, &anyhow!(difference));
@@ -188,8 +191,27 @@ struct Block<'b> {
     mock: &'b dyn Engine,
     module: &'b Path,
     material: &'b Material,
+    /// The time since the start.
+    clock: Duration,
     /// The requests so far, to repeat them.
     sent: Vec<(Request, Upstream)>,
+}
+
+/// Why a block ends before its last scenario.
+enum End {
+    Difference(String),
+    /// Envoy's plug-in may remember a request that the other has not seen.
+    PartlySeen,
+}
+
+/// The result of sending a request through both.
+enum Exchanged {
+    /// No filter of Envoy received it, or its outcome says nothing of them.
+    NotCompared,
+    /// A codec refused its trailers, when filters may have received the rest.
+    PartlySeen,
+    /// The differences, if any.
+    Compared(Result<(), String>),
 }
 
 /// The same plug-in with the same configuration, twice.
@@ -210,7 +232,7 @@ impl Block<'_> {
     /// Both, unless both reject the configuration.
     fn start(&self) -> anyhow::Result<Option<Pair>> {
         let setup = self.setup()?;
-        let engine = EnvoyEngine::new(self.plugin, self.module.into());
+        let engine = EnvoyEngine::new(self.plugin, self.module.into()).with_clock();
         match (self.mock.load(setup)?, engine.load(setup)?) {
             (Load::Loaded(mock), Load::Loaded(envoy)) => {
                 let http2 = setup.gateway.upstream_protocol == Protocol::Http2;
@@ -221,13 +243,13 @@ impl Block<'_> {
         }
     }
 
-    /// Sends the requests of a scenario through both, up to the first with different results.
+    /// Sends the requests of a scenario through both, up to the end of the block, if it comes.
     fn scenario(
         &mut self,
         pair: &mut Pair,
         bytes: &[u8],
         compared: &mut Compared,
-    ) -> anyhow::Result<Option<String>> {
+    ) -> anyhow::Result<Option<End>> {
         let scenario = Scenario::read(bytes, self.material);
         if scenario.own_configuration {
             return Ok(None);
@@ -242,14 +264,22 @@ impl Block<'_> {
                 continue;
             }
             let upstream = request.upstream.clone().unwrap_or_else(|| scenario.upstream.clone());
+            let request = Request { time: Some(self.clock.into()), ..request };
             self.sent.push((request.clone(), upstream.clone()));
             match pair.exchange(&request, &upstream)? {
-                None => compared.not_compared += 1,
-                Some(Ok(())) => compared.requests += 1,
-                Some(Err(message)) => {
+                Exchanged::NotCompared => compared.not_compared += 1,
+                Exchanged::PartlySeen => {
+                    compared.not_compared += 1;
+                    return Ok(Some(End::PartlySeen));
+                }
+                Exchanged::Compared(Ok(())) => compared.requests += 1,
+                Exchanged::Compared(Err(message)) => {
                     compared.requests += 1;
                     let method = String::from_utf8_lossy(&request.method).into_owned();
-                    return Ok(Some(format!("{method} {}: {message}", Shown(&request.path))));
+                    let seconds = self.clock.as_secs_f64();
+                    let path = Shown(&request.path);
+                    let difference = format!("{method} {path} after {seconds} s: {message}");
+                    return Ok(Some(End::Difference(difference)));
                 }
             }
         }
@@ -261,9 +291,9 @@ impl Block<'_> {
         let Some(mut pair) = self.start()? else { return Ok(false) };
         let mut last = None;
         for (request, upstream) in &self.sent {
-            last = pair.exchange(request, upstream)?;
+            last = Some(pair.exchange(request, upstream)?);
         }
-        Ok(matches!(last, Some(Err(_))))
+        Ok(matches!(last, Some(Exchanged::Compared(Err(_)))))
     }
 }
 
@@ -287,28 +317,37 @@ impl Pair {
         outcome
     }
 
-    /// Sends a request through both. Returns the differences; none if no filter of Envoy received it.
-    fn exchange(
-        &mut self,
-        request: &Request,
-        upstream: &Upstream,
-    ) -> anyhow::Result<Option<Result<(), String>>> {
+    /// Sends a request through both.
+    fn exchange(&mut self, request: &Request, upstream: &Upstream) -> anyhow::Result<Exchanged> {
         // Skip requests that no client can send.
-        let time = now();
-        let Ok(envoy) = self.envoy.exchange(request, upstream) else { return Ok(None) };
-        if is_refused_early(&envoy) || self.is_refused_by_library(&envoy) {
-            return Ok(None);
+        let Ok(envoy) = self.envoy.exchange(request, upstream) else { return Ok(Exchanged::NotCompared) };
+        if is_refused_early(&envoy) {
+            return Ok(match request.ends_with_headers() || are_headers_refused(request, &envoy) {
+                true => Exchanged::NotCompared,
+                false => Exchanged::PartlySeen,
+            });
         }
-        let request = Request { time, ..request.clone() };
-        let mock = self.mock.exchange(&request, upstream)?;
-        Ok(Some(same(&request, &self.ordered(mock), &self.ordered(envoy))))
+        let mock = self.mock.exchange(request, upstream)?;
+        Ok(match self.is_refused_by_library(&envoy) {
+            true => Exchanged::NotCompared,
+            false => Exchanged::Compared(same(request, &self.ordered(mock), &self.ordered(envoy))),
+        })
     }
 }
 
-/// The time, on the mock host's clock.
-fn now() -> Option<Time> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    Some(Time::since_1970(since))
+/// The time between two scenarios: mostly none or little, so that what happens in one second, minute or hour adds up, and
+/// now and then enough to begin the next one.
+fn pause(random: &mut Random) -> Duration {
+    let longest = match random.below(100) {
+        0..40 => return Duration::ZERO,
+        40..70 => Duration::from_millis(50),
+        70..90 => Duration::from_secs(1),
+        90..99 => Duration::from_secs(100),
+        _ => Duration::from_secs(2 * 60 * 60),
+    };
+    // Whole microseconds: a time in seconds has no room for more.
+    let longest = usize::try_from(longest.as_micros()).unwrap_or(usize::MAX);
+    Duration::from_micros(u64::try_from(random.below(longest)).unwrap_or_default())
 }
 
 /// Whether Envoy responded before its filters, in its codecs or its connection manager.
@@ -326,6 +365,15 @@ fn is_refused_early(outcome: &Outcome) -> bool {
     let details = outcome.details.as_deref().unwrap_or_default();
     let refused = outcome.answer.as_ref().is_none_or(|answer| matches!(answer.status, 400 | 431 | 501));
     EARLY.iter().any(|early| details.starts_with(early)) || (details.is_empty() && refused)
+}
+
+/// Whether a refusal is about the headers: the codecs refuse trailers as well.
+fn are_headers_refused(request: &Request, outcome: &Outcome) -> bool {
+    let details = outcome.details.as_deref().unwrap_or_default();
+    let is_of_codec = details.is_empty() || details.starts_with("http1.") || details.starts_with("http2.");
+    let fields = request.headers.iter().flat_map(|(name, value)| [name, value]);
+    let mut texts = fields.chain([&request.method, &request.path, &request.host]);
+    !is_of_codec || texts.any(|text| text.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t'))
 }
 
 /// The parts that must be equal.

@@ -150,7 +150,8 @@ impl Reader<'_> {
             if alike {
                 request.chunks = Some(Chunks::Sizes(vec![size]));
             }
-            if !goes_away && request.trailers.is_empty() && self.source.ratio(1_u8, 3)? {
+            let declares = request.headers.iter().any(|(name, _)| crate::cuts::frames(name));
+            if !goes_away && request.trailers.is_empty() && !declares && self.source.ratio(1_u8, 3)? {
                 cut.trailers.push(("x-fuzz".into(), "1".into()));
             }
         }
@@ -189,12 +190,17 @@ impl Reader<'_> {
         if open_ended {
             return Ok(request);
         }
+        let declared = request.body.clone();
         if self.source.ratio(1_u8, 2)? {
             request.body = Some(self.text()?.into());
             request.chunks = None;
         }
         if request.body.is_some() && self.source.ratio(1_u8, 6)? {
             request.trailers.push(self.header()?);
+        }
+        // A length that the case declares is that of its own body, without trailers.
+        if request.body != declared || !request.trailers.is_empty() {
+            request.headers.retain(|(name, _)| !crate::cuts::frames(name));
         }
         if self.source.ratio(1_u8, 6)? {
             request.protocol = Protocol::Http2;
