@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// A difference between a plug-in and its counterpart in Higress.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub struct Difference {
     /// The path of the field that differs (`rule_items[].trusted_hops`), if the difference is about a field.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -391,7 +391,7 @@ example: { block_urls: [swagger.html] }
             ("field: a, ours: a, theirs: b".into(), "`case` is missing: add it"),
             (
                 format!("field: a, {good}, cases: x"),
-                "differences[0]: is not a known field: did you mean `case`?",
+                "differences[0].cases: is not a known field: did you mean `case`?",
             ),
         ] {
             let error = with(&difference).unwrap_err();
