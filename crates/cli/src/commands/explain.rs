@@ -19,17 +19,21 @@ pub(crate) use run::run;
 #[command(after_help = "\
 Examples:
   cargo xtask explain examples/domains --host shop.example.com --path /admin
+  cargo xtask explain http://shop.example.com/admin --folder examples/domains
   cargo xtask explain . --host a.com --route default/foo --consumer partner --json")]
 pub(crate) struct Args {
-    /// The folder.
-    #[arg(default_value = ".")]
-    folder: PathBuf,
+    /// The folder, or the URL of the request, as `request` takes it.
+    #[arg(default_value = ".", value_name = "FOLDER|URL")]
+    target: String,
+    /// The folder, beside a URL.
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
     /// The host, with or without a port.
     #[arg(long)]
-    host: String,
-    /// The path.
-    #[arg(long, default_value = "/")]
-    path: String,
+    host: Option<String>,
+    /// The path. [default: /]
+    #[arg(long)]
+    path: Option<String>,
     /// The name of the route, instead of the one by `routes.yaml`.
     #[arg(long)]
     route: Option<String>,

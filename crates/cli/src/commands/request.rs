@@ -1,7 +1,7 @@
 //! `request`: a request through the gateway of a folder.
 
 #[cfg(feature = "gateway")]
-mod curl;
+pub(super) mod curl;
 #[cfg(feature = "gateway")]
 mod run;
 #[cfg(feature = "gateway")]

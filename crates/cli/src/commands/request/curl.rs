@@ -96,7 +96,7 @@ fn read(file: &str) -> Result<Vec<u8>> {
 }
 
 /// The host of a URL, if there is one, and its path with the query.
-fn target(target: &str) -> Result<(Option<String>, String)> {
+pub(in crate::commands) fn target(target: &str) -> Result<(Option<String>, String)> {
     if target.starts_with('/') {
         return Ok((None, target.into()));
     }
