@@ -11,7 +11,7 @@ use workspace::build::{Builder, Profile};
 use workspace::{Plugin, Workspace};
 
 use crate::Usage;
-use crate::commands::test::suite;
+use crate::commands::test::suite::{self, Suite};
 use crate::output::{self, BAD, styled};
 
 /// Search for configurations and requests that crash or bypass a plug-in
@@ -112,12 +112,21 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let guided =
         args.engine == Engine::Native && !args.seeded && args.replay.is_none() && args.against.is_none();
     let guided = guided && guided::is_possible();
+    let suites = match &args.plugin {
+        _ if guided => Vec::new(),
+        Some(_) => {
+            let names = plugins.iter().flat_map(|plugin| ["--package".to_owned(), plugin.name.clone()]);
+            suite::build(&workspace, &names.collect::<Vec<_>>())?
+        }
+        // With the features that `test` compiles dependencies with, so that it need not compile them again.
+        None => suite::build(&workspace, &["--workspace".to_owned()])?,
+    };
     let mut bad = Vec::new();
     for plugin in plugins {
         let good = if guided {
             guided::run(&workspace, plugin, &bounds)?
         } else {
-            seeded(&workspace, plugin, args, &bounds)?
+            seeded(&workspace, plugin, &suites, args, &bounds)?
         };
         if !good {
             bad.push(plugin.name.clone());
@@ -130,8 +139,13 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 }
 
 /// Runs scenarios from the seed in the plug-in's test program.
-fn seeded(workspace: &Workspace, plugin: &Plugin, args: &Args, bounds: &Bounds) -> Result<bool> {
-    let suites = suite::build(workspace, &["--package".into(), plugin.name.clone()])?;
+fn seeded(
+    workspace: &Workspace,
+    plugin: &Plugin,
+    suites: &[Suite],
+    args: &Args,
+    bounds: &Bounds,
+) -> Result<bool> {
     let cases = suites.iter().find(|suite| suite.package == plugin.name && suite.target == "cases");
     let cases = cases.with_context(|| {
         format!("{} has no cases to begin from: write tests/cases.rs and tests/cases.yaml", plugin.name)
