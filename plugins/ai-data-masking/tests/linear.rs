@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the report")]
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 use testkit::exchange::{Chunks, Each, Gateway, Request, Setup, Upstream};
 use testkit::{Engine, Load};
@@ -14,12 +16,15 @@ const MAX_RATIO: f64 = 4.4;
 /// Larger sizes are not measured beyond this cost, about one second.
 const MAX_INSTRUCTIONS: u64 = 200_000_000;
 
+/// The module, which takes longer to build and compile than most measurements.
+static ENGINE: LazyLock<Box<dyn Engine>> =
+    LazyLock::new(|| Box::new(testkit::interpreter(env!("CARGO_MANIFEST_DIR"), env!("CARGO_PKG_NAME"))));
+
 /// Returns the instructions of the module for a request and its response.
 fn instructions(config: &Value, request: &Request, upstream: &Upstream) -> u64 {
-    let engine = testkit::interpreter(env!("CARGO_MANIFEST_DIR"), env!("CARGO_PKG_NAME"));
     let gateway = Gateway { buffer_limit: 64 << 20, ..Gateway::default() };
     let setup = Setup { configuration: Some(config.to_string()), gateway, ..Setup::default() };
-    let Load::Loaded(mut loaded) = engine.load(&setup).unwrap() else { panic!("{config} was rejected") };
+    let Load::Loaded(mut loaded) = ENGINE.load(&setup).unwrap() else { panic!("{config} was rejected") };
     let outcome = loaded.exchange(request, upstream).unwrap();
     assert_eq!(outcome.answer.unwrap().status, 200, "{config}");
     outcome.instructions.unwrap()
