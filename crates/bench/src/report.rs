@@ -178,7 +178,7 @@ impl Report {
             "Instructions: counted by an interpreter, identical in every run. Pages: memory of the VM, 64 KiB each."
                 .into(),
         );
-        parts.push(format!("Modules: built by `cargo xtask build`, {}, without wasm-opt.", self.rustc));
+        parts.push(format!("Modules: release builds, {}, without wasm-opt.", self.rustc));
         parts.extend(self.against.as_ref().map(|file| format!("The other module is {file}.")));
         parts.join(" ")
     }
