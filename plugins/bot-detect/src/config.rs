@@ -121,7 +121,7 @@ impl Configuration for Config {
         }
         for (index, category) in fields.deny_categories.iter().enumerate() {
             if fields.deny_categories.iter().take(index).any(|before| before == category) {
-                return Err(FieldError::in_list("deny_categories", index, "is there twice: remove one"));
+                return Err(FieldError::in_list("deny_categories", index, "is a duplicate: remove one"));
             }
         }
         let bots = || fields.deny_categories.iter().map(|category| category.bots());
