@@ -1,6 +1,6 @@
 // Starts the console on a folder of its own and a real Chromium, and fails a test on anything that a page must not do.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -77,7 +77,7 @@ function printedUrl(child) {
     );
     const onData = (data) => {
       output += data;
-      const found = /https?:\/\/\S+#token=[\w-]+/.exec(output)?.[0];
+      const found = /^console: (https?:\/\/\S+)$/m.exec(output)?.[1];
       if (found) {
         clearTimeout(timer);
         resolve(found);
@@ -90,6 +90,21 @@ function printedUrl(child) {
       reject(new Error(`exited with ${code}:\n${output}`));
     });
   });
+}
+
+/** The option that names a users file with these users, and no start token. */
+export async function withUsers(t, users) {
+  const folder = await mkdtemp(join(tmpdir(), "portcullis-users-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const option = ["--users", join(folder, "users.json")];
+  for (const { name, password, roles } of users) {
+    const args = ["console", "user", "add", name, ...option, "--password-stdin"];
+    const added = spawnSync(PROGRAM, [...args, ...roles.flatMap((role) => ["--role", role])], {
+      input: password,
+    });
+    assert.equal(added.status, 0, String(added.stderr));
+  }
+  return option;
 }
 
 /**

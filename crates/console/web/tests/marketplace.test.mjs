@@ -1,6 +1,6 @@
 // The marketplace as a person goes through it, in English; `shell.test.mjs` has both languages.
 import assert from "node:assert/strict";
-import { readdir, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import {
@@ -8,13 +8,16 @@ import {
   card,
   closeBrowser,
   MESSAGES,
+  newContext,
   openMenu,
   resource,
   sameSession,
   shot,
   signIn,
   startConsole,
+  withUsers,
 } from "./harness.mjs";
+import { startRegistry } from "./registry.mjs";
 import { broken, module, padded } from "./wasm.mjs";
 
 const { marketplace: M, problems: P } = MESSAGES.en;
@@ -321,14 +324,66 @@ test("a new version is released with a trial configuration and rolled back by on
   await drawer(page).getByText(P.module_missing).waitFor();
   await upload(page, wasm("two.wasm", module({ status: 418 })));
   await arrived(page).waitFor();
+  await drawer(page).getByLabel("Plug-in Description").fill("The second version");
   await drawer(page).getByLabel("Trial configuration").fill("any: thing\n");
   await shot(page, "release");
   await drawer(page).getByRole("button", { name: "OK" }).click();
   await drawer(page).waitFor({ state: "detached" });
   await state(page, "versions", "on");
+  await card(page, "versions").getByText("The second version").waitFor();
   await page.getByRole("button", { name: "Roll back" }).click();
   await page.getByText("versions runs the previous version again.").waitFor();
   await state(page, "versions", "on");
+});
+
+test("an image is pinned to its digest", async (t) => {
+  const image = await startRegistry(t, "team/from-image", "1.0.0", module({ language: "Go" }));
+  const server = await startConsole(t);
+  const page = await signIn(t, server);
+  await openCustom(page);
+  await page.getByRole("button", { name: "Add Plug-in" }).click();
+  await fill(page, { name: "from-image" });
+  await drawer(page).getByText(M.form.sourceImage).click();
+  const reference = drawer(page).getByLabel(M.form.image);
+  await reference.fill("oci://127.0.0.1:1/nothing:1.0.0");
+  await drawer(page).getByRole("button", { name: M.form.resolve }).click();
+  await drawer(page).getByText(P.image_unreachable).waitFor();
+  await accessible(page, "an image that cannot be fetched");
+  await reference.fill(image.reference);
+  await drawer(page).getByRole("button", { name: M.form.resolve }).click();
+  await arrived(page).getByText(image.digest).first().waitFor();
+  assert.equal(await drawer(page).getByLabel("WebAssembly Language").first().inputValue(), "Go");
+  await accessible(page, "an image");
+  await shot(page, "image");
+  await drawer(page).getByRole("button", { name: "OK" }).click();
+  await drawer(page).waitFor({ state: "detached" });
+  await state(page, "from-image", "off");
+  const written = await readFile(join(server.folder, "gateway-1", "from-image.yaml"), "utf8");
+  assert.ok(written.includes(image.digest), written);
+});
+
+test("a viewer finds every change greyed out, with the reason", async (t) => {
+  const users = [{ name: "eve", password: "a password of some length", roles: ["*=viewer"] }];
+  const server = await startConsole(t, undefined, await withUsers(t, users));
+  const page = await (await newContext(t, server)).newPage();
+  await page.goto(server.origin);
+  await page.getByLabel(/^User/).fill("eve");
+  await page.getByLabel(/^Password/).fill("wrong");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("alert").getByText(P.wrong_credentials).waitFor();
+  await page.getByLabel(/^Password/).fill(users[0].password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await shot(page, "viewer");
+  await openCustom(page);
+  assert.equal(await page.getByRole("button", { name: "Add Plug-in" }).isDisabled(), true);
+  assert.equal(await card(page, "present").getByRole("switch").isDisabled(), true);
+  const menu = await openMenu(page, "present");
+  for (const name of [/^Edit/, /^Release new version/, /^Enable/, /^Delete/]) {
+    const item = menu.getByRole("menuitem", { name });
+    assert.equal(await item.getAttribute("aria-disabled"), "true");
+    assert.ok((await item.innerText()).includes(P.forbidden));
+  }
+  await accessible(page, "the menu of a viewer");
 });
 
 test("a custom plug-in is copied to another gateway without a second upload", async (t) => {
@@ -382,6 +437,7 @@ test("two hundred plug-ins stay fluid", async (t) => {
   const server = await startConsole(t, { "gateway-1": files });
   const page = await signIn(t, server);
   await openCustom(page);
+  await page.getByRole("searchbox").fill("custom-");
   await page.getByRole("status").filter({ hasText: "200 plug-ins" }).waitFor();
   const seen = new Set();
   let most = 0;

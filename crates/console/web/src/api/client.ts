@@ -170,7 +170,7 @@ export const releaseVersion = (
   g: string,
   p: string,
   etag: string | undefined,
-  version: { module: ModuleSource; configuration?: string },
+  version: EditPlugin & { module: ModuleSource; configuration?: string },
 ) => post<Card>(path`/gateways/${g}/plugins/${p}/versions`, version, { etag });
 
 export const rollBack = (g: string, p: string, etag: string | undefined) =>

@@ -93,7 +93,7 @@ export const PluginCard = memo(function PluginCard({ gateway, card, position, to
             {t(`common:stage.${card.stage}`)} · {card.priority}
           </Text>
           <Group gap="xs" wrap="nowrap">
-            <StateLabel state={state} />
+            <StateLabel state={state} idle={card.enabled} />
             <Switch
               aria-label={t(card.enabled ? "disableOf" : "enableOf", { title })}
               checked={enabled}
@@ -130,7 +130,8 @@ const STATES = {
   error: { icon: CircleX, color: "var(--mantine-color-error)" },
 } as const;
 
-function StateLabel({ state }: { state: CardState }) {
+/** `idle`: enabled, but the gateway is stopped. */
+function StateLabel({ state, idle }: { state: CardState; idle: boolean }) {
   const { t } = useTranslation();
   if (state === "loading") {
     return (
@@ -145,7 +146,7 @@ function StateLabel({ state }: { state: CardState }) {
     <Group gap={4} wrap="nowrap" c={color}>
       <Icon size={14} aria-hidden />
       <Text size="xs" style={{ whiteSpace: "nowrap" }}>
-        {t(`cardState.${state}`)}
+        {t(state === "off" && idle ? "cardState.idle" : `cardState.${state}`)}
       </Text>
     </Group>
   );

@@ -1,65 +1,75 @@
 /** "Release new version": a module, with a trial configuration that is checked with it, replaces the one that runs. */
-import { Alert, Button, Drawer, Group, Progress, Stack, Text, Textarea } from "@mantine/core";
+import { Button, Drawer, Group, Stack, Text, Textarea } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { useMutation } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { problemOf, releaseVersion, rollBack } from "../../api/client";
 import type { Card, ModuleSource, Problem } from "../../api/types";
 import { notifyDone, notifyFailure } from "../../components/notify";
 import { ProblemAlert } from "../../components/ProblemAlert";
+import { CardFields, changesOf, fieldsOf, useCardForm } from "./CardFields";
+import { DrawerActions } from "./DrawerActions";
 import { ModuleField } from "./ModuleField";
+import { useReleased } from "./useReleased";
 import { useCardUpdate } from "./useSwitch";
 import { moduleProblem, useModule } from "./useModule";
-import { byField, MODULE_MISSING, type Problems } from "./validation";
+import { byField, checkFields, focusProblem, MODULE_MISSING, releaseFailed } from "./validation";
 
-export default function ReleaseDrawer({
-  gateway,
-  card,
-  onClose,
-}: {
+interface Props {
   gateway: string;
   card: Card;
   onClose: () => void;
-}) {
+}
+
+export default function ReleaseDrawer({ gateway, card, onClose }: Props) {
   const { t } = useTranslation("marketplace");
   const update = useCardUpdate(gateway);
+  const released = useReleased(gateway);
+  const element = useRef<HTMLFormElement>(null);
   const [configuration, setConfiguration] = useState("");
-  const [problems, setProblems] = useState<Problems>({});
   const [failure, setFailure] = useState<Problem>();
   const [waiting, setWaiting] = useState(false);
-  const module = useModule(gateway, () => setProblems((old) => ({ ...old, module: undefined })));
+  const form = useCardForm(card);
+  const module = useModule(gateway, form.propose);
+  const { problems, setProblems } = form;
   const title = card.title || card.name;
 
   const release = useMutation({
-    mutationFn: (source: ModuleSource) =>
-      releaseVersion(gateway, card.id, card.etag, {
+    mutationFn: async (source: ModuleSource) => {
+      const sent = await releaseVersion(gateway, card.id, card.etag, {
+        ...changesOf(card, fieldsOf(form.values)),
         module: source,
         ...(configuration.trim() ? { configuration } : {}),
-      }),
-    onSuccess: async (released) => {
-      offerRollBack(released);
-      onClose();
-      await update(released);
+      });
+      await update(sent);
+      return released(sent);
+    },
+    onSuccess: (now) => {
+      offerRollBack(now);
+      if (now.state === "error") setFailure(releaseFailed(now));
+      else onClose();
     },
     onError: (error) => {
       const { fields, other } = byField([problemOf(error)]);
       setProblems(fields);
       setFailure(fields.configuration ?? other[0]);
+      focusProblem(element.current);
       void update();
     },
   });
 
-  function offerRollBack(released: Card) {
-    if (!released.rollback) {
-      notifyDone(t("released", { title }));
+  function offerRollBack(now: Card) {
+    const message = t(now.state === "error" ? "releasedFaulty" : "released", { title });
+    if (!now.rollback) {
+      if (now.state !== "error") notifyDone(message);
       return;
     }
-    const id = `released-${released.id}`;
+    const id = `released-${now.id}`;
     const back = async () => {
       notifications.hide(id);
       try {
-        const restored = await rollBack(gateway, released.id, released.etag);
+        const restored = await rollBack(gateway, now.id, now.etag);
         notifyDone(t("rolledBack", { title }));
         await update(restored);
       } catch (error) {
@@ -69,11 +79,11 @@ export default function ReleaseDrawer({
     };
     notifications.show({
       id,
-      color: "green",
+      color: now.state === "error" ? "red" : "green",
       autoClose: 30_000,
       message: (
         <Group justify="space-between">
-          <Text size="sm">{t("released", { title })}</Text>
+          <Text size="sm">{message}</Text>
           <Button size="compact-sm" variant="default" onClick={() => void back()}>
             {t("rollBackShort")}
           </Button>
@@ -86,16 +96,20 @@ export default function ReleaseDrawer({
     event.preventDefault();
     if (release.isPending || waiting) return;
     setFailure(undefined);
+    const found = checkFields({ name: card.name, ...form.values }, true);
     const chosen = module.source === "file" ? module.file.kind !== "none" : module.reference.trim() !== "";
-    setProblems(chosen ? {} : { module: MODULE_MISSING });
-    if (!chosen || moduleProblem(module)) return;
+    if (!chosen) found.module = MODULE_MISSING;
+    setProblems(found);
+    if (Object.keys(found).length > 0 || moduleProblem(module)) {
+      focusProblem(element.current);
+      return;
+    }
     setWaiting(true);
     const source = await module.settle();
     setWaiting(false);
     if (source) release.mutate(source);
   }
 
-  const busy = release.isPending || waiting;
   return (
     <Drawer
       opened
@@ -105,17 +119,21 @@ export default function ReleaseDrawer({
       title={t("releaseTitle", { title })}
       closeOnClickOutside={false}
     >
-      <form onSubmit={(event) => void submit(event)} noValidate>
+      <form ref={element} onSubmit={(event) => void submit(event)} noValidate>
         <Stack>
           <Text size="sm">{t("releaseText")}</Text>
-          <ModuleField module={module} problem={problems.module} current={card.url} required />
+          <CardFields
+            form={form}
+            focus={false}
+            module={<ModuleField module={module} problem={problems.module} current={card.url} required />}
+          />
           <Textarea
             label={t("trial")}
             description={t("trialHint")}
             value={configuration}
             onChange={(event) => {
               setConfiguration(event.currentTarget.value);
-              setProblems((old) => ({ ...old, configuration: undefined }));
+              setProblems(({ configuration: _, ...rest }) => rest);
             }}
             error={problems.configuration !== undefined}
             styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)" } }}
@@ -125,20 +143,7 @@ export default function ReleaseDrawer({
             maxRows={16}
           />
           {failure && <ProblemAlert problem={failure} />}
-          {busy && (
-            <Alert color="blue" p="xs" role="status">
-              <Text size="sm">{t(waiting ? "form.waiting" : "form.releasing")}</Text>
-              <Progress value={100} animated mt={6} aria-label={t("form.releasing")} />
-            </Alert>
-          )}
-          <Group justify="flex-end" className="drawer-actions">
-            <Button variant="default" onClick={onClose}>
-              {t("common:cancel")}
-            </Button>
-            <Button type="submit" loading={busy}>
-              {t("common:ok")}
-            </Button>
-          </Group>
+          <DrawerActions waiting={waiting} releasing={release.isPending} onClose={onClose} />
         </Stack>
       </form>
     </Drawer>

@@ -1,5 +1,5 @@
 /** What the browser can find before anything is sent. The server checks everything again. */
-import type { Problem } from "../../api/types";
+import type { Card, Problem } from "../../api/types";
 
 export const MAX_MODULE_BYTES = 50_000_000;
 
@@ -70,4 +70,20 @@ export function byField(list: Problem[]): { fields: Problems; other: Problem[] }
     else other.push(item);
   }
   return { fields, other };
+}
+
+/** The gateway has refused what was released. */
+export function releaseFailed({ message }: Card): Problem {
+  return { code: "release_failed", message: "release_failed", params: {}, details: message ? [message] : [] };
+}
+
+/** Puts the focus on the first field with a problem, once it is shown. */
+export function focusProblem(form: HTMLFormElement | null): void {
+  requestAnimationFrame(() => {
+    form
+      ?.querySelector<HTMLElement>(
+        '[aria-invalid="true"], [data-field="module"]:has([role="alert"]) [tabindex="0"]',
+      )
+      ?.focus();
+  });
 }
