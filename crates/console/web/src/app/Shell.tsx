@@ -217,10 +217,12 @@ export function GatewayFrame() {
   );
 }
 
-const NOTICE_COLORS = { info: "blue", warning: "yellow", error: "red" } as const;
+const NOTICE_COLORS = { warning: "yellow", error: "red" } as const;
 
 function Notices() {
   useEvent("notice", ({ level, message }) => {
+    // Of what goes well, whoever did it is told already.
+    if (level === "info") return;
     notifications.show({
       message,
       color: NOTICE_COLORS[level],
