@@ -45,7 +45,9 @@ function Loaded({ gateway, plugin, saved }: { gateway: string; plugin: Plugin; s
   const readOnly = !isOperator || !!blocked;
 
   const draft = useDrafts().find((other) => other.gateway === gateway && other.plugin === id);
-  const base = draft?.base ?? saved;
+  // Another tag with the same scopes comes from a change elsewhere in the file, such as the switch of the plug-in.
+  const isOutdated = !!draft && draft.base.etag !== saved.etag && !equal(draft.base.scopes, saved.scopes);
+  const base = draft && isOutdated ? draft.base : saved;
   const scopes = draft?.scopes ?? saved.scopes;
   const [selectedKey, setSelected] = useState("gateway");
   const selected = scopes.find(({ key }) => key === selectedKey) ?? scopes[0];
@@ -137,7 +139,7 @@ function Loaded({ gateway, plugin, saved }: { gateway: string; plugin: Plugin; s
           {problemText(blocked)}
         </Alert>
       )}
-      {draft && draft.base.etag !== saved.etag && (
+      {draft && isOutdated && (
         <div className={classes.banner}>
           <Reconcile draft={draft} theirs={saved} />
         </div>
@@ -198,7 +200,7 @@ function Loaded({ gateway, plugin, saved }: { gateway: string; plugin: Plugin; s
               >
                 {t("discard")}
               </Button>
-              <Button onClick={() => setReviewing(true)} disabled={draft.base.etag !== saved.etag}>
+              <Button onClick={() => setReviewing(true)} disabled={isOutdated}>
                 {t("review.open")}
               </Button>
             </Group>

@@ -127,7 +127,7 @@ export default function FieldsForm({ schema, secrets, value, mistakes, readOnly,
 /** Which widget shows a field; pointers of secrets are those of the schema. */
 function ui(schema: JsonSchema, secrets: string[], pointer = ""): UiSchema {
   const out: UiSchema = {};
-  if (secrets.includes(pointer)) out["ui:widget"] = "password";
+  if (secrets.includes(pointer) && schema.type === "string") out["ui:widget"] = "password";
   else if (schema.type === "boolean") out["ui:widget"] = "choice";
   else if ((schema.type === "integer" || schema.type === "number") && !schema.enum)
     out["ui:widget"] = "updown";
