@@ -24,7 +24,18 @@ export const MESSAGES = Object.fromEntries(
   ["en", "zh"].map((language) => [
     language,
     Object.fromEntries(
-      ["common", "gateways", "marketplace", "problems"].map((name) => [
+      [
+        "audit",
+        "common",
+        "gateways",
+        "history",
+        "live",
+        "marketplace",
+        "order",
+        "plugin",
+        "problems",
+        "try",
+      ].map((name) => [
         name,
         JSON.parse(readFileSync(new URL(`../src/i18n/${language}/${name}.json`, import.meta.url), "utf8")),
       ]),

@@ -1,5 +1,6 @@
 import {
   Alert,
+  Loader,
   CloseButton,
   type CloseButtonProps,
   createTheme,
@@ -36,6 +37,8 @@ export const makeTheme = (close: string) =>
     components: {
       // The colour of the box has too little contrast as the colour of its title.
       Alert: Alert.extend({ styles: { title: { color: "var(--mantine-color-text)" } } }),
+      // A label needs a role.
+      Loader: Loader.extend({ defaultProps: { role: "status" } }),
       CloseButton: CloseButton.extend({ defaultProps: { "aria-label": close } as Partial<CloseButtonProps> }),
       // The placeholder is an element with a tabindex that a menu must not contain.
       Menu: Menu.extend({ defaultProps: { withInitialFocusPlaceholder: false } }),

@@ -97,7 +97,7 @@ export default function OrderPage() {
     const group = entries.filter(({ stage }) => stage === entry.stage);
     setSaid(
       t("moved", {
-        plugin: entry.title || entry.name,
+        plugin: entry.title,
         to: group.indexOf(entry) + 1,
         count: group.length,
         stage: t(`common:stage.${entry.stage}`),
@@ -105,7 +105,9 @@ export default function OrderPage() {
     );
   };
 
-  const shown = (data?.entries ?? []).filter(({ enabled }) => enabled || !enabledOnly);
+  const shown = (data?.entries ?? [])
+    .filter(({ enabled }) => enabled || !enabledOnly)
+    .map((entry) => ({ ...entry, title: cards.get(entry.id)?.title || entry.title || entry.name }));
   const groups = stages(shown);
   return (
     <>
@@ -330,7 +332,7 @@ function Row({
             handle.current = node;
           }}
           className={classes.handle}
-          aria-label={t("handle", { plugin: entry.title || entry.name })}
+          aria-label={t("handle", { plugin: entry.title })}
           title={t("handleHint")}
           {...listeners}
           onKeyDown={onKeyDown}
@@ -349,11 +351,13 @@ function Row({
           fw={500}
           className={classes.name}
         >
-          {entry.title || entry.name}
+          {entry.title}
         </Anchor>
-        <Text size="xs" c="dimmed" className={classes.name}>
-          {entry.name}
-        </Text>
+        {entry.title !== entry.name && (
+          <Text size="xs" c="dimmed" className={classes.name}>
+            {entry.name}
+          </Text>
+        )}
       </Box>
       {!entry.enabled && (
         <Badge variant="default" size="sm" tt="none" fw={500}>
@@ -368,7 +372,7 @@ function Row({
         <Group gap={0} wrap="nowrap">
           <UnstyledButton
             className={classes.arrow}
-            aria-label={t("up", { plugin: entry.title || entry.name })}
+            aria-label={t("up", { plugin: entry.title })}
             disabled={index === 0}
             onClick={() => to(index - 1)}
           >
@@ -376,7 +380,7 @@ function Row({
           </UnstyledButton>
           <UnstyledButton
             className={classes.arrow}
-            aria-label={t("down", { plugin: entry.title || entry.name })}
+            aria-label={t("down", { plugin: entry.title })}
             disabled={index === entries.length - 1}
             onClick={() => to(index + 1)}
           >

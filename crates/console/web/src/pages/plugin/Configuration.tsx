@@ -3,6 +3,7 @@ import { Alert, Button, Code, Group, Loader, Paper, Text } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Lock } from "lucide-react";
 import { useCallback, useMemo, useState } from "react";
+import type { TFunction } from "i18next";
 import { useTranslation } from "react-i18next";
 import { ApiError, getConfiguration, problemOf, saveConfiguration } from "../../api/client";
 import { dropDraft, getDraft, putDraft, useDrafts } from "../../api/drafts";
@@ -18,7 +19,7 @@ import { Review } from "./Review";
 import { toText } from "./schema";
 import { ScopeEditor, type View } from "./ScopeEditor";
 import { type ScopeActions, ScopeList } from "./ScopeList";
-import { added, copied, isGateway, moved } from "./scopes";
+import { added, copied, hasCondition, isGateway, moved } from "./scopes";
 import { useCheck } from "./useCheck";
 import { findings } from "./validator";
 import { equal, parseFields, place } from "./yamlEdit";
@@ -92,7 +93,9 @@ function Loaded({ gateway, plugin, saved }: { gateway: string; plugin: Plugin; s
     [update],
   );
 
-  const checked = useCheck(gateway, id, base.etag, scopes, isOperator);
+  // The server refuses rules without a condition altogether; the others can be checked nevertheless.
+  const complete = useMemo(() => (scopes.every(isComplete) ? scopes : scopes.filter(isComplete)), [scopes]);
+  const checked = useCheck(gateway, id, base.etag, complete, isOperator);
   const current = checked.scopes === scopes;
   const mistakes = useMistakes(plugin, scopes, checked.scopes, checked.check?.mistakes);
   const errors = useMemo(() => {
@@ -227,6 +230,8 @@ function Loaded({ gateway, plugin, saved }: { gateway: string; plugin: Plugin; s
 
 const NO_MISTAKES: ShownMistake[] = [];
 
+const isComplete = (scope: Scope) => isGateway(scope) || hasCondition(scope);
+
 /** Keywords whose mistake can be explained in the reader's language. */
 const EXPLAINED = new Set([
   "type",
@@ -246,6 +251,42 @@ const EXPLAINED = new Set([
   "format",
 ]);
 
+/** The mistakes that the browser finds, remembered for each scope. */
+function localMistakes(schema: Plugin["schema"], t: TFunction<"plugin">): (scope: Scope) => ShownMistake[] {
+  const cache = new WeakMap<Scope, ShownMistake[]>();
+  return (scope: Scope): ShownMistake[] => {
+    const known = cache.get(scope);
+    if (known) return known;
+    const parsed = parseFields(scope.text);
+    const list: ShownMistake[] = parsed.errors
+      ? parsed.errors.map((at) => ({ ...at, path: "", severity: "error", own: false, english: true }))
+      : schema && scope.text.trim() !== ""
+        ? findings(schema, parsed.value).map(({ path, keyword, expected, message }) => ({
+            path: toText(path),
+            ...place(scope.text, path),
+            message: EXPLAINED.has(keyword) ? t(`keywords.${keyword}`, { expected }) : message,
+            severity: "error",
+            own: false,
+            english: !EXPLAINED.has(keyword),
+          }))
+        : NO_MISTAKES;
+    const all: ShownMistake[] = isComplete(scope)
+      ? list
+      : [
+          {
+            ...{ path: "", line: 1, column: 1, endLine: 1, endColumn: 1 },
+            message: t("match.none"),
+            severity: "error",
+            own: false,
+            english: false,
+          },
+          ...list,
+        ];
+    cache.set(scope, all);
+    return all;
+  };
+}
+
 /**
  * Mistakes per scope: the server's for a text that it has seen, and until then those that the browser finds. A scope is
  * the same object as long as it does not change.
@@ -257,30 +298,8 @@ function useMistakes(
   found: Mistake[] | undefined,
 ): Map<string, ShownMistake[]> {
   const { t } = useTranslation("plugin");
-  const [cache] = useState(() => new WeakMap<Scope, ShownMistake[]>());
   const { schema } = plugin;
-  const local = useCallback(
-    (scope: Scope): ShownMistake[] => {
-      const known = cache.get(scope);
-      if (known) return known;
-      const parsed = parseFields(scope.text);
-      const list: ShownMistake[] = parsed.errors
-        ? parsed.errors.map((at) => ({ ...at, path: "", severity: "error", own: false, english: true }))
-        : schema && scope.text.trim() !== ""
-          ? findings(schema, parsed.value).map(({ path, keyword, expected, message }) => ({
-              path: toText(path),
-              ...place(scope.text, path),
-              message: EXPLAINED.has(keyword) ? t(`keywords.${keyword}`, { expected }) : message,
-              severity: "error",
-              own: false,
-              english: !EXPLAINED.has(keyword),
-            }))
-          : NO_MISTAKES;
-      cache.set(scope, list);
-      return list;
-    },
-    [cache, schema, t],
-  );
+  const local = useMemo(() => localMistakes(schema, t), [schema, t]);
   return useMemo(() => {
     const map = new Map<string, ShownMistake[]>();
     const seen = new Set(checkedScopes);

@@ -22,7 +22,7 @@ import type { Mark, Range, Target } from "../../components/CodeEditor";
 import { useProblemText } from "../../components/problemText";
 import { MistakeList, type ShownMistake } from "./Mistakes";
 import { isSchema, secretPaths, shownAt, toPath } from "./schema";
-import { isGateway, MATCHES, withMatch } from "./scopes";
+import { hasCondition, isGateway, MATCHES, withMatch } from "./scopes";
 import { editYaml, parseFields } from "./yamlEdit";
 
 const CodeEditor = lazy(() => import("../../components/CodeEditor"));
@@ -221,6 +221,7 @@ function Match({
           description={t(`match.${kind}Hint`)}
           placeholder={readOnly ? "" : t("match.placeholder")}
           value={scope.match[kind]}
+          error={kind === scope.kind && !hasCondition(scope) ? t("match.none") : undefined}
           readOnly={readOnly}
           splitChars={[",", " ", "\n"]}
           acceptValueOnBlur

@@ -18,6 +18,9 @@ export function summary(scope: Scope): string {
   return MATCHES.flatMap((kind) => scope.match[kind]).join(", ");
 }
 
+/** A rule without any condition is not complete: the server refuses it. */
+export const hasCondition = (scope: Scope) => MATCHES.some((kind) => scope.match[kind].length > 0);
+
 function newKey(scopes: Scope[]): string {
   const used = new Set(scopes.map(({ key }) => key));
   let number = 1;
@@ -68,8 +71,33 @@ export interface Conflict {
 export type Choice = "mine" | "theirs";
 
 /**
- * Mine and theirs, both changed from `base`, in one. A scope that only one side changed takes that change; one that both
- * changed differently is a conflict, resolved by `choices`, and mine without a choice.
+ * `theirs` with the keys of `base`. A key may be no more than the place of a rule, so rules are recognised by what they
+ * hold, then by what they match, and only then by their key.
+ */
+function aligned(base: Scope[], theirs: Scope[]): Map<string, Scope> {
+  const pairs = new Map<string, Scope>();
+  const free = new Set(theirs);
+  const pair = (isSame: (mine: Scope, their: Scope) => boolean) => {
+    for (const scope of base) {
+      if (pairs.has(scope.key)) continue;
+      const other = [...free].find((their) => isSame(scope, their));
+      if (!other) continue;
+      free.delete(other);
+      pairs.set(scope.key, other);
+    }
+  };
+  const content = ({ match, enabled, text }: Scope) => ({ match, enabled, text });
+  pair((scope, other) => isGateway(scope) && isGateway(other));
+  pair((scope, other) => !isGateway(other) && equal(content(scope), content(other)));
+  pair((scope, other) => !isGateway(other) && equal(scope.match, other.match));
+  pair((scope, other) => !isGateway(other) && scope.key === other.key);
+  for (const other of free) pairs.set(`theirs ${other.key}`, other);
+  return pairs;
+}
+
+/**
+ * Mine and theirs, both changed from `base`, in one, with the keys of theirs. A scope that only one side changed takes
+ * that change; one that both changed differently is a conflict, resolved by `choices`, and mine without a choice.
  */
 export function merged(
   base: Scope[],
@@ -77,27 +105,44 @@ export function merged(
   theirs: Scope[],
   choices: Record<string, Choice> = {},
 ): { scopes: Scope[]; conflicts: Conflict[] } {
-  const find = (scopes: Scope[]) => new Map(scopes.map((scope) => [scope.key, scope]));
-  const [b, m, t] = [find(base), find(mine), find(theirs)];
+  const pairs = aligned(base, theirs);
+  const keyOf = new Map([...pairs].map(([key, scope]) => [scope, key]));
+  const [b, m] = [
+    new Map(base.map((scope) => [scope.key, scope])),
+    new Map(mine.map((scope) => [scope.key, scope])),
+  ];
   const conflicts: Conflict[] = [];
   const choose = (key: string): Scope | undefined => {
-    const [was, my, their] = [b.get(key), m.get(key), t.get(key)];
+    const [was, my, real] = [b.get(key), m.get(key), pairs.get(key)];
+    const their = real && { ...real, key };
     if (equal(my, their) || equal(their, was)) return my;
     if (equal(my, was)) return their;
     conflicts.push({ key, ...(my ? { mine: my } : {}), ...(their ? { theirs: their } : {}) });
     return choices[key] === "theirs" ? their : my;
   };
-  const order = (scopes: Scope[], others: Map<string, Scope>) =>
-    scopes.filter(({ key }) => others.has(key)).map(({ key }) => key);
-  const iMoved = !equal(order(mine, b), order(base, m));
-  const [first, second] = iMoved ? [mine, theirs] : [theirs, mine];
-  const keys = first.map(({ key }) => key);
-  second.forEach(({ key }, i) => {
+  const myKeys = mine.map(({ key }) => key);
+  const theirKeys = theirs.map((scope) => keyOf.get(scope) ?? scope.key);
+  const shared = new Set(base.map(({ key }) => key).filter((key) => m.has(key)));
+  const iMoved = !equal(
+    myKeys.filter((key) => shared.has(key)),
+    base.map(({ key }) => key).filter((key) => shared.has(key)),
+  );
+  const [keys, others] = iMoved ? [[...myKeys], theirKeys] : [[...theirKeys], myKeys];
+  others.forEach((key, i) => {
     if (keys.includes(key)) return;
-    const previous = second[i - 1]?.key;
+    const previous = others[i - 1];
     keys.splice(previous === undefined ? 0 : keys.indexOf(previous) + 1, 0, key);
   });
-  return { scopes: keys.flatMap((key) => choose(key) ?? []), conflicts };
+  const scopes: Scope[] = [];
+  for (const key of keys) {
+    const scope = choose(key);
+    if (!scope) continue;
+    // A rule that only I have is new to the file as it is now, whatever key it had.
+    const real = pairs.get(key)?.key;
+    const taken = [...scopes, ...theirs, ...mine];
+    scopes.push({ ...scope, key: real ?? (key.startsWith("new-") ? key : newKey(taken)) });
+  }
+  return { scopes, conflicts };
 }
 
 /** All scopes as one text, to compare them. */
