@@ -107,6 +107,21 @@ function toDiagnostic(doc: Text, mark: Mark): Diagnostic {
   };
 }
 
+/**
+ * Chromium writes text that replaces a selection with the style of what was there, as a `style` attribute, which the
+ * policy of the page forbids.
+ */
+const replaceSelection = EditorView.domEventHandlers({
+  beforeinput(event, view) {
+    const { state } = view;
+    if (event.inputType !== "insertText" || !event.data || view.composing || state.readOnly) return false;
+    if (state.selection.ranges.every(({ empty }) => empty)) return false;
+    event.preventDefault();
+    view.dispatch(state.replaceSelection(event.data), { userEvent: "input.type", scrollIntoView: true });
+    return true;
+  },
+});
+
 /** Replaces only what differs, so that the cursor and the marks elsewhere stay where they are. */
 function difference(before: string, after: string) {
   let start = 0;
@@ -157,6 +172,7 @@ export default function CodeEditor({
         // Tab is left to the browser: the keyboard can leave the editor.
         keymap.of([...defaultKeymap, ...historyKeymap, ...lintKeymap]),
         yaml(),
+        replaceSelection,
         maskedField,
         fixed.current.of([]),
         EditorView.theme({

@@ -5,7 +5,6 @@ import { lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { dropDraft, type Draft, putDraft } from "../../api/drafts";
 import type { Configuration } from "../../api/types";
-import { notifyDone } from "../../components/notify";
 import { asText, type Choice, merged, summary } from "./scopes";
 
 const Diff = lazy(() => import("../../components/Diff"));
@@ -84,12 +83,7 @@ export function Reconcile({ draft, theirs }: { draft: Draft; theirs: Configurati
             <Button variant="default" onClick={() => dropDraft(draft.gateway, draft.plugin)}>
               {t("reconcile.discard")}
             </Button>
-            <Button
-              onClick={() => {
-                putDraft({ ...draft, base: theirs, scopes });
-                notifyDone(t("reconcile.done"));
-              }}
-            >
+            <Button onClick={() => putDraft({ ...draft, base: theirs, scopes })}>
               {t("reconcile.merge")}
             </Button>
           </Group>

@@ -63,7 +63,7 @@ export function ScopeList({ scopes, selected, errors, changed, readOnly, actions
   const { t } = useTranslation("plugin");
   const gateway = scopes.find(isGateway);
   const rules = useMemo(() => scopes.filter((scope) => !isGateway(scope)), [scopes]);
-  const keys = useMemo(() => rules.map(({ key }) => key), [rules]);
+  const keys = useKeys(rules);
   const scroller = useRef<HTMLDivElement>(null);
   const [dragged, setDragged] = useState<number>();
   const [said, setSaid] = useState("");
@@ -211,6 +211,16 @@ export function ScopeList({ scopes, selected, errors, changed, readOnly, actions
       <VisuallyHidden role="status">{said}</VisuallyHidden>
     </Box>
   );
+}
+
+/** The same list as long as the keys are the same, so that a change in one rule does not render the others anew. */
+function useKeys(rules: Scope[]): string[] {
+  const [keys, setKeys] = useState<string[]>([]);
+  const isSame = keys.length === rules.length && rules.every(({ key }, i) => key === keys[i]);
+  if (isSame) return keys;
+  const next = rules.map(({ key }) => key);
+  setKeys(next);
+  return next;
 }
 
 interface RowProps {
