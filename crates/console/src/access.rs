@@ -103,12 +103,18 @@ pub(crate) struct Client(pub(crate) IpAddr);
 
 impl Reach {
     /// Checks where a request comes from and by which name, against DNS rebinding. Returns the client and the host.
-    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Result<(Client, String), Problem> {
+    fn client(
+        &self,
+        peer: IpAddr,
+        authority: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Result<(Client, String), Problem> {
         let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         let forwarded = HeaderName::from_static("x-forwarded-for");
         let forwarded_host = HeaderName::from_static("x-forwarded-host");
         let mut client = peer;
-        let mut host = text(&header::HOST).unwrap_or_default();
+        // HTTP/2 has no `Host`.
+        let mut host = authority.or_else(|| text(&header::HOST)).unwrap_or_default();
         if let Some(proxy) = &self.proxy {
             if !proxy.contains(&peer) {
                 let message = format!("{peer} is not the proxy that this console is behind");
@@ -200,7 +206,10 @@ fn name_of(host: &str) -> &str {
 pub(crate) async fn every(State(console): State<Arc<Console>>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let checked = match peer {
-        Some(peer) => console.reach.client(peer, request.headers()),
+        Some(peer) => {
+            let authority = request.uri().authority().map(axum::http::uri::Authority::as_str);
+            console.reach.client(peer, authority, request.headers())
+        }
         None => Err(Problem::internal("the address of the client is unknown")),
     };
     let mut response = match checked {
@@ -352,8 +361,10 @@ mod tests {
             ("localhost.", false),
             ("", false),
         ] {
-            assert_eq!(reach().client(HERE, &headers(&[("host", host)])).is_ok(), is_own, "{host}");
+            assert_eq!(reach().client(HERE, None, &headers(&[("host", host)])).is_ok(), is_own, "{host}");
         }
+        let absolute = reach().client(HERE, Some("evil.example.com"), &headers(&[("host", "127.0.0.1")]));
+        assert!(absolute.is_err(), "the name in the request line counts");
         let other = Reach { loopback: false, hosts: vec!["console.example.com".into()], ..reach() };
         for (host, is_own) in [
             ("console.example.com:8081", true),
@@ -397,11 +408,11 @@ mod tests {
             ("x-forwarded-host", "console.example.com"),
             ("x-forwarded-for", "10.9.9.9, 203.0.113.7, 192.0.2.8"),
         ]);
-        let (client, host) = proxy.client([192, 0, 2, 1].into(), &sent).unwrap();
+        let (client, host) = proxy.client([192, 0, 2, 1].into(), None, &sent).unwrap();
         assert_eq!((client.0.to_string().as_str(), host.as_str()), ("203.0.113.7", "console.example.com"));
-        assert_eq!(proxy.client([203, 0, 113, 7].into(), &sent).unwrap_err().code, "forbidden");
+        assert_eq!(proxy.client([203, 0, 113, 7].into(), None, &sent).unwrap_err().code, "forbidden");
         assert_eq!(
-            reach().client(HERE, &sent).unwrap_err().code,
+            reach().client(HERE, None, &sent).unwrap_err().code,
             "wrong_host",
             "without a proxy it is not believed"
         );

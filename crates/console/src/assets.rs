@@ -17,6 +17,9 @@ use crate::secret;
 /// What `index.html` has in place of the nonce.
 const NONCE: &str = "__CSP_NONCE__";
 
+/// How files of pages end. Names of gateways and plug-ins have dots as well, and their paths are of the page.
+const FILES: [&str; 9] = [".js", ".css", ".map", ".svg", ".png", ".ico", ".txt", ".woff2", ".webmanifest"];
+
 /// Responds with a file of the page, or with the page.
 pub(crate) async fn page(State(console): State<Arc<Console>>, request: Request) -> Response {
     let path = request.uri().path().to_owned();
@@ -45,7 +48,7 @@ pub(crate) async fn page(State(console): State<Arc<Console>>, request: Request) 
             return response;
         }
         // A file that is missing is not the page.
-        if path.starts_with("/assets/") || path.rsplit('/').next().is_some_and(|name| name.contains('.')) {
+        if path.starts_with("/assets/") || FILES.iter().any(|end| path.ends_with(end)) {
             return Problem::new("not_found", "there is nothing at this address").into_response();
         }
     }

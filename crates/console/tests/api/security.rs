@@ -1,7 +1,9 @@
 //! Signing in, and requests that come from elsewhere.
 
+use std::process::Command;
+
 use console::users::{User, Users};
-use console::{IpNet, Options, Server};
+use console::{IpNet, Options, Server, TlsFiles};
 use hyper::Method;
 use serde_json::json;
 
@@ -96,6 +98,7 @@ async fn every_response_has_the_security_headers_and_the_page_a_fresh_nonce() {
     for path in [
         "/",
         "/gateways/shop",
+        "/gateways/v1.2/plugins/a.b",
         "/index.html",
         "/api/v1/session",
         "/api/nothing",
@@ -121,10 +124,10 @@ async fn every_response_has_the_security_headers_and_the_page_a_fresh_nonce() {
             nonces.push(nonce.to_owned());
         }
     }
-    assert!(nonces.len() >= 3);
+    assert!(nonces.len() >= 4);
     nonces.sort();
     nonces.dedup();
-    assert!(nonces.len() >= 3, "each response has its own");
+    assert!(nonces.len() >= 4, "each response has its own");
     let compressed = client.raw(Method::GET, "/assets/a.js", &[("accept-encoding", "gzip")], "".into()).await;
     assert_eq!(
         (&compressed.bytes[..], compressed.headers["content-encoding"].as_bytes()),
@@ -233,4 +236,84 @@ async fn others_need_users_and_encryption() {
     let options = Options { proxy: Some(proxy), users: Some(file), ..options(root.path()) };
     let console = Console::with(root, options).await;
     assert_eq!(console.client().get("/session").await.refused(), (403, "forbidden".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_certificate_everything_is_encrypted() {
+    let root = root();
+    let folder = tempfile::tempdir().unwrap();
+    let request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test -keyout k \
+                   -out c -addext subjectAltName=IP:127.0.0.1";
+    let made = Command::new("openssl").current_dir(folder.path()).args(request.split(' ')).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let (certificate, key) = (folder.path().join("c"), folder.path().join("k"));
+    let file = root.path().join(".users.json");
+    users(&file);
+    let settings = |key: &std::path::Path| Options {
+        users: Some(file.clone()),
+        tls: Some(TlsFiles { certificate: certificate.clone(), key: key.to_owned() }),
+        ..options(root.path())
+    };
+    let wrong = Server::bind(settings(&certificate)).await.map(drop).unwrap_err().to_string();
+    assert!(wrong.contains("reading"), "{wrong}");
+    let settings = settings(&key);
+    let console = Console::with(root, settings).await;
+    assert!(console.url.starts_with("https://"), "{}", console.url);
+    let curl = |args: &[&str]| {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--include", "--cacert"]).arg(&certificate).args(args);
+        let output = curl.output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let url = format!("https://{}/api/v1/session", console.address);
+    let body = json!({ "user": "viewer", "password": PASSWORD }).to_string();
+    let (good, answer) = curl(&["--json", &body, &url]);
+    assert!(good && answer.starts_with("HTTP/2 200"), "{answer}");
+    let answer = answer.to_lowercase();
+    assert!(answer.contains("set-cookie: __host-portcullis-") && answer.contains("; secure"), "{answer}");
+    assert!(answer.contains("strict-transport-security: max-age="), "{answer}");
+    let own = format!("origin: https://{}", console.address);
+    let unencrypted = format!("origin: http://{}", console.address);
+    assert!(curl(&["--header", &own, "--json", &body, &url]).1.starts_with("HTTP/2 200"));
+    assert!(curl(&["--header", &unencrypted, "--json", &body, &url]).1.starts_with("HTTP/2 403"));
+    let (good, _) = curl(&[&url.replace("https", "http")]);
+    assert!(!good, "there is nothing unencrypted");
+}
+
+#[tokio::test]
+async fn behind_its_proxy_the_console_has_the_proxys_name_and_the_clients_address() {
+    let root = root();
+    let file = root.path().join(".users.json");
+    users(&file);
+    let options = Options {
+        users: Some(file),
+        proxy: Some("127.0.0.1/32".parse().unwrap()),
+        hosts: vec!["console.example.com".into()],
+        ..options(root.path())
+    };
+    let console = Console::with(root, options).await;
+    let client = console.client();
+    let sign_in = |from: &'static str, password: &'static str| {
+        let client = client.clone();
+        async move {
+            let headers = [
+                ("content-type", "application/json"),
+                ("x-forwarded-host", "console.example.com"),
+                ("x-forwarded-for", from),
+                ("origin", "https://console.example.com"),
+            ];
+            let body = json!({ "user": "viewer", "password": password }).to_string();
+            client.send(Method::POST, "/session", &headers, body.into()).await
+        }
+    };
+    let answer = sign_in("203.0.113.7", PASSWORD).await;
+    assert!(answer.headers["set-cookie"].to_str().unwrap().contains("; Secure"));
+    answer.good();
+    for _ in 0..5 {
+        assert_eq!(sign_in("203.0.113.8", "wrong horse").await.refused().0, 401);
+    }
+    // What the client itself writes is not believed.
+    assert_eq!(sign_in("203.0.113.9, 203.0.113.8", PASSWORD).await.refused().0, 429);
+    let headers = [("x-forwarded-host", "evil.example.com")];
+    assert_eq!(client.send(Method::GET, "/session", &headers, "".into()).await.refused().1, "wrong_host");
 }
