@@ -262,6 +262,7 @@ impl Calls {
     fn send(&mut self, service: &Service, call: Outgoing) {
         let Outgoing { owner, token, timeout, protocol, request, .. } = call;
         let grpc = protocol == ServiceProtocol::Grpc;
+        let to_head = *request.method == *b"HEAD";
         let failed = |status, own| match grpc {
             true => Arrival::GrpcStatus { token, status: UNAVAILABLE },
             false => Arrival::Http { token, arrived: gateways_own(status, own) },
@@ -270,7 +271,7 @@ impl Calls {
             ServiceAnswer::Closed => (0, failed("503", UNREACHABLE)),
             ServiceAnswer::Answer(answer) if service.delay < timeout => {
                 let arrival = match (grpc, grpc_status(answer)) {
-                    (false, _) => Arrival::Http { token, arrived: of_service(answer) },
+                    (false, _) => Arrival::Http { token, arrived: of_service(answer, to_head) },
                     (true, 0) => Arrival::GrpcMessage { token, message: answer.body.to_vec() },
                     (true, status) => Arrival::GrpcStatus { token, status },
                 };
@@ -395,10 +396,14 @@ fn gateways_own(status: &str, body: &[u8]) -> Arrived {
     Arrived { headers, body: body.to_vec(), ..Arrived::default() }
 }
 
-fn of_service(answer: &Upstream) -> Arrived {
+fn of_service(answer: &Upstream, to_head: bool) -> Arrived {
     let mut headers = Map::new();
     headers.add(b":status", answer.status.to_string().as_bytes());
     headers.extend(&answer.headers);
+    // Nothing follows these headers, whatever the service would send.
+    if to_head || matches!(answer.status, 204 | 304) {
+        return Arrived { headers, ..Arrived::default() };
+    }
     match answer.trailers.is_empty() {
         true => headers.add(b"content-length", answer.body.len().to_string().as_bytes()),
         false => headers.add(b"transfer-encoding", b"chunked"),

@@ -106,10 +106,9 @@ pub(super) fn is_head(request: &Request) -> bool {
 fn is_grpc(request: &Request) -> bool {
     let is_type = |(name, value): &&Header| name.eq_ignore_ascii_case(b"content-type") && !value.is_empty();
     let mut types = request.headers.iter().filter(is_type);
-    // Several values are joined, but for empty ones, and are not a valid type.
-    let only = types.next().filter(|_| types.next().is_none());
-    let rest = only.and_then(|(_, value)| value.strip_prefix(b"application/grpc"));
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
+    // Several values are joined, but for empty ones, and only what follows `+` may be anything.
+    let rest = types.next().and_then(|(_, value)| value.strip_prefix(b"application/grpc"));
+    rest.is_some_and(|rest| rest.starts_with(b"+") || (rest.is_empty() && types.next().is_none()))
 }
 
 /// gRPC's "HTTP to gRPC Status Code Mapping".

@@ -123,7 +123,7 @@ mod tests {
     fn a_request_is_a_url_as_well_as_a_host_and_a_path() {
         let asked = |line: &[&str]| {
             let line = Line::try_parse_from([&["explain"], line].concat()).unwrap();
-            super::asked(&line.args).map_err(|error| error.to_string())
+            asked(&line.args).map_err(|error| error.to_string())
         };
         let good = |folder: &str, host: &str, path: &str| Ok((folder.into(), host.into(), path.into()));
         assert_eq!(asked(&["--host", "a.com"]), good(".", "a.com", "/"));
