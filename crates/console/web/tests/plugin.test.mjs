@@ -325,6 +325,39 @@ test("a change of someone else is shown and merged, and nothing is lost", COMPIL
   assert.match(await readFile(path, "utf8"), /mine again[\s\S]*\[\/admin, \/root\]/);
 });
 
+test("a save that comes second is refused, and the other change is shown", COMPILED, async (t) => {
+  const server = await startConsole(t, {
+    "gateway-1": { "pass-all.yaml": custom("pass-all"), "pass-all.wasm": module() },
+  });
+  const page = await signIn(t, server);
+  const other = await sameSession(t, server, page);
+  // Without events, only the refusal tells.
+  await page.route("**/events", (route) => route.abort());
+  const append = async (in_, text) => {
+    await open(in_, server, "pass-all");
+    await editor(in_).click();
+    await in_.keyboard.press("Control+End");
+    await in_.keyboard.type(text);
+    await in_.getByText(M.unsaved, { exact: true }).first().waitFor();
+  };
+  await append(page, "mine: true\n");
+  await append(other, "theirs: true\n");
+  await save(other);
+  await page.getByRole("button", { name: M.review.open }).click();
+  const refusal = page.waitForResponse((response) => response.status() === 412);
+  await page.getByRole("dialog").getByRole("button", { name: M.review.save, exact: true }).click();
+  await refusal;
+  await page.getByRole("button", { name: M.reconcile.open }).click();
+  const dialog = page.getByRole("dialog", { name: M.reconcile.title });
+  await dialog.getByText("theirs: true").first().waitFor();
+  await dialog.getByText("mine: true").first().waitFor();
+  await dialog.getByText(M.reconcile.other, { exact: true }).click();
+  await dialog.getByRole("button", { name: M.reconcile.merge }).click();
+  // Theirs was chosen, so nothing is left to save.
+  await page.getByText(M.unsaved, { exact: true }).first().waitFor({ state: "detached" });
+  assert.match(await yamlOf(page), /theirs: true/);
+});
+
 test("1,000 rules stay fluid", COMPILED, async (t) => {
   const rules = Array.from(
     { length: 1000 },
