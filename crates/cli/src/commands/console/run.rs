@@ -32,14 +32,14 @@ fn serve(args: &Serve) -> Result<bool> {
     let proxy = args.behind_proxy.as_deref().map(cidr).transpose()?;
     let tls = args.tls_cert.clone().zip(args.tls_key.clone());
     let sources = args.modules.sources(plugins)?;
-    let options = Options {
+    let mut options = Options {
         folder: args.folder.clone(),
         listen: args.listen.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), args.port)),
         hosts: args.host.clone(),
         users: args.users.clone(),
         tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
         proxy,
-        web: page::folder(args.web.as_deref())?,
+        web: None,
         gateway_port: args.gateway_port,
         start: !args.stopped,
         user: ["USER", "LOGNAME"]
@@ -56,6 +56,8 @@ fn serve(args: &Serve) -> Result<bool> {
         },
     };
     options.check().map_err(|error| Usage(error.to_string()))?;
+    // Building it takes a while.
+    options.web = page::folder(args.web.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting")?;
     runtime.block_on(async {
         use tokio::signal::unix::{SignalKind, signal};
