@@ -4,11 +4,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{ConnectInfo, MatchedPath, RawPathParams, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use http_body_util::{BodyExt as _, Limited};
 use ipnet::IpNet;
 
 use crate::Console;
@@ -218,7 +220,7 @@ pub(crate) async fn every(State(console): State<Arc<Console>>, mut request: Requ
             request.extensions_mut().insert(Host(host));
             next.run(request).await
         }
-        Err(problem) => problem.into_response(),
+        Err(problem) => refuse(request, problem).await,
     };
     let headers = response.headers_mut();
     for (name, value) in [
@@ -245,6 +247,18 @@ pub(crate) async fn every(State(console): State<Arc<Console>>, mut request: Requ
     response
 }
 
+/// How much of the body of a refused request is read, and for how long.
+const DRAINED: usize = 1024 * 1024;
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+/// Refuses a request after reading its body. A client that is still sending may see a reset stream instead of the refusal.
+async fn refuse(request: Request, problem: Problem) -> Response {
+    let rest = Limited::new(request.into_body(), DRAINED).collect();
+    // Whatever comes of the rest, the request is refused.
+    let _ = tokio::time::timeout(DRAIN_TIME, rest).await;
+    problem.into_response()
+}
+
 /// The host of a request, as the browser knows it.
 #[derive(Debug, Clone)]
 struct Host(String);
@@ -265,7 +279,7 @@ pub(crate) async fn api(
             next.run(request).await
         }
         Ok(None) => next.run(request).await,
-        Err(problem) => problem.into_response(),
+        Err(problem) => refuse(request, problem).await,
     }
 }
 

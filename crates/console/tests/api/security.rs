@@ -275,7 +275,8 @@ async fn with_a_certificate_everything_is_encrypted() {
     let own = format!("origin: https://{}", console.address);
     let unencrypted = format!("origin: http://{}", console.address);
     assert!(curl(&["--header", &own, "--json", &body, &url]).1.starts_with("HTTP/2 200"));
-    assert!(curl(&["--header", &unencrypted, "--json", &body, &url]).1.starts_with("HTTP/2 403"));
+    let (_, answer) = curl(&["--header", &unencrypted, "--json", &body, &url]);
+    assert!(answer.starts_with("HTTP/2 403"), "{answer}");
     let (good, _) = curl(&[&url.replace("https", "http")]);
     assert!(!good, "there is nothing unencrypted");
 }
