@@ -98,7 +98,7 @@ fn the_marketplaces_commands_work_while_it_serves() {
         assert_eq!(code, Some(0), "{args:?}: {said}");
     };
     let about = ["--language", "Rust", "--description", "Leaves a stamp", "--stage", "stats"];
-    done(&[&["add", "mine", "--wasm", &module, "--config", &first], about.as_slice()].concat());
+    done(&[&["add", "mine", "--enable", "--wasm", &module, "--config", &first], about.as_slice()].concat());
     served.wait_for("pipeline changed");
     assert_eq!(served.get("h", "/").values("x-stamps-back"), ["one", "a"]);
     done(&["configure", "mine", &second]);
