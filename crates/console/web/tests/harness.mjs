@@ -217,7 +217,7 @@ export async function newContext(
 export async function signIn(t, console_, options) {
   const context = await newContext(t, console_, options);
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(45_000);
   await page.goto(console_.url);
   await page.getByRole("navigation").waitFor({ state: "attached" });
   return page;
@@ -228,7 +228,7 @@ export async function sameSession(t, console_, page, options) {
   const context = await newContext(t, console_, options);
   await context.addCookies(await page.context().cookies());
   const second = await context.newPage();
-  second.setDefaultTimeout(15_000);
+  second.setDefaultTimeout(45_000);
   return second;
 }
 
