@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use gateway::client::{self, Request};
+use gateway::client::{self, Request, Target};
 use gateway::explain::{self, Applies, ExplainError};
 use gateway::folder::Fault;
 use gateway::modules::Modules;
@@ -261,31 +261,14 @@ fn invalid(field: &'static str, reason: impl std::fmt::Display) -> Problem {
         .of_field(field)
 }
 
-/// The host of a URL, if it has one, and its path with the query.
-fn target(url: &str) -> Result<(Option<String>, String), Problem> {
-    if url.starts_with('/') {
-        return Ok((None, url.to_owned()));
-    }
-    let rest = ["http://", "https://"].into_iter().find_map(|scheme| url.strip_prefix(scheme)).unwrap_or(url);
-    if rest.contains("://") {
-        return Err(invalid("url", format_args!("`{url}` is neither http:// nor https://")));
-    }
-    let rest = rest.split('#').next().unwrap_or_default();
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (host, path) = rest.split_at(end);
-    if host.is_empty() || host.contains('@') {
-        return Err(invalid(
-            "url",
-            format_args!("`{url}` has no host: write a URL, or a path that begins with a slash"),
-        ));
-    }
-    let slash = if path.starts_with('/') { "" } else { "/" };
-    Ok((Some(host.to_owned()), format!("{slash}{path}")))
-}
-
 impl TryRequest {
     fn request(&self) -> Result<Request, Problem> {
-        let (mut host, path) = target(self.url.trim())?;
+        let target = Target::parse(self.url.trim()).map_err(|error| invalid("url", error))?;
+        if let Some(scheme @ ("ws" | "wss")) = target.scheme {
+            return Err(invalid("url", format_args!("`{scheme}://` opens a WebSocket: write http://")));
+        }
+        // The gateway has no TLS; a copied URL of the cluster's may have.
+        let (mut host, path) = (target.host.map(str::to_owned), target.path);
         if path.chars().any(|c| c.is_whitespace() || c.is_control()) || path.parse::<hyper::Uri>().is_err() {
             return Err(invalid("url", format_args!("`{path}` is not a path: percent-encode it")));
         }

@@ -1,5 +1,7 @@
 //! The client: one request on a connection of its own, with its body in chunks.
 
+mod target;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -12,6 +14,8 @@ use hyper::body::{Bytes, Frame, Incoming};
 use hyper::{HeaderMap, Method, Uri, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
+
+pub use target::{Target, TargetError, header_line};
 
 /// A request to send.
 #[derive(Debug, Clone)]

@@ -97,8 +97,8 @@ impl Refusal {
     /// The plug-in rejects a configuration in a file.
     #[must_use]
     pub fn mistakes(file: &Path, mistakes: Vec<Fault>) -> Self {
-        let first = mistakes.first().map(|first| format!("{}: {}", first.path, first.message));
-        let what = format!("{}: {}", file.display(), first.unwrap_or_default());
+        let first = mistakes.first().map(ToString::to_string).unwrap_or_default();
+        let what = format!("{}:{first}", file.display());
         Self { mistakes, ..Self::new(Code::ConfigurationInvalid, what, "") }.with("file", file.display())
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use gateway::folder::Entry;
 use gateway::folder::edit::{self, EditError};
 use resource::Object;
-use resource::annotation::{DESCRIPTION, LANGUAGE, SOURCE, TITLE};
+use resource::annotation::{DESCRIPTION, LANGUAGE, PREVIOUS, SOURCE, TITLE};
 use serde_json::Value;
 
 use super::{
@@ -58,8 +58,9 @@ impl Shelf {
             return Err(Refusal::new(Code::NothingToChange, "nothing is to be changed", remedy).into());
         }
         if edit.module.is_some() {
-            // The digest belongs to the old module.
+            // The digest belongs to the old module, and the file of the version before may be the one that is replaced.
             fields.push((&["spec", "sha256"], Value::Null));
+            fields.push((&["metadata", "annotations", PREVIOUS], Value::Null));
         }
         let before =
             fs::read_to_string(&entry.file).with_context(|| format!("reading {}", entry.file.display()))?;
@@ -83,7 +84,20 @@ impl Shelf {
             }
         }
         let after = edit::set(&before, entry.into(), &fields).map_err(|error| not_editable(entry, &error))?;
-        write(&entry.file, Some(&before), after.as_bytes())
+        write(&entry.file, Some(&before), after.as_bytes())?;
+        match &edit.module {
+            Some(Module::File(_)) => self.remove_modules(entry, Some(&format!("{}.wasm", entry.name))),
+            Some(Module::Url(_)) => self.remove_modules(entry, None),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes the modules that a plug-in had, except the one with this file name and those that others use.
+    fn remove_modules(&self, entry: &Entry, except: Option<&str>) -> Result<()> {
+        let kept = except.map(module::url);
+        let urls = std::iter::once(entry.resource.spec.url.clone()).chain(Self::previous_url(entry));
+        urls.filter(|url| kept.as_ref() != Some(url) && !self.is_used(url, entry))
+            .try_for_each(|url| module::remove(&self.folder, &entry.name, &url))
     }
 
     /// Replaces the configuration for requests that match no rule. Returns whether it has no effect, because
@@ -145,9 +159,7 @@ impl Shelf {
             Some(rest) => write(&entry.file, Some(&before), rest.as_bytes())?,
             None => fs::remove_file(&entry.file).with_context(|| format!("removing {file}"))?,
         }
-        let urls = std::iter::once(entry.resource.spec.url.clone()).chain(Self::previous_url(entry));
-        urls.filter(|url| !self.is_used(url, entry))
-            .try_for_each(|url| module::remove(&self.folder, &entry.name, &url))
+        self.remove_modules(entry, None)
     }
 
     /// Whether another plug-in uses a module.

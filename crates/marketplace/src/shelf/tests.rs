@@ -115,6 +115,21 @@ fn a_version_is_released_while_enabled_and_taken_back() {
 }
 
 #[test]
+fn an_edited_module_has_no_version_before_and_leaves_no_file() {
+    let folder = Folder::new();
+    folder.release("two.wasm").unwrap();
+    let shelf = folder.shelf();
+    shelf.switch(shelf.find("mine").unwrap(), false).unwrap();
+    let shelf = folder.shelf();
+    // It replaces the file that a return to the version before would run.
+    let edit = Edit { module: Some(Module::File(folder.upload("two.wasm"))), ..Edit::default() };
+    shelf.edit(shelf.find("mine").unwrap(), &edit, None).unwrap();
+    assert_eq!(folder.modules(), ["mine.wasm"]);
+    let shelf = folder.shelf();
+    assert!(!Shelf::has_previous(shelf.find("mine").unwrap()));
+}
+
+#[test]
 fn a_module_that_rejects_the_configuration_is_not_released() {
     let folder = Folder::new();
     let before = fs::read(folder.0.path().join("mine.yaml")).unwrap();

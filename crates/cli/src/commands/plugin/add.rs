@@ -53,6 +53,11 @@ pub(super) fn run(args: &Args) -> Result<bool> {
             None => known.get(&args.name).map(|plugin| (&known, plugin)),
             Some(_) => None,
         };
+        // Before the standard input is read.
+        #[cfg(not(feature = "engine"))]
+        if matches!(plugin, Some((_, marketplace::KnownPlugin::Catalogue(..)))) {
+            return crate::heavy::replace();
+        }
         let Outcome::Done(document) = configuration(plugin, file)? else { return Ok(false) };
         addition.configuration = Some(document);
     }

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use gateway::folder::StageOrder;
-use marketplace::shelf::{Edit, Version};
+use marketplace::shelf::Edit;
+#[cfg(feature = "engine")]
+use marketplace::shelf::Version;
 
 use super::folder::{Outcome, configuration, finish, open};
 use super::{Card, Where};
@@ -118,6 +120,13 @@ pub(super) fn switch(args: &NamesArgs, on: bool) -> Result<bool> {
     Ok(true)
 }
 
+/// Only the engine can validate a configuration with a module.
+#[cfg(not(feature = "engine"))]
+pub(super) fn upgrade(args: &UpgradeArgs) -> Result<bool> {
+    crate::heavy::run(args)
+}
+
+#[cfg(feature = "engine")]
 pub(super) fn upgrade(args: &UpgradeArgs) -> Result<bool> {
     let shelf = open(&args.place, StageOrder::Mse)?;
     let entry = shelf.find(&args.name)?;

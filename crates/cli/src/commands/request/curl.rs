@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use gateway::client::Request;
+use gateway::client::{Request, Target, header_line};
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{HeaderMap, Method};
@@ -96,34 +96,25 @@ fn read(file: &str) -> Result<Vec<u8>> {
 }
 
 /// The host of a URL, if there is one, and its path with the query.
-pub(in crate::commands) fn target(target: &str) -> Result<(Option<String>, String)> {
-    if target.starts_with('/') {
-        return Ok((None, target.into()));
+pub(in crate::commands) fn target(text: &str) -> Result<(Option<String>, String)> {
+    let target = Target::parse(text).map_err(|error| Usage(error.to_string()))?;
+    if let Some(plain) = target
+        .scheme
+        .and_then(|scheme| scheme.strip_suffix('s'))
+        .filter(|plain| ["http", "ws"].contains(plain))
+    {
+        bail!(Usage(format!("`{text}`: the gateway has no TLS: write {plain}://")));
     }
-    for (secure, plain) in [("https://", "http://"), ("wss://", "ws://")] {
-        if target.starts_with(secure) {
-            bail!(Usage(format!("`{target}`: the gateway has no TLS: write {plain}")));
-        }
-    }
-    let rest = target.strip_prefix("http://").or_else(|| target.strip_prefix("ws://")).unwrap_or(target);
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (host, path) = rest.split_at(end);
-    if host.is_empty() {
-        bail!(Usage(format!("`{target}` has no host: write a URL, or a path that begins with a slash")));
-    }
-    let slash = if path.starts_with('/') { "" } else { "/" };
-    Ok((Some(host.into()), format!("{slash}{path}")))
+    Ok((target.host.map(str::to_owned), target.path))
 }
 
 fn fields(lines: &[String]) -> Result<HeaderMap> {
     let mut fields = HeaderMap::new();
     for line in lines {
-        let (name, value) = match (line.split_once(':'), line.strip_suffix(';')) {
-            (Some((name, value)), _) => (name, value.trim()),
-            (None, Some(name)) => (name, ""),
-            (None, None) => bail!(Usage(format!("`{line}` is not a header: write `Name: value`"))),
+        let Some((name, value)) = header_line(line) else {
+            bail!(Usage(format!("`{line}` is not a header: write `Name: value`")));
         };
-        let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
             Usage(format!("`{name}` is not a valid header name: write letters, digits and dashes"))
         })?;
         let value = HeaderValue::from_bytes(value.as_bytes())
