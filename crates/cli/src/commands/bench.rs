@@ -14,6 +14,9 @@ const CONSOLE: &str = "console";
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
     if args.plugins.iter().any(|name| name == CONSOLE) {
+        if args.plugins.len() > 1 {
+            anyhow::bail!(crate::Usage("the console is measured by itself: remove the other names".into()));
+        }
         #[cfg(feature = "console")]
         return console::run(args);
         #[cfg(not(feature = "console"))]

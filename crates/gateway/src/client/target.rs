@@ -16,8 +16,10 @@ pub struct Target<'u> {
 /// A text is not a URL to which a request can be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TargetError {
-    /// It has no host, or one with a user.
+    /// It has no host.
     NoHost(String),
+    /// It names a user, which is a header of a request.
+    User(String),
     /// Its scheme is not one of HTTP or WebSockets.
     Scheme(String),
 }
@@ -27,6 +29,9 @@ impl fmt::Display for TargetError {
         match self {
             Self::NoHost(url) => {
                 write!(f, "`{url}` has no host: write a URL, or a path that begins with a slash")
+            }
+            Self::User(url) => {
+                write!(f, "`{url}` names a user: remove it, and send the header `authorization` instead")
             }
             Self::Scheme(url) => write!(f, "`{url}` is not a URL of HTTP: write http://"),
         }
@@ -55,8 +60,11 @@ impl<'u> Target<'u> {
             return Err(TargetError::Scheme(url.to_owned()));
         }
         let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        if host.is_empty() || host.contains('@') {
+        if host.is_empty() {
             return Err(TargetError::NoHost(url.to_owned()));
+        }
+        if host.contains('@') {
+            return Err(TargetError::User(url.to_owned()));
         }
         let slash = if path.starts_with('/') { "" } else { "/" };
         Ok(Self { scheme, host: Some(host), path: format!("{slash}{path}") })
@@ -87,9 +95,10 @@ mod tests {
             let expected = Target { scheme, host, path: path.to_owned() };
             assert_eq!(Target::parse(url), Ok(expected), "{url}");
         }
-        for url in ["http:///x", "", "#x", "http://me:secret@a/"] {
+        for url in ["http:///x", "", "#x"] {
             assert_eq!(Target::parse(url), Err(TargetError::NoHost(url.to_owned())), "{url}");
         }
+        assert_eq!(Target::parse("http://me@a/"), Err(TargetError::User("http://me@a/".to_owned())));
         assert_eq!(Target::parse("ftp://a"), Err(TargetError::Scheme("ftp://a".to_owned())));
     }
 
