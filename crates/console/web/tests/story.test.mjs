@@ -16,7 +16,11 @@ const upload = (page, file) => page.locator('input[type="file"]').setInputFiles(
 const drawer = (page) => page.getByRole("dialog");
 const state = (page, title, value, timeout) =>
   page.locator(`[data-state="${value}"]`).and(card(page, title)).waitFor({ timeout });
-const flip = (page, title) => card(page, title).getByRole("switch").click({ force: true });
+/** Clicks the switch of a card; what is seen of it lies above the input, so the card has to be there first. */
+async function flip(page, title) {
+  await card(page, title).waitFor();
+  await card(page, title).getByRole("switch").click({ force: true });
+}
 
 /** The page of the marketplace, whose tabs are named in the language. */
 async function openMarketplace(page, server, tab) {
@@ -96,6 +100,7 @@ for (const language of ["en", "zh"]) {
     await configureForDomain(page, P, "shop.example.com", "level: strict");
     await openMarketplace(page, server, C.category.custom);
     await until(address, "/", 200);
+    await state(page, "my-guard", "off");
     await flip(page, "my-guard");
     await state(page, "my-guard", "on");
     await until(address, "/", 403);
@@ -132,6 +137,7 @@ test("the story of the documentation with a built-in plug-in", COMPILED, async (
   await openMarketplace(page, server, C.category.security);
 
   // Enabled by the same control, which writes its resource; its example blocks this.
+  await state(page, "Request Block", "off");
   await flip(page, "Request Block");
   await state(page, "Request Block", "on", COMPILED.timeout);
   await until(address, "/swagger.html", 403);
