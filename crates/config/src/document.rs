@@ -12,7 +12,7 @@ use crate::path::Path;
 use crate::rules::Conditions;
 use crate::source::{self, Object, RawValue, Receive};
 use crate::strict::{Context, Strict};
-use crate::{ConfigError, Configuration, FieldError, NonEmptyString, suggest};
+use crate::{ConfigError, Configuration, FieldError, NonEmptyString, RuleFields, suggest};
 
 /// The key of the rules, in the document only.
 const RULES: &str = "_rules_";
@@ -41,8 +41,7 @@ pub struct Document<C> {
 pub struct Rule<C> {
     /// The requests to which it applies.
     pub conditions: Conditions,
-    /// Its fields. They replace the global fields, or start from them with
-    /// [`Configuration::RULES_START_FROM_GLOBAL`].
+    /// Its configuration; [`Configuration::RULES`] says what it has of the global fields.
     pub config: C,
 }
 
@@ -59,10 +58,10 @@ impl<C: Configuration> Document<C> {
         let mut json = serde_json::Deserializer::from_slice(text);
         let mut document = None;
         source::find(&mut json, &mut |found| {
-            document = Some(if C::RULES_START_FROM_GLOBAL {
-                read_inheriting(found, &context)?
-            } else {
-                read_document(found, &context)?
+            document = Some(match C::RULES {
+                RuleFields::Replace => read_document(found, &context)?,
+                RuleFields::Inherit => read_inheriting(found, &context)?,
+                RuleFields::Extend => read_extending(found, &context)?,
             });
             Ok(())
         })
@@ -72,10 +71,12 @@ impl<C: Configuration> Document<C> {
     }
 }
 
-fn read_document<C: Configuration>(
+/// Reads a document whose rules do not depend on its global fields. `read` reads the fields of a rule.
+fn read_parts<C: Configuration, R>(
     found: RawValue<'_>,
     context: &Context,
-) -> Result<Document<C>, ConfigError> {
+    read: impl Fn(&mut dyn Object, &Path<'_>, &Context) -> Result<R, ConfigError>,
+) -> Result<(Option<C>, Vec<Rule<R>>), ConfigError> {
     let RawValue::Object(object) = found else {
         return Err(found.is_not(&"an object"));
     };
@@ -83,7 +84,9 @@ fn read_document<C: Configuration>(
     let mut own = OwnFields::new(object, |key, object| {
         if key == RULES {
             let path = Path::Key(&Path::Root, key);
-            let list = list(object, &path, |found, path| read_rule(found, path, &[], context))?;
+            let list = list(object, &path, |found, path| {
+                read_rule(found, path, |fields| read(fields, path, context))
+            })?;
             if rules.replace(Some(list)).is_some() {
                 return Err(key_error(key, DUPLICATE));
             }
@@ -94,13 +97,35 @@ fn read_document<C: Configuration>(
         }
         Ok(false)
     });
-    let any = own.any()?;
-    let global = if any || rules.borrow().is_none() {
-        Some(configuration(&mut own, &Path::Root, context)?)
-    } else {
-        None
-    };
-    whole(global, rules.into_inner().unwrap_or_default())
+    let needs_global = C::RULES == RuleFields::Extend || own.any()? || rules.borrow().is_none();
+    let global = needs_global.then(|| configuration(&mut own, &Path::Root, context)).transpose()?;
+    Ok((global, rules.into_inner().unwrap_or_default()))
+}
+
+/// Reads a document whose rules replace its global fields.
+fn read_document<C: Configuration>(
+    found: RawValue<'_>,
+    context: &Context,
+) -> Result<Document<C>, ConfigError> {
+    let (global, rules) = read_parts(found, context, configuration)?;
+    whole(global, rules)
+}
+
+/// Reads a document whose rules extend its global configuration, which may follow them.
+fn read_extending<C: Configuration>(
+    found: RawValue<'_>,
+    context: &Context,
+) -> Result<Document<C>, ConfigError> {
+    let (mut global, rules) = read_parts::<C, _>(found, context, fields::<C>)?;
+    let mut extended = Vec::with_capacity(rules.len());
+    for (index, Rule { conditions, config }) in rules.into_iter().enumerate() {
+        let list = Path::Key(&Path::Root, RULES);
+        let Some(global) = &mut global else { break };
+        let config = global.check_rule(config);
+        let config = config.map_err(|error| ConfigError::from(error).locate(&Path::Index(&list, index)))?;
+        extended.push(Rule { conditions, config });
+    }
+    whole(global, extended)
 }
 
 /// Reads a document whose rules start from its global fields. The global fields are read first, in any order, so that an
@@ -133,7 +158,7 @@ fn read_inheriting<C: Configuration>(
     let rules = rules.map(|rules| {
         let path = Path::Key(&Path::Root, RULES);
         list(&mut BorrowedFields::value(&rules), &path, |found, path| {
-            read_rule(found, path, &fields, context)
+            read_rule(found, path, |own| inheriting(&mut Overlay::new(own, &fields), path, context))
         })
     });
     whole(global, rules.transpose()?.unwrap_or_default())
@@ -148,12 +173,11 @@ fn whole<C>(global: Option<C>, rules: Vec<Rule<C>>) -> Result<Document<C>, Confi
     Ok(Document { global, rules })
 }
 
-/// Reads a rule, which starts from the `global` fields if the plug-in declares it.
-fn read_rule<C: Configuration>(
+/// Reads a rule, whose fields are read by `read`.
+fn read_rule<C>(
     found: RawValue<'_>,
     path: &Path<'_>,
-    global: &[(String, OwnedValue)],
-    context: &Context,
+    read: impl FnOnce(&mut dyn Object) -> Result<C, ConfigError>,
 ) -> Result<Rule<C>, ConfigError> {
     let RawValue::Object(object) = found else {
         return Err(found.is_not(&"an object with a condition and fields"));
@@ -183,11 +207,7 @@ fn read_rule<C: Configuration>(
         })?;
         Ok(true)
     });
-    let config = if C::RULES_START_FROM_GLOBAL {
-        inheriting(&mut Overlay::new(&mut own, global), path, context)?
-    } else {
-        configuration(&mut own, path, context)?
-    };
+    let config = read(&mut own)?;
     if conditions == Conditions::default() {
         return Err(key_error("", format!("has no condition: add {}", suggest::any_of(&CONDITIONS))));
     }
@@ -243,14 +263,22 @@ fn list<T>(
     Ok(entries)
 }
 
-/// Reads and checks the fields of a plug-in.
-fn configuration<C: Configuration>(
+/// Reads the fields of a plug-in.
+fn fields<C: Configuration>(
     fields: &mut dyn Object,
     path: &Path<'_>,
     context: &Context,
+) -> Result<C::Fields, ConfigError> {
+    C::Fields::deserialize(Strict { found: RawValue::Object(fields), path, context })
+}
+
+/// Reads and checks them.
+fn configuration<C: Configuration>(
+    own: &mut dyn Object,
+    path: &Path<'_>,
+    context: &Context,
 ) -> Result<C, ConfigError> {
-    let fields = C::Fields::deserialize(Strict { found: RawValue::Object(fields), path, context })?;
-    C::check(fields).map_err(|error| ConfigError::from(error).locate(path))
+    C::check(fields::<C>(own, path, context)?).map_err(|error| ConfigError::from(error).locate(path))
 }
 
 /// The same for a rule that starts from the global fields.
@@ -259,7 +287,7 @@ fn inheriting<C: Configuration>(
     path: &Path<'_>,
     context: &Context,
 ) -> Result<C, ConfigError> {
-    let fields = C::Fields::deserialize(Strict { found: RawValue::Object(overlay), path, context })?;
+    let fields = fields::<C>(overlay, path, context)?;
     C::check(fields).map_err(|error| ConfigError::from(overlay.explain(error)).locate(path))
 }
 

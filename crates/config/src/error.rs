@@ -17,12 +17,14 @@ pub struct ConfigError {
     message: String,
     /// True if `path` begins at the root.
     located: bool,
+    /// The global field from which it may follow; empty if none.
+    cause: &'static str,
 }
 
 impl ConfigError {
     /// Creates an error at a `path` from the root of the document; empty for the whole document.
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        ConfigError { path: path.into(), message: message.into(), located: true }
+        ConfigError { path: path.into(), message: message.into(), located: true, cause: "" }
     }
 
     /// Returns the path of the field from the root: `_rules_[3].block_urls[0]`.
@@ -33,6 +35,12 @@ impl ConfigError {
     /// Returns the message: what is wrong, and what to write instead.
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// Returns the global field from which the error follows if that field is invalid; empty if none.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn cause(&self) -> &'static str {
+        self.cause
     }
 
     /// Adds the path of the reader, unless a nested reader has done so already.
@@ -59,13 +67,13 @@ impl std::error::Error for ConfigError {}
 
 impl From<FieldError> for ConfigError {
     fn from(error: FieldError) -> Self {
-        ConfigError { path: error.field, message: error.message, located: false }
+        ConfigError { path: error.field, message: error.message, located: false, cause: error.cause }
     }
 }
 
 impl de::Error for ConfigError {
     fn custom<T: Display>(message: T) -> Self {
-        ConfigError { path: String::new(), message: message.to_string(), located: false }
+        ConfigError { path: String::new(), message: message.to_string(), located: false, cause: "" }
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -93,7 +101,7 @@ impl de::Error for ConfigError {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self::custom(format_args!("`{field}` is missing: add it"))
+        FieldError::missing(field).into()
     }
 
     fn duplicate_field(field: &'static str) -> Self {
@@ -158,18 +166,31 @@ fn is_number(wanted: &str) -> bool {
 pub struct FieldError {
     field: String,
     message: String,
+    cause: &'static str,
 }
 
 impl FieldError {
     /// Creates an error about a `field`, with its path in the configuration that is being checked: `block_urls[0]`, or empty
     /// for the whole configuration. The message continues after the path: `must not be empty: write …`.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        FieldError { field: field.into(), message: message.into() }
+        FieldError { field: field.into(), message: message.into(), cause: "" }
     }
 
     /// Creates an error about an entry of a list.
     pub fn in_list(field: &str, index: usize, message: impl Into<String>) -> Self {
-        FieldError { field: format!("{field}[{index}]"), message: message.into() }
+        FieldError::new(format!("{field}[{index}]"), message)
+    }
+
+    /// Creates an error about a required field that may be absent in other places.
+    pub fn missing(field: &str) -> Self {
+        FieldError::new("", format!("`{field}` is missing: add it"))
+    }
+
+    /// Marks an error in a rule that may be caused by an invalid global field `cause`, such as the name of a consumer whose
+    /// definition is invalid. Tools that collect all errors then show the error only if the field is valid.
+    pub fn caused_by(mut self, cause: &'static str) -> Self {
+        self.cause = cause;
+        self
     }
 }
 

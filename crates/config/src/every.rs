@@ -87,7 +87,11 @@ impl Every {
         let missing = missing(error.message()).filter(|_| tail.is_empty());
         let follows = match missing {
             Some(name) => node.has_lost(name) || (inherits && self.rest.has_lost(name)),
-            None => node.is_touched() || self.is_filled_in(&steps),
+            None => {
+                node.is_touched()
+                    || self.is_filled_in(&steps)
+                    || (!error.cause().is_empty() && self.rest.is_touched_at(error.cause()))
+            }
         };
         if !follows {
             let path = self.rest.written(&steps, tail);
@@ -265,6 +269,12 @@ impl Tree {
                 !lost.is_empty() || !fillers.is_empty() || fields.iter().any(|(_, value)| value.is_touched())
             }
         }
+    }
+
+    /// Returns true if a field was removed, or has a part for which [`is_touched`](Self::is_touched) holds.
+    fn is_touched_at(&self, name: &str) -> bool {
+        let touched = |(field, value): &(String, Tree)| field == name && value.is_touched();
+        self.has_lost(name) || matches!(self, Self::Map { fields, .. } if fields.iter().any(touched))
     }
 
     /// Returns true if a field was removed, or one for which it was suggested.

@@ -63,7 +63,7 @@ pub use checked::{
     HeaderName, HeaderValue, NonEmptyString, RequestHeaderName, Secret, ServiceName, SettableHeaderName,
     StatusCode, Text,
 };
-pub use configuration::Configuration;
+pub use configuration::{Configuration, RuleFields};
 pub use document::{Document, Rule};
 pub use error::{ConfigError, FieldError};
 #[cfg(not(target_family = "wasm"))]

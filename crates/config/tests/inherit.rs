@@ -2,7 +2,7 @@
 
 #![allow(clippy::panic, clippy::expect_used, clippy::indexing_slicing, reason = "a test that fails may stop")]
 
-use config::{Configuration, Document, FieldError};
+use config::{Configuration, Document, FieldError, RuleFields};
 use serde::Deserialize;
 
 /// As in an authentication plug-in: what is needed for all, what a rule adds, and fields that have to agree.
@@ -37,7 +37,7 @@ struct Auth(Fields);
 
 impl Configuration for Auth {
     type Fields = Fields;
-    const RULES_START_FROM_GLOBAL: bool = true;
+    const RULES: RuleFields = RuleFields::Inherit;
 
     fn check(fields: Fields) -> Result<Self, FieldError> {
         if fields.min > fields.max {

@@ -10,7 +10,7 @@ use std::io::{self, Read as _, Write as _};
 use std::marker::PhantomData;
 use std::process::ExitCode;
 
-use config::{ConfigError, Configuration};
+use config::{ConfigError, Configuration, RuleFields};
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ pub struct Description {
     pub schema: Option<Value>,
     /// Validates a document as `on_configure` does.
     pub check: fn(&[u8]) -> Result<(), ConfigError>,
-    /// True if rules start from the global fields ([`Configuration::RULES_START_FROM_GLOBAL`]).
+    /// True if rules start from the global fields ([`Configuration::RULES`]).
     pub rules_start_from_global: bool,
 }
 
@@ -34,7 +34,7 @@ impl Description {
         Description {
             schema,
             check: |text| Loaded::<P::Config>::from_json(text).map(drop),
-            rules_start_from_global: P::Config::RULES_START_FROM_GLOBAL,
+            rules_start_from_global: P::Config::RULES != RuleFields::Replace,
         }
     }
 

@@ -126,7 +126,7 @@ pub mod prelude {
         ResponseHeaders, ResponseTrailers, StreamKind, WaitingRequest, WaitingResponse, configuration, debug,
         error, info, plugin, property, trace, warn,
     };
-    pub use config::{self, Configuration, FieldError, StatusCode};
+    pub use config::{self, Configuration, FieldError, RuleFields, StatusCode};
     pub use serde::Deserialize;
 }
 

@@ -256,7 +256,7 @@ samples! {
 
         impl Configuration for Config {
             type Fields = Fields;
-            const RULES_START_FROM_GLOBAL: bool = true;
+            const RULES: config::RuleFields = config::RuleFields::Inherit;
 
             fn check(_: Fields) -> Result<Self, FieldError> {
                 Ok(Config)
