@@ -1,9 +1,12 @@
-//! Formats of bodies, which are read and changed in place.
+//! Formats of bodies, which are read and changed in place, and of the parts of requests.
 //!
 //! | module | what it does |
 //! |---|---|
 //! | [`json`] | finds values in a document by path, and changes strings without changing other bytes |
+//! | [`cookies`] | cookies in a header |
 //! | [`hex`] | bytes as hexadecimal digits |
+//! | [`percent`] | percent-encoding |
+//! | [`query`] | parameters in a query |
 //! | [`sse`] | server-sent events in any chunks |
 //!
 //! ```
@@ -25,9 +28,18 @@
 //! - The cost is linear in the size of the input, in any chunks.
 //! - Bytes that are not replaced stay unchanged.
 
+pub mod cookies;
 pub mod hex;
 pub mod json;
+pub mod percent;
+pub mod query;
 pub mod sse;
 mod thousands;
 
 pub use thousands::thousands;
+
+/// Splits a pair at the first `=`. Without one, the value is empty.
+fn split_pair(pair: &[u8]) -> (&[u8], &[u8]) {
+    let mut parts = pair.splitn(2, |byte| *byte == b'=');
+    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+}

@@ -7,6 +7,7 @@ use config::RequestHeaderName;
 use config::host::normalise;
 use matcher::ip::Client;
 use sdk::HeaderMap;
+use text::{cookies, percent, query};
 
 use crate::config::{AddressSource, Config, Item, Keys, Limit, Pattern, Scope, Source};
 
@@ -95,7 +96,8 @@ impl<'c> RequestKeys<'c> {
     #[inline(never)]
     fn add_params(&mut self, headers: &HeaderMap, name: &str) -> Option<&'c Limit> {
         let path = headers.get(":path").unwrap_or_default();
-        let values = |separators| params(path, name.as_bytes(), separators).map(Spelling::plain);
+        let values =
+            |separators| query::values_between(path, name.as_bytes(), separators).map(Spelling::plain);
         self.add_all(values(b"&")).or_else(|| {
             // Some servers treat `;` as a separator as well.
             let other = path.contains(&b';').then(|| values(b"&;"));
@@ -105,7 +107,7 @@ impl<'c> RequestKeys<'c> {
 
     #[inline(never)]
     fn add_cookies(&mut self, headers: &HeaderMap, name: &str) -> Option<&'c Limit> {
-        let cookies = headers.values("cookie").flat_map(|value| cookies(value, name.as_bytes()));
+        let cookies = headers.values("cookie").flat_map(|value| cookies::values(value, name.as_bytes()));
         self.add_all(cookies.map(|value| Spelling { sent: value.into(), key: cookie_key(value) }))
     }
 
@@ -172,96 +174,20 @@ fn header_key<'a>(name: &str, value: &'a [u8]) -> Spelling<'a> {
     Spelling { sent: value.into(), key }
 }
 
-/// Returns the values of a parameter in the query of a path, form-decoded. `separators` end a parameter.
-fn params<'a>(
-    path: &'a [u8],
-    name: &'a [u8],
-    separators: &'static [u8],
-) -> impl Iterator<Item = Cow<'a, [u8]>> {
-    let query = path.iter().position(|byte| *byte == b'?').and_then(|mark| path.get(mark + 1..));
-    let pairs = query.unwrap_or_default().split(|byte| separators.contains(byte));
-    pairs.filter_map(move |pair| {
-        let (key, value) = split_pair(pair);
-        (*percent_decoded(key, b' ') == *name).then(|| percent_decoded(value, b' '))
-    })
-}
-
-/// Returns the values of a cookie in a `cookie` header (RFC 6265, section 4.2.1).
-fn cookies<'a>(header: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-    header.split(|byte| *byte == b';').filter_map(move |pair| {
-        let (key, value) = split_pair(pair);
-        (key.trim_ascii() == name).then(|| value.trim_ascii())
-    })
-}
-
-/// Splits a pair at the first `=`. Without one, the value is empty.
-fn split_pair(pair: &[u8]) -> (&[u8], &[u8]) {
-    let mut parts = pair.splitn(2, |byte| *byte == b'=');
-    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
-}
-
 /// Normalises a path: decodes it and removes the query.
 pub fn path_key(path: &[u8]) -> Cow<'_, [u8]> {
-    percent_decoded(path.split(|byte| *byte == b'?').next().unwrap_or_default(), b'+')
+    percent::decode(query::split(path).0)
 }
 
 /// Normalises a cookie value: removes quotation marks and decodes it, as servers do.
 pub fn cookie_key(value: &[u8]) -> Cow<'_, [u8]> {
     let inside = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
-    percent_decoded(inside.unwrap_or(value), b'+')
-}
-
-/// Decodes `%41` to its byte and `+` to `plus`. A `%` without two hexadecimal digits is kept (URL Standard, section 5.1).
-fn percent_decoded(text: &[u8], plus: u8) -> Cow<'_, [u8]> {
-    if !text.iter().any(|byte| matches!(byte, b'+' | b'%')) {
-        return Cow::Borrowed(text);
-    }
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        bytes.push(match (first, after) {
-            (b'+', _) => plus,
-            (b'%', [high, low, after @ ..]) => match (digit(high), digit(low)) {
-                (Some(high), Some(low)) => {
-                    rest = after;
-                    (high * 16 + low) as u8
-                }
-                _ => b'%',
-            },
-            (byte, _) => *byte,
-        });
-    }
-    Cow::Owned(bytes)
+    percent::decode(inside.unwrap_or(value))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn all<'a>(values: impl Iterator<Item = Cow<'a, [u8]>>) -> Vec<String> {
-        values.map(|value| String::from_utf8_lossy(&value).into_owned()).collect()
-    }
-
-    #[test]
-    fn parameters_are_decoded() {
-        let path = b"/a?k=1&K=2&x%6b=3&k=%41+b%2&%6B=&k&=k&kk=4?k=5";
-        let params = |path, name| params(path, name, b"&");
-        assert_eq!(all(params(path, b"k")), ["1", "A b%2", "", ""]);
-        assert_eq!(all(params(path, b"xk")), ["3"]);
-        assert_eq!(all(params(path, b"kk")), ["4?k=5"]);
-        assert_eq!(all(params(path, b"none")), [""; 0]);
-        assert_eq!(all(params(b"/k=1", b"k")), [""; 0]);
-        assert_eq!(&*percent_decoded(b"%zz%4%%41%", b' '), b"%zz%4%A%");
-    }
-
-    #[test]
-    fn a_semicolon_may_separate_parameters() {
-        let path = b"/a?x=1;k=2&k=3;y=4";
-        assert_eq!(all(params(path, b"k", b"&")), ["3;y=4"]);
-        assert_eq!(all(params(path, b"k", b"&;")), ["2", "3"]);
-    }
 
     #[test]
     fn spellings_of_a_path_are_one_key() {
@@ -276,12 +202,5 @@ mod tests {
             assert_eq!(&*cookie_key(value.as_bytes()), b"s:1+2", "{value}");
         }
         assert_eq!(&*cookie_key(b"\""), b"\"");
-    }
-
-    #[test]
-    fn cookie_names_are_case_sensitive_and_trimmed() {
-        let header = b"a=1; key=v=2 ;key ; Key=3;\tkey=4";
-        let values: Vec<_> = cookies(header, b"key").collect();
-        assert_eq!(values, [b"v=2".as_slice(), b"", b"4"]);
     }
 }
