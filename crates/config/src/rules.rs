@@ -53,8 +53,8 @@ pub struct Conditions {
     /// `_match_service_`: services as `fqdn` or `fqdn:port`, compared with the gateway's cluster name `outbound|port|subset|fqdn`;
     /// a cluster name of another form is compared whole.
     pub services: Vec<String>,
-    /// `_match_consumer_`: names of consumers, compared byte by byte. An authentication plug-in that runs before sets
-    /// the name in the header `x-mse-consumer`, and must remove a header that the client sends.
+    /// `_match_consumer_`: names of consumers, compared byte by byte. An authentication plug-in that runs before
+    /// verifies the name (`sdk::consumer`).
     pub consumers: Vec<String>,
 }
 

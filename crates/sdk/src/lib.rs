@@ -78,6 +78,7 @@ mod abi;
 pub mod background;
 mod body;
 pub mod call;
+pub mod consumer;
 #[cfg(not(target_family = "wasm"))]
 pub mod describe;
 mod export;

@@ -6,13 +6,7 @@ use config::rules::{Attributes, RuleIndex};
 use config::{ConfigError, Configuration, Document};
 
 use crate::abi::{MapType, Status};
-use crate::{host, property, report};
-
-/// The header in which an authentication plug-in passes the name of the consumer. It is only as trustworthy as that
-/// plug-in, which must remove a header that the client sends.
-const CONSUMER: &str = "x-mse-consumer";
-/// The same as a property, for response callbacks, which cannot read request headers.
-const CONSUMER_PROPERTY: &str = "request\0headers\0x-mse-consumer";
+use crate::{consumer, host, property, report};
 
 /// A document whose rules are compiled.
 pub struct Loaded<C> {
@@ -139,8 +133,8 @@ impl Attributes for HostAttributes {
 
     fn consumer(&mut self) -> Option<Vec<u8>> {
         self.or_fail(match self.phase {
-            Phase::Request => host::header(MapType::RequestHeaders, CONSUMER.as_bytes()),
-            Phase::Response => host::property(CONSUMER_PROPERTY.as_bytes()),
+            Phase::Request => consumer::of_request(),
+            Phase::Response => consumer::of_response(),
         })
     }
 }

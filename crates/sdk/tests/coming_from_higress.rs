@@ -256,7 +256,7 @@ samples! {
 
         impl Configuration for Config {
             type Fields = Fields;
-            const RULES: config::RuleFields = config::RuleFields::Inherit;
+            const RULES: RuleFields = RuleFields::Inherit;
 
             fn check(_: Fields) -> Result<Self, FieldError> {
                 Ok(Config)

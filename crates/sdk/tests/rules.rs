@@ -24,7 +24,7 @@ mod tag {
 
     impl Configuration for Config {
         type Fields = Fields;
-        const RULES: config::RuleFields = config::RuleFields::Inherit;
+        const RULES: RuleFields = RuleFields::Inherit;
 
         fn check(fields: Fields) -> Result<Self, FieldError> {
             Ok(Config(fields.tag + &fields.suffix))
