@@ -99,6 +99,7 @@ mod plugin;
 pub mod property;
 mod protobuf;
 pub mod queue;
+pub mod quota;
 pub mod report;
 mod rules;
 pub mod shared;

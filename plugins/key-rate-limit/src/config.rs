@@ -2,12 +2,13 @@
 
 use config::{Configuration, FieldError, NonEmptyString, RequestHeaderName, StatusCode};
 use sdk::configuration;
+use sdk::quota::Limit;
 
 mod item;
 mod key;
 
 pub use item::{AddressSource, Item, ItemFields, Keys, Pattern, Source};
-pub use key::{KeyFields, Limit, QuotaFields};
+pub use key::{KeyFields, QuotaFields};
 
 /// The fields of the document.
 #[configuration]
@@ -118,7 +119,7 @@ impl Configuration for Config {
             || fields.limit_by_param.is_some()
             || !fields.limit_keys.is_empty();
         let scope = match (fields.rule_items.is_empty(), short, fields.global_threshold) {
-            (true, false, Some(quota)) => Scope::All(Limit::global(name, quota)?),
+            (true, false, Some(quota)) => Scope::All(key::global(name, quota)?),
             (true, true, None) => {
                 let fields =
                     ItemFields::short(fields.limit_by_header, fields.limit_by_param, fields.limit_keys);

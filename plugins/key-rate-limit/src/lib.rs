@@ -1,19 +1,20 @@
 //! Limits request rates by header, parameter, cookie, consumer or address.
 
+use std::time::Duration;
+
 use sdk::prelude::*;
+use sdk::quota::{Limit, Process, Verdict};
 use sdk::{HeaderMap, Status};
 
 mod config;
 mod rules;
-mod slots;
-mod store;
-mod window;
 
 use crate::config::Config;
 use crate::rules::Limits;
-use crate::window::Verdict;
 
 struct KeyRateLimit;
+
+const STORE: Process = Process::new("key-rate-limit");
 
 /// The limit of a request and how many requests remain.
 struct Quota {
@@ -30,12 +31,12 @@ impl Plugin for KeyRateLimit {
         let headers = if config.needs_headers() { request.all() } else { HeaderMap::default() };
         match count(config, &headers) {
             Ok(Outcome::Unlimited) => Flow::Continue,
-            Ok(Outcome::Limited(limit, Verdict::Passes { left })) => {
-                *request.state = Some(Quota { limit: limit.requests, left });
+            Ok(Outcome::Limited(limit, Verdict::Granted { left })) => {
+                *request.state = Some(Quota { limit: limit.amount, left });
                 Flow::Continue
             }
             Ok(Outcome::Limited(limit, Verdict::Refused { wait })) => {
-                Flow::Reply(refused(config, limit, Some(wait)))
+                Flow::Reply(refused(config, limit, wait))
             }
             // There is no time at which it would pass.
             Ok(Outcome::TooManyKeys(limit)) => Flow::Reply(refused(config, limit, None)),
@@ -60,9 +61,9 @@ enum Outcome<'c> {
     /// It has no limit.
     Unlimited,
     /// The deciding one of its limits.
-    Limited(&'c config::Limit, Verdict),
+    Limited(&'c Limit, Verdict),
     /// It has more than the maximum number of keys, one of which has this limit.
-    TooManyKeys(&'c config::Limit),
+    TooManyKeys(&'c Limit),
 }
 
 /// Counts the request under its limits, if any.
@@ -71,28 +72,27 @@ fn count<'c>(config: &'c Config, headers: &HeaderMap) -> Result<Outcome<'c>, Sta
     let address = address.and_then(|address| matcher::ip::parse_ip(&address));
     Ok(match rules::find(config, headers, address) {
         Limits::TooMany(limit) => Outcome::TooManyKeys(limit),
-        Limits::Each(found) => match store::count(&found)? {
+        Limits::Each(found) => match STORE.take(&found, 1)? {
             Some((limit, verdict)) => Outcome::Limited(limit, verdict),
             None => Outcome::Unlimited,
         },
     })
 }
 
-/// Returns the response to a request over its limit. `wait` is the time in nanoseconds until the next one passes.
-fn refused(config: &Config, limit: &config::Limit, wait: Option<u64>) -> Reply {
-    const SECOND: u64 = 1_000_000_000;
+/// Returns the response to a request over its limit. `wait` is the time until the next one passes.
+fn refused(config: &Config, limit: &Limit, wait: Option<Duration>) -> Reply {
     let mut reply = Reply::new(config.rejected_code)
         .details("key-rate-limit.rejected")
         .cause(limit.path.as_str())
         .body(config.rejected_msg.as_str())
         .dry_run(config.dry_run);
     if let Some(wait) = wait {
-        reply = reply.header("x-ratelimit-reset", wait.div_ceil(SECOND).to_string());
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        reply = reply.header("x-ratelimit-reset", seconds.to_string());
     }
     if config.show_limit_quota_header {
-        reply = reply
-            .header("x-ratelimit-limit", limit.requests.to_string())
-            .header("x-ratelimit-remaining", "0");
+        reply =
+            reply.header("x-ratelimit-limit", limit.amount.to_string()).header("x-ratelimit-remaining", "0");
     }
     reply
 }

@@ -7,9 +7,10 @@ use config::RequestHeaderName;
 use config::host::normalise;
 use matcher::ip::Client;
 use sdk::HeaderMap;
+use sdk::quota::{Budget, Limit};
 use text::{cookies, percent, query};
 
-use crate::config::{AddressSource, Config, Item, Keys, Limit, Pattern, Scope, Source};
+use crate::config::{AddressSource, Config, Item, Keys, Pattern, Scope, Source};
 
 /// The consumer header set by authentication plug-ins.
 const CONSUMER: &str = "x-mse-consumer";
@@ -17,20 +18,11 @@ const CONSUMER: &str = "x-mse-consumer";
 /// The maximum number of keys with limits per request. Each costs host calls, and only attackers send more.
 const MAX_KEYS: usize = 16;
 
-/// A limit of a request.
-#[derive(Debug, PartialEq, Eq)]
-pub struct KeyedLimit<'c> {
-    /// The limit.
-    pub limit: &'c Limit,
-    /// The key, for a limit that applies to many keys separately.
-    pub key: Option<Vec<u8>>,
-}
-
 /// The limits of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Limits<'c> {
     /// It counts under each of these. Most requests have one or none.
-    Each(Vec<KeyedLimit<'c>>),
+    Each(Vec<Budget<'c>>),
     /// It has more than [`MAX_KEYS`]; this is one of them.
     TooMany(&'c Limit),
 }
@@ -53,7 +45,7 @@ impl<'a> Spelling<'a> {
 /// Returns the limits of the first item that applies to the request. `address` is the client's.
 pub fn find<'c>(config: &'c Config, headers: &HeaderMap, address: Option<IpAddr>) -> Limits<'c> {
     let items = match &config.scope {
-        Scope::All(limit) => return Limits::Each(vec![KeyedLimit { limit, key: None }]),
+        Scope::All(limit) => return Limits::Each(vec![Budget { limit, key: None }]),
         Scope::Items(items) => items,
     };
     for item in items {
@@ -84,7 +76,7 @@ fn item_limits<'c>(item: &'c Item, headers: &HeaderMap, address: Option<IpAddr>)
 /// The distinct keys of a request.
 struct RequestKeys<'c> {
     keys: &'c Keys,
-    found: Vec<KeyedLimit<'c>>,
+    found: Vec<Budget<'c>>,
 }
 
 impl<'c> RequestKeys<'c> {
@@ -124,7 +116,7 @@ impl<'c> RequestKeys<'c> {
         if let (Some(address), Keys::Ranges(ranges, limits)) = (address, self.keys)
             && let Some(limit) = ranges.find(address).and_then(|index| limits.get(index))
         {
-            self.found.push(KeyedLimit { limit, key: Some(address.to_string().into_bytes()) });
+            self.found.push(Budget { limit, key: Some(address.to_string().into_bytes()) });
         }
     }
 
@@ -145,12 +137,12 @@ impl<'c> RequestKeys<'c> {
 }
 
 /// Returns the limit of a key.
-fn limit_of<'c>(keys: &'c Keys, spelling: Spelling<'_>) -> Option<KeyedLimit<'c>> {
+fn limit_of<'c>(keys: &'c Keys, spelling: Spelling<'_>) -> Option<Budget<'c>> {
     let Spelling { sent, key } = spelling;
     match keys {
         Keys::Exact(set, limits) => {
             let limit = set.find(&sent).or_else(|| set.find(&key)).and_then(|index| limits.get(index))?;
-            Some(KeyedLimit { limit, key: None })
+            Some(Budget { limit, key: None })
         }
         Keys::Patterns(patterns) => {
             let matches = |(pattern, _): &&(Pattern, Limit)| match pattern {
@@ -158,7 +150,7 @@ fn limit_of<'c>(keys: &'c Keys, spelling: Spelling<'_>) -> Option<KeyedLimit<'c>
                 Pattern::Regexp(regexp) => regexp.is_match(&sent) || regexp.is_match(&key),
             };
             let (_, limit) = patterns.iter().find(matches)?;
-            Some(KeyedLimit { limit, key: Some(key.into_owned()) })
+            Some(Budget { limit, key: Some(key.into_owned()) })
         }
         Keys::Ranges(..) => None,
     }

@@ -9,8 +9,9 @@ use matcher::exact::ExactSet;
 use matcher::ip::{IpRange, IpSet, Trust};
 use matcher::regexes::{Regexes, begins_otherwise};
 use sdk::configuration;
+use sdk::quota::Limit;
 
-use super::key::{KeyFields, Limit};
+use super::key::{KeyFields, limit};
 use crate::rules::{cookie_key, path_key};
 
 /// The fields of an entry of `rule_items`.
@@ -204,7 +205,7 @@ impl Item {
                 let message = "must not be empty: write the key that has the limit";
                 return Err(FieldError::new(format!("{path}.key"), message));
             }
-            let limit = Limit::new([rule_name, name, &detail, &key], path, &quota)?;
+            let limit = limit([rule_name, name, &detail, &key], path, &quota)?;
             entries.push((key, limit));
         }
         let keys = match (kind, &source) {

@@ -1,12 +1,10 @@
 //! A limit: the number of requests, the period and the key.
 
-use std::cell::OnceCell;
 use std::num::NonZeroU32;
 
 use config::{FieldError, Text};
 use sdk::configuration;
-
-use crate::window::Period;
+use sdk::quota::{Limit, Period};
 
 /// The fields of an entry of `limit_keys`.
 #[configuration]
@@ -89,39 +87,20 @@ impl QuotaFields {
     }
 }
 
-/// A limit.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Limit {
-    /// Number of requests per period.
-    pub requests: u32,
-    /// The period.
-    pub period: Period,
-    /// Identifies limits that share a count: everything configured about a limit except its position.
-    pub identity: String,
-    /// Path of the limit in the configuration, for the log.
-    pub path: String,
-    /// Name of its counts in the shared data, computed once by `store`.
-    pub name: OnceCell<String>,
+/// Returns the limit of `global_threshold`.
+pub fn global(rule_name: &str, quota: QuotaFields) -> Result<Limit, FieldError> {
+    limit([rule_name, "global_threshold"], "global_threshold".into(), &quota)
 }
 
-impl Limit {
-    /// Creates the limit of `global_threshold`.
-    pub fn global(rule_name: &str, quota: QuotaFields) -> Result<Self, FieldError> {
-        Self::new([rule_name, "global_threshold"], "global_threshold".into(), &quota)
-    }
-
-    /// Creates a limit identified by `parts`. `path` is the path of its fields.
-    pub fn new<'a>(
-        parts: impl IntoIterator<Item = &'a str>,
-        path: String,
-        quota: &QuotaFields,
-    ) -> Result<Self, FieldError> {
-        let (requests, period) = quota.only(&path)?;
-        let mut identity = format!("{requests} {period:?}");
-        for part in parts {
-            // The length prevents ambiguous concatenations.
-            identity.push_str(&format!(" {}:{part}", part.len()));
-        }
-        Ok(Limit { requests, period, identity, path, name: OnceCell::new() })
-    }
+/// Returns the limit identified by `parts`: everything configured about it except its position, because equal limits
+/// share a count. `path` is the path of its fields.
+pub fn limit<'a>(
+    parts: impl IntoIterator<Item = &'a str>,
+    path: String,
+    quota: &QuotaFields,
+) -> Result<Limit, FieldError> {
+    let (requests, period) = quota.only(&path)?;
+    // The length prevents ambiguous concatenations.
+    let identity: String = parts.into_iter().map(|part| format!(" {}:{part}", part.len())).collect();
+    Ok(Limit::new(requests, period, identity, path))
 }

@@ -1,12 +1,12 @@
-//! Slots for keys: the windows stored in one value of the shared data.
+//! Rows of a table: the windows of several keys in one value of the shared data.
 //!
 //! Clients must not control the gateway's memory use, so the keys of a limit are stored in a hash table of fixed size.
 //! Each limit has its own table: requests under one limit take no slots from another. The hash of a key selects its row,
-//! and a row has slots for [`SLOTS`] keys. A slot is freed when no request of its key counts any more, so no relevant
+//! and a row has slots for [`SLOTS`] keys. A slot is freed when nothing of its key counts any more, so no relevant
 //! count is lost. When a row is full, further keys share one window, and a key that gets a slot later starts with a copy
 //! of that window. Colliding keys of a limit may therefore be refused too early, but no key exceeds its limit.
 
-use crate::window::{Period, Verdict, Window, take};
+use super::window::{Period, Window, take};
 
 /// Keys per row with their own window.
 const SLOTS: usize = 8;
@@ -58,16 +58,17 @@ impl Row {
         set_back
     }
 
-    /// Counts a request of the key with this ID unless `limit` is reached. The row must have been advanced to `now`.
-    pub fn take(&mut self, id: u64, limit: u32, now: u64) -> Verdict {
+    /// Changes the window of the key with this ID. The row must have been advanced to `now`.
+    pub fn change<T>(&mut self, id: u64, now: u64, change: impl FnOnce(&mut Window) -> T) -> T {
         let id = id.max(SHARED + 1);
         if let Some(window) = self.find(id) {
-            return window.take(limit, now);
+            return change(window);
         }
         let shared = self.find(SHARED).cloned();
         let taken = self.windows.iter().filter(|(other, _)| *other != SHARED).count();
         let mut window = shared.unwrap_or(Window::new(self.period));
-        let verdict = window.take(limit, now);
+        window.advance(now);
+        let result = change(&mut window);
         if taken < SLOTS {
             self.windows.push((id, window));
         } else if let Some(shared) = self.find(SHARED) {
@@ -75,7 +76,7 @@ impl Row {
         } else {
             self.windows.push((SHARED, window));
         }
-        verdict
+        result
     }
 
     fn find(&mut self, id: u64) -> Option<&mut Window> {
@@ -91,8 +92,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::quota::Verdict;
 
     const SECOND: u64 = 1_000_000_000;
+
+    fn take(row: &mut Row, id: u64, limit: u32, now: u64) -> Verdict {
+        row.change(id, now, |window| {
+            let verdict = window.check(limit, 1, now);
+            if let Verdict::Granted { .. } = verdict {
+                window.add(1);
+            }
+            verdict
+        })
+    }
 
     fn row() -> Row {
         Row::read(Period::Second, b"")
@@ -100,7 +112,7 @@ mod tests {
 
     fn passes(row: &mut Row, id: u64, now: u64) -> bool {
         row.advance(now);
-        matches!(row.take(id, 2, now), Verdict::Passes { .. })
+        matches!(take(row, id, 2, now), Verdict::Granted { .. })
     }
 
     #[test]
@@ -129,7 +141,7 @@ mod tests {
                 // Every one of the 33 parts of a second has requests, with the largest possible counts.
                 let now = 100 * SECOND + id * 3_000_000;
                 row.advance(now);
-                row.take(id % 9, u32::MAX, now);
+                take(&mut row, id % 9, u32::MAX, now);
             }
             assert!(row.windows.len() <= SLOTS + 1);
             assert!(row.write().len() <= 8 + 9 * (8 + 1 + 33 * 6), "{}", row.write().len());
@@ -163,7 +175,7 @@ mod tests {
         fn arbitrary_bytes_are_read(bytes: Vec<u8>, id: u64, now: u64) {
             let mut row = Row::read(Period::Day, &bytes);
             row.advance(now);
-            row.take(id, 1, now);
+            take(&mut row, id, 1, now);
         }
     }
 }

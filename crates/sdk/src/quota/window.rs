@@ -3,23 +3,28 @@
 //! A window is divided into [`PARTS`], and requests are counted per part. The current part and the [`PARTS`] before it
 //! count against the limit, slightly more than a window. So **no** window, wherever it begins, contains more requests
 //! than the limit, and a refused request passes at the latest one window and one part after the requests that block it.
+//! (What is charged regardless of the limit counts in the same way.)
 //!
 //! Alternatives: a token bucket (GCRA) needs a single number, but passes a full bucket at once and refills it meanwhile,
 //! nearly twice the limit within one window. Counters for fixed windows pass twice the limit around their edge.
 
+use std::time::Duration;
+
+use super::Verdict;
+
 /// Parts of a window. A part of a second is a whole number of nanoseconds, since 10⁹ is divisible by 2⁵.
 const PARTS: usize = 32;
 
-/// The length of a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The period of a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Period {
-    /// `query_per_second`.
+    /// A second.
     Second,
-    /// `query_per_minute`.
+    /// A minute.
     Minute,
-    /// `query_per_hour`.
+    /// An hour.
     Hour,
-    /// `query_per_day`.
+    /// A day.
     Day,
 }
 
@@ -28,32 +33,21 @@ impl Period {
     #[cfg(test)]
     pub const ALL: [Period; 4] = [Period::Second, Period::Minute, Period::Hour, Period::Day];
 
-    /// Returns the length of a part of the window in nanoseconds.
-    const fn part(self) -> u64 {
+    /// Returns its length in nanoseconds.
+    const fn nanoseconds(self) -> u64 {
         const SECOND: u64 = 1_000_000_000;
-        let window = match self {
+        match self {
             Period::Second => SECOND,
             Period::Minute => 60 * SECOND,
             Period::Hour => 3_600 * SECOND,
             Period::Day => 86_400 * SECOND,
-        };
-        window / PARTS as u64
+        }
     }
-}
 
-/// The decision on a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// It passes.
-    Passes {
-        /// Remaining requests.
-        left: u32,
-    },
-    /// The limit is reached.
-    Refused {
-        /// Nanoseconds until the next request passes.
-        wait: u64,
-    },
+    /// Returns the length of a part of the window in nanoseconds.
+    const fn part(self) -> u64 {
+        self.nanoseconds() / PARTS as u64
+    }
 }
 
 /// The counts of a window.
@@ -96,41 +90,58 @@ impl Window {
         set_back
     }
 
-    /// Returns the number of requests that count.
+    /// Returns the amount that counts.
     fn total(&self) -> u64 {
         self.counts.iter().copied().map(u64::from).sum()
     }
 
-    /// Returns true if no request counts any more.
+    /// Returns true if nothing counts any more.
     pub fn is_empty(&self) -> bool {
         self.total() == 0
     }
 
-    /// Counts a request unless `limit` is reached.
-    pub fn take(&mut self, limit: u32, now: u64) -> Verdict {
-        self.advance(now);
-        let left = u64::from(limit).saturating_sub(self.total());
-        match (u32::try_from(left).ok().and_then(|left| left.checked_sub(1)), self.counts.first_mut()) {
-            (Some(left), Some(current)) => {
-                *current = current.saturating_add(1);
-                Verdict::Passes { left }
-            }
-            _ => Verdict::Refused { wait: self.wait(limit, now) },
+    /// Returns what `limit` has left. The window must have been advanced to the current time.
+    pub fn left(&self, limit: u32) -> u32 {
+        u32::try_from(u64::from(limit).saturating_sub(self.total())).unwrap_or(limit)
+    }
+
+    /// Returns whether `limit` has an amount left. The window must have been advanced to `now`.
+    pub fn check(&self, limit: u32, amount: u32, now: u64) -> Verdict {
+        match self.left(limit).checked_sub(amount) {
+            Some(left) => Verdict::Granted { left },
+            None => Verdict::Refused { wait: self.wait(limit, amount, now).map(Duration::from_nanos) },
         }
     }
 
-    /// Returns the time until enough requests have expired for one to pass.
-    fn wait(&self, limit: u32, now: u64) -> u64 {
+    /// Counts an amount. The window must have been advanced to the current time.
+    pub fn add(&mut self, amount: u32) {
+        if let Some(current) = self.counts.first_mut() {
+            *current = current.saturating_add(amount);
+        }
+    }
+
+    /// Removes an amount from the counts, the latest first.
+    pub fn remove(&mut self, mut amount: u32) {
+        for count in &mut self.counts {
+            let removed = amount.min(*count);
+            *count -= removed;
+            amount -= removed;
+        }
+    }
+
+    /// Returns the time until enough has expired for `amount`, or `None` if it exceeds the limit.
+    fn wait(&self, limit: u32, amount: u32, now: u64) -> Option<u64> {
+        let room = u64::from(limit.checked_sub(amount)?);
         let mut total = self.total();
         for (age, count) in self.counts.iter().enumerate().rev() {
             total -= u64::from(*count);
-            if total < u64::from(limit) {
+            if total <= room {
                 // The first part in which it does not count.
                 let leaves = (self.part + PARTS as u64 + 1).saturating_sub(age as u64);
-                return leaves.saturating_mul(self.period.part()).saturating_sub(now);
+                return Some(leaves.saturating_mul(self.period.part()).saturating_sub(now));
             }
         }
-        0
+        Some(0)
     }
 
     /// Appends the non-zero counts, each after its age. The caller stores the period and the part.
@@ -195,8 +206,17 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
     const PART: u64 = SECOND / PARTS as u64;
 
+    fn take(window: &mut Window, limit: u32, amount: u32, now: u64) -> Verdict {
+        window.advance(now);
+        let verdict = window.check(limit, amount, now);
+        if let Verdict::Granted { .. } = verdict {
+            window.add(amount);
+        }
+        verdict
+    }
+
     fn passes(window: &mut Window, limit: u32, now: u64) -> bool {
-        matches!(window.take(limit, now), Verdict::Passes { .. })
+        matches!(take(window, limit, 1, now), Verdict::Granted { .. })
     }
 
     #[test]
@@ -204,11 +224,14 @@ mod tests {
         let mut window = Window::new(Period::Second);
         let now = 7 * SECOND;
         for left in [2, 1, 0] {
-            assert_eq!(window.take(3, now), Verdict::Passes { left });
+            assert_eq!(take(&mut window, 3, 1, now), Verdict::Granted { left });
         }
-        assert_eq!(window.take(3, now + PART), Verdict::Refused { wait: SECOND });
+        assert_eq!(
+            take(&mut window, 3, 1, now + PART),
+            Verdict::Refused { wait: Some(Duration::from_nanos(SECOND)) }
+        );
         assert!(!passes(&mut window, 3, now + SECOND + PART - 1));
-        assert_eq!(window.take(3, now + SECOND + PART), Verdict::Passes { left: 2 });
+        assert_eq!(take(&mut window, 3, 1, now + SECOND + PART), Verdict::Granted { left: 2 });
     }
 
     #[test]
@@ -218,6 +241,43 @@ mod tests {
         assert!(!passes(&mut window, 1, 500 * SECOND));
         assert!(!passes(&mut window, 1, 501 * SECOND));
         assert!(passes(&mut window, 1, 501 * SECOND + PART));
+    }
+
+    #[test]
+    fn an_amount_is_taken_whole_or_not_at_all() {
+        let mut window = Window::new(Period::Second);
+        let now = 7 * SECOND;
+        assert_eq!(take(&mut window, 10, 7, now), Verdict::Granted { left: 3 });
+        let wait = Some(Duration::from_nanos(SECOND + PART));
+        assert_eq!(take(&mut window, 10, 4, now), Verdict::Refused { wait });
+        assert_eq!(take(&mut window, 10, 3, now + PART), Verdict::Granted { left: 0 });
+        // Only the first seven have to expire for 7, and all ten for 8.
+        assert_eq!(
+            take(&mut window, 10, 7, now + PART),
+            Verdict::Refused { wait: Some(Duration::from_nanos(SECOND)) }
+        );
+        assert_eq!(take(&mut window, 10, 8, now + PART), Verdict::Refused { wait });
+        assert_eq!(take(&mut window, 10, 11, now), Verdict::Refused { wait: None });
+    }
+
+    #[test]
+    fn a_charge_may_exceed_the_limit_and_what_is_given_back_is_free_again() {
+        let mut window = Window::new(Period::Second);
+        let now = 7 * SECOND;
+        window.advance(now);
+        window.add(5);
+        window.advance(now + PART);
+        window.add(7);
+        assert_eq!((window.left(10), window.left(20)), (0, 8));
+        assert!(!passes(&mut window, 10, now + PART));
+        window.remove(8);
+        assert_eq!(window.left(10), 6);
+        // The latest went first: what is left expires with the older part.
+        assert!(matches!(take(&mut window.clone(), 4, 1, now + SECOND), Verdict::Refused { .. }));
+        window.advance(now + SECOND + PART);
+        assert!(window.is_empty());
+        window.remove(u32::MAX);
+        assert_eq!(window.left(10), 10);
     }
 
     fn periods() -> impl Strategy<Value = Period> {
@@ -242,12 +302,13 @@ mod tests {
                 now += pause * (span / 256);
                 let since = |age: u64| passed.iter().filter(|time| now - **time < age).count();
                 let (within, around) = (since(span), since(span + part));
-                match window.clone().take(limit, now) {
-                    Verdict::Passes { left } => {
+                match take(&mut window.clone(), limit, 1, now) {
+                    Verdict::Granted { left } => {
                         prop_assert!(within < limit as usize);
                         prop_assert!(left < limit);
                     }
                     Verdict::Refused { wait } => {
+                        let wait = u64::try_from(wait.unwrap().as_nanos()).unwrap();
                         prop_assert!(around >= limit as usize);
                         prop_assert!(wait > 0 && wait <= span + part);
                         prop_assert!(!passes(&mut window.clone(), limit, now + wait - 1));
@@ -273,7 +334,7 @@ mod tests {
         #[test]
         fn arbitrary_bytes_are_read(bytes: Vec<u8>, part: u64, now: u64, limit in 1_u32..) {
             if let Some(mut window) = Window::read(Period::Day, part, &mut bytes.as_slice()) {
-                window.take(limit, now);
+                take(&mut window, limit, 1, now);
             }
         }
     }

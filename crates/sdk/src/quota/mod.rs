@@ -1,0 +1,73 @@
+//! Quotas: amounts per period, such as requests per minute, that no key may exceed.
+//!
+//! A [`Limit`] is an amount per [`Period`]. A [`Budget`] is what a limit grants: to all requests together, or to one of
+//! many keys. A store counts what has been used of budgets; the [`Process`] store counts in the gateway's memory.
+//!
+//! ```no_run
+//! use sdk::Status;
+//! use sdk::quota::{Budget, Limit, Period, Process, Verdict};
+//!
+//! /// Returns true if the client may send another request.
+//! fn passes(limit: &Limit, client: &[u8]) -> Result<bool, Status> {
+//!     let budget = Budget { limit, key: Some(client.to_vec()) };
+//!     let taken = Process::new("my-plugin").take(&[budget], 1)?;
+//!     Ok(!matches!(taken, Some((_, Verdict::Refused { .. }))))
+//! }
+//! # let limit = Limit::new(100, Period::Minute, "per client", "limits[0]");
+//! # let _ = passes(&limit, b"1.2.3.4");
+//! ```
+
+mod process;
+mod row;
+mod window;
+
+use std::cell::OnceCell;
+use std::time::Duration;
+
+pub use process::Process;
+pub use window::Period;
+
+/// An amount per period.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// The amount.
+    pub amount: u32,
+    /// The period.
+    pub period: Period,
+    /// Path of the limit in the configuration, for messages.
+    pub path: String,
+    identity: String,
+    /// Name of its counts in the process, computed once.
+    name: OnceCell<String>,
+}
+
+impl Limit {
+    /// Creates a limit. Limits of a store with equal amounts, periods and identities share their counts.
+    pub fn new(amount: u32, period: Period, identity: impl Into<String>, path: impl Into<String>) -> Self {
+        Limit { amount, period, path: path.into(), identity: identity.into(), name: OnceCell::new() }
+    }
+}
+
+/// What a limit grants.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Budget<'l> {
+    /// The limit.
+    pub limit: &'l Limit,
+    /// The key, for a limit that applies to many keys separately.
+    pub key: Option<Vec<u8>>,
+}
+
+/// The result of taking an amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// All of it is taken.
+    Granted {
+        /// The rest of the budget.
+        left: u32,
+    },
+    /// Nothing is taken, because the budget has less.
+    Refused {
+        /// The time after which the budget has this amount; `None` if it exceeds the limit.
+        wait: Option<Duration>,
+    },
+}
