@@ -45,8 +45,8 @@ pub mod plugins;
 mod process;
 mod route;
 pub mod routes;
-#[cfg(feature = "serve")]
-mod schema;
+#[cfg(feature = "schema")]
+pub mod schema;
 #[cfg(feature = "serve")]
 pub mod secret;
 #[cfg(feature = "serve")]

@@ -228,17 +228,10 @@ impl Planner {
             return Ok(Vec::new());
         }
         let Err(in_envoy) = self.check_in_envoy(entry, wasm) else {
-            let remark = |error: &ConfigError| {
-                let message = format!("does not fit the schema of the image: {}", error.message());
-                ConfigError::new(error.path(), message)
-            };
-            return Ok(by_schema.iter().map(remark).collect());
+            return Ok(by_schema.iter().map(schema::remark).collect());
         };
-        // The module's messages are better than the schema's. Without a position, Envoy's log is as good.
-        let mut errors: Vec<ConfigError> =
-            by_module.into_iter().filter(|error| !error.path().is_empty()).collect();
-        let known: HashSet<String> = errors.iter().map(|error| error.path().to_owned()).collect();
-        errors.extend(by_schema.into_iter().filter(|error| !known.contains(error.path())));
+        let errors = schema::merged(&by_module, by_schema);
+        // Without a position, Envoy's log is as good.
         if errors.is_empty() {
             return Err(in_envoy);
         }

@@ -45,6 +45,28 @@ pub fn errors(schema: &Value, document: &Map<String, Value>) -> Vec<ConfigError>
     errors
 }
 
+/// The errors of a module that have a place, and those of the schema in other places: the module's messages are better.
+#[must_use]
+pub fn merged(by_module: &[ConfigError], by_schema: Vec<ConfigError>) -> Vec<ConfigError> {
+    let mut errors: Vec<ConfigError> =
+        by_module.iter().filter(|error| !error.path().is_empty()).cloned().collect();
+    // An unknown or missing field is an error of its object in the schema.
+    let is_in = |inner: &str, path: &str| match inner.strip_prefix(path) {
+        Some(rest) => path.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']),
+        None => false,
+    };
+    let is_known = |path: &str| errors.iter().any(|error| is_in(error.path(), path));
+    let others: Vec<ConfigError> = by_schema.into_iter().filter(|error| !is_known(error.path())).collect();
+    errors.extend(others);
+    errors
+}
+
+/// The remark on an error of the schema in a configuration that the module accepts.
+#[must_use]
+pub fn remark(error: &ConfigError) -> ConfigError {
+    ConfigError::new(error.path(), format!("does not fit the schema of the image: {}", error.message()))
+}
+
 /// The name of the schema in the validator.
 const NAME: &str = "schema.json";
 
@@ -101,6 +123,21 @@ fn allow_null(schema: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_module_is_believed_where_it_names_a_place() {
+        let errors = |places: &[&str]| -> Vec<ConfigError> {
+            places.iter().map(|place| ConfigError::new(*place, "is wrong")).collect()
+        };
+        let merged = |by_module: &[&str], by_schema: &[&str]| -> Vec<String> {
+            let merged = merged(&errors(by_module), errors(by_schema));
+            merged.iter().map(|error| error.path().to_owned()).collect()
+        };
+        assert_eq!(merged(&["texts[1]"], &["", "texts", "texts[1]", "text"]), ["texts[1]", "text"]);
+        assert_eq!(merged(&[""], &["", "text"]), ["", "text"]);
+        assert_eq!(merged(&["", "text"], &[]), ["text"]);
+        assert!(merged(&[""], &[]).is_empty());
+    }
 
     fn paths(document: Value) -> Vec<(String, String)> {
         let schema = json!({

@@ -280,6 +280,15 @@ impl Answers {
         }
     }
 
+    /// What is strange in a document that the plug-in accepts.
+    pub fn remarks(&self, document: &Value) -> Vec<config::ConfigError> {
+        match self {
+            Self::Types(_) => Vec::new(),
+            #[cfg(feature = "engine")]
+            Self::Module(module) => module.remarks(document),
+        }
+    }
+
     /// The schema of the plug-in's fields (OpenAPI v3).
     pub fn schema(&self) -> Result<Value> {
         match self {

@@ -110,13 +110,18 @@ impl Layout {
             .with_context(|| format!("{} is not a manifest of an image", descriptor.digest))
     }
 
+    /// The `spec.yaml` of an image that has one.
+    #[must_use]
+    pub fn spec(&self, manifest: &Manifest) -> Option<Value> {
+        let layer = manifest.layers.iter().find(|layer| layer.media_type == media::SPEC)?;
+        let text = std::str::from_utf8(self.blob(layer).ok()?).ok()?;
+        Some(yaml::read(text).ok()?.first()?.to_json())
+    }
+
     /// The schema of a plug-in's configuration (OpenAPI v3), from the `spec.yaml` of an image that has one.
     #[must_use]
     pub fn schema(&self, manifest: &Manifest) -> Option<Value> {
-        let layer = manifest.layers.iter().find(|layer| layer.media_type == media::SPEC)?;
-        let text = std::str::from_utf8(self.blob(layer).ok()?).ok()?;
-        let spec = yaml::read(text).ok()?.first()?.to_json();
-        spec.pointer("/spec/configSchema/openAPIV3Schema").cloned()
+        self.spec(manifest)?.pointer("/spec/configSchema/openAPIV3Schema").cloned()
     }
 
     /// The one image or index of images, beside which there are only artifacts about it.

@@ -8,14 +8,18 @@ use std::path::{Path, PathBuf};
 #[cfg(feature = "engine")]
 use std::rc::Rc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 #[cfg(feature = "engine")]
 use marketplace::AskedModule;
 use marketplace::check::{self, something_checked};
 use marketplace::{Checker, Known, KnownPlugin, Report};
+#[cfg(feature = "engine")]
+use oci::Reference;
 
-use crate::Usage;
 use crate::catalogue::Choice;
+#[cfg(feature = "engine")]
+use crate::open;
+use crate::{Usage, registry};
 
 pub(crate) use print::{print, print_mistakes, print_remarks, print_report};
 
@@ -34,6 +38,8 @@ Examples:
                                                   the fields alone, as in a console
   kubectl get wasmplugin -A -o yaml | cargo xtask config -
   cargo xtask config my.yaml --module plugin.wasm any module, run in an interpreter
+  cargo xtask config my.yaml --image oci://registry.example.com/plugins/request-block:1.0.0
+                                                  the schema and the module of an image
   cargo xtask config *.yaml --json                for scripts
 
 Exit codes: 0 all are valid, 1 at least one is rejected, 2 usage error.")]
@@ -47,19 +53,28 @@ pub(crate) struct Args {
     /// Validate with this module instead, which needs neither its source nor a workspace.
     #[arg(long, value_name = "FILE.wasm", conflicts_with = "plugin")]
     module: Option<PathBuf>,
+    /// Validate with the schema and the module of this image: the folder or archive of an OCI layout, or an image in a registry
+    /// or the catalogue.
+    #[arg(long, value_name = "LAYOUT|oci://…", conflicts_with_all = ["plugin", "module"])]
+    image: Option<String>,
     /// Validate with the module in a real Envoy as well; its result takes precedence.
-    #[arg(long, requires = "module")]
+    #[arg(long)]
     envoy: bool,
     #[command(flatten)]
     catalogue: Choice,
+    #[command(flatten)]
+    access: registry::Access,
     /// Print the results as JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    if let Some(file) = &args.module {
-        return by_module(args, file);
+    if args.module.is_some() || args.image.is_some() {
+        return by_module(args);
+    }
+    if args.envoy {
+        bail!(Usage("--envoy runs a module: name one with --module or --image".into()));
     }
     let sources = args.catalogue.sources()?;
     let known = sources.known();
@@ -68,22 +83,37 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 }
 
 #[cfg(feature = "engine")]
-fn by_module(args: &Args, file: &Path) -> Result<bool> {
-    let module = Rc::new(AskedModule::read(file, args.envoy)?);
+fn by_module(args: &Args) -> Result<bool> {
+    let (shown, module) = match (&args.module, &args.image) {
+        (Some(file), _) => (file.display().to_string(), AskedModule::read(file, args.envoy)?),
+        (None, Some(image)) => (image.clone(), of_image(image, args)?),
+        (None, None) => bail!(Usage("name a module with --module or --image".into())),
+    };
     let missing = module.missing_imports();
     if !missing.is_empty() {
         anstream::eprintln!(
-            "{}: imports {}, which Envoy does not have: only some gateways load it",
-            file.display(),
+            "{shown}: imports {}, which Envoy does not have: only some gateways load it",
             missing.join(", ")
         );
     }
+    let module = Rc::new(module);
     let known = Known::of_module(&module);
     check(args, &known, known.plugins.first().copied())
 }
 
+/// The module and the schema of an image, named like the image if that has no other name.
+#[cfg(feature = "engine")]
+fn of_image(image: &str, args: &Args) -> Result<AskedModule> {
+    let layout = open::image(image, &args.catalogue, &args.access)?;
+    let name = match Reference::parse(image) {
+        Ok(reference) => reference.name().to_owned(),
+        Err(_) => Path::new(image).file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+    };
+    AskedModule::of_image(&layout, &name, args.envoy).with_context(|| format!("reading the image {image}"))
+}
+
 #[cfg(not(feature = "engine"))]
-fn by_module(_: &Args, _: &Path) -> Result<bool> {
+fn by_module(_: &Args) -> Result<bool> {
     crate::heavy::replace()
 }
 

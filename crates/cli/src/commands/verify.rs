@@ -1,16 +1,13 @@
 //! `verify`: lists the consumers that accept an image.
 
-use std::path::Path;
-
-use anyhow::{Error, Result};
-use oci::{Layout, Reader};
+use anyhow::Result;
+use oci::Reader;
 use serde::Serialize;
 
-use crate::Usage;
 use crate::catalogue::Choice;
 use crate::image::{Consumer, Verdict, verdicts};
 use crate::output::{self, BOLD, DIM, mark, styled};
-use crate::registry;
+use crate::{open, registry};
 
 /// List the gateways and tools that accept an image
 ///
@@ -58,13 +55,7 @@ struct Found {
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
-    let layout = match args.image.starts_with(registry::SCHEME) {
-        true => match args.catalogue.image(&args.image)? {
-            Some(layout) => layout,
-            None => registry::fetch(&args.image, &args.access)?,
-        },
-        false => Layout::read(Path::new(&args.image)).map_err(|error| not_a_layout(&args.image, error))?,
-    };
+    let layout = open::image(&args.image, &args.catalogue, &args.access)?;
     let descriptor = layout.top()?;
     let pinned = args.image.contains("@sha256:");
     let resolved = Reader::Fetcher.image(&layout, descriptor).ok().map(|fetched| fetched.descriptor.digest);
@@ -88,15 +79,6 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let takes =
         |wanted: &Consumer| found.verdicts.iter().any(|verdict| verdict.consumer == *wanted && verdict.takes);
     Ok(found.verdicts.iter().any(|verdict| verdict.takes) && args.wanted.iter().all(takes))
-}
-
-/// Returns a usage error for a missing file, or for a module, which is a common mistake.
-fn not_a_layout(image: &str, error: Error) -> Error {
-    let path = Path::new(image);
-    if path.extension().is_some_and(|extension| extension == "wasm") {
-        return Usage(format!("{image} is a module: use `cargo xtask check {image}`")).into();
-    }
-    if path.exists() { error } else { Usage(error.to_string()).into() }
 }
 
 fn print(found: &Found) {

@@ -1,4 +1,4 @@
-//! `push` and `pull` with a real registry, and with servers that misbehave.
+//! `push`, `pull` and `config --image` with a real registry, and with servers that misbehave.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,6 +7,7 @@
     reason = "helpers of tests may fail like tests"
 )]
 
+mod config;
 mod hostile;
 mod push_and_pull;
 mod support;

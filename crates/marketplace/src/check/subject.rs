@@ -135,7 +135,13 @@ impl Checker<'_> {
         };
         let configuration = node.to_json();
         let errors = self.check(plugin, &configuration)?;
-        let remarks = self.texts(source, node, plugin, &configuration, str::to_owned)?;
+        let mut remarks = self.texts(source, node, plugin, &configuration, str::to_owned)?;
+        if errors.is_empty() {
+            let unusual = self.answers(plugin)?.remarks(&configuration);
+            remarks.extend(
+                unusual.iter().map(|error| Fault::at(source.text, node, error.path(), error.message())),
+            );
+        }
         let verdict = match errors.is_empty() {
             true => accepted(self.answers(plugin)?, configuration)?,
             false => Verdict::refused(
@@ -259,7 +265,14 @@ impl Checker<'_> {
             let place = |path: &str| found.path(&resource.origin(path));
             texts = self.texts(source, document, plugin, &configuration, place)?;
             if all.is_empty() {
-                verdict = accepted(self.answers(plugin)?, configuration)?;
+                let answers = self.answers(plugin)?;
+                texts.extend(
+                    answers
+                        .remarks(&configuration)
+                        .iter()
+                        .map(|error| Fault::at(source.text, document, place(error.path()), error.message())),
+                );
+                verdict = accepted(answers, configuration)?;
             }
         }
         if !all.is_empty() {
