@@ -3,7 +3,7 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
@@ -135,7 +135,7 @@ pub(crate) fn script(root: &Path, name: &str, arguments: &[&std::ffi::OsStr]) ->
     let mut node = Node::find()?.node(&sources);
     node.arg(format!("scripts/{name}.mjs")).args(arguments);
     node.env(PROGRAM, env::current_exe().context("finding this program")?).env(CHROMIUM, chromium);
-    let output = node.stderr(Stdio::inherit()).output().context("starting node")?;
+    let output = node.stderr(std::process::Stdio::inherit()).output().context("starting node")?;
     if !output.status.success() {
         bail!("scripts/{name}.mjs failed: see above");
     }

@@ -24,7 +24,9 @@ Examples:
   cargo xtask test my-plugin         run its cases natively and in a real Envoy
   cargo xtask build my-plugin        build dist/my-plugin/plugin.wasm
   cargo xtask new --workspace ../my-plugins my-plugin
-                                     a workspace in ../my-plugins, with the SDK of this version")]
+                                     a workspace in ../my-plugins, with the SDK of this version
+  cargo xtask new --workspace ../my-plugins --sdk-path . my-plugin
+                                     the same, with the SDK of this checkout")]
 pub(crate) struct Args {
     /// Lower-case words with dashes: the name of the folder, the package and the artifact.
     name: String,
@@ -205,8 +207,9 @@ fn next(name: &str) {
         ("build", "leaves the module in dist/"),
         ("lint", "checks formatting, lints, documentation and plugin.yaml"),
     ] {
-        let command = program::text(&format!("cargo xtask {command} {name}")).into_owned();
-        anstream::println!("    {}  {why}", styled(BOLD, command));
+        // Aligned to the longest.
+        let command = format!("cargo xtask {:<width$}", format!("{command} {name}"), width = name.len() + 6);
+        anstream::println!("    {}  {why}", styled(BOLD, program::text(&command)));
     }
 }
 
