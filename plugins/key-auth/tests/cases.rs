@@ -1,0 +1,3 @@
+//! Replays `cases.yaml`.
+
+testkit::cases!(key_auth);
