@@ -2,6 +2,7 @@
 
 mod error;
 mod expect;
+mod include;
 mod load;
 mod request;
 mod stage;

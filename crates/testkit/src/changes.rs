@@ -45,6 +45,16 @@ impl Changes {
         Self::default()
     }
 
+    /// The changes of authentication plug-ins: the header of the consumer, also in spellings that upstreams may take for it,
+    /// and `www-authenticate` in refusals.
+    #[must_use]
+    pub fn authentication() -> Self {
+        let folded = |name: &str| name.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        Self::none()
+            .request_where(move |name| folded(name) == sdk::consumer::HEADER)
+            .reply("www-authenticate")
+    }
+
     /// The upstream may see this header otherwise.
     #[must_use]
     pub fn request(self, name: &str) -> Self {

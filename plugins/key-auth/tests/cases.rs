@@ -1,3 +1,3 @@
 //! Replays `cases.yaml`.
 
-testkit::cases!(key_auth);
+testkit::cases!(key_auth, changes: |_| testkit::Changes::authentication());

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::Case;
 use super::error::Mistake;
+use super::include::Include;
 
 /// Reads the cases of one file.
 ///
@@ -50,8 +51,15 @@ fn parse(text: &str) -> Result<Vec<Case>, Mistake> {
     #[serde(deny_unknown_fields)]
     struct File {
         cases: Vec<Case>,
+        #[serde(default)]
+        include: Vec<Include>,
     }
-    let File { cases } = serde_yaml::from_str(text).map_err(|error| Mistake::read(text, &error))?;
+    let File { mut cases, include } =
+        serde_yaml::from_str(text).map_err(|error| Mistake::read(text, &error))?;
+    for (index, include) in include.iter().enumerate() {
+        let included = include.cases().map_err(|error| Mistake::new(format!("include[{index}]: {error}")))?;
+        cases.extend(included);
+    }
     if cases.is_empty() {
         return Err(Mistake::new("has no case: write at least one"));
     }
