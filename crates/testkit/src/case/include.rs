@@ -113,6 +113,6 @@ mod tests {
             filled("{ e: $a, f: { g: $b } }", with).as_deref(),
             Ok(r#"{"e":[["k","v"],["l","w"]],"f":{"g":"text"}}"#)
         );
-        assert_eq!(filled("[$x]", with).as_deref(), Err("with: `x` is missing: add it"));
+        assert_eq!(filled("[$x]", with), Err("with: `x` is missing: add it".to_owned()));
     }
 }
