@@ -46,6 +46,24 @@ fn two_domains_have_rules_of_their_own() {
 
 #[test]
 #[ignore = "in Envoy: cargo xtask test"]
+fn an_api_needs_keys_and_each_consumer_has_its_limit() {
+    let (_folder, served) = example("api-keys");
+    let ask = |path: &str, key: &str| get(served.address, "any.example.com", path, &[("x-api-key", key)]);
+    assert_eq!(served.get("any.example.com", "/").status, 200);
+    let missing = served.get("any.example.com", "/api/orders");
+    assert_eq!(missing.status, 401);
+    assert_eq!(missing.values("www-authenticate"), ["Key realm=\"MSE Gateway\""]);
+    let alice = ask("/api/orders", "alice-has-a-secret");
+    assert_eq!(alice.status, 200);
+    assert_eq!(alice.seen("x-mse-consumer"), ["alice"]);
+    assert_eq!(ask("/api/admin", "alice-has-a-secret").status, 200);
+    assert_eq!(ask("/api/admin", "bob-has-another").status, 403);
+    let statuses: Vec<u16> = (0..3).map(|_| ask("/api/orders", "bob-has-another").status).collect();
+    assert_eq!(statuses, [200, 200, 429]);
+}
+
+#[test]
+#[ignore = "in Envoy: cargo xtask test"]
 fn four_stages_are_met_in_order_and_in_reverse() {
     let (_folder, served) = example("stages");
     let answer = served.get("any.example.com", "/");

@@ -7,6 +7,7 @@
     reason = "tests may"
 )]
 
+mod authentication;
 mod bad_input;
 mod commands;
 mod elsewhere;
