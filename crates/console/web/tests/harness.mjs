@@ -10,7 +10,7 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
-const PROGRAM = process.env.PORTCULLIS_PROGRAM;
+export const PROGRAM = process.env.PORTCULLIS_PROGRAM;
 if (!PROGRAM)
   throw new Error(
     "PORTCULLIS_PROGRAM is not set: the path of the program portcullis, built with its console",
@@ -123,7 +123,8 @@ export async function withUsers(t, users) {
  * the test. `kill` ends it at once, `start` starts it again on the same port.
  */
 export async function startConsole(t, gateways = GATEWAYS, options = []) {
-  const folder = await folderWith(gateways);
+  // A name is that of a folder that exists, and stays.
+  const folder = typeof gateways === "string" ? gateways : await folderWith(gateways);
   const port = await freePort();
   let child;
   let ended;
@@ -146,7 +147,7 @@ export async function startConsole(t, gateways = GATEWAYS, options = []) {
   };
   t.after(async () => {
     await server.kill("SIGTERM");
-    await rm(folder, { recursive: true, force: true });
+    if (folder !== gateways) await rm(folder, { recursive: true, force: true });
   });
   await server.start();
   return server;
@@ -223,6 +224,16 @@ export async function signIn(t, console_, options) {
   return page;
 }
 
+/** Signs a page in with a password. */
+export async function signInAs(page, console_, user, password) {
+  page.setDefaultTimeout(45_000);
+  await page.goto(console_.origin);
+  await page.getByLabel(/^(User|用户名)/).fill(user);
+  await page.getByLabel(/^(Password|密码)/).fill(password);
+  await page.getByRole("button", { name: /^(Sign in|登录)$/ }).click();
+  await page.getByRole("navigation").waitFor({ state: "attached" });
+}
+
 /** Another page of a signed-in profile's session in a second browser profile. */
 export async function sameSession(t, console_, page, options) {
   const context = await newContext(t, console_, options);
@@ -253,6 +264,29 @@ export async function shot(page, name) {
 
 /** A card of the marketplace by its title. */
 export const card = (page, title) => page.getByRole("listitem", { name: title, exact: true });
+
+/** The address of the gateway, once it serves: on a busy machine, Envoy takes a while to start. */
+export async function addressOf(page, gateway = "gateway-1") {
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  for (;;) {
+    const view = await page.evaluate(
+      async (name) => (await fetch(`/api/v1/gateways/${name}`)).json(),
+      gateway,
+    );
+    if (view.state === "serving" && view.address) return view.address;
+    assert.ok(Date.now() < deadline, JSON.stringify(view));
+    await page.waitForTimeout(200);
+  }
+}
+
+/** Clicks the switch of a card as it is seen: the input itself has no size. */
+export const flip = (page, title) => card(page, title).locator(".mantine-Switch-track").click();
+
+/** Opens a tab of the marketplace. Pages change in transitions, so what the click shows comes a moment later. */
+export async function openTab(page, name) {
+  await page.getByRole("tab", { name }).click();
+  await page.getByRole("tab", { name, selected: true }).waitFor();
+}
 
 export async function openMenu(page, title) {
   await card(page, title)

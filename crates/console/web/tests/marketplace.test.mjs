@@ -7,9 +7,11 @@ import {
   accessible,
   card,
   closeBrowser,
+  flip,
   MESSAGES,
   newContext,
   openMenu,
+  openTab,
   resource,
   sameSession,
   shot,
@@ -34,13 +36,10 @@ const state = (page, title, value, timeout) =>
 // A built-in plug-in of this workspace is compiled when it is first enabled.
 const BUILD_TIMEOUT_MS = 600_000;
 
-/** Clicks the switch of a card; what is seen of it lies above the input. */
-const flip = (page, title) => card(page, title).getByRole("switch").click({ force: true });
-
 async function openCustom(page) {
   await page.getByRole("link", { name: "gateway-1", exact: true }).click();
   await page.getByRole("link", { name: "Plug-in Marketplace" }).click();
-  await page.getByRole("tab", { name: /^Custom/ }).click();
+  await openTab(page, /^Custom/);
 }
 
 async function fill(page, { name, description = "Refuses every request", language, file }) {
@@ -142,9 +141,9 @@ test("a custom plug-in is added, enabled, disabled, edited and deleted as docume
   // Enabled by the control of its card.
   await flip(page, "refuse-all");
   await state(page, "refuse-all", "on");
-  await page.getByRole("tab", { name: /^Enabled/ }).click();
+  await openTab(page, /^Enabled/);
   await card(page, "refuse-all").waitFor();
-  await page.getByRole("tab", { name: /^All Plug-ins/ }).click();
+  await openTab(page, /^All Plug-ins/);
 
   // While it is on, it can neither be edited nor deleted, and the reason is there.
   const menu = await openMenu(page, "refuse-all");
@@ -187,7 +186,7 @@ test("a built-in plug-in is enabled by the same control and can neither be edite
   const server = await startConsole(t);
   const page = await signIn(t, server);
   await page.getByRole("link", { name: "gateway-1", exact: true }).click();
-  await page.getByRole("tab", { name: /^Security/ }).click();
+  await openTab(page, /^Security/);
   await state(page, "Request Block", "off");
   await flip(page, "Request Block");
   await state(page, "Request Block", "on", BUILD_TIMEOUT_MS);

@@ -3,7 +3,17 @@ import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { card, closeBrowser, MESSAGES, openMenu, signIn, startConsole } from "./harness.mjs";
+import {
+  addressOf,
+  card,
+  closeBrowser,
+  flip,
+  MESSAGES,
+  openMenu,
+  openTab,
+  signIn,
+  startConsole,
+} from "./harness.mjs";
 import { broken, module } from "./wasm.mjs";
 
 after(closeBrowser);
@@ -16,16 +26,11 @@ const upload = (page, file) => page.locator('input[type="file"]').setInputFiles(
 const drawer = (page) => page.getByRole("dialog");
 const state = (page, title, value, timeout) =>
   page.locator(`[data-state="${value}"]`).and(card(page, title)).waitFor({ timeout });
-/** Clicks the switch of a card; what is seen of it lies above the input, so the card has to be there first. */
-async function flip(page, title) {
-  await card(page, title).waitFor();
-  await card(page, title).getByRole("switch").click({ force: true });
-}
 
 /** The page of the marketplace, whose tabs are named in the language. */
 async function openMarketplace(page, server, tab) {
   await page.goto(`${server.origin}/gateways/gateway-1/plugins`);
-  await page.getByRole("tab", { name: new RegExp(`^${tab}`) }).click();
+  await openTab(page, new RegExp(`^${tab}`));
 }
 
 /** The status of a request through the gateway. Host is a header that fetch does not set, so the domain is any. */
@@ -47,8 +52,10 @@ async function configureForDomain(page, P, domain, yaml) {
     .or(page.getByRole("combobox", { name: P.match.domain }));
   await tags.first().fill(domain);
   await page.keyboard.press("Enter");
+  // A plug-in without a schema has YAML only, and says so.
   const views = page.getByRole("radiogroup", { name: P.fields.view });
-  if ((await views.count()) > 0) await views.getByText("YAML", { exact: true }).click();
+  await views.or(page.getByText(P.fields.noSchema)).first().waitFor();
+  if (await views.isVisible()) await views.getByText("YAML", { exact: true }).click();
   await page.locator(".cm-content").first().click();
   await page.keyboard.press("Control+End");
   await page.keyboard.type(yaml);
@@ -77,7 +84,7 @@ for (const language of ["en", "zh"]) {
   test(`the story of the documentation with a custom plug-in (${language})`, COMPILED, async (t) => {
     const server = await startConsole(t, { "gateway-1": {}, "gateway-2": {} });
     const page = await signIn(t, server, { language });
-    const { address } = await page.evaluate(async () => (await fetch("/api/v1/gateways/gateway-1")).json());
+    const address = await addressOf(page);
     await openMarketplace(page, server, C.category.custom);
 
     // Add: the wrong file is refused with the format, the offset and the command; the right one gives a card.
@@ -133,7 +140,7 @@ test("the story of the documentation with a built-in plug-in", COMPILED, async (
   const { marketplace: M, problems: R, plugin: P, common: C } = MESSAGES.en;
   const server = await startConsole(t, { "gateway-1": {}, "gateway-2": {} });
   const page = await signIn(t, server);
-  const { address } = await page.evaluate(async () => (await fetch("/api/v1/gateways/gateway-1")).json());
+  const address = await addressOf(page);
   await openMarketplace(page, server, C.category.security);
 
   // Enabled by the same control, which writes its resource; its example blocks this.

@@ -68,34 +68,32 @@ export function CardGrid({ gateway, cards, onDialog }: Props) {
           style={{ position: "relative", height: virtualizer.getTotalSize() }}
           onBlur={() => setFocusedRow(undefined)}
         >
-          {virtualizer.getVirtualItems().map((row) => (
-            <div
-              key={row.key}
-              role="presentation"
-              onFocus={() => setFocusedRow(row.index)}
-              style={{
-                position: "absolute",
-                insetInline: 0,
-                top: 0,
-                height: HEIGHT,
-                transform: `translateY(${row.start - offset}px)`,
-                display: "grid",
-                gap: GAP,
-                gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))`,
-              }}
-            >
-              {cards.slice(row.index * columns, (row.index + 1) * columns).map((card, i) => (
+          {virtualizer.getVirtualItems().flatMap((row) =>
+            cards.slice(row.index * columns, (row.index + 1) * columns).map((card, column) => (
+              // A card that gets another place stays the same element: an open menu stays open, and a click arrives.
+              <div
+                key={card.id}
+                role="presentation"
+                onFocus={() => setFocusedRow(row.index)}
+                style={{
+                  position: "absolute",
+                  top: 0,
+                  insetInlineStart: `calc((100% + ${GAP}px) / ${columns} * ${column})`,
+                  width: `calc((100% + ${GAP}px) / ${columns} - ${GAP}px)`,
+                  height: HEIGHT,
+                  transform: `translateY(${row.start - offset}px)`,
+                }}
+              >
                 <PluginCard
-                  key={card.id}
                   gateway={gateway}
                   card={card}
-                  position={row.index * columns + i + 1}
+                  position={row.index * columns + column + 1}
                   total={cards.length}
                   onDialog={onDialog}
                 />
-              ))}
-            </div>
-          ))}
+              </div>
+            )),
+          )}
         </div>
       )}
     </div>

@@ -27,7 +27,8 @@ export function CardMenu({ gateway, card, busy, onDialog, onSwitch }: Props) {
   const { data: gateways } = useGateways();
   const goBack = useRollBack(gateway, card);
   const custom = card.kind === "custom";
-  const elsewhere = (gateways ?? []).some((other) => other.name !== gateway);
+  const others = (gateways ?? []).filter((other) => other.name !== gateway);
+  const canCopy = others.some(({ role }) => role === "admin");
 
   const item = (
     label: string,
@@ -88,8 +89,8 @@ export function CardMenu({ gateway, card, busy, onDialog, onSwitch }: Props) {
               onSwitch(true),
             )}
         {custom &&
-          elsewhere &&
-          item(t("copy"), <CopyPlus size={16} aria-hidden />, "viewer", undefined, () =>
+          others.length > 0 &&
+          item(t("copy"), <CopyPlus size={16} aria-hidden />, "admin", canCopy ? undefined : FORBIDDEN, () =>
             onDialog({ kind: "copy", card }),
           )}
         <Menu.Divider />
