@@ -9,7 +9,9 @@ import {
   newContext,
   shot,
   signIn,
+  signInAs,
   startConsole,
+  withUsers,
 } from "./harness.mjs";
 
 after(closeBrowser);
@@ -127,4 +129,63 @@ test("language and theme are chosen in the header and kept", async (t) => {
   await page.reload();
   await page.getByRole("heading", { name: MESSAGES.zh.gateways.title }).waitFor();
   await page.locator('html[data-mantine-color-scheme="dark"]').waitFor({ state: "attached" });
+});
+
+for (const language of ["en", "zh"]) {
+  test(`a password is changed, which ends all sessions (${language})`, async (t) => {
+    const { common: C, problems: P } = MESSAGES[language];
+    const { changePassword: M, header: H, signIn: S } = C;
+    const [before, after_] = ["a password of some length", "another one of some length"];
+    const users = [{ name: "ada", password: before, roles: ["*=viewer"] }];
+    const server = await startConsole(t, undefined, [...(await withUsers(t, users)), "--stopped"]);
+    const page = await (await newContext(t, server, { language })).newPage();
+    await signInAs(page, server, "ada", before);
+    const elsewhere = await (await newContext(t, server, { language })).newPage();
+    await signInAs(elsewhere, server, "ada", before);
+
+    // By keyboard alone.
+    await page.getByRole("button", { name: new RegExp(`^${H.user}`) }).focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("menuitem", { name: M.title, exact: true }).press("Enter");
+    const dialog = page.getByRole("dialog", { name: M.title });
+    const field = (label) => dialog.getByLabel(new RegExp(`^${label}`));
+    const submit = dialog.getByRole("button", { name: M.submit, exact: true });
+    await field(M.current).fill("not the password");
+    await field(M.new).fill("short");
+    await field(M.repeat).fill("different");
+    await dialog.getByText(M.differs).waitFor();
+    assert.equal(await submit.isDisabled(), true);
+    await field(M.repeat).fill("short");
+    await accessible(page, "the change of a password");
+    await shot(page, `password-${language}`);
+    await submit.click();
+    await dialog.getByText(P.wrong_credentials).waitFor();
+    await field(M.current).fill(before);
+    await submit.click();
+    await dialog.getByText(P.password_weak.replace("{{minimum}}", "10")).waitFor();
+    await field(M.new).fill(after_);
+    await field(M.repeat).fill(after_);
+    await page.keyboard.press("Enter");
+    await page.getByText(M.done).waitFor();
+    await page.getByRole("heading", { name: S.title }).waitFor();
+
+    // The other browser is signed out as well; only the new password signs in.
+    await elsewhere.reload();
+    await elsewhere.getByRole("heading", { name: S.title }).waitFor();
+    await page.getByLabel(new RegExp(`^${S.user}`)).fill("ada");
+    await page.getByLabel(new RegExp(`^${S.password}`)).fill(before);
+    await page.getByRole("button", { name: S.submit, exact: true }).click();
+    await page.getByRole("alert").getByText(P.wrong_credentials).waitFor();
+    await page.getByLabel(new RegExp(`^${S.password}`)).fill(after_);
+    await page.getByRole("button", { name: S.submit, exact: true }).click();
+    await page.getByRole("navigation").waitFor({ state: "attached" });
+  });
+}
+
+test("whoever signed in with the start token has no password to change", async (t) => {
+  const server = await startConsole(t, undefined, ["--stopped"]);
+  const page = await signIn(t, server);
+  await page.getByRole("button", { name: /^User/ }).click();
+  const items = await page.getByRole("menu").getByRole("menuitem").allInnerTexts();
+  assert.deepEqual(items, [MESSAGES.en.common.header.signOut]);
 });

@@ -135,6 +135,8 @@ export const getSession = async (signal?: AbortSignal) => remember(await get<Ses
 export const signIn = async (credentials: Credentials) =>
   remember(await post<Session>("/session", credentials));
 export const signOut = () => call<undefined>("DELETE", "/session");
+export const changePassword = (current: string, password: string) =>
+  call<undefined>("PUT", "/session/password", { body: { current, password } });
 
 // Gateways
 

@@ -18,6 +18,15 @@ export function useSession(): Session {
   return session;
 }
 
+/** Shows the sign-in page to a user whose sessions have ended by a change of the password. */
+export function useEndSession(): () => void {
+  const client = useQueryClient();
+  return () => {
+    const ended: Problem = { code: "signed_out", message: "signed_out", params: { how: "password" } };
+    client.setQueryData(keys.session, { signedOut: ended } satisfies State);
+  };
+}
+
 /** The start token of the address printed by the console. It works once, so it is removed from the address at once. */
 function takeToken(): string | undefined {
   const token = new URLSearchParams(window.location.hash.slice(1)).get("token");

@@ -16,8 +16,8 @@ import {
 import { useDisclosure } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
 import { useMutation } from "@tanstack/react-query";
-import { ChevronDown, LogOut, Network, Unplug, User } from "lucide-react";
-import { Suspense, useEffect, useState } from "react";
+import { ChevronDown, KeyRound, LogOut, Network, Unplug, User } from "lucide-react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, Outlet, useLocation, useMatch, useNavigate, useParams } from "react-router";
 import { signOut } from "../api/client";
@@ -30,6 +30,8 @@ import { ErrorBoundary } from "./ErrorBoundary";
 import { LanguageMenu, ThemeMenu } from "./Menus";
 import { links, SECTIONS } from "./pages";
 import { useSession } from "./SessionGate";
+
+const ChangePassword = lazy(() => import("./ChangePassword"));
 
 /** Header and navigation around every page. */
 export function Shell() {
@@ -176,30 +178,39 @@ function UserMenu() {
   const { t } = useTranslation();
   const session = useSession();
   const end = useMutation({ mutationFn: signOut, onSettled: () => window.location.assign("/") });
+  const [changing, { open, close }] = useDisclosure();
   return (
-    <Menu position="bottom-end">
-      <Menu.Target>
-        <Button
-          variant="subtle"
-          color="gray"
-          c="inherit"
-          size="compact-md"
-          px={6}
-          leftSection={<User size={18} aria-hidden />}
-          styles={{ section: { marginInlineEnd: 4 } }}
-          aria-label={`${t("header.user")}: ${session.user}`}
-        >
-          <Text size="sm" truncate maw={120} visibleFrom="xs">
-            {session.user}
-          </Text>
-        </Button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Menu.Item leftSection={<LogOut size={16} aria-hidden />} onClick={() => end.mutate()}>
-          {t("header.signOut")}
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+    <>
+      <Menu position="bottom-end">
+        <Menu.Target>
+          <Button
+            variant="subtle"
+            color="gray"
+            c="inherit"
+            size="compact-md"
+            px={6}
+            leftSection={<User size={18} aria-hidden />}
+            styles={{ section: { marginInlineEnd: 4 } }}
+            aria-label={`${t("header.user")}: ${session.user}`}
+          >
+            <Text size="sm" truncate maw={120} visibleFrom="xs">
+              {session.user}
+            </Text>
+          </Button>
+        </Menu.Target>
+        <Menu.Dropdown>
+          {session.how === "password" && (
+            <Menu.Item leftSection={<KeyRound size={16} aria-hidden />} onClick={open}>
+              {t("changePassword.title")}
+            </Menu.Item>
+          )}
+          <Menu.Item leftSection={<LogOut size={16} aria-hidden />} onClick={() => end.mutate()}>
+            {t("header.signOut")}
+          </Menu.Item>
+        </Menu.Dropdown>
+      </Menu>
+      <Suspense>{changing && <ChangePassword onClose={close} />}</Suspense>
+    </>
   );
 }
 
