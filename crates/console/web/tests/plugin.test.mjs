@@ -358,13 +358,66 @@ test("a save that comes second is refused, and the other change is shown", COMPI
   assert.match(await yamlOf(page), /theirs: true/);
 });
 
-test("1,000 rules stay fluid", COMPILED, async (t) => {
-  const rules = Array.from(
+/** A resource with 1,000 rules. */
+const MANY =
+  BLOCK.slice(0, BLOCK.indexOf("  matchRules:")) +
+  "  matchRules:\n" +
+  Array.from(
     { length: 1000 },
     (_, i) => `  - domain: [host-${i}.example.com]\n    config: { block_urls: [/p${i}] }\n`,
+  ).join("");
+
+test("a rule is dragged among 1,000, farther than the list shows", COMPILED, async (t) => {
+  const server = await startConsole(t, { "gateway-1": { "request-block.yaml": MANY } });
+  const page = await signIn(t, server);
+  await openForm(page, server);
+  const handle = page.getByRole("button", { name: "Move rule 3", exact: true });
+  const { x, y, width, height } = await handle.boundingBox();
+  const list = await page
+    .getByRole("region", { name: M.scopes.title })
+    .locator("ol")
+    .locator("xpath=..")
+    .boundingBox();
+  const [left, top] = [x + width / 2, y + height / 2];
+  const row = 46;
+
+  // By two places.
+  await page.mouse.move(left, top);
+  await page.mouse.down();
+  await page.mouse.move(left, top + row, { steps: 8 });
+  await page.mouse.move(left, top + 2 * row, { steps: 8 });
+  await page.mouse.up();
+  await page.getByText("Moved to position 5 of 1000").waitFor({ state: "attached" });
+  assert.deepEqual(
+    (await names(page)).slice(0, 6),
+    [0, 1, 3, 4, 2, 5].map((i) => `host-${i}.example.com`),
   );
-  const text = BLOCK.slice(0, BLOCK.indexOf("  matchRules:")) + "  matchRules:\n" + rules.join("");
-  const server = await startConsole(t, { "gateway-1": { "request-block.yaml": text } });
+
+  // At the lower edge the list scrolls; what is dragged stays.
+  const bottom = Math.min(list.y + list.height, 900) - 12;
+  await page.mouse.move(left, top);
+  await page.mouse.down();
+  await page.mouse.move(left, top + row, { steps: 8 });
+  await page.mouse.move(left, bottom, { steps: 20 });
+  await page.getByRole("button", { name: "Move rule 60", exact: true }).waitFor();
+  assert.ok((await rows(page).count()) <= 60, "rendered rows while dragging");
+  await page.mouse.up();
+  await page.getByText(/Moved to position (?!5 )\d+ of 1000/).waitFor({ state: "attached" });
+  assert.ok((await rows(page).count()) <= 60, "rendered rows");
+  await save(page);
+  const saved = await readFile(join(server.folder, "gateway-1/request-block.yaml"), "utf8");
+  const order = [...saved.matchAll(/host-(\d+)\.example/g)].map(([, number]) => Number(number));
+  const place = order.indexOf(3);
+  assert.ok(place >= 30, `host-3 is at ${place}`);
+  assert.deepEqual(
+    order.filter((number) => number !== 3),
+    [0, 1, 4, 2, ...Array.from({ length: 995 }, (_, i) => i + 5)],
+    "the others stay in their order",
+  );
+});
+
+test("1,000 rules stay fluid", COMPILED, async (t) => {
+  const server = await startConsole(t, { "gateway-1": { "request-block.yaml": MANY } });
   const page = await signIn(t, server);
   await openForm(page, server);
   await page.getByText("1,000 rules").or(page.getByText("1000 rules")).waitFor();

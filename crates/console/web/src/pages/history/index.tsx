@@ -130,7 +130,8 @@ export default function HistoryPage() {
 function Change({ gateway, entry, onClose }: { gateway: string; entry: HistoryEntry; onClose: () => void }) {
   const { t } = useTranslation("history");
   const client = useQueryClient();
-  const isOperator = useRole(gateway)("operator");
+  // What is taken back may be an addition or a deletion.
+  const isAdmin = useRole(gateway)("admin");
   const [problem, setProblem] = useState<Problem>();
   const { data, error } = useQuery({
     queryKey: [...keys.history(gateway), "change", entry.id],
@@ -170,7 +171,7 @@ function Change({ gateway, entry, onClose }: { gateway: string; entry: HistoryEn
             <Button variant="default" onClick={onClose}>
               {t("common:close")}
             </Button>
-            {isOperator && (
+            {isAdmin && (
               <Button
                 leftSection={<Undo2 size={16} aria-hidden />}
                 loading={undo.isPending}
