@@ -190,7 +190,11 @@ fn mistake(found: &scopes::Mistake) -> Mistake {
         end_column: found.end_column,
         message: found.message.clone(),
         severity: if found.warning { Severity::Warning } else { Severity::Error },
-        own: true,
+        own: found.origin == scopes::Origin::Plugin,
+        code: match found.origin {
+            scopes::Origin::Condition => Some("condition_missing"),
+            scopes::Origin::Yaml | scopes::Origin::Resource | scopes::Origin::Plugin => None,
+        },
     }
 }
 

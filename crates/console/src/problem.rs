@@ -32,6 +32,10 @@ pub struct Mistake {
     pub severity: Severity,
     /// Whether the text is the plug-in's own, which is never translated.
     pub own: bool,
+    /// The stable code of a mistake that pages have a text for: `condition_missing`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub code: Option<&'static str>,
 }
 
 /// Whether a mistake prevents saving.
@@ -233,6 +237,7 @@ impl From<marketplace::Refusal> for Problem {
             message: fault.message,
             severity: Severity::Error,
             own: true,
+            code: None,
         };
         Self {
             params: params.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),

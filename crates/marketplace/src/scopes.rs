@@ -59,10 +59,26 @@ pub struct Mistake {
     pub end_line: usize,
     /// The column after the last one.
     pub end_column: usize,
-    /// The plug-in's words.
+    /// The text.
     pub message: String,
     /// Whether it only warns.
     pub warning: bool,
+    /// Where the text comes from.
+    pub origin: Origin,
+}
+
+/// Where the text of a mistake comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The fields are not YAML, or not fields.
+    Yaml,
+    /// A rule has no condition.
+    Condition,
+    /// The resource as a whole is not valid.
+    Resource,
+    /// The plug-in itself.
+    Plugin,
 }
 
 /// The field of a resource that holds the configuration of the gateway scope, as keys.
@@ -244,7 +260,7 @@ fn with(entry: &Entry, item: &Item, scope: &Scope, was: Option<&Scope>) -> Resul
     let refused = |error: EditError| not_editable(entry, &error);
     let place = Place::default();
     let Match { domain, route, service } = &scope.requests;
-    if domain.is_empty() && route.is_empty() && service.is_empty() {
+    if !scope.has_condition() {
         let what = format!("a rule of {} has no condition", entry.name);
         let remedy = "add a domain, a route or a service";
         return Err(Refusal::new(Code::ConfigurationInvalid, what, remedy).with("scope", &scope.key).into());
@@ -278,7 +294,16 @@ fn with(entry: &Entry, item: &Item, scope: &Scope, was: Option<&Scope>) -> Resul
     Ok(Item { above: item.above.clone(), text })
 }
 
-/// Everything that is wrong with scopes: their YAML, and what the plug-in rejects in the resulting file.
+impl Scope {
+    /// Whether it says which requests it is for; that of the gateway is for all.
+    fn has_condition(&self) -> bool {
+        let Match { domain, route, service } = &self.requests;
+        self.key == GATEWAY || !(domain.is_empty() && route.is_empty() && service.is_empty())
+    }
+}
+
+/// Everything that is wrong with scopes, each by itself: its YAML, its condition, and what the plug-in rejects in the file
+/// that results from the others. The text of that file, if all scopes are in it.
 ///
 /// # Errors
 ///
@@ -290,26 +315,45 @@ pub fn check(
     scopes: &[Scope],
 ) -> Result<(Vec<Mistake>, Option<String>)> {
     let mut mistakes = Vec::new();
+    let mut sound = Vec::new();
     for scope in scopes {
-        match yaml::read(&scope.text) {
-            Err(error) => mistakes.push(placed(scope, &Fault::no_yaml(&scope.text, error), false)),
-            Ok(documents) => {
-                if let Some(error) = shape(&documents, &scope.text) {
-                    mistakes.push(placed(scope, &error, false));
-                }
-            }
+        let found = mistakes.len();
+        if !scope.has_condition() {
+            mistakes.push(without_condition(scope));
+        }
+        let error = match yaml::read(&scope.text) {
+            Err(error) => Some(Fault::no_yaml(&scope.text, error)),
+            Ok(documents) => shape(&documents, &scope.text),
+        };
+        mistakes.extend(error.map(|error| placed(scope, &error, false, Origin::Yaml)));
+        if mistakes.len() == found {
+            sound.push(scope.clone());
         }
     }
-    if !mistakes.is_empty() {
-        return Ok((mistakes, None));
-    }
-    let after = written(entry, text, scopes)?;
+    let is_complete = mistakes.is_empty();
+    let after = written(entry, text, &sound)?;
     // What a disabled plug-in would receive is checked as well.
     let enabled = edit::enable(&after, Place::from(entry)).unwrap_or_else(|_| after.clone());
     for (faults, warning) in faults(checker, entry, &enabled)? {
-        mistakes.extend(faults.iter().map(|fault| in_scope(entry, scopes, fault, warning)));
+        let found = faults.iter().map(|fault| in_scope(entry, &sound, fault, warning));
+        // Of a scope that is not in it, the file still has what it had before.
+        mistakes.extend(found.filter(|mistake| is_complete || mistake.scope.is_some()));
     }
-    Ok((mistakes, Some(after)))
+    Ok((mistakes, is_complete.then_some(after)))
+}
+
+fn without_condition(scope: &Scope) -> Mistake {
+    Mistake {
+        scope: Some(scope.key.clone()),
+        path: String::new(),
+        line: 1,
+        column: 1,
+        end_line: 1,
+        end_column: 1,
+        message: "the rule has no condition: add a domain, a route or a service".into(),
+        warning: false,
+        origin: Origin::Condition,
+    }
 }
 
 /// Why a text is not one of fields.
@@ -370,7 +414,7 @@ fn in_scope(entry: &Entry, scopes: &[Scope], fault: &Fault, warning: bool) -> Mi
                 Some(document) => Fault::at(&scope.text, document, inner, fault.message.clone()),
                 None => Fault { path: inner.to_owned(), line: 1, column: 1, ..fault.clone() },
             };
-            placed(scope, &placed_fault, warning)
+            placed(scope, &placed_fault, warning, Origin::Plugin)
         }
         None => Mistake {
             scope: None,
@@ -381,11 +425,12 @@ fn in_scope(entry: &Entry, scopes: &[Scope], fault: &Fault, warning: bool) -> Mi
             end_column: fault.column + 1,
             message: fault.message.clone(),
             warning,
+            origin: Origin::Resource,
         },
     }
 }
 
-fn placed(scope: &Scope, fault: &Fault, warning: bool) -> Mistake {
+fn placed(scope: &Scope, fault: &Fault, warning: bool, origin: Origin) -> Mistake {
     let documents = yaml::read(&scope.text).unwrap_or_default();
     let end = documents.first().map(|document| document.find(&fault.path).end);
     let end = end.filter(|end| (end.line, end.column) > (fault.line, fault.column));
@@ -398,6 +443,7 @@ fn placed(scope: &Scope, fault: &Fault, warning: bool) -> Mistake {
         end_column: end.map_or(fault.column + 1, |end| end.column),
         message: fault.message.clone(),
         warning,
+        origin,
     }
 }
 

@@ -51,6 +51,18 @@ async fn mistakes_are_at_their_line_and_nothing_is_saved() {
         assert_eq!(refused.refused(), (422, "configuration_invalid".into()));
         assert_eq!(refused.json()["mistakes"][0]["severity"], "error");
     }
+    let both = json!({ "scopes": [
+        { "key": "gateway", "match": {}, "enabled": true, "text": "a: [\n" },
+        { "key": "new-1", "match": {}, "enabled": true, "text": "a: 1" },
+        { "key": "new-2", "match": { "domain": ["a.com"] }, "enabled": true, "text": "a: 1" },
+    ] });
+    let check = client.post(&format!("{PATH}/check"), both).await.good();
+    let found: Vec<_> = check["mistakes"].as_array().unwrap().iter().collect();
+    let of: Vec<_> = found.iter().map(|mistake| mistake["scope"].as_str().unwrap()).collect();
+    assert_eq!(of, ["gateway", "new-1"], "each scope is checked by itself: {check}");
+    assert_eq!((&found[0]["own"], &found[0]["code"]), (&json!(false), &Value::Null), "invalid YAML: {check}");
+    assert_eq!((&found[1]["own"], &found[1]["code"]), (&json!(false), &json!("condition_missing")));
+    assert_eq!(check["before"], check["after"], "there is no file with such scopes");
     for body in [
         json!({ "scopes": [] }),
         json!({ "scopes": [{ "key": "new-1", "match": {}, "enabled": true, "text": "" }] }),

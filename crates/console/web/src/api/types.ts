@@ -21,6 +21,8 @@ export interface Mistake {
   severity: "error" | "warning";
   /** The plug-in's own words, which are never translated. */
   own: boolean;
+  /** Of a mistake that the page has a text for. */
+  code?: "condition_missing";
 }
 
 export type Role = "viewer" | "operator" | "admin";
@@ -304,7 +306,9 @@ export interface Counters {
   time: string;
   requestsPerSecond: number;
   refusalsPerSecond: number;
-  plugins: { id: string; requests: number; responses: number; failures: number; milliseconds?: number }[];
+  /** The median duration of requests; absent without any. */
+  milliseconds?: number;
+  plugins: { id: string; requests: number; responses: number; failures: number }[];
 }
 
 export interface Notice {

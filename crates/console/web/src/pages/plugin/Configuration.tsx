@@ -93,9 +93,7 @@ function Loaded({ gateway, plugin, saved }: { gateway: string; plugin: Plugin; s
     [update],
   );
 
-  // The server refuses rules without a condition altogether; the others can be checked nevertheless.
-  const complete = useMemo(() => (scopes.every(isComplete) ? scopes : scopes.filter(isComplete)), [scopes]);
-  const checked = useCheck(gateway, id, base.etag, complete, isOperator);
+  const checked = useCheck(gateway, id, base.etag, scopes, isOperator);
   const current = checked.scopes === scopes;
   const mistakes = useMistakes(plugin, scopes, checked.scopes, checked.check?.mistakes);
   const errors = useMemo(() => {
@@ -305,11 +303,15 @@ function useMistakes(
     const seen = new Set(checkedScopes);
     for (const mistake of found ?? []) {
       const key = mistake.scope ?? "gateway";
-      map.set(key, [...(map.get(key) ?? []), { ...mistake, english: true }]);
+      const known = mistake.code === "condition_missing";
+      const shown = known
+        ? { ...mistake, message: t("match.none"), english: false }
+        : { ...mistake, english: true };
+      map.set(key, [...(map.get(key) ?? []), shown]);
     }
     for (const scope of scopes) {
       if (!seen.has(scope)) map.set(scope.key, local(scope));
     }
     return map;
-  }, [checkedScopes, found, local, scopes]);
+  }, [checkedScopes, found, local, scopes, t]);
 }
