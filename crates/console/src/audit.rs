@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::SystemTime;
 
+use gateway::journal::time;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -37,11 +38,6 @@ pub struct AuditEntry {
     /// More about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-}
-
-/// A time in RFC 3339.
-pub(crate) fn time(at: SystemTime) -> String {
-    humantime::format_rfc3339_millis(at).to_string()
 }
 
 /// Checks that a change can be recorded, before it is made.

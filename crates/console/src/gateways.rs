@@ -5,15 +5,16 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 use gateway::folder::{self, Fault, Folder, StageOrder};
+use gateway::journal::{Journal, State};
 use gateway::modules::{Modules, Sources};
 use gateway::plugins::Plugins;
-use gateway::serve::{self, Notice, Options, Outcome, Stop, Stopper};
-use gateway::{Cache, LogLevel, state};
+use gateway::serve::{self, Options, Outcome, Stop, Stopper};
+use gateway::{Cache, LogLevel, socket, state};
 use oci::Catalogue;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -21,7 +22,6 @@ use workspace::Workspace;
 
 use crate::checks::Checks;
 use crate::hidden;
-use crate::journal::Journal;
 use crate::problem::Problem;
 use crate::uploads::Uploads;
 use crate::users::Role;
@@ -29,7 +29,7 @@ use crate::users::Role;
 /// How long requests of a replaced listener may take.
 const DRAIN: Duration = Duration::from_secs(600);
 
-/// How often counters are recorded, and folders of gateways with open pages are compared.
+/// How often other processes that serve are looked for, and folders of gateways with open pages are compared.
 const TICK: Duration = Duration::from_secs(1);
 
 /// After how many ticks files that others have left behind are removed.
@@ -66,20 +66,6 @@ impl Common {
             catalogue: self.catalogue.clone(),
         }
     }
-}
-
-/// The state of a gateway.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// It starts.
-    Starting,
-    /// It serves.
-    Serving,
-    /// It was stopped, or not started.
-    Stopped,
-    /// It cannot serve.
-    Error,
 }
 
 /// An error in a file of a folder.
@@ -132,17 +118,21 @@ pub struct GatewayView {
     pub faults: Vec<FaultView>,
 }
 
+/// The thread that serves.
 #[derive(Debug)]
-struct Status {
-    state: State,
-    message: Option<String>,
-    address: Option<SocketAddr>,
-    /// The errors that the planner found, each with the time of its file: another time means that it is out of date.
-    faults: Vec<(Fault, Option<SystemTime>)>,
-    /// Why Envoy did not accept the last change.
-    refused: Option<String>,
+struct Running {
     /// It stops the gateway when it is dropped.
     stopper: Option<Stopper>,
+    thread: JoinHandle<()>,
+}
+
+/// What is known about the process that serves the folder in place of this one.
+#[derive(Debug, Default)]
+struct Elsewhere {
+    /// Whether its journal is followed.
+    followed: bool,
+    /// The process that could not be followed, and has been reported.
+    unreachable: Option<u32>,
 }
 
 /// A gateway.
@@ -152,12 +142,13 @@ pub(crate) struct Gateway {
     /// The port that it is served on if that is free.
     port: u16,
     pub(crate) common: Common,
-    pub(crate) journal: Journal,
+    pub(crate) journal: Arc<Journal>,
     pub(crate) uploads: Uploads,
     pub(crate) checks: Arc<Checks>,
     /// Whether the folder is in a git work tree.
     pub(crate) git: bool,
-    status: Mutex<Status>,
+    running: Mutex<Option<Running>>,
+    elsewhere: Mutex<Elsewhere>,
     /// Held while files of the folder are changed.
     changing: Mutex<()>,
 }
@@ -166,30 +157,23 @@ impl Gateway {
     fn new(name: String, folder: PathBuf, port: u16, common: Common, checks: Arc<Checks>) -> Self {
         hidden::clean(&folder);
         let git = crate::history::is_work_tree(&folder);
-        let status = Status {
-            state: State::Stopped,
-            message: None,
-            address: None,
-            faults: Vec::new(),
-            refused: None,
-            stopper: None,
-        };
         Self {
             name,
             folder,
             port,
             common,
-            journal: Journal::new(),
+            journal: Arc::default(),
             uploads: Uploads::default(),
             checks,
             git,
-            status: Mutex::new(status),
+            running: Mutex::default(),
+            elsewhere: Mutex::default(),
             changing: Mutex::default(),
         }
     }
 
-    fn status(&self) -> MutexGuard<'_, Status> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Excludes other changes of this program. Those of other programs are noticed when a file is replaced.
@@ -199,7 +183,18 @@ impl Gateway {
 
     /// The content of the folder.
     pub(crate) fn read(&self) -> Folder {
-        folder::read(&self.folder, self.common.order)
+        folder::read(&self.folder, self.order())
+    }
+
+    /// The order of stages of whoever serves.
+    pub(crate) fn order(&self) -> StageOrder {
+        self.elsewhere().map_or(self.common.order, |other| other.order())
+    }
+
+    /// Where modules come from, as for whoever serves.
+    pub(crate) fn sources(&self) -> Sources {
+        let from_source = self.elsewhere().map_or(self.common.from_source, |other| other.from_source);
+        Sources { from_source, ..self.common.sources() }
     }
 
     /// A path as it is shown: relative to the folder.
@@ -227,18 +222,22 @@ impl Gateway {
         let content = self.read();
         let elsewhere = self.elsewhere();
         let (requests_per_second, refusals_per_second) = self.journal.rates();
-        let status = self.status();
+        let status = self.journal.status();
         // Faults that only the planner finds, such as a configuration that a module refuses, come after those of the files.
         let mut faults: Vec<FaultView> = content.faults.iter().map(|fault| self.fault(fault)).collect();
-        for fault in current(&status.faults).map(|fault| self.fault(fault)) {
+        for fault in status.faults().map(|fault| self.fault(fault)) {
             if !faults.contains(&fault) {
                 faults.push(fault);
             }
         }
         let (mut state, mut message, mut address) = (status.state, status.message.clone(), status.address);
-        if let (Some(other), State::Stopped | State::Error) = (&elsewhere, state) {
-            let served = format!("served by another program (process {}), which also stops it", other.pid);
-            (state, message, address) = (State::Serving, Some(served), Some(other.address));
+        if let (Some(other), false) = (&elsewhere, self.is_running()) {
+            // A moment passes until what it does is known.
+            if !self.of_other().followed || state == State::Stopped {
+                (state, message) = (State::Serving, None);
+            }
+            let served = || format!("served by another program (process {}), which also stops it", other.pid);
+            (message, address) = (message.or_else(|| Some(served())), Some(other.address));
         }
         GatewayView {
             name: self.name.clone(),
@@ -250,11 +249,43 @@ impl Gateway {
             enabled: content.enabled().count(),
             requests_per_second,
             refusals_per_second,
-            order: self.common.order.name().into(),
+            order: self.order().name().into(),
             role,
             git: self.git,
             faults,
         }
+    }
+
+    fn of_other(&self) -> MutexGuard<'_, Elsewhere> {
+        self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Follows the process that serves the folder, if it is another one and is not followed yet.
+    pub(crate) fn attach(self: &Arc<Self>) {
+        let Some(other) = self.elsewhere().filter(|_| !self.is_running()) else { return };
+        if std::mem::replace(&mut self.of_other().followed, true) {
+            return;
+        }
+        let gateway = Arc::clone(self);
+        tokio::spawn(async move {
+            let mut has_begun = false;
+            let followed = socket::follow(&gateway.folder, &gateway.journal, || has_begun = true).await;
+            let mut of_other = gateway.of_other();
+            of_other.followed = false;
+            if let Err(error) = followed
+                && of_other.unreachable.replace(other.pid) != Some(other.pid)
+            {
+                let message =
+                    format!("process {} serves the folder, and cannot be followed: {error}", other.pid);
+                gateway.journal.note("warning", message);
+            }
+            drop(of_other);
+            let running = gateway.running();
+            if has_begun && running.is_none() {
+                gateway.journal.set_state(State::Stopped, None);
+                gateway.journal.note("info", format!("process {} does not serve any more", other.pid));
+            }
+        });
     }
 
     /// Starts to serve the folder.
@@ -269,76 +300,60 @@ impl Gateway {
                 .with("pid", other.pid)
                 .with("address", other.address));
         }
-        let stop = {
-            let mut status = self.status();
-            if matches!(status.state, State::Starting | State::Serving) {
-                let message = format!("{} is running already", self.name);
-                return Err(Problem::new("gateway_running", message).with("gateway", &self.name));
-            }
-            let (stopper, stop) = Stop::with_stopper();
-            *status = Status {
-                state: State::Starting,
-                message: None,
-                address: None,
-                faults: Vec::new(),
-                refused: None,
-                stopper: Some(stopper),
-            };
-            stop
-        };
-        self.journal.changed();
+        // One that waits for repairs begins anew: what is wrong may not be a file.
+        let waits = self.journal.status().state == State::Error;
+        let waiting = if waits { self.running().take() } else { None };
+        if let Some(Running { stopper, thread }) = waiting {
+            drop(stopper);
+            // One that has panicked has ended as well.
+            let _ = thread.join();
+        }
+        let mut running = self.running();
+        if running.is_some() {
+            let message = format!("{} is running already", self.name);
+            return Err(Problem::new("gateway_running", message).with("gateway", &self.name));
+        }
+        let (stopper, stop) = Stop::with_stopper();
+        self.journal.set_state(State::Starting, None);
         let gateway = Arc::clone(self);
-        thread::spawn(move || gateway.run(stop));
+        let thread = thread::spawn(move || gateway.run(stop));
+        *running = Some(Running { stopper: Some(stopper), thread });
         Ok(())
     }
 
     /// Asks the gateway to stop. It does so within a moment.
     pub(crate) fn stop(&self) -> Result<(), Problem> {
-        let mut status = self.status();
-        match status.stopper.take() {
-            Some(stopper) => {
-                drop(stopper);
-                Ok(())
-            }
-            None => {
-                drop(status);
-                let code = if self.elsewhere().is_some() { "gateway_elsewhere" } else { "gateway_stopped" };
-                let message = match code {
-                    "gateway_elsewhere" => {
-                        format!("{} is served by another program: stop it there", self.name)
-                    }
-                    _ => format!("{} is not running", self.name),
-                };
-                Err(Problem::new(code, message).with("gateway", &self.name))
-            }
+        let stopper = self.running().as_mut().and_then(|running| running.stopper.take());
+        if let Some(stopper) = stopper {
+            drop(stopper);
+            return Ok(());
         }
+        let code = if self.elsewhere().is_some() { "gateway_elsewhere" } else { "gateway_stopped" };
+        let message = match code {
+            "gateway_elsewhere" => format!("{} is served by another program: stop it there", self.name),
+            _ => format!("{} is not running", self.name),
+        };
+        Err(Problem::new(code, message).with("gateway", &self.name))
     }
 
-    /// Returns true while a thread serves.
+    /// Returns true while a thread serves, or waits until it can.
     pub(crate) fn is_running(&self) -> bool {
-        matches!(self.status().state, State::Starting | State::Serving)
+        self.running().is_some()
     }
 
     fn run(&self, stop: Stop) {
-        let result = self.serve(stop);
-        let mut status = self.status();
-        status.stopper = None;
-        status.address = None;
-        self.journal.stopped();
-        match result {
-            Ok(Outcome::Stopped) => (status.state, status.message) = (State::Stopped, None),
-            Ok(Outcome::Invalid) => {
-                status.state = State::Error;
-                status.message = Some("the folder has errors: fix them, and start again".into());
-            }
-            Err(error) => {
-                let text = format!("{error:#}");
-                (status.state, status.message) = (State::Error, Some(text.clone()));
-                drop(status);
-                self.journal.note("error", text);
-            }
+        let (state, message) = match self.serve(stop) {
+            Ok(Outcome::Stopped) => (State::Stopped, None),
+            Ok(Outcome::Invalid) => (State::Error, Some("the folder has errors".to_owned())),
+            Err(error) => (State::Error, Some(format!("{error:#}"))),
+        };
+        let mut running = self.running();
+        *running = None;
+        self.journal.set_state(state, message.clone());
+        drop(running);
+        if let Some(message) = message {
+            self.journal.note("error", message);
         }
-        self.journal.changed();
     }
 
     fn serve(&self, stop: Stop) -> Result<Outcome> {
@@ -349,12 +364,9 @@ impl Gateway {
             order: self.common.order,
             drain: DRAIN,
             log_level: LogLevel::Info,
+            wait_for_repair: true,
         };
-        let mut report = |notice: Notice<'_>| {
-            self.note_state(&notice);
-            self.journal.record(&notice);
-        };
-        Ok(serve::run(options, modules, &self.common.cache, stop, &mut report)?)
+        Ok(serve::run(options, modules, &self.common.cache, stop, &self.journal, &mut |_| {})?)
     }
 
     /// The preferred port if it is free, and any other one otherwise.
@@ -366,32 +378,10 @@ impl Gateway {
         }
     }
 
-    fn note_state(&self, notice: &Notice<'_>) {
-        let mut status = self.status();
-        match notice {
-            Notice::Serving { address, .. } | Notice::EnvoyRestarted { address } => {
-                (status.state, status.message, status.address) = (State::Serving, None, Some(*address));
-            }
-            Notice::Fault(fault) => {
-                status.faults.retain(|(old, time)| modified(&old.file) == *time && old != *fault);
-                status.faults.push(((*fault).clone(), modified(&fault.file)));
-            }
-            Notice::ChangeFailed(error) => status.refused = Some(error.to_string()),
-            // Nothing was left out of the plan.
-            Notice::Unchanged { .. } => (status.faults, status.refused) = (Vec::new(), None),
-            Notice::Reloaded { .. } | Notice::Reordered { .. } => status.refused = None,
-            Notice::EnvoyExited { status: exit, .. } => {
-                status.state = State::Starting;
-                status.message = Some(format!("Envoy has exited ({exit}), and is started again"));
-            }
-            _ => {}
-        }
-    }
-
     /// The state, and why a plug-in of this file is not in force if it should be.
     pub(crate) fn trouble(&self, file: &Path) -> (State, Option<String>) {
-        let status = self.status();
-        let of_file = current(&status.faults).find(|fault| fault.file.file_name() == file.file_name());
+        let status = self.journal.status();
+        let of_file = status.faults().find(|fault| fault.file.file_name() == file.file_name());
         let message = of_file.map(|fault| fault.fault.to_string());
         (status.state, message.or_else(|| status.refused.clone()))
     }
@@ -409,15 +399,6 @@ impl Gateway {
         stamps.sort();
         stamps
     }
-}
-
-/// The errors of files that have not changed since.
-fn current(faults: &[(Fault, Option<SystemTime>)]) -> impl Iterator<Item = &Fault> {
-    faults.iter().filter(|(fault, time)| modified(&fault.file) == *time).map(|(fault, _)| fault)
-}
-
-fn modified(file: &Path) -> Option<SystemTime> {
-    fs::metadata(file).ok()?.modified().ok()
 }
 
 /// All gateways, by name.
@@ -487,7 +468,7 @@ fn is_other(path: &Path) -> bool {
     name.starts_with('.') || name == marketplace::shelf::MODULES
 }
 
-/// Records counters each second, and tells open pages about changes that were made by hand.
+/// Attaches to processes that serve, and tells open pages about changes that were made by hand.
 pub(crate) async fn tick(gateways: Gateways) {
     let mut fingerprints = BTreeMap::new();
     let mut interval = tokio::time::interval(TICK);
@@ -501,9 +482,7 @@ pub(crate) async fn tick(gateways: Gateways) {
             });
         }
         for (name, gateway) in &gateways {
-            if gateway.is_running() {
-                gateway.journal.tick();
-            }
+            gateway.attach();
             if gateway.journal.has_readers() {
                 let now = gateway.fingerprint();
                 let before = fingerprints.insert(name.clone(), now.clone());
@@ -567,11 +546,23 @@ mod tests {
         let file = state::StateFile::new(&gateway.folder).unwrap();
         // The process 1 always exists.
         let address = ([127, 0, 0, 1], 8080).into();
-        file.write(&state::State { pid: 1, address, admin: address, stage_order: "mse".into() }).unwrap();
+        file.write(&state::State {
+            pid: 1,
+            address,
+            admin: address,
+            stage_order: "istio".into(),
+            from_source: true,
+        })
+        .unwrap();
         assert_eq!(gateway.start().unwrap_err().code, "gateway_elsewhere");
         assert_eq!(gateway.stop().unwrap_err().code, "gateway_elsewhere");
         let view = gateway.view(Role::Viewer);
         assert_eq!((view.state, view.address.as_deref()), (State::Serving, Some("127.0.0.1:8080")));
+        assert_eq!(
+            (view.order.as_str(), gateway.sources().from_source),
+            ("istio", true),
+            "as that process has it"
+        );
         drop(file);
         assert_eq!(gateway.stop().unwrap_err().code, "gateway_stopped");
         assert_eq!(gateway.view(Role::Viewer).state, State::Stopped);

@@ -23,7 +23,6 @@ mod gateways;
 mod hidden;
 mod history;
 mod images;
-mod journal;
 mod plugins;
 mod problem;
 mod reference;
@@ -209,7 +208,9 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()>) {
         if self.start {
             for gateway in self.console.gateways.values() {
-                if let Err(problem) = gateway.start() {
+                if let Err(problem) = gateway.start()
+                    && problem.code != "gateway_elsewhere"
+                {
                     gateway.journal.note("warning", problem.message);
                 }
             }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use gateway::folder::{Entry, StageOrder};
+use gateway::journal::State;
 use gateway::modules::Modules;
 use marketplace::shelf::{self, Action, Addition, Edit, Module, Version};
 use marketplace::{Code, KnownPlugin, Refusal, Shelf, Sources};
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::audit;
-use crate::gateways::{FaultView, Gateway, State};
+use crate::gateways::{FaultView, Gateway};
 use crate::history::{self, Saved};
 use crate::problem::Problem;
 use crate::sessions::Actor;
@@ -355,7 +356,7 @@ pub(crate) struct Market<'g> {
 
 impl<'g> Market<'g> {
     pub(crate) fn open(gateway: &'g Gateway) -> Self {
-        let shelf = Shelf::read(&gateway.folder, gateway.common.order);
+        let shelf = Shelf::read(&gateway.folder, gateway.order());
         Self { gateway, shelf, sources: gateway.common.marketplace() }
     }
 
@@ -415,7 +416,7 @@ impl<'g> Market<'g> {
                 cards.push(card);
             }
         }
-        let stages = self.gateway.common.order.stages();
+        let stages = self.gateway.order().stages();
         cards.sort_by_key(|card| {
             let stage = stages.iter().position(|stage| stage.name() == card.stage);
             (stage, std::cmp::Reverse(card.priority), card.name.clone(), card.namespace.clone())
@@ -661,7 +662,7 @@ impl<'g> Market<'g> {
             enabled: body.enabled,
             added: true,
         };
-        AdditionCheck { problems, order: self.order(self.gateway.common.order, Some(added)) }
+        AdditionCheck { problems, order: self.order(self.gateway.order(), Some(added)) }
     }
 
     /// The refusal of a built-in plug-in's name for another module.
@@ -1226,7 +1227,7 @@ pub(crate) fn place(
         return Err(refusal.into());
     }
     let own: Vec<OrderEntry> = market
-        .order(gateway.common.order, None)
+        .order(gateway.order(), None)
         .into_iter()
         .filter(|other| other.stage == entry.stage.name())
         .collect();

@@ -377,8 +377,8 @@ fn one(gateway: &Gateway, folder: &Path, request: &Request) -> Result<Trial, Pro
             .with("reason", text)
     };
     let envoy = gateway.common.cache.envoy().map_err(|error| failed(error.into()))?;
-    let modules = Modules::new(&gateway.common.cache, gateway.common.sources());
-    let mut planner = Planner::new(folder.to_owned(), gateway.common.order, modules, envoy.clone());
+    let modules = Modules::new(&gateway.common.cache, gateway.sources());
+    let mut planner = Planner::new(folder.to_owned(), gateway.order(), modules, envoy.clone());
     let (plan, faults) = planner.plan(None, &[]);
     if !faults.is_empty() {
         return Err(faulty(&faults));
@@ -586,7 +586,7 @@ pub(crate) fn explain(gateway: &Gateway, request: &TryRequest) -> Result<Explain
     let query = explain::Request { host: sent.host, path: sent.path, ..explain::Request::default() };
     let plugins = gateway.common.plugins.as_ref().ok();
     let found =
-        explain::explain_folder(&gateway.folder, gateway.common.order, &query, plugins, &Redactor::default());
+        explain::explain_folder(&gateway.folder, gateway.order(), &query, plugins, &Redactor::default());
     let found = found.map_err(|error| match error {
         ExplainError::Faults(faults) => faulty(&faults),
         other => Problem::new("try_failed", &other).with("reason", &other),

@@ -32,6 +32,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use resource::{Stage, WasmPlugin, yaml};
+use serde::{Deserialize, Serialize};
 
 pub use order::StageOrder;
 
@@ -100,7 +101,7 @@ pub struct Other {
 }
 
 /// An error in a file of the folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// The file.
     pub file: PathBuf,

@@ -1,21 +1,25 @@
-//! What happens in a gateway, for pages that are open and for those that are opened later: bounded, and converted from the
-//! notices of `gateway::serve`.
+//! The state of a gateway and what happens in it, for readers that are there and for those that come later: bounded, and
+//! converted from the notices of [`serve`](crate::serve).
+//!
+//! The journal of another process can be followed over its [socket](crate::socket): the same types, and the same events.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use gateway::plan::Plan;
-use gateway::secret::Redactor;
-use gateway::serve::Notice;
-use gateway::{AccessLine, LogLevel, LogLine};
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::broadcast;
-use utoipa::ToSchema;
 
-use crate::audit::time;
+use crate::folder::Fault;
+use crate::plan::Plan;
+use crate::secret::Redactor;
+use crate::serve::Notice;
+use crate::{AccessLine, LogLevel, LogLine};
 
 /// The maximum numbers of recent entries.
 const MAX_ACCESS: usize = 1000;
@@ -32,8 +36,69 @@ const WINDOW: Duration = Duration::from_secs(5);
 /// The maximum length of a line of a log, in bytes.
 const MAX_LINE: usize = 8 * 1024;
 
+/// The state of a gateway.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It starts.
+    Starting,
+    /// It serves.
+    Serving,
+    /// It was stopped, or not started.
+    #[default]
+    Stopped,
+    /// It cannot serve.
+    Error,
+}
+
+/// The state of a gateway, and how far it is from what its folder says.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The state.
+    pub state: State,
+    /// More about the state.
+    pub message: Option<String>,
+    /// Where it accepts requests.
+    pub address: Option<SocketAddr>,
+    /// The errors that the planner found.
+    faults: Vec<FoundFault>,
+    /// Why Envoy did not accept the last change.
+    pub refused: Option<String>,
+    /// What is in force of each plug-in, by its id.
+    in_force: BTreeMap<String, InForce>,
+}
+
+/// An error in a file, as the file was at a time: another time means that it is out of date.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct FoundFault {
+    fault: Fault,
+    modified: Option<SystemTime>,
+}
+
+impl Status {
+    /// The errors of files that have not changed since.
+    pub fn faults(&self) -> impl Iterator<Item = &Fault> {
+        self.faults
+            .iter()
+            .filter(|found| modified(&found.fault.file) == found.modified)
+            .map(|found| &found.fault)
+    }
+}
+
+fn modified(file: &Path) -> Option<SystemTime> {
+    fs::metadata(file).ok()?.modified().ok()
+}
+
+/// The path without regard to the current directory, which is another one in another process.
+fn absolute(path: &Path) -> PathBuf {
+    path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_path_buf())
+}
+
 /// A request that has ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Access {
     /// When.
@@ -49,15 +114,16 @@ pub struct Access {
     /// The duration.
     pub milliseconds: u64,
     /// The plug-in that responded.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plugin: Option<String>,
     /// Who responded and why, if not the upstream.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<String>,
 }
 
 /// A line of a log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Log {
     /// When.
@@ -65,14 +131,15 @@ pub struct Log {
     /// The level.
     pub level: String,
     /// The plug-in, unless it is the gateway's own.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plugin: Option<String>,
     /// The line.
     pub message: String,
 }
 
 /// Something to know about the gateway.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Note {
     /// When.
@@ -84,7 +151,8 @@ pub struct Note {
 }
 
 /// The counters of a plug-in.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PluginCounters {
     /// The plug-in's id.
@@ -98,7 +166,8 @@ pub struct PluginCounters {
 }
 
 /// The counters of a gateway at a time.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Counters {
     /// When.
@@ -107,12 +176,16 @@ pub struct Counters {
     pub requests_per_second: f64,
     /// Those among them that the gateway or a plug-in refused.
     pub refusals_per_second: f64,
+    /// The median of their durations, with all plug-ins and the upstream. Envoy does not measure plug-ins by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub milliseconds: Option<u64>,
     /// The counters of each plug-in that is on.
     pub plugins: Vec<PluginCounters>,
 }
 
 /// What happened recently.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Live {
     /// Requests.
@@ -125,16 +198,28 @@ pub struct Live {
     pub notices: Vec<Note>,
 }
 
+/// All that a journal holds, as the first event of those who follow it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    /// The state.
+    pub status: Status,
+    /// What happened recently.
+    pub live: Live,
+}
+
 /// An event of the stream.
 #[derive(Debug, Clone)]
-pub(crate) struct Event {
-    pub(crate) kind: &'static str,
-    pub(crate) data: Arc<str>,
+pub struct Event {
+    /// `plugins` (what is in force, or the folder, has changed), `access`, `log`, `counters` or `notice`.
+    pub kind: &'static str,
+    /// JSON: nothing of interest for `plugins`, and otherwise what has happened.
+    pub data: Arc<str>,
 }
 
 /// A journal.
 #[derive(Debug)]
-pub(crate) struct Journal {
+pub struct Journal {
     inner: Mutex<Inner>,
     events: broadcast::Sender<Event>,
 }
@@ -145,47 +230,121 @@ struct Inner {
     logs: VecDeque<Log>,
     notices: VecDeque<Note>,
     counters: VecDeque<Counters>,
-    /// The requests of the window: when they ended, and whether they were refused.
-    recent: VecDeque<(Instant, bool)>,
+    /// The requests of the window.
+    recent: VecDeque<Recent>,
     /// The plug-ins that are on: the id, and the names by which they appear in details.
     plugins: Vec<(String, Vec<String>)>,
-    /// What is in force of each.
-    in_force: BTreeMap<String, InForce>,
     totals: BTreeMap<String, PluginCounters>,
+    status: Status,
+}
+
+/// A request of the window.
+#[derive(Debug)]
+struct Recent {
+    ended: Instant,
+    refused: bool,
+    milliseconds: u64,
 }
 
 /// A plug-in that is in force.
-#[derive(Debug, Clone)]
-pub(crate) struct InForce {
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InForce {
     /// The `spec` of its resource.
-    pub(crate) spec: Value,
+    pub spec: Value,
     /// The file of its module, as Envoy loads it.
-    pub(crate) module: PathBuf,
+    pub module: PathBuf,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { inner: Mutex::default(), events: broadcast::channel(BACKLOG).0 }
+    }
 }
 
 impl Journal {
     /// What is in force of a plug-in.
-    pub(crate) fn in_force(&self, id: &str) -> Option<InForce> {
-        self.inner().in_force.get(id).cloned()
+    #[must_use]
+    pub fn in_force(&self, id: &str) -> Option<InForce> {
+        self.inner().status.in_force.get(id).cloned()
     }
 
-    /// Forgets what was in force, because nothing is served any more.
-    pub(crate) fn stopped(&self) {
+    /// The state of the gateway.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.inner().status.clone()
+    }
+
+    /// Begins another state, in which nothing is served yet or any more.
+    pub fn set_state(&self, state: State, message: Option<String>) {
         let mut inner = self.inner();
+        // What is wrong stays known until the next attempt.
+        let faults = match state {
+            State::Error => std::mem::take(&mut inner.status.faults),
+            _ => Vec::new(),
+        };
+        inner.status = Status { state, message, faults, ..Status::default() };
         inner.plugins.clear();
-        inner.in_force.clear();
         inner.recent.clear();
+        drop(inner);
+        self.changed();
     }
 
-    pub(crate) fn new() -> Self {
-        Self { inner: Mutex::default(), events: broadcast::channel(BACKLOG).0 }
-    }
-
-    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
+    /// What happens from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
     }
 
-    pub(crate) fn has_readers(&self) -> bool {
+    /// All that has happened until now, and what happens from now on.
+    #[must_use]
+    pub fn follow(&self) -> (Snapshot, broadcast::Receiver<Event>) {
+        // Events are sent while the entries are locked, so none is missing and none is there twice.
+        let inner = self.inner();
+        (Snapshot { status: inner.status.clone(), live: inner.live() }, self.events.subscribe())
+    }
+
+    /// Becomes the copy of another journal.
+    pub fn restore(&self, snapshot: Snapshot) {
+        let mut inner = self.inner();
+        let Live { access, logs, counters, notices } = snapshot.live;
+        inner.access = access.into();
+        inner.logs = logs.into();
+        inner.counters = counters.into();
+        inner.notices = notices.into();
+        inner.recent.clear();
+        inner.status = snapshot.status;
+        drop(inner);
+        self.changed();
+    }
+
+    /// Takes over the status of another journal.
+    pub fn set_status(&self, status: Status) {
+        self.inner().status = status;
+        self.changed();
+    }
+
+    /// Records an event of another journal, other than `plugins`. One of an unknown kind is ignored.
+    ///
+    /// # Errors
+    ///
+    /// The data is not of this kind.
+    pub fn repeat(&self, kind: &str, data: &str) -> Result<(), serde_json::Error> {
+        fn read<T: DeserializeOwned>(data: &str) -> Result<T, serde_json::Error> {
+            serde_json::from_str(data)
+        }
+        match kind {
+            "access" => self.add_access(read(data)?),
+            "log" => self.add_log(read(data)?),
+            "counters" => self.add_counters(&mut self.inner(), read(data)?),
+            "notice" => self.add_note(read(data)?),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Returns true if there are readers of what happens.
+    #[must_use]
+    pub fn has_readers(&self) -> bool {
         self.events.receiver_count() > 0
     }
 
@@ -193,37 +352,39 @@ impl Journal {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn live(&self) -> Live {
-        let inner = self.inner();
-        Live {
-            access: inner.access.iter().cloned().collect(),
-            logs: inner.logs.iter().cloned().collect(),
-            counters: inner.counters.iter().cloned().collect(),
-            notices: inner.notices.iter().cloned().collect(),
-        }
+    /// What happened recently.
+    #[must_use]
+    pub fn live(&self) -> Live {
+        self.inner().live()
     }
 
-    /// Sends an event to the pages that are open.
-    pub(crate) fn send(&self, kind: &'static str, data: &impl Serialize) {
+    /// Sends an event to the readers.
+    fn send(&self, kind: &'static str, data: &impl Serialize) {
         if let Ok(text) = serde_json::to_string(data) {
             // Without readers, sending fails.
             let _ = self.events.send(Event { kind, data: text.into() });
         }
     }
 
-    /// Tells pages to read the plug-ins again.
-    pub(crate) fn changed(&self) {
+    /// Tells readers that what is in force, or the folder, has changed.
+    pub fn changed(&self) {
         self.send("plugins", &serde_json::json!({}));
     }
 
-    pub(crate) fn note(&self, level: &str, message: impl Into<String>) {
-        let note = Note { time: now(), level: level.into(), message: message.into() };
+    /// Adds a notice: its level is `info`, `warning` or `error`.
+    pub fn note(&self, level: &str, message: impl Into<String>) {
+        self.add_note(Note { time: now(), level: level.into(), message: message.into() });
+    }
+
+    fn add_note(&self, note: Note) {
+        let mut inner = self.inner();
         self.send("notice", &note);
-        push(&mut self.inner().notices, MAX_NOTICES, note);
+        push(&mut inner.notices, MAX_NOTICES, note);
     }
 
     /// Records a notice of the gateway.
-    pub(crate) fn record(&self, notice: &Notice<'_>) {
+    pub fn record(&self, notice: &Notice<'_>) {
+        self.inner().status.record(notice);
         match notice {
             Notice::Access(line) => self.access(line),
             Notice::Log(line) => self.log(line),
@@ -246,6 +407,9 @@ impl Journal {
             Notice::Unchanged { plan, .. } => self.plan(plan),
             Notice::RoutesChanged { took } => {
                 self.note("info", format!("routes changed in {} ms", took.as_millis()));
+            }
+            Notice::NoSocket(error) => {
+                self.note("warning", format!("a console cannot follow this gateway: {error}"));
             }
             Notice::EnvoyExited { status, .. } => self.note("error", format!("Envoy has exited ({status})")),
             Notice::EnvoyRestarted { .. } => self.note("info", "Envoy is running again"),
@@ -271,12 +435,12 @@ impl Journal {
             let id =
                 if is_unique { entry.name.clone() } else { format!("{}/{}", entry.namespace, entry.name) };
             let spec = serde_json::to_value(&entry.resource.spec).unwrap_or_default();
-            in_force.insert(id.clone(), InForce { spec, module: planned.module.file.clone() });
+            in_force.insert(id.clone(), InForce { spec, module: absolute(&planned.module.file) });
             (id, names.into_iter().flatten().collect())
         });
         let plugins = plugins.collect();
         let mut inner = self.inner();
-        (inner.plugins, inner.in_force) = (plugins, in_force);
+        (inner.plugins, inner.status.in_force) = (plugins, in_force);
     }
 
     fn access(&self, line: &AccessLine) {
@@ -284,8 +448,6 @@ impl Journal {
         let by_upstream = matches!(line.details.as_str(), "via_upstream" | "");
         let plugin = inner.plugin_of(&line.details);
         let failed = line.details == "wasm_fail_stream" || line.details.ends_with(".host_failure");
-        let refused = !by_upstream && line.status >= 400;
-        inner.recent.push_back((Instant::now(), refused));
         let ids: Vec<String> = inner.plugins.iter().map(|(id, _)| id.clone()).collect();
         for id in ids {
             let is_it = plugin.as_deref() == Some(id.as_str());
@@ -305,9 +467,16 @@ impl Journal {
             plugin,
             details: (!by_upstream).then(|| line.details.clone()),
         };
-        push(&mut inner.access, MAX_ACCESS, access.clone());
         drop(inner);
+        self.add_access(access);
+    }
+
+    fn add_access(&self, access: Access) {
+        let mut inner = self.inner();
+        let refused = access.details.is_some() && access.status >= 400;
+        inner.recent.push_back(Recent { ended: Instant::now(), refused, milliseconds: access.milliseconds });
         self.send("access", &access);
+        push(&mut inner.access, MAX_ACCESS, access);
     }
 
     fn log(&self, line: &LogLine) {
@@ -327,17 +496,23 @@ impl Journal {
             plugin,
             message: cut(message),
         };
-        push(&mut self.inner().logs, MAX_LOGS, log.clone());
+        self.add_log(log);
+    }
+
+    fn add_log(&self, log: Log) {
+        let mut inner = self.inner();
         self.send("log", &log);
+        push(&mut inner.logs, MAX_LOGS, log);
     }
 
     /// The requests and refusals per second.
-    pub(crate) fn rates(&self) -> (f64, f64) {
+    #[must_use]
+    pub fn rates(&self) -> (f64, f64) {
         self.inner().rates()
     }
 
     /// Records the counters of this second.
-    pub(crate) fn tick(&self) {
+    pub fn tick(&self) {
         let mut inner = self.inner();
         let (requests, refusals) = inner.rates();
         let is_quiet =
@@ -345,8 +520,7 @@ impl Journal {
         if is_quiet && !inner.counters.is_empty() {
             return;
         }
-        let plugins = inner.plugins.iter();
-        let plugins = plugins.map(|(id, _)| {
+        let plugins = inner.plugins.iter().map(|(id, _)| {
             inner
                 .totals
                 .get(id)
@@ -357,15 +531,58 @@ impl Journal {
             time: now(),
             requests_per_second: requests,
             refusals_per_second: refusals,
+            milliseconds: inner.median(),
             plugins: plugins.collect(),
         };
-        push(&mut inner.counters, MAX_COUNTERS, counters.clone());
-        drop(inner);
+        self.add_counters(&mut inner, counters);
+    }
+
+    fn add_counters(&self, inner: &mut Inner, counters: Counters) {
         self.send("counters", &counters);
+        push(&mut inner.counters, MAX_COUNTERS, counters);
+    }
+}
+
+impl Status {
+    fn record(&mut self, notice: &Notice<'_>) {
+        match notice {
+            Notice::Serving { address, .. } | Notice::EnvoyRestarted { address } => {
+                (self.state, self.message, self.address) = (State::Serving, None, Some(*address));
+            }
+            Notice::Fault(fault) => {
+                let fault = Fault { file: absolute(&fault.file), fault: fault.fault.clone() };
+                self.faults.retain(|old| modified(&old.fault.file) == old.modified && old.fault != fault);
+                let modified = modified(&fault.file);
+                self.faults.push(FoundFault { fault, modified });
+            }
+            Notice::Waiting => {
+                self.state = State::Error;
+                self.message = Some("the folder has errors; it is served as soon as they are fixed".into());
+            }
+            Notice::Planning => *self = Self { state: State::Starting, ..Self::default() },
+            Notice::ChangeFailed(error) => self.refused = Some(error.to_string()),
+            // Nothing was left out of the plan.
+            Notice::Unchanged { .. } => (self.faults, self.refused) = (Vec::new(), None),
+            Notice::Reloaded { .. } | Notice::Reordered { .. } => self.refused = None,
+            Notice::EnvoyExited { status: exit, .. } => {
+                self.state = State::Starting;
+                self.message = Some(format!("Envoy has exited ({exit}), and is started again"));
+            }
+            _ => {}
+        }
     }
 }
 
 impl Inner {
+    fn live(&self) -> Live {
+        Live {
+            access: self.access.iter().cloned().collect(),
+            logs: self.logs.iter().cloned().collect(),
+            counters: self.counters.iter().cloned().collect(),
+            notices: self.notices.iter().cloned().collect(),
+        }
+    }
+
     /// The id of the plug-in that a name or the details of a response belong to. Details begin with the plug-in's name.
     fn plugin_of(&self, details: &str) -> Option<String> {
         let belongs = |name: &String| {
@@ -380,20 +597,33 @@ impl Inner {
         self.plugins.iter().filter_map(fit).max().map(|(_, id)| id)
     }
 
+    /// The median duration of the requests of the window.
+    fn median(&self) -> Option<u64> {
+        let mut durations: Vec<u64> = self.recent.iter().map(|request| request.milliseconds).collect();
+        durations.sort_unstable();
+        durations.get(durations.len() / 2).copied()
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "a number of requests for people")]
     fn rates(&mut self) -> (f64, f64) {
         let now = Instant::now();
-        while self.recent.front().is_some_and(|(at, _)| now.duration_since(*at) > WINDOW) {
+        while self.recent.front().is_some_and(|request| now.duration_since(request.ended) > WINDOW) {
             self.recent.pop_front();
         }
         let per_second = |count: usize| (count as f64 / WINDOW.as_secs_f64() * 10.0).round() / 10.0;
-        let refused = self.recent.iter().filter(|(_, refused)| *refused).count();
+        let refused = self.recent.iter().filter(|request| request.refused).count();
         (per_second(self.recent.len()), per_second(refused))
     }
 }
 
 fn now() -> String {
     time(SystemTime::now())
+}
+
+/// A time in RFC 3339.
+#[must_use]
+pub fn time(at: SystemTime) -> String {
+    humantime::format_rfc3339_millis(at).to_string()
 }
 
 fn push<T>(entries: &mut VecDeque<T>, max: usize, entry: T) {
@@ -426,7 +656,7 @@ mod tests {
 
     #[test]
     fn requests_are_counted_by_the_plug_in_that_responded() {
-        let journal = Journal::new();
+        let journal = Journal::default();
         let names = |name: &str| vec![name.to_owned()];
         journal.inner().plugins =
             vec![("block".into(), names("request-block")), ("block-2".into(), names("request-block-2"))];
@@ -448,12 +678,13 @@ mod tests {
         journal.tick();
         let counters = &journal.live().counters[0];
         assert_eq!((counters.plugins[0].requests, counters.plugins[0].responses), (4, 1));
+        assert_eq!(counters.milliseconds, Some(3));
         assert_eq!(events.try_recv().unwrap().kind, "access");
     }
 
     #[test]
     fn everything_is_bounded() {
-        let journal = Journal::new();
+        let journal = Journal::default();
         for _ in 0..MAX_ACCESS + 10 {
             journal.record(&Notice::Access(&line(200, "via_upstream")));
         }

@@ -34,6 +34,8 @@ pub mod echo;
 mod envoy;
 pub mod explain;
 pub mod folder;
+#[cfg(feature = "serve")]
+pub mod journal;
 mod live;
 mod log;
 #[cfg(feature = "serve")]
@@ -51,6 +53,8 @@ pub mod schema;
 pub mod secret;
 #[cfg(feature = "serve")]
 pub mod serve;
+#[cfg(feature = "serve")]
+pub mod socket;
 #[cfg(feature = "serve")]
 pub mod state;
 #[cfg(feature = "serve")]

@@ -97,6 +97,12 @@ impl Modules {
         self.sources.plugins.as_ref().ok()
     }
 
+    /// Whether images of plug-ins of the workspace are built from source instead of pulled.
+    #[must_use]
+    pub fn from_source(&self) -> bool {
+        self.sources.from_source
+    }
+
     /// Forgets the modules that were built from files that have changed.
     pub fn changed(&mut self, files: &[PathBuf]) {
         let Ok(plugins) = &self.sources.plugins else { return };

@@ -10,14 +10,18 @@ mod server;
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::folder::{Fault, StageOrder};
+use crate::journal::Journal;
 use crate::modules::Modules;
 use crate::plan::{Plan, Planner};
+use crate::socket::Socket;
 use crate::state::StateFile;
 use crate::watch::Watch;
 use crate::{Cache, LogLevel, echo};
@@ -39,6 +43,8 @@ pub struct Options {
     pub drain: Duration,
     /// The lowest level of Envoy's log that is reported.
     pub log_level: LogLevel,
+    /// Whether a folder that has errors from the beginning is served as soon as they are fixed, instead of never.
+    pub wait_for_repair: bool,
 }
 
 /// What ends a gateway.
@@ -89,7 +95,8 @@ struct Job {
     changed: Vec<PathBuf>,
 }
 
-/// Serves a folder until it is stopped.
+/// Serves a folder until it is stopped. What happens is in the journal, which other programs of this user can follow, and is
+/// reported.
 ///
 /// # Errors
 ///
@@ -99,8 +106,13 @@ pub fn run(
     modules: Modules,
     cache: &Cache,
     stop: Stop,
+    journal: &Arc<Journal>,
     report: Report<'_>,
 ) -> Result<Outcome, ServeError> {
+    let report: Report<'_> = &mut |notice| {
+        journal.record(&notice);
+        report(notice);
+    };
     crate::folder::check(&options.folder)?;
     let unreadable = |error| ServeError::Io("read", options.folder.clone(), error);
     let folder = options.folder.canonicalize().map_err(unreadable)?;
@@ -116,40 +128,100 @@ pub fn run(
     let changes = sender.clone();
     let mut watch = Watch::new(move |files| changes.send(Event::Changed(files)).is_ok())?;
     watch.set(BTreeSet::from([folder.clone()]))?;
+    let from_source = modules.from_source();
     let mut planner = Planner::new(shown.clone(), options.order, modules, envoy.clone());
-    let (plan, faults) = planner.plan(None, &[]);
-    if !faults.is_empty() {
-        return Ok(invalid(&faults, report));
-    }
-
-    let echo = background(sender.clone(), stop).map_err(ServeError::Runtime)?;
-    let mut server = match Server::start(options, envoy, address, echo, plan.clone()) {
-        Ok(server) => server,
-        Err(error) => {
-            let faults = planner.rejected(&plan);
-            if faults.is_empty() {
-                return Err(error.into());
+    // Until it has started, signals end the program at once.
+    let mut background = Background::Later(stop);
+    let mut changed = Vec::new();
+    let mut server = loop {
+        let (plan, mut faults) = planner.plan(None, &changed);
+        if faults.is_empty() {
+            let echo = background.start(&sender)?.echo;
+            match Server::start(options.clone(), envoy.clone(), address, echo, plan.clone()) {
+                Ok(server) => break server,
+                Err(error) => {
+                    faults = planner.rejected(&plan);
+                    if faults.is_empty() {
+                        return Err(error.into());
+                    }
+                }
             }
-            return Ok(invalid(&faults, report));
         }
+        faults.iter().for_each(|fault| report(Notice::Fault(fault)));
+        if !options.wait_for_repair {
+            return Ok(Outcome::Invalid);
+        }
+        background.start(&sender)?;
+        report(Notice::Waiting);
+        match next_change(&events, &folder) {
+            Some(files) => changed = files,
+            None => {
+                report(Notice::Stopped);
+                return Ok(Outcome::Stopped);
+            }
+        }
+        report(Notice::Planning);
     };
     let state = StateFile::new(&folder).map_err(|error| ServeError::Io("write to", shown, error))?;
-    server.greet(&state, report)?;
+    let runtime = background.start(&sender)?.runtime;
+    let _socket = match Socket::offer(&folder, Arc::clone(journal), &runtime) {
+        Ok(socket) => Some(socket),
+        Err(error) => {
+            report(Notice::NoSocket(&error));
+            None
+        }
+    };
+    server.greet(&state, from_source, report)?;
     let jobs = planner_thread(planner, sender);
     watch.set(server.sources(&folder))?;
-    server.run(&events, &jobs, &mut watch, &folder, &state, report)?;
+    server.run(&events, &jobs, &mut watch, &folder, &state, journal, report)?;
     Ok(Outcome::Stopped)
 }
 
-fn invalid(faults: &[Fault], report: Report<'_>) -> Outcome {
-    faults.iter().for_each(|fault| report(Notice::Fault(fault)));
-    Outcome::Invalid
+/// Waits until files that can make a difference have changed; `None` if it is to end.
+fn next_change(events: &Receiver<Event>, folder: &Path) -> Option<Vec<PathBuf>> {
+    loop {
+        match events.recv() {
+            Ok(Event::Changed(files)) if files.iter().any(|file| server::is_resource(file, folder)) => {
+                return Some(files);
+            }
+            Ok(Event::Changed(_) | Event::Planned { .. }) => {}
+            Ok(Event::Stop) | Err(_) => return None,
+        }
+    }
+}
+
+/// The echo and the end, which need a thread.
+enum Background {
+    Later(Stop),
+    Running(Running),
+}
+
+#[derive(Clone)]
+struct Running {
+    echo: SocketAddr,
+    runtime: Handle,
+}
+
+impl Background {
+    /// Starts the thread if there is none.
+    fn start(&mut self, events: &Sender<Event>) -> Result<Running, ServeError> {
+        let running = match self {
+            Self::Running(running) => running.clone(),
+            Self::Later(stop) => {
+                background(events.clone(), Stop(stop.0.take())).map_err(ServeError::Runtime)?
+            }
+        };
+        *self = Self::Running(running.clone());
+        Ok(running)
+    }
 }
 
 /// Runs the echo, and reports the end, on a thread of its own.
-fn background(events: Sender<Event>, stop: Stop) -> std::io::Result<SocketAddr> {
+fn background(events: Sender<Event>, stop: Stop) -> std::io::Result<Running> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (address, terminate) = runtime.block_on(async {
+    let handle = runtime.handle().clone();
+    let (echo, terminate) = runtime.block_on(async {
         use tokio::signal::unix::{SignalKind, signal};
         let terminate = match stop.0 {
             None => Some(signal(SignalKind::terminate())?),
@@ -176,7 +248,7 @@ fn background(events: Sender<Event>, stop: Stop) -> std::io::Result<SocketAddr> 
             }
         });
     });
-    Ok(address)
+    Ok(Running { echo, runtime: handle })
 }
 
 /// Plans on a thread of its own: building a plug-in takes longer than a log line may wait.

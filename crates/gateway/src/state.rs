@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::folder::StageOrder;
+
 /// The content of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -20,6 +22,17 @@ pub struct State {
     pub admin: SocketAddr,
     /// The order of stages: `mse` or `istio`.
     pub stage_order: String,
+    /// Whether images of plug-ins of the workspace are built from source instead of pulled.
+    #[serde(default)]
+    pub from_source: bool,
+}
+
+impl State {
+    /// The order of stages.
+    #[must_use]
+    pub fn order(&self) -> StageOrder {
+        if self.stage_order == StageOrder::Istio.name() { StageOrder::Istio } else { StageOrder::Mse }
+    }
 }
 
 /// The file; it is removed when this is dropped.
@@ -107,6 +120,7 @@ mod tests {
             address: ([127, 0, 0, 1], 8080).into(),
             admin: ([127, 0, 0, 1], 1).into(),
             stage_order: "mse".into(),
+            from_source: false,
         };
         assert_eq!(read(folder.path()), None);
         let file = StateFile::new(folder.path()).unwrap();

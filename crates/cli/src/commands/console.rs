@@ -40,7 +40,8 @@ pub(crate) fn without<T>() -> Result<T> {
 ///
 /// Serves a folder of resources, or every folder of resources in a folder, as `cargo xtask serve` does, with a page to add,
 /// configure, order, try and watch their plug-ins. Whatever it does is visible in the folder at once, and whatever is edited
-/// in the folder shows in the page at once. In a git work tree, each change is a commit of exactly the changed file.
+/// in the folder shows in the page at once. In a git work tree, each change is a commit of exactly the changed file. A folder
+/// that another process serves is followed: its state, counters and logs.
 ///
 /// It prints a link with a token that works once. Only this machine can connect, unless `--listen` names another address:
 /// that needs users, and a certificate here or at a proxy.
@@ -56,7 +57,7 @@ Examples:
       --users users.json --tls-cert tls.crt --tls-key tls.key
 
 Roles: a viewer reads; an operator also configures, switches, moves and tries; an admin also adds, edits, deletes, releases,
-starts and stops.
+takes changes back, starts and stops.
 
 Exit codes: 0 served until Ctrl-C, 1 it cannot start, 2 usage error."
 )]

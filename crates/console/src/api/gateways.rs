@@ -7,13 +7,13 @@ use axum::extract::{Path, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::{Extension, Json};
 use futures_util::Stream;
+use gateway::journal::Live;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
 use super::{Answer, Shared, audit as log, blocking};
 use crate::audit;
 use crate::gateways::GatewayView;
-use crate::journal::Live;
 use crate::problem::Problem;
 use crate::sessions::Actor;
 use crate::users::{Role, role_in};

@@ -37,7 +37,7 @@ pub(super) async fn list(State(console): Shared, Path(gateway): InGateway) -> An
     blocking(move || {
         let market = Market::open(&gateway);
         Ok(PluginsView {
-            order: gateway.common.order.name().into(),
+            order: gateway.order().name().into(),
             plugins: market.cards(),
             faults: market.shelf.content.faults.iter().map(|fault| gateway.fault(fault)).collect(),
         })
@@ -367,7 +367,7 @@ pub(super) async fn order(
 ) -> Answer<Json<OrderView>> {
     let gateway = console.gateway(&gateway)?;
     let order = match query.order.as_deref() {
-        None => gateway.common.order,
+        None => gateway.order(),
         Some("mse") => StageOrder::Mse,
         Some("istio") => StageOrder::Istio,
         Some(other) => {
@@ -381,7 +381,7 @@ pub(super) async fn order(
 fn order_view(market: &Market<'_>, order: StageOrder) -> OrderView {
     OrderView {
         order: order.name().into(),
-        in_force: market.gateway.common.order.name().into(),
+        in_force: market.gateway.order().name().into(),
         entries: market.order(order, None),
     }
 }
@@ -425,7 +425,7 @@ pub(super) async fn place(
     blocking(move || {
         let to = (body.before.as_deref(), body.after.as_deref());
         plugins::place(&gateway, &actor, &plugin, if_match(&headers).as_deref(), to)?;
-        Ok(order_view(&Market::open(&gateway), gateway.common.order))
+        Ok(order_view(&Market::open(&gateway), gateway.order()))
     })
     .await
     .map(Json)

@@ -5,10 +5,10 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::SystemTime;
 
+use gateway::journal::time;
 use serde::{Deserialize, Serialize};
 
 use super::{HistoryEntry, MAX_ENTRIES, Saved};
-use crate::audit::time;
 use crate::hidden;
 use crate::problem::Problem;
 use crate::secret;

@@ -247,3 +247,45 @@ async fn events_arrive_as_they_happen_and_end_with_the_session() {
     }
     console.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Envoy"]
+async fn a_folder_with_errors_is_served_as_soon_as_they_are_fixed() {
+    let root = root();
+    let file = root.path().join("shop/teapot.yaml");
+    let sound = resource("teapot", true);
+    fs::write(&file, sound.replace("priority: 100", "priority: many")).unwrap();
+    let options = Options { start: true, ..options(root.path()) };
+    let console = Console::with(root, options).await;
+    let client = console.sign_in().await;
+    let view = wait(&client, "error").await;
+    assert_eq!(view["faults"][0]["path"], "spec.priority", "{view}");
+    assert!(view["message"].as_str().unwrap().contains("as soon as"), "{view}");
+
+    // Another error in place of it.
+    fs::write(&file, &sound).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let view = client.get("/gateways/shop").await.good();
+        if view["state"] == "error" && view["faults"].to_string().contains("teapot.wasm") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{view}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // It can be stopped, and started, while it waits.
+    client.post("/gateways/shop/stop", Value::Null).await.good();
+    wait(&client, "stopped").await;
+    client.post("/gateways/shop/start", Value::Null).await.good();
+    wait(&client, "error").await;
+    client.post("/gateways/shop/start", Value::Null).await.good();
+    wait(&client, "error").await;
+
+    fs::write(console.folder("shop").join("modules/teapot.wasm"), answering(418)).unwrap();
+    let view = wait(&client, "serving").await;
+    assert_eq!(view["faults"], json!([]), "{view}");
+    assert_eq!(get(view["address"].as_str().unwrap()).await, 418);
+    let again = client.post("/gateways/shop/start", Value::Null).await;
+    assert_eq!(again.refused(), (409, "gateway_running".into()));
+    console.stop().await;
+}

@@ -1,5 +1,6 @@
 //! The events of a gateway, for whoever shows them.
 
+use std::io;
 use std::net::SocketAddr;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -23,6 +24,12 @@ pub enum Notice<'n> {
     Rejected,
     /// Envoy did not accept a change.
     ChangeFailed(&'n ChangeError),
+    /// The folder has errors from the beginning, and is planned again when its files change.
+    Waiting,
+    /// Files of such a folder have changed.
+    Planning,
+    /// Other programs cannot follow this gateway.
+    NoSocket(&'n io::Error),
     /// The gateway accepts requests.
     Serving {
         /// The address.

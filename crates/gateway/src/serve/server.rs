@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::{Event, Job, Notice, Options, Report, ServeError};
 use crate::folder::Fault;
+use crate::journal::Journal;
 use crate::plan::Plan;
 use crate::state::{State, StateFile};
 use crate::watch::Watch;
@@ -18,6 +19,9 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// The minimum time between two reports of plug-ins' counters.
 const METRICS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often counters are recorded.
+const COUNTERS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// An Envoy that ran for this long is restarted without a pause.
 const HEALTHY: Duration = Duration::from_secs(10);
@@ -54,6 +58,8 @@ pub(super) struct Server {
     down: Option<Down>,
     /// The plan to apply when Envoy is back.
     waiting: Option<Plan>,
+    /// Whether images of plug-ins of the workspace are built from source.
+    from_source: bool,
 }
 
 /// When an Envoy that has exited is restarted.
@@ -89,11 +95,18 @@ impl Server {
             faulty: false,
             down: None,
             waiting: None,
+            from_source: false,
         })
     }
 
-    pub(super) fn greet(&mut self, state: &StateFile, report: Report<'_>) -> Result<(), ServeError> {
+    pub(super) fn greet(
+        &mut self,
+        state: &StateFile,
+        from_source: bool,
+        report: Report<'_>,
+    ) -> Result<(), ServeError> {
         self.remarks(report);
+        self.from_source = from_source;
         self.write_state(state)?;
         report(Notice::Serving {
             address: self.address,
@@ -110,6 +123,7 @@ impl Server {
             address: self.address,
             admin: self.live.process().admin(),
             stage_order: self.options.order.name().into(),
+            from_source: self.from_source,
         };
         state.write(&content).map_err(|error| ServeError::Io("write", state.path().to_path_buf(), error))
     }
@@ -121,8 +135,10 @@ impl Server {
         watch: &mut Watch,
         folder: &Path,
         state: &StateFile,
+        journal: &Journal,
         report: Report<'_>,
     ) -> Result<(), ServeError> {
+        let mut counted = Instant::now();
         let mut changed: Vec<PathBuf> = Vec::new();
         let mut planning: Option<Instant> = None;
         loop {
@@ -149,6 +165,10 @@ impl Server {
                 jobs.send(job).map_err(|_| ServeError::Planner)?;
             }
             self.logs(report);
+            if counted.elapsed() >= COUNTERS_INTERVAL {
+                counted = Instant::now();
+                journal.tick();
+            }
             self.supervise(state, report)?;
         }
     }
@@ -224,13 +244,11 @@ impl Server {
     /// Returns true if a change of this file can make a difference. The folder may hold other files, such as the log of
     /// this command, which would otherwise cause an endless series of changes.
     fn matters(&self, file: &Path, folder: &Path) -> bool {
-        let kind = file.extension().unwrap_or_default();
-        let is_ours = ["yaml", "yml", "json", "wasm"].into_iter().any(|known| kind == known);
         let mut modules = self.plan.plugins.iter().flat_map(|planned| &planned.module.sources);
         let is_source = |source: &PathBuf| {
             file.starts_with(source) || source.canonicalize().is_ok_and(|source| file.starts_with(source))
         };
-        is_ours || !file.starts_with(folder) || modules.any(is_source)
+        is_resource(file, folder) || modules.any(is_source)
     }
 
     /// The files and folders whose changes matter.
@@ -315,6 +333,12 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// Returns true if a file is outside of the folder, or has the kind of a resource or a module.
+pub(super) fn is_resource(file: &Path, folder: &Path) -> bool {
+    let kind = file.extension().unwrap_or_default();
+    ["yaml", "yml", "json", "wasm"].into_iter().any(|known| kind == known) || !file.starts_with(folder)
 }
 
 fn bootstrap(plan: &Plan, address: SocketAddr, echo: SocketAddr) -> Bootstrap {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use config::ConfigError;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::excerpt::excerpt;
 use super::{Node, Position, Span, YamlError};
@@ -11,7 +11,7 @@ use super::{Node, Position, Span, YamlError};
 /// Something about a place in a file, mostly what is wrong there.
 ///
 /// Written out it reads `7:3: spec.priority: must be …`, and belongs behind the name of a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// The field, counted from the top of the document: `spec.matchRules[1].config.block_urls[0]`.
     pub path: String,

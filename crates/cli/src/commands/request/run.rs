@@ -31,8 +31,8 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     }
     let order = match (args.stage_order, &running) {
         (Some(order), _) => order.into(),
-        (None, Some(state)) if state.stage_order == "istio" => StageOrder::Istio,
-        (None, _) => StageOrder::Mse,
+        (None, Some(state)) => state.order(),
+        (None, None) => StageOrder::Mse,
     };
     if let (Some(state), false) = (&running, args.silent) {
         anstream::eprintln!(

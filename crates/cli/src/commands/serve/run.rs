@@ -1,8 +1,10 @@
 //! Runs `serve`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use anyhow::{Error, Result};
+use gateway::journal::Journal;
 use gateway::modules::Modules;
 use gateway::serve::{self, Notice, Options, Outcome, ServeError, Stop};
 use workspace::build::Profile;
@@ -20,6 +22,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         order: args.stage_order.into(),
         drain: args.drain,
         log_level: args.log_level.into(),
+        wait_for_repair: false,
     };
     let modules = Modules::new(&cache, args.modules.sources(plugins)?);
     let mut report = |notice: Notice<'_>| {
@@ -33,7 +36,9 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
             show::notice(&notice);
         }
     };
-    match serve::run(options, modules, &cache, Stop::on_signals(), &mut report).map_err(usage)? {
+    let journal = Arc::new(Journal::default());
+    let stop = Stop::on_signals();
+    match serve::run(options, modules, &cache, stop, &journal, &mut report).map_err(usage)? {
         Outcome::Stopped => Ok(true),
         Outcome::Invalid => {
             show::error(format_args!(

@@ -63,6 +63,7 @@ pub(super) fn notice(notice: &Notice<'_>) {
         Notice::Log(line) => log(line),
         Notice::Access(line) => access(line),
         Notice::Metrics(changed) => metrics(changed),
+        Notice::NoSocket(failed) => note(format_args!("a console cannot follow this gateway: {failed}")),
         Notice::EnvoyExited { status, log: lines } => {
             error(format_args!("Envoy has exited ({status}); the last lines of its log:"));
             lines.iter().for_each(log);

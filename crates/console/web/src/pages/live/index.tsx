@@ -17,7 +17,7 @@ import {
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { Eraser, Pause, Play, Search } from "lucide-react";
 import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
-import { useTranslation } from "react-i18next";
+import { Trans, useTranslation } from "react-i18next";
 import { Link, useParams } from "react-router";
 import { problemOf } from "../../api/client";
 import { useGateway, usePlugins } from "../../api/queries";
@@ -318,7 +318,7 @@ function Charts({
   const { t } = useTranslation("live");
   const last = samples.at(-1);
   const series = useMemo(() => seriesOf(samples), [samples]);
-  const hasTimes = series.some(({ milliseconds }) => milliseconds.length > 0);
+  const times = samples.flatMap(({ milliseconds }) => milliseconds ?? []);
   if (!last) {
     return (
       <Text size="sm" c="dimmed">
@@ -328,7 +328,7 @@ function Charts({
   }
   return (
     <Box component="section" aria-label={t("counters")}>
-      <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
+      <SimpleGrid cols={{ base: 1, xs: 2, lg: 3 }} spacing="sm">
         <Total
           label={t("requestsPerSecond")}
           value={last.requestsPerSecond}
@@ -340,7 +340,24 @@ function Charts({
           values={samples.map((sample) => sample.refusalsPerSecond)}
           color="var(--chart-refused)"
         />
+        {times.length > 0 && (
+          <Total
+            label={t("median")}
+            value={times.at(-1) ?? 0}
+            shown={t("milliseconds", { value: number(times.at(-1) ?? 0) })}
+            values={times}
+          />
+        )}
       </SimpleGrid>
+      <Text size="xs" c="dimmed" mt={6}>
+        <Trans
+          t={t}
+          i18nKey="noTimes"
+          components={{
+            try: <Anchor component={Link} to={links.section(gateway, "try")} size="xs" underline="always" />,
+          }}
+        />
+      </Text>
       {series.length > 0 && (
         <Paper withBorder mt="sm">
           <Table.ScrollContainer
@@ -357,11 +374,10 @@ function Charts({
                   <Table.Th>{t("columns.requests")}</Table.Th>
                   <Table.Th>{t("columns.responses")}</Table.Th>
                   <Table.Th>{t("columns.failures")}</Table.Th>
-                  {hasTimes && <Table.Th>{t("columns.milliseconds")}</Table.Th>}
                 </Table.Tr>
               </Table.Thead>
               <Table.Tbody>
-                {series.map(({ id, requests, responses, failures, milliseconds, total }) => {
+                {series.map(({ id, requests, responses, failures, total }) => {
                   const title = titles.get(id) ?? id;
                   return (
                     <Table.Tr key={id}>
@@ -387,17 +403,6 @@ function Charts({
                         value={number(total.failures)}
                         color="var(--chart-failed)"
                       />
-                      {hasTimes && (
-                        <Cell
-                          label={t("chart", { what: t("columns.milliseconds"), plugin: title })}
-                          values={milliseconds}
-                          value={
-                            milliseconds.length > 0
-                              ? t("milliseconds", { value: number(milliseconds.at(-1) ?? 0, 2) })
-                              : ""
-                          }
-                        />
-                      )}
                     </Table.Tr>
                   );
                 })}
@@ -413,11 +418,13 @@ function Charts({
 function Total({
   label,
   value,
+  shown = number(value),
   values,
   color,
 }: {
   label: string;
   value: number;
+  shown?: string;
   values: number[];
   color?: string;
 }) {
@@ -429,7 +436,7 @@ function Total({
             {label}
           </Title>
           <Text fz="xl" fw={650} className={classes.figure}>
-            {number(value)}
+            {shown}
           </Text>
         </div>
         <Sparkline values={values} label={label} width={170} height={40} {...(color ? { color } : {})} />

@@ -6,7 +6,6 @@ export interface Series {
   requests: number[];
   responses: number[];
   failures: number[];
-  milliseconds: number[];
   /** Since the plug-in was switched on. */
   total: { requests: number; responses: number; failures: number };
 }
@@ -34,7 +33,6 @@ export function seriesOf(samples: Counters[]): Series[] {
       requests: rates("requests"),
       responses: rates("responses"),
       failures: rates("failures"),
-      milliseconds: values.flatMap(({ plugin }) => plugin?.milliseconds ?? []),
       total: { requests, responses, failures },
     };
   });
