@@ -68,6 +68,16 @@ export function ScopeList({ scopes, selected, errors, changed, readOnly, actions
   const [dragged, setDragged] = useState<number>();
   const [said, setSaid] = useState("");
   const focus = useRef<string>(undefined);
+  // By default the window scrolls first, which takes the list away from below what is dragged.
+  const autoScroll = useMemo(
+    () => ({
+      canScroll: (element: Element) => element === scroller.current,
+      // Once a frame; at the edge, about 30 rules a second.
+      interval: 16,
+      acceleration: 25,
+    }),
+    [],
+  );
   const sensors = useSensors(useSensor(PointerSensor, { activationConstraint: { distance: 4 } }));
 
   const virtualizer = useVirtualizer({
@@ -175,6 +185,7 @@ export function ScopeList({ scopes, selected, errors, changed, readOnly, actions
         <DndContext
           sensors={sensors}
           modifiers={[vertical]}
+          autoScroll={autoScroll}
           accessibility={{ screenReaderInstructions: { draggable: t("scopes.handleHint") } }}
           onDragStart={({ active }) => setDragged(keys.indexOf(String(active.id)))}
           onDragCancel={() => setDragged(undefined)}
