@@ -128,6 +128,8 @@ for (const language of ["en", "zh"]) {
     await (await openMenu(page, "my-guard")).getByRole("menuitem", { name: M.delete, exact: true }).click();
     await page.getByRole("dialog").getByRole("button", { name: M.delete, exact: true }).click();
     await card(page, "my-guard").waitFor({ state: "detached" });
+    // The card goes as soon as its resource is gone; the panel, when the module is as well.
+    await page.getByRole("dialog").waitFor({ state: "detached" });
     const left = await readdir(join(server.folder, "gateway-1"), { recursive: true });
     assert.deepEqual(
       left.filter((file) => /\.(wasm|yaml)$/.test(file)),
