@@ -137,7 +137,14 @@ pub fn run(
         let (plan, mut faults) = planner.plan(None, &changed);
         if faults.is_empty() {
             let echo = background.start(&sender)?.echo;
-            match Server::start(options.clone(), envoy.clone(), address, echo, plan.clone()) {
+            match Server::start(
+                options.clone(),
+                envoy.clone(),
+                address,
+                echo,
+                plan.clone(),
+                Arc::clone(journal),
+            ) {
                 Ok(server) => break server,
                 Err(error) => {
                     faults = planner.rejected(&plan);
@@ -174,7 +181,7 @@ pub fn run(
     server.greet(&state, from_source, report)?;
     let jobs = planner_thread(planner, sender);
     watch.set(server.sources(&folder))?;
-    server.run(&events, &jobs, &mut watch, &folder, &state, journal, report)?;
+    server.run(&events, &jobs, &mut watch, &folder, &state, report)?;
     Ok(Outcome::Stopped)
 }
 

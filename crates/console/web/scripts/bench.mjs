@@ -68,6 +68,21 @@ const BLOCK = resource(
   "  url: workspace:request-block\n  phase: AUTHN\n  priority: 320\n  defaultConfig:\n    block_urls: [nothing]\n",
 );
 
+const MINE = resource("mine", "  url: file://mine.wasm\n  defaultConfig: {}\n");
+
+/** How soon the program responds, while Envoy starts beside it. */
+async function starts() {
+  const server = await startConsole(t, { bench: { "mine.wasm": module(), "mine.yaml": MINE } });
+  const start = await rounds(async () => {
+    await server.kill("SIGTERM");
+    const began = performance.now();
+    await server.start();
+    await fetch(server.origin);
+    return performance.now() - began;
+  });
+  return { start };
+}
+
 /** How soon a saved configuration, a released plug-in and an edited file have an effect. */
 async function effects() {
   const server = await startConsole(t, { bench: { "request-block.yaml": BLOCK } });
@@ -215,7 +230,7 @@ async function sizes() {
 }
 
 try {
-  const result = { rounds: ROUNDS, ...(await effects()), ...(await sizes()) };
+  const result = { rounds: ROUNDS, ...(await starts()), ...(await effects()), ...(await sizes()) };
   console.log(JSON.stringify(result));
 } finally {
   for (const cleanup of cleanups) await cleanup();

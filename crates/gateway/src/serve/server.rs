@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -60,6 +61,7 @@ pub(super) struct Server {
     waiting: Option<Plan>,
     /// Whether images of plug-ins of the workspace are built from source.
     from_source: bool,
+    journal: Arc<Journal>,
 }
 
 /// When an Envoy that has exited is restarted.
@@ -76,6 +78,7 @@ impl Server {
         address: SocketAddr,
         echo: SocketAddr,
         plan: Plan,
+        journal: Arc<Journal>,
     ) -> Result<Self, StartError> {
         let bootstrap = bootstrap(&plan, address, echo);
         let live = Live::start(&envoy, &bootstrap, options.log_level, options.drain)?;
@@ -96,6 +99,7 @@ impl Server {
             down: None,
             waiting: None,
             from_source: false,
+            journal,
         })
     }
 
@@ -135,7 +139,6 @@ impl Server {
         watch: &mut Watch,
         folder: &Path,
         state: &StateFile,
-        journal: &Journal,
         report: Report<'_>,
     ) -> Result<(), ServeError> {
         let mut counted = Instant::now();
@@ -167,7 +170,7 @@ impl Server {
             self.logs(report);
             if counted.elapsed() >= COUNTERS_INTERVAL {
                 counted = Instant::now();
-                journal.tick();
+                self.journal.tick();
             }
             self.supervise(state, report)?;
         }

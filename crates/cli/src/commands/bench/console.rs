@@ -8,8 +8,9 @@ use crate::output::table;
 use crate::{open, page};
 
 /// What the script measures: its name in JSON, and in the table with its unit.
-const FIGURES: [(&str, &str); 11] = [
+const FIGURES: [(&str, &str); 12] = [
     ("rounds", "rounds, of which the median counts"),
+    ("start", "ms until the console responds after its start, beside the start of Envoy"),
     ("configuration", "ms until a saved configuration is in force in Envoy"),
     ("plugin", "ms until a plug-in that Envoy has not loaded responds"),
     ("edit", "ms until a file edited on disk shows in an open page"),
