@@ -298,7 +298,7 @@ impl Journal {
     /// All that has happened until now, and what happens from now on.
     #[must_use]
     pub fn follow(&self) -> (Snapshot, broadcast::Receiver<Event>) {
-        // Events are sent while the entries are locked, so none is missing and none is there twice.
+        // Events are sent while the entries are locked, so none is missing or duplicate.
         let inner = self.inner();
         (Snapshot { status: inner.status.clone(), live: inner.live() }, self.events.subscribe())
     }

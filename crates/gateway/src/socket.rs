@@ -5,7 +5,7 @@
 //! stream begins with `snapshot`, which is all of the [`Journal`]; the other events are those of the journal, and `status`
 //! where it has changed.
 //!
-//! Nobody else can connect: the socket has the mode 0600 from the beginning, and both ends check the user of the other.
+//! No other user can connect: the socket has the mode 0600 from the beginning, and both ends check the user of the other.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -59,7 +59,7 @@ impl Socket {
     pub(crate) fn offer(folder: &Path, journal: Arc<Journal>, runtime: &Handle) -> io::Result<Self> {
         let path = path(folder);
         let hidden = path.parent().unwrap_or(folder);
-        // Only this user enters this folder, so nobody connects before the mode is right.
+        // Only this user enters this folder, so no other one connects before the mode is right.
         let private = tempfile::Builder::new().prefix(".serve-").tempdir_in(hidden)?;
         let unfinished = private.path().join(NAME);
         let listener = at(&unfinished, |path| std::os::unix::net::UnixListener::bind(path))?;
@@ -185,7 +185,7 @@ fn event(kind: &str, data: &impl Serialize) -> String {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FollowError {
-    /// There is no socket, or nobody listens.
+    /// There is no socket, or no process listens.
     Connect(io::Error),
     /// It belongs to another user.
     OtherUser(u32),
@@ -240,7 +240,7 @@ async fn follow_as(
     stream.set_nonblocking(true).map_err(FollowError::Connect)?;
     let stream = UnixStream::from_std(stream).map_err(FollowError::Connect)?;
     let owner = stream.peer_cred().map_err(FollowError::Connect)?.uid();
-    // Anybody who may write to the folder could have put a socket there.
+    // Any user who may write to the folder could have put a socket there.
     if owner != own {
         return Err(FollowError::OtherUser(owner));
     }

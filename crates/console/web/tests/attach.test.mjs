@@ -98,7 +98,7 @@ test(
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
 
-    // It is started and stopped there; here it says so.
+    // It is stopped where it was started.
     const stopped = await page.evaluate(async () => {
       const { csrf } = await (await fetch("/api/v1/session")).json();
       const response = await fetch("/api/v1/gateways/gateway-1/stop", {

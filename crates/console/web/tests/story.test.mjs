@@ -52,7 +52,7 @@ async function configureForDomain(page, P, domain, yaml) {
     .or(page.getByRole("combobox", { name: P.match.domain }));
   await tags.first().fill(domain);
   await page.keyboard.press("Enter");
-  // A plug-in without a schema has YAML only, and says so.
+  // A plug-in without a schema has YAML only, and the page tells.
   const views = page.getByRole("radiogroup", { name: P.fields.view });
   await views.or(page.getByText(P.fields.noSchema)).first().waitFor();
   if (await views.isVisible()) await views.getByText("YAML", { exact: true }).click();
