@@ -35,6 +35,8 @@ pub struct Case {
     pub upstream: Upstream,
     /// Engines on which the case cannot hold, with the reason.
     pub skip: BTreeMap<EngineName, String>,
+    /// True if the module executes as many instructions for one request as for another.
+    pub equal_cost: bool,
     /// The expectations.
     pub then: Then,
     /// In which order its requests go out, by their place in [`Then::Requests`].

@@ -162,6 +162,9 @@ fn trials_on<E: Engine + 'static>(
         let case = Arc::clone(case);
         let test = move || {
             let cost = run_case(&*engine, &case)?;
+            if case.equal_cost && name == EngineName::Wasm {
+                check_costs(&*engine, &case)?;
+            }
             // In Envoy, a case runs only as written: a thousand pieces would take seconds.
             match name {
                 EngineName::Native => run_variants(&*engine, &case, seed, usize::MAX)?,
@@ -259,6 +262,30 @@ fn run_requests(
     Ok(cost)
 }
 
+/// Sends each request to a VM of its own, because earlier requests leave traces in the allocator, and compares the
+/// instructions.
+fn check_costs(engine: &dyn Engine, case: &Case) -> anyhow::Result<()> {
+    let Then::Requests(requests) = &case.then else { return Ok(()) };
+    let mut first = None;
+    for (place, request) in requests.iter().enumerate() {
+        let Load::Loaded(mut loaded) = engine.load(&case.setup)? else {
+            bail!("the configuration was rejected")
+        };
+        let outcome = loaded.exchange(request, request.upstream.as_ref().unwrap_or(&case.upstream))?;
+        check_equal(&mut first, outcome.instructions.unwrap_or_default())
+            .with_context(|| format!("requests[{place}], {}", line(request)))?;
+    }
+    Ok(())
+}
+
+/// Compares the instructions of a request with those of the first.
+fn check_equal(first: &mut Option<u64>, instructions: u64) -> anyhow::Result<()> {
+    match *first.get_or_insert(instructions) {
+        first if first == instructions => Ok(()),
+        first => bail!("equal_cost: {instructions} instructions, but {first} for the first request"),
+    }
+}
+
 /// Requests with the upstream's response to each.
 fn with_upstreams(requests: &[&Request], case: &Case) -> Vec<(exchange::Request, Upstream)> {
     let upstream = |request: &Request| request.upstream.clone().unwrap_or_else(|| case.upstream.clone());
@@ -330,6 +357,15 @@ fn line(request: &Request) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn unequal_costs_are_reported() {
+        let mut first = None;
+        assert!(check_equal(&mut first, 7).is_ok());
+        assert!(check_equal(&mut first, 7).is_ok());
+        let error = check_equal(&mut first, 8).unwrap_err().to_string();
+        assert_eq!(error, "equal_cost: 8 instructions, but 7 for the first request");
+    }
 
     #[test]
     fn engines_are_named_once_and_known() {

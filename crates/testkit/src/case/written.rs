@@ -31,6 +31,8 @@ pub(super) struct WrittenCase {
     services: Vec<Service>,
     #[serde(default)]
     skip: BTreeMap<EngineName, String>,
+    #[serde(default)]
+    equal_cost: bool,
     #[serde(default, deserialize_with = "one_or_more")]
     refused: Vec<String>,
     #[serde(default)]
@@ -135,7 +137,8 @@ fn check(written: WrittenCase) -> Result<Case, String> {
         services,
         reconfigured: stages.iter().any(is_reconfigured),
     };
-    Ok(Case { name: written.name, setup, upstream: written.upstream, skip: written.skip, then, stages })
+    let WrittenCase { name, upstream, skip, equal_cost, .. } = written;
+    Ok(Case { name, setup, upstream, skip, equal_cost, then, stages })
 }
 
 /// Checks for features that Envoy or concurrent requests do not support.
