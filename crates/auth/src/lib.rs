@@ -7,6 +7,9 @@
 //! | [`credentials`] | finds the owner of a credential, without telling by its time how much of it is right |
 //! | [`refusal`] | refusals: status, text and challenge |
 //! | [`request`] | decides about a request: passes the consumer on, or refuses |
+//! | `base64` | Base64 as clients send it |
+//! | `passwords` | hashes of passwords; with the feature `passwords` |
+//! | `signatures` | signatures of requests, and digests of bodies; with the feature `signatures` |
 //!
 //! A plug-in reads the credentials of a request, and finds their consumer. Everything else is here:
 //!
@@ -36,6 +39,12 @@
 //! - The name of the consumer in a request that passes is one that a plug-in has verified (`sdk::consumer`).
 
 pub mod access;
+#[cfg(any(feature = "passwords", feature = "signatures"))]
+pub mod base64;
 pub mod credentials;
+#[cfg(feature = "passwords")]
+pub mod passwords;
 pub mod refusal;
 pub mod request;
+#[cfg(feature = "signatures")]
+pub mod signatures;

@@ -13,14 +13,14 @@ pub struct Refusal {
     status: StatusCode,
     details: &'static str,
     text: Cow<'static, str>,
-    challenge: String,
+    headers: Vec<(&'static str, Vec<u8>)>,
     cause: Cow<'static, str>,
 }
 
 impl Refusal {
     /// Creates a refusal. `details` is `<plug-in>.<reason>`, as for [`Reply::details`], and `text` the body.
     pub fn new(status: StatusCode, details: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
-        Refusal { status, details, text: text.into(), challenge: String::new(), cause: Cow::Borrowed("") }
+        Refusal { status, details, text: text.into(), headers: Vec::new(), cause: Cow::Borrowed("") }
     }
 
     /// Creates a refusal for missing or invalid credentials: 401.
@@ -34,8 +34,13 @@ impl Refusal {
     }
 
     /// Sets `WWW-Authenticate` (RFC 9110, section 11.6.1), see [`challenge`].
-    pub fn challenge(mut self, challenge: impl Into<String>) -> Self {
-        self.challenge = challenge.into();
+    pub fn challenge(self, challenge: impl Into<String>) -> Self {
+        self.header("www-authenticate", challenge.into())
+    }
+
+    /// Adds a header.
+    pub fn header(mut self, name: &'static str, value: impl Into<Vec<u8>>) -> Self {
+        self.headers.push((name, value.into()));
         self
     }
 
@@ -47,15 +52,12 @@ impl Refusal {
 
     /// Returns the response.
     pub fn reply(self, access: &Access) -> Reply {
-        let mut reply = Reply::new(self.status)
+        let reply = Reply::new(self.status)
             .details(self.details)
             .cause(self.cause)
             .body(self.text.into_owned())
             .dry_run(access.is_dry_run());
-        if !self.challenge.is_empty() {
-            reply = reply.header("www-authenticate", self.challenge);
-        }
-        reply
+        self.headers.into_iter().fold(reply, |reply, (name, value)| reply.header(name, value))
     }
 }
 

@@ -20,6 +20,16 @@ pub fn split(path: &[u8]) -> (&[u8], Option<&[u8]>) {
     (parts.next().unwrap_or_default(), parts.next())
 }
 
+/// Returns the parameters of a query, or of a form in a body, in order, as they were sent. Empty ones are left out.
+///
+/// ```
+/// let pairs: Vec<_> = text::query::pairs(b"a=1&b&&=%20").collect();
+/// assert_eq!(pairs, [(b"a".as_slice(), b"1".as_slice()), (b"b", b""), (b"", b"%20")]);
+/// ```
+pub fn pairs(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    query.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).map(split_pair)
+}
+
 /// Returns the values of a parameter, decoded, in order. Names are case-sensitive, and compared after decoding.
 pub fn values<'a>(path: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = Cow<'a, [u8]>> {
     values_between(path, name, b"&")
