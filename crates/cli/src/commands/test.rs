@@ -2,6 +2,7 @@
 
 mod budget;
 mod console;
+mod mutants;
 pub(super) mod suite;
 
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ Examples:
                                                     record current instructions and host calls as budgets
   cargo xtask test request-block --module pulled.wasm --engine envoy
                                                     an existing module
+  cargo xtask test request-block --mutants          whether the cases notice changes of the code
   ENVOY=/path/to/envoy cargo xtask test             use this Envoy
   cargo xtask test console                          the console: its API, its page, and the page in Chromium
 
@@ -52,6 +54,10 @@ pub(crate) struct Args {
     /// Record the costs of budgeted cases in the engine `wasm` in plugin.yaml instead of comparing them.
     #[arg(long)]
     bless: bool,
+    /// Instead of the cases: change the plug-in's code in many ways, and report each change that no case notices. Needs
+    /// cargo-mutants. `tests/mutants.toml` of the plug-in may name more files to change, and changes without an effect.
+    #[arg(long, requires = "plugin", conflicts_with_all = ["bless", "module"])]
+    mutants: bool,
     /// Test this module of the plug-in instead of building it.
     #[arg(long, value_name = "FILE.wasm", requires = "plugin")]
     module: Option<PathBuf>,
@@ -145,6 +151,10 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         module,
         rows: Vec::new(),
     };
+    if let (true, [plugin]) = (args.mutants, plugins.as_slice()) {
+        run.mutants(plugin)?;
+        return Ok(summary(&run.rows, false));
+    }
     let suites = suite::build(&workspace, &packages)?;
     let native = args.engine.contains(&Engine::Native);
     // Each test counts once: those in Envoy if they run, and as skipped otherwise.
