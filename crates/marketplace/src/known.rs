@@ -281,6 +281,7 @@ impl Answers {
     }
 
     /// What is strange in a document that the plug-in accepts.
+    #[cfg_attr(not(feature = "engine"), expect(unused_variables, reason = "only modules are asked"))]
     pub fn remarks(&self, document: &Value) -> Vec<config::ConfigError> {
         match self {
             Self::Types(_) => Vec::new(),
