@@ -10,6 +10,8 @@
 //! | `base64` | Base64 as clients send it |
 //! | `passwords` | hashes of passwords; with the feature `passwords` |
 //! | `signatures` | signatures of requests, and digests of bodies; with the feature `signatures` |
+//! | `jwk`, `jws`, `jwt` | JSON Web Keys, Signatures and Tokens, with the feature `jwt` |
+//! | `remote_keys` | keys that a service publishes, with the feature `jwt` |
 //!
 //! A plug-in reads the credentials of a request, and finds their consumer. Everything else is here:
 //!
@@ -42,9 +44,19 @@ pub mod access;
 #[cfg(any(feature = "passwords", feature = "signatures"))]
 pub mod base64;
 pub mod credentials;
+#[cfg(feature = "jwt")]
+pub mod json;
+#[cfg(feature = "jwt")]
+pub mod jwk;
+#[cfg(feature = "jwt")]
+pub mod jws;
+#[cfg(feature = "jwt")]
+pub mod jwt;
 #[cfg(feature = "passwords")]
 pub mod passwords;
 pub mod refusal;
+#[cfg(feature = "jwt")]
+pub mod remote_keys;
 pub mod request;
 #[cfg(feature = "signatures")]
 pub mod signatures;
