@@ -193,7 +193,9 @@ mod tests {
 
     #[test]
     fn anything_but_one_object_is_rejected() {
-        for text in ["", "1", "[]", "\"a\"", "null", "{} {}", "{}x", "{\"a\":}", "{\"a\":\"\u{1}\"}", "{'a':1}"] {
+        for text in
+            ["", "1", "[]", "\"a\"", "null", "{} {}", "{}x", "{\"a\":}", "{\"a\":\"\u{1}\"}", "{'a':1}"]
+        {
             assert!(parse(text.as_bytes()).is_err(), "{text}");
         }
         assert!(parse(b"{\"a\":\"\xff\"}").is_err(), "invalid UTF-8");

@@ -129,7 +129,9 @@ impl KeySet {
             match Key::parse(jwk.as_object(), origin) {
                 Ok(Some(key)) => keys.push(key),
                 Ok(None) => {}
-                Err(problem) if origin == Origin::Configuration => return Err(KeyError::new(Some(index), problem)),
+                Err(problem) if origin == Origin::Configuration => {
+                    return Err(KeyError::new(Some(index), problem));
+                }
                 Err(_) => {}
             }
         }
@@ -155,7 +157,10 @@ pub struct Key {
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Key").field("id", &self.id).field("algorithm", &self.algorithm).finish_non_exhaustive()
+        f.debug_struct("Key")
+            .field("id", &self.id)
+            .field("algorithm", &self.algorithm)
+            .finish_non_exhaustive()
     }
 }
 
@@ -252,7 +257,8 @@ impl Key {
 
 /// Compares in constant time.
 fn is_hmac<M: Mac + KeyInit>(secret: &[u8], message: &[u8], signature: &[u8]) -> bool {
-    <M as KeyInit>::new_from_slice(secret).is_ok_and(|mac| mac.chain_update(message).verify_slice(signature).is_ok())
+    <M as KeyInit>::new_from_slice(secret)
+        .is_ok_and(|mac| mac.chain_update(message).verify_slice(signature).is_ok())
 }
 
 fn is_rsa(key: &rsa::PublicKey, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {

@@ -80,9 +80,8 @@ impl<'a> Compact<'a> {
         if members.contains_key("crit") {
             return Err(JwsError::Critical);
         }
-        let text_of = |name: &str| {
-            members.get(name).map(|value| value.as_str().ok_or(JwsError::Malformed)).transpose()
-        };
+        let text_of =
+            |name: &str| members.get(name).map(|value| value.as_str().ok_or(JwsError::Malformed)).transpose();
         let name = text_of("alg")?.ok_or(JwsError::Malformed)?;
         let algorithm = Algorithm::named(name).ok_or(JwsError::Algorithm)?;
         let key_id = text_of("kid")?.map(str::to_owned);
@@ -107,7 +106,8 @@ impl<'a> Compact<'a> {
     ///
     /// A [`SignatureError`].
     pub fn verify(&self, keys: &KeySet) -> Result<(), SignatureError> {
-        let mut candidates = keys.keys().iter().filter(|key| self.is_candidate(key)).take(MAX_TRIES).peekable();
+        let mut candidates =
+            keys.keys().iter().filter(|key| self.is_candidate(key)).take(MAX_TRIES).peekable();
         if candidates.peek().is_none() {
             return Err(SignatureError::UnknownKey);
         }

@@ -270,7 +270,9 @@ fn scalar(value: &Json) -> Option<String> {
     const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
     match value {
-        Json::String(text) => (!text.contains(|character: char| character.is_control())).then(|| text.clone()),
+        Json::String(text) => {
+            (!text.contains(|character: char| character.is_control())).then(|| text.clone())
+        }
         Json::Integer(number) => Some(number.to_string()),
         Json::Float(number) => (number.abs() < MAX_EXACT).then(|| number.to_string()),
         Json::Bool(value) => Some(value.to_string()),

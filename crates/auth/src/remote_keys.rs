@@ -91,8 +91,7 @@ impl RemoteKeys {
     /// same address share what is fetched.
     pub fn new(plugin: &str, source: Source) -> Self {
         let address = [source.cluster.name(), source.cluster.host(), &source.path].join("\n");
-        let id: String =
-            Sha256::digest(address).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let id: String = Sha256::digest(address).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         RemoteKeys {
             source,
             body_key: format!("{plugin}.jwks.{id}"),

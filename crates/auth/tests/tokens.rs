@@ -94,7 +94,9 @@ fn the_public_key_is_not_the_secret_of_an_hmac() {
 
 #[test]
 fn none_and_other_unknown_algorithms_are_rejected() {
-    for name in ["none", "None", "NONE", "nOnE", "", "hs256", "HS256 ", "RS1", "ES256K", "HS1", "dir", "Ed448"] {
+    for name in
+        ["none", "None", "NONE", "nOnE", "", "hs256", "HS256 ", "RS1", "ES256K", "HS1", "dir", "Ed448"]
+    {
         let header = format!(r#"{{"alg":"{name}"}}"#);
         assert_eq!(verify(&signed(&header, "{}")), Err(Rejection::Algorithm), "{name}");
         let unsigned = format!("{}.e30.", URL_SAFE_NO_PAD.encode(&header));
@@ -173,10 +175,14 @@ fn encodings_are_strict() {
 #[test]
 fn headers_and_claims_are_objects_without_duplicates() {
     let header = r#"{"alg":"HS256"}"#;
-    for claims in ["", "[]", "1", "null", r#""a""#, r#"{"sub":"a","sub":"b"}"#, r#"{"a":{"b":1,"b":2}}"#, "{}{}"] {
+    for claims in
+        ["", "[]", "1", "null", r#""a""#, r#"{"sub":"a","sub":"b"}"#, r#"{"a":{"b":1,"b":2}}"#, "{}{}"]
+    {
         assert_eq!(verify(&signed(header, claims)), Err(Rejection::Malformed), "{claims}");
     }
-    for header in [r#"{"alg":"HS256","alg":"HS256"}"#, r#"{"alg":"none","alg":"HS256"}"#, r#"["HS256"]"#, "HS256"] {
+    for header in
+        [r#"{"alg":"HS256","alg":"HS256"}"#, r#"{"alg":"none","alg":"HS256"}"#, r#"["HS256"]"#, "HS256"]
+    {
         assert_eq!(verify(&signed(header, "{}")), Err(Rejection::Malformed), "{header}");
     }
     let nested = |levels| format!(r#"{{"alg":"HS256","x":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
@@ -279,9 +285,18 @@ fn invalid_and_weak_keys_are_rejected() {
         (set("{}"), "keys[0]: `kty` is missing"),
         (set(r#"{"kty":"oct"}"#), "keys[0]: `k` is missing"),
         (set(r#"{"kty":"oct","k":"AA=="}"#), "keys[0]: `k` must be base64url"),
-        (set(&format!(r#"{{"kty":"oct","k":"{}"}}"#, zeros(31))), "keys[0]: `k` is too short: HS256 needs a secret of at least 32 bytes"),
-        (set(&format!(r#"{{"kty":"oct","alg":"HS512","k":"{}"}}"#, zeros(63))), "keys[0]: `k` is too short: HS512 needs a secret of at least 64 bytes"),
-        (set(&format!(r#"{{"kty":"oct","alg":"RS256","k":"{}"}}"#, zeros(64))), "keys[0]: `alg` RS256 does not fit"),
+        (
+            set(&format!(r#"{{"kty":"oct","k":"{}"}}"#, zeros(31))),
+            "keys[0]: `k` is too short: HS256 needs a secret of at least 32 bytes",
+        ),
+        (
+            set(&format!(r#"{{"kty":"oct","alg":"HS512","k":"{}"}}"#, zeros(63))),
+            "keys[0]: `k` is too short: HS512 needs a secret of at least 64 bytes",
+        ),
+        (
+            set(&format!(r#"{{"kty":"oct","alg":"RS256","k":"{}"}}"#, zeros(64))),
+            "keys[0]: `alg` RS256 does not fit",
+        ),
         (rsa(1024, "AQAB"), "keys[0]: has 1024 bits"),
         (rsa(2040, "AQAB"), "keys[0]: has 2040 bits"),
         (rsa(8200, "AQAB"), "keys[0]: has 8200 bits"),
@@ -290,8 +305,14 @@ fn invalid_and_weak_keys_are_rejected() {
         (rsa(2048, "AAAA"), "keys[0]: `e` is not part of a valid public key"),
         (rsa(2048, ""), "keys[0]: `e` is not part of a valid public key"),
         (set(r#"{"kty":"EC"}"#), "keys[0]: `crv` is missing"),
-        (set(&format!(r#"{{"kty":"EC","crv":"P-256","x":"{0}","y":"{0}"}}"#, zeros(32))), "keys[0]: `x` is not part"),
-        (set(&format!(r#"{{"kty":"EC","crv":"P-256","x":"{0}","y":"{0}"}}"#, zeros(33))), "keys[0]: `x` is not part"),
+        (
+            set(&format!(r#"{{"kty":"EC","crv":"P-256","x":"{0}","y":"{0}"}}"#, zeros(32))),
+            "keys[0]: `x` is not part",
+        ),
+        (
+            set(&format!(r#"{{"kty":"EC","crv":"P-256","x":"{0}","y":"{0}"}}"#, zeros(33))),
+            "keys[0]: `x` is not part",
+        ),
         (set(&format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{}"}}"#, zeros(32))), "keys[0]: `x` is not part"),
         (set(&format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{}"}}"#, zeros(31))), "keys[0]: `x` is not part"),
         (set(r#"{"kty":"EC","crv":"secp256k1","x":"AA","y":"AA"}"#), "has no key that verifies signatures"),
@@ -366,14 +387,27 @@ fn times_are_compared_with_the_tolerance_at_both_edges() {
 fn issuer_audience_and_required_claims_are_compared() {
     let any = Requirements { allow_no_expiry: true, ..Requirements::default() };
     let issuer = Requirements { issuer: Some("https://a.example.com".into()), ..any.clone() };
-    for claims in ["{}", r#"{"iss":"https://a.example.com/"}"#, r#"{"iss":["https://a.example.com"]}"#, r#"{"iss":null}"#] {
+    for claims in [
+        "{}",
+        r#"{"iss":"https://a.example.com/"}"#,
+        r#"{"iss":["https://a.example.com"]}"#,
+        r#"{"iss":null}"#,
+    ] {
         assert_eq!(check(claims, 0, &issuer), Err(Rejection::Issuer), "{claims}");
         assert_eq!(check(claims, 0, &any), Ok(None), "{claims}");
     }
     assert_eq!(check(r#"{"iss":"https://a.example.com"}"#, 0, &issuer), Ok(None));
 
     let audience = Requirements { audiences: vec!["a".into(), "b".into()], ..any.clone() };
-    for claims in ["{}", r#"{"aud":"c"}"#, r#"{"aud":["c"]}"#, r#"{"aud":[]}"#, r#"{"aud":[["a"]]}"#, r#"{"aud":"a b"}"#, r#"{"aud":{"a":1}}"#] {
+    for claims in [
+        "{}",
+        r#"{"aud":"c"}"#,
+        r#"{"aud":["c"]}"#,
+        r#"{"aud":[]}"#,
+        r#"{"aud":[["a"]]}"#,
+        r#"{"aud":"a b"}"#,
+        r#"{"aud":{"a":1}}"#,
+    ] {
         assert_eq!(check(claims, 0, &audience), Err(Rejection::Audience), "{claims}");
     }
     for claims in [r#"{"aud":"a"}"#, r#"{"aud":["c","b"]}"#] {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::envoy::{Envoy, Wasm};
+use crate::envoy::{Arm, Envoy, Wasm};
 use crate::module;
 use crate::options::Options;
 use crate::report::{Cpu, PluginReport, Row};
@@ -31,22 +31,23 @@ struct Columns {
     empty: usize,
     plugin: usize,
     against: Option<usize>,
+    native: Option<usize>,
 }
 
 /// What is measured, while it is put together.
 #[derive(Default)]
 struct Layout {
-    arms: Vec<Option<Wasm>>,
+    arms: Vec<Arm>,
     requests: Vec<Request>,
     cells: Vec<Cell>,
 }
 
 impl Layout {
     /// The number of an arm, the same for the same module and configuration.
-    fn arm(&mut self, wasm: Option<Wasm>) -> usize {
-        let found = self.arms.iter().position(|arm| *arm == wasm);
+    fn arm(&mut self, new: Arm) -> usize {
+        let found = self.arms.iter().position(|arm| *arm == new);
         found.unwrap_or_else(|| {
-            self.arms.push(wasm);
+            self.arms.push(new);
             self.arms.len() - 1
         })
     }
@@ -121,22 +122,25 @@ pub fn compare(subject: &Subject, options: &Options) -> Result<PluginReport> {
     for scenario in &scenarios {
         let title = scenario.title();
         let wasm = |module: &Path, config: Option<String>, hold_headers| {
-            Some(Wasm { module: module.to_path_buf(), config, hold_headers })
+            Arm::Wasm(Wasm { module: module.to_path_buf(), config, hold_headers })
         };
         let config = options.config.as_ref().unwrap_or(&scenario.config);
         let request = layout.request(&scenario.request);
-        let no_filter = layout.arm(None);
+        let no_filter = layout.arm(Arm::Bare);
         let floor = layout.arm(wasm(&empty, None, false));
         let plugin = layout.arm(wasm(&own_file, Some(config.clone()), subject.hold_headers));
         let against = other.as_ref().map(|(module, holds)| {
             layout.arm(wasm(module, Some(options.against_config.as_ref().unwrap_or(config).clone()), *holds))
         });
+        let native = scenario.envoy_filter.as_ref().map(|filter| layout.arm(Arm::Native(filter.clone())));
         columns.push(Columns {
             no_filter: layout.cell(format!("{title}: no filter"), no_filter, request, true),
             empty: layout.cell(format!("{title}: empty module"), floor, request, true),
             plugin: layout.cell(format!("{title}: {}", subject.name), plugin, request, scenario.passes),
             against: against
                 .map(|arm| layout.cell(format!("{title}: the other module"), arm, request, scenario.passes)),
+            native: native
+                .map(|arm| layout.cell(format!("{title}: Envoy's filter"), arm, request, scenario.passes)),
         });
     }
 
@@ -177,9 +181,9 @@ pub fn compare(subject: &Subject, options: &Options) -> Result<PluginReport> {
 }
 
 /// Milliseconds that each arm takes over its configuration.
-fn loads(envoy: &Path, plan: &Plan, arms: &[Option<Wasm>]) -> Result<Vec<Option<Spread>>> {
-    let load = |(number, arm): (usize, &Option<Wasm>)| {
-        let Some(wasm) = arm else { return Ok(None) };
+fn loads(envoy: &Path, plan: &Plan, arms: &[Arm]) -> Result<Vec<Option<Spread>>> {
+    let load = |(number, arm): (usize, &Arm)| {
+        let Arm::Wasm(wasm) = arm else { return Ok(None) };
         progress::tick(format_args!("loading {} of {}", number + 1, arms.len()));
         let times = Envoy::load_times(envoy, plan.envoy_core, wasm)?;
         Ok(Spread::of(times.iter().map(|time| time.as_secs_f64() * 1e3)))
@@ -205,6 +209,8 @@ fn cpu(
         over_smallest: first.map(|first| ratio(times, cells.plugin, first.plugin)).transpose()?,
         against: cells.against.map(|against| spread(times, against)).transpose()?,
         against_over_plugin: cells.against.map(|against| ratio(times, against, cells.plugin)).transpose()?,
+        native: cells.native.map(|native| spread(times, native)).transpose()?,
+        over_native: cells.native.map(|native| ratio(times, cells.plugin, native)).transpose()?,
     })
 }
 

@@ -27,6 +27,17 @@ const UPSTREAM: &str = "upstream";
 /// Has Envoy log when it enters a VM and when it leaves it, to the microsecond.
 const TRACING: [&str; 4] = ["--component-log-level", "wasm:trace", "--log-format", "%E.%f %v"];
 
+/// The filter of a listener.
+#[derive(PartialEq, Eq)]
+pub(crate) enum Arm {
+    /// None.
+    Bare,
+    /// A plug-in.
+    Wasm(Wasm),
+    /// A filter of Envoy itself.
+    Native(Value),
+}
+
 /// A plug-in behind a listener.
 #[derive(PartialEq, Eq)]
 pub(crate) struct Wasm {
@@ -45,16 +56,15 @@ pub(crate) struct Envoy {
 }
 
 impl Envoy {
-    /// An Envoy with a listener for each of `arms` (`None`: without a plug-in), on one core.
-    pub(crate) fn start(
-        binary: &Path,
-        core: usize,
-        arms: &[Option<Wasm>],
-        upstream: SocketAddr,
-    ) -> Result<Self> {
+    /// An Envoy with a listener for each of `arms`, on one core.
+    pub(crate) fn start(binary: &Path, core: usize, arms: &[Arm], upstream: SocketAddr) -> Result<Self> {
         let listeners = arms.iter().enumerate().map(|(number, arm)| {
-            let filters = arm.as_ref().map(|wasm| filter(number, wasm));
-            listener(&format!("arm-{number}"), filters.into_iter().collect(), &routes())
+            let filters = match arm {
+                Arm::Bare => Vec::new(),
+                Arm::Wasm(wasm) => vec![filter(number, wasm)],
+                Arm::Native(filter) => vec![filter.clone()],
+            };
+            listener(&format!("arm-{number}"), filters, &routes())
         });
         let config = json!({
             "admin": { "address": address(any_port()) },

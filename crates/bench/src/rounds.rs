@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::envoy::{Envoy, Wasm};
+use crate::envoy::{Arm, Envoy};
 use crate::load::{self, Shape};
 use crate::progress;
 use crate::scenario::Request;
@@ -47,7 +47,7 @@ pub(crate) type Times = Vec<Vec<f64>>;
 pub(crate) fn measure(
     envoy: &Path,
     plan: &Plan,
-    arms: &[Option<Wasm>],
+    arms: &[Arm],
     requests: &[Request],
     cells: &[Cell],
 ) -> Result<Times> {

@@ -16,6 +16,7 @@
 //!     body: { repeat: "near {i} ", bytes: 65536 }   # {i} counts up to the size and begins again
 //!   passes: false                     # true: whether the request reaches the upstream
 //!   target: 1.1                       # the goal for its CPU time, in those of the empty module
+//!   envoy_filter: { name: …, typed_config: { … } }        # a filter of Envoy, measured beside the plug-in
 //! ```
 //!
 //! `$repeat` may hold any value, and `$times` beside it says another number than the size. A plug-in without this file is
@@ -41,6 +42,8 @@ pub(crate) struct Scenario {
     pub(crate) request: Request,
     pub(crate) passes: bool,
     pub(crate) target: Option<f64>,
+    /// A filter of Envoy for the same purpose.
+    pub(crate) envoy_filter: Option<Value>,
 }
 
 impl Scenario {
@@ -82,6 +85,7 @@ struct Written {
     #[serde(default = "yes")]
     passes: bool,
     target: Option<f64>,
+    envoy_filter: Option<Value>,
 }
 
 #[derive(Deserialize, Default)]
@@ -140,6 +144,7 @@ pub(crate) fn plain(name: &str, config: &Value) -> Result<Scenario> {
         request,
         passes: true,
         target: None,
+        envoy_filter: None,
     };
     written.expand(None)
 }
@@ -188,6 +193,7 @@ impl Written {
             },
             passes: self.passes,
             target: self.target,
+            envoy_filter: self.envoy_filter.clone(),
         })
     }
 }

@@ -196,7 +196,8 @@ impl Tokens {
             }
         };
         if places.is_empty() {
-            let message = "is empty, and so are the other `from_*`: add a place, or remove them for the defaults";
+            let message =
+                "is empty, and so are the other `from_*`: add a place, or remove them for the defaults";
             return Err(FieldError::new(format!("{path}.from_headers"), message));
         }
         let places = places.into_iter().map(|place| number_of(&mut self.places, place)).collect();

@@ -120,8 +120,7 @@ fn conclude(
         Ok(verified) => (Ok(verified.consumer), Some(verified)),
         Err(refusal) => (Err(refusal), None),
     };
-    let flow =
-        request::finish(request, headers, &config.access, number, || rules::not_allowed(tokens))?;
+    let flow = request::finish(request, headers, &config.access, number, || rules::not_allowed(tokens))?;
     if let (Flow::Continue, Some(verified)) = (&flow, verified) {
         rules::pass_on(tokens, request, headers, sent, &verified);
     }

@@ -167,11 +167,14 @@ fn digest(sent: &Sent) -> Digest {
 
 /// The refusal for a token whose key no service publishes.
 pub fn no_key(tokens: &Tokens, services: &[usize]) -> Refusal {
-    let knows_keys = |service: &usize| tokens.remote.get(*service).is_some_and(|remote| remote.keys().is_some());
+    let knows_keys =
+        |service: &usize| tokens.remote.get(*service).is_some_and(|remote| remote.keys().is_some());
     match services.iter().all(knows_keys) {
         true => refusal(tokens, Rejection::UnknownKey),
-        false => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "jwt-auth.no_keys", "Jwt keys are not available")
-            .cause("remote_jwks"),
+        false => {
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "jwt-auth.no_keys", "Jwt keys are not available")
+                .cause("remote_jwks")
+        }
     }
 }
 
@@ -194,7 +197,11 @@ fn refusal(tokens: &Tokens, rejection: Rejection) -> Refusal {
     unauthorized(tokens, details, rejection.to_string())
 }
 
-fn unauthorized(tokens: &Tokens, details: &'static str, text: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+fn unauthorized(
+    tokens: &Tokens,
+    details: &'static str,
+    text: impl Into<std::borrow::Cow<'static, str>>,
+) -> Refusal {
     Refusal::unauthorized(details, text).challenge(format!("{}, error=\"invalid_token\"", tokens.challenge))
 }
 
@@ -225,7 +232,13 @@ pub fn folds_to(name: &[u8], header: &str) -> bool {
 }
 
 /// Passes the claims of a token on, and removes the token unless the upstream receives it.
-pub fn pass_on(tokens: &Tokens, request: &LiveHeaders, headers: &HeaderMap, sent: &Sent, verified: &Verified) {
+pub fn pass_on(
+    tokens: &Tokens,
+    request: &LiveHeaders,
+    headers: &HeaderMap,
+    sent: &Sent,
+    verified: &Verified,
+) {
     let Some(consumer) = tokens.consumers.get(verified.consumer) else { return };
     if !consumer.keep_token {
         remove_token(tokens, request, headers, sent);
@@ -257,7 +270,8 @@ fn remove_token(tokens: &Tokens, request: &LiveHeaders, headers: &HeaderMap, sen
                 path = Some(query::without(&before, name.as_bytes()));
             }
             Place::Cookie(name) => {
-                let before = cookies.unwrap_or_else(|| headers.values("cookie").map(<[u8]>::to_vec).collect());
+                let before =
+                    cookies.unwrap_or_else(|| headers.values("cookie").map(<[u8]>::to_vec).collect());
                 let without = |header: &Vec<u8>| cookies::without(header, name.as_bytes());
                 cookies = Some(before.iter().filter_map(without).collect());
             }
