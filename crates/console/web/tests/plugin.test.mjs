@@ -416,22 +416,9 @@ test("a rule is dragged among 1,000, farther than the list shows", COMPILED, asy
   );
 });
 
-test("1,000 rules stay fluid", COMPILED, async (t) => {
-  const server = await startConsole(t, { "gateway-1": { "request-block.yaml": MANY } });
-  const page = await signIn(t, server);
-  await openForm(page, server);
-  await page.getByText("1,000 rules").or(page.getByText("1000 rules")).waitFor();
-  assert.ok((await rows(page).count()) <= 60, "rendered rows");
-  await page.getByRole("button", { name: "Move rule 1", exact: true }).focus();
-  await page.keyboard.press("End");
-  await page.getByRole("button", { name: "Move rule 1000", exact: true }).waitFor();
-  assert.ok((await rows(page).count()) <= 60, "rendered rows at the end");
-  assert.equal((await names(page)).at(-1), "host-0.example.com");
-  // Typing in a rule: each key shows within the time of a few frames.
-  await rule(page, "host-999.example.com").click();
-  const message = page.getByLabel("blocked_message");
-  await message.focus();
-  const slowest = await page.evaluate(async () => {
+/** The median time from a key in the field with the focus until the page is painted. */
+const keyTime = (page) =>
+  page.evaluate(async () => {
     const input = document.activeElement;
     const set = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set;
     const times = [];
@@ -444,9 +431,43 @@ test("1,000 rules stay fluid", COMPILED, async (t) => {
     }
     return times.sort((a, b) => a - b)[Math.floor(times.length / 2)];
   });
-  t.diagnostic(`a key takes ${slowest.toFixed(0)} ms`);
-  assert.ok(slowest < 250, `a key takes ${slowest} ms`);
+
+test("1,000 rules stay fluid", COMPILED, async (t) => {
+  const server = await startConsole(t, {
+    "gateway-1": { "request-block.yaml": MANY },
+    "gateway-2": { "request-block.yaml": BLOCK },
+  });
+  const page = await signIn(t, server);
+  await openForm(page, server);
+  await page.getByText("1,000 rules").or(page.getByText("1000 rules")).waitFor();
+  assert.ok((await rows(page).count()) <= 60, "rendered rows");
+  await page.getByRole("button", { name: "Move rule 1", exact: true }).focus();
+  await page.keyboard.press("End");
+  await page.getByRole("button", { name: "Move rule 1000", exact: true }).waitFor();
+  assert.ok((await rows(page).count()) <= 60, "rendered rows at the end");
+  assert.equal((await names(page)).at(-1), "host-0.example.com");
   await accessible(page, "1,000 rules");
+
+  // A key takes about as long as with three rules: the machine may be busy, but the work does not grow with the rules.
+  const times = { few: [], many: [] };
+  for (let round = 0; round < 3; round++) {
+    for (const [size, gateway, domain] of [
+      ["few", "gateway-2", "shop.example.com"],
+      ["many", "gateway-1", "host-999.example.com"],
+    ]) {
+      await page.goto(`${server.origin}/gateways/${gateway}/plugins/request-block/configuration`);
+      if (size === "many") {
+        await page.getByRole("button", { name: "Move rule 1", exact: true }).focus();
+        await page.keyboard.press("End");
+      }
+      await rule(page, domain).click();
+      await page.getByLabel("blocked_message").focus();
+      times[size].push(await keyTime(page));
+    }
+  }
+  const [few, many] = [Math.min(...times.few), Math.min(...times.many)];
+  t.diagnostic(`a key takes ${many.toFixed(0)} ms, and ${few.toFixed(0)} ms with three rules`);
+  assert.ok(many < 4 * few + 50, `a key takes ${many} ms, and ${few} ms with three rules`);
 });
 
 test("a plug-in without a schema has YAML only, and keeps what it holds", async (t) => {
