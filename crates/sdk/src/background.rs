@@ -100,6 +100,21 @@ pub fn spawn<C: CallOuts<P> + 'static, P>(
     started
 }
 
+/// Starts work of a root context in any callback, also if work with this name is running.
+pub(crate) fn start(root: u32, name: &'static str, work: impl Future<Output = ()> + 'static) {
+    let id = LAST_ID.get().wrapping_add(1);
+    LAST_ID.set(id);
+    with_tasks(|tasks| tasks.push(Task { id, context: root, name, future: None }));
+    let before = call::current_context();
+    if root != before {
+        host::set_effective_context(root);
+    }
+    run(id, root, name, Box::pin(work));
+    if root != before {
+        host::set_effective_context(before);
+    }
+}
+
 /// Polls work, and keeps it if it waits for a call.
 fn run(id: u32, context: u32, name: &'static str, mut future: Pin<Box<dyn Future<Output = ()>>>) {
     let owner = Owner::Background { id, wake };

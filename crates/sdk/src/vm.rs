@@ -220,6 +220,9 @@ impl<P: Plugin> Vm<P> {
             enter::<P>(root);
             P::on_tick(&loaded.all());
         }
+        if P::CALL_OUTS {
+            self.deliver_notifications();
+        }
     }
 
     /// `proxy_on_queue_ready`.

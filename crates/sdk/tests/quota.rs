@@ -22,7 +22,7 @@ fn limit(amount: u32, identity: &str) -> Limit {
 /// Returns what is left, or `None` if it is refused.
 fn take(budgets: &[Budget<'_>], amount: u32) -> Option<u32> {
     match STORE.take(budgets, amount).unwrap().unwrap().1 {
-        Verdict::Granted { left } => Some(left),
+        Verdict::Granted { left } => left,
         Verdict::Refused { .. } => None,
     }
 }

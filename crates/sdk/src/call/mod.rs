@@ -106,6 +106,8 @@ impl std::error::Error for CallError {}
 pub(crate) enum Kind {
     Http,
     Grpc,
+    /// Not a call: work that waits for [`notify`].
+    Notification,
 }
 
 /// Implemented by `#[plugin(call_outs)]` for the configuration of a plug-in whose requests can wait. `P` is the plug-in,
@@ -183,6 +185,7 @@ pub(crate) enum Delivery {
         size: usize,
     },
     GrpcStatus(u32),
+    Notification,
     /// There is no response: the context of the call is deleted.
     Lost,
 }
@@ -191,6 +194,10 @@ thread_local! {
     static OPEN: RefCell<Vec<Open>> = const { RefCell::new(Vec::new()) };
     /// The owner whose code is running, and the host's current context.
     static CURRENT: Cell<(Owner, u32)> = const { Cell::new((Owner::Stream(0), 0)) };
+    /// The number of the last notification that work has waited for.
+    static LAST_NOTIFICATION: Cell<u32> = const { Cell::new(0) };
+    /// The notifications to deliver.
+    static DUE: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Changes the list of open calls. When a thread ends, as in tests, the list may be destroyed before its elements.
@@ -251,6 +258,28 @@ pub(crate) fn lose(origin: u32) -> Option<Owner> {
     })??;
     (call.deliver)(Delivery::Lost);
     Some(call.owner)
+}
+
+/// Returns a future that ends after the next [`notify`] in this VM.
+pub(crate) fn notified() -> impl Future<Output = ()> {
+    let token = LAST_NOTIFICATION.get().wrapping_add(1);
+    LAST_NOTIFICATION.set(token);
+    Response::new(Kind::Notification, token, |_| ())
+}
+
+/// Ends all futures of [`notified`] once the running callback is done.
+pub(crate) fn notify() {
+    let waiting = with_open(|open| {
+        let notifications = open.iter().filter(|call| call.kind == Kind::Notification);
+        notifications.map(|call| call.token).collect()
+    });
+    // When a thread ends, as in tests, the list may be dropped before work that notifies in its `Drop`.
+    let _ = DUE.try_with(|due| due.replace(waiting.unwrap_or_default()));
+}
+
+/// Returns the next notification to deliver.
+pub(crate) fn next_notification() -> Option<u32> {
+    DUE.try_with(|due| due.borrow_mut().pop()).ok().flatten()
 }
 
 fn position(open: &[Open], kind: Kind, token: u32) -> Option<usize> {

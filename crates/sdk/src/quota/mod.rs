@@ -1,7 +1,8 @@
 //! Quotas: amounts per period, such as requests per minute, that no key may exceed.
 //!
 //! A [`Limit`] is an amount per [`Period`]. A [`Budget`] is what a limit grants: to all requests together, or to one of
-//! many keys. A store counts what has been used of budgets; the [`Process`] store counts in the gateway's memory.
+//! many keys. A store counts what has been used of budgets: the [`Process`] in the gateway's memory, and a [`Store`] there or
+//! in a service that all replicas of the gateway share, as the configuration says. [`Seen`] stores keys that may occur once.
 //!
 //! ```no_run
 //! use sdk::Status;
@@ -17,14 +18,22 @@
 //! # let _ = passes(&limit, b"1.2.3.4");
 //! ```
 
+mod lease;
 mod process;
 mod row;
+mod seen;
+mod service;
+mod store;
+mod table;
 mod window;
 
 use std::cell::OnceCell;
 use std::time::Duration;
 
 pub use process::Process;
+pub use seen::{First, Seen};
+pub use service::{Mode, ServiceFields};
+pub use store::{Store, StoreError, Taken, wake};
 pub use window::Period;
 
 /// An amount per period.
@@ -39,12 +48,35 @@ pub struct Limit {
     identity: String,
     /// Name of its counts in the process, computed once.
     name: OnceCell<String>,
+    /// The limit while a service is unavailable, computed once.
+    scaled: OnceCell<Box<Limit>>,
 }
 
 impl Limit {
     /// Creates a limit. Limits of a store with equal amounts, periods and identities share their counts.
     pub fn new(amount: u32, period: Period, identity: impl Into<String>, path: impl Into<String>) -> Self {
-        Limit { amount, period, path: path.into(), identity: identity.into(), name: OnceCell::new() }
+        Limit {
+            amount,
+            period,
+            path: path.into(),
+            identity: identity.into(),
+            name: OnceCell::new(),
+            scaled: OnceCell::new(),
+        }
+    }
+
+    /// Returns the name of the limit in a rate limit service: its identity, amount and period.
+    pub fn descriptor(&self) -> String {
+        format!("{}:{}/{}", self.identity, self.amount, self.period.name())
+    }
+
+    /// Returns the limit with a percentage of its amount, at least 1. The percentage must be the same in each call.
+    fn scaled(&self, percent: u16) -> &Limit {
+        self.scaled.get_or_init(|| {
+            let amount = u64::from(self.amount) * u64::from(percent) / 100;
+            let amount = u32::try_from(amount).unwrap_or(self.amount).max(1);
+            Box::new(Limit::new(amount, self.period, self.identity.as_str(), self.path.as_str()))
+        })
     }
 }
 
@@ -62,8 +94,8 @@ pub struct Budget<'l> {
 pub enum Verdict {
     /// All of it is taken.
     Granted {
-        /// The rest of the budget.
-        left: u32,
+        /// The rest of the budget, if the store knows it.
+        left: Option<u32>,
     },
     /// Nothing is taken, because the budget has less.
     Refused {

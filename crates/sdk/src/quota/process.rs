@@ -1,20 +1,10 @@
 //! Counts in the gateway's shared data, across all workers.
-//!
-//! A limit with one budget has its own value, so their number is set by the configuration. A limit for many keys, which
-//! come from requests, has its own table of [`ROWS`] values (see `row`), so clients cannot make it grow and limits do
-//! not compete for space. Names in the shared data and the rows of keys are hashes with a random seed, so clients cannot
-//! choose keys that collide.
-
-use std::cell::Cell;
-use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 
 use super::row::Row;
+use super::table::place;
 use super::window::Window;
 use super::{Budget, Limit, Verdict};
 use crate::{Status, shared, time};
-
-/// Rows of a table. With 8 slots each, a table holds 131,072 keys.
-const ROWS: u64 = 16_384;
 
 /// Attempts to update a count that other workers update as well. One of the competing workers always succeeds, so this
 /// is far more than needed.
@@ -66,7 +56,7 @@ impl Process {
         let mut least: Option<(&Limit, u32)> = None;
         for (index, budget) in budgets.iter().enumerate() {
             match self.take_one(budget, amount, true)? {
-                Verdict::Granted { left } if least.is_none_or(|(_, least)| left < least) => {
+                Verdict::Granted { left: Some(left) } if least.is_none_or(|(_, least)| left < least) => {
                     least = Some((budget.limit, left));
                 }
                 Verdict::Granted { .. } => {}
@@ -79,7 +69,7 @@ impl Process {
                 }
             }
         }
-        Ok(least.map(|(limit, left)| (limit, Verdict::Granted { left })))
+        Ok(least.map(|(limit, left)| (limit, Verdict::Granted { left: Some(left) })))
     }
 
     /// Counts an amount even if the budget has less, and returns what is left. Use it for costs that are known afterwards.
@@ -133,22 +123,9 @@ impl Process {
         budget: &Budget<'_>,
         mut change: impl FnMut(&mut Window, u64) -> (Effect, T),
     ) -> Result<T, Status> {
-        let seed = seed()?;
+        let (name, id) = place(self.prefix, ("table", "count"), budget)?;
         let limit = budget.limit;
-        let name = limit.name.get_or_init(|| self.name(seed, budget));
-        let (id, row);
-        let key = match &budget.key {
-            None => {
-                id = 0;
-                name
-            }
-            Some(key) => {
-                id = hash(seed, key);
-                row = row_name(name, id % ROWS);
-                &row
-            }
-        };
-        shared::update(key, ATTEMPTS, |old| {
+        shared::update(&name, ATTEMPTS, |old| {
             // Read the time after the count, so counts and times have the same order.
             let now = match time::nanoseconds() {
                 Ok(now) => now,
@@ -160,63 +137,4 @@ impl Process {
             ((effect == Effect::Stored || set_back).then(|| row.write()), Ok(result))
         })?
     }
-
-    /// Returns the name of a limit's value or table, computed once.
-    #[cold]
-    #[inline(never)]
-    fn name(&self, seed: Seed, budget: &Budget<'_>) -> String {
-        let Limit { amount, period, identity, .. } = budget.limit;
-        let kind = if budget.key.is_some() { "table" } else { "count" };
-        format!("{}.{kind}.{:016x}", self.prefix, hash(seed, (amount, period, identity)))
-    }
-}
-
-/// Returns the name of a row of a table, with the row as four hexadecimal digits.
-fn row_name(table: &str, row: u64) -> String {
-    let mut name = String::with_capacity(table.len() + 5);
-    name.push_str(table);
-    name.push('.');
-    let digit = |shift: u32| char::from_digit((row >> shift) as u32 & 0xf, 16);
-    name.extend([12, 8, 4, 0].into_iter().filter_map(digit));
-    name
-}
-
-#[inline(never)]
-fn hash(seed: Seed, what: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (seed, what).hash(&mut hasher);
-    hasher.finish()
-}
-
-/// The seed of hashes.
-type Seed = [u8; 16];
-
-/// Returns the random seed shared by all workers. It is read once per VM, because shared data outlives the VM.
-fn seed() -> Result<Seed, Status> {
-    thread_local! {
-        static SEED: Cell<Option<Seed>> = const { Cell::new(None) };
-    }
-    if let Some(seed) = SEED.get() {
-        return Ok(seed);
-    }
-    let seed = shared_seed()?;
-    SEED.set(Some(seed));
-    Ok(seed)
-}
-
-/// Reads the shared seed, or stores a new one if there is none.
-#[cold]
-#[inline(never)]
-fn shared_seed() -> Result<Seed, Status> {
-    shared::update("portcullis.seed", ATTEMPTS, |old| {
-        match old.and_then(|bytes| Seed::try_from(bytes).ok()) {
-            Some(seed) => (None, seed),
-            None => {
-                let random = RandomState::new();
-                let seed = u128::from(random.hash_one(0)) << 64 | u128::from(random.hash_one(1));
-                let seed = seed.to_le_bytes();
-                (Some(seed.into()), seed)
-            }
-        }
-    })
 }

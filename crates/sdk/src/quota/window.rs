@@ -34,13 +34,23 @@ impl Period {
     pub const ALL: [Period; 4] = [Period::Second, Period::Minute, Period::Hour, Period::Day];
 
     /// Returns its length in nanoseconds.
-    const fn nanoseconds(self) -> u64 {
+    pub(super) const fn nanoseconds(self) -> u64 {
         const SECOND: u64 = 1_000_000_000;
         match self {
             Period::Second => SECOND,
             Period::Minute => 60 * SECOND,
             Period::Hour => 3_600 * SECOND,
             Period::Day => 86_400 * SECOND,
+        }
+    }
+
+    /// Returns its name.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Period::Second => "second",
+            Period::Minute => "minute",
+            Period::Hour => "hour",
+            Period::Day => "day",
         }
     }
 
@@ -108,7 +118,7 @@ impl Window {
     /// Returns whether `limit` has an amount left. The window must have been advanced to `now`.
     pub fn check(&self, limit: u32, amount: u32, now: u64) -> Verdict {
         match self.left(limit).checked_sub(amount) {
-            Some(left) => Verdict::Granted { left },
+            left @ Some(_) => Verdict::Granted { left },
             None => Verdict::Refused { wait: self.wait(limit, amount, now).map(Duration::from_nanos) },
         }
     }
@@ -224,14 +234,14 @@ mod tests {
         let mut window = Window::new(Period::Second);
         let now = 7 * SECOND;
         for left in [2, 1, 0] {
-            assert_eq!(take(&mut window, 3, 1, now), Verdict::Granted { left });
+            assert_eq!(take(&mut window, 3, 1, now), Verdict::Granted { left: Some(left) });
         }
         assert_eq!(
             take(&mut window, 3, 1, now + PART),
             Verdict::Refused { wait: Some(Duration::from_nanos(SECOND)) }
         );
         assert!(!passes(&mut window, 3, now + SECOND + PART - 1));
-        assert_eq!(take(&mut window, 3, 1, now + SECOND + PART), Verdict::Granted { left: 2 });
+        assert_eq!(take(&mut window, 3, 1, now + SECOND + PART), Verdict::Granted { left: Some(2) });
     }
 
     #[test]
@@ -247,10 +257,10 @@ mod tests {
     fn an_amount_is_taken_whole_or_not_at_all() {
         let mut window = Window::new(Period::Second);
         let now = 7 * SECOND;
-        assert_eq!(take(&mut window, 10, 7, now), Verdict::Granted { left: 3 });
+        assert_eq!(take(&mut window, 10, 7, now), Verdict::Granted { left: Some(3) });
         let wait = Some(Duration::from_nanos(SECOND + PART));
         assert_eq!(take(&mut window, 10, 4, now), Verdict::Refused { wait });
-        assert_eq!(take(&mut window, 10, 3, now + PART), Verdict::Granted { left: 0 });
+        assert_eq!(take(&mut window, 10, 3, now + PART), Verdict::Granted { left: Some(0) });
         // Only the first seven have to expire for 7, and all ten for 8.
         assert_eq!(
             take(&mut window, 10, 7, now + PART),
@@ -305,7 +315,7 @@ mod tests {
                 match take(&mut window.clone(), limit, 1, now) {
                     Verdict::Granted { left } => {
                         prop_assert!(within < limit as usize);
-                        prop_assert!(left < limit);
+                        prop_assert!(left.unwrap() < limit);
                     }
                     Verdict::Refused { wait } => {
                         let wait = u64::try_from(wait.unwrap().as_nanos()).unwrap();

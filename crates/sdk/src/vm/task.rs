@@ -140,6 +140,18 @@ impl<P: Plugin> Vm<P> {
         if let Some(owner) = call::deliver(kind, token, delivery) {
             self.wake(context, owner);
         }
+        self.deliver_notifications();
+    }
+
+    /// Wakes the owners of notifications that are due.
+    pub(super) fn deliver_notifications(&mut self) {
+        /// No context, because the host may be in that of the owner before.
+        const NONE: u32 = 0;
+        while let Some(token) = call::next_notification() {
+            if let Some(owner) = call::deliver(Kind::Notification, token, Delivery::Notification) {
+                self.wake(NONE, owner);
+            }
+        }
     }
 
     /// Wakes the owners of calls that the gateway ended together with their context. They get no response.
