@@ -91,6 +91,10 @@ impl Host for TestHost {
         Ok(bytes)
     }
 
+    fn set_tick_period(&mut self, _: u32) -> Answer<()> {
+        Ok(())
+    }
+
     // Not used by any limit of the tests.
 
     fn set_buffer(&mut self, _: u32, _: usize, _: usize, _: &[u8]) -> Answer<()> {

@@ -1,11 +1,15 @@
 //! The configuration and the limits built from it.
 
+use std::marker::PhantomData;
+
 use config::{Configuration, FieldError, NonEmptyString, RequestHeaderName, StatusCode};
 use sdk::configuration;
-use sdk::quota::Limit;
+use sdk::quota::{Limit, ServiceFields, Store};
 
 mod item;
 mod key;
+
+use crate::Names;
 
 pub use item::{AddressSource, Item, ItemFields, Keys, Pattern, Source};
 pub use key::{KeyFields, QuotaFields};
@@ -15,7 +19,7 @@ pub use key::{KeyFields, QuotaFields};
 #[cfg_attr(
     not(target_family = "wasm"),
     schemars(extend("x-not-here" = {
-        "redis": "remove it: requests are counted in the gateway's own memory",
+        "redis": "write `rate_limit_service` to count over all replicas, or remove it to count in each gateway process",
     }))
 )]
 pub struct Fields {
@@ -43,6 +47,10 @@ pub struct Fields {
     /// zh: `rule_items` 只有一个条目时的简写
     #[serde(default)]
     limit_keys: Vec<KeyFields>,
+    /// The service that counts over all replicas of the gateway. Without it, each gateway process counts on its own.
+    /// zh: 为网关的所有副本计数的服务；不设置则每个网关进程各自计数
+    #[serde(default)]
+    rate_limit_service: Option<ServiceFields>,
     /// Add `x-ratelimit-limit` and `x-ratelimit-remaining` to responses.
     /// zh: 响应是否带 `x-ratelimit-limit` 和 `x-ratelimit-remaining`
     #[serde(default)]
@@ -69,8 +77,10 @@ fn too_many_requests_message() -> String {
     "Too many requests".into()
 }
 
-/// The validated configuration.
-pub struct Config {
+/// The validated configuration of a plug-in with the names `N`.
+pub struct Config<N> {
+    /// Where requests are counted.
+    pub store: Store,
     /// The limits and the requests they apply to.
     pub scope: Scope,
     /// Add the quota headers to responses.
@@ -81,6 +91,7 @@ pub struct Config {
     pub rejected_msg: String,
     /// Pass every request.
     pub dry_run: bool,
+    names: PhantomData<N>,
 }
 
 /// The limits and the requests they apply to.
@@ -91,13 +102,21 @@ pub enum Scope {
     Items(Vec<Item>),
 }
 
-impl Config {
+impl<N> Config<N> {
     /// Returns true if any limit needs the request's headers.
     pub fn needs_headers(&self) -> bool {
         let is_connection = |item: &Item| matches!(item.source, Source::Address(AddressSource::Connection));
         match &self.scope {
             Scope::All(_) => false,
             Scope::Items(items) => !items.iter().all(is_connection),
+        }
+    }
+
+    /// Returns true if any limit needs the consumer.
+    pub fn needs_consumer(&self) -> bool {
+        match &self.scope {
+            Scope::All(_) => false,
+            Scope::Items(items) => items.iter().any(|item| item.source == Source::Consumer),
         }
     }
 
@@ -110,7 +129,7 @@ impl Config {
     }
 }
 
-impl Configuration for Config {
+impl<N: Names> Configuration for Config<N> {
     type Fields = Fields;
 
     fn check(fields: Fields) -> Result<Self, FieldError> {
@@ -141,12 +160,18 @@ impl Configuration for Config {
                 ));
             }
         };
+        let store = match fields.rate_limit_service {
+            Some(service) => Store::service(N::PLUGIN, service, "rate_limit_service")?,
+            None => Store::process(N::PLUGIN),
+        };
         Ok(Config {
+            store,
             scope,
             show_limit_quota_header: fields.show_limit_quota_header,
             rejected_code: fields.rejected_code,
             rejected_msg: fields.rejected_msg,
             dry_run: fields.dry_run,
+            names: PhantomData,
         })
     }
 }

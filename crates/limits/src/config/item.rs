@@ -196,7 +196,7 @@ impl Item {
         if fields.limit_keys.is_empty() {
             return Err(FieldError::new(format!("{path}limit_keys"), "is empty: add a key with its limit"));
         }
-        let detail = format!("{source:?}");
+        let detail = source.name();
         let mut entries = Vec::new();
         for (index, fields) in fields.limit_keys.into_iter().enumerate() {
             let path = format!("{path}limit_keys[{index}]");
@@ -239,6 +239,20 @@ fn is_cookie_name(name: &str) -> bool {
 }
 
 impl Source {
+    /// Returns the name of what has the key, without which limits with equal keys would be the same.
+    fn name(&self) -> String {
+        match self {
+            Source::Header(name) => (**name).to_owned(),
+            Source::Param(name) | Source::Cookie(name) => name.clone(),
+            Source::Consumer => String::new(),
+            Source::Address(AddressSource::Connection) => "from-remote-addr".into(),
+            Source::Address(AddressSource::Header(name, Trust::Hops(hops))) => {
+                format!("from-header-{} {hops}", &**name)
+            }
+            Source::Address(AddressSource::Header(name, _)) => format!("from-header-{}", &**name),
+        }
+    }
+
     /// Normalises a configured key, or returns the reason that no request can have it.
     fn key(&self, key: String) -> Result<String, String> {
         let is_value = key.trim() == key && !key.bytes().any(|byte| byte != b'\t' && byte.is_ascii_control());

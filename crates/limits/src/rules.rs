@@ -6,14 +6,11 @@ use std::net::IpAddr;
 use config::RequestHeaderName;
 use config::host::normalise;
 use matcher::ip::Client;
-use sdk::HeaderMap;
 use sdk::quota::{Budget, Limit};
+use sdk::{HeaderMap, consumer};
 use text::{cookies, percent, query};
 
-use crate::config::{AddressSource, Config, Item, Keys, Pattern, Scope, Source};
-
-/// The consumer header set by authentication plug-ins.
-const CONSUMER: &str = "x-mse-consumer";
+use crate::config::{AddressSource, Item, Keys, Pattern, Scope, Source};
 
 /// The maximum number of keys with limits per request. Each costs host calls, and only attackers send more.
 const MAX_KEYS: usize = 16;
@@ -42,14 +39,25 @@ impl<'a> Spelling<'a> {
     }
 }
 
-/// Returns the limits of the first item that applies to the request. `address` is the client's.
-pub fn find<'c>(config: &'c Config, headers: &HeaderMap, address: Option<IpAddr>) -> Limits<'c> {
-    let items = match &config.scope {
+/// What limits can depend on.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// The headers of the request.
+    pub headers: HeaderMap,
+    /// The client's address.
+    pub address: Option<IpAddr>,
+    /// The consumer that an authentication plug-in has verified.
+    pub consumer: Option<Vec<u8>>,
+}
+
+/// Returns the limits of the first item that applies to the request.
+pub fn find<'c>(scope: &'c Scope, facts: &Facts) -> Limits<'c> {
+    let items = match scope {
         Scope::All(limit) => return Limits::Each(vec![Budget { limit, key: None }]),
         Scope::Items(items) => items,
     };
     for item in items {
-        match item_limits(item, headers, address) {
+        match item_limits(item, facts) {
             Limits::Each(found) if found.is_empty() => {}
             limits => return limits,
         }
@@ -58,15 +66,19 @@ pub fn find<'c>(config: &'c Config, headers: &HeaderMap, address: Option<IpAddr>
 }
 
 /// Returns the limits of a request in an item: one for each of its keys, since an upstream may read any of them.
-fn item_limits<'c>(item: &'c Item, headers: &HeaderMap, address: Option<IpAddr>) -> Limits<'c> {
+fn item_limits<'c>(item: &'c Item, facts: &Facts) -> Limits<'c> {
+    let headers = &facts.headers;
     let mut keys = RequestKeys { keys: &item.keys, found: Vec::new() };
     let exceeded = match &item.source {
         Source::Header(name) => keys.add_header(headers, name),
-        Source::Consumer => keys.add_all(headers.values(CONSUMER).map(Spelling::plain)),
+        Source::Consumer => match &facts.consumer {
+            Some(consumer) => keys.add_all([Spelling::plain(consumer.as_slice())].into_iter()),
+            None => keys.add_all(headers.values(consumer::HEADER).map(Spelling::plain)),
+        },
         Source::Param(name) => keys.add_params(headers, name),
         Source::Cookie(name) => keys.add_cookies(headers, name),
         Source::Address(source) => {
-            keys.add_address(headers, source, address);
+            keys.add_address(headers, source, facts.address);
             None
         }
     };

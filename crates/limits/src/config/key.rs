@@ -100,7 +100,8 @@ pub fn limit<'a>(
     quota: &QuotaFields,
 ) -> Result<Limit, FieldError> {
     let (requests, period) = quota.only(&path)?;
-    // The length prevents ambiguous concatenations.
-    let identity: String = parts.into_iter().map(|part| format!(" {}:{part}", part.len())).collect();
+    // It is also the name of the limit in a rate limit service, so it is readable. Colons inside of parts are escaped.
+    let parts = parts.into_iter().map(|part| part.replace('%', "%25").replace(':', "%3A"));
+    let identity = parts.collect::<Vec<_>>().join(":");
     Ok(Limit::new(requests, period, identity, path))
 }

@@ -1,0 +1,12 @@
+//! Declares the quota headers.
+
+use testkit::{Changes, Value, values};
+
+/// Returns the changes that the configuration allows.
+pub fn changes(configuration: &Value) -> Changes {
+    let changes = Changes::none().reply("x-ratelimit-reset");
+    if values(configuration, "show_limit_quota_header").iter().all(|shown| **shown == false) {
+        return changes;
+    }
+    changes.response("x-ratelimit-limit").response("x-ratelimit-remaining")
+}
