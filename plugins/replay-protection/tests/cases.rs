@@ -1,0 +1,3 @@
+//! Replays `cases.yaml`.
+
+testkit::cases!(replay_protection);
