@@ -216,13 +216,13 @@ impl Calls {
         services: Option<&[Service]>,
         call: &OutgoingGrpc<'_>,
     ) -> Answer<Outgoing> {
-        let cluster = grpc_cluster(call.service)
-            .and_then(|cluster| self.cluster(services, cluster, Some(ServiceProtocol::Grpc)))
-            .ok_or(Status::INTERNAL_FAILURE)?;
+        let (cluster, authority) = grpc_service(call.service);
+        let cluster =
+            self.cluster(services, cluster, Some(ServiceProtocol::Grpc)).ok_or(Status::INTERNAL_FAILURE)?;
         let mut headers = Map::parse(call.metadata).ok_or(Status::BAD_ARGUMENT)?;
         headers.add(b":method", b"POST");
         headers.add(b":path", &[b"/", call.service_name, b"/", call.method].concat());
-        headers.add(b":authority", cluster.as_bytes());
+        headers.add(b":authority", authority);
         let request = UpstreamRequest { body: call.message.into(), ..seen(&headers, &Map::new()) };
         self.grpc_token += 1;
         let (token, timeout) = (self.grpc_token, call.timeout);
@@ -435,17 +435,23 @@ fn seen(headers: &Map, trailers: &Map) -> UpstreamRequest {
     }
 }
 
-/// The cluster of Envoy's `GrpcService { envoy_grpc { cluster_name } }`, or of a bare name.
-fn grpc_cluster(service: &[u8]) -> Option<&[u8]> {
-    match field_1(service).and_then(field_1) {
-        Some(cluster) => Some(cluster),
-        None => Some(service),
-    }
+/// The cluster and the authority of Envoy's `GrpcService { envoy_grpc { cluster_name, authority } }`, or of a bare name.
+fn grpc_service(service: &[u8]) -> (&[u8], &[u8]) {
+    let message = field(service, 1).filter(|(_, rest)| rest.is_empty());
+    let names = message.and_then(|(envoy_grpc, _)| {
+        let (cluster, rest) = field(envoy_grpc, 1)?;
+        if rest.is_empty() {
+            return Some((cluster, cluster));
+        }
+        let (authority, rest) = field(rest, 2)?;
+        rest.is_empty().then_some((cluster, if authority.is_empty() { cluster } else { authority }))
+    });
+    names.unwrap_or((service, service))
 }
 
-/// The bytes of field 1, if it is the only field of a message.
-fn field_1(message: &[u8]) -> Option<&[u8]> {
-    let mut rest = message.strip_prefix(b"\x0a")?;
+/// The bytes of a field with which a message begins, and the rest of the message.
+fn field(message: &[u8], number: u8) -> Option<(&[u8], &[u8])> {
+    let mut rest = message.strip_prefix(&[number << 3 | 2])?;
     let (mut size, mut shift) = (0_usize, 0);
     loop {
         let (byte, after) = rest.split_first()?;
@@ -453,7 +459,7 @@ fn field_1(message: &[u8]) -> Option<&[u8]> {
         size |= usize::from(byte & 0x7f).checked_shl(shift)?;
         shift += 7;
         if byte & 0x80 == 0 {
-            return (rest.len() == size).then_some(rest);
+            return rest.split_at_checked(size);
         }
     }
 }

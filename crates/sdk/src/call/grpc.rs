@@ -12,7 +12,7 @@ use crate::{headers, host};
 #[derive(Debug, Clone)]
 #[must_use = "a call that is not sent is not made"]
 pub struct GrpcCall {
-    cluster: String,
+    cluster: Cluster,
     service: String,
     method: String,
     metadata: Vec<(String, Vec<u8>)>,
@@ -49,7 +49,7 @@ impl GrpcCall {
         message: impl Into<Vec<u8>>,
     ) -> Self {
         GrpcCall {
-            cluster: cluster.name().into(),
+            cluster,
             service: service.into(),
             method: method.into(),
             metadata: Vec::new(),
@@ -103,10 +103,12 @@ pub(super) fn read(delivery: Delivery) -> Result<Vec<u8>, GrpcError> {
     }
 }
 
-/// Envoy's `GrpcService { EnvoyGrpc envoy_grpc = 1 { string cluster_name = 1 } }`. Hosts also accept a bare cluster
-/// name, but only if its bytes are not a valid message by chance.
-pub(super) fn grpc_service(cluster: &str) -> Vec<u8> {
-    let envoy_grpc = Message::default().bytes(1, cluster.as_bytes()).finish();
+/// Envoy's `GrpcService { EnvoyGrpc envoy_grpc = 1 { string cluster_name = 1; string authority = 2 } }`. Hosts also accept
+/// a bare cluster name, but only if its bytes are not a valid message by chance. Without the authority, Envoy sends the name
+/// of the cluster, and servers reset calls to `outbound|80||…`, which is not a valid host.
+pub(super) fn grpc_service(cluster: &Cluster) -> Vec<u8> {
+    let envoy_grpc =
+        Message::default().bytes(1, cluster.name().as_bytes()).bytes(2, cluster.host().as_bytes()).finish();
     Message::default().bytes(1, &envoy_grpc).finish()
 }
 
@@ -116,9 +118,10 @@ mod tests {
 
     #[test]
     fn a_cluster_is_a_grpc_service() {
-        assert_eq!(grpc_service("abc"), b"\x0a\x05\x0a\x03abc");
-        let long = grpc_service(&"x".repeat(200));
-        assert_eq!(long[..6], [0x0a, 0xcb, 0x01, 0x0a, 0xc8, 0x01]);
-        assert_eq!(long.len(), 206);
+        let service = grpc_service(&Cluster::named("abc", "de"));
+        assert_eq!(service, b"\x0a\x09\x0a\x03abc\x12\x02de");
+        let long = grpc_service(&Cluster::named("x".repeat(200), ""));
+        assert_eq!(long[..6], [0x0a, 0xcd, 0x01, 0x0a, 0xc8, 0x01]);
+        assert_eq!(long.len(), 208);
     }
 }

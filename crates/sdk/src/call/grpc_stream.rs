@@ -52,7 +52,7 @@ impl GrpcStream {
         method: &str,
         metadata: &[(String, Vec<u8>)],
     ) -> Result<Self, GrpcError> {
-        let service_message = grpc::grpc_service(cluster.name());
+        let service_message = grpc::grpc_service(&cluster);
         let metadata = headers::serialise(metadata);
         let token = host::grpc_stream(&service_message, service, method, &metadata)
             .map_err(|status| GrpcError::Call(CallError::Refused(status)))?;
