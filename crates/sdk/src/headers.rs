@@ -120,45 +120,26 @@ impl HeaderMap {
 
     /// Returns an iterator over names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let (sizes, mut data) = self.parts();
-        sizes.iter().map_while(move |sizes| {
-            let [name, value] = both(sizes);
-            let (name, rest) = data.split_at_checked(name)?;
-            let (value, rest) = rest.get(1..)?.split_at_checked(value)?;
-            data = rest.get(1..).unwrap_or_default();
+        let count = number(&self.0, 0).unwrap_or(0);
+        // A count that is too large would only delay the end of the loop below.
+        let count = count.min(self.0.len() / 8);
+        let mut sizes = 4;
+        let mut data = 4 + count * 8;
+        (0..count).map_while(move |_| {
+            let (name_size, value_size) = (number(&self.0, sizes)?, number(&self.0, sizes + 4)?);
+            let name = self.0.get(data..data.checked_add(name_size)?)?;
+            let value_at = data + name_size + 1;
+            let value = self.0.get(value_at..value_at.checked_add(value_size)?)?;
+            sizes += 8;
+            data = value_at + value_size + 1;
             Some((name, value))
         })
     }
 
-    /// Returns an iterator over the headers whose names have one of two lengths. Most headers are ruled out by their length
-    /// alone, and skipping them costs a few instructions.
-    pub(crate) fn of_lengths(&self, lengths: [usize; 2]) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let (sizes, data) = self.parts();
-        let mut next = 0_usize;
-        sizes.iter().filter_map(move |sizes| {
-            let [name, value] = both(sizes);
-            let at = next;
-            next = at.wrapping_add(name).wrapping_add(value).wrapping_add(2);
-            if !lengths.contains(&name) {
-                return None;
-            }
-            let (name, rest) = data.get(at..)?.split_at_checked(name)?;
-            Some((name, rest.get(1..)?.get(..value)?))
-        })
-    }
-
-    /// Returns the sizes of each name and value, and the bytes of all.
-    fn parts(&self) -> (&[[u8; 8]], &[u8]) {
-        let Some((count, rest)) = self.0.split_first_chunk() else { return (&[], &[]) };
-        // A count that is too large would only delay the end of an iteration.
-        let count = (u32::from_le_bytes(*count) as usize).min(rest.len() / 8);
-        let (sizes, data) = rest.split_at_checked(count * 8).unwrap_or_default();
-        (sizes.as_chunks().0, data)
-    }
-
     /// Returns all names and values as one slice, each followed by a NUL. A text that does not occur in it is in no header.
     pub fn bytes(&self) -> &[u8] {
-        self.parts().1
+        let count = number(&self.0, 0).unwrap_or(0).min(self.0.len() / 8);
+        self.0.get(4 + count * 8..).unwrap_or_default()
     }
 
     /// Returns an iterator over the values of a header, in order. As in [`LiveHeaders`], names are compared without case, and
@@ -166,10 +147,12 @@ impl HeaderMap {
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         let name = name.as_bytes();
         let alias = names::alias(name);
-        let is_it =
-            move |other: &[u8]| other.eq_ignore_ascii_case(name) || alias.is_some_and(|alias| other == alias);
-        let lengths = [name.len(), alias.map_or(name.len(), <[u8]>::len)];
-        self.of_lengths(lengths).filter(move |(other, _)| is_it(other)).map(|(_, value)| value)
+        // The length alone rules out nearly every other header.
+        let is_it = move |other: &[u8]| {
+            (other.len() == name.len() && other.eq_ignore_ascii_case(name))
+                || alias.is_some_and(|alias| other == alias)
+        };
+        self.iter().filter(move |(other, _)| is_it(other)).map(|(_, value)| value)
     }
 
     /// Returns the first value of a header, like [`LiveHeaders::get`].
@@ -178,9 +161,10 @@ impl HeaderMap {
     }
 }
 
-/// Reads the sizes of a name and of a value.
-fn both(&[a, b, c, d, e, f, g, h]: &[u8; 8]) -> [usize; 2] {
-    [[a, b, c, d], [e, f, g, h]].map(|size| u32::from_le_bytes(size) as usize)
+/// Reads a little-endian number of the ABI's format.
+fn number(bytes: &[u8], at: usize) -> Option<usize> {
+    let bytes = bytes.get(at..)?.first_chunk::<4>()?;
+    usize::try_from(u32::from_le_bytes(*bytes)).ok()
 }
 
 /// Serializes headers in the ABI's format.
