@@ -78,6 +78,8 @@ pub struct Upstream {
     pub echo: bool,
     /// The response does not end after the body.
     pub open: bool,
+    /// The upstream disconnects after the request, without a response.
+    pub closed: bool,
 }
 
 impl Upstream {
@@ -117,6 +119,7 @@ impl Default for Upstream {
             reset_after: None,
             echo: false,
             open: false,
+            closed: false,
         }
     }
 }

@@ -45,6 +45,15 @@ impl LocalReply {
         Self::own(403, "upgrade_failed", "")
     }
 
+    /// Envoy's response for an upstream that disconnects instead of responding.
+    pub(super) fn connection_termination() -> Self {
+        Self::own(
+            503,
+            "upstream_reset_before_response_started{connection_termination}",
+            "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+        )
+    }
+
     fn own(status: u16, details: &str, body: &str) -> Self {
         Self { status, details: details.into(), body: body.into(), headers: Map::default() }
     }

@@ -156,6 +156,11 @@ impl<'a> Stream<'a> {
     /// The headers of the upstream's response.
     pub(super) fn response_headers(&mut self) {
         let upstream = self.upstream;
+        if upstream.closed {
+            self.reply(&LocalReply::connection_termination());
+            self.settle();
+            return;
+        }
         let http2 = self.plugin.host.borrow().gateway().upstream_protocol == Protocol::Http2;
         let to_head = is_head(self.request);
         let mut headers = Map::of(Kind::Response);
@@ -197,6 +202,8 @@ impl<'a> Stream<'a> {
             // If the request has ended, Envoy adds the upstream's time.
             headers.set(b"x-envoy-upstream-service-time", b"0");
         }
+        let status = headers.get(b":status").and_then(|status| str::from_utf8(status).ok()?.parse().ok());
+        self.note_response(status.unwrap_or_default());
         self.phase = Phase::Response;
         self.down.headers(&self.plugin, headers, ends);
         self.settle();
@@ -226,6 +233,9 @@ impl<'a> Stream<'a> {
         let upstream = self.upstream;
         self.response_headers();
         if self.down.has_ended() {
+            return;
+        }
+        if upstream.closed {
             return;
         }
         let pieces = upstream.pieces();
@@ -321,6 +331,15 @@ impl<'a> Stream<'a> {
         true
     }
 
+    /// Sets the properties of a response that has begun.
+    fn note_response(&self, status: u16) {
+        let details = self.outcome.details.clone().unwrap_or_default();
+        self.plugin.context(|context| {
+            context.properties.insert(b"response\0code".into(), i64::from(status).to_le_bytes().into());
+            context.properties.insert(b"response\0code_details".into(), details.into());
+        });
+    }
+
     /// A response of the gateway also passes through the response callbacks.
     fn reply(&mut self, reply: &LocalReply) {
         if self.phase == Phase::Response {
@@ -345,6 +364,7 @@ impl<'a> Stream<'a> {
         let mut headers = Map::of(Kind::Response);
         headers.add(b":status", message.status.to_string().as_bytes());
         headers.extend(&message.headers);
+        self.note_response(message.status);
         self.phase = Phase::Response;
         self.down.headers(&self.plugin, headers, message.body.is_empty());
         if !message.body.is_empty() && !self.plugin.context(|context| context.is_over()) {

@@ -239,6 +239,7 @@ mod tests {
             (request("talk: [end, { send: a }]"), ["after `end`", "case `n`"]),
             (request("body: a, talk: [{ send: a }]"), ["talk: defines the sent data", "remove `body`"]),
             ("refused: x\nupstream: { open: true, echo: true }".into(), ["upstream.open", "case `n`"]),
+            ("refused: x\nupstream: { closed: true, status: 500 }".into(), ["upstream.closed", "case `n`"]),
             (
                 "refused: x\nupstream: { reset_after: 1, echo: true }".into(),
                 ["upstream.reset_after", "case `n`"],

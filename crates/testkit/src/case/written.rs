@@ -89,7 +89,9 @@ fn check(written: WrittenCase) -> Result<Case, String> {
     let (mut requests, stages) =
         stages(written.requests, written.interleave, &written.upstream, &written.services)?;
     let breaks_off = requests.iter().filter_map(|request| request.upstream.as_ref());
-    let breaks_off = breaks_off.chain([&written.upstream]).any(|upstream| upstream.reset_after.is_some());
+    let breaks_off = breaks_off
+        .chain([&written.upstream])
+        .any(|upstream| upstream.reset_after.is_some() || upstream.closed);
     if breaks_off && written.gateway.upstream_protocol == Protocol::Http2 {
         return Err(
             "upstream.reset_after: is of an upstream that speaks HTTP/1.1: remove `upstream_protocol`".into(),
@@ -270,6 +272,12 @@ fn check_upstream(upstream: &Upstream) -> Result<(), String> {
     }
     if upstream.reset_after.is_some() && (upstream.echo || upstream.open) {
         return Err("upstream.reset_after: an open response is not reset after pieces: keep one".into());
+    }
+    let silent = Upstream { closed: upstream.closed, ..Upstream::default() };
+    if upstream.closed && *upstream != silent {
+        return Err(
+            "upstream.closed: an upstream that disconnects sends no response: remove the other fields".into(),
+        );
     }
     if upstream.open && (upstream.echo || !upstream.trailers.is_empty()) {
         return Err("upstream.open: a response without an end has no trailers and no echo: keep one".into());

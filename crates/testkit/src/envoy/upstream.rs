@@ -194,6 +194,9 @@ async fn serve(stream: TcpStream, state: &Mutex<State>) -> io::Result<()> {
                 (state.answer.clone(), state.pace.clone(), None, to_head)
             }
         };
+        if answer.closed {
+            return Ok(());
+        }
         for (index, piece) in encode(&answer, to_head).into_iter().enumerate() {
             // Once it is closed, all parts may go.
             if let Some(told) = &told
