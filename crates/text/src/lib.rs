@@ -2,9 +2,12 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`json`] | finds values in a document by path, and changes strings without changing other bytes |
+//! | [`json`] | finds values in a document by path, and changes them without changing other bytes |
 //! | [`cookies`] | cookies in a header |
+//! | [`date`] | dates in headers |
 //! | [`hex`] | bytes as hexadecimal digits |
+//! | [`multipart`] | fields of `multipart/form-data`, as they arrive |
+//! | [`pairs`] | parameters of queries and forms, and headers, changed in place |
 //! | [`percent`] | percent-encoding |
 //! | [`query`] | parameters in a query |
 //! | [`sse`] | server-sent events in any chunks |
@@ -29,8 +32,11 @@
 //! - Bytes that are not replaced stay unchanged.
 
 pub mod cookies;
+pub mod date;
 pub mod hex;
 pub mod json;
+pub mod multipart;
+pub mod pairs;
 pub mod percent;
 pub mod query;
 pub mod sse;

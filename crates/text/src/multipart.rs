@@ -1,0 +1,538 @@
+//! Forms in `multipart/form-data` (RFC 7578), read as they arrive: text fields one by one, and files as bytes that pass.
+//!
+//! ```
+//! use text::multipart::{Part, Reader};
+//!
+//! let mut reader = Reader::new(b"multipart/form-data; boundary=x").ok_or("a boundary")?;
+//! let body = b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x--\r\n";
+//! let parts = reader.feed(body);
+//! assert!(matches!(&parts[..], [Part::Field(field), Part::End, Part::Bytes(end)]
+//!     if field.name == b"a" && field.value == b"1" && end == b"--x--\r\n"));
+//! # Ok::<(), &str>(())
+//! ```
+//!
+//! The parts of a body, joined, are the body: a field that does not change is written as it was.
+
+use std::ops::Range;
+
+/// The maximum size of a field. A larger one passes as bytes.
+pub const MAX_FIELD: usize = 64 << 10;
+
+/// The maximum size of all fields of a body. Later ones pass as bytes.
+pub const MAX_FIELDS: usize = 1 << 20;
+
+/// The maximum size of the headers of a part.
+const MAX_HEADERS: usize = 8 << 10;
+
+/// A part of a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Bytes of files, and of anything that is not a field.
+    Bytes(Vec<u8>),
+    /// A field without a file name.
+    Field(Field),
+    /// The end of the last part, where fields can be added.
+    End,
+}
+
+/// A text field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// Its name, without quotes.
+    pub name: Vec<u8>,
+    /// Its value.
+    pub value: Vec<u8>,
+    /// The field as it was written, with the ranges of the name and the value.
+    written: Option<(Vec<u8>, Range<usize>, Range<usize>)>,
+}
+
+impl Field {
+    /// Creates a field.
+    #[must_use]
+    pub fn new(name: &[u8], value: &[u8]) -> Self {
+        Self { name: name.to_vec(), value: value.to_vec(), written: None }
+    }
+
+    /// Writes the field with the delimiter before it.
+    fn write(&self, delimiter: &[u8], out: &mut Vec<u8>) {
+        match &self.written {
+            Some((written, name, value)) => {
+                let part = |range: Range<usize>| written.get(range).unwrap_or_default();
+                out.extend_from_slice(part(0..name.start));
+                match part(name.clone()) == self.name {
+                    true => out.extend_from_slice(&self.name),
+                    false => write_name(&self.name, out),
+                }
+                out.extend_from_slice(part(name.end..value.start));
+                out.extend_from_slice(&self.value);
+                out.extend_from_slice(part(value.end..written.len()));
+            }
+            None => {
+                out.extend_from_slice(delimiter);
+                out.extend_from_slice(b"\r\nContent-Disposition: form-data; name=\"");
+                write_name(&self.name, out);
+                out.extend_from_slice(b"\"\r\n\r\n");
+                out.extend_from_slice(&self.value);
+                out.extend_from_slice(b"\r\n");
+            }
+        }
+    }
+}
+
+/// Writes a name between quotes, as browsers do (HTML, section 4.10.21.8).
+fn write_name(name: &[u8], out: &mut Vec<u8>) {
+    for byte in name {
+        match byte {
+            b'"' => out.extend_from_slice(b"%22"),
+            b'\r' => out.extend_from_slice(b"%0D"),
+            b'\n' => out.extend_from_slice(b"%0A"),
+            byte => out.push(*byte),
+        }
+    }
+}
+
+/// Reads a body as it arrives.
+#[derive(Debug)]
+pub struct Reader {
+    /// `--` and the boundary.
+    delimiter: Vec<u8>,
+    /// Bytes that have not been returned.
+    buffer: Vec<u8>,
+    /// How many of them have been searched.
+    searched: usize,
+    state: State,
+    /// The sizes of all fields.
+    fields: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    /// Before the first delimiter.
+    Preamble,
+    /// The buffer begins with a delimiter.
+    Delimiter,
+    /// A field, with the ranges of its name and the start of its value.
+    Field(Range<usize>, usize),
+    /// Another part.
+    Other,
+    /// After the last part, or in a body that cannot be read.
+    Rest,
+}
+
+/// What follows a delimiter.
+#[derive(PartialEq)]
+enum After {
+    Unknown,
+    /// A part, whose headers begin there.
+    Part(usize),
+    End,
+    /// It is not a delimiter.
+    Nothing,
+}
+
+impl Reader {
+    /// Creates a reader for the boundary of a content type, or returns `None` if there is none.
+    #[must_use]
+    pub fn new(content_type: &[u8]) -> Option<Self> {
+        let mut parts = content_type.split(|byte| *byte == b';');
+        let media = parts.next()?.trim_ascii();
+        if !media.eq_ignore_ascii_case(b"multipart/form-data") {
+            return None;
+        }
+        let boundary = parts.find_map(|part| {
+            let (name, value) = crate::split_pair(part.trim_ascii());
+            name.eq_ignore_ascii_case(b"boundary").then_some(value)
+        })?;
+        let inside = boundary.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+        let boundary = inside.unwrap_or(boundary);
+        if boundary.is_empty() || boundary.len() > 200 {
+            return None;
+        }
+        Some(Self {
+            delimiter: [b"--", boundary].concat(),
+            buffer: Vec::new(),
+            searched: 0,
+            state: State::Preamble,
+            fields: 0,
+        })
+    }
+
+    /// Reads the next bytes of a body.
+    pub fn feed(&mut self, chunk: &[u8]) -> Vec<Part> {
+        self.buffer.extend_from_slice(chunk);
+        let mut parts = Vec::new();
+        while self.step(&mut parts) {}
+        parts
+    }
+
+    /// Returns the bytes of a body that ends unexpectedly.
+    pub fn finish(&mut self) -> Vec<u8> {
+        self.state = State::Rest;
+        std::mem::take(&mut self.buffer)
+    }
+
+    /// Writes a field.
+    pub fn write(&self, field: &Field, out: &mut Vec<u8>) {
+        field.write(&self.delimiter, out);
+    }
+
+    /// Returns true if it could continue.
+    fn step(&mut self, parts: &mut Vec<Part>) -> bool {
+        match self.state.clone() {
+            State::Rest => {
+                self.pass(self.buffer.len(), parts);
+                false
+            }
+            State::Preamble => self.preamble(parts),
+            State::Delimiter => self.delimiter(parts),
+            State::Field(name, value) => self.field(name, value, parts),
+            State::Other => self.other(parts),
+        }
+    }
+
+    fn preamble(&mut self, parts: &mut Vec<Part>) -> bool {
+        if self.buffer.starts_with(&self.delimiter) {
+            self.state = State::Delimiter;
+            return true;
+        }
+        let is_start = self.delimiter.starts_with(&self.buffer);
+        match self.find() {
+            Some(at) => {
+                self.pass(at + 2, parts);
+                self.state = State::Delimiter;
+                true
+            }
+            None => {
+                if !is_start {
+                    self.pass(self.searched, parts);
+                }
+                false
+            }
+        }
+    }
+
+    fn delimiter(&mut self, parts: &mut Vec<Part>) -> bool {
+        match self.after(0) {
+            After::Unknown => false,
+            After::Nothing => self.give_up(),
+            After::End => {
+                parts.push(Part::End);
+                self.state = State::Rest;
+                true
+            }
+            After::Part(start) => {
+                let headers = self.buffer.get(start..).unwrap_or_default();
+                // Without headers, the blank line follows at once. What has been searched is not searched again.
+                let from = self.searched.saturating_sub(3).saturating_sub(start);
+                let end = match headers.starts_with(b"\r\n") {
+                    true => Some(0),
+                    false => {
+                        let found = position(headers.get(from..).unwrap_or_default(), b"\r\n\r\n");
+                        found.map(|end| from + end + 2)
+                    }
+                };
+                let Some(end) = end else {
+                    self.searched = self.buffer.len();
+                    return headers.len() > MAX_HEADERS && self.give_up();
+                };
+                let value = start + end + 2;
+                let name = field_name(headers.get(..end).unwrap_or_default());
+                // The value may be empty, so that its end begins with the blank line's line break.
+                self.searched = value - 2;
+                self.state = match name {
+                    Some(name) => State::Field(start + name.start..start + name.end, value),
+                    None => State::Other,
+                };
+                if self.state == State::Other {
+                    self.pass(value - 2, parts);
+                }
+                true
+            }
+        }
+    }
+
+    fn field(&mut self, name: Range<usize>, value: usize, parts: &mut Vec<Part>) -> bool {
+        let Some(at) = self.find() else {
+            let is_large = self.buffer.len() > MAX_FIELD;
+            if is_large {
+                self.state = State::Other;
+            }
+            return is_large;
+        };
+        let end = at + 2;
+        if self.fields + end > MAX_FIELDS || end > MAX_FIELD {
+            self.state = State::Other;
+            return true;
+        }
+        self.fields += end;
+        let rest = self.buffer.split_off(end);
+        let written = std::mem::replace(&mut self.buffer, rest);
+        self.searched = 0;
+        let bytes = |range: Range<usize>| written.get(range).unwrap_or_default().to_vec();
+        // A part whose value has no line break before the delimiter has none at all.
+        let value = value.min(at)..at;
+        let (name_bytes, value_bytes) = (bytes(name.clone()), bytes(value.clone()));
+        parts.push(Part::Field(Field {
+            name: name_bytes,
+            value: value_bytes,
+            written: Some((written, name, value)),
+        }));
+        self.state = State::Delimiter;
+        true
+    }
+
+    fn other(&mut self, parts: &mut Vec<Part>) -> bool {
+        match self.find() {
+            Some(at) => {
+                self.pass(at + 2, parts);
+                self.state = State::Delimiter;
+                true
+            }
+            None => {
+                self.pass(self.searched, parts);
+                false
+            }
+        }
+    }
+
+    fn give_up(&mut self) -> bool {
+        self.state = State::Rest;
+        true
+    }
+
+    /// Returns bytes from the start of the buffer.
+    fn pass(&mut self, end: usize, parts: &mut Vec<Part>) {
+        if end > 0 {
+            let rest = self.buffer.split_off(end.min(self.buffer.len()));
+            parts.push(Part::Bytes(std::mem::replace(&mut self.buffer, rest)));
+        }
+        self.searched = self.searched.saturating_sub(end);
+    }
+
+    /// Finds the line break before the next delimiter. Without one, `searched` is the start of what may be one.
+    fn find(&mut self) -> Option<usize> {
+        loop {
+            let rest = self.buffer.get(self.searched..).unwrap_or_default();
+            let Some(found) = rest.iter().position(|byte| *byte == b'\r') else {
+                self.searched = self.buffer.len();
+                return None;
+            };
+            self.searched += found;
+            let at = self.searched;
+            let here = self.buffer.get(at..).unwrap_or_default();
+            let length = 2 + self.delimiter.len();
+            let matches =
+                here.iter().zip(b"\r\n".iter().chain(&self.delimiter)).all(|(left, right)| left == right);
+            if matches && here.len() < length {
+                return None;
+            }
+            if matches {
+                match self.after(at + 2) {
+                    After::Unknown => return None,
+                    After::Nothing => {}
+                    After::Part(_) | After::End => return Some(at),
+                }
+            }
+            self.searched += 1;
+        }
+    }
+
+    /// Returns what follows the delimiter at a place.
+    fn after(&self, at: usize) -> After {
+        /// White space after a delimiter that is read.
+        const MAX_SPACE: usize = 64;
+        let start = at + self.delimiter.len();
+        let rest = self.buffer.get(start..).unwrap_or_default();
+        let space = rest.iter().take(MAX_SPACE).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        match rest.get(space..).unwrap_or_default() {
+            [b'-', b'-', ..] if space == 0 => After::End,
+            [b'\r', b'\n', ..] => After::Part(start + space + 2),
+            [] | [b'\r'] => After::Unknown,
+            [b'-'] if space == 0 => After::Unknown,
+            _ => After::Nothing,
+        }
+    }
+}
+
+fn position(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
+}
+
+/// Returns the name in the headers of a field. Files, and parts in another encoding, have none.
+fn field_name(headers: &[u8]) -> Option<Range<usize>> {
+    let mut at = 0;
+    let mut name = None;
+    while let Some(line) = headers.get(at..).filter(|rest| !rest.is_empty()) {
+        let end = position(line, b"\r\n").unwrap_or(line.len());
+        let text = line.get(..end).unwrap_or_default();
+        let colon = text.iter().position(|byte| *byte == b':')?;
+        let (key, value) = text.split_at_checked(colon)?;
+        if key.eq_ignore_ascii_case(b"content-transfer-encoding") {
+            return None;
+        }
+        if key.eq_ignore_ascii_case(b"content-disposition") {
+            let found = disposition_name(value)?;
+            name = Some(at + colon + found.start..at + colon + found.end);
+        }
+        at += end + 2;
+    }
+    name
+}
+
+/// Returns the name in `: form-data; name="a"`, or `None` if there is a file name, or anything unusual.
+fn disposition_name(value: &[u8]) -> Option<Range<usize>> {
+    const FORM: &[u8] = b"form-data";
+    let start = value.iter().position(|byte| !matches!(byte, b':' | b' ' | b'\t'))?;
+    if !value.get(start..start + FORM.len())?.eq_ignore_ascii_case(FORM) {
+        return None;
+    }
+    let mut at = start + FORM.len();
+    let mut name = None;
+    loop {
+        let rest = value.get(at..)?;
+        let skipped = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b';')).count();
+        at += skipped;
+        let rest = value.get(at..)?;
+        if rest.is_empty() {
+            return name;
+        }
+        let equals = rest.iter().position(|byte| *byte == b'=')?;
+        let key = rest.get(..equals)?.trim_ascii();
+        at += equals + 1;
+        let rest = value.get(at..)?;
+        let found = match rest.first() {
+            Some(b'"') => {
+                let length = rest.get(1..)?.iter().position(|byte| *byte == b'"')?;
+                let found = at + 1..at + 1 + length;
+                at = found.end + 1;
+                found
+            }
+            _ => {
+                let length = rest.iter().position(|byte| *byte == b';').unwrap_or(rest.len());
+                let found = at..at + length;
+                at = found.end;
+                found
+            }
+        };
+        let is_name = key.eq_ignore_ascii_case(b"name");
+        // A backslash may escape a quotation mark, which readers disagree about.
+        if !is_name || name.is_some() || value.get(found.clone())?.contains(&b'\\') {
+            return None;
+        }
+        name = Some(found);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(name: &str, value: &str) -> String {
+        format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    }
+
+    const FILE: &str = "--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.txt\"\r\nContent-Type: text/plain\r\n\r\n\r\n--xx\r\n-- data --\r\n";
+
+    /// Reads a body in chunks, and returns its fields, the number of ends, and the body as it is written again.
+    fn read(body: &str, chunk: usize) -> (Vec<(String, String)>, usize, String) {
+        let mut reader = Reader::new(b"Multipart/Form-Data; charset=a; boundary=\"x\"").unwrap();
+        let (mut fields, mut ends, mut out) = (Vec::new(), 0, Vec::new());
+        for chunk in body.as_bytes().chunks(chunk) {
+            for part in reader.feed(chunk) {
+                match part {
+                    Part::Bytes(bytes) => out.extend(bytes),
+                    Part::Field(field) => {
+                        reader.write(&field, &mut out);
+                        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                        fields.push((text(&field.name), text(&field.value)));
+                    }
+                    Part::End => ends += 1,
+                }
+            }
+        }
+        out.extend(reader.finish());
+        (fields, ends, String::from_utf8_lossy(&out).into_owned())
+    }
+
+    #[test]
+    fn fields_are_read_in_any_chunks_and_written_as_they_were() {
+        let body = [
+            "preamble\r\n",
+            &field("a", "1"),
+            &field("", ""),
+            FILE,
+            &field("b", "2\r\n--x1\r\n"),
+            "--x \t\r\ncontent-disposition:form-data;name=c\r\nContent-Type: text/plain\r\n\r\n3\r\n",
+            "--x--\r\nepilogue\r\n--x\r\n",
+        ]
+        .concat();
+        for chunk in 1..=body.len() {
+            let (fields, ends, out) = read(&body, chunk);
+            let expected = [("a", "1"), ("", ""), ("b", "2\r\n--x1\r\n"), ("c", "3")];
+            let expected: Vec<_> = expected.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+            assert_eq!((fields, ends), (expected, 1), "{chunk}");
+            assert_eq!(out, body, "{chunk}");
+        }
+    }
+
+    #[test]
+    fn bodies_that_cannot_be_read_pass() {
+        for body in [
+            "",
+            "x",
+            "--",
+            "--x",
+            "--x\r\n",
+            "--x--",
+            "--xy\r\n\r\n",
+            "--x\r\nno colon\r\n\r\na\r\n--x--",
+            "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1",
+            "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x",
+            "--x\r\n\r\nno headers\r\n--x--",
+            "--x\r\nContent-Disposition: form-data; name=\"a\r\n\r\n1\r\n--x--",
+            "--x\r\nContent-Disposition: form-data; name=\"a\"; name=\"b\"\r\n\r\n1\r\n--x--",
+            "--x\r\nContent-Disposition: form-data; name=\"a\\\"; filename=b\"\r\n\r\n1\r\n--x--",
+            "--x\r\nContent-Disposition: form-data; name=\"a\"\r\nContent-Transfer-Encoding: base64\r\n\r\n1\r\n--x--",
+            "--x\r\nContent-Disposition: form-data; name=a; filename*=b\r\n\r\n1\r\n--x--",
+        ] {
+            for chunk in [1, 2, 7, 1000] {
+                let (fields, _, out) = read(body, chunk);
+                assert_eq!(out, body, "{body:?} {chunk}");
+                assert!(fields.is_empty(), "{body:?} {fields:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn large_fields_pass_in_linear_time() {
+        let body = format!("{}{}--x--", field("a", &"\r\n--".repeat(40_000)), field("b", "1"));
+        let (fields, ends, out) = read(&body, 100);
+        assert_eq!((fields.len(), ends), (1, 1));
+        assert_eq!(out, body);
+        let many = field("a", &"y".repeat(60_000)).repeat(30) + "--x--";
+        let (fields, ends, out) = read(&many, 1000);
+        assert!(fields.len() < 20 && ends == 1);
+        assert_eq!(out, many);
+    }
+
+    #[test]
+    fn changed_fields_keep_their_headers() {
+        let mut reader = Reader::new(b"multipart/form-data; boundary=x").unwrap();
+        let body = "--x\r\nX-A: b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x--";
+        let parts = reader.feed(body.as_bytes());
+        let Some(Part::Field(mut field)) = parts.into_iter().next() else { panic!("a field") };
+        field.name = b"q\"\r\n".to_vec();
+        field.value = b"2".to_vec();
+        let mut out = Vec::new();
+        reader.write(&field, &mut out);
+        assert_eq!(out, b"--x\r\nX-A: b\r\nContent-Disposition: form-data; name=\"q%22%0D%0A\"\r\n\r\n2\r\n");
+        out.clear();
+        reader.write(&Field::new(b"n", b"v"), &mut out);
+        assert_eq!(out, b"--x\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\nv\r\n");
+        for wrong in
+            ["multipart/form-data", "multipart/mixed; boundary=x", "multipart/form-data; boundary=", ""]
+        {
+            assert!(Reader::new(wrong.as_bytes()).is_none(), "{wrong}");
+        }
+    }
+}
