@@ -10,6 +10,7 @@
 //! | [`literal`] | does a text, as a whole or in chunks, contain one of these keywords | the length of the text |
 //! | [`regexes`] | does it match one of these regular expressions | the length of the text, and the number of expressions with open repetitions |
 //! | [`grok`] | what is the regular expression of `%{NAME}` | the length of the pattern |
+//! | [`template`] | what is a text with the groups of an expression in it | the length of the text |
 //! | [`words`] | where is the next denied word in a text that may be incomplete | the length of the text, at worst times that of the longest word |
 //!
 //! ```
@@ -46,4 +47,5 @@ pub mod literal;
 pub mod path;
 pub mod regexes;
 pub mod replace;
+pub mod template;
 pub mod words;
