@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use crate::abi::{BufferType, MapType};
 use crate::call::CallOuts;
+use crate::headers::LiveHeaders;
 use crate::wait::{self, WaitConfig};
 use crate::{Flow, StreamKind, WaitingRequest, WaitingResponse, host};
 
@@ -14,6 +15,7 @@ pub struct RequestBody<'a, S = ()> {
     /// The state of the request, kept from callback to callback.
     pub state: &'a mut S,
     pub(crate) body: Body,
+    pub(crate) headers: LiveHeaders,
     pub(crate) wait: WaitConfig<'a>,
 }
 
@@ -30,6 +32,19 @@ impl<S: Default + 'static> RequestBody<'_, S> {
     }
 }
 
+impl<S> RequestBody<'_, S> {
+    /// Returns the headers of the request. They can be read and changed only while the gateway
+    /// [holds](crate::guide::pausing) them; otherwise each call fails, and ends the callback as
+    /// [`ON_FAILURE`](crate::Plugin::ON_FAILURE) says.
+    pub fn held_headers(&self) -> &LiveHeaders {
+        &self.headers
+    }
+
+    pub(crate) fn failed(&self) -> bool {
+        self.body.failed() || self.headers.failed()
+    }
+}
+
 impl<S> Deref for RequestBody<'_, S> {
     type Target = Body;
 
@@ -43,6 +58,7 @@ pub struct ResponseBody<'a, S = ()> {
     /// The state of the request; absent if this plug-in has not seen the request.
     pub state: Option<&'a mut S>,
     pub(crate) body: Body,
+    pub(crate) headers: LiveHeaders,
     pub(crate) wait: WaitConfig<'a>,
 }
 
@@ -55,6 +71,17 @@ impl<S: Default + 'static> ResponseBody<'_, S> {
     ) -> Flow {
         let _ = config; // Only its type is used: the stream has the `Rc`.
         Flow::Wait(wait::begin(self.wait, |state| state, MapType::ResponseHeaders, work))
+    }
+}
+
+impl<S> ResponseBody<'_, S> {
+    /// Returns the headers of the response, like [`RequestBody::held_headers`].
+    pub fn held_headers(&self) -> &LiveHeaders {
+        &self.headers
+    }
+
+    pub(crate) fn failed(&self) -> bool {
+        self.body.failed() || self.headers.failed()
     }
 }
 

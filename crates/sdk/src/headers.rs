@@ -1,6 +1,7 @@
 //! Headers of a message: reading and changing them through the host, and a copy of all of them.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::abi::{MapType, Status};
@@ -90,6 +91,41 @@ impl LiveHeaders {
         self.read.take().unwrap_or_else(|| HeaderMap(self.or_fail(host::header_pairs(self.kind))))
     }
 
+    /// Changes the headers from `before`, a copy of [`all`](Self::all), to `after`, with the fewest host calls: one for each
+    /// value of the names that differ, or one that sets all headers if that would be more than a few.
+    ///
+    /// Use it to change many headers: copy them, change the copy, and write it back. `after` has the pseudo-headers of
+    /// `before`. The order of different names may stay as it was.
+    pub fn write<'h>(&self, before: &HeaderMap, after: impl Iterator<Item = (&'h [u8], &'h [u8])> + Clone) {
+        /// Setting all headers costs about as much as this many changes of one.
+        const MAX_CHANGES: usize = 4;
+        let mut names: BTreeMap<&[u8], [Vec<&[u8]>; 2]> = BTreeMap::new();
+        for (name, value) in before.iter() {
+            let [before, _] = names.entry(name).or_default();
+            before.push(value);
+        }
+        for (name, value) in after.clone() {
+            let [_, after] = names.entry(name).or_default();
+            after.push(value);
+        }
+        names.retain(|_, [before, after]| before != after);
+        if names.values().map(|[_, after]| after.len().max(1)).sum::<usize>() > MAX_CHANGES {
+            self.change(host::set_header_pairs(self.kind, &serialise_pairs(after)));
+            return;
+        }
+        for (name, [_, after]) in names {
+            match after.split_first() {
+                None => self.remove(name),
+                Some((first, others)) => {
+                    self.set(name, first);
+                    for value in others {
+                        self.add(name, value);
+                    }
+                }
+            }
+        }
+    }
+
     /// Adds a header, and keeps those with the same name.
     pub fn add(&self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         self.change(host::add_header(self.kind, name.as_ref(), value.as_ref()));
@@ -172,17 +208,22 @@ pub(crate) fn serialise(headers: &[(String, Vec<u8>)]) -> Vec<u8> {
     if headers.is_empty() {
         return Vec::new();
     }
-    let size = |(name, value): &(String, Vec<u8>)| 8 + name.len() + 1 + value.len() + 1;
-    let mut bytes = Vec::with_capacity(4 + headers.iter().map(size).sum::<usize>());
+    serialise_pairs(headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())))
+}
+
+/// The same from slices, also for a map without headers.
+fn serialise_pairs<'h>(headers: impl Iterator<Item = (&'h [u8], &'h [u8])> + Clone) -> Vec<u8> {
+    let size = |(name, value): (&[u8], &[u8])| 8 + name.len() + 1 + value.len() + 1;
+    let mut bytes = Vec::with_capacity(4 + headers.clone().map(size).sum::<usize>());
     // No message has 2^32 headers or bytes: a VM does not have that much memory.
     let mut push = |size: usize| bytes.extend_from_slice(&(size as u32).to_le_bytes());
-    push(headers.len());
-    for (name, value) in headers {
+    push(headers.clone().count());
+    for (name, value) in headers.clone() {
         push(name.len());
         push(value.len());
     }
     for (name, value) in headers {
-        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(name);
         bytes.push(0);
         bytes.extend_from_slice(value);
         bytes.push(0);

@@ -74,6 +74,12 @@ pub(crate) fn header_pairs(map: MapType) -> Result<Vec<u8>, Status> {
     bytes(|data, size| unsafe { abi::proxy_get_header_map_pairs(map as u32, data, size) })
 }
 
+/// `pairs` is a serialized map, which replaces all headers.
+pub(crate) fn set_header_pairs(map: MapType, pairs: &[u8]) -> Result<(), Status> {
+    // SAFETY: pointer and length of a live slice.
+    done(unsafe { abi::proxy_set_header_map_pairs(map as u32, pairs.as_ptr(), pairs.len()) })
+}
+
 pub(crate) fn header(map: MapType, name: &[u8]) -> Result<Option<Vec<u8>>, Status> {
     // SAFETY: pointers and lengths of live slices and variables.
     optional(bytes(|data, size| unsafe {

@@ -385,12 +385,14 @@ fn run_body_callback<P: Plugin>(
     let wait = wait_config::<P>(choice);
     let (flow, failed, size) = match half.phase {
         Phase::Request => {
-            let mut view = RequestBody { state: stream.state.get_or_insert_default(), body, wait };
-            (P::on_request_body(&mut view, &choice.config), view.body.failed(), view.body.size())
+            let (state, headers) = (stream.state.get_or_insert_default(), LiveHeaders::new(half.headers));
+            let mut view = RequestBody { state, body, headers, wait };
+            (P::on_request_body(&mut view, &choice.config), view.failed(), view.body.size())
         }
         Phase::Response => {
-            let mut view = ResponseBody { state: stream.state.as_mut(), body, wait };
-            (P::on_response_body(&mut view, &choice.config), view.body.failed(), view.body.size())
+            let (state, headers) = (stream.state.as_mut(), LiveHeaders::new(half.headers));
+            let mut view = ResponseBody { state, body, headers, wait };
+            (P::on_response_body(&mut view, &choice.config), view.failed(), view.body.size())
         }
     };
     conclude(context, stream, half, choice, Point::Body { size, last }, flow, failed)

@@ -21,6 +21,8 @@ pub struct TestHost {
     pub calls: Vec<&'static str>,
     pub log: Vec<String>,
     pub set: Vec<(String, String)>,
+    /// Headers that were set all at once.
+    pub written: Vec<(String, String)>,
     /// Properties that were set.
     pub told: Vec<(String, String)>,
     pub replies: Vec<(u32, String)>,
@@ -112,7 +114,19 @@ impl Host for TestHost {
         Ok(if map == 6 { self.answer.0.clone() } else { serialised(&self.pairs) })
     }
 
-    fn set_header_pairs(&mut self, _: u32, _: &[u8]) -> Answer<()> {
+    fn set_header_pairs(&mut self, _: u32, pairs: &[u8]) -> Answer<()> {
+        let number = |at: usize| {
+            let bytes = pairs.get(at..).and_then(|rest| rest.first_chunk::<4>());
+            bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize)
+        };
+        let mut at = 4 + number(0) * 8;
+        let mut next = |size: usize| {
+            at += size + 1;
+            text(pairs.get(at - size - 1..at - 1).unwrap_or_default())
+        };
+        for index in 0..number(0) {
+            self.written.push((next(number(4 + index * 8)), next(number(8 + index * 8))));
+        }
         self.called("set_header_pairs")
     }
 
