@@ -1,0 +1,5 @@
+//! Replays `cases.yaml`.
+
+mod changes;
+
+testkit::cases!(custom_response, changes: changes::changes);
