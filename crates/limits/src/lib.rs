@@ -4,9 +4,11 @@
 //! A configuration ([`Config`]) has limits and a [store](sdk::quota::Store). [`count`] finds the limits and keys of a request
 //! (`rules`), and takes one request from each of their budgets.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use matcher::ip::parse_ip;
 use sdk::call::CallOuts;
 use sdk::prelude::*;
 use sdk::quota::{Limit, StoreError, Taken, Verdict};
@@ -83,10 +85,19 @@ pub fn show_quota<N>(response: &ResponseHeaders<'_, Option<Quota>>, config: &Con
 /// Finds the limits of a request.
 fn find<'c, N>(config: &'c Config<N>, request: &LiveHeaders) -> Result<Limits<'c>, Status> {
     let headers = if config.needs_headers() { request.all() } else { HeaderMap::default() };
-    let address = if config.needs_address() { property::SOURCE_ADDRESS.try_get()? } else { None };
-    let address = address.and_then(|address| matcher::ip::parse_ip(&address));
+    let address = if config.needs_address() { address()? } else { None };
     let consumer = if config.needs_consumer() { consumer::verified()? } else { None };
     Ok(rules::find(&config.scope, &Facts { headers, address, consumer }))
+}
+
+/// Returns the client's address. One that real-ip could not determine is that of the connection, because a request without an
+/// address would have no limit.
+fn address() -> Result<Option<IpAddr>, Status> {
+    let parse = |address: Option<Vec<u8>>| address.and_then(|address| parse_ip(&address));
+    match parse(property::client_address()?) {
+        Some(address) => Ok(Some(address)),
+        None => Ok(parse(property::SOURCE_ADDRESS.try_get()?)),
+    }
 }
 
 /// Returns the decision on a request that has been counted.

@@ -87,6 +87,9 @@ impl Property<Vec<u8>> {
 pub const REQUEST_PROTOCOL: Property<Vec<u8>> = Property::new("request\0protocol");
 /// The client's address and port.
 pub const SOURCE_ADDRESS: Property<Vec<u8>> = Property::new("source\0address");
+/// The client's address, without a port, as real-ip has determined it; `unknown` if a trusted proxy has sent none. Absent
+/// without real-ip. Use [`client_address`] to read it.
+pub const REAL_IP: Property<Vec<u8>> = Property::new("real-ip.client_address");
 /// The address and port that the client connected to.
 pub const DESTINATION_ADDRESS: Property<Vec<u8>> = Property::new("destination\0address");
 /// The status of the response, once there is a response.
@@ -131,6 +134,19 @@ impl TwoNames {
                 Ok(None)
             }
         }
+    }
+}
+
+/// Returns the client's address: that of real-ip, which runs before other plug-ins, or else that of the connection, with its
+/// port. It is not an address if real-ip could not determine one.
+///
+/// # Errors
+///
+/// The host's status if a call fails.
+pub fn client_address() -> Result<Option<Vec<u8>>, Status> {
+    match REAL_IP.try_get()? {
+        Some(address) => Ok(Some(address)),
+        None => SOURCE_ADDRESS.try_get(),
     }
 }
 

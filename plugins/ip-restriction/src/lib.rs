@@ -34,7 +34,7 @@ impl Plugin for IpRestriction {
 
 /// The client of a request.
 fn client(request: &RequestHeaders, config: &Config) -> Result<Client, Status> {
-    let peer = property::SOURCE_ADDRESS.try_get()?.and_then(|address| parse_ip(&address));
+    let peer = property::client_address()?.and_then(|address| parse_ip(&address));
     let of_peer = peer.map_or(Client::Unknown, Client::Address);
     Ok(match &config.source {
         IpSource::Peer => of_peer,

@@ -1,0 +1,51 @@
+//! Determines the client's address behind trusted proxies.
+
+use matcher::ip::{Client, parse_ip};
+use sdk::Status;
+use sdk::prelude::*;
+
+mod config;
+
+use crate::config::Config;
+
+struct RealIp;
+
+const HEADER: &str = "x-real-ip";
+
+/// The property of a client without an address. Plug-ins that need one must not take the proxy's instead, which lists of
+/// networks may contain.
+const UNKNOWN: &str = "unknown";
+
+#[plugin]
+impl Plugin for RealIp {
+    type Config = Config;
+
+    fn on_request_headers(request: &mut RequestHeaders, config: &Config) -> Flow {
+        let address = client(request, config).and_then(|client| match client {
+            Client::Address(address) => {
+                let address = address.to_string();
+                property::REAL_IP.set(&address).map(|()| Some(address))
+            }
+            Client::Unknown | Client::Invalid => property::REAL_IP.set(UNKNOWN).map(|()| None),
+        });
+        match address {
+            Ok(Some(address)) => request.set(HEADER, address),
+            Ok(None) => request.remove(HEADER),
+            Err(Status(status)) => {
+                error!("real-ip: the client's address cannot be read or set: host status {status}");
+                return Self::ON_FAILURE.flow("real-ip.host_failure");
+            }
+        }
+        Flow::Continue
+    }
+}
+
+/// The client of a request.
+fn client(request: &RequestHeaders, config: &Config) -> Result<Client, Status> {
+    let peer = property::SOURCE_ADDRESS.try_get()?.and_then(|address| parse_ip(&address));
+    Ok(match config.trust.client(request.all().values(&config.header), peer) {
+        // The request did not pass the proxies, so the peer is the client.
+        Client::Unknown => peer.map_or(Client::Unknown, Client::Address),
+        client => client,
+    })
+}

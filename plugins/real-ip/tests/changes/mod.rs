@@ -1,0 +1,8 @@
+//! Declares the header of the client's address.
+
+use testkit::{Changes, Value};
+
+/// Returns the changes that every configuration allows.
+pub fn changes(_: &Value) -> Changes {
+    Changes::none().request("x-real-ip")
+}
