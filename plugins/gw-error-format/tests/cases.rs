@@ -1,0 +1,5 @@
+//! Replays `cases.yaml`.
+
+mod changes;
+
+testkit::cases!(gw_error_format, changes: changes::changes);
