@@ -105,7 +105,7 @@ pub enum Verifier {
     /// Texts `user:password`.
     Plain(Credentials),
     /// Hashes, and the consumer of each.
-    Hashed(Passwords, Vec<usize>),
+    Hashed(Box<Passwords>, Vec<usize>),
 }
 
 /// The configuration of a rule, or the global one.
@@ -239,5 +239,6 @@ fn hashed(credentials: &[Credential], max_per_second: Option<NonZeroU16>) -> Res
         users.push((user, hash));
     }
     let owners = credentials.iter().map(|credential| credential.consumer).collect();
-    Ok(Verifier::Hashed(Passwords::new(max_per_second.into(), users), owners))
+    let passwords = Passwords::new(max_per_second.into(), users);
+    Ok(Verifier::Hashed(Box::new(passwords), owners))
 }
