@@ -139,11 +139,6 @@ impl<'a> Token<'a> {
             Err(SignatureError::Invalid) => Err(Rejection::Signature),
         }
     }
-
-    /// Returns true if the token names its key.
-    pub fn has_key_id(&self) -> bool {
-        self.message.key_id().is_some()
-    }
 }
 
 /// Conditions for the claims of a token.
