@@ -19,6 +19,7 @@ use crate::envoy::EnvoyEngine;
 use crate::wasm::{WasmEngine, validate};
 use crate::{Declare, Engine, EngineName, Load, Loaded, case, check, check_refused, cuts, exchange};
 use engine::Shown;
+use engine::exchange::Setup;
 use engine::outcome::Outcome;
 
 /// The engines to run, separated by commas; by default, the two that need no gateway.
@@ -139,11 +140,19 @@ fn engines(names: Option<&str>) -> anyhow::Result<Vec<EngineName>> {
     Ok(engines)
 }
 
-/// The cases, those with equal setups one after the other, so that they find their Envoy still running.
+/// The cases, those with equal setups one after the other, so that they find their Envoy still running. Setups that differ
+/// in their configurations stay together, those that are refused after one that is not.
 fn by_setup(cases: &[Arc<Case>]) -> Vec<Arc<Case>> {
     let mut cases = cases.to_vec();
     let order: Vec<_> = cases.iter().map(|case| case.setup.clone()).collect();
-    cases.sort_by_key(|case| order.iter().position(|setup| *setup == case.setup));
+    let same_gateway = |a: &Setup, b: &Setup| a.gateway == b.gateway && a.services == b.services;
+    cases.sort_by_cached_key(|case| {
+        (
+            order.iter().position(|setup| same_gateway(setup, &case.setup)),
+            matches!(case.then, Then::Refused(_)),
+            order.iter().position(|setup| *setup == case.setup),
+        )
+    });
     cases
 }
 

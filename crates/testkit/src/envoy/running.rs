@@ -17,8 +17,8 @@ const DRAIN: Duration = Duration::from_secs(1);
 pub(super) enum RunningGateway {
     /// With its configuration in one piece.
     Fixed(Box<Process>),
-    /// With its plug-in in a file that it watches, and what it was started with.
-    Live(Box<(RwLock<Live>, Bootstrap)>),
+    /// With its plug-in in a file that it watches.
+    Live(Box<RwLock<Live>>),
 }
 
 impl RunningGateway {
@@ -31,7 +31,7 @@ impl RunningGateway {
     ) -> Result<Self, StartError> {
         Ok(if live {
             let live = Live::start(envoy, &bootstrap, log_level, DRAIN)?;
-            Self::Live(Box::new((live.into(), bootstrap)))
+            Self::Live(Box::new(live.into()))
         } else {
             Self::Fixed(Box::new(Process::start(envoy, &bootstrap, log_level)?))
         })
@@ -41,7 +41,7 @@ impl RunningGateway {
     pub(super) fn process(&self) -> ProcessRef<'_> {
         match self {
             Self::Fixed(process) => ProcessRef::Fixed(process),
-            Self::Live(live) => ProcessRef::Live(live.0.read().unwrap_or_else(PoisonError::into_inner)),
+            Self::Live(live) => ProcessRef::Live(live.read().unwrap_or_else(PoisonError::into_inner)),
         }
     }
 
@@ -51,7 +51,7 @@ impl RunningGateway {
         configuration: Option<&str>,
         plugin: &str,
     ) -> anyhow::Result<Result<(), Vec<LogLine>>> {
-        let (mut live, _) = self.live()?;
+        let mut live = self.live()?;
         let mut bootstrap = live.current().clone();
         for wasm in &mut bootstrap.plugins {
             wasm.configuration = configuration.map(str::to_owned);
@@ -63,21 +63,10 @@ impl RunningGateway {
         }
     }
 
-    /// Puts back what it was started with.
-    pub(super) fn restore(&self) -> anyhow::Result<()> {
-        if let Self::Live(_) = self {
-            let (mut live, first) = self.live()?;
-            if live.current() != first {
-                live.change(first)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn live(&self) -> anyhow::Result<(RwLockWriteGuard<'_, Live>, &Bootstrap)> {
+    fn live(&self) -> anyhow::Result<RwLockWriteGuard<'_, Live>> {
         match self {
             Self::Fixed(_) => bail!("this Envoy was started for one configuration"),
-            Self::Live(live) => Ok((live.0.write().unwrap_or_else(PoisonError::into_inner), &live.1)),
+            Self::Live(live) => Ok(live.write().unwrap_or_else(PoisonError::into_inner)),
         }
     }
 }
