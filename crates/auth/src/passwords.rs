@@ -84,7 +84,7 @@ impl Passwords {
             by_name.entry(user).or_default().push(number);
         }
         let names = by_name.keys().enumerate().map(|(index, name)| (name.as_bytes(), index));
-        // No name is there twice.
+        // The names are the keys of a map, so none is a duplicate.
         let users = Credentials::new(names).ok();
         let numbers = by_name.into_values().chain([vec![0]]).collect();
         let keys = RandomState::new();

@@ -78,8 +78,8 @@ impl BodyDigest {
     pub fn is(self, expected: &[u8]) -> bool {
         let Some(expected) = base64::decode(expected) else { return false };
         match self {
-            BodyDigest::Md5(digest) => digest.finalize().ct_eq(&expected).into(),
-            BodyDigest::Sha256(digest) => digest.finalize().ct_eq(&expected).into(),
+            BodyDigest::Md5(digest) => digest.finalize().as_slice().ct_eq(&expected).into(),
+            BodyDigest::Sha256(digest) => digest.finalize().as_slice().ct_eq(&expected).into(),
         }
     }
 }
