@@ -31,7 +31,9 @@ mod rewrite {
     }
 }
 
-fn run(add: &str) -> (Vec<&'static str>, Vec<(String, String)>, Vec<(String, String)>) {
+type Pairs = Vec<(String, String)>;
+
+fn run(add: &str) -> (Vec<&'static str>, Pairs, Pairs) {
     const ROOT: u32 = 1;
     let host = host::install();
     let entry = rewrite::entry();
