@@ -18,14 +18,21 @@ fn checker<'k>(known: &'k Known<'k>) -> Checker<'k> {
     Checker::new(known, None)
 }
 
-/// The file, line, field and message of the only document, which is refused.
+/// The line, field and message of the first error in the only document.
 fn refusal(checker: &mut Checker<'_>, text: &str) -> (usize, String, String) {
+    refusals(checker, text).swap_remove(0)
+}
+
+/// The lines, fields and messages of all errors in the only document, which is refused.
+fn refusals(checker: &mut Checker<'_>, text: &str) -> Vec<(usize, String, String)> {
     let mut reports = checker.file(Path::new("f.yaml"), text).unwrap();
     something_checked(&mut reports);
     let [report] = reports.as_slice() else { panic!("{text}: {reports:?}") };
     assert_eq!(report.file, "f.yaml");
     match &report.verdict {
-        Verdict::Refused { error, .. } => (error.line, error.path.clone(), error.message.clone()),
+        Verdict::Refused { errors, .. } => {
+            errors.iter().map(|error| (error.line, error.path.clone(), error.message.clone())).collect()
+        }
         other => panic!("is not refused: {other:?}\n{text}"),
     }
 }
@@ -90,8 +97,12 @@ fn first(path: &str) -> String {
 }
 
 /// The configuration alone, and as the second of a resource's match rules of which the first is disabled; with
-/// what goes before a field's path.
-fn written(plugin: &workspace::Plugin, configuration: &Value) -> [(String, &'static str); 2] {
+/// what goes before a field's path. Where rules start from the global fields, some fields may be global only.
+fn written(
+    plugin: &workspace::Plugin,
+    configuration: &Value,
+    has_global: bool,
+) -> [(String, &'static str); 2] {
     let disabled = json!({ "domain": ["a.com"], "configDisable": true });
     let rule = json!({ "domain": ["b.com"], "config": configuration });
     let resource = json!({
@@ -100,8 +111,17 @@ fn written(plugin: &workspace::Plugin, configuration: &Value) -> [(String, &'sta
         "metadata": { "name": plugin.name },
         "spec": { "matchRules": [disabled, rule] },
     });
+    let global = json!({
+        "apiVersion": "extensions.higress.io/v1alpha1",
+        "kind": "WasmPlugin",
+        "metadata": { "name": plugin.name },
+        "spec": { "matchRules": [disabled], "defaultConfig": configuration },
+    });
     let yaml = |value: &Value| format!("# written by hand\n{}", resource::yaml::write(value).unwrap());
-    [(yaml(configuration), ""), (yaml(&resource), "spec.matchRules[1].config.")]
+    match has_global {
+        true => [(yaml(configuration), ""), (yaml(&global), "spec.defaultConfig.")],
+        false => [(yaml(configuration), ""), (yaml(&resource), "spec.matchRules[1].config.")],
+    }
 }
 
 #[test]
@@ -111,14 +131,19 @@ fn every_mistake_in_every_field_of_every_plug_in_names_line_field_and_remedy() {
     for plugin in workspace.plugins.iter().filter(|plugin| !plugin.classic) {
         let describer = crate::describer(&workspace, plugin).unwrap();
         let schema = describer.schema().unwrap();
+        let has_global = describer.rules_start_from_global().unwrap();
         let example = Value::Object(plugin.manifest().unwrap().example);
         let mut checker = checker(&known);
         checker.plugin = Some(known.plugin(&plugin.name).unwrap());
         checker.answers.insert(plugin.name.clone(), Answers::Types(describer));
         let mut expect = |configuration: &Value, path: &str, words: &str| {
-            for (text, prefix) in written(plugin, configuration) {
-                let (line, found, message) = refusal(&mut checker, &text);
-                assert_eq!(found, format!("{prefix}{path}"), "{message}\n{text}");
+            for (text, prefix) in written(plugin, configuration, has_global) {
+                // Other fields of the object may be missing, too.
+                let wanted = format!("{prefix}{path}");
+                let refusals = refusals(&mut checker, &text);
+                let refusal = refusals.iter().find(|(_, found, _)| *found == wanted);
+                let (line, found, message) =
+                    refusal.unwrap_or_else(|| panic!("{wanted}: {refusals:?}\n{text}"));
                 assert!(message.contains(words), "{found}: {message}, without {words:?}\n{text}");
                 let key = path.rsplit('.').next().unwrap().trim_end_matches("[0]");
                 let shown = text.lines().skip(line - 2).take(2).any(|line| line.contains(key));
@@ -253,7 +278,7 @@ fn what_kubectl_prints_and_other_control_planes_take_is_checked() {
     };
     let good = item("say-hello", "defaultConfig: {}");
     let bad = item("add-header", "defaultConfig: { header_name: 'a b', header_vale: x }");
-    let foreign = item("key-auth", "defaultConfigDisable: true");
+    let foreign = item("oidc", "defaultConfigDisable: true");
     let some = |name: &str| Some(name.to_owned());
     let accepted = |name: &str| (some(name), "accepted".to_owned());
     let left_out = (None, "left out".to_owned());
@@ -364,7 +389,7 @@ fn hints_lead_to_what_was_meant_and_all_mistakes_are_told_at_once() {
                 "http_service.timeout: counts milliseconds and must be a number: write 200",
             ],
         ),
-        ("request-block", "rule_items: []\nblock_urls: [a]\n".into(), vec!["rule_items: is a field of key-rate-limit"]),
+        ("request-block", "rule_items: []\nblock_urls: [a]\n".into(), vec!["rule_items: is a field of cluster-key-rate-limit"]),
         (
             "request-block",
             "block_urls: ['', a, '']\nblocked_code: 99\ncase_sensitve: true\nblock_headers: x\n_rules_:\n- { _match_domain_: ['~^a.*'], block_urls: \

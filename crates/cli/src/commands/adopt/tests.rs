@@ -68,7 +68,7 @@ items:
   kind: WasmPlugin
   metadata: {{ name: auth, namespace: higress-system }}
   spec:
-    pluginName: key-auth
+    pluginName: oidc
     defaultConfigDisable: true
 - apiVersion: extensions.higress.io/v1alpha1
   kind: WasmPlugin
