@@ -69,7 +69,8 @@ fn equal_limits_share_their_counts_and_others_do_not() {
     for other in &others {
         assert_eq!(STORE.peek(&key(other, "a")), Ok(other.amount));
     }
-    assert_eq!(Process::new("another").peek(&key(&one, "a")), Ok(5));
+    let of_another = limit(5, "shared");
+    assert_eq!(Process::new("another").peek(&key(&of_another, "a")), Ok(5));
 }
 
 #[test]

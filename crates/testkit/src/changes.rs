@@ -33,6 +33,7 @@ pub struct Changes {
     request: Vec<Allowed>,
     response: Vec<Allowed>,
     reply: Vec<Allowed>,
+    shared_calls: bool,
 }
 
 /// Declares the changes of a plug-in under this document, which need not be one that the plug-in takes; `null` is none.
@@ -53,6 +54,19 @@ impl Changes {
         Self::none()
             .request_where(move |name| folded(name) == sdk::consumer::HEADER)
             .reply("www-authenticate")
+    }
+
+    /// What a service responds to one request may serve others, so requests that are open at the same time may make fewer
+    /// calls than one after the other.
+    #[must_use]
+    pub fn shared_calls(mut self) -> Self {
+        self.shared_calls = true;
+        self
+    }
+
+    /// Whether calls are made for several requests together.
+    pub(crate) fn shares_calls(&self) -> bool {
+        self.shared_calls
     }
 
     /// The upstream may see this header otherwise.
@@ -100,7 +114,7 @@ impl Changes {
 
 impl fmt::Debug for Changes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { request, response, reply } = self;
+        let Self { request, response, reply, .. } = self;
         f.debug_struct("Changes")
             .field("request", &request.len())
             .field("response", &response.len())

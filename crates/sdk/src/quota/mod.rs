@@ -53,7 +53,8 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// Creates a limit. Limits of a store with equal amounts, periods and identities share their counts.
+    /// Creates a limit, which is used with one store. Limits of a store with equal amounts, periods and identities share
+    /// their counts.
     pub fn new(amount: u32, period: Period, identity: impl Into<String>, path: impl Into<String>) -> Self {
         Limit {
             amount,

@@ -4,7 +4,8 @@ use testkit::{Changes, Value, values};
 
 /// Returns the changes that the configuration allows.
 pub fn changes(configuration: &Value) -> Changes {
-    let changes = Changes::none().reply("x-ratelimit-reset");
+    // A share of a limit serves several requests.
+    let changes = Changes::none().reply("x-ratelimit-reset").shared_calls();
     if values(configuration, "show_limit_quota_header").iter().all(|shown| **shown == false) {
         return changes;
     }

@@ -15,6 +15,6 @@ pub fn changes(configuration: &Value) -> Changes {
         names.extend(["authorization", "cookie", ":path"].map(str::to_owned));
         changes = changes.request_where(move |name| names.iter().any(|known| known == name));
     }
-    // A refusal has a challenge.
-    changes.reply("www-authenticate")
+    // A refusal has a challenge; keys that one request has fetched serve others.
+    changes.reply("www-authenticate").shared_calls()
 }
