@@ -1,7 +1,7 @@
 //! A flood of invalid tokens in a real Envoy: memory stays flat, and the keys are fetched no more than `min_refresh` allows.
 //!
 //! Part of `cargo xtask test jwt-auth`, which builds the module and sets `PORTCULLIS_WASM` to its path.
-//! `PORTCULLIS_REQUESTS` is the number of requests of each kind, 20,000 by default.
+//! `PORTCULLIS_REQUESTS` is the number of requests of each kind, 100,000 by default.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails may stop")]
 
@@ -35,7 +35,7 @@ const MAX_GROWTH: u64 = 6 * 1024 * 1024;
 fn invalid_tokens_and_unknown_kids_leave_no_state_and_fetch_little() {
     let module =
         std::env::var_os("PORTCULLIS_WASM").map(PathBuf::from).expect("run `cargo xtask test jwt-auth`");
-    let requests = std::env::var("PORTCULLIS_REQUESTS").map_or(20_000, |number| number.parse().unwrap());
+    let requests = std::env::var("PORTCULLIS_REQUESTS").map_or(100_000, |number| number.parse().unwrap());
     let fetches = Arc::new(AtomicUsize::new(0));
     let service = serve(fetches.clone(), KEYS);
     let upstream = serve(Arc::default(), "ok");
