@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use config::{FieldError, NonEmptyString};
+use sdk::configuration;
 
 /// What the configurations of all authentication plug-ins have; plug-ins declare the fields of these names.
 #[derive(Debug, Default)]
@@ -15,12 +16,26 @@ pub struct Fields {
     pub global_auth: Option<bool>,
     /// `allow`, in rules only.
     pub allow: Option<Vec<NonEmptyString>>,
-    /// `if_authenticated`: true to skip a request that an earlier plug-in has authenticated.
-    pub skip_authenticated: bool,
-    /// `run_on_preflight`.
-    pub run_on_preflight: bool,
+    /// `if_authenticated`.
+    pub if_authenticated: Option<IfAuthenticated>,
+    /// `run_on_preflight`, true if absent.
+    pub run_on_preflight: Option<bool>,
     /// `dry_run`.
     pub dry_run: Option<bool>,
+}
+
+/// What to do with a request that an earlier plug-in has authenticated.
+#[configuration]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum IfAuthenticated {
+    /// It needs the credentials of this plug-in as well.
+    /// zh: 仍需本插件的凭证
+    #[default]
+    Require,
+    /// It passes without them, if its consumer is allowed.
+    /// zh: 消费者被允许时，无需凭证即可通过
+    Skip,
 }
 
 /// Who may pass.
@@ -32,7 +47,7 @@ pub struct Access {
     has_rules: bool,
     /// The numbers of the allowed consumers, sorted; `None` for all.
     allowed: Option<Vec<usize>>,
-    skip_authenticated: bool,
+    if_authenticated: IfAuthenticated,
     run_on_preflight: bool,
     dry_run: bool,
 }
@@ -81,25 +96,32 @@ impl Access {
             global_auth: fields.global_auth,
             has_rules: false,
             allowed: None,
-            skip_authenticated: fields.skip_authenticated,
-            run_on_preflight: fields.run_on_preflight,
+            if_authenticated: fields.if_authenticated.unwrap_or_default(),
+            run_on_preflight: fields.run_on_preflight.unwrap_or(true),
             dry_run: fields.dry_run.unwrap_or_default(),
         })
     }
 
-    /// Reads a rule. `self` is the global configuration.
+    /// Reads a rule. `self` is the global configuration; `global` are the plug-in's own global fields, and whether the rule has
+    /// them.
     ///
     /// # Errors
     ///
-    /// `allow` is empty, or contains a name that is not a consumer's or occurs twice.
-    pub fn rule(&mut self, fields: Fields) -> Result<Self, FieldError> {
+    /// The rule has a global field, or `allow` is empty or contains a name that is not a consumer's.
+    pub fn rule(&mut self, fields: Fields, global: &[(&str, bool)]) -> Result<Self, FieldError> {
+        only_global(global)?;
+        only_global(&[
+            ("global_auth", fields.global_auth.is_some()),
+            ("if_authenticated", fields.if_authenticated.is_some()),
+            ("run_on_preflight", fields.run_on_preflight.is_some()),
+        ])?;
         self.has_rules = true;
         Ok(Access {
             consumers: self.consumers.clone(),
             global_auth: self.global_auth,
             has_rules: true,
             allowed: fields.allow.map(|names| self.numbers(&names)).transpose()?,
-            skip_authenticated: self.skip_authenticated,
+            if_authenticated: self.if_authenticated,
             run_on_preflight: self.run_on_preflight,
             dry_run: fields.dry_run.unwrap_or(self.dry_run),
         })
@@ -152,7 +174,7 @@ impl Access {
 
     /// Returns true if requests that an earlier plug-in has authenticated need no credentials for this one.
     pub(crate) fn skips_authenticated(&self) -> bool {
-        self.skip_authenticated
+        self.if_authenticated == IfAuthenticated::Skip
     }
 
     /// Returns true if preflights need credentials, too.
@@ -166,12 +188,8 @@ impl Access {
     }
 }
 
-/// Checks that a rule has none of the global fields. `fields` are their names, and whether the rule has them.
-///
-/// # Errors
-///
-/// The first that it has.
-pub fn only_global(fields: &[(&str, bool)]) -> Result<(), FieldError> {
+/// Returns an error for the first field that a rule has.
+fn only_global(fields: &[(&str, bool)]) -> Result<(), FieldError> {
     match fields.iter().find(|(_, is_present)| *is_present) {
         None => Ok(()),
         Some((name, _)) => Err(FieldError::new(
@@ -210,9 +228,9 @@ mod tests {
         ] {
             let mut access = global(global_auth);
             if has_rule {
-                let open = access.rule(Fields::default()).unwrap();
+                let open = access.rule(Fields::default(), &[]).unwrap();
                 assert_eq!(open.is_required(), is_required, "rule, {global_auth:?}");
-                let closed = access.rule(allow(&["bob"])).unwrap();
+                let closed = access.rule(allow(&["bob"]), &[]).unwrap();
                 assert!(closed.is_required(), "with allow, {global_auth:?}");
                 assert!(closed.allows(1) && !closed.allows(0));
             }
@@ -236,22 +254,32 @@ mod tests {
             refused(Access::global(names(&["a"]), allow(&["a"]))).starts_with("allow: belongs in a rule")
         );
         assert_eq!(
-            refused(global(None).rule(allow(&[]))),
+            refused(global(None).rule(allow(&[]), &[])),
             "allow: must not be empty: add a consumer, or remove the field"
         );
         assert_eq!(
-            refused(global(None).rule(allow(&["alice", "bobb"]))),
+            refused(global(None).rule(allow(&["alice", "bobb"]), &[])),
             "allow[1]: is not the name of a consumer: did you mean `bob`?"
         );
-        assert!(only_global(&[("keys", false)]).is_ok());
-        let error = only_global(&[("keys", false), ("consumers", true)]).unwrap_err();
-        assert!(error.to_string().starts_with("consumers: applies to all requests"), "{error}");
+        for (field, fields, own) in [
+            ("consumers", Fields::default(), true),
+            ("global_auth", Fields { global_auth: Some(true), ..Fields::default() }, false),
+            (
+                "if_authenticated",
+                Fields { if_authenticated: Some(IfAuthenticated::Require), ..Fields::default() },
+                false,
+            ),
+            ("run_on_preflight", Fields { run_on_preflight: Some(true), ..Fields::default() }, false),
+        ] {
+            let error = refused(global(None).rule(fields, &[("keys", false), ("consumers", own)]));
+            assert!(error.starts_with(&format!("{field}: applies to all requests")), "{error}");
+        }
     }
 
     #[test]
     fn consumers_of_other_plug_ins_have_to_be_allowed_by_name() {
         let mut access = global(None);
-        let rule = access.rule(allow(&["bob"])).unwrap();
+        let rule = access.rule(allow(&["bob"]), &[]).unwrap();
         assert!(rule.accepts_verified(b"bob"));
         assert!(
             !rule.accepts_verified(b"alice")
@@ -265,8 +293,8 @@ mod tests {
     fn a_rule_has_the_global_dry_run_unless_it_sets_its_own() {
         let mut access =
             Access::global(names(&["a"]), Fields { dry_run: Some(true), ..Fields::default() }).unwrap();
-        assert!(access.rule(Fields::default()).unwrap().is_dry_run());
+        assert!(access.rule(Fields::default(), &[]).unwrap().is_dry_run());
         let own = Fields { dry_run: Some(false), ..Fields::default() };
-        assert!(!access.rule(own).unwrap().is_dry_run());
+        assert!(!access.rule(own, &[]).unwrap().is_dry_run());
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::num::NonZeroU16;
 use std::rc::Rc;
 
-use auth::access::{self, Access};
+use auth::access::{self, Access, IfAuthenticated};
 use auth::base64;
 use auth::credentials::Credentials;
 use auth::passwords::{Hash, Passwords};
@@ -36,15 +36,15 @@ pub struct Fields {
     /// zh: 仅用于规则：可以发送请求的消费者
     #[serde(default)]
     allow: Option<Vec<NonEmptyString>>,
-    /// A request that an earlier authentication plug-in has authenticated: `require` a password as well, or `skip` it.
-    /// zh: 对于之前的认证插件已认证的请求：`require` 仍需密码，`skip` 则跳过
+    /// A request that an earlier authentication plug-in has authenticated: `require` a password as well (the default), or `skip` it.
+    /// zh: 对于之前的认证插件已认证的请求：`require` 仍需密码，`skip` 则跳过；缺省为 `require`
     #[serde(default)]
-    if_authenticated: IfAuthenticated,
+    if_authenticated: Option<IfAuthenticated>,
     /// Authenticate CORS preflights, too. Browsers send these without passwords: write `false` if no plug-in before this one
-    /// answers them.
-    /// zh: 对 CORS 预检请求也进行认证。浏览器发送预检请求时不带密码：如果之前没有插件应答预检请求，请写 `false`
-    #[serde(default = "yes")]
-    run_on_preflight: bool,
+    /// answers them. `true` if absent.
+    /// zh: 对 CORS 预检请求也进行认证，缺省为 true。浏览器发送预检请求时不带密码：如果之前没有插件应答预检请求，请写 `false`
+    #[serde(default)]
+    run_on_preflight: Option<bool>,
     /// The realm in `WWW-Authenticate`, `MSE Gateway` if absent. Browsers show it when they ask for a password.
     /// zh: `WWW-Authenticate` 中的 realm，缺省为 `MSE Gateway`，浏览器询问密码时显示
     #[serde(default)]
@@ -69,24 +69,6 @@ pub struct Consumer {
     /// zh: 多个用户名和密码
     #[serde(default)]
     credentials: Vec<Secret>,
-}
-
-/// What to do with a request that is authenticated already.
-#[configuration]
-#[derive(Clone, Copy, Default, PartialEq)]
-#[serde(rename_all = "lowercase")]
-pub enum IfAuthenticated {
-    /// It needs a password as well.
-    /// zh: 仍需密码
-    #[default]
-    Require,
-    /// It passes without a password, if its consumer is allowed.
-    /// zh: 消费者被允许时，无需密码即可通过
-    Skip,
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// The number of hashes per second, if absent.
@@ -138,16 +120,13 @@ impl Configuration for Config {
     }
 
     fn check_rule(&mut self, fields: Fields) -> Result<Self, FieldError> {
-        access::only_global(&[
+        let global = [
             ("consumers", fields.consumers.is_some()),
             ("encrypted", fields.encrypted.is_some()),
             ("max_hashes_per_second", fields.max_hashes_per_second.is_some()),
-            ("global_auth", fields.global_auth.is_some()),
-            ("if_authenticated", fields.if_authenticated != IfAuthenticated::Require),
-            ("run_on_preflight", !fields.run_on_preflight),
             ("realm", fields.realm.is_some()),
-        ])?;
-        Ok(Config { access: self.access.rule(access_fields(&fields))?, users: self.users.clone() })
+        ];
+        Ok(Config { access: self.access.rule(access_fields(&fields), &global)?, users: self.users.clone() })
     }
 }
 
@@ -155,7 +134,7 @@ fn access_fields(fields: &Fields) -> access::Fields {
     access::Fields {
         global_auth: fields.global_auth,
         allow: fields.allow.clone(),
-        skip_authenticated: fields.if_authenticated == IfAuthenticated::Skip,
+        if_authenticated: fields.if_authenticated,
         run_on_preflight: fields.run_on_preflight,
         dry_run: fields.dry_run,
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use auth::access::{self, Access};
+use auth::access::{self, Access, IfAuthenticated};
 use auth::refusal::{Realm, challenge};
 use auth::signatures::Algorithm;
 use config::{Configuration, FieldError, HeaderName, NonEmptyString, RuleFields, Secret, Text};
@@ -65,15 +65,15 @@ pub struct Fields {
     /// zh: 仅用于规则：可以发送请求的消费者
     #[serde(default)]
     allow: Option<Vec<NonEmptyString>>,
-    /// A request that an earlier authentication plug-in has authenticated: `require` a signature as well, or `skip` it.
-    /// zh: 对于之前的认证插件已认证的请求：`require` 仍需签名，`skip` 则跳过
+    /// A request that an earlier authentication plug-in has authenticated: `require` a signature as well (the default), or `skip` it.
+    /// zh: 对于之前的认证插件已认证的请求：`require` 仍需签名，`skip` 则跳过；缺省为 `require`
     #[serde(default)]
-    if_authenticated: IfAuthenticated,
+    if_authenticated: Option<IfAuthenticated>,
     /// Authenticate CORS preflights, too. Browsers send these without signatures: write `false` if no plug-in before this one
-    /// answers them.
-    /// zh: 对 CORS 预检请求也进行认证。浏览器发送预检请求时不带签名：如果之前没有插件应答预检请求，请写 `false`
-    #[serde(default = "yes")]
-    run_on_preflight: bool,
+    /// answers them. `true` if absent.
+    /// zh: 对 CORS 预检请求也进行认证，缺省为 true。浏览器发送预检请求时不带签名：如果之前没有插件应答预检请求，请写 `false`
+    #[serde(default)]
+    run_on_preflight: Option<bool>,
     /// The realm in `WWW-Authenticate`, `MSE Gateway` if absent.
     /// zh: `WWW-Authenticate` 中的 realm，缺省为 `MSE Gateway`
     #[serde(default)]
@@ -152,24 +152,6 @@ pub enum AlgorithmName {
     /// zh: 使用 SHA-512 的 HMAC
     #[serde(rename = "hmac-sha512")]
     Sha512,
-}
-
-/// What to do with a request that is authenticated already.
-#[configuration]
-#[derive(Clone, Copy, Default, PartialEq)]
-#[serde(rename_all = "lowercase")]
-pub enum IfAuthenticated {
-    /// It needs a signature as well.
-    /// zh: 仍需签名
-    #[default]
-    Require,
-    /// It passes without a signature, if its consumer is allowed.
-    /// zh: 消费者被允许时，无需签名即可通过
-    Skip,
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// The clock skew of `apisix` if absent, in seconds.
@@ -294,18 +276,14 @@ impl Configuration for Config {
 
     fn check_rule(&mut self, fields: Fields) -> Result<Self, FieldError> {
         let of_protocols = with_protocol(&fields).map(|(name, _, is_present)| (name, is_present));
-        access::only_global(&of_protocols)?;
-        access::only_global(&[
+        let others = [
             ("consumers", fields.consumers.is_some()),
             ("protocol", fields.protocol.is_some()),
             ("validate_request_body", fields.validate_request_body.is_some()),
-            ("global_auth", fields.global_auth.is_some()),
-            ("if_authenticated", fields.if_authenticated != IfAuthenticated::Require),
-            ("run_on_preflight", !fields.run_on_preflight),
             ("realm", fields.realm.is_some()),
-        ])?;
+        ];
         Ok(Config {
-            access: self.access.rule(access_fields(&fields))?,
+            access: self.access.rule(access_fields(&fields), &[&others[..], &of_protocols].concat())?,
             protocol: self.protocol.clone(),
             keys: self.keys.clone(),
             challenge: self.challenge.clone(),
@@ -317,7 +295,7 @@ fn access_fields(fields: &Fields) -> access::Fields {
     access::Fields {
         global_auth: fields.global_auth,
         allow: fields.allow.clone(),
-        skip_authenticated: fields.if_authenticated == IfAuthenticated::Skip,
+        if_authenticated: fields.if_authenticated,
         run_on_preflight: fields.run_on_preflight,
         dry_run: fields.dry_run,
     }

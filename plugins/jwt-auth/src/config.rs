@@ -13,7 +13,7 @@ use config::{Configuration, FieldError, NonEmptyString, RuleFields};
 use sdk::call::Cluster;
 
 use crate::cache::Cache;
-use crate::fields::{self, Fields, FromHeader, IfAuthenticated, RemoteJwks};
+use crate::fields::{self, Fields, FromHeader, RemoteJwks};
 use crate::rules;
 
 /// The configuration of a rule, or the global one.
@@ -114,15 +114,12 @@ impl Configuration for Config {
     }
 
     fn check_rule(&mut self, fields: Fields) -> Result<Self, FieldError> {
-        access::only_global(&[
+        let global = [
             ("consumers", fields.consumers.is_some()),
-            ("global_auth", fields.global_auth.is_some()),
             ("enable_headers", fields.enable_headers.is_some()),
-            ("if_authenticated", fields.if_authenticated.is_some()),
-            ("run_on_preflight", fields.run_on_preflight.is_some()),
             ("realm", fields.realm.is_some()),
-        ])?;
-        Ok(Config { access: self.access.rule(access_fields(&fields))?, tokens: self.tokens.clone() })
+        ];
+        Ok(Config { access: self.access.rule(access_fields(&fields), &global)?, tokens: self.tokens.clone() })
     }
 }
 
@@ -130,8 +127,8 @@ fn access_fields(fields: &Fields) -> access::Fields {
     access::Fields {
         global_auth: fields.global_auth,
         allow: fields.allow.clone(),
-        skip_authenticated: fields.if_authenticated == Some(IfAuthenticated::Skip),
-        run_on_preflight: fields.run_on_preflight.unwrap_or(true),
+        if_authenticated: fields.if_authenticated,
+        run_on_preflight: fields.run_on_preflight,
         dry_run: fields.dry_run,
     }
 }

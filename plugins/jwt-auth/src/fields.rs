@@ -2,6 +2,7 @@
 
 use std::num::{NonZeroU16, NonZeroU32};
 
+use auth::access::IfAuthenticated;
 use config::{HeaderName, NonEmptyString, Secret, ServiceName, SettableHeaderName};
 use sdk::configuration;
 
@@ -25,8 +26,8 @@ pub struct Fields {
     /// zh: 只认证带有其中某个请求头的请求。是否发送这些请求头由客户端决定
     #[serde(default)]
     pub enable_headers: Option<Vec<HeaderName>>,
-    /// A request that an earlier authentication plug-in has authenticated: `require` a token as well, or `skip` it.
-    /// zh: 对于之前的认证插件已认证的请求：`require` 仍需令牌，`skip` 则跳过
+    /// A request that an earlier authentication plug-in has authenticated: `require` a token as well (the default), or `skip` it.
+    /// zh: 对于之前的认证插件已认证的请求：`require` 仍需令牌，`skip` 则跳过；缺省为 `require`
     #[serde(default)]
     pub if_authenticated: Option<IfAuthenticated>,
     /// Authenticate CORS preflights, too. Browsers send these without tokens: write `false` if no plug-in before this one
@@ -165,19 +166,6 @@ pub struct ClaimToHeader {
     /// zh: 替换客户端的同名请求头（它会从所有请求中移除）。为 false 时追加
     #[serde(default = "yes", rename = "override")]
     pub replace: bool,
-}
-
-/// What to do with a request that is authenticated already.
-#[configuration]
-#[derive(Clone, Copy, PartialEq)]
-#[serde(rename_all = "lowercase")]
-pub enum IfAuthenticated {
-    /// It needs a token as well. The default.
-    /// zh: 仍需令牌，缺省值
-    Require,
-    /// It passes without a token, if its consumer is allowed.
-    /// zh: 消费者被允许时，无需令牌即可通过
-    Skip,
 }
 
 fn yes() -> bool {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use auth::access::{self, Access};
+use auth::access::{self, Access, IfAuthenticated};
 use auth::credentials::Credentials;
 use auth::refusal::{Realm, challenge};
 use config::{Configuration, FieldError, HeaderName, NonEmptyString, RuleFields, Secret};
@@ -37,15 +37,15 @@ pub struct Fields {
     /// zh: 仅用于规则：可以发送请求的消费者
     #[serde(default)]
     allow: Option<Vec<NonEmptyString>>,
-    /// A request that an earlier authentication plug-in has authenticated: `require` a key as well, or `skip` it.
-    /// zh: 对于之前的认证插件已认证的请求：`require` 仍需密钥，`skip` 则跳过
+    /// A request that an earlier authentication plug-in has authenticated: `require` a key as well (the default), or `skip` it.
+    /// zh: 对于之前的认证插件已认证的请求：`require` 仍需密钥，`skip` 则跳过；缺省为 `require`
     #[serde(default)]
-    if_authenticated: IfAuthenticated,
+    if_authenticated: Option<IfAuthenticated>,
     /// Authenticate CORS preflights, too. Browsers send these without keys: write `false` if no plug-in before this one
-    /// answers them.
-    /// zh: 对 CORS 预检请求也进行认证。浏览器发送预检请求时不带密钥：如果之前没有插件应答预检请求，请写 `false`
-    #[serde(default = "yes")]
-    run_on_preflight: bool,
+    /// answers them. `true` if absent.
+    /// zh: 对 CORS 预检请求也进行认证，缺省为 true。浏览器发送预检请求时不带密钥：如果之前没有插件应答预检请求，请写 `false`
+    #[serde(default)]
+    run_on_preflight: Option<bool>,
     /// The realm in `WWW-Authenticate`, `MSE Gateway` if absent.
     /// zh: `WWW-Authenticate` 中的 realm，缺省为 `MSE Gateway`
     #[serde(default)]
@@ -82,24 +82,6 @@ pub struct Consumer {
     /// zh: 同全局字段，用于该消费者的 `keys`
     #[serde(default)]
     in_query: Option<bool>,
-}
-
-/// What to do with a request that is authenticated already.
-#[configuration]
-#[derive(Clone, Copy, Default, PartialEq)]
-#[serde(rename_all = "lowercase")]
-pub enum IfAuthenticated {
-    /// It needs a key as well.
-    /// zh: 仍需密钥
-    #[default]
-    Require,
-    /// It passes without a key, if its consumer is allowed.
-    /// zh: 消费者被允许时，无需密钥即可通过
-    Skip,
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// A place of keys.
@@ -156,17 +138,14 @@ impl Configuration for Config {
     }
 
     fn check_rule(&mut self, fields: Fields) -> Result<Self, FieldError> {
-        access::only_global(&[
+        let global = [
             ("consumers", fields.consumers.is_some()),
             ("keys", fields.keys.is_some()),
             ("in_header", fields.in_header.is_some()),
             ("in_query", fields.in_query.is_some()),
-            ("global_auth", fields.global_auth.is_some()),
-            ("if_authenticated", fields.if_authenticated != IfAuthenticated::Require),
-            ("run_on_preflight", !fields.run_on_preflight),
             ("realm", fields.realm.is_some()),
-        ])?;
-        Ok(Config { access: self.access.rule(access_fields(&fields))?, keys: self.keys.clone() })
+        ];
+        Ok(Config { access: self.access.rule(access_fields(&fields), &global)?, keys: self.keys.clone() })
     }
 }
 
@@ -174,7 +153,7 @@ fn access_fields(fields: &Fields) -> access::Fields {
     access::Fields {
         global_auth: fields.global_auth,
         allow: fields.allow.clone(),
-        skip_authenticated: fields.if_authenticated == IfAuthenticated::Skip,
+        if_authenticated: fields.if_authenticated,
         run_on_preflight: fields.run_on_preflight,
         dry_run: fields.dry_run,
     }
