@@ -11,19 +11,18 @@
 
 use std::cell::RefCell;
 
-use regex_automata::Input;
-use regex_automata::meta;
+use regex_automata::PatternID;
+use regex_automata::nfa::thompson::pikevm::{Cache, PikeVM};
+use regex_automata::nfa::thompson::{self, WhichCaptures};
 
 use crate::case::Case;
 use crate::regexes::{NFA_BYTES, parse};
 
-/// The memory limit of the lazily built automata.
-const CACHE_BYTES: usize = 256 << 10;
-
 /// An expression, and a text with its groups.
 pub struct Template {
-    regex: meta::Regex,
-    cache: RefCell<meta::Cache>,
+    // The only engine: subjects are short, and the others add 400 KB to a module.
+    regex: PikeVM,
+    cache: RefCell<Cache>,
     parts: Vec<Part>,
 }
 
@@ -40,15 +39,17 @@ impl Template {
     ///
     /// What is wrong with the expression, or the group that it does not have.
     pub fn new(pattern: &str, text: &str) -> Result<Self, String> {
-        let config = meta::Config::new()
-            .hybrid_cache_capacity(CACHE_BYTES)
-            .nfa_size_limit(Some(4 * NFA_BYTES))
-            .utf8_empty(false);
-        let regex = meta::Builder::new().configure(config).build_from_hir(&parse(pattern, Case::Sensitive)?);
-        let regex = regex.map_err(|_| {
-            "it is too large once its repetitions are written out: write smaller counts, `*` or `+`"
-                .to_owned()
-        })?;
+        let config = thompson::Config::new()
+            .utf8(false)
+            .which_captures(WhichCaptures::All)
+            .nfa_size_limit(Some(4 * NFA_BYTES));
+        let nfa = thompson::Compiler::new()
+            .configure(config)
+            .build_from_hir(&parse(pattern, Case::Sensitive)?)
+            .map_err(
+                |_| "it is too large once its repetitions are written out: write smaller counts, `*` or `+`",
+            )?;
+        let regex = PikeVM::new_from_nfa(nfa).map_err(|error| error.to_string())?;
         let cache = RefCell::new(regex.create_cache());
         let parts = parts(text, &regex)?;
         Ok(Self { regex, cache, parts })
@@ -59,7 +60,7 @@ impl Template {
     pub fn expand(&self, subject: &[u8]) -> Option<Vec<u8>> {
         let mut groups = self.regex.create_captures();
         let cache = &mut *self.cache.borrow_mut();
-        self.regex.search_captures_with(cache, &Input::new(subject), &mut groups);
+        self.regex.captures(cache, subject, &mut groups);
         if !groups.is_match() {
             return None;
         }
@@ -78,7 +79,7 @@ impl Template {
     }
 }
 
-fn parts(text: &str, regex: &meta::Regex) -> Result<Vec<Part>, String> {
+fn parts(text: &str, regex: &PikeVM) -> Result<Vec<Part>, String> {
     let mut parts = Vec::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
@@ -107,10 +108,11 @@ fn parts(text: &str, regex: &meta::Regex) -> Result<Vec<Part>, String> {
     Ok(parts)
 }
 
-fn group(name: &str, regex: &meta::Regex) -> Result<usize, String> {
+fn group(name: &str, regex: &PikeVM) -> Result<usize, String> {
+    let groups = regex.get_nfa().group_info();
     let index = match name.parse::<usize>() {
-        Ok(index) => Some(index).filter(|index| *index < regex.captures_len()),
-        Err(_) => regex.group_info().to_index(regex_automata::PatternID::ZERO, name),
+        Ok(index) => Some(index).filter(|index| *index < groups.group_len(PatternID::ZERO)),
+        Err(_) => groups.to_index(PatternID::ZERO, name),
     };
     index.ok_or_else(|| {
         format!(
