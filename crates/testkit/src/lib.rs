@@ -35,6 +35,7 @@ mod check;
 mod cuts;
 pub mod envoy;
 pub mod fuzz;
+pub mod linear;
 pub mod native;
 mod runner;
 

@@ -6,15 +6,8 @@
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
-use testkit::exchange::{Chunks, Each, Gateway, Request, Setup, Upstream};
-use testkit::{Engine, Load};
-
-/// The maximum ratio of costs for four times the size. Initialisation is part of the smaller one, and finding a mask takes
-/// logarithmic time.
-const MAX_RATIO: f64 = 4.4;
-
-/// Larger sizes are not measured beyond this cost, about one second.
-const MAX_INSTRUCTIONS: u64 = 200_000_000;
+use testkit::exchange::{Chunks, Each, Request, Upstream};
+use testkit::{Engine, linear};
 
 /// The module, which takes longer to build and compile than most measurements.
 static ENGINE: LazyLock<Box<dyn Engine>> =
@@ -22,31 +15,16 @@ static ENGINE: LazyLock<Box<dyn Engine>> =
 
 /// Returns the instructions of the module for a request and its response.
 fn instructions(config: &Value, request: &Request, upstream: &Upstream) -> u64 {
-    let gateway = Gateway { buffer_limit: 64 << 20, ..Gateway::default() };
-    let setup = Setup { configuration: Some(config.to_string()), gateway, ..Setup::default() };
-    let Load::Loaded(mut loaded) = ENGINE.load(&setup).unwrap() else { panic!("{config} was rejected") };
-    let outcome = loaded.exchange(request, upstream).unwrap();
-    assert_eq!(outcome.answer.unwrap().status, 200, "{config}");
-    outcome.instructions.unwrap()
+    linear::instructions(&**ENGINE, config, request, upstream).unwrap()
 }
 
-/// Compares the cost of a size (in bytes or events) with that of four times the size, repeatedly while it is low.
+/// Compares the cost of a size (in bytes or events) with that of four times the size.
 fn assert_linear(name: &str, config: &Value, size: usize, exchange: impl Fn(usize) -> (Request, Upstream)) {
     let cost = |size| {
         let (request, upstream) = exchange(size);
-        instructions(config, &request, &upstream)
+        linear::instructions(&**ENGINE, config, &request, &upstream)
     };
-    let mut before = cost(size);
-    for size in [4 * size, 16 * size] {
-        let after = cost(size);
-        let ratio = after as f64 / before as f64;
-        println!("{name}: {size} cost {after}, {} each, {ratio:.3} times a quarter", after / size as u64);
-        assert!(ratio <= MAX_RATIO, "{name}: {size} cost {after}, and a quarter of it {before}: {ratio:.3}");
-        if after > MAX_INSTRUCTIONS {
-            break;
-        }
-        before = after;
-    }
+    linear::check(name, size, cost).unwrap();
 }
 
 /// Creates a chat request with a text.
@@ -215,7 +193,7 @@ fn documents_of_any_depth() {
                 let ratio = after as f64 / before as f64;
                 println!("{name}: {levels} levels cost {before}, four times as much {after}: {ratio:.3}");
                 assert!(
-                    ratio <= MAX_RATIO,
+                    ratio <= linear::MAX_RATIO,
                     "{name}: {levels} levels cost {before}, four times as much {after}: {ratio:.3}"
                 );
             }
