@@ -19,13 +19,10 @@ pub enum Document<'m> {
 }
 
 impl<'m> Document<'m> {
-    /// Reads a body. Whatever is not valid is absent.
+    /// Reads a body. JSON is validated by whatever reads or changes it; nothing changes if it is not valid.
     pub fn read(kind: Kind, body: &'m [u8]) -> Self {
         match kind {
-            Kind::Json if json::find(body, &json::Paths::default()).is_ok() => {
-                Self::Json(Cow::Borrowed(body))
-            }
-            Kind::Json => Self::Absent,
+            Kind::Json => Self::Json(Cow::Borrowed(body)),
             Kind::Form => Self::Form(Pairs::form(body)),
         }
     }
