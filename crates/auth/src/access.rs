@@ -88,7 +88,8 @@ impl Access {
         if fields.allow.is_some() {
             return Err(FieldError::new(
                 "allow",
-                "belongs in a rule: move it into an entry of `_rules_`, or write `global_auth: true` to allow all consumers",
+                "belongs in a rule: move it into an entry of `_rules_` (in a resource: into `config` of an entry of `matchRules`), or write \
+                 `global_auth: true` to allow all consumers",
             ));
         }
         Ok(Access {
@@ -194,7 +195,8 @@ fn only_global(fields: &[(&str, bool)]) -> Result<(), FieldError> {
         None => Ok(()),
         Some((name, _)) => Err(FieldError::new(
             *name,
-            "applies to all requests: move it out of the rule, next to `_rules_`. A rule contains `allow` and `dry_run`",
+            "applies to all requests: move it out of the rule, next to `_rules_` (in a resource: into `defaultConfig`). A rule \
+             contains `allow` and `dry_run`",
         )),
     }
 }

@@ -269,7 +269,9 @@ impl Layout {
                 "{shown} is not there: give a layout's folder or archive, as `cargo xtask package` writes them"
             )
         };
-        Self::from_files(&files?).with_context(|| format!("{shown} is not an image layout"))
+        Self::from_files(&files?).with_context(|| {
+            format!("{shown} is not an image layout: give a folder or archive, as `cargo xtask package` writes them")
+        })
     }
 
     fn from_files(files: &BTreeMap<String, Vec<u8>>) -> Result<Self> {
@@ -335,6 +337,10 @@ fn folder_files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
         }
     }
     let blobs = folder.join("blobs/sha256");
+    if !blobs.is_dir() {
+        // What is missing is found by whoever reads the files.
+        return Ok(files);
+    }
     for entry in fs::read_dir(&blobs).with_context(|| format!("reading {}", blobs.display()))? {
         let entry = entry.with_context(|| format!("reading {}", blobs.display()))?;
         read(entry.path(), format!("blobs/sha256/{}", entry.file_name().to_string_lossy()))?;
@@ -433,6 +439,8 @@ mod tests {
         for path in [&file, &temporary.path().to_path_buf(), &temporary.path().join("none")] {
             assert!(Layout::read(path).is_err(), "{}", path.display());
         }
+        let error = format!("{:#}", Layout::read(temporary.path()).unwrap_err());
+        assert!(error.contains("as `cargo xtask package` writes them: there is no index.json"), "{error}");
         assert!(layout().write_folder(temporary.path()).unwrap_err().to_string().contains("move it away"));
         assert!(file.is_file());
     }
