@@ -443,7 +443,8 @@ pub(crate) fn discover(root: &Path, port: u16, common: &Common) -> Result<Gatewa
     for (number, folder) in folders.into_iter().enumerate() {
         let name =
             folder.file_name().map_or_else(|| "gateway".into(), |name| name.to_string_lossy().into_owned());
-        let port = port.saturating_add(u16::try_from(number).unwrap_or_default());
+        // Port 0, a free one, is the same for all.
+        let port = if port == 0 { 0 } else { port.saturating_add(u16::try_from(number).unwrap_or_default()) };
         let gateway = Gateway::new(name.clone(), folder, port, common.clone(), Arc::clone(&checks));
         gateways.insert(name, Arc::new(gateway));
     }

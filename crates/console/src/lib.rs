@@ -79,7 +79,8 @@ pub struct Options {
     pub proxy: Option<IpNet>,
     /// The folder of the page.
     pub web: Option<PathBuf>,
-    /// The first port of gateways; the others count on from it. A port that is not free is replaced by any other.
+    /// The first port of gateways; the others count on from it. A port that is not free is replaced by any other; 0
+    /// lets the system choose all of them.
     pub gateway_port: u16,
     /// Whether gateways are started.
     pub start: bool,

@@ -117,10 +117,13 @@ pub fn run(
     let unreadable = |error| ServeError::Io("read", options.folder.clone(), error);
     let folder = options.folder.canonicalize().map_err(unreadable)?;
     let shown = shown(&folder).to_path_buf();
-    let taken = |error| ServeError::Address(options.address, error);
-    let free = TcpListener::bind(options.address).map_err(taken)?;
-    let address = free.local_addr().map_err(taken)?;
-    drop(free);
+    let free_address = || {
+        TcpListener::bind(options.address)
+            .and_then(|free| free.local_addr())
+            .map_err(|error| ServeError::Address(options.address, error))
+    };
+    // An address that is taken is an error before anything is built.
+    free_address()?;
     let envoy = cache.envoy()?;
 
     let (sender, events) = channel();
@@ -140,7 +143,7 @@ pub fn run(
             match Server::start(
                 options.clone(),
                 envoy.clone(),
-                address,
+                free_address()?,
                 echo,
                 plan.clone(),
                 Arc::clone(journal),

@@ -98,7 +98,8 @@ struct Serve {
     /// The order of stages: `mse` is authz, authn, stats, default; `istio` has authn first. The documents disagree.
     #[arg(long, value_enum, default_value = "mse")]
     stage_order: Order,
-    /// The port of the first gateway; the others count on from it. Where one is taken, a free one is chosen.
+    /// The port of the first gateway; the others count on from it. Where one is taken, a free one is chosen; 0 chooses a
+    /// free one for each.
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     gateway_port: u16,
     /// Do not start the gateways.
