@@ -2,6 +2,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`chat`] | requests to models, and their answers |
 //! | [`json`] | finds values in a document by path, and changes them without changing other bytes |
 //! | [`cookies`] | cookies in a header |
 //! | [`date`] | dates in headers |
@@ -31,6 +32,7 @@
 //! - The cost is linear in the size of the input, in any chunks.
 //! - Bytes that are not replaced stay unchanged.
 
+pub mod chat;
 pub mod cookies;
 pub mod date;
 pub mod hex;

@@ -453,7 +453,7 @@ impl<'a> Scan<'a> {
 
 /// Returns the number of leading bytes that need no decoding in a string, in groups of eight. Most bytes of a document are of
 /// this kind, and testing eight at once takes a fifth of the instructions.
-fn plain(bytes: &[u8]) -> usize {
+pub(crate) fn plain(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;
     // The high bit of each byte that is zero; of others too, but only above one that is.

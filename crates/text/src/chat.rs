@@ -1,0 +1,143 @@
+//! Requests to models and their answers: OpenAI's Chat Completions, Completions, Embeddings and Responses, and Anthropic's
+//! Messages.
+//!
+//! | question | answer |
+//! |---|---|
+//! | Is this a request to a model, and of which API? | [`Api::of`] |
+//! | Which model, and does the client want a stream? | [`Request::read`] |
+//! | What is the prompt? | [`prompt`] |
+//! | How many tokens did the server count? | [`Answer`] for whole answers in any chunks, [`Tally`] for single events |
+//! | What did the model write? | [`output`] |
+//!
+//! ```
+//! use text::chat::{Answer, Api, Request};
+//!
+//! assert_eq!(Api::of(b"/openai/v1/chat/completions?api-version=1"), Some(Api::Chat));
+//! let request = Request::read(br#"{"model": "small", "stream": true, "messages": []}"#)?;
+//! assert_eq!((request.model.as_deref(), request.stream), (Some("small"), true));
+//!
+//! let mut answer = Answer::new(b"text/event-stream").ok_or("events")?;
+//! answer.push(b"data: {\"choices\": [{\"delta\": {\"content\": \"Hi\"}}]}\n\n");
+//! answer.push(b"data: {\"choices\": [], \"usage\": {\"prompt_tokens\": 9, \"comple");
+//! answer.push(b"tion_tokens\": 2}}\n\ndata: [DONE]\n\n");
+//! answer.finish();
+//! let usage = answer.usage().ok_or("usage")?;
+//! assert_eq!((usage.input, usage.output, usage.total), (9, 2, 11));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! **Duplicate keys.** The last value counts, as in most servers (Python, JavaScript, Go, Java). A plug-in that decides by a
+//! value which the client may have written twice sets it with [`edit::set`](crate::json::edit::set), which changes all of
+//! them, so that the upstream reads the same whichever it uses.
+
+mod request;
+mod usage;
+
+pub use request::{Edited, Request, ask_for_usage, output, prompt};
+pub use usage::{Answer, Tally, Usage, is_usage_event};
+
+use crate::{percent, query};
+
+/// An API of models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Api {
+    /// OpenAI's Chat Completions.
+    Chat,
+    /// OpenAI's older Completions.
+    Completions,
+    /// OpenAI's Embeddings.
+    Embeddings,
+    /// OpenAI's Responses.
+    Responses,
+    /// Anthropic's Messages.
+    Messages,
+}
+
+impl Api {
+    /// Returns the API of a path, with or without a query, by its last segments: gateways and servers differ in what is
+    /// before them. A trailing slash and percent-encoding do not matter, because servers ignore them.
+    ///
+    /// The content type is not considered: many servers accept JSON with any, so it would let clients choose whether they are
+    /// counted. See [`is_json`].
+    #[must_use]
+    pub fn of(path: &[u8]) -> Option<Self> {
+        const SUFFIXES: [(&str, Api); 5] = [
+            ("/chat/completions", Api::Chat),
+            ("/completions", Api::Completions),
+            ("/embeddings", Api::Embeddings),
+            ("/responses", Api::Responses),
+            ("/messages", Api::Messages),
+        ];
+        SUFFIXES.iter().find(|(suffix, _)| path_ends_with(path, suffix)).map(|(_, api)| *api)
+    }
+}
+
+/// Returns true if a path, without its query, ends with a suffix. A trailing slash and percent-encoding do not matter.
+#[must_use]
+pub fn path_ends_with(path: &[u8], suffix: &str) -> bool {
+    let path = percent::decode(query::split(path).0);
+    let end = path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+    path.ends_with(suffix.as_bytes()) || path.get(..end).is_some_and(|path| path.ends_with(suffix.as_bytes()))
+}
+
+/// Returns true if a content type is JSON.
+#[must_use]
+pub fn is_json(content_type: &[u8]) -> bool {
+    let media = media_type(content_type);
+    let (kind, rest) = media.split_at_checked(b"application/".len()).unwrap_or_default();
+    let ends = rest.len().checked_sub(b"+json".len()).and_then(|start| rest.get(start..));
+    kind.eq_ignore_ascii_case(b"application/")
+        && (rest.eq_ignore_ascii_case(b"json") || ends.is_some_and(|end| end.eq_ignore_ascii_case(b"+json")))
+}
+
+/// Returns true if a content type is server-sent events.
+#[must_use]
+pub fn is_events(content_type: &[u8]) -> bool {
+    media_type(content_type).eq_ignore_ascii_case(b"text/event-stream")
+}
+
+fn media_type(content_type: &[u8]) -> &[u8] {
+    content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_segments_of_a_path_determine_the_api() {
+        for (path, api) in [
+            ("/v1/chat/completions", Some(Api::Chat)),
+            ("/chat/completions?a=/v1/messages", Some(Api::Chat)),
+            ("/openai/deployments/x/completions?api-version=1", Some(Api::Completions)),
+            ("/v1/embeddings/", Some(Api::Embeddings)),
+            ("/v1/respons%65s//", Some(Api::Responses)),
+            ("/anthropic/v1/messages", Some(Api::Messages)),
+            ("/v1/messages/count_tokens", None),
+            ("/v1/xcompletions", None),
+            ("/v1/models", None),
+            ("/", None),
+            ("", None),
+            ("*", None),
+        ] {
+            assert_eq!(Api::of(path.as_bytes()), api, "{path}");
+        }
+        assert!(path_ends_with(b"/a/", "/a/") && path_ends_with(b"/a/b", "b") && path_ends_with(b"/", ""));
+    }
+
+    #[test]
+    fn content_types() {
+        for (text, json, events) in [
+            ("application/json", true, false),
+            ("Application/JSON ;charset=utf-8", true, false),
+            ("application/vnd.api+json", true, false),
+            ("application/jsonl", false, false),
+            ("application/", false, false),
+            ("text/json", false, false),
+            ("text/event-stream; charset=utf-8", false, true),
+            ("", false, false),
+        ] {
+            assert_eq!((is_json(text.as_bytes()), is_events(text.as_bytes())), (json, events), "{text}");
+        }
+    }
+}

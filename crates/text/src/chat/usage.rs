@@ -1,0 +1,546 @@
+//! The numbers of tokens that a server reports, read as the answer passes: in any chunks, and without holding it.
+
+use crate::json::{self, Paths};
+use crate::sse;
+
+/// Numbers of tokens as the server reports them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Tokens of the prompt: `prompt_tokens`, or `input_tokens`. Anthropic's does not include those of its cache, which are
+    /// [`cache_read`](Self::cache_read) and [`cache_written`](Self::cache_written); OpenAI's does.
+    pub input: u64,
+    /// Tokens of the answer, with reasoning: `completion_tokens`, or `output_tokens`.
+    pub output: u64,
+    /// `total_tokens`, or the sum of input and output.
+    pub total: u64,
+    /// Tokens of the prompt that were cached: `cached_tokens`, or `cache_read_input_tokens`.
+    pub cache_read: u64,
+    /// Tokens of the prompt that are cached now: `cache_creation_input_tokens`.
+    pub cache_written: u64,
+    /// Tokens of the answer that are reasoning: `reasoning_tokens`.
+    pub reasoning: u64,
+}
+
+impl Usage {
+    /// Returns the larger of each number. Servers repeat numbers in later events, and they never decrease; some write 0 for those
+    /// that were reported before.
+    fn larger(self, other: Self) -> Self {
+        Self {
+            input: self.input.max(other.input),
+            output: self.output.max(other.output),
+            total: self.total.max(other.total),
+            cache_read: self.cache_read.max(other.cache_read),
+            cache_written: self.cache_written.max(other.cache_written),
+            reasoning: self.reasoning.max(other.reasoning),
+        }
+    }
+
+    fn with_total(self) -> Self {
+        Self { total: self.total.max(self.input.saturating_add(self.output)), ..self }
+    }
+}
+
+/// What the events of one answer report.
+#[derive(Debug, Default)]
+pub struct Tally {
+    usage: Option<Usage>,
+    model: Option<String>,
+}
+
+impl Tally {
+    /// Reads the data of an event, or a complete body. What is not JSON, such as `[DONE]`, reports nothing.
+    pub fn read(&mut self, document: &[u8]) {
+        // Most events contain neither, and are not read.
+        let wants_model = self.model.is_none() && contains(document, b"\"model\"");
+        if wants_model || contains(document, b"\"usage\"") {
+            let mut scanner = Scanner::default();
+            scanner.push(document);
+            self.add(scanner);
+        }
+    }
+
+    /// Returns the numbers of tokens, or `None` if the server has not reported any.
+    #[must_use]
+    pub fn usage(&self) -> Option<Usage> {
+        self.usage.map(Usage::with_total)
+    }
+
+    /// Returns the model that answers, as the server names it.
+    #[must_use]
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    fn add(&mut self, scanner: Scanner) {
+        if let Some(new) = scanner.usage {
+            self.usage = Some(self.usage.map_or(new, |usage| usage.larger(new)));
+        }
+        self.model = self.model.take().or(scanner.model);
+    }
+}
+
+/// Reads an answer in any chunks: a JSON body or server-sent events. Nothing of a body is kept, and of events the incomplete
+/// one.
+#[derive(Debug)]
+pub struct Answer {
+    tally: Tally,
+    format: Format,
+}
+
+#[derive(Debug)]
+enum Format {
+    Body(Scanner),
+    Events(sse::Reader),
+}
+
+/// The size of an event beyond which the rest of a stream is not read.
+const MAX_EVENT: usize = 4 << 20;
+
+impl Answer {
+    /// Begins an answer with this content type, or returns `None` if it is neither JSON nor events.
+    #[must_use]
+    pub fn new(content_type: &[u8]) -> Option<Self> {
+        let format = match () {
+            () if super::is_json(content_type) => Format::Body(Scanner::default()),
+            () if super::is_events(content_type) => Format::Events(sse::Reader::default()),
+            () => return None,
+        };
+        Some(Self { tally: Tally::default(), format })
+    }
+
+    /// Reads the next chunk.
+    pub fn push(&mut self, chunk: &[u8]) {
+        match &mut self.format {
+            Format::Body(scanner) => scanner.push(chunk),
+            Format::Events(reader) => {
+                if reader.held() > MAX_EVENT {
+                    return;
+                }
+                reader.push(chunk);
+                while let Some(event) = reader.next() {
+                    if let Some(data) = event.data() {
+                        self.tally.read(&data);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads the end. Without it, [`usage`](Self::usage) lacks what a body reports, and an event that no empty line follows.
+    pub fn finish(&mut self) {
+        match &mut self.format {
+            Format::Body(scanner) => self.tally.add(std::mem::take(scanner)),
+            Format::Events(reader) => {
+                if let Some(data) = reader.finish().as_ref().and_then(sse::Event::data) {
+                    self.tally.read(&data);
+                }
+            }
+        }
+    }
+
+    /// Returns the numbers of tokens, or `None` if the server has not reported any.
+    #[must_use]
+    pub fn usage(&self) -> Option<Usage> {
+        self.tally.usage()
+    }
+
+    /// Returns the model that answers, as the server names it.
+    #[must_use]
+    pub fn model(&self) -> Option<&str> {
+        self.tally.model()
+    }
+}
+
+/// Returns true if an event contains only `usage`: the one that OpenAI's API adds at the end if asked by
+/// [`ask_for_usage`](super::ask_for_usage). Clients that did not ask for it may not expect an event without choices.
+#[must_use]
+pub fn is_usage_event(data: &[u8]) -> bool {
+    thread_local! {
+        static PATHS: Paths = Paths::new(&["$.usage", "$.choices", "$.choices[*]"]).unwrap_or_default();
+    }
+    if !contains(data, b"\"usage\"") {
+        return false;
+    }
+    let Ok(found) = PATHS.with(|paths| json::find(data, paths)) else { return false };
+    let last = |path| found.iter().rfind(|found| found.path == path);
+    let has_usage = last(0).is_some_and(|usage| usage.kind == json::Kind::Object);
+    let is_empty = last(1).is_some_and(|choices| choices.kind == json::Kind::Array) && last(2).is_none();
+    has_usage && is_empty
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    let mut rest = text;
+    let Some(first) = part.first() else { return true };
+    while let Some(at) = rest.iter().position(|byte| byte == first) {
+        rest = rest.get(at..).unwrap_or_default();
+        if rest.starts_with(part) {
+            return true;
+        }
+        rest = rest.get(1..).unwrap_or_default();
+    }
+    false
+}
+
+/// How many nested objects are distinguished: `$.response.usage.input_tokens_details.cached_tokens`.
+const LEVELS: usize = 4;
+
+/// The length of a key, number or name of a model that is read.
+const MAX_TOKEN: usize = 256;
+
+/// A key that is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Key {
+    #[default]
+    Other,
+    Model,
+    /// `response` in events of Responses, `message` in those of Messages.
+    Envelope,
+    Usage,
+    Input,
+    Output,
+    Total,
+    CacheRead,
+    CacheWritten,
+    Details,
+    Cached,
+    Reasoning,
+}
+
+impl Key {
+    fn of(name: &str) -> Self {
+        match name {
+            "model" => Self::Model,
+            "response" | "message" => Self::Envelope,
+            "usage" => Self::Usage,
+            "prompt_tokens" | "input_tokens" => Self::Input,
+            "completion_tokens" | "output_tokens" => Self::Output,
+            "total_tokens" => Self::Total,
+            "cache_read_input_tokens" => Self::CacheRead,
+            "cache_creation_input_tokens" => Self::CacheWritten,
+            "prompt_tokens_details"
+            | "input_tokens_details"
+            | "completion_tokens_details"
+            | "output_tokens_details" => Self::Details,
+            "cached_tokens" => Self::Cached,
+            "reasoning_tokens" => Self::Reasoning,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A token that may continue in the next chunk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Token {
+    #[default]
+    None,
+    Key,
+    Text,
+    Skipped,
+    Number,
+}
+
+/// Reads a document in any chunks, in constant memory. Its grammar is not validated: the answer has been passed on, and one
+/// that is not JSON has no usage.
+#[derive(Debug, Default)]
+struct Scanner {
+    /// How many arrays and objects are open, and the current key in each of the outer ones.
+    depth: usize,
+    keys: [Key; LEVELS],
+    is_object: [bool; LEVELS],
+    expects_key: bool,
+    token: Token,
+    /// The previous byte of a string is a backslash.
+    escaped: bool,
+    captured: Vec<u8>,
+    usage: Option<Usage>,
+    model: Option<String>,
+}
+
+impl Scanner {
+    fn push(&mut self, chunk: &[u8]) {
+        let mut rest = chunk;
+        loop {
+            rest = match self.token {
+                Token::None => self.between(rest),
+                Token::Number => self.number(rest),
+                Token::Key | Token::Text | Token::Skipped => self.string(rest),
+            };
+            if rest.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Reads up to the next token, and returns the rest.
+    fn between<'c>(&mut self, chunk: &'c [u8]) -> &'c [u8] {
+        for (index, byte) in chunk.iter().enumerate() {
+            match byte {
+                b'"' => {
+                    self.token = match () {
+                        () if self.expects_key => Token::Key,
+                        () if self.is_model() => Token::Text,
+                        () => Token::Skipped,
+                    };
+                    self.captured.clear();
+                    return chunk.get(index + 1..).unwrap_or_default();
+                }
+                b'{' | b'[' => self.open(*byte == b'{'),
+                b'}' | b']' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    self.expects_key = false;
+                }
+                b',' => self.expects_key = self.is_in_object(),
+                b':' => self.expects_key = false,
+                b'0'..=b'9' | b'-' if self.field().is_some() => {
+                    self.token = Token::Number;
+                    self.captured.clear();
+                    return chunk.get(index..).unwrap_or_default();
+                }
+                _ => {}
+            }
+        }
+        b""
+    }
+
+    fn open(&mut self, is_object: bool) {
+        // Of duplicate keys, the last counts, and each event reports all of its numbers at once.
+        if is_object && self.is_usage() {
+            self.usage = Some(Usage::default());
+        }
+        if let (Some(key), Some(kind)) = (self.keys.get_mut(self.depth), self.is_object.get_mut(self.depth)) {
+            (*key, *kind) = (Key::Other, is_object);
+        }
+        self.depth += 1;
+        self.expects_key = self.is_in_object();
+    }
+
+    /// Reads a string up to its end, and returns the rest.
+    fn string<'c>(&mut self, chunk: &'c [u8]) -> &'c [u8] {
+        let mut at = 0;
+        if self.escaped && !chunk.is_empty() {
+            self.escaped = false;
+            at = 1;
+        }
+        loop {
+            at += json::plain(chunk.get(at..).unwrap_or_default());
+            match chunk.get(at) {
+                Some(b'"') => {
+                    self.capture(chunk.get(..at).unwrap_or_default());
+                    self.end_string();
+                    return chunk.get(at + 1..).unwrap_or_default();
+                }
+                Some(b'\\') => at += 2,
+                Some(_) => at += 1,
+                None => {
+                    // A backslash at the end of the chunk.
+                    self.escaped = at > chunk.len();
+                    self.capture(chunk);
+                    return b"";
+                }
+            }
+        }
+    }
+
+    fn capture(&mut self, bytes: &[u8]) {
+        if self.token != Token::Skipped && self.captured.len() <= MAX_TOKEN {
+            let space = MAX_TOKEN + 1 - self.captured.len();
+            self.captured.extend_from_slice(bytes.get(..space).unwrap_or(bytes));
+        }
+    }
+
+    fn end_string(&mut self) {
+        let token = std::mem::take(&mut self.token);
+        if token == Token::Skipped {
+            return;
+        }
+        let literal = [b"\"", self.captured.as_slice(), b"\""].concat();
+        let text = json::decode(&literal).filter(|_| self.captured.len() <= MAX_TOKEN);
+        match (token, text) {
+            (Token::Text, Some(text)) => self.model = Some(text.into_owned()),
+            (Token::Key, text) => {
+                let key = text.map_or(Key::Other, |text| Key::of(&text));
+                if let Some(current) = self.depth.checked_sub(1).and_then(|level| self.keys.get_mut(level)) {
+                    *current = key;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn number<'c>(&mut self, chunk: &'c [u8]) -> &'c [u8] {
+        let part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+        let length = chunk.iter().take_while(|byte| part(byte)).count();
+        let (digits, rest) = chunk.split_at_checked(length).unwrap_or_default();
+        self.capture(digits);
+        if !rest.is_empty() {
+            self.token = Token::None;
+            let number = tokens(&self.captured);
+            if let (Some(number), Some(field)) = (number, self.field()) {
+                *field = number;
+            }
+        }
+        rest
+    }
+
+    fn is_in_object(&self) -> bool {
+        self.depth.checked_sub(1).and_then(|level| self.is_object.get(level)).copied().unwrap_or_default()
+    }
+
+    /// Returns the keys of the current value, without `response` or `message`.
+    fn path(&self) -> &[Key] {
+        let path = self.keys.get(..self.depth).unwrap_or_default();
+        path.strip_prefix(&[Key::Envelope]).unwrap_or(path)
+    }
+
+    fn is_usage(&self) -> bool {
+        self.path() == [Key::Usage]
+    }
+
+    fn is_model(&self) -> bool {
+        self.path() == [Key::Model]
+    }
+
+    /// Returns the number of tokens that the current value is.
+    fn field(&mut self) -> Option<&mut u64> {
+        let [Key::Usage, path @ ..] = self.path() else { return None };
+        let path = match path {
+            [key] => (*key, Key::Other),
+            [Key::Details, key] => (Key::Details, *key),
+            _ => return None,
+        };
+        let usage = self.usage.as_mut()?;
+        Some(match path {
+            (Key::Input, _) => &mut usage.input,
+            (Key::Output, _) => &mut usage.output,
+            (Key::Total, _) => &mut usage.total,
+            (Key::CacheRead, _) | (Key::Details, Key::Cached) => &mut usage.cache_read,
+            (Key::CacheWritten, _) => &mut usage.cache_written,
+            (Key::Details, Key::Reasoning) => &mut usage.reasoning,
+            _ => return None,
+        })
+    }
+}
+
+/// Parses a number of tokens, which some servers write as `12.0`.
+fn tokens(number: &[u8]) -> Option<u64> {
+    let number = str::from_utf8(number).ok()?;
+    if let Ok(number) = number.parse() {
+        return Some(number);
+    }
+    let number: f64 = number.parse().ok()?;
+    (number >= 0.0 && number.is_finite()).then_some(number as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(content_type: &str, answer: &str, chunk: usize) -> (Option<Usage>, Option<String>) {
+        let mut reader = Answer::new(content_type.as_bytes()).unwrap();
+        for chunk in answer.as_bytes().chunks(chunk.max(1)) {
+            reader.push(chunk);
+        }
+        reader.finish();
+        (reader.usage(), reader.model().map(str::to_owned))
+    }
+
+    fn usage(input: u64, output: u64, total: u64) -> Usage {
+        Usage { input, output, total, ..Usage::default() }
+    }
+
+    #[test]
+    fn bodies_are_counted_in_any_chunks() {
+        let chat = r#"{"id":"1","model":"gpt \"x\"","choices":[{"message":{"content":"\"usage\":{\"prompt_tokens\":5} \\",
+            "model":"no","usage":{"prompt_tokens":7}}}],"usage":{"prompt_tokens":19,"completion_tokens":10,"total_tokens":29,
+            "prompt_tokens_details":{"cached_tokens":4,"audio_tokens":1},"completion_tokens_details":{"reasoning_tokens":3}}}"#;
+        let chat_usage = Usage { cache_read: 4, reasoning: 3, ..usage(19, 10, 29) };
+        let messages = r#"{"type":"message","content":[],"model":"claude","usage":{"input_tokens":2,"cache_creation":{"input_tokens":9},
+            "cache_creation_input_tokens":5,"cache_read_input_tokens":6,"output_tokens":3}}"#;
+        let messages_usage = Usage { cache_read: 6, cache_written: 5, ..usage(2, 3, 5) };
+        let responses = r#"{"object":"response","model":"o","output":[],"usage":{"input_tokens":36,"input_tokens_details":{"cached_tokens":1},
+            "output_tokens":87,"output_tokens_details":{"reasoning_tokens":2},"total_tokens":123}}"#;
+        let responses_usage = Usage { cache_read: 1, reasoning: 2, ..usage(36, 87, 123) };
+        let embeddings = r#"{"data":[{"embedding":[1,-2.5]}],"usage":{"prompt_tokens":8,"total_tokens":8}}"#;
+        for (body, expected, model) in [
+            (chat, Some(chat_usage), Some("gpt \"x\"")),
+            (messages, Some(messages_usage), Some("claude")),
+            (responses, Some(responses_usage), Some("o")),
+            (embeddings, Some(usage(8, 0, 8)), None),
+            (
+                r#"{"usage":{"prompt_tokens":1,"completion_tokens":9},"usage":{"prompt_tokens":2}}"#,
+                Some(usage(2, 0, 2)),
+                None,
+            ),
+            (
+                r#"{"us\u0061ge":{"prompt_tokens":1e1,"completion_tokens":2.0,"total_tokens":-4}}"#,
+                Some(usage(10, 2, 12)),
+                None,
+            ),
+            (
+                r#"{"usage":{"prompt_tokens":99999999999999999999,"completion_tokens":1}}"#,
+                Some(usage(u64::MAX, 1, u64::MAX)),
+                None,
+            ),
+            (r#"{"usage":null}"#, None, None),
+            (r#"{"usage":[{"prompt_tokens":1}],"a":{"usage":{"prompt_tokens":1}}}"#, None, None),
+            (r#"{"usage":{"prompt_tokens":"1"}}"#, Some(usage(0, 0, 0)), None),
+            (r#"[{"usage":{"prompt_tokens":1}}]"#, None, None),
+            (r#"{"usage":{"prompt_tokens":12"#, Some(usage(0, 0, 0)), None),
+            (r#"}}]]{"usage":{"prompt_tokens":3,}"#, Some(usage(3, 0, 3)), None),
+            ("", None, None),
+        ] {
+            for chunk in 1..=body.len().max(1) {
+                let found = read("application/json", body, chunk);
+                assert_eq!(found, (expected, model.map(str::to_owned)), "{body} in chunks of {chunk}");
+            }
+        }
+        let nested = format!("{}{}{}", r#"{"a":"#, "[".repeat(100_000), r#"{"usage":{"prompt_tokens":1}}"#);
+        assert_eq!(read("application/json", &nested, 1000).0, None);
+        let long = format!(
+            r#"{{"{}":1,"model":"{}","usage":{{"prompt_tokens":1}}}}"#,
+            "k".repeat(999),
+            "m".repeat(999)
+        );
+        assert_eq!(read("application/json", &long, 100), (Some(usage(1, 0, 1)), None));
+    }
+
+    #[test]
+    fn events_are_counted_in_any_chunks() {
+        let chat = "data: {\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":null}\r\n\r\n: wait\r\n\r\n\
+            data: {\"choices\":[],\r\ndata: \"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2,\"total_tokens\":11}}\r\n\r\n\
+            data: [DONE]\r\n\r\n";
+        let unfinished = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2}}";
+        let messages = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":\"c\",\"usage\":{\"input_tokens\":25,\"output_tokens\":1}}}\n\n\
+            event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{},\"usage\":{\"input_tokens\":0,\"output_tokens\":15}}\n\n";
+        let responses = "event: response.created\ndata: {\"response\":{\"model\":\"o\",\"usage\":null}}\n\n\
+            event: response.completed\ndata: {\"response\":{\"model\":\"o\",\"usage\":{\"input_tokens\":37,\"output_tokens\":11,\"total_tokens\":48}}}\n\n";
+        for (stream, expected, model) in [
+            (chat, Some(usage(9, 2, 11)), Some("m")),
+            (unfinished, Some(usage(9, 2, 11)), None),
+            (messages, Some(usage(25, 15, 40)), Some("c")),
+            (responses, Some(usage(37, 11, 48)), Some("o")),
+            ("data: {\"choices\":[{\"delta\":{\"content\":\"\\\"usage\\\": 1\"}}]}\n\n", None, None),
+            ("data: \"usage\"\n\ndata: {\"usage\"\n\n", None, None),
+        ] {
+            for chunk in 1..=stream.len() {
+                let found = read("text/event-stream", stream, chunk);
+                assert_eq!(found, (expected, model.map(str::to_owned)), "{stream} in chunks of {chunk}");
+            }
+        }
+        assert!(Answer::new(b"text/html").is_none());
+    }
+
+    #[test]
+    fn an_event_with_usage_alone_is_recognised() {
+        for (data, is_alone) in [
+            (r#"{"choices":[],"usage":{"prompt_tokens":1}}"#, true),
+            (r#"{"choices":[{"delta":{}}],"usage":{"prompt_tokens":1}}"#, false),
+            (r#"{"choices":[],"usage":null}"#, false),
+            (r#"{"usage":{"prompt_tokens":1}}"#, false),
+            (r#"{"choices":[]}"#, false),
+            ("[DONE]", false),
+        ] {
+            assert_eq!(is_usage_event(data.as_bytes()), is_alone, "{data}");
+        }
+    }
+}
