@@ -21,6 +21,8 @@ pub struct Outcome {
     pub details: Option<String>,
     /// The plug-in's log during the request, at or above the case's level.
     pub log: Vec<LogLine>,
+    /// The properties that plug-ins have set for the access log, by name, as far as the engine was asked for them.
+    pub access_log: BTreeMap<Vec<u8>, Vec<u8>>,
     /// The plug-in's counters by name, counted from the start of the case.
     pub counters: BTreeMap<String, u64>,
     /// The number of the plug-in's host calls during the request, if the engine counts them.

@@ -31,6 +31,8 @@ pub struct Bootstrap {
     pub max_headers_kib: u32,
     /// `max_headers_count`. Envoy's default is 100.
     pub max_headers: u32,
+    /// Properties that plug-ins set, which the access log shows.
+    pub logged: Vec<String>,
 }
 
 impl Bootstrap {
@@ -46,6 +48,7 @@ impl Bootstrap {
             buffer_limit: 1024 * 1024,
             max_headers_kib: 96,
             max_headers: 1000,
+            logged: Vec::new(),
         }
     }
 
@@ -109,6 +112,8 @@ impl Bootstrap {
             "name": "envoy.filters.http.router",
             "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
         }));
+        let property = |name: &String| (name.clone(), format!("%FILTER_STATE(wasm.{name}:PLAIN)%").into());
+        let logged: serde_json::Map<String, Value> = self.logged.iter().map(property).collect();
         let mut manager = json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": "plugin",
@@ -138,6 +143,7 @@ impl Bootstrap {
                         "details": "%RESPONSE_CODE_DETAILS%",
                         "flags": "%RESPONSE_FLAGS%",
                         "duration": "%DURATION%",
+                        "properties": logged,
                     }},
                 },
             }],

@@ -1,5 +1,6 @@
 //! Envoy's output: its log on stderr, and one access-log line for each request.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -85,6 +86,9 @@ pub struct AccessLine {
     /// The response-code details.
     #[serde(default, deserialize_with = "or_none")]
     pub details: String,
+    /// The values of [`Bootstrap::logged`](crate::Bootstrap::logged); `None` for one that is not set.
+    #[serde(default)]
+    pub properties: BTreeMap<String, Option<String>>,
     /// Envoy's response flags, such as `DC` for a client that disconnected; `-` for none.
     #[serde(default, deserialize_with = "or_none")]
     pub flags: String,

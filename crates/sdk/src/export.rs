@@ -137,6 +137,12 @@ macro_rules! __export_callback {
             super::__with(super::__Vm::refuse_response, |vm| vm.on_response_trailers(context))
         }
     };
+    (on_log) => {
+        #[unsafe(no_mangle)]
+        extern "C" fn proxy_on_log(context: u32) {
+            super::__with(|| (), |vm| vm.on_log(context))
+        }
+    };
     (on_tick) => {
         #[unsafe(no_mangle)]
         extern "C" fn proxy_on_tick(root: u32) {
@@ -203,6 +209,9 @@ macro_rules! __native_callback {
     ($entry:ident, on_response_trailers) => {
         $entry.on_response_trailers =
             Some(|context, _| __with(__Vm::refuse_response, |vm| vm.on_response_trailers(context)));
+    };
+    ($entry:ident, on_log) => {
+        $entry.on_log = Some(|context| __with(|| (), |vm| vm.on_log(context)));
     };
     ($entry:ident, on_tick) => {
         $entry.on_tick = Some(|root| __with(|| (), |vm| vm.on_tick(root)));

@@ -112,8 +112,8 @@ pub use body::{Body, RequestBody, ResponseBody};
 pub use flow::{Flow, Reply, Work};
 pub use headers::{HeaderMap, LiveHeaders};
 pub use kind::StreamKind;
-pub use message::{RequestHeaders, RequestTrailers, ResponseHeaders, ResponseTrailers};
-pub use metric::{Counter, Gauge, Histogram};
+pub use message::{RequestHeaders, RequestTrailers, ResponseHeaders, ResponseTrailers, StreamEnd};
+pub use metric::{Counter, Gauge, Histogram, Label, Series};
 pub use plugin::{Failure, Plugin};
 /// The guide has a [page](guide::configuration) on it.
 pub use sdk_macros::configuration;
@@ -125,8 +125,8 @@ pub use wait::{Waiting, WaitingRequest, WaitingResponse};
 pub mod prelude {
     pub use crate::{
         Counter, Failure, Flow, Plugin, Reply, RequestBody, RequestHeaders, RequestTrailers, ResponseBody,
-        ResponseHeaders, ResponseTrailers, StreamKind, WaitingRequest, WaitingResponse, configuration, debug,
-        error, info, plugin, property, trace, warn,
+        ResponseHeaders, ResponseTrailers, StreamEnd, StreamKind, WaitingRequest, WaitingResponse,
+        configuration, debug, error, info, plugin, property, trace, warn,
     };
     pub use config::{self, Configuration, FieldError, RuleFields, StatusCode};
     pub use serde::Deserialize;

@@ -165,3 +165,29 @@ impl<S> Deref for ResponseTrailers<'_, S> {
         &self.map
     }
 }
+
+/// A stream that is over, in [`Plugin::on_log`](crate::Plugin::on_log).
+///
+/// The bodies and trailers are gone. [Properties](crate::property) can be read, and those that are set appear in the access
+/// log.
+pub struct StreamEnd<'a, S = ()> {
+    /// The state of the stream; absent if this plug-in has not seen the request.
+    pub state: Option<&'a mut S>,
+}
+
+impl<S> StreamEnd<'_, S> {
+    /// Returns the first value of a header of the request, as it was sent to the upstream.
+    pub fn request_header(&self, name: &str) -> Option<Vec<u8>> {
+        LiveHeaders::new(MapType::RequestHeaders).get(name)
+    }
+
+    /// Returns the first value of a header of the response, as it was sent to the client; `None` without a response.
+    pub fn response_header(&self, name: &str) -> Option<Vec<u8>> {
+        LiveHeaders::new(MapType::ResponseHeaders).get(name)
+    }
+
+    /// Returns the status of the response, or 0 if there was none.
+    pub fn status(&self) -> u16 {
+        status(self.response_header(":status").as_deref())
+    }
+}

@@ -38,6 +38,8 @@ pub struct Entry {
     pub on_response_body: Option<fn(u32, usize, bool) -> u32>,
     /// `proxy_on_response_trailers(context, count)`.
     pub on_response_trailers: Option<fn(u32, usize) -> u32>,
+    /// `proxy_on_log(context)`.
+    pub on_log: Option<fn(u32)>,
     /// `proxy_on_http_call_response(context, token, headers, body_size, trailers)`.
     pub on_http_call_response: Option<OnHttpCallResponse>,
     /// `proxy_on_grpc_receive(context, token, size)`.
@@ -73,6 +75,7 @@ impl Entry {
             on_response_headers: None,
             on_response_body: None,
             on_response_trailers: None,
+            on_log: None,
             on_http_call_response: None,
             on_grpc_receive: None,
             on_grpc_close: None,

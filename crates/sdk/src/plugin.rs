@@ -8,7 +8,7 @@ use config::{Configuration, StatusCode};
 use crate::queue::Queue;
 use crate::{
     Flow, Reply, RequestBody, RequestHeaders, RequestTrailers, ResponseBody, ResponseHeaders,
-    ResponseTrailers,
+    ResponseTrailers, StreamEnd,
 };
 
 /// A plug-in: its configuration, and its callbacks for the phases of a request.
@@ -132,6 +132,15 @@ pub trait Plugin: Sized + 'static {
     fn on_response_trailers(trailers: &mut ResponseTrailers<'_, Self::State>, config: &Self::Config) -> Flow {
         let _ = (trailers, config);
         Flow::Continue
+    }
+
+    /// Called once when a stream is over: after its response, after a [reply](Flow::Reply), and also if the client or the
+    /// upstream broke it off. The gateway writes its access log afterwards.
+    ///
+    /// Work that the stream still waits for is dropped before, so the state is complete. [`StreamEnd`] says what can be read.
+    /// Nothing is called for a stream that no configuration applies to.
+    fn on_log(end: &mut StreamEnd<'_, Self::State>, config: &Self::Config) {
+        let _ = (end, config);
     }
 
     /// Called after a configuration has taken effect, with the configurations of the rules in order, then the global one.

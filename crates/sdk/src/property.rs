@@ -83,6 +83,15 @@ impl Property<Vec<u8>> {
     }
 }
 
+/// Sets a property whose name is in the configuration, like [`Property::set`].
+///
+/// # Errors
+///
+/// The host's status.
+pub fn set(name: &str, value: impl AsRef<[u8]>) -> Result<(), Status> {
+    host::set_property(name.as_bytes(), value.as_ref())
+}
+
 /// `HTTP/1.1`, `HTTP/2`, …
 pub const REQUEST_PROTOCOL: Property<Vec<u8>> = Property::new("request\0protocol");
 /// The client's address and port.

@@ -19,7 +19,7 @@ use crate::rules::{Choice, Loaded, Phase};
 use crate::wait::WaitConfig;
 use crate::{
     Flow, Plugin, RequestBody, RequestHeaders, RequestTrailers, ResponseBody, ResponseHeaders,
-    ResponseTrailers, StreamKind, background, call, host, log,
+    ResponseTrailers, StreamEnd, StreamKind, background, call, host, log,
 };
 use decision::{Point, conclude};
 use reply::{HOST_FAILURE, fail};
@@ -289,6 +289,22 @@ impl<P: Plugin> Vm<P> {
     /// `proxy_on_response_trailers`.
     pub fn on_response_trailers(&mut self, context: u32) -> u32 {
         self.trailers(context, RESPONSE)
+    }
+
+    /// `proxy_on_log`: the stream is over.
+    pub fn on_log(&mut self, context: u32) {
+        enter::<P>(context);
+        let Some(Context { config, stream }) = self.streams.get_mut(&context) else { return };
+        if let Config::Undecided { root } = *config
+            && !select::<P>(&mut self.roots, root, Phase::Response, config)
+        {
+            return;
+        }
+        let Config::Selected(choice) = config else { return };
+        if P::CALL_OUTS {
+            stream.drop_work();
+        }
+        P::on_log(&mut StreamEnd { state: stream.state.as_mut() }, &choice.config);
     }
 
     /// Runs the body callback for the end of the body, and then the trailers callback.

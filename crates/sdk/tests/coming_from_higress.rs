@@ -138,6 +138,23 @@ samples! {
         }
     }
 
+    end_of_the_stream for ["on_log"] {
+        #[derive(Deserialize)]
+        pub struct Config {}
+
+        struct Sample;
+
+        #[plugin]
+        impl Plugin for Sample {
+            type Config = Config;
+
+            fn on_log(end: &mut StreamEnd, _: &Config) {
+                const STATUS: Property<Vec<u8>> = Property::new("sample.status");
+                let _ = (end.request_header("x"), end.response_header("x"), STATUS.set(end.status().to_string()));
+            }
+        }
+    }
+
     drop_of_the_state for ["on_done", "ProcessStreamDone", "OnHttpStreamDone"] {
         struct State;
 

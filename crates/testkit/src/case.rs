@@ -9,7 +9,9 @@ mod stage;
 mod talk;
 mod written;
 
-pub use self::expect::{CallExpect, Expect, HeaderName, UpstreamExpect, UpstreamRequestExpect, Values};
+pub use self::expect::{
+    CallExpect, Expect, HeaderName, Logged, UpstreamExpect, UpstreamRequestExpect, Values,
+};
 pub use self::load::{LoadError, load};
 pub use self::request::Request;
 pub use engine::exchange::{

@@ -5,7 +5,8 @@ use std::fmt;
 
 use crate::ByteString;
 use crate::case::{
-    CallExpect, Expect, Header, HeaderName, Request, Upstream, UpstreamExpect, UpstreamRequestExpect, Values,
+    CallExpect, Expect, Header, HeaderName, Logged, Request, Upstream, UpstreamExpect, UpstreamRequestExpect,
+    Values,
 };
 use crate::cuts::frames;
 use engine::Shown;
@@ -46,6 +47,24 @@ pub fn check(expect: &Expect, outcome: &Outcome) -> Result<(), Mismatch> {
         found.add("details", wanted, outcome.details.as_deref().unwrap_or("none"));
     }
     found.log(expect, &outcome.log);
+    for (name, wanted) in &expect.access_log {
+        let value = outcome.access_log.get(name.as_bytes()).map(Vec::as_slice);
+        let field = format!("access_log.{name}");
+        let came = || value.map_or("none".into(), |value| Shown(value).to_string());
+        match wanted {
+            Logged::Absent if value.is_some() => found.add(field, "none", came()),
+            Logged::Exactly(wanted) if value != Some(&**wanted) => found.add(field, Shown(wanted), came()),
+            Logged::Contains(parts) => {
+                let is_in = |part: &[u8]| {
+                    value.is_some_and(|value| value.windows(part.len().max(1)).any(|bytes| bytes == part))
+                };
+                for part in parts.iter().filter(|part| !is_in(part)) {
+                    found.add(&field, format!("a value with {}", Shown(part)), came());
+                }
+            }
+            Logged::Absent | Logged::Exactly(_) => {}
+        }
+    }
     for (name, wanted) in &expect.counters {
         let value = outcome.counters.get(name).copied().unwrap_or(0);
         if value != *wanted {
@@ -324,6 +343,7 @@ mod tests {
             }),
             details: Some("p.blocked".into()),
             log: vec![LogLine { level: engine::exchange::LogLevel::Info, message: "blocked by x".into() }],
+            access_log: [(b"p.a".to_vec(), b"set".to_vec())].into(),
             counters: [("p.blocked".into(), 2)].into(),
             host_calls: Some(3),
             ..Outcome::default()
@@ -337,7 +357,8 @@ mod tests {
             "{ status: 403, body: {escaped: 'no\\xff way'}, body_contains: {escaped: '\\xff'}, details: p.blocked }",
             "{ headers: { X-Two: { all: [a, b] }, x-none: null }, trailers: { t: '1' } }",
             "{ upstream: none, log: blocked, log_absent: [passed], counters: { p.blocked: 2, p.other: 0 } }",
-            "{ host_calls: 3 }",
+            "{ host_calls: 3, access_log: { p.a: set, p.b: null } }",
+            "{ access_log: { p.a: { contains: [se, et] } } }",
         ] {
             check(&expect(yaml), &outcome()).unwrap_or_else(|mismatch| panic!("{yaml}: {mismatch}"));
         }
@@ -358,6 +379,15 @@ mod tests {
             ("{ log: [blocked, passed] }", "log", "a line with \"passed\"", "no such line"),
             ("{ log_absent: blocked }", "log_absent", "no line with \"blocked\"", "[info] blocked by x"),
             ("{ counters: { p.other: 1 } }", "counters.p.other", "1", "0"),
+            ("{ access_log: { p.a: x } }", "access_log.p.a", "\"x\"", "\"set\""),
+            ("{ access_log: { p.a: null } }", "access_log.p.a", "none", "\"set\""),
+            (
+                "{ access_log: { p.a: { contains: [se, x] } } }",
+                "access_log.p.a",
+                "a value with \"x\"",
+                "\"set\"",
+            ),
+            ("{ access_log: { p.b: x } }", "access_log.p.b", "\"x\"", "none"),
             ("{ host_calls: 2 }", "host_calls", "2", "3"),
         ] {
             let mismatch = check(&expect(yaml), &outcome()).expect_err(yaml).to_string();

@@ -51,6 +51,8 @@ const LASTING: [&[u8]; 3] =
 pub struct EnvoyEngine {
     plugin: String,
     module: PathBuf,
+    /// The properties that the access log shows.
+    logged: Vec<String>,
     /// Whether requests set the clock.
     has_clock: bool,
     /// Found at the first case, because finding it may mean fetching it.
@@ -70,6 +72,7 @@ impl EnvoyEngine {
         Self {
             plugin: plugin.into(),
             module,
+            logged: Vec::new(),
             has_clock: false,
             binary: OnceLock::new(),
             running: Pool::new(AT_ONCE),
@@ -83,9 +86,14 @@ impl EnvoyEngine {
         Self { has_clock: true, ..self }
     }
 
+    /// The same with Envoys whose access log shows these properties.
+    pub(crate) fn with_access_log(self, logged: Vec<String>) -> Self {
+        Self { logged, ..self }
+    }
+
     fn start(&self, module: Option<&std::path::Path>, setup: &Setup) -> Result<Running, NotRunning> {
         let clock = self.has_clock.then(Clock::new).transpose()?;
-        Running::start(self.binary()?, clock, &self.plugin, module, setup)
+        Running::start(self.binary()?, clock, &self.plugin, module, setup, &self.logged)
     }
 
     /// What the Envoy of a setup has to be started with.
@@ -175,6 +183,7 @@ impl Running {
         plugin: &str,
         module: Option<&std::path::Path>,
         setup: &Setup,
+        logged: &[String],
     ) -> Result<Self, NotRunning> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (upstream, services) = runtime.block_on(async {
@@ -195,6 +204,7 @@ impl Running {
         let bootstrap = Bootstrap {
             buffer_limit: setup.gateway.buffer_limit,
             workers: setup.gateway.workers,
+            logged: logged.to_vec(),
             ..Bootstrap::new(wasm.into_iter().collect(), vec![Route::all(route, cluster)], clusters)
         };
         let with_clock = clock.as_ref().map(|clock| clock.envoy(binary)).transpose()?;
@@ -239,6 +249,7 @@ impl Running {
             stalled: exchanged.stalled,
             upstream: seen.pop(),
             calls: services.calls(),
+            access_log: line.iter().flat_map(properties).collect(),
             details: line.map(|line| line.details).filter(|details| !details.is_empty()),
             log: of_plugin(&self.gateway.process().log_since(log)?, &self.plugin),
             counters: self.counters()?,
@@ -292,6 +303,12 @@ impl Running {
             self.gateway.process().plugin_counters().context("Envoy's admin interface does not answer")?;
         Ok(counters.into_iter().collect())
     }
+}
+
+/// The properties that the access log shows of a request.
+fn properties(line: &AccessLine) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
+    let set = line.properties.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    set.map(|(name, value)| (name.clone().into_bytes(), value.clone().into_bytes()))
 }
 
 /// Whether nothing that a module can do outlasts its configuration.

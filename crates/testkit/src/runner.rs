@@ -5,6 +5,7 @@ mod faults;
 mod fuzzing;
 mod module;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -112,7 +113,7 @@ fn trials(
             }
             EngineName::Envoy => match std::env::var_os(MODULE) {
                 Some(module) => {
-                    let engine = EnvoyEngine::new(plugin, module.into());
+                    let engine = EnvoyEngine::new(plugin, module.into()).with_access_log(logged(&cases));
                     trials.extend(trials_on(Arc::new(engine), &by_setup(&cases), seed)?);
                 }
                 None => trials.push(Trial::test(format!("{name}: the module"), || {
@@ -138,6 +139,16 @@ fn engines(names: Option<&str>) -> anyhow::Result<Vec<EngineName>> {
         engines.push(engine);
     }
     Ok(engines)
+}
+
+/// The properties that the cases expect in the access log.
+fn logged(cases: &[Arc<Case>]) -> Vec<String> {
+    let requests = cases.iter().filter_map(|case| match &case.then {
+        Then::Requests(requests) => Some(requests),
+        Then::Refused(_) => None,
+    });
+    let names = requests.flatten().flat_map(|request| request.expect.access_log.keys().cloned());
+    names.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The cases, those with equal setups one after the other, so that they find their Envoy still running. Setups that differ

@@ -75,6 +75,18 @@ impl Context {
         self.bodies.get_mut(body as usize).and_then(Option::take).unwrap_or_default()
     }
 
+    /// Makes the headers readable again, as when a gateway writes its access log; bodies and trailers are gone.
+    pub(super) fn enter_log_phase(&mut self, headers: [usize; 2]) {
+        self.bodies = [const { None }; 2];
+        for (number, map) in self.maps.iter_mut().enumerate() {
+            if !headers.contains(&number) {
+                *map = None;
+            } else if map.is_none() {
+                *map = self.gone.get(number).cloned();
+            }
+        }
+    }
+
     /// Records that the plug-in continues a half, if that exists.
     pub(super) fn let_go(&mut self, half: u32) -> Option<()> {
         *self.continued.get_mut(half as usize)? = true;

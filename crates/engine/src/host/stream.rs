@@ -478,12 +478,23 @@ impl<'a> Stream<'a> {
         if let Some(answer) = &mut outcome.answer {
             encode(answer, request);
         }
+        if let Some(on_log) = plugin.enter().on_log {
+            let status = outcome.answer.as_ref().map_or(0, |answer| answer.status);
+            let details = outcome.details.clone().unwrap_or_default();
+            plugin.context(|context| {
+                context.enter_log_phase([REQUEST_HEADERS, RESPONSE_HEADERS]);
+                context.properties.insert(b"response\0code".into(), i64::from(status).to_le_bytes().into());
+                context.properties.insert(b"response\0code_details".into(), details.into());
+            });
+            on_log(plugin.id);
+        }
         if let Some(on_done) = plugin.enter().on_done {
             on_done(plugin.id);
         }
         (plugin.enter().on_delete)(plugin.id);
         let context = plugin.host.borrow_mut().close_context(plugin.id);
         outcome.closed = context.closed;
+        outcome.access_log = context.own_properties;
         outcome.host_calls = Some(context.calls);
         outcome.instructions = Some(context.instructions);
         outcome

@@ -155,6 +155,7 @@ fn entry() -> Entry {
         on_response_headers = |c, count, end| "proxy_on_response_headers" => action;
         on_response_body = |c, size, end| "proxy_on_response_body" => action;
         on_response_trailers = |c, count| "proxy_on_response_trailers" => action;
+        on_log = |c| "proxy_on_log" => nothing;
         on_http_call_response = |c, token, headers, size, trailers| "proxy_on_http_call_response" => nothing;
         on_grpc_receive = |c, token, size| "proxy_on_grpc_receive" => nothing;
         on_grpc_close = |c, token, status| "proxy_on_grpc_close" => nothing;

@@ -5,13 +5,14 @@ use quote::{ToTokens, quote};
 use syn::{Attribute, Error, Ident, ImplItem, ItemImpl, Type, parse_quote};
 
 /// The callbacks of the `Plugin` trait that become exports.
-const CALLBACKS: [&str; 8] = [
+const CALLBACKS: [&str; 9] = [
     "on_request_headers",
     "on_request_body",
     "on_request_trailers",
     "on_response_headers",
     "on_response_body",
     "on_response_trailers",
+    "on_log",
     "on_tick",
     "on_queue_ready",
 ];

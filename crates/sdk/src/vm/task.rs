@@ -78,6 +78,18 @@ impl<P: Plugin> Stream<P> {
         }
     }
 
+    /// Drops the work of both halves, which returns the state.
+    pub(super) fn drop_work(&mut self) {
+        for half in [REQUEST, RESPONSE] {
+            let Some(task) = self.pause(half).and_then(|pause| pause.task.take()) else { continue };
+            let Task { future, slot, has_state, .. } = task;
+            drop(future);
+            if has_state {
+                self.state = slot.state.take();
+            }
+        }
+    }
+
     /// Returns the work of one half, if the stream has ever waited.
     pub(super) fn pause(&mut self, half: Half) -> Option<&mut Pause<P::State>> {
         let waiting = self.waiting.as_deref_mut()?;

@@ -40,6 +40,8 @@ pub struct Expect {
     /// Texts that it did not log.
     #[serde(deserialize_with = "one_or_more")]
     pub log_absent: Vec<String>,
+    /// Properties that the plug-in set for the access log.
+    pub access_log: BTreeMap<String, Logged>,
     /// The plug-in's counters after the request, counted from the start of the case.
     pub counters: BTreeMap<String, u64>,
     /// The plug-in's host calls during the request.
@@ -123,6 +125,36 @@ impl<'de> Deserialize<'de> for Values {
             return All::deserialize(value).map(|All { all }| Self(all)).map_err(de::Error::custom);
         }
         ByteString::deserialize(value).map(|value| Self(vec![value])).map_err(de::Error::custom)
+    }
+}
+
+/// The expected value of a property in the access log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Logged {
+    /// It is not set.
+    Absent,
+    /// It has this value.
+    Exactly(ByteString),
+    /// It contains each of these.
+    Contains(Vec<ByteString>),
+}
+
+impl<'de> Deserialize<'de> for Logged {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_yaml::Value::deserialize(deserializer)?;
+        if value.is_null() {
+            return Ok(Self::Absent);
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Contains {
+            contains: Vec<ByteString>,
+        }
+        if value.get("contains").is_some() {
+            let contains = Contains::deserialize(value).map_err(de::Error::custom)?;
+            return Ok(Self::Contains(contains.contains));
+        }
+        ByteString::deserialize(value).map(Self::Exactly).map_err(de::Error::custom)
     }
 }
 

@@ -307,6 +307,13 @@ fn check_request(request: &Request, resets: bool) -> Result<(), String> {
             return Err("chunks: there is no body to cut: add `body`".into());
         }
     }
+    let is_name =
+        |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
+    if let Some(name) = request.expect.access_log.keys().find(|name| !is_name(name)) {
+        return Err(format!(
+            "expect.access_log: `{name}` cannot be written in Envoy's log format: write letters, digits, `_`, `.` and `-`"
+        ));
+    }
     if request.upgrade.as_deref().is_some_and(|to| to != "websocket") {
         return Err("upgrade: the gateway supports no other protocol: write `upgrade: websocket`".into());
     }

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use super::client::http1;
 use super::service::Services;
 use super::upstream::Planned;
-use super::{PATIENCE, PAUSE, Running, of_plugin, wire};
+use super::{PATIENCE, PAUSE, Running, of_plugin, properties, wire};
 use engine::exchange::{Event, Framing, Happening, Request, Step, Upstream};
 use engine::outcome::{Answer, Outcome};
 
@@ -80,8 +80,9 @@ impl Running {
                 Some(client) => self.access_line(&client.to_string(), access).await?,
                 None => None,
             };
+            let access_log = line.iter().flat_map(properties).collect();
             let details = line.map(|line| line.details).filter(|details| !details.is_empty());
-            outcomes.push((index, Outcome { answer, details, ..Outcome::default() }));
+            outcomes.push((index, Outcome { answer, details, access_log, ..Outcome::default() }));
         }
         // Calls that came after the last event are those of the request that it was about.
         let calls = services.calls();

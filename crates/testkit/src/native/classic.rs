@@ -17,6 +17,7 @@ macro_rules! classic_cases {
                 fn proxy_on_context_create(context: u32, root: u32);
                 fn proxy_on_configure(root: u32, size: usize) -> bool;
                 fn proxy_on_done(context: u32) -> bool;
+                fn proxy_on_log(context: u32);
                 fn proxy_on_delete(context: u32);
                 fn proxy_on_request_headers(context: u32, count: usize, end_of_stream: bool) -> u32;
                 fn proxy_on_request_body(context: u32, size: usize, end_of_stream: bool) -> u32;
@@ -37,6 +38,7 @@ macro_rules! classic_cases {
                         |context| proxy_on_delete(context),
                     );
                     entry.on_done = Some(|context| proxy_on_done(context));
+                    entry.on_log = Some(|context| proxy_on_log(context));
                     entry.on_request_headers = Some(|c, count, end| proxy_on_request_headers(c, count, end));
                     entry.on_request_body = Some(|c, size, end| proxy_on_request_body(c, size, end));
                     entry.on_request_trailers = Some(|c, count| proxy_on_request_trailers(c, count));

@@ -25,6 +25,7 @@ pub(super) fn entry(entry: Entry) -> host::Entry {
     same.on_response_headers = entry.on_response_headers;
     same.on_response_body = entry.on_response_body;
     same.on_response_trailers = entry.on_response_trailers;
+    same.on_log = entry.on_log;
     same.on_http_call_response = entry.on_http_call_response;
     same.on_grpc_receive = entry.on_grpc_receive;
     same.on_grpc_close = entry.on_grpc_close;
