@@ -12,7 +12,7 @@ mod key;
 use crate::Names;
 
 pub use item::{AddressSource, Item, ItemFields, Keys, Pattern, Source};
-pub use key::{KeyFields, QuotaFields};
+pub use key::{KeyEntry, KeyFields, QuotaFields, Quotas, global};
 
 /// The fields of the document.
 #[configuration]
@@ -30,7 +30,7 @@ pub struct Fields {
     /// The limits. Only the first entry that applies to a request is used.
     /// zh: 限额；只使用第一个适用于请求的条目
     #[serde(default)]
-    rule_items: Vec<ItemFields>,
+    rule_items: Vec<ItemFields<KeyFields>>,
     /// A single limit for all requests, instead of `rule_items`.
     /// zh: 所有请求共用一个限额，与 `rule_items` 二选一
     #[serde(default)]
@@ -102,27 +102,27 @@ pub enum Scope {
     Items(Vec<Item>),
 }
 
-impl<N> Config<N> {
+impl Scope {
     /// Returns true if any limit needs the request's headers.
-    pub fn needs_headers(&self) -> bool {
+    pub(crate) fn needs_headers(&self) -> bool {
         let is_connection = |item: &Item| matches!(item.source, Source::Address(AddressSource::Connection));
-        match &self.scope {
+        match self {
             Scope::All(_) => false,
             Scope::Items(items) => !items.iter().all(is_connection),
         }
     }
 
     /// Returns true if any limit needs the consumer.
-    pub fn needs_consumer(&self) -> bool {
-        match &self.scope {
+    pub(crate) fn needs_consumer(&self) -> bool {
+        match self {
             Scope::All(_) => false,
             Scope::Items(items) => items.iter().any(|item| item.source == Source::Consumer),
         }
     }
 
     /// Returns true if any limit needs the client's address.
-    pub fn needs_address(&self) -> bool {
-        match &self.scope {
+    pub(crate) fn needs_address(&self) -> bool {
+        match self {
             Scope::All(_) => false,
             Scope::Items(items) => items.iter().any(|item| matches!(item.source, Source::Address(_))),
         }
@@ -138,7 +138,7 @@ impl<N: Names> Configuration for Config<N> {
             || fields.limit_by_param.is_some()
             || !fields.limit_keys.is_empty();
         let scope = match (fields.rule_items.is_empty(), short, fields.global_threshold) {
-            (true, false, Some(quota)) => Scope::All(key::global(name, quota)?),
+            (true, false, Some(quota)) => Scope::All(global(name, &quota.into())?),
             (true, true, None) => {
                 let fields =
                     ItemFields::short(fields.limit_by_header, fields.limit_by_param, fields.limit_keys);

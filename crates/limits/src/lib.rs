@@ -17,8 +17,10 @@ use sdk::{HeaderMap, LiveHeaders, Status, consumer};
 mod config;
 mod rules;
 
-pub use crate::config::{Config, Fields};
-use crate::rules::{Facts, Limits};
+pub use crate::config::{
+    Config, Fields, Item, ItemFields, KeyEntry, KeyFields, QuotaFields, Quotas, Scope, global,
+};
+pub use crate::rules::{Facts, Limits, find};
 
 /// The names of a plug-in in logs, counters and response-code details.
 pub trait Names: 'static {
@@ -49,7 +51,7 @@ pub fn count<N: Names, P>(request: &mut RequestHeaders<'_, Option<Quota>>, confi
 where
     Config<N>: CallOuts<P>,
 {
-    let budgets = match find(config, request) {
+    let budgets = match find_limits(config, request) {
         Ok(Limits::Each(budgets)) => budgets,
         Ok(Limits::TooMany(limit)) => return Flow::Reply(refused(config, limit, None)),
         Err(status) => return failed::<N>(StoreError::Host(status)),
@@ -58,7 +60,7 @@ where
         Ok(Some(taken)) => decide(config, taken, request.state),
         Ok(None) => request.wait(config, async |request, config| {
             // They are found again only here, because they borrow from the configuration.
-            let taken = match find(&config, request) {
+            let taken = match find_limits(&config, request) {
                 Ok(Limits::Each(budgets)) => config.store.take(&budgets, 1).await,
                 Ok(Limits::TooMany(limit)) => return Flow::Reply(refused(&config, limit, None)),
                 Err(status) => Err(StoreError::Host(status)),
@@ -83,11 +85,20 @@ pub fn show_quota<N>(response: &ResponseHeaders<'_, Option<Quota>>, config: &Con
 }
 
 /// Finds the limits of a request.
-fn find<'c, N>(config: &'c Config<N>, request: &LiveHeaders) -> Result<Limits<'c>, Status> {
-    let headers = if config.needs_headers() { request.all() } else { HeaderMap::default() };
-    let address = if config.needs_address() { address()? } else { None };
-    let consumer = if config.needs_consumer() { consumer::verified()? } else { None };
-    Ok(rules::find(&config.scope, &Facts { headers, address, consumer }))
+fn find_limits<'c, N>(config: &'c Config<N>, request: &LiveHeaders) -> Result<Limits<'c>, Status> {
+    Ok(find(&config.scope, &facts(&config.scope, request)?))
+}
+
+/// Reads what the limits depend on.
+///
+/// # Errors
+///
+/// The host's status if a call fails.
+pub fn facts(scope: &Scope, request: &LiveHeaders) -> Result<Facts, Status> {
+    let headers = if scope.needs_headers() { request.all() } else { HeaderMap::default() };
+    let address = if scope.needs_address() { address()? } else { None };
+    let consumer = if scope.needs_consumer() { consumer::verified()? } else { None };
+    Ok(Facts { headers, address, consumer })
 }
 
 /// Returns the client's address. One that real-ip could not determine is that of the connection, because a request without an

@@ -11,13 +11,13 @@ use matcher::regexes::{Regexes, begins_otherwise};
 use sdk::configuration;
 use sdk::quota::Limit;
 
-use super::key::{KeyFields, limit};
+use super::key::{KeyEntry, limit};
 use crate::rules::{cookie_key, path_key};
 
 /// The fields of an entry of `rule_items`.
 #[configuration]
-#[derive(Default)]
-pub struct ItemFields {
+#[serde(bound(deserialize = "K: sdk::prelude::Deserialize<'de>"))]
+pub struct ItemFields<K> {
     /// The key is the value of this header. `host` is an alias of `:authority`; `:path`, `:method` and `:scheme` are
     /// accepted as well.
     /// zh: key 是该请求头的值；`host` 即 `:authority`，也可使用 `:path`、`:method` 和 `:scheme`
@@ -63,17 +63,29 @@ pub struct ItemFields {
     /// Keys and their limits.
     /// zh: key 及其限额
     #[serde(default)]
-    limit_keys: Vec<KeyFields>,
+    limit_keys: Vec<K>,
 }
 
-impl ItemFields {
+impl<K> ItemFields<K> {
     /// Creates an item from the short form at the top level.
     pub fn short(
         limit_by_header: Option<RequestHeaderName>,
         limit_by_param: Option<NonEmptyString>,
-        limit_keys: Vec<KeyFields>,
+        limit_keys: Vec<K>,
     ) -> Self {
-        ItemFields { limit_by_header, limit_by_param, limit_keys, ..ItemFields::default() }
+        ItemFields {
+            limit_by_header,
+            limit_by_param,
+            limit_by_consumer: None,
+            limit_by_cookie: None,
+            limit_by_per_header: None,
+            limit_by_per_param: None,
+            limit_by_per_consumer: None,
+            limit_by_per_cookie: None,
+            limit_by_per_ip: None,
+            trusted_hops: None,
+            limit_keys,
+        }
     }
 }
 
@@ -138,7 +150,11 @@ enum Kind {
 
 impl Item {
     /// Validates an entry. `path` is the prefix of its fields' paths: empty, or ending in a dot.
-    pub fn new(rule_name: &str, path: &str, fields: ItemFields) -> Result<Self, FieldError> {
+    ///
+    /// # Errors
+    ///
+    /// An error about a field.
+    pub fn new<K: KeyEntry>(rule_name: &str, path: &str, fields: ItemFields<K>) -> Result<Self, FieldError> {
         let here = path.trim_end_matches('.');
         let param = |name: NonEmptyString| Source::Param(name.into());
         let cookie = |field: &str, name: Option<NonEmptyString>| {
@@ -200,7 +216,7 @@ impl Item {
         let mut entries = Vec::new();
         for (index, fields) in fields.limit_keys.into_iter().enumerate() {
             let path = format!("{path}limit_keys[{index}]");
-            let (key, quota) = fields.split();
+            let (key, quota) = fields.split(&path)?;
             if key.is_empty() {
                 let message = "must not be empty: write the key that has the limit";
                 return Err(FieldError::new(format!("{path}.key"), message));

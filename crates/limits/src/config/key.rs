@@ -30,16 +30,63 @@ pub struct KeyFields {
     query_per_day: Option<NonZeroU32>,
 }
 
-impl KeyFields {
-    /// Splits the entry into its key and its quota.
-    pub fn split(self) -> (String, QuotaFields) {
+/// An entry of `limit_keys`, with the fields of a plug-in.
+pub trait KeyEntry {
+    /// Splits the entry into its key and its quota. `path` is the path of its fields.
+    ///
+    /// # Errors
+    ///
+    /// An error about a field.
+    fn split(self, path: &str) -> Result<(String, Quotas), FieldError>;
+}
+
+impl KeyEntry for KeyFields {
+    fn split(self, _: &str) -> Result<(String, Quotas), FieldError> {
         let quota = QuotaFields {
             query_per_second: self.query_per_second,
             query_per_minute: self.query_per_minute,
             query_per_hour: self.query_per_hour,
             query_per_day: self.query_per_day,
         };
-        (self.key.into(), quota)
+        Ok((self.key.into(), quota.into()))
+    }
+}
+
+/// The fields for the amount of each period, of which one is set.
+pub struct Quotas([(&'static str, Option<NonZeroU32>, Period); 4]);
+
+impl Quotas {
+    /// Names the fields, for a second, a minute, an hour and a day.
+    pub fn new(fields: [(&'static str, Option<NonZeroU32>); 4]) -> Self {
+        let mut periods = [Period::Second, Period::Minute, Period::Hour, Period::Day].into_iter();
+        Quotas(fields.map(|(name, amount)| (name, amount, periods.next().unwrap_or(Period::Day))))
+    }
+
+    /// Returns the only quota that is set. `path` is the path of these fields.
+    fn only(&self, path: &str) -> Result<(u32, Period), FieldError> {
+        let Quotas(written) = self;
+        let mut present = written.iter().filter_map(|(name, count, period)| Some((name, (*count)?, *period)));
+        match (present.next(), present.next()) {
+            (Some((_, count, period)), None) => Ok((count.get(), period)),
+            (None, _) => {
+                let [a, b, c, d] = written.each_ref().map(|(name, ..)| *name);
+                Err(FieldError::new(path, format!("has no limit: add one of `{a}`, `{b}`, `{c}` and `{d}`")))
+            }
+            (Some((one, ..)), Some((other, ..))) => {
+                Err(FieldError::new(path, format!("has both `{one}` and `{other}`: keep one")))
+            }
+        }
+    }
+}
+
+impl From<QuotaFields> for Quotas {
+    fn from(fields: QuotaFields) -> Self {
+        Quotas::new([
+            ("query_per_second", fields.query_per_second),
+            ("query_per_minute", fields.query_per_minute),
+            ("query_per_hour", fields.query_per_hour),
+            ("query_per_day", fields.query_per_day),
+        ])
     }
 }
 
@@ -64,32 +111,13 @@ pub struct QuotaFields {
     query_per_day: Option<NonZeroU32>,
 }
 
-impl QuotaFields {
-    /// Returns the only quota that is set. `path` is the path of these fields.
-    fn only(&self, path: &str) -> Result<(u32, Period), FieldError> {
-        let written = [
-            ("query_per_second", self.query_per_second, Period::Second),
-            ("query_per_minute", self.query_per_minute, Period::Minute),
-            ("query_per_hour", self.query_per_hour, Period::Hour),
-            ("query_per_day", self.query_per_day, Period::Day),
-        ];
-        let mut present = written.iter().filter_map(|(name, count, period)| Some((name, (*count)?, *period)));
-        match (present.next(), present.next()) {
-            (Some((_, count, period)), None) => Ok((count.get(), period)),
-            (None, _) => Err(FieldError::new(
-                path,
-                "has no limit: add one of `query_per_second`, `query_per_minute`, `query_per_hour` and `query_per_day`",
-            )),
-            (Some((one, ..)), Some((other, ..))) => {
-                Err(FieldError::new(path, format!("has both `{one}` and `{other}`: keep one")))
-            }
-        }
-    }
-}
-
 /// Returns the limit of `global_threshold`.
-pub fn global(rule_name: &str, quota: QuotaFields) -> Result<Limit, FieldError> {
-    limit([rule_name, "global_threshold"], "global_threshold".into(), &quota)
+///
+/// # Errors
+///
+/// An error about a field.
+pub fn global(rule_name: &str, quota: &Quotas) -> Result<Limit, FieldError> {
+    limit([rule_name, "global_threshold"], "global_threshold".into(), quota)
 }
 
 /// Returns the limit identified by `parts`: everything configured about it except its position, because equal limits
@@ -97,7 +125,7 @@ pub fn global(rule_name: &str, quota: QuotaFields) -> Result<Limit, FieldError> 
 pub fn limit<'a>(
     parts: impl IntoIterator<Item = &'a str>,
     path: String,
-    quota: &QuotaFields,
+    quota: &Quotas,
 ) -> Result<Limit, FieldError> {
     let (requests, period) = quota.only(&path)?;
     // It is also the name of the limit in a rate limit service, so it is readable. Colons inside of parts are escaped.

@@ -54,6 +54,13 @@ pub struct ServiceFields {
     local_percent: Option<NonZeroU16>,
 }
 
+impl ServiceFields {
+    /// Returns the mode.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+}
+
 /// How often the service is queried.
 #[crate::configuration]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -114,6 +114,75 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Returns true if amounts can be given back. Otherwise, take little before a cost is known, and charge the rest after.
+    pub fn can_give_back(&self) -> bool {
+        matches!(self.0, Kind::Process(_))
+    }
+
+    /// Returns an amount that was taken and not used to each budget. Does nothing if the store
+    /// [cannot](Self::can_give_back).
+    ///
+    /// # Errors
+    ///
+    /// The host's status.
+    pub fn give_back(&self, budgets: &[Budget<'_>], amount: u32) -> Result<(), Status> {
+        match &self.0 {
+            Kind::Process(process) => budgets.iter().try_for_each(|budget| process.give_back(budget, amount)),
+            Kind::Service(_) => Ok(()),
+        }
+    }
+
+    /// Counts an amount in each budget, even if one has less: for costs that are known afterwards. A service is called in the
+    /// background; what it does not count, because it is unavailable, is lost.
+    ///
+    /// # Errors
+    ///
+    /// The host's status.
+    pub fn charge(&self, budgets: &[Budget<'_>], amount: u32) -> Result<(), Status> {
+        if amount == 0 {
+            return Ok(());
+        }
+        match &self.0 {
+            Kind::Process(process) => {
+                budgets.iter().try_for_each(|budget| process.charge(budget, amount).map(|_| ()))
+            }
+            Kind::Service(remote) => {
+                let now = time::nanoseconds()?;
+                for budget in budgets {
+                    let span = Span::of(budget.limit.period, now);
+                    let work = charge(remote.clone(), Target::new(budget), span, amount);
+                    background::start(remote.root.get(), "charge", work);
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Counts an amount in a service. Services refuse what exceeds the rest of a budget, and some count nothing of it, so the
+/// amount is halved until the budget is full.
+async fn charge(remote: Rc<Remote>, target: Target, span: Span, amount: u32) {
+    let (mut rest, mut step) = (amount, amount);
+    while rest > 0 && step > 0 {
+        step = step.min(rest);
+        match remote.service.take(&target, span, step).await {
+            Ok(answer) if answer.granted => rest -= step,
+            Ok(_) => step /= 2,
+            Err(Unavailable) => {
+                metric::add(&format!("{}.store_failed", remote.plugin), 1);
+                if is_due() {
+                    crate::error!(
+                        "{}: the rate limit service is unavailable: a charge is lost",
+                        remote.plugin
+                    );
+                }
+                return;
+            }
+        }
+    }
+}
+
 /// A service that other processes use as well.
 #[derive(Debug)]
 struct Remote {
