@@ -1,4 +1,4 @@
-/** Cards in rows of which only those near the window exist, so that hundreds of plug-ins stay fluid. */
+/** Cards in rows; of hundreds of plug-ins, only the rows near the window exist, so that the page stays fluid. */
 import { useElementSize } from "@mantine/hooks";
 import { defaultRangeExtractor, useWindowVirtualizer } from "@tanstack/react-virtual";
 import { useCallback, useLayoutEffect, useRef, useState } from "react";
@@ -10,6 +10,8 @@ const MIN_WIDTH = 300;
 const HEIGHT = 212;
 const GAP = 14;
 const MAX_COLUMNS = 5;
+/** Up to this number of cards, all exist, so that the browser's own search finds them. */
+const ALL = 60;
 
 interface Props {
   gateway: string;
@@ -24,6 +26,7 @@ export function CardGrid({ gateway, cards, onDialog }: Props) {
   const [focusedRow, setFocusedRow] = useState<number>();
   const columns = Math.max(1, Math.min(MAX_COLUMNS, Math.floor((width + GAP) / (MIN_WIDTH + GAP))));
   const rows = Math.ceil(cards.length / columns);
+  const showAll = cards.length <= ALL;
 
   // What is above the list may grow, such as a warning about faulty files; the page then changes its height.
   useLayoutEffect(() => {
@@ -46,12 +49,13 @@ export function CardGrid({ gateway, cards, onDialog }: Props) {
     // A row that scrolls away with the focus would drop it to the top of the page.
     rangeExtractor: useCallback(
       (range: Parameters<typeof defaultRangeExtractor>[0]) => {
+        if (showAll) return Array.from({ length: range.count }, (_, row) => row);
         const visible = defaultRangeExtractor(range);
         if (focusedRow === undefined || focusedRow >= range.count || visible.includes(focusedRow))
           return visible;
         return [...visible, focusedRow].sort((a, b) => a - b);
       },
-      [focusedRow],
+      [focusedRow, showAll],
     ),
   });
 
