@@ -103,6 +103,12 @@ fn an_author_tests_lints_and_packages_a_plug_in_with_the_sdk_of_a_checkout() {
     let workspace = author.workspace();
     let tested = author.portcullis(&workspace, &["test", "my-plugin", "--engine", "native,wasm"]);
     assert!(tested.lines().last().is_some_and(|line| line.contains(" passed, 0 failed")), "{tested}");
+    // What clippy corrects is formatted afterwards.
+    let source = workspace.join("plugins/my-plugin/src/lib.rs");
+    let mut text = fs::read_to_string(&source).unwrap();
+    text.push_str("\n/// Returns one more.\npub fn next(number: u32) -> u32 {\nif true { return number   + 1; } else { return number; }\n}\n");
+    fs::write(&source, text).unwrap();
+    author.portcullis(&workspace, &["lint", "--fix"]);
     author.portcullis(&workspace, &["lint"]);
     author.portcullis(&workspace, &["new", "another"]);
     let config = workspace.join("my.yaml");

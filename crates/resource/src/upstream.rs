@@ -72,6 +72,9 @@ const CATALOGUE: [&str; 59] = [
     "waf",
 ];
 
+/// Plug-ins of Higress's catalogue whose counterparts here have other names.
+const RENAMED: [(&str, &str); 2] = [("hmac-auth-apisix", "hmac-auth"), ("http-real-ip", "real-ip")];
+
 /// The field of a resource that names its plug-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evidence {
@@ -102,6 +105,12 @@ pub struct Named {
 #[must_use]
 pub fn is_in_catalogue(name: &str) -> bool {
     CATALOGUE.binary_search(&name).is_ok()
+}
+
+/// Returns the name of the plug-in that takes the place of one of Higress's catalogue, if there is one here.
+#[must_use]
+pub fn counterpart(name: &str) -> &str {
+    RENAMED.iter().find(|(theirs, _)| *theirs == name).map_or(name, |(_, ours)| ours)
 }
 
 impl WasmPlugin {
@@ -190,6 +199,7 @@ mod tests {
     #[test]
     fn the_catalogue_is_sorted() {
         assert!(CATALOGUE.is_sorted());
+        assert!(RENAMED.iter().all(|(theirs, ours)| is_in_catalogue(theirs) && counterpart(theirs) == *ours));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use resource::upstream::{Evidence, Named, is_in_catalogue};
+use resource::upstream::{Evidence, Named, counterpart, is_in_catalogue};
 use resource::yaml::{self, Fault, Node};
 use resource::{Content, Found, WasmPlugin};
 use serde_json::Value;
@@ -181,7 +181,8 @@ impl Adopter<'_> {
         for (number, plugin) in plugins.iter().enumerate() {
             let mut adoption = Adoption::new(file, line, plugin);
             let known = self.checker.known;
-            let ours = |name: &str| known.plugins.iter().find(|ours| ours.name() == name).copied();
+            let ours =
+                |name: &str| known.plugins.iter().find(|ours| ours.name() == counterpart(name)).copied();
             let named = plugin.named(|name| is_in_catalogue(name) || ours(name).is_some());
             let named = named.filter(|named| is_credible(named, plugin));
             adoption.outcome = match &named {

@@ -19,6 +19,7 @@ mod held;
 mod life;
 mod order;
 mod own;
+mod real_ip;
 mod registry;
 mod served;
 mod traces;

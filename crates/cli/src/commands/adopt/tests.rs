@@ -124,6 +124,23 @@ items:
 }
 
 #[test]
+fn a_plug_in_with_another_name_here_is_found() {
+    let (report, resources) = adopt(
+        "
+apiVersion: extensions.higress.io/v1alpha1
+kind: WasmPlugin
+metadata: { name: addresses, namespace: higress-system }
+spec:
+  url: oci://registry.example.com/plugins/http-real-ip:1.0.0
+  defaultConfig: { real_ip_from: [10.0.0.0/8], real_ip_header: X-Forwarded-For }
+",
+    );
+    assert_eq!(outcomes(&report), [("higress-system/addresses", "accepted")]);
+    assert_eq!(report["plugins"][0]["upstream"]["name"], "http-real-ip", "{report:#}");
+    assert_eq!(resources[0]["spec"]["url"], "oci://registry.example.com/plugins/real-ip:0.1.0");
+}
+
+#[test]
 fn resources_of_istio_and_envoy_gateway_stay_what_they_are() {
     let (report, resources) = adopt(
         "

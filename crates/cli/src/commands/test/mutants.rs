@@ -44,7 +44,8 @@ impl Run<'_> {
         };
         // The copy of the workspace that is changed has a folder of its own for what is compiled, kept for the next run.
         command.env("CARGO_TARGET_DIR", self.workspace.target.join("mutants/target"));
-        command.env(ENGINES, Engine::Native.name()).args(["--", "--test", CASES]);
+        // The cases alone are built, not all tests of the packages.
+        command.env(ENGINES, Engine::Native.name()).arg(format!("--cargo-arg=--test={CASES}"));
         output::step(format_args!("{} mutants", plugin.name));
         command.status().context("running cargo mutants")?;
         let found = output.join("mutants.out");
