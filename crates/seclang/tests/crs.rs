@@ -6,7 +6,7 @@ use seclang::{Program, compile_folder};
 
 #[test]
 fn every_rule_of_the_core_rule_set_is_compiled() {
-    let compiled = compile_folder(&support::folder(), "", "").unwrap();
+    let compiled = compile_folder(&support::folder().unwrap(), "", "").unwrap();
     let program = &compiled.program;
     let signature = program.settings.signature.clone().unwrap_or_default();
     let errors: Vec<String> = compiled.errors.iter().map(ToString::to_string).collect();

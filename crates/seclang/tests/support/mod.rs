@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A folder with `rules`, and with `tests` if it is a release.
-pub fn folder() -> PathBuf {
+pub fn folder() -> Result<PathBuf, String> {
     if let Some(folder) = env::var_os("CRS").filter(|folder| !folder.is_empty()) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
-        assert!(folder.join("rules").is_dir(), "CRS={}: there is no folder `rules`", folder.display());
-        return folder;
+        return match folder.join("rules").is_dir() {
+            true => Ok(folder),
+            false => Err(format!("CRS={}: there is no folder `rules`", folder.display())),
+        };
     }
-    debian().unwrap_or_else(|error| {
-        panic!("{error}\nset CRS to the folder of a release of the OWASP Core Rule Set, or install apt-get and dpkg")
+    debian().map_err(|error| {
+        format!("{error}\nset CRS to the folder of a release of the OWASP Core Rule Set, or install apt-get and dpkg")
     })
 }
 

@@ -1,0 +1,280 @@
+//! Operators with all that can be prepared.
+
+use std::cell::{OnceCell, RefCell};
+use std::net::IpAddr;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use matcher::ip::{IpRange, IpSet};
+use seclang::{Operator, Template};
+
+use crate::regex::LazyRegex;
+
+/// An operator of the rules, ready for use.
+pub(crate) enum Prepared<'a> {
+    Rx(LazyRegex),
+    /// The last expression, and the text that it was compiled from.
+    RxTemplate(&'a Template<'a>, RefCell<LazyRegex>, RefCell<Vec<u8>>),
+    Pm(&'a str, OnceCell<Option<AhoCorasick>>),
+    Text(Comparison, &'a Template<'a>),
+    Number(fn(&i64, &i64) -> bool, &'a Template<'a>),
+    Ip(IpSet),
+    DetectSqli,
+    DetectXss,
+    /// True for each byte that is permitted.
+    Bytes(Box<[bool; 256]>),
+    UrlEncoding,
+    Utf8Encoding,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    Equal,
+    Contains,
+    ContainsWord,
+    BeginsWith,
+    EndsWith,
+    Within,
+}
+
+impl<'a> Prepared<'a> {
+    pub(crate) fn new(operator: &'a Operator<'a>) -> Result<Self, String> {
+        Ok(match operator {
+            Operator::Rx(pattern) => Self::Rx(LazyRegex::new(pattern)),
+            Operator::RxTemplate(template) => {
+                Self::RxTemplate(template, RefCell::new(LazyRegex::new("")), RefCell::default())
+            }
+            Operator::Pm(phrases) => Self::Pm(phrases, OnceCell::new()),
+            Operator::StrEq(text) => Self::Text(Comparison::Equal, text),
+            Operator::Contains(text) => Self::Text(Comparison::Contains, text),
+            Operator::ContainsWord(text) => Self::Text(Comparison::ContainsWord, text),
+            Operator::BeginsWith(text) => Self::Text(Comparison::BeginsWith, text),
+            Operator::EndsWith(text) => Self::Text(Comparison::EndsWith, text),
+            Operator::Within(text) => Self::Text(Comparison::Within, text),
+            Operator::Eq(number) => Self::Number(i64::eq, number),
+            Operator::Ge(number) => Self::Number(i64::ge, number),
+            Operator::Gt(number) => Self::Number(i64::gt, number),
+            Operator::Le(number) => Self::Number(i64::le, number),
+            Operator::Lt(number) => Self::Number(i64::lt, number),
+            Operator::IpMatch(networks) => {
+                let ranges = networks
+                    .iter()
+                    .map(|network| IpRange::parse(network).map_err(|error| format!("`{network}`: {error}")));
+                Self::Ip(IpSet::new(ranges.collect::<Result<Vec<_>, _>>()?))
+            }
+            Operator::DetectSqli => Self::DetectSqli,
+            Operator::DetectXss => Self::DetectXss,
+            Operator::ValidateByteRange(ranges) => {
+                let mut permitted = Box::new([false; 256]);
+                for (first, last) in ranges {
+                    for byte in *first..=*last {
+                        if let Some(slot) = permitted.get_mut(usize::from(byte)) {
+                            *slot = true;
+                        }
+                    }
+                }
+                Self::Bytes(permitted)
+            }
+            Operator::ValidateUrlEncoding => Self::UrlEncoding,
+            Operator::ValidateUtf8Encoding => Self::Utf8Encoding,
+            Operator::Always => Self::Always,
+            Operator::Never => Self::Never,
+        })
+    }
+
+    /// Returns the template of its argument, which must be expanded first.
+    pub(crate) fn template(&self) -> Option<&'a Template<'a>> {
+        match self {
+            Self::RxTemplate(template, ..) | Self::Text(_, template) | Self::Number(_, template) => {
+                Some(template)
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns true if the operator matches. `argument` is the expanded template.
+    pub(crate) fn matches(&self, value: &[u8], argument: &[u8]) -> bool {
+        match self {
+            Self::Rx(regex) => regex.is_match(value),
+            Self::RxTemplate(_, regex, text) => {
+                if *text.borrow() != argument {
+                    *regex.borrow_mut() = LazyRegex::new(&String::from_utf8_lossy(argument));
+                    *text.borrow_mut() = argument.to_vec();
+                }
+                regex.borrow().is_match(value)
+            }
+            Self::Pm(phrases, automaton) => {
+                automaton_of(phrases, automaton).is_some_and(|automaton| automaton.is_match(value))
+            }
+            Self::Text(comparison, _) => compare(*comparison, value, argument),
+            Self::Number(compare, _) => compare(&number(value), &number(argument)),
+            Self::Ip(set) => std::str::from_utf8(value)
+                .ok()
+                .and_then(|text| text.trim().parse::<IpAddr>().ok())
+                .is_some_and(|address| set.contains(address)),
+            Self::DetectSqli => libinjectionrs::detect_sqli(value).is_injection(),
+            Self::DetectXss => libinjectionrs::detect_xss(value).is_injection(),
+            Self::Bytes(permitted) => {
+                value.iter().any(|byte| !permitted.get(usize::from(*byte)).copied().unwrap_or_default())
+            }
+            Self::UrlEncoding => value.iter().enumerate().any(|(at, byte)| {
+                let hex = |at: usize| value.get(at).is_some_and(u8::is_ascii_hexdigit);
+                *byte == b'%' && !(hex(at + 1) && hex(at + 2))
+            }),
+            Self::Utf8Encoding => std::str::from_utf8(value).is_err(),
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+
+    /// Returns what `capture` stores of a match: the match, and its groups.
+    pub(crate) fn captures(&self, value: &[u8]) -> Vec<Option<Vec<u8>>> {
+        match self {
+            Self::Rx(regex) => regex.captures(value),
+            Self::RxTemplate(_, regex, _) => regex.borrow().captures(value),
+            Self::Pm(phrases, automaton) => {
+                let found = automaton_of(phrases, automaton).and_then(|automaton| automaton.find(value));
+                vec![found.and_then(|found| value.get(found.range())).map(<[u8]>::to_vec)]
+            }
+            Self::DetectSqli => {
+                let fingerprint = libinjectionrs::detect_sqli(value).fingerprint;
+                vec![fingerprint.map(|fingerprint| fingerprint.as_str().as_bytes().to_vec())]
+            }
+            _ => vec![Some(value.to_vec())],
+        }
+    }
+}
+
+fn automaton_of<'a>(phrases: &str, automaton: &'a OnceCell<Option<AhoCorasick>>) -> Option<&'a AhoCorasick> {
+    let build = || {
+        AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::LeftmostLongest)
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .build(phrases.split('\n'))
+            .ok()
+    };
+    automaton.get_or_init(build).as_ref()
+}
+
+fn compare(comparison: Comparison, value: &[u8], argument: &[u8]) -> bool {
+    match comparison {
+        Comparison::Equal => value == argument,
+        Comparison::Contains => contains(value, argument),
+        Comparison::ContainsWord => {
+            let border =
+                |byte: Option<&u8>| !byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+            argument.is_empty()
+                || value.windows(argument.len()).enumerate().any(|(at, window)| {
+                    let before = at.checked_sub(1).and_then(|at| value.get(at));
+                    window == argument && border(before) && border(value.get(at + argument.len()))
+                })
+        }
+        Comparison::BeginsWith => value.starts_with(argument),
+        Comparison::EndsWith => value.ends_with(argument),
+        Comparison::Within => contains(argument, value),
+    }
+}
+
+fn contains(text: &[u8], what: &[u8]) -> bool {
+    what.is_empty() || text.windows(what.len()).any(|window| window == what)
+}
+
+/// Reads a number as C does: the digits at the beginning, or 0.
+pub(crate) fn number(text: &[u8]) -> i64 {
+    let text = text.trim_ascii_start();
+    let (sign, digits) = match text.split_first() {
+        Some((b'-', digits)) => (-1, digits),
+        Some((b'+', digits)) => (1, digits),
+        _ => (1, text),
+    };
+    let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
+    sign * digits
+        .fold(0i64, |number, digit| number.saturating_mul(10).saturating_add(i64::from(digit - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(operator: &Operator<'_>, value: &[u8], argument: &[u8]) -> bool {
+        Prepared::new(operator).unwrap().matches(value, argument)
+    }
+
+    fn text(text: &'static str) -> Template<'static> {
+        Template { parts: vec![seclang::Part::Text(text.into())] }
+    }
+
+    #[test]
+    fn numbers_are_read_as_c_does() {
+        for (text, expected) in
+            [("", 0), ("12", 12), (" 12a", 12), ("-3", -3), ("x", 0), ("99999999999999999999", i64::MAX)]
+        {
+            assert_eq!(number(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_are_compared() {
+        assert!(matches(&Operator::Within(text("")), b"GET", b"GET POST"));
+        assert!(!matches(&Operator::Within(text("")), b"PUT", b"GET POST"));
+        assert!(matches(&Operator::ContainsWord(text("")), b"a or b", b"or"));
+        assert!(!matches(&Operator::ContainsWord(text("")), b"for b", b"or"));
+        assert!(matches(&Operator::EndsWith(text("")), b"abc", b"bc"));
+        assert!(matches(&Operator::Lt(text("")), b"2", b"10"));
+    }
+
+    #[test]
+    fn phrases_match_in_any_case_and_are_captured() {
+        let operator = Operator::Pm("curl\nwget\nwget2".into());
+        let prepared = Prepared::new(&operator).unwrap();
+        assert!(prepared.matches(b"a WGET2 b", b""));
+        assert_eq!(prepared.captures(b"a WGET2 b"), [Some(b"WGET2".to_vec())]);
+        assert!(!prepared.matches(b"wge", b""));
+    }
+
+    #[test]
+    fn encodings_are_validated() {
+        assert!(matches(&Operator::ValidateUrlEncoding, b"a%4", b""));
+        assert!(matches(&Operator::ValidateUrlEncoding, b"%zz", b""));
+        assert!(!matches(&Operator::ValidateUrlEncoding, b"a%41", b""));
+        assert!(matches(&Operator::ValidateUtf8Encoding, b"\xff", b""));
+        assert!(!matches(&Operator::ValidateUtf8Encoding, "é".as_bytes(), b""));
+        assert!(matches(&Operator::ValidateByteRange(vec![(32, 126)]), b"a\n", b""));
+        assert!(!matches(&Operator::ValidateByteRange(vec![(32, 126), (10, 10)]), b"a\n", b""));
+    }
+
+    #[test]
+    fn addresses_are_matched_by_network() {
+        let operator = Operator::IpMatch(vec!["127.0.0.1".into(), "10.0.0.0/8".into(), "::1".into()]);
+        assert!(matches(&operator, b"10.1.2.3", b""));
+        assert!(matches(&operator, b"::1", b""));
+        assert!(!matches(&operator, b"11.1.2.3", b""));
+        assert!(!matches(&operator, b"x", b""));
+        assert!(Prepared::new(&Operator::IpMatch(vec!["x".into()])).is_err());
+    }
+
+    #[test]
+    fn injections_are_detected() {
+        assert!(matches(&Operator::DetectSqli, b"1' OR '1'='1", b""));
+        assert!(!matches(&Operator::DetectSqli, b"hello world", b""));
+        assert!(matches(&Operator::DetectXss, b"<script>alert(1)</script>", b""));
+        assert!(!matches(&Operator::DetectXss, b"a < b", b""));
+    }
+
+    proptest::proptest! {
+        /// The detectors are code of another project: no input may make them panic.
+        #[test]
+        fn detectors_accept_every_input(value in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..64)) {
+            matches(&Operator::DetectSqli, &value, b"");
+            matches(&Operator::DetectXss, &value, b"");
+        }
+
+        #[test]
+        fn detectors_accept_pieces_of_attacks(value in "('|\"|`|--|#|/\\*|\\*/|;|@|@@|\\$|\\{|0x|[0-9]e|union|select|or|<|>|!|-->|<!|\\[|%|\\?|svg|on|=|\\(|\\)|,|\\.|q'|n'|\\\\|\u{0}| ){0,12}") {
+            matches(&Operator::DetectSqli, value.as_bytes(), b"");
+            matches(&Operator::DetectXss, value.as_bytes(), b"");
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Regular expressions of rules: the syntax of PCRE as far as it is regular, over bytes.
+//!
+//! `.` matches every byte, and classes are ASCII. A search is linear in the text. Expressions are compiled when they are first
+//! needed, because one request needs few of them, and with small caches, because there are hundreds.
+
+use std::cell::OnceCell;
+
+use regex_automata::meta;
+use regex_automata::util::captures::Captures;
+use regex_automata::util::syntax;
+
+/// The size of the cache of an expression: many small ones are better than few large ones.
+const CACHE_BYTES: usize = 64 << 10;
+
+/// The maximum size of the automaton of an expression.
+const NFA_BYTES: usize = 4 << 20;
+
+/// An expression that is compiled when it is first used.
+pub(crate) struct LazyRegex {
+    pattern: String,
+    regex: OnceCell<Option<meta::Regex>>,
+}
+
+impl LazyRegex {
+    pub(crate) fn new(pattern: &str) -> Self {
+        Self { pattern: pattern.to_owned(), regex: OnceCell::new() }
+    }
+
+    fn regex(&self) -> Option<&meta::Regex> {
+        self.regex.get_or_init(|| compile(&self.pattern).ok()).as_ref()
+    }
+
+    pub(crate) fn is_match(&self, text: &[u8]) -> bool {
+        self.regex().is_some_and(|regex| regex.is_match(text))
+    }
+
+    /// Returns the whole match and the groups, up to ten.
+    pub(crate) fn captures(&self, text: &[u8]) -> Vec<Option<Vec<u8>>> {
+        let Some(regex) = self.regex() else { return Vec::new() };
+        let mut captures: Captures = regex.create_captures();
+        regex.captures(text, &mut captures);
+        let part =
+            |group| captures.get_group(group).and_then(|span| text.get(span.range())).map(<[u8]>::to_vec);
+        (0..captures.group_len().min(10)).map(part).collect()
+    }
+}
+
+/// Checks an expression.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn check(pattern: &str) -> Result<(), String> {
+    compile(pattern).map(drop)
+}
+
+fn compile(pattern: &str) -> Result<meta::Regex, String> {
+    let translated = translate(pattern);
+    let build = |unicode| {
+        let config = meta::Config::new()
+            .utf8_empty(false)
+            .hybrid_cache_capacity(CACHE_BYTES)
+            .nfa_size_limit(Some(NFA_BYTES))
+            .onepass(false);
+        let syntax =
+            syntax::Config::new().unicode(unicode).utf8(false).dot_matches_new_line(true).nest_limit(60);
+        meta::Builder::new().configure(config).syntax(syntax).build(&translated).map_err(|error| match error
+            .syntax_error()
+        {
+            Some(error) => error.to_string(),
+            None => error.to_string(),
+        })
+    };
+    // Characters beyond ASCII in classes are characters, not the bytes of their encoding.
+    build(false).or_else(|_| build(true))
+}
+
+/// Translates what the parser would read differently.
+fn translate(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len() + 16);
+    let mut rest = pattern;
+    while let Some(c) = rest.chars().next() {
+        rest = rest.get(c.len_utf8()..).unwrap_or_default();
+        match c {
+            '\\' => rest = escape(rest, false, &mut out),
+            '[' => rest = class(rest, &mut out),
+            '{' if !begins_repetition(rest) => out.push_str("\\{"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn begins_repetition(rest: &str) -> bool {
+    let digits = |text: &str| text.chars().all(|c| c.is_ascii_digit());
+    let Some((inside, _)) = rest.split_once('}') else { return false };
+    match inside.split_once(',') {
+        Some((from, to)) => !from.is_empty() && digits(from) && digits(to),
+        None => !inside.is_empty() && digits(inside),
+    }
+}
+
+/// Translates the rest of an escape, and returns the text after it.
+fn escape<'a>(rest: &'a str, in_class: bool, out: &mut String) -> &'a str {
+    let Some(c) = rest.chars().next() else {
+        out.push('\\');
+        return rest;
+    };
+    let after = rest.get(c.len_utf8()..).unwrap_or_default();
+    let perl = match c {
+        'd' => Some(("0-9", false)),
+        'D' => Some(("0-9", true)),
+        'w' => Some(("0-9A-Za-z_", false)),
+        'W' => Some(("0-9A-Za-z_", true)),
+        's' => Some(("\\t\\n\\x0b\\x0c\\r ", false)),
+        'S' => Some(("\\t\\n\\x0b\\x0c\\r ", true)),
+        'h' => Some(("\\t ", false)),
+        'H' => Some(("\\t ", true)),
+        _ => None,
+    };
+    match (c, perl) {
+        (_, Some((items, false))) if in_class => out.push_str(items),
+        (_, Some((items, negated))) => {
+            out.push_str(if negated { "[^" } else { "[" });
+            out.push_str(items);
+            out.push(']');
+        }
+        ('b', None) if in_class => out.push_str("\\x08"),
+        ('b' | 'B', None) => {
+            out.push_str("(?-u:\\");
+            out.push(c);
+            out.push(')');
+        }
+        ('Z', None) if !in_class => out.push_str("\\n?\\z"),
+        ('e', None) => out.push_str("\\x1b"),
+        ('x', None) => {
+            // `\x{bc}` is a byte, not a character.
+            let braced = after.strip_prefix('{').and_then(|after| after.split_once('}'));
+            match braced {
+                Some((digits, after)) if digits.len() <= 2 && u8::from_str_radix(digits, 16).is_ok() => {
+                    out.push_str("\\x");
+                    out.push_str(if digits.len() < 2 { "0" } else { "" });
+                    out.push_str(digits);
+                    return after;
+                }
+                _ => out.push_str("\\x"),
+            }
+        }
+        ('0', None) => out.push_str("\\x00"),
+        // Other punctuation is itself, and `\<` is not the start of a word.
+        (c, None) if c.is_ascii_punctuation() => {
+            out.push_str(&escape_literal(c));
+        }
+        (c, None) => {
+            out.push('\\');
+            out.push(c);
+        }
+    }
+    after
+}
+
+fn escape_literal(c: char) -> String {
+    if c.is_ascii() && (c == '<' || c == '>' || !c.is_ascii_punctuation()) {
+        c.to_string()
+    } else {
+        format!("\\{c}")
+    }
+}
+
+/// Translates the rest of a class, in which `[`, `&&`, `--` and `~~` are ordinary.
+fn class<'a>(mut rest: &'a str, out: &mut String) -> &'a str {
+    out.push('[');
+    if let Some(after) = rest.strip_prefix('^') {
+        out.push('^');
+        rest = after;
+    }
+    let mut first = true;
+    // The last item can begin a range.
+    let mut can_begin = false;
+    while let Some(c) = rest.chars().next() {
+        let after = rest.get(c.len_utf8()..).unwrap_or_default();
+        match c {
+            ']' if !first => {
+                out.push(']');
+                return after;
+            }
+            '[' if after.starts_with(':') && after.contains(":]") => {
+                let (name, after) = after.split_once(":]").unwrap_or((after, ""));
+                out.push('[');
+                out.push_str(name);
+                out.push_str(":]");
+                rest = after;
+                can_begin = false;
+            }
+            '\\' => {
+                let is_set = after.starts_with(['d', 'D', 'w', 'W', 's', 'S', 'h', 'H']);
+                rest = escape(after, true, out);
+                can_begin = !is_set;
+            }
+            '-' if can_begin && !after.starts_with(']') => {
+                let end = after.starts_with("\\d") || after.starts_with("\\w") || after.starts_with("\\s");
+                out.push_str(if end { "\\-" } else { "-" });
+                // The end of the range is copied now.
+                rest = after;
+                if !end {
+                    match after.chars().next() {
+                        Some('\\') => rest = escape(after.get(1..).unwrap_or_default(), true, out),
+                        Some(last) => {
+                            item(last, out);
+                            rest = after.get(last.len_utf8()..).unwrap_or_default();
+                        }
+                        None => {}
+                    }
+                }
+                can_begin = false;
+            }
+            c => {
+                item(c, out);
+                rest = after;
+                can_begin = true;
+            }
+        }
+        first = false;
+    }
+    rest
+}
+
+fn item(c: char, out: &mut String) {
+    if matches!(c, '[' | ']' | '&' | '~' | '-' | '^') {
+        out.push('\\');
+    }
+    out.push(c);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, text: &[u8]) -> bool {
+        check(pattern).unwrap();
+        LazyRegex::new(pattern).is_match(text)
+    }
+
+    #[test]
+    fn expressions_match_bytes() {
+        for (pattern, text, expected) in [
+            ("a.b", &b"a\nb"[..], true),
+            ("^a.b$", b"a\xffb", true),
+            (r"\x{bc}", b"\xbc", true),
+            (r"\xbc", b"\xbc", true),
+            (r"\xbc", b"\xc2\xbc", true),
+            (r"^\xbc", b"\xc2\xbc", false),
+            (r"\s", b"\x0b", true),
+            (r"[\s]", b"\x0b", true),
+            (r"[^\s]", b"\x0b", false),
+            (r"\w", "é".as_bytes(), false),
+            (r"(?i)STRASSE", b"strasse", true),
+            (r"\<a\>", b"<a>", true),
+            (r"[[]", b"[", true),
+            (r"[]a]", b"]", true),
+            (r"[a&&b]", b"&", true),
+            (r"[+--]", b",", true),
+            (r"[a-\d]", b"-", true),
+            (r"[\w-]", b"-", true),
+            (r"[a-f-z]", b"-", true),
+            (r"[[:alpha:]_]", b"q", true),
+            (r"[~~]", b"~", true),
+            (r"a{", b"a{", true),
+            (r"a{,2}", b"a{,2}", true),
+            (r"^a{2}$", b"aa", true),
+            (r"[①-⑳]", "⑤".as_bytes(), true),
+            (r"\bor\b", b"x or y", true),
+            (r"\bor\b", b"xor", false),
+            (r"a$", b"a\n", false),
+        ] {
+            assert_eq!(matches(pattern, text), expected, "{pattern} {}", text.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn captures_are_the_parts_of_the_first_match() {
+        let captures = LazyRegex::new("(a)(x)?(b+)").captures(b"zabb ab");
+        assert_eq!(captures, [Some(b"abb".to_vec()), Some(b"a".to_vec()), None, Some(b"bb".to_vec())]);
+    }
+
+    #[test]
+    fn what_is_not_regular_is_an_error() {
+        assert!(check("(?=a)b").unwrap_err().contains("look-around"));
+        assert!(check(r"(a)\1").is_err());
+        assert!(check("(").is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_class_is_translated_or_refused(items in "[]a\\[&~^-]{0,8}") {
+            let _ = check(&format!("[{items}]"));
+        }
+    }
+}

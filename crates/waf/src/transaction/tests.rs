@@ -1,0 +1,168 @@
+//! Rules of the project's own: chains, scores, exclusions, captures, jumps, decisions.
+
+use seclang::{Program, Source, compile, parse};
+
+use super::*;
+
+fn program(text: &str) -> Program<'static> {
+    let directives = parse(&[Source { name: "own.conf", text }]).unwrap();
+    let compiled = compile(&directives, &|name| Err(name.to_owned()));
+    assert_eq!(compiled.errors, []);
+    assert_eq!(crate::check(&compiled.program), []);
+    compiled.program
+}
+
+struct Outcome {
+    denial: Option<Denial>,
+    hits: Vec<Hit>,
+}
+
+impl Outcome {
+    fn rules(&self) -> Vec<u32> {
+        self.hits.iter().map(|hit| hit.rule).collect()
+    }
+}
+
+fn send(rules: &str, uri: &str, headers: &[(&str, &str)], body: &str) -> Outcome {
+    let program = program(rules);
+    let waf = Waf::new(&program).unwrap();
+    let mut transaction = waf.transaction();
+    let headers: Vec<(&[u8], &[u8])> =
+        headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    let request = Request {
+        method: if body.is_empty() { b"GET" } else { b"POST" },
+        uri: uri.as_bytes(),
+        protocol: b"HTTP/1.1",
+        headers: &headers,
+        client: "192.0.2.1".parse().ok(),
+        id: b"1",
+    };
+    let mut denial = transaction.request_headers(&request);
+    denial = denial.or_else(|| transaction.request_body(body.as_bytes()));
+    transaction.finish();
+    Outcome { denial, hits: transaction.hits().to_vec() }
+}
+
+fn get(rules: &str, uri: &str) -> Outcome {
+    send(rules, uri, &[], "")
+}
+
+#[test]
+fn a_chain_matches_only_as_a_whole() {
+    let rules = "SecRule ARGS:a \"@streq 1\" \"id:1,phase:1,deny,chain\"\nSecRule ARGS:b \"@streq 2\"";
+    assert_eq!(get(rules, "/?a=1&b=2").denial.unwrap().rule, 1);
+    assert_eq!(get(rules, "/?a=1&b=3").denial, None);
+    assert_eq!(get(rules, "/?a=2&b=2").denial, None);
+}
+
+#[test]
+fn scores_add_up_over_values_and_rules() {
+    let rules = "SecRule ARGS \"@contains x\" \"id:1,phase:1,pass,setvar:tx.score=+%{tx.critical}\"\n\
+                 SecAction \"id:3,phase:1,pass,setvar:tx.score=-1\"\n\
+                 SecRule TX:score \"@ge 9\" \"id:2,phase:1,deny,status:406,msg:'Score %{TX.score}'\"";
+    let rules = format!("SecAction \"id:9,phase:1,pass,nolog,setvar:tx.critical=5\"\n{rules}");
+    let denial = get(&rules, "/?a=x&b=y&c=xx").denial.unwrap();
+    assert_eq!((denial.rule, denial.status, denial.message.as_str()), (2, 406, "Score 9"));
+    assert_eq!(get(&rules, "/?a=x&b=y").denial, None);
+    // A value that occurs twice counts twice.
+    assert!(get(&rules, "/?a=x&b=x").denial.is_some());
+}
+
+#[test]
+fn exclusions_hold_for_the_named_values_only() {
+    let rules = "SecRule REQUEST_FILENAME \"@beginsWith /free\" \"id:1,phase:1,pass,nolog,ctl:ruleRemoveTargetById=10-20;ARGS:q\"\n\
+                 SecRule REQUEST_FILENAME \"@beginsWith /off\" \"id:2,phase:1,pass,nolog,ctl:ruleRemoveByTag=t\"\n\
+                 SecRule ARGS|!ARGS:/^ok/ \"@contains x\" \"id:10,phase:2,deny,tag:t\"";
+    assert!(get(rules, "/a?q=x").denial.is_some());
+    assert!(get(rules, "/free?q=x").denial.is_none());
+    assert!(get(rules, "/free?r=x").denial.is_some());
+    assert!(get(rules, "/off?r=x").denial.is_none());
+    assert!(get(rules, "/a?OKAY=x").denial.is_none());
+}
+
+#[test]
+fn captures_and_matched_variables_are_available_in_chains() {
+    let rules = "SecRule ARGS \"@rx ^(a+)(b+)?$\" \"id:1,phase:1,deny,capture,chain,msg:'%{MATCHED_VAR_NAME}',logdata:'%{TX.1}'\"\n\
+                 SecRule TX:1 \"@streq aa\" \"chain\"\nSecRule &TX:2 \"@eq 1\"";
+    let outcome = get(rules, "/?q=aab");
+    assert_eq!(outcome.hits.first().unwrap().data, "aa");
+    assert!(get(rules, "/?q=ab").denial.is_none());
+    let names = "SecRule ARGS_NAMES \"@rx .\" \"id:1,phase:1,pass,nolog,setvar:'tx.count_%{MATCHED_VAR_NAME}=+1'\"\n\
+                 SecRule TX:/count_.*/ \"@gt 1\" \"id:2,phase:1,deny,chain\"\n\
+                 SecRule MATCHED_VARS_NAMES \"@rx count_(.*)\" \"capture\"";
+    assert!(get(names, "/?a=1&b=2").denial.is_none());
+    assert_eq!(get(names, "/?a=1&a=2").hits.last().unwrap().value, b"TX:count_args_names:a");
+}
+
+#[test]
+fn jumps_stay_within_their_phase() {
+    let rules = "SecAction \"id:1,phase:1,pass,skipAfter:END\"\nSecAction \"id:2,phase:1,pass\"\n\
+                 SecAction \"id:3,phase:2,pass\"\nSecMarker END\nSecAction \"id:4,phase:1,pass\"";
+    assert_eq!(get(rules, "/").rules(), [1, 4, 3]);
+}
+
+#[test]
+fn detection_reports_what_it_would_refuse() {
+    let rules =
+        "SecRuleEngine DetectionOnly\nSecAction \"id:1,phase:1,deny\"\nSecAction \"id:2,phase:2,deny\"";
+    let outcome = get(rules, "/");
+    assert_eq!((outcome.denial.clone(), outcome.rules()), (None, vec![1, 2]));
+    assert_eq!(get("SecRuleEngine Off\nSecAction \"id:1,phase:1,deny\"", "/").rules(), [0; 0]);
+}
+
+#[test]
+fn allow_ends_what_it_names() {
+    let rest = "SecAction \"id:2,phase:1,deny\"\nSecAction \"id:3,phase:2,deny\"";
+    for (action, expected) in [("allow", None), ("allow:request", None), ("allow:phase", Some(3))] {
+        let outcome = get(&format!("SecAction \"id:1,phase:1,{action}\"\n{rest}"), "/");
+        assert_eq!(outcome.denial.map(|denial| denial.rule), expected, "{action}");
+    }
+}
+
+#[test]
+fn negation_and_counts_and_multi_match() {
+    assert!(get("SecRule ARGS \"!@rx ^[a-z]+$\" \"id:1,phase:1,deny\"", "/?a=a1").denial.is_some());
+    assert!(get("SecRule ARGS \"!@rx ^[a-z]+$\" \"id:1,phase:1,deny\"", "/").denial.is_none());
+    assert!(get("SecRule &REQUEST_HEADERS:Host \"@eq 0\" \"id:1,phase:1,deny\"", "/").denial.is_some());
+    let multi = "SecRule ARGS \"@contains %\" \"id:1,phase:1,deny,t:urlDecode,multiMatch\"";
+    assert!(get(multi, "/?a=%2541").denial.is_some());
+    assert!(get(&multi.replace(",multiMatch", ""), "/?a=%2541").denial.is_none());
+}
+
+#[test]
+fn bodies_are_parsed_by_content_type() {
+    let rules = "SecRule ARGS|XML:/*|XML://@*|FILES|REQUEST_BODY \"@contains evil\" \"id:1,phase:2,deny\"\n\
+                 SecRule REQBODY_ERROR|MULTIPART_STRICT_ERROR \"!@eq 0\" \"id:2,phase:2,deny\"";
+    let sent = |content_type: &str, body: &str| {
+        send(rules, "/", &[("Content-Type", content_type)], body)
+            .hits
+            .first()
+            .map(|hit| (hit.rule, hit.variable.clone()))
+    };
+    let hit = |rule: u32, variable: &str| Some((rule, variable.to_owned()));
+    assert_eq!(sent("application/x-www-form-urlencoded", "a=ev%69l"), hit(1, "ARGS:a"));
+    assert_eq!(sent("Application/JSON; charset=utf-8", r#"{"a":["evil"]}"#), hit(1, "ARGS:json.a.0"));
+    assert_eq!(sent("application/json", r#"{"a":"evil""#), hit(1, "ARGS:json.a"));
+    assert_eq!(sent("application/json", r#"{"a":"#), hit(2, "REQBODY_ERROR"));
+    assert_eq!(sent("text/xml", "<a b='evil'/>"), hit(1, "XML://@*"));
+    assert_eq!(sent("application/soap+xml", "<a>ev<b>il</b></a>"), hit(1, "XML:/*"));
+    let form = "--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"evil\"\r\n\r\n1\r\n--x--\r\n";
+    assert_eq!(sent("multipart/form-data; boundary=x", form), hit(1, "FILES:f"));
+    assert_eq!(sent("multipart/form-data; boundary=y", form), hit(2, "MULTIPART_STRICT_ERROR"));
+    assert_eq!(sent("text/plain", "evil"), None);
+    let forced = format!("SecAction \"id:9,phase:1,pass,nolog,ctl:forceRequestBodyVariable=On\"\n{rules}");
+    assert_eq!(send(&forced, "/", &[("Content-Type", "text/plain")], "evil").denial.unwrap().rule, 1);
+}
+
+#[test]
+fn targets_of_requests_are_split() {
+    let rules = "SecRule REQUEST_FILENAME|REQUEST_BASENAME|QUERY_STRING|REQUEST_URI|REQUEST_LINE|REMOTE_ADDR|REQUEST_COOKIES \
+                 \"@rx .\" \"id:1,phase:1,pass,logdata:'%{MATCHED_VAR}',setvar:'tx.all=%{tx.all} %{MATCHED_VAR}'\"\n\
+                 SecRule TX:all \"@rx .\" \"id:2,phase:1,pass\"";
+    let outcome = send(rules, "http://h/a/b+%3f.php?c=d#e", &[("cookie", "k=v")], "");
+    let all = String::from_utf8_lossy(&outcome.hits.last().unwrap().value).into_owned();
+    assert_eq!(
+        all,
+        " /a/b+?.php b+?.php c=d /a/b+%3f.php?c=d#e GET http://h/a/b+%3f.php?c=d#e HTTP/1.1 192.0.2.1 v"
+    );
+}
