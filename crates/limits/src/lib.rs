@@ -1,5 +1,5 @@
 //! Limits of request rates, in the process or over all replicas: the code of `key-rate-limit` and
-//! `cluster-key-rate-limit`, which differ only in their [`Names`].
+//! `cluster-key-rate-limit`, which differ only in their [`Names`]. Plug-ins that limit [tokens] have the same sources of keys.
 //!
 //! A configuration ([`Config`]) has limits and a [store](sdk::quota::Store). [`count`] finds the limits and keys of a request
 //! (`rules`), and takes one request from each of their budgets.
@@ -16,6 +16,7 @@ use sdk::{HeaderMap, LiveHeaders, Status, consumer};
 
 mod config;
 mod rules;
+pub mod tokens;
 
 pub use crate::config::{
     Config, Fields, Item, ItemFields, KeyEntry, KeyFields, QuotaFields, Quotas, Scope, global,

@@ -102,17 +102,42 @@ pub fn spawn<C: CallOuts<P> + 'static, P>(
 
 /// Starts work of a root context in any callback, also if work with this name is running.
 pub(crate) fn start(root: u32, name: &'static str, work: impl Future<Output = ()> + 'static) {
-    let id = LAST_ID.get().wrapping_add(1);
-    LAST_ID.set(id);
-    with_tasks(|tasks| tasks.push(Task { id, context: root, name, future: None }));
     let before = call::current_context();
     if root != before {
         host::set_effective_context(root);
     }
-    run(id, root, name, Box::pin(work));
+    begin(root, name, Box::pin(work));
     if root != before {
         host::set_effective_context(before);
     }
+}
+
+/// The same for a stream that may be over: its context must not own the calls, which would end with it.
+///
+/// # Errors
+///
+/// The host's status if it cannot change the context. The work is dropped.
+pub(crate) fn start_after(
+    root: u32,
+    name: &'static str,
+    work: impl Future<Output = ()> + 'static,
+) -> Result<(), Status> {
+    let before = call::current_context();
+    if root != before {
+        host::try_set_effective_context(root)?;
+    }
+    begin(root, name, Box::pin(work));
+    if root != before {
+        host::set_effective_context(before);
+    }
+    Ok(())
+}
+
+fn begin(root: u32, name: &'static str, work: Pin<Box<dyn Future<Output = ()>>>) {
+    let id = LAST_ID.get().wrapping_add(1);
+    LAST_ID.set(id);
+    with_tasks(|tasks| tasks.push(Task { id, context: root, name, future: None }));
+    run(id, root, name, work);
 }
 
 /// Polls work, and keeps it if it waits for a call.

@@ -188,9 +188,13 @@ pub(crate) fn continue_stream(stream: StreamType) -> Result<(), Status> {
 }
 
 pub(crate) fn set_effective_context(context: u32) {
-    // SAFETY: no pointers.
     // It fails only if the host is in that context already.
-    let _ = unsafe { abi::proxy_set_effective_context(context) };
+    let _ = try_set_effective_context(context);
+}
+
+pub(crate) fn try_set_effective_context(context: u32) -> Result<(), Status> {
+    // SAFETY: no pointers.
+    done(unsafe { abi::proxy_set_effective_context(context) })
 }
 
 /// Converts to the whole milliseconds of the ABI. At least 1, because 0 means "never" in some hosts.

@@ -7,6 +7,7 @@
 //! | Which model, and does the client want a stream? | [`Request::read`] |
 //! | What is the prompt? | [`prompt`] |
 //! | How many tokens did the server count? | [`Answer`] for whole answers in any chunks, [`Tally`] for single events |
+//! | How many tokens have flowed, also without a report? | [`Meter`], with an [`Estimate`] |
 //! | What did the model write? | [`output`] |
 //!
 //! ```
@@ -30,9 +31,13 @@
 //! value which the client may have written twice sets it with [`edit::set`](crate::json::edit::set), which changes all of
 //! them, so that the upstream reads the same whichever it uses.
 
+mod estimate;
+mod meter;
 mod request;
 mod usage;
 
+pub use estimate::Estimate;
+pub use meter::Meter;
 pub use request::{Edited, Request, ask_for_usage, output, prompt};
 pub use usage::{Answer, Tally, Usage, is_usage_event};
 

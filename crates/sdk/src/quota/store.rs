@@ -152,7 +152,7 @@ impl Store {
                 for budget in budgets {
                     let span = Span::of(budget.limit.period, now);
                     let work = charge(remote.clone(), Target::new(budget), span, amount);
-                    background::start(remote.root.get(), "charge", work);
+                    background::start_after(remote.root.get(), "charge", work)?;
                 }
                 Ok(())
             }
