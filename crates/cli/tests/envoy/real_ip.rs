@@ -6,17 +6,22 @@ use crate::served::{Folder, Served, get};
 #[ignore = "in Envoy: cargo xtask test"]
 fn lists_and_limits_use_the_address_that_real_ip_determined() {
     let folder = Folder::new();
-    let resource = |name: &str, config: &str| {
+    let resource = |name: &str, order: &str, config: &str| {
         format!(
             "apiVersion: extensions.higress.io/v1alpha1\nkind: WasmPlugin\nmetadata: {{ name: {name} }}\n\
-             spec: {{ url: 'workspace:{name}', defaultConfig: {config} }}\n"
+             spec: {{ url: 'workspace:{name}', {order}, defaultConfig: {config} }}\n"
         )
     };
     let resources = [
-        resource("real-ip", "{ real_ip_header: x-client, real_ip_from: [127.0.0.0/8] }"),
-        resource("ip-restriction", "{ deny: [192.0.2.0/24] }"),
+        resource(
+            "real-ip",
+            "phase: AUTHN, priority: 1000",
+            "{ real_ip_header: x-client, real_ip_from: [127.0.0.0/8] }",
+        ),
+        resource("ip-restriction", "phase: AUTHN, priority: 210", "{ deny: [192.0.2.0/24] }"),
         resource(
             "key-rate-limit",
+            "priority: 20",
             "{ rule_name: each, rule_items: [{ limit_by_per_ip: from-remote-addr, \
              limit_keys: [{ key: 0.0.0.0/0, query_per_day: 1 }] }] }",
         ),
