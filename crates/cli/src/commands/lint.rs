@@ -68,7 +68,8 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         step("format", format()?);
     }
 
-    let fix = if args.fix { vec!["--fix", "--allow-dirty", "--allow-staged"] } else { vec![] };
+    let fix =
+        if args.fix { vec!["--fix", "--allow-dirty", "--allow-staged", "--allow-no-vcs"] } else { vec![] };
     let strict = ["--", "--deny", "warnings"];
     let clippy =
         |rest: &[&str]| cargo(&workspace, &["clippy", "--locked"], &[rest, &fix, &strict].concat(), None);
