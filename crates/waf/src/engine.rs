@@ -11,10 +11,10 @@ use crate::operators::Prepared;
 use crate::regex::{self, LazyRegex};
 use crate::transaction::Transaction;
 
-/// A rule set that is ready for requests.
-pub struct Waf<'a> {
-    pub(crate) program: &'a Program<'a>,
-    pub(crate) operators: Vec<Prepared<'a>>,
+/// A rule set that is ready for requests. Its transactions share it.
+pub struct Waf {
+    pub(crate) program: Program<'static>,
+    pub(crate) operators: Vec<Prepared>,
     /// The indices of the first rules of chains, by phase from 1.
     pub(crate) phases: [Vec<usize>; 5],
     /// Expressions of selectors.
@@ -33,13 +33,13 @@ impl fmt::Display for WafError {
 
 impl std::error::Error for WafError {}
 
-impl<'a> Waf<'a> {
+impl Waf {
     /// Prepares a program. Expressions are compiled when they are first needed: see [`check`].
     ///
     /// # Errors
     ///
     /// If an operator has an invalid argument.
-    pub fn new(program: &'a Program<'a>) -> Result<Self, WafError> {
+    pub fn new(program: Program<'static>) -> Result<Rc<Self>, WafError> {
         let operators =
             program.operators.iter().map(Prepared::new).collect::<Result<_, _>>().map_err(WafError)?;
         let mut phases: [Vec<usize>; 5] = Default::default();
@@ -48,19 +48,19 @@ impl<'a> Waf<'a> {
                 indices.push(index);
             }
         }
-        Ok(Self { program, operators, phases, selectors: RefCell::default() })
+        Ok(Rc::new(Self { program, operators, phases, selectors: RefCell::default() }))
     }
 
     /// Begins a request.
     #[must_use]
-    pub fn transaction(&self) -> Transaction<'_> {
-        Transaction::new(self)
+    pub fn transaction(self: &Rc<Self>) -> Transaction {
+        Transaction::new(Rc::clone(self))
     }
 
     /// Returns the program.
     #[must_use]
-    pub fn program(&self) -> &'a Program<'a> {
-        self.program
+    pub fn program(&self) -> &Program<'static> {
+        &self.program
     }
 
     /// Returns the expression of a selector.
@@ -79,7 +79,7 @@ impl<'a> Waf<'a> {
 ///
 /// It takes long, so it belongs to the build of a program, and to the validation of a configuration.
 #[must_use]
-pub fn check(program: &Program<'_>) -> Vec<seclang::Error> {
+pub fn check(program: &Program<'static>) -> Vec<seclang::Error> {
     let mut errors = Vec::new();
     for rule in &program.rules {
         let operator = program.operators.get(usize::from(rule.operator));

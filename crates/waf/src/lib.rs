@@ -10,7 +10,7 @@
 //! let text = r#"SecRule ARGS "@contains attack" "id:1,phase:2,deny,status:403,t:none,t:lowercase""#;
 //! let directives = parse(&[Source { name: "own.conf", text }])?;
 //! let program = compile(&directives, &|name| Err(name.to_owned())).program;
-//! let waf = Waf::new(&program)?;
+//! let waf = Waf::new(program)?;
 //! let mut transaction = waf.transaction();
 //! let request = Request { method: b"GET", uri: b"/?q=an+ATTACK", protocol: b"HTTP/1.1", ..Request::default() };
 //! assert_eq!(transaction.request_headers(&request), None);

@@ -1,5 +1,6 @@
 //! Operators with all that can be prepared.
 
+use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::net::IpAddr;
 
@@ -10,13 +11,13 @@ use seclang::{Operator, Template};
 use crate::regex::LazyRegex;
 
 /// An operator of the rules, ready for use.
-pub(crate) enum Prepared<'a> {
+pub(crate) enum Prepared {
     Rx(LazyRegex),
     /// The last expression, and the text that it was compiled from.
-    RxTemplate(&'a Template<'a>, RefCell<LazyRegex>, RefCell<Vec<u8>>),
-    Pm(&'a str, OnceCell<Option<AhoCorasick>>),
-    Text(Comparison, &'a Template<'a>),
-    Number(fn(&i64, &i64) -> bool, &'a Template<'a>),
+    RxTemplate(Template<'static>, RefCell<LazyRegex>, RefCell<Vec<u8>>),
+    Pm(Cow<'static, str>, OnceCell<Option<AhoCorasick>>),
+    Text(Comparison, Template<'static>),
+    Number(fn(&i64, &i64) -> bool, Template<'static>),
     Ip(IpSet),
     DetectSqli,
     DetectXss,
@@ -38,25 +39,25 @@ pub(crate) enum Comparison {
     Within,
 }
 
-impl<'a> Prepared<'a> {
-    pub(crate) fn new(operator: &'a Operator<'a>) -> Result<Self, String> {
+impl Prepared {
+    pub(crate) fn new(operator: &Operator<'static>) -> Result<Self, String> {
         Ok(match operator {
             Operator::Rx(pattern) => Self::Rx(LazyRegex::new(pattern)),
             Operator::RxTemplate(template) => {
-                Self::RxTemplate(template, RefCell::new(LazyRegex::new("")), RefCell::default())
+                Self::RxTemplate(template.clone(), RefCell::new(LazyRegex::new("")), RefCell::default())
             }
-            Operator::Pm(phrases) => Self::Pm(phrases, OnceCell::new()),
-            Operator::StrEq(text) => Self::Text(Comparison::Equal, text),
-            Operator::Contains(text) => Self::Text(Comparison::Contains, text),
-            Operator::ContainsWord(text) => Self::Text(Comparison::ContainsWord, text),
-            Operator::BeginsWith(text) => Self::Text(Comparison::BeginsWith, text),
-            Operator::EndsWith(text) => Self::Text(Comparison::EndsWith, text),
-            Operator::Within(text) => Self::Text(Comparison::Within, text),
-            Operator::Eq(number) => Self::Number(i64::eq, number),
-            Operator::Ge(number) => Self::Number(i64::ge, number),
-            Operator::Gt(number) => Self::Number(i64::gt, number),
-            Operator::Le(number) => Self::Number(i64::le, number),
-            Operator::Lt(number) => Self::Number(i64::lt, number),
+            Operator::Pm(phrases) => Self::Pm(phrases.clone(), OnceCell::new()),
+            Operator::StrEq(text) => Self::Text(Comparison::Equal, text.clone()),
+            Operator::Contains(text) => Self::Text(Comparison::Contains, text.clone()),
+            Operator::ContainsWord(text) => Self::Text(Comparison::ContainsWord, text.clone()),
+            Operator::BeginsWith(text) => Self::Text(Comparison::BeginsWith, text.clone()),
+            Operator::EndsWith(text) => Self::Text(Comparison::EndsWith, text.clone()),
+            Operator::Within(text) => Self::Text(Comparison::Within, text.clone()),
+            Operator::Eq(number) => Self::Number(i64::eq, number.clone()),
+            Operator::Ge(number) => Self::Number(i64::ge, number.clone()),
+            Operator::Gt(number) => Self::Number(i64::gt, number.clone()),
+            Operator::Le(number) => Self::Number(i64::le, number.clone()),
+            Operator::Lt(number) => Self::Number(i64::lt, number.clone()),
             Operator::IpMatch(networks) => {
                 let ranges = networks
                     .iter()
@@ -84,7 +85,7 @@ impl<'a> Prepared<'a> {
     }
 
     /// Returns the template of its argument, which must be expanded first.
-    pub(crate) fn template(&self) -> Option<&'a Template<'a>> {
+    pub(crate) fn template(&self) -> Option<&Template<'static>> {
         match self {
             Self::RxTemplate(template, ..) | Self::Text(_, template) | Self::Number(_, template) => {
                 Some(template)
@@ -198,7 +199,7 @@ pub(crate) fn number(text: &[u8]) -> i64 {
 mod tests {
     use super::*;
 
-    fn matches(operator: &Operator<'_>, value: &[u8], argument: &[u8]) -> bool {
+    fn matches(operator: &Operator<'static>, value: &[u8], argument: &[u8]) -> bool {
         Prepared::new(operator).unwrap().matches(value, argument)
     }
 

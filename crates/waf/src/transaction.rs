@@ -67,15 +67,15 @@ const MAX_HITS: usize = 1000;
 const MAX_TX: usize = 10_000;
 
 /// One request with its response.
-pub struct Transaction<'w> {
-    waf: &'w Waf<'w>,
+pub struct Transaction {
+    waf: Rc<Waf>,
     values: Values,
     /// Names and values, by collection.
     collections: Vec<Vec<(ValueId, ValueId)>>,
     tx: BTreeMap<Vec<u8>, Vec<u8>>,
     mode: EngineMode,
     removed: Vec<bool>,
-    removed_targets: Vec<(Vec<bool>, Target<'w>)>,
+    removed_targets: Vec<(Vec<bool>, Target<'static>)>,
     request_body_access: bool,
     response_body_access: bool,
     force_request_body: bool,
@@ -95,11 +95,10 @@ struct Item {
     count: bool,
 }
 
-impl<'w> Transaction<'w> {
-    pub(crate) fn new(waf: &'w Waf<'w>) -> Self {
+impl Transaction {
+    pub(crate) fn new(waf: Rc<Waf>) -> Self {
         let settings = &waf.program.settings;
         Self {
-            waf,
             values: Values::default(),
             collections: vec![Vec::new(); Collection::ALL.len()],
             tx: BTreeMap::new(),
@@ -115,6 +114,7 @@ impl<'w> Transaction<'w> {
             allowed: None,
             hits: Vec::new(),
             denial: None,
+            waf,
         }
     }
 
@@ -198,7 +198,7 @@ impl<'w> Transaction<'w> {
             Some(Disruptive::AllowPhase) => self.allowed = None,
             _ => {}
         }
-        let waf = self.waf;
+        let waf = Rc::clone(&self.waf);
         let heads = waf.phases.get(usize::from(phase).wrapping_sub(1)).map(Vec::as_slice).unwrap_or_default();
         let mut next = 0;
         while let Some(&index) = heads.get(next) {
@@ -236,10 +236,11 @@ impl<'w> Transaction<'w> {
     }
 
     /// Applies a rule and the members of its chain, and returns true if all match.
-    fn run_chain(&mut self, index: usize, head: &'w Rule<'w>) -> bool {
+    fn run_chain(&mut self, index: usize, head: &Rule<'static>) -> bool {
         self.matched_all.clear();
+        let waf = Rc::clone(&self.waf);
         let mut last = None;
-        for (offset, rule) in self.waf.program.rules.iter().skip(index).enumerate() {
+        for (offset, rule) in waf.program.rules.iter().skip(index).enumerate() {
             if offset > 0 && !rule.member {
                 break;
             }
@@ -268,8 +269,8 @@ impl<'w> Transaction<'w> {
     }
 
     /// Applies one rule to all its values, and returns the last match.
-    fn run_rule(&mut self, index: usize, rule: &'w Rule<'w>) -> Option<(String, ValueId)> {
-        let waf = self.waf;
+    fn run_rule(&mut self, index: usize, rule: &Rule<'static>) -> Option<(String, ValueId)> {
+        let waf = Rc::clone(&self.waf);
         let operator = waf.operators.get(usize::from(rule.operator))?;
         if rule.targets.is_empty() {
             // `SecAction`.
@@ -311,7 +312,7 @@ impl<'w> Transaction<'w> {
     fn run_steps(
         &mut self,
         rule: &Rule<'_>,
-        operator: &Prepared<'_>,
+        operator: &Prepared,
         pipeline: &[seclang::Transformation],
         value: ValueId,
         argument: &[u8],
@@ -326,7 +327,7 @@ impl<'w> Transaction<'w> {
         }
     }
 
-    fn match_value(&mut self, rule: &'w Rule<'w>, operator: &Prepared<'_>, variable: &str, id: ValueId) {
+    fn match_value(&mut self, rule: &Rule<'static>, operator: &Prepared, variable: &str, id: ValueId) {
         if rule.capture && !rule.negated {
             let captures = operator.captures(&self.values.get(id));
             for (group, capture) in
@@ -344,7 +345,7 @@ impl<'w> Transaction<'w> {
         self.apply_actions(rule);
     }
 
-    fn apply_actions(&mut self, rule: &'w Rule<'w>) {
+    fn apply_actions(&mut self, rule: &Rule<'static>) {
         for action in &rule.actions {
             match action {
                 Action::SetVar(change) => self.set_var(change, rule),
@@ -382,7 +383,7 @@ impl<'w> Transaction<'w> {
         }
     }
 
-    fn control(&mut self, ctl: &'w Ctl<'w>) {
+    fn control(&mut self, ctl: &Ctl<'static>) {
         match ctl {
             Ctl::Engine(mode) => self.mode = *mode,
             Ctl::RequestBodyAccess(access) => self.request_body_access = *access,
@@ -404,14 +405,14 @@ impl<'w> Transaction<'w> {
         }
     }
 
-    fn remove(&mut self, matches: impl Fn(&Waf<'_>, &Rule<'_>) -> bool) {
+    fn remove(&mut self, matches: impl Fn(&Waf, &Rule<'_>) -> bool) {
         for (removed, rule) in self.removed.iter_mut().zip(&self.waf.program.rules) {
-            *removed |= matches(self.waf, rule);
+            *removed |= matches(&self.waf, rule);
         }
     }
 
-    fn remove_target(&mut self, matches: impl Fn(&Waf<'_>, &Rule<'_>) -> bool, target: &Target<'w>) {
-        let rules = self.waf.program.rules.iter().map(|rule| matches(self.waf, rule)).collect();
+    fn remove_target(&mut self, matches: impl Fn(&Waf, &Rule<'_>) -> bool, target: &Target<'static>) {
+        let rules = self.waf.program.rules.iter().map(|rule| matches(&self.waf, rule)).collect();
         self.removed_targets.push((rules, target.clone()));
     }
 
@@ -517,7 +518,7 @@ fn in_ranges(ids: &[(u32, u32)], id: u32) -> bool {
     ids.iter().any(|(first, last)| (*first..=*last).contains(&id))
 }
 
-fn has_tag(waf: &Waf<'_>, rule: &Rule<'_>, tag: &str) -> bool {
+fn has_tag(waf: &Waf, rule: &Rule<'_>, tag: &str) -> bool {
     waf.program.tags_of(rule).any(|own| own == tag)
 }
 

@@ -9,3 +9,6 @@ mod corpus;
 #[cfg(test)]
 #[path = "crs/decisions.rs"]
 mod decisions;
+#[cfg(test)]
+#[path = "crs/oracle.rs"]
+mod oracle;

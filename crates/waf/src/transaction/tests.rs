@@ -25,7 +25,7 @@ impl Outcome {
 
 fn send(rules: &str, uri: &str, headers: &[(&str, &str)], body: &str) -> Outcome {
     let program = program(rules);
-    let waf = Waf::new(&program).unwrap();
+    let waf = Waf::new(program).unwrap();
     let mut transaction = waf.transaction();
     let headers: Vec<(&[u8], &[u8])> =
         headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();

@@ -36,7 +36,7 @@ fn is_single(collection: Collection) -> bool {
     )
 }
 
-impl Transaction<'_> {
+impl Transaction {
     /// Sets a variable that has one value.
     pub(super) fn set(&mut self, collection: Collection, value: &[u8]) {
         let id = self.values.add(value);

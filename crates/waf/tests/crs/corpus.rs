@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Instant;
 
 use base64::Engine;
@@ -88,12 +89,12 @@ struct Reflected {
 }
 
 /// A request as it is sent.
-struct Sent {
-    method: Vec<u8>,
-    uri: Vec<u8>,
-    protocol: Vec<u8>,
-    headers: Vec<(Vec<u8>, Vec<u8>)>,
-    body: Vec<u8>,
+pub(crate) struct Sent {
+    pub(crate) method: Vec<u8>,
+    pub(crate) uri: Vec<u8>,
+    pub(crate) protocol: Vec<u8>,
+    pub(crate) headers: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Input {
@@ -167,7 +168,7 @@ fn raw(text: &[u8]) -> Sent {
 }
 
 /// Sends a request and receives the response of a server that reflects it, and returns the log.
-fn run(waf: &Waf<'_>, sent: &Sent) -> (Vec<u32>, String) {
+fn run(waf: &Rc<Waf>, sent: &Sent) -> (Vec<u32>, String) {
     let mut transaction = waf.transaction();
     let headers: Vec<(&[u8], &[u8])> =
         sent.headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
@@ -237,6 +238,35 @@ fn judge(log: &Log, ids: &[u32], text: &str) -> Vec<String> {
     expected.chain(unexpected).chain(unmatched).chain(matched).collect()
 }
 
+/// Returns the files with tests of a release.
+fn tests(folder: &Path) -> Option<Vec<File>> {
+    let folder = [folder.join("tests/regression/tests"), folder.join("tests")]
+        .into_iter()
+        .find(|path| path.is_dir())?;
+    let mut paths = Vec::new();
+    files(&folder, &mut paths);
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).unwrap();
+        // Files without tests are empty documents.
+        serde_yaml::from_str::<Option<File>>(&text)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    };
+    Some(paths.into_iter().filter_map(read).collect())
+}
+
+/// Returns all requests of the tests with their names.
+pub(crate) fn requests(folder: &Path) -> Vec<(String, Sent)> {
+    let files = tests(folder).unwrap_or_default();
+    let tests = files.iter().flat_map(|file| file.tests.iter().map(move |test| (file.rule_id, test)));
+    let stages = tests.flat_map(|(rule, test)| {
+        test.stages
+            .iter()
+            .enumerate()
+            .map(move |(index, stage)| (format!("{rule}-{}.{index}", test.test_id), stage))
+    });
+    stages.map(|(name, stage)| (name, stage.input.request())).collect()
+}
+
 fn files(folder: &Path, out: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap().flatten() {
         match entry.path() {
@@ -254,11 +284,8 @@ fn files(folder: &Path, out: &mut Vec<PathBuf>) {
 fn the_regression_tests_of_the_rules_pass() {
     let folder = support::folder().unwrap();
     let compiled = seclang::compile_folder(&folder, BEFORE, "").unwrap();
-    let tests = match [folder.join("tests/regression/tests"), folder.join("tests")]
-        .into_iter()
-        .find(|path| path.is_dir())
-    {
-        Some(tests) => tests,
+    let files = match tests(&folder) {
+        Some(files) => files,
         None => {
             // Debian's package has no tests, so only the rules can be used.
             let signature = compiled.program.settings.signature.clone().unwrap_or_default();
@@ -271,19 +298,10 @@ fn the_regression_tests_of_the_rules_pass() {
     };
     assert_eq!(compiled.errors, []);
     assert_eq!(waf::check(&compiled.program), []);
-    let waf = Waf::new(&compiled.program).unwrap();
-    let mut paths = Vec::new();
-    files(&tests, &mut paths);
+    let waf = Waf::new(compiled.program).unwrap();
     let (mut passed, mut misses, mut not_runnable) = (0, BTreeMap::new(), 0);
     let start = Instant::now();
-    for path in &paths {
-        let text = fs::read_to_string(path).unwrap();
-        // Some files of a part of the tests are empty.
-        let Some(file) = serde_yaml::from_str::<Option<File>>(&text)
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-        else {
-            continue;
-        };
+    for file in &files {
         for test in &file.tests {
             let stages: Vec<_> =
                 test.stages.iter().filter_map(|stage| Some((stage, stage.output.log.as_ref()?))).collect();

@@ -1,5 +1,7 @@
 //! Decisions at level 1 with the default threshold: attacks are refused, and ordinary requests are not.
 
+use std::rc::Rc;
+
 use waf::{Denial, Request, Waf};
 
 use crate::support;
@@ -13,7 +15,7 @@ const USUAL: [(&str, &str); 3] = [
     ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
 ];
 
-fn send(waf: &Waf<'_>, method: &str, uri: &str, more: &[(&str, &str)], body: &str) -> Option<Denial> {
+fn send(waf: &Rc<Waf>, method: &str, uri: &str, more: &[(&str, &str)], body: &str) -> Option<Denial> {
     let mut transaction = waf.transaction();
     let length = body.len().to_string();
     let mut headers: Vec<(&[u8], &[u8])> =
@@ -43,7 +45,7 @@ fn attacks_are_refused_and_ordinary_requests_are_not() {
         "",
     );
     let program = compiled.unwrap().program;
-    let waf = Waf::new(&program).unwrap();
+    let waf = Waf::new(program).unwrap();
     let form = [("Content-Type", "application/x-www-form-urlencoded")];
     let json = [("Content-Type", "application/json")];
     let multipart = [("Content-Type", "multipart/form-data; boundary=----b1")];
