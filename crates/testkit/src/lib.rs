@@ -37,6 +37,7 @@ pub mod envoy;
 pub mod fuzz;
 pub mod linear;
 pub mod native;
+pub mod redis_server;
 mod runner;
 
 pub use ::engine::host::differences;

@@ -1,0 +1,151 @@
+//! The gRPC server: unary calls over HTTP/2 without TLS.
+
+use std::io::{self, Cursor};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use h2::server::SendResponse;
+use http::{HeaderMap, HeaderValue, Response, header};
+use prost::Message;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+
+use crate::counts::{Counts, TakeError};
+use crate::messages::RateLimitRequest;
+
+/// The only method.
+const PATH: &str = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit";
+
+/// The largest request.
+const MAX_REQUEST: usize = 1024 * 1024;
+
+/// A running service. It stops, with its connections, when it is dropped.
+pub struct Server {
+    address: SocketAddr,
+    calls: Arc<AtomicU64>,
+    _runtime: Runtime,
+}
+
+impl Server {
+    /// Starts a service at an address; port 0 for a free one.
+    ///
+    /// # Errors
+    ///
+    /// The address is in use, or threads cannot be started.
+    pub fn start(address: SocketAddr, counts: Counts) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let listener = runtime.block_on(TcpListener::bind(address))?;
+        let address = listener.local_addr()?;
+        let calls = Arc::<AtomicU64>::default();
+        runtime.spawn(accept(listener, Arc::new(counts), calls.clone()));
+        Ok(Server { address, calls, _runtime: runtime })
+    }
+
+    /// Returns its address.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the number of calls that it has received.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::SeqCst)
+    }
+}
+
+async fn accept(listener: TcpListener, counts: Arc<Counts>, calls: Arc<AtomicU64>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        // The client notices a connection that fails.
+        tokio::spawn(serve(stream, counts.clone(), calls.clone()));
+    }
+}
+
+async fn serve(stream: TcpStream, counts: Arc<Counts>, calls: Arc<AtomicU64>) -> Result<(), h2::Error> {
+    // Without it, responses are only later.
+    let _ = stream.set_nodelay(true);
+    let mut connection = h2::server::Builder::new().handshake::<_, Cursor<Vec<u8>>>(stream).await?;
+    while let Some(call) = connection.accept().await {
+        let (request, mut respond) = call?;
+        let (counts, calls) = (counts.clone(), calls.clone());
+        tokio::spawn(async move {
+            let result = respond_to(request, &counts).await;
+            calls.fetch_add(1, Ordering::SeqCst);
+            send(&mut respond, result)
+        });
+    }
+    Ok(())
+}
+
+/// A status of gRPC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct GrpcStatus(&'static str);
+
+impl GrpcStatus {
+    const OK: Self = Self("0");
+    const INVALID_ARGUMENT: Self = Self("3");
+    const RESOURCE_EXHAUSTED: Self = Self("8");
+    const UNIMPLEMENTED: Self = Self("12");
+    const UNAVAILABLE: Self = Self("14");
+
+    fn header(self) -> HeaderValue {
+        HeaderValue::from_static(self.0)
+    }
+}
+
+impl From<TakeError> for GrpcStatus {
+    fn from(error: TakeError) -> Self {
+        match error {
+            TakeError::Evaluation(_) => Self::INVALID_ARGUMENT,
+            #[cfg(feature = "redis")]
+            TakeError::Unavailable(_) => Self::UNAVAILABLE,
+        }
+    }
+}
+
+/// Returns the response message.
+async fn respond_to(request: http::Request<h2::RecvStream>, counts: &Counts) -> Result<Vec<u8>, GrpcStatus> {
+    let (head, mut stream) = request.into_parts();
+    if head.uri.path() != PATH {
+        return Err(GrpcStatus::UNIMPLEMENTED);
+    }
+    let mut body = Vec::new();
+    while let Some(data) = stream.data().await {
+        let data = data.map_err(|_| GrpcStatus::UNAVAILABLE)?;
+        stream.flow_control().release_capacity(data.len()).map_err(|_| GrpcStatus::UNAVAILABLE)?;
+        body.extend_from_slice(&data);
+        if body.len() > MAX_REQUEST {
+            return Err(GrpcStatus::RESOURCE_EXHAUSTED);
+        }
+    }
+    // Whether it is compressed, which Envoy does not do, and its length.
+    let Some(([0], rest)) = body.split_first_chunk() else { return Err(GrpcStatus::INVALID_ARGUMENT) };
+    let message = rest.get(size_of::<u32>()..).ok_or(GrpcStatus::INVALID_ARGUMENT)?;
+    let request = RateLimitRequest::decode(message).map_err(|_| GrpcStatus::INVALID_ARGUMENT)?;
+    // The counters may be in another process.
+    let response = tokio::task::block_in_place(|| counts.take(&request))?;
+    Ok(response.encode_to_vec())
+}
+
+fn send(
+    respond: &mut SendResponse<Cursor<Vec<u8>>>,
+    result: Result<Vec<u8>, GrpcStatus>,
+) -> Result<(), h2::Error> {
+    let mut head = Response::new(());
+    head.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    let message = match result {
+        Ok(message) => message,
+        Err(status) => {
+            head.headers_mut().insert("grpc-status", status.header());
+            respond.send_response(head, true)?;
+            return Ok(());
+        }
+    };
+    let mut stream = respond.send_response(head, false)?;
+    let size = u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes();
+    stream.send_data(Cursor::new([b"\0".as_slice(), &size, &message].concat()), false)?;
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", GrpcStatus::OK.header());
+    stream.send_trailers(trailers)
+}
