@@ -19,7 +19,9 @@ pub use key::{KeyEntry, KeyFields, QuotaFields, Quotas, global};
 #[cfg_attr(
     not(target_family = "wasm"),
     schemars(extend("x-not-here" = {
-        "redis": "write `rate_limit_service` to count over all replicas, or remove it to count in each gateway process",
+        "redis": "on Higress and MSE, the module of `cargo xtask build cluster-key-rate-limit --gateway higress` has this \
+                  field; elsewhere, write `rate_limit_service` to count over all replicas, or remove it to count in each \
+                  gateway process",
     }))
 )]
 pub struct Fields {
@@ -51,6 +53,11 @@ pub struct Fields {
     /// zh: 为网关的所有副本计数的服务；不设置则每个网关进程各自计数
     #[serde(default)]
     rate_limit_service: Option<ServiceFields>,
+    /// The Redis server that counts over all replicas of the gateway, on Higress and MSE.
+    /// zh: 在 Higress 和 MSE 上为网关的所有副本计数的 Redis
+    #[cfg(feature = "redis")]
+    #[serde(default)]
+    redis: Option<sdk::quota::RedisFields>,
     /// Add `x-ratelimit-limit` and `x-ratelimit-remaining` to responses.
     /// zh: 响应是否带 `x-ratelimit-limit` 和 `x-ratelimit-remaining`
     #[serde(default)]
@@ -103,6 +110,14 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// Returns all limits, and whether each applies to many keys separately.
+    pub(crate) fn limits(&self) -> Vec<(&Limit, bool)> {
+        match self {
+            Scope::All(limit) => vec![(limit, false)],
+            Scope::Items(items) => items.iter().flat_map(|item| item.keys.limits()).collect(),
+        }
+    }
+
     /// Returns true if any limit needs the request's headers.
     pub(crate) fn needs_headers(&self) -> bool {
         let is_connection = |item: &Item| matches!(item.source, Source::Address(AddressSource::Connection));
@@ -160,9 +175,25 @@ impl<N: Names> Configuration for Config<N> {
                 ));
             }
         };
-        let store = match fields.rate_limit_service {
-            Some(service) => Store::service(N::PLUGIN, service, "rate_limit_service")?,
-            None => Store::process(N::PLUGIN),
+        let service = fields.rate_limit_service;
+        #[cfg(feature = "redis")]
+        let (service, redis) = match (service, fields.redis) {
+            (Some(_), Some(_)) => {
+                return Err(FieldError::new(
+                    "redis",
+                    "and `rate_limit_service` both count: remove one of them",
+                ));
+            }
+            (service, redis) => (service, redis),
+        };
+        #[cfg(feature = "redis")]
+        let redis = redis.map(|fields| Store::redis(N::PLUGIN, fields, "redis")).transpose()?;
+        #[cfg(not(feature = "redis"))]
+        let redis = None;
+        let store = match (service, redis) {
+            (_, Some(redis)) => redis,
+            (Some(service), None) => Store::service(N::PLUGIN, service, "rate_limit_service")?,
+            (None, None) => Store::process(N::PLUGIN),
         };
         Ok(Config {
             store,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use matcher::ip::parse_ip;
 use sdk::call::CallOuts;
 use sdk::prelude::*;
-use sdk::quota::{Limit, StoreError, Taken, Verdict};
+use sdk::quota::{Limit, ServiceLimit, StoreError, Taken, Verdict};
 use sdk::{HeaderMap, LiveHeaders, Status, consumer};
 
 mod config;
@@ -45,6 +45,12 @@ pub struct Quota {
 /// Prepares the stores. Call it in `on_configured`.
 pub fn start<N>(configurations: &[Rc<Config<N>>]) {
     configurations.iter().for_each(|config| config.store.start());
+}
+
+/// Returns the limits that a rate limit service counts, for native tools.
+pub fn service_limits<N>(config: &Config<N>) -> Vec<ServiceLimit> {
+    let limits = config.scope.limits().into_iter();
+    limits.filter_map(|(limit, per_key)| config.store.service_limit(limit, per_key)).collect()
 }
 
 /// Counts a request under its limits, and returns the decision.

@@ -55,6 +55,9 @@ pub(crate) enum BufferType {
     CallResponseBody = 4,
     GrpcMessage = 5,
     PluginConfiguration = 7,
+    /// Higress's.
+    #[cfg(feature = "redis")]
+    RedisResponse = 9,
 }
 
 #[cfg(target_family = "wasm")]
@@ -202,6 +205,24 @@ mod calls {
             argument_size: usize,
             result: *mut *mut u8,
             result_size: *mut usize,
+        ) -> u32;
+        #[cfg(feature = "redis")]
+        pub fn proxy_redis_init(
+            cluster: *const u8,
+            cluster_size: usize,
+            user: *const u8,
+            user_size: usize,
+            password: *const u8,
+            password_size: usize,
+            timeout_milliseconds: u32,
+        ) -> u32;
+        #[cfg(feature = "redis")]
+        pub fn proxy_redis_call(
+            cluster: *const u8,
+            cluster_size: usize,
+            command: *const u8,
+            command_size: usize,
+            token: *mut u32,
         ) -> u32;
     }
 }

@@ -15,6 +15,7 @@ use schemars::JsonSchema;
 use serde_json::{Value, json};
 
 use crate::Plugin;
+use crate::quota::ServiceLimit;
 use crate::rules::Loaded;
 
 /// The configuration of a plug-in. `#[plugin]` adds the function `description`, which returns it.
@@ -24,6 +25,8 @@ pub struct Description {
     pub schema: Option<Value>,
     /// Validates a document as `on_configure` does.
     pub check: fn(&[u8]) -> Result<(), ConfigError>,
+    /// Returns the limits of a document that a rate limit service counts.
+    pub service_limits: fn(&[u8]) -> Result<Vec<ServiceLimit>, ConfigError>,
     /// True if rules start from the global fields ([`Configuration::RULES`]).
     pub rules_start_from_global: bool,
 }
@@ -34,6 +37,10 @@ impl Description {
         Description {
             schema,
             check: |text| Loaded::<P::Config>::from_json(text).map(drop),
+            service_limits: |text| {
+                let configurations = Loaded::<P::Config>::from_json(text)?.all();
+                Ok(configurations.iter().flat_map(|config| P::service_limits(config)).collect())
+            },
             rules_start_from_global: P::Config::RULES != RuleFields::Replace,
         }
     }
@@ -41,14 +48,16 @@ impl Description {
     /// The main function of a program that describes a plug-in, as JSON on its output.
     ///
     /// `schema` prints the schema or `null`. `check` reads a document from the input and prints all errors, as a list of
-    /// `{"path": …, "message": …}`. `inherits` prints whether rules start from the global fields.
+    /// `{"path": …, "message": …}`. `inherits` prints whether rules start from the global fields. `limits` reads a valid
+    /// document and prints the limits that a rate limit service counts.
     #[must_use]
     pub fn answer(&self) -> ExitCode {
         let answer = match std::env::args().nth(1).as_deref() {
             Some("schema") => Ok(self.schema.clone().unwrap_or_default()),
             Some("check") => check(self),
             Some("inherits") => Ok(self.rules_start_from_global.into()),
-            _ => Err(io::Error::other("usage: `schema`, `check` or `inherits`")),
+            Some("limits") => limits(self),
+            _ => Err(io::Error::other("usage: `schema`, `check`, `inherits` or `limits`")),
         };
         match answer.and_then(|answer| io::stdout().write_all(answer.to_string().as_bytes())) {
             Ok(()) => ExitCode::SUCCESS,
@@ -74,6 +83,13 @@ fn check(description: &Description) -> io::Result<Value> {
     };
     let errors = errors.iter().map(|error| json!({ "path": error.path(), "message": error.message() }));
     Ok(errors.collect())
+}
+
+fn limits(description: &Description) -> io::Result<Value> {
+    let mut text = Vec::new();
+    io::stdin().read_to_end(&mut text)?;
+    let limits = (description.service_limits)(&text).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(serde_json::to_value(limits)?)
 }
 
 /// Fields that may have a schema. If they have one, the inherent method is called, which has precedence over a trait's

@@ -176,7 +176,30 @@ macro_rules! __export_callback {
         extern "C" fn proxy_on_grpc_close(context: u32, token: u32, status: u32) {
             super::__with(|| (), |vm| vm.on_grpc_close(context, token, status))
         }
+
+        $crate::__export_redis!();
     };
+}
+
+/// The callback for responses of Redis, in modules for Higress and MSE.
+#[cfg(feature = "redis")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_redis {
+    () => {
+        #[unsafe(no_mangle)]
+        extern "C" fn proxy_on_redis_call_response(context: u32, token: u32, status: u32, size: usize) {
+            super::__with(|| (), |vm| vm.on_redis_call_response(context, token, status, size))
+        }
+    };
+}
+
+/// Without the feature `redis`, there is none.
+#[cfg(not(feature = "redis"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_redis {
+    () => {};
 }
 
 /// One callback, as a function for native tests.

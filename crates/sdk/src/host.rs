@@ -258,6 +258,34 @@ pub(crate) fn grpc_call(
     Ok(token)
 }
 
+/// Registers a Redis server.
+#[cfg(feature = "redis")]
+pub(crate) fn redis_init(cluster: &str, user: &str, password: &str, timeout: Duration) -> Result<(), Status> {
+    // SAFETY: pointers and lengths of live slices.
+    done(unsafe {
+        abi::proxy_redis_init(
+            cluster.as_ptr(),
+            cluster.len(),
+            user.as_ptr(),
+            user.len(),
+            password.as_ptr(),
+            password.len(),
+            milliseconds(timeout),
+        )
+    })
+}
+
+/// Returns the token of the call.
+#[cfg(feature = "redis")]
+pub(crate) fn redis_call(cluster: &str, command: &[u8]) -> Result<u32, Status> {
+    let mut token = 0;
+    // SAFETY: pointers and lengths of live slices, and a pointer to a live integer.
+    done(unsafe {
+        abi::proxy_redis_call(cluster.as_ptr(), cluster.len(), command.as_ptr(), command.len(), &mut token)
+    })?;
+    Ok(token)
+}
+
 /// `metadata` is a serialized map. Returns the token of the stream.
 pub(crate) fn grpc_stream(
     service: &[u8],

@@ -515,6 +515,22 @@ pub(crate) mod calls {
         }
     }
 
+    // Native hosts have no Redis.
+    #[cfg(feature = "redis")]
+    calls! {
+        fn proxy_redis_init(
+            _cluster: *const u8, _cluster_size: usize, _user: *const u8, _user_size: usize, _password: *const u8,
+            _password_size: usize, _timeout: u32
+        ) {
+            status(with_host(|host| Err(host.unknown("proxy_redis_init"))))
+        }
+        fn proxy_redis_call(
+            _cluster: *const u8, _cluster_size: usize, _command: *const u8, _command_size: usize, _token: *mut u32
+        ) {
+            status(with_host(|host| Err(host.unknown("proxy_redis_call"))))
+        }
+    }
+
     /// Defines the calls that plug-ins of the `Plugin` style do not make. The proxy-wasm crate declares them, so a classic
     /// plug-in needs them to link. The host decides what they return.
     macro_rules! unknown {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use config::{Configuration, StatusCode};
 
 use crate::queue::Queue;
+use crate::quota::ServiceLimit;
 use crate::{
     Flow, Reply, RequestBody, RequestHeaders, RequestTrailers, ResponseBody, ResponseHeaders,
     ResponseTrailers, StreamEnd,
@@ -141,6 +142,13 @@ pub trait Plugin: Sized + 'static {
     /// Nothing is called for a stream that no configuration applies to.
     fn on_log(end: &mut StreamEnd<'_, Self::State>, config: &Self::Config) {
         let _ = (end, config);
+    }
+
+    /// Returns the limits of a configuration that a rate limit service counts. Only native tools call it, to write the
+    /// configuration of the service.
+    fn service_limits(config: &Self::Config) -> Vec<ServiceLimit> {
+        let _ = config;
+        Vec::new()
     }
 
     /// Called after a configuration has taken effect, with the configurations of the rules in order, then the global one.

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use cargo_metadata::Message;
 
+use crate::workspace::REDIS;
 use crate::{Error, Notice, Plugin, Result, Workspace};
 
 /// The target that gateways load.
@@ -96,12 +97,26 @@ impl Builder {
     ///
     /// It does not compile, or the result is not a module.
     pub fn build(&self, plugin: &Plugin, profile: Profile) -> Result<PathBuf> {
+        self.build_with(plugin, profile, &[])
+    }
+
+    /// The same with the calls to Redis that only Higress and MSE have.
+    ///
+    /// # Errors
+    ///
+    /// See [`build`](Self::build).
+    pub fn build_with_redis(&self, plugin: &Plugin, profile: Profile) -> Result<PathBuf> {
+        self.build_with(plugin, profile, &["--features", REDIS, "--target-dir", "target/higress"])
+    }
+
+    /// Modules with other features have a target folder of their own, because cargo gives them the same file.
+    fn build_with(&self, plugin: &Plugin, profile: Profile, arguments: &[&str]) -> Result<PathBuf> {
         plugin.has_one_style()?;
         let mut command = cargo();
         command.current_dir(&self.root).args(["rustc", "--locked", "--lib", "--target", TARGET]);
         // Only as a cdylib: with an rlib, cargo omits link-time optimisation.
         command.args(["--crate-type", "cdylib", "--package", &plugin.name, "--profile", profile.cargo()]);
-        command.arg("--message-format=json-render-diagnostics");
+        command.arg("--message-format=json-render-diagnostics").args(arguments);
         for name in &self.ambient {
             command.env_remove(name);
         }

@@ -39,6 +39,21 @@ pub struct Refusal {
     pub message: String,
 }
 
+/// A limit that a rate limit service counts.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ServiceLimit {
+    /// The domain.
+    pub domain: String,
+    /// The entry `limit` of its descriptors.
+    pub limit: String,
+    /// The amount.
+    pub amount: u32,
+    /// The length of a window in seconds.
+    pub seconds: u64,
+    /// True if the entry `key` is counted separately.
+    pub per_key: bool,
+}
+
 impl Workspace {
     /// Builds the program that describes a plug-in, unless it is up to date.
     ///
@@ -103,6 +118,15 @@ impl Describer {
     /// The program exits unexpectedly.
     pub fn rules_start_from_global(&self) -> Result<bool> {
         self.ask("inherits", b"")
+    }
+
+    /// Returns the limits in a valid document that a rate limit service counts.
+    ///
+    /// # Errors
+    ///
+    /// The program exits unexpectedly.
+    pub fn service_limits(&self, document: &Value) -> Result<Vec<ServiceLimit>> {
+        self.ask("limits", document.to_string().as_bytes())
     }
 
     fn ask<T: for<'de> Deserialize<'de>>(&self, question: &str, input: &[u8]) -> Result<T> {

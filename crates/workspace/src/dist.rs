@@ -24,7 +24,7 @@ pub enum Flavour {
     /// ABI 0.2.1.
     #[default]
     Any,
-    /// ABI 0.2.100, if the plug-in holds headers.
+    /// ABI 0.2.100, if the plug-in holds headers, and with calls to Redis, if it has the feature `redis`.
     Higress,
 }
 
@@ -84,11 +84,17 @@ impl Workspace {
     /// It does not compile, or a file cannot be written.
     pub fn build(&self, builder: &Builder, plugin: &Plugin, options: Options) -> Result<Outcome> {
         let mut manifest = plugin.manifest()?;
-        let compiled = builder.build(plugin, options.profile)?;
+        let for_higress = options.flavour == Flavour::Higress;
+        let compiled = match for_higress && plugin.has_redis {
+            true => builder.build_with_redis(plugin, options.profile)?,
+            false => builder.build(plugin, options.profile)?,
+        };
         let mut bytes = fs::read(&compiled).map_err(Error::reading(&compiled))?;
         let mut folder = self.root.join("dist").join(&plugin.name);
-        if manifest.has_higress_flavour() && options.flavour == Flavour::Higress {
+        if for_higress && (manifest.has_higress_flavour() || plugin.has_redis) {
             folder.push(HIGRESS);
+        }
+        if for_higress && manifest.has_higress_flavour() {
             let failed = |reason: String| Error::Abi { plugin: plugin.name.clone(), reason };
             let changed = abi::declare(&bytes, Abi::Higress).map_err(|error| failed(format!("{error:#}")))?;
             bytes = changed.ok_or_else(|| failed("declares no ABI version to change".into()))?;

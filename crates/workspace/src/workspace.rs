@@ -57,6 +57,8 @@ pub struct Plugin {
     pub shown: PathBuf,
     /// True if it is written with `RootContext` and `HttpContext`: only its own code knows its configuration.
     pub classic: bool,
+    /// True if it has the feature `redis`, with which its module for Higress and MSE is built.
+    pub has_redis: bool,
     /// The dependency that defines a second set of `proxy_on_…` callbacks beside the SDK's.
     second_style: Option<&'static str>,
 }
@@ -247,6 +249,9 @@ fn crates(metadata: &Metadata) -> BTreeSet<String> {
     names
 }
 
+/// The feature of plug-ins that can use Higress's calls to Redis.
+pub(crate) const REDIS: &str = "redis";
+
 impl Plugin {
     fn of(package: &Package, root: &Path) -> Self {
         let folder = folder(package);
@@ -264,6 +269,7 @@ impl Plugin {
             shown: folder.strip_prefix(root).unwrap_or(&folder).to_path_buf(),
             folder,
             classic: dispatcher.is_some() && !sdk,
+            has_redis: package.features.contains_key(REDIS),
             second_style: dispatcher.filter(|_| sdk),
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use limits::{Config, Names, Quota};
 use sdk::prelude::*;
-use sdk::quota;
+use sdk::quota::{self, ServiceLimit};
 
 struct ClusterKeyRateLimit;
 
@@ -20,6 +20,10 @@ impl Names for ClusterKeyRateLimit {
 impl Plugin for ClusterKeyRateLimit {
     type Config = Config<ClusterKeyRateLimit>;
     type State = Option<Quota>;
+
+    fn service_limits(config: &Self::Config) -> Vec<ServiceLimit> {
+        limits::service_limits(config)
+    }
 
     fn on_configured(configurations: &[Rc<Self::Config>]) {
         limits::start(configurations);

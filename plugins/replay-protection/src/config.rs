@@ -10,7 +10,8 @@ use sdk::configuration;
 #[cfg_attr(
     not(target_family = "wasm"),
     schemars(extend("x-not-here" = {
-        "redis": "remove it: nonces are stored in the memory of each gateway process",
+        "redis": "on Higress and MSE, the module of `cargo xtask build replay-protection --gateway higress` has this field; \
+                  elsewhere, remove it: nonces are stored in the memory of each gateway process",
     }))
 )]
 pub struct Fields {
@@ -50,6 +51,11 @@ pub struct Fields {
     /// zh: nonce 重复时的正文，以 `text/plain` 发送
     #[serde(default = "reject_msg")]
     reject_msg: String,
+    /// The Redis server in which nonces are stored, on Higress and MSE.
+    /// zh: 在 Higress 和 MSE 上存储 nonce 的 Redis
+    #[cfg(feature = "redis")]
+    #[serde(default)]
+    redis: Option<sdk::quota::RedisSeenFields>,
     /// Log and count decisions, but pass every request.
     /// zh: 判定、记录日志并计数，但放行所有请求
     #[serde(default)]
@@ -115,6 +121,9 @@ pub struct Config {
     pub reject_code: StatusCode,
     /// Body of that response.
     pub reject_msg: String,
+    /// The Redis server in which nonces are stored.
+    #[cfg(feature = "redis")]
+    pub redis: Option<sdk::quota::RedisSeen>,
     /// Pass every request.
     pub dry_run: bool,
 }
@@ -142,6 +151,8 @@ impl Configuration for Config {
             per: fields.per,
             reject_code: fields.reject_code,
             reject_msg: fields.reject_msg,
+            #[cfg(feature = "redis")]
+            redis: fields.redis.map(|redis| sdk::quota::RedisSeen::new(redis, "replay-protection")),
             dry_run: fields.dry_run,
         })
     }

@@ -35,8 +35,9 @@ pub(crate) struct Args {
     /// The build profile.
     #[arg(long, value_enum, default_value = "release")]
     profile: Profile,
-    /// The target gateway. Only plug-ins that may hold headers (`holdsHeaders` or `mayHoldHeaders` in the manifest) have a
-    /// different module for Higress and MSE, in `dist/<plugin>/higress/plugin.wasm`.
+    /// The target gateway. Only plug-ins that may hold headers (`holdsHeaders` or `mayHoldHeaders` in the manifest) or can use
+    /// Redis (the feature `redis` in Cargo.toml) have a different module for Higress and MSE, in
+    /// `dist/<plugin>/higress/plugin.wasm`.
     #[arg(long, value_enum, default_value = "any")]
     gateway: Flavour,
     /// Build again from a copy in another folder with another CARGO_HOME, and fail if the bytes differ.

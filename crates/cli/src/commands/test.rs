@@ -108,6 +108,9 @@ const OWN_WORKSPACE: &str = "own_workspace";
 /// The test target with a test of registries in Envoy, which `cargo test` ignores.
 const REGISTRY: &str = "registry";
 
+/// The test target with tests of modules in the embedded engine that need Redis, which `cargo test` ignores.
+const REDIS: &str = "redis";
+
 /// A line of the summary.
 struct Row {
     what: String,
@@ -166,8 +169,12 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         let of_plugin = |suite: &&Suite| plugins.iter().any(|plugin| plugin.name == suite.package);
         let now = |suite: &&Suite| !of_plugin(suite) && !in_envoy(suite) && suite.target != OWN_WORKSPACE;
         for suite in suites.iter().filter(now) {
-            let with_envoy = suite.target == REGISTRY && args.engine.contains(&Engine::Envoy);
-            let all: &[&str] = if with_envoy { &["--include-ignored"] } else { &[] };
+            let also = match suite.target.as_str() {
+                REGISTRY => args.engine.contains(&Engine::Envoy),
+                REDIS => args.engine.contains(&Engine::Wasm),
+                _ => false,
+            };
+            let all: &[&str] = if also { &["--include-ignored"] } else { &[] };
             run.suite(suite, "", all, &[])?;
         }
         if args.libtest.is_empty() {

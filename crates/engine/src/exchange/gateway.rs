@@ -1,6 +1,7 @@
 //! The gateway around a plug-in, and the upstream behind it.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use serde::Deserialize;
 
@@ -30,6 +31,9 @@ pub struct Gateway {
     pub fails: BTreeMap<String, u32>,
     /// The lowest level of the plug-in's messages that is logged.
     pub log_level: LogLevel,
+    /// The addresses of Redis servers, by cluster, for modules with Higress's calls to Redis. They need the feature `redis`.
+    #[serde(skip)]
+    pub redis: BTreeMap<String, SocketAddr>,
 }
 
 impl Default for Gateway {
@@ -44,6 +48,7 @@ impl Default for Gateway {
             workers: 1,
             fails: BTreeMap::new(),
             log_level: LogLevel::Info,
+            redis: BTreeMap::new(),
         }
     }
 }

@@ -91,6 +91,8 @@ pub struct Entry {
     pub on_grpc_receive: Option<fn(u32, u32, usize)>,
     /// `proxy_on_grpc_close(context, token, status)`.
     pub on_grpc_close: Option<fn(u32, u32, u32)>,
+    /// `proxy_on_redis_call_response(root, token, status, size)`, of Higress.
+    pub on_redis_call_response: Option<fn(u32, u32, u32, usize)>,
     /// `proxy_on_tick(root)`.
     pub on_tick: Option<fn(u32)>,
     /// `proxy_on_queue_ready(root, queue)`.
@@ -123,6 +125,7 @@ impl Entry {
             on_http_call_response: None,
             on_grpc_receive: None,
             on_grpc_close: None,
+            on_redis_call_response: None,
             on_tick: None,
             on_queue_ready: None,
             on_done: None,

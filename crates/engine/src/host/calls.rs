@@ -63,11 +63,21 @@ struct Pending {
 }
 
 /// A response, by its callback.
-#[derive(Clone)]
 pub(super) enum Arrival {
-    Http { token: u32, arrived: Arrived },
-    GrpcMessage { token: u32, message: Vec<u8> },
-    GrpcStatus { token: u32, status: u32 },
+    Http {
+        token: u32,
+        arrived: Arrived,
+    },
+    GrpcMessage {
+        token: u32,
+        message: Vec<u8>,
+    },
+    GrpcStatus {
+        token: u32,
+        status: u32,
+    },
+    #[cfg(feature = "redis")]
+    Redis(super::redis::Reply),
 }
 
 /// The parts of a response that host calls can read.
@@ -76,8 +86,18 @@ pub(super) struct Arrived {
     pub(super) headers: Map,
     pub(super) body: Vec<u8>,
     pub(super) trailers: Map,
-    /// Whether it is a gRPC message.
-    pub(super) grpc: bool,
+    /// The kind of call.
+    pub(super) source: Source,
+}
+
+/// A kind of call whose response can be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Source {
+    #[default]
+    Http,
+    Grpc,
+    #[cfg(feature = "redis")]
+    Redis,
 }
 
 impl Calls {
@@ -347,6 +367,14 @@ impl Calls {
         if self.streams.len() < before { Ok(()) } else { Err(Status::NOT_FOUND) }
     }
 
+    /// The response of a Redis server has arrived.
+    #[cfg(feature = "redis")]
+    pub(super) fn redis(&mut self, owner: u32, reply: super::redis::Reply) -> u32 {
+        let token = reply.token;
+        self.on_their_way.push(Pending { due: 0, owner, held: None, arrival: Arrival::Redis(reply) });
+        token
+    }
+
     pub(super) fn last_status(&self) -> u32 {
         self.last_status
     }
@@ -357,6 +385,8 @@ impl Calls {
         self.on_their_way.retain(|call| match call.arrival {
             Arrival::Http { .. } => true,
             Arrival::GrpcMessage { token, .. } | Arrival::GrpcStatus { token, .. } => token != cancelled,
+            #[cfg(feature = "redis")]
+            Arrival::Redis(_) => true,
         });
         let is_early = |call: &Outgoing| call.protocol == ServiceProtocol::Grpc && call.token == cancelled;
         let was_early = self.early.iter().any(is_early);
@@ -371,10 +401,12 @@ impl Calls {
 
 impl Arrival {
     /// The call of the response: whether it is gRPC, and its token.
-    fn token(&self) -> (bool, u32) {
+    fn token(&self) -> (Source, u32) {
         match self {
-            Self::Http { token, .. } => (false, *token),
-            Self::GrpcMessage { token, .. } | Self::GrpcStatus { token, .. } => (true, *token),
+            Self::Http { token, .. } => (Source::Http, *token),
+            Self::GrpcMessage { token, .. } | Self::GrpcStatus { token, .. } => (Source::Grpc, *token),
+            #[cfg(feature = "redis")]
+            Self::Redis(reply) => (Source::Redis, reply.token),
         }
     }
 }
@@ -410,7 +442,7 @@ fn of_service(answer: &Upstream, to_head: bool) -> Arrived {
     }
     let mut trailers = Map::new();
     trailers.extend(&answer.trailers);
-    Arrived { headers, body: answer.body.to_vec(), trailers, grpc: false }
+    Arrived { headers, body: answer.body.to_vec(), trailers, source: Source::Http }
 }
 
 /// The `grpc-status` of a response, in its trailers or, without a message, in its headers.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::abi::{Answer, OutgoingGrpc, OutgoingHttp, Status};
-use super::calls::{Arrived, Calls};
+use super::calls::{Arrived, Calls, Source};
 use super::context::Context;
 use super::maps::Map;
 use super::reply::LocalReply;
@@ -26,6 +26,9 @@ const CALL_RESPONSE_TRAILERS: u32 = 7;
 const CALL_RESPONSE_BODY: u32 = 4;
 const GRPC_MESSAGE: u32 = 5;
 
+/// Higress's number of the buffer of a response from Redis.
+const REDIS_RESPONSE: u32 = 9;
+
 /// The ABI's number of the buffer with the plug-in's configuration.
 const PLUGIN_CONFIGURATION: u32 = 7;
 
@@ -43,6 +46,8 @@ pub struct MockHost {
     entered: u32,
     effective: Option<u32>,
     pub(super) outgoing: Calls,
+    #[cfg(feature = "redis")]
+    pub(super) redis: super::redis::Redis,
     pub(crate) log: Vec<LogLine>,
     shared: Shared,
     /// Nanoseconds since [`START`].
@@ -104,6 +109,8 @@ impl MockHost {
     pub(crate) fn new(gateway: Gateway, clusters: Vec<ServiceCluster>, shared: Shared) -> Self {
         let vm = shared.data().another_vm();
         Self {
+            #[cfg(feature = "redis")]
+            redis: super::redis::Redis::new(gateway.redis.clone()),
             gateway,
             configuration: Vec::new(),
             contexts: BTreeMap::new(),
@@ -138,7 +145,7 @@ impl MockHost {
         self.context(self.entered).instructions += instructions;
     }
 
-    pub(super) fn gateway(&self) -> &Gateway {
+    pub(crate) fn gateway(&self) -> &Gateway {
         &self.gateway
     }
 
@@ -243,7 +250,7 @@ impl MockHost {
 
     fn map(&mut self, number: u32) -> Answer<&mut Map> {
         if matches!(number, CALL_RESPONSE_HEADERS | CALL_RESPONSE_TRAILERS) {
-            let answer = self.outgoing.arrived.as_mut().filter(|answer| !answer.grpc);
+            let answer = self.outgoing.arrived.as_mut().filter(|answer| answer.source == Source::Http);
             let answer = answer.ok_or(Status::BAD_ARGUMENT)?;
             return Ok(if number == CALL_RESPONSE_HEADERS {
                 &mut answer.headers
@@ -288,8 +295,13 @@ impl MockHost {
         let here = self.effective.unwrap_or(self.entered);
         let bytes: &[u8] = match buffer {
             PLUGIN_CONFIGURATION => &self.configuration,
-            CALL_RESPONSE_BODY | GRPC_MESSAGE => {
-                let wanted = |answer: &&Arrived| answer.grpc == (buffer == GRPC_MESSAGE);
+            CALL_RESPONSE_BODY | GRPC_MESSAGE | REDIS_RESPONSE => {
+                let wanted = |answer: &&Arrived| match answer.source {
+                    Source::Http => buffer == CALL_RESPONSE_BODY,
+                    Source::Grpc => buffer == GRPC_MESSAGE,
+                    #[cfg(feature = "redis")]
+                    Source::Redis => buffer == REDIS_RESPONSE,
+                };
                 &self.outgoing.arrived.as_ref().filter(wanted).ok_or(Status::NOT_FOUND)?.body
             }
             _ => {
@@ -513,6 +525,21 @@ impl MockHost {
     pub fn grpc_send(&mut self, token: u32, message: &[u8], last: bool) -> Answer<()> {
         self.count("proxy_grpc_send")?;
         self.outgoing.grpc_send(token, message, last)
+    }
+
+    /// `proxy_redis_init`.
+    #[cfg(feature = "redis")]
+    pub fn redis_init(&mut self, cluster: &[u8], user: &[u8], password: &[u8], timeout: u32) -> Answer<()> {
+        self.count("proxy_redis_init")?;
+        self.redis.init(cluster, user, password, timeout)
+    }
+
+    /// `proxy_redis_call`: the token. The response belongs to the root.
+    #[cfg(feature = "redis")]
+    pub fn redis_call(&mut self, cluster: &[u8], command: &[u8]) -> Answer<u32> {
+        self.count("proxy_redis_call")?;
+        let reply = self.redis.call(cluster, command)?;
+        Ok(self.outgoing.redis(self.redis.root(), reply))
     }
 
     /// `proxy_set_tick_period_milliseconds`.

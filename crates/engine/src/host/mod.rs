@@ -12,6 +12,8 @@ mod here;
 mod interleave;
 mod maps;
 mod mock;
+#[cfg(feature = "redis")]
+mod redis;
 mod reply;
 mod sanitized;
 mod shared;

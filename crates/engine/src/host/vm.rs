@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::Plugin;
 use super::abi::Entry;
-use super::calls::{Arrival, Arrived};
+use super::calls::{Arrival, Arrived, Source};
 use super::mock::Usage;
 use super::stream::{Phase, Stream};
 use super::worker::VmHost;
@@ -16,6 +16,10 @@ use crate::outcome::{LogLine, Outcome};
 
 /// Work in the background may make a call for each answer, without an end.
 const MOST_ANSWERS: usize = 1_000;
+
+/// How often a stream that waits for other workers waits for a millisecond.
+#[cfg(feature = "redis")]
+const MOST_WAITING: usize = 1_000;
 
 /// One VM. Its callbacks run on the thread that asks.
 pub(super) struct Vm {
@@ -58,6 +62,8 @@ impl Vm {
             host.log.len()
         };
         let root = self.plugin(self.another_context());
+        #[cfg(feature = "redis")]
+        self.host.borrow_mut().redis.set_root(root.id);
         (root.enter().on_context_create)(root.id, 0);
         if !(root.enter().on_configure)(root.id, size) {
             self.delete(root.id);
@@ -109,6 +115,8 @@ impl Vm {
         } else {
             stream.whole_request();
         }
+        #[cfg(feature = "redis")]
+        let mut waited = 0;
         loop {
             match stream.phase() {
                 Phase::Done => break,
@@ -124,8 +132,12 @@ impl Vm {
                 break;
             }
             let next = self.host.borrow_mut().outgoing.next();
-            let Some((owner, arrival)) = next else { break };
-            self.deliver(owner, arrival);
+            match next {
+                Some((owner, arrival)) => self.deliver(owner, arrival),
+                #[cfg(feature = "redis")]
+                None if waited < MOST_WAITING && self.wait_for_others() => waited += 1,
+                None => break,
+            }
             stream.settle();
         }
         let mut outcome = stream.finish();
@@ -140,6 +152,20 @@ impl Vm {
         drop(host);
         self.complete(&mut outcome, &before);
         outcome
+    }
+
+    /// Lets other workers of a gateway with Redis go on, for which a stream may wait, and ticks. Returns false without Redis.
+    #[cfg(feature = "redis")]
+    fn wait_for_others(&self) -> bool {
+        if self.host.borrow().gateway().redis.is_empty() {
+            return false;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        let root = self.plugin(self.root.get());
+        if let Some(on_tick) = root.enter().on_tick {
+            on_tick(root.id);
+        }
+        true
     }
 
     /// The context of a stream, under the root of new ones.
@@ -214,7 +240,7 @@ impl Vm {
     pub(super) fn deliver(&self, owner: u32, arrival: Arrival) {
         let plugin = self.plugin(owner);
         let entry = plugin.enter();
-        let grpc = |body| Arrived { body, grpc: true, ..Arrived::default() };
+        let of = |source, body| Arrived { body, source, ..Arrived::default() };
         match arrival {
             Arrival::Http { token, arrived } => {
                 let (headers, body, trailers) =
@@ -226,7 +252,7 @@ impl Vm {
             }
             Arrival::GrpcMessage { token, message } => {
                 let size = message.len();
-                self.host.borrow_mut().outgoing.arrived = Some(grpc(message));
+                self.host.borrow_mut().outgoing.arrived = Some(of(Source::Grpc, message));
                 if let Some(call) = entry.on_grpc_receive {
                     call(owner, token, size);
                 }
@@ -235,6 +261,14 @@ impl Vm {
                 self.host.borrow_mut().outgoing.note_status(status);
                 if let Some(call) = entry.on_grpc_close {
                     call(owner, token, status);
+                }
+            }
+            #[cfg(feature = "redis")]
+            Arrival::Redis(super::redis::Reply { token, status, body }) => {
+                let size = body.len();
+                self.host.borrow_mut().outgoing.arrived = Some(of(Source::Redis, body));
+                if let Some(call) = entry.on_redis_call_response {
+                    call(owner, token, status, size);
                 }
             }
         }

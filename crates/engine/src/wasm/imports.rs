@@ -269,6 +269,27 @@ fn call_outs(linker: &mut Linker<Guest>) -> Result<(), wasmi::Error> {
     Ok(())
 }
 
+/// Higress's calls to Redis.
+#[cfg(feature = "redis")]
+pub(super) fn redis(linker: &mut Linker<Guest>) -> Result<(), wasmi::Error> {
+    calls! { linker;
+        fn proxy_redis_init(
+            call, cluster: i32, cluster_size: i32, user: i32, user_size: i32, password: i32, password_size: i32,
+            timeout: i32
+        ) {
+            let (cluster, user) = (passed(&call, cluster, cluster_size)?, passed(&call, user, user_size)?);
+            let password = passed(&call, password, password_size)?;
+            host(&call).redis_init(&cluster, &user, &password, timeout.cast_unsigned())
+        }
+        fn proxy_redis_call(call, cluster: i32, cluster_size: i32, command: i32, command_size: i32, at: i32) {
+            let (cluster, command) = (passed(&call, cluster, cluster_size)?, passed(&call, command, command_size)?);
+            let token = host(&call).redis_call(&cluster, &command)?;
+            store(&mut call, at, &token.to_le_bytes())
+        }
+    }
+    Ok(())
+}
+
 /// A length or place, which is unsigned.
 fn length(number: i32) -> usize {
     usize::try_from(number.cast_unsigned()).unwrap_or(usize::MAX)

@@ -12,6 +12,8 @@ pub(super) struct Guest {
     pub(super) allocate: Option<TypedFunc<i32, i32>>,
     /// How much memory it may have.
     pub(super) limits: StoreLimits,
+    /// How many random bytes it has received.
+    pub(super) random: u32,
 }
 
 /// A host call with the module that makes it.

@@ -80,7 +80,7 @@ impl Module {
     pub fn missing_imports(&self) -> Vec<Import> {
         let host = MockHost::new(Gateway::default(), Vec::new(), Shared::default());
         let host = Rc::new(RefCell::new(host));
-        let guest = Guest { host, memory: None, allocate: None, limits: StoreLimits::default() };
+        let guest = Guest { host, memory: None, allocate: None, limits: StoreLimits::default(), random: 0 };
         // Defining functions fails only where one is defined twice.
         missing::of(&self.0, &mut Store::new(self.0.engine(), guest)).unwrap_or_default()
     }

@@ -77,12 +77,17 @@ impl Vm {
     /// is not implemented.
     pub(super) fn start(module: &Module, host: VmHost, limits: Limits) -> Result<Self, Trap> {
         let failed = |error: &wasmi::Error| Trap::new("instantiation", error);
-        let guest = Guest { host: host.clone(), memory: None, allocate: None, limits: limits.store() };
+        let guest =
+            Guest { host: host.clone(), memory: None, allocate: None, limits: limits.store(), random: 0 };
         let mut store = Store::new(module.engine(), guest);
         store.limiter(|guest| &mut guest.limits);
         store.set_fuel(limits.fuel).map_err(|error| failed(&error))?;
         let mut linker = Linker::new(module.engine());
         imports::define(&mut linker).map_err(|error| failed(&error))?;
+        #[cfg(feature = "redis")]
+        if !host.borrow().gateway().redis.is_empty() {
+            imports::redis(&mut linker).map_err(|error| failed(&error))?;
+        }
         wasi::define(&mut linker, &mut store, module).map_err(|error| failed(&error))?;
         missing::define(&mut linker, &mut store, module);
         let instance = linker.instantiate_and_start(&mut store, module).map_err(|error| failed(&error))?;
@@ -159,6 +164,7 @@ fn entry() -> Entry {
         on_http_call_response = |c, token, headers, size, trailers| "proxy_on_http_call_response" => nothing;
         on_grpc_receive = |c, token, size| "proxy_on_grpc_receive" => nothing;
         on_grpc_close = |c, token, status| "proxy_on_grpc_close" => nothing;
+        on_redis_call_response = |root, token, status, size| "proxy_on_redis_call_response" => nothing;
         on_tick = |root| "proxy_on_tick" => nothing;
         on_queue_ready = |root, queue| "proxy_on_queue_ready" => nothing;
         on_done = |c| "proxy_on_done" => is_true;

@@ -89,8 +89,10 @@ fn clock_time_get(mut call: Call<'_>, _: i32, _: i64, at: i32) -> i32 {
 
 /// The same bytes in every run: a case must not depend on chance.
 fn random_get(mut call: Call<'_>, at: i32, size: i32) -> i32 {
-    let bytes: Vec<u8> =
-        (1..=size.cast_unsigned()).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+    let before = call.data().random;
+    let numbers = (1..=size.cast_unsigned()).map(|number| before.wrapping_add(number));
+    let bytes: Vec<u8> = numbers.map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+    call.data_mut().random = before.wrapping_add(size.cast_unsigned());
     errno(store(&mut call, at, &bytes))
 }
 

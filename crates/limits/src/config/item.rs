@@ -222,6 +222,15 @@ impl Item {
                 return Err(FieldError::new(format!("{path}.key"), message));
             }
             let limit = limit([rule_name, name, &detail, &key], path, &quota)?;
+            #[cfg(feature = "redis")]
+            let limit = {
+                let seconds = limit.period.seconds();
+                // A limit for many keys has the key of the request in its place.
+                let value = if matches!(kind, Kind::Exact) { &key } else { "" };
+                let prefix = super::key::REDIS_PREFIX;
+                let detail = if source == Source::Consumer { sdk::consumer::HEADER } else { &detail };
+                limit.with_redis_key(format!("{prefix}:{rule_name}:{name}:{seconds}:{detail}:{value}"))
+            };
             entries.push((key, limit));
         }
         let keys = match (kind, &source) {
@@ -335,6 +344,15 @@ fn key_error(limit: &Limit, message: impl Into<String>) -> FieldError {
 }
 
 impl Keys {
+    /// Returns all limits, and whether each applies to many keys separately.
+    pub fn limits(&self) -> Vec<(&Limit, bool)> {
+        match self {
+            Keys::Exact(_, limits) => limits.iter().map(|limit| (limit, false)).collect(),
+            Keys::Patterns(patterns) => patterns.iter().map(|(_, limit)| (limit, true)).collect(),
+            Keys::Ranges(_, limits) => limits.iter().map(|limit| (limit, true)).collect(),
+        }
+    }
+
     fn exact(field: &str, source: &Source, entries: Vec<(String, Limit)>) -> Result<Self, FieldError> {
         let mut keys = Vec::new();
         let mut limits = Vec::new();

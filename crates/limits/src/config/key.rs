@@ -117,8 +117,18 @@ pub struct QuotaFields {
 ///
 /// An error about a field.
 pub fn global(rule_name: &str, quota: &Quotas) -> Result<Limit, FieldError> {
-    limit([rule_name, "global_threshold"], "global_threshold".into(), quota)
+    let limit = limit([rule_name, "global_threshold"], "global_threshold".into(), quota)?;
+    #[cfg(feature = "redis")]
+    let limit = {
+        let key = format!("{REDIS_PREFIX}:{rule_name}:global_threshold:{}", limit.period.seconds());
+        limit.with_redis_key(key)
+    };
+    Ok(limit)
 }
+
+/// What begins the keys in Redis, as those of Higress's own plug-in.
+#[cfg(feature = "redis")]
+pub const REDIS_PREFIX: &str = "higress-cluster-key-rate-limit";
 
 /// Returns the limit identified by `parts`: everything configured about it except its position, because equal limits
 /// share a count. `path` is the path of its fields.

@@ -97,9 +97,7 @@ pub(super) fn read(delivery: Delivery) -> Result<Vec<u8>, GrpcError> {
         Delivery::GrpcMessage { size } => host::buffer(BufferType::GrpcMessage, 0, size)
             .map_err(|status| GrpcError::Call(CallError::Refused(status))),
         Delivery::GrpcStatus(status) => Err(GrpcError::Status(status)),
-        Delivery::Http { .. } | Delivery::Notification | Delivery::Lost => {
-            Err(GrpcError::Call(CallError::NoAnswer))
-        }
+        _ => Err(GrpcError::Call(CallError::NoAnswer)),
     }
 }
 

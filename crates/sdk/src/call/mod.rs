@@ -61,6 +61,8 @@ mod combine;
 mod grpc;
 mod grpc_stream;
 mod http;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -106,6 +108,8 @@ impl std::error::Error for CallError {}
 pub(crate) enum Kind {
     Http,
     Grpc,
+    #[cfg(feature = "redis")]
+    Redis,
     /// Not a call: work that waits for [`notify`].
     Notification,
 }
@@ -185,6 +189,12 @@ pub(crate) enum Delivery {
         size: usize,
     },
     GrpcStatus(u32),
+    /// The status is 0 if there is a response.
+    #[cfg(feature = "redis")]
+    Redis {
+        status: u32,
+        size: usize,
+    },
     Notification,
     /// There is no response: the context of the call is deleted.
     Lost,

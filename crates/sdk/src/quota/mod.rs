@@ -20,6 +20,8 @@
 
 mod lease;
 mod process;
+#[cfg(feature = "redis")]
+mod redis;
 mod row;
 mod seen;
 mod service;
@@ -31,6 +33,8 @@ use std::cell::OnceCell;
 use std::time::Duration;
 
 pub use process::Process;
+#[cfg(feature = "redis")]
+pub use redis::{RedisFields, RedisSeen, RedisSeenFields};
 pub use seen::{First, Seen};
 pub use service::{Mode, ServiceFields};
 pub use store::{Store, StoreError, Taken, wake};
@@ -50,6 +54,9 @@ pub struct Limit {
     name: OnceCell<String>,
     /// The limit while a service is unavailable, computed once.
     scaled: OnceCell<Box<Limit>>,
+    /// The key of its counts in Redis, or what begins the keys of many.
+    #[cfg(feature = "redis")]
+    redis_key: String,
 }
 
 impl Limit {
@@ -63,7 +70,17 @@ impl Limit {
             identity: identity.into(),
             name: OnceCell::new(),
             scaled: OnceCell::new(),
+            #[cfg(feature = "redis")]
+            redis_key: String::new(),
         }
+    }
+
+    /// Sets the key of its counts in Redis. For a limit that applies to many keys separately, it is what begins the key of
+    /// each.
+    #[cfg(feature = "redis")]
+    #[must_use]
+    pub fn with_redis_key(self, redis_key: String) -> Self {
+        Limit { redis_key, ..self }
     }
 
     /// Returns the name of the limit in a rate limit service: its identity, amount and period.
@@ -79,6 +96,22 @@ impl Limit {
             Box::new(Limit::new(amount, self.period, self.identity.as_str(), self.path.as_str()))
         })
     }
+}
+
+/// A limit as the configuration of a rate limit service describes it. Native tools write that file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(not(target_family = "wasm"), derive(serde::Serialize))]
+pub struct ServiceLimit {
+    /// The domain of the limit.
+    pub domain: String,
+    /// Its name, as in [`Limit::descriptor`].
+    pub limit: String,
+    /// The amount.
+    pub amount: u32,
+    /// The length of a window in seconds.
+    pub seconds: u64,
+    /// True if it applies to many keys separately.
+    pub per_key: bool,
 }
 
 /// What a limit grants.

@@ -87,15 +87,30 @@ fn yes() -> bool {
     true
 }
 
-/// A rate limit service.
+/// A service that counts.
 #[derive(Debug)]
 pub(super) struct Service {
-    cluster: Cluster,
-    domain: String,
+    kind: Kind,
     pub(super) timeout: Duration,
     pub(super) mode: Mode,
     pub(super) failure_mode_allow: bool,
     pub(super) local_percent: Option<u16>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// A rate limit service.
+    RateLimits { cluster: Cluster, domain: String },
+    #[cfg(feature = "redis")]
+    Redis(super::redis::Redis),
+}
+
+/// The fields that all services have.
+pub(super) struct Common {
+    pub(super) timeout: Duration,
+    pub(super) mode: Mode,
+    pub(super) failure_mode_allow: bool,
+    pub(super) local_percent: Option<NonZeroU16>,
 }
 
 /// A window of a budget.
@@ -124,18 +139,23 @@ impl Span {
 #[derive(Debug)]
 pub(super) struct Target {
     limit: String,
-    amount: u32,
+    pub(super) amount: u32,
     period: Period,
     key: Option<Vec<u8>>,
+    #[cfg(feature = "redis")]
+    pub(super) redis_key: Vec<u8>,
 }
 
 impl Target {
     pub(super) fn new(budget: &Budget<'_>) -> Self {
+        let key = budget.key.as_deref().map(text);
         Target {
             limit: budget.limit.descriptor(),
             amount: budget.limit.amount,
             period: budget.limit.period,
-            key: budget.key.as_deref().map(text),
+            #[cfg(feature = "redis")]
+            redis_key: [budget.limit.redis_key.as_bytes(), key.as_deref().unwrap_or_default()].concat(),
+            key,
         }
     }
 }
@@ -146,6 +166,29 @@ pub(super) struct Answer {
     pub(super) granted: bool,
     /// What the budget has left, if the service reports it.
     pub(super) left: Option<u32>,
+    /// The rest of the window, if the service has windows of its own.
+    #[cfg(feature = "redis")]
+    pub(super) rest: Option<Duration>,
+}
+
+impl Answer {
+    fn new(granted: bool, left: Option<u32>) -> Self {
+        Answer {
+            granted,
+            left,
+            #[cfg(feature = "redis")]
+            rest: None,
+        }
+    }
+
+    /// Returns the time until the end of the window.
+    pub(super) fn rest(self, span: Span, now: u64) -> Duration {
+        #[cfg(feature = "redis")]
+        if let Some(rest) = self.rest {
+            return rest;
+        }
+        span.rest(now)
+    }
 }
 
 /// The service did not respond, or its response is not valid.
@@ -155,51 +198,126 @@ pub(super) struct Unavailable;
 impl Service {
     /// Validates the fields. `path` is their path.
     pub(super) fn new(fields: ServiceFields, path: &str) -> Result<Self, FieldError> {
-        let local_percent = fields.local_percent.map(NonZeroU16::get);
+        let kind = Kind::RateLimits {
+            cluster: Cluster::fqdn(&fields.service_name, fields.service_port.get()),
+            domain: fields.domain.into(),
+        };
+        let common = Common {
+            timeout: Duration::from_millis(fields.timeout.get().into()),
+            mode: fields.mode,
+            failure_mode_allow: fields.failure_mode_allow,
+            local_percent: fields.local_percent,
+        };
+        Self::of(kind, common, path)
+    }
+
+    /// Validates the fields of a Redis server.
+    #[cfg(feature = "redis")]
+    pub(super) fn redis(fields: super::RedisFields, path: &str) -> Result<Self, FieldError> {
+        let (redis, common) = fields.split();
+        Self::of(Kind::Redis(redis), common, path)
+    }
+
+    fn of(kind: Kind, common: Common, path: &str) -> Result<Self, FieldError> {
+        let Common { timeout, mode, failure_mode_allow, local_percent } = common;
+        let local_percent = local_percent.map(NonZeroU16::get);
         if local_percent.is_some_and(|percent| percent > 100) {
             return Err(FieldError::new(format!("{path}.local_percent"), "must be from 1 to 100"));
         }
-        if local_percent.is_some() && !fields.failure_mode_allow {
+        if local_percent.is_some() && !failure_mode_allow {
             return Err(FieldError::new(
                 format!("{path}.local_percent"),
                 "has no effect with `failure_mode_allow: false`: remove one of them",
             ));
         }
-        Ok(Service {
-            cluster: Cluster::fqdn(&fields.service_name, fields.service_port.get()),
-            domain: fields.domain.into(),
-            timeout: Duration::from_millis(fields.timeout.get().into()),
-            mode: fields.mode,
-            failure_mode_allow: fields.failure_mode_allow,
-            local_percent,
-        })
+        Ok(Service { kind, timeout, mode, failure_mode_allow, local_percent })
+    }
+
+    /// Prepares the service, in `on_configured`.
+    pub(super) fn start(&self) {
+        match &self.kind {
+            Kind::RateLimits { .. } => {}
+            #[cfg(feature = "redis")]
+            Kind::Redis(redis) => redis.start(),
+        }
+    }
+
+    /// Returns what it is, for messages.
+    pub(super) fn name(&self) -> &'static str {
+        match &self.kind {
+            Kind::RateLimits { .. } => "rate limit service",
+            #[cfg(feature = "redis")]
+            Kind::Redis(_) => "Redis server",
+        }
+    }
+
+    /// Returns the domain of limits in a rate limit service.
+    pub(super) fn domain(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::RateLimits { domain, .. } => Some(domain),
+            #[cfg(feature = "redis")]
+            Kind::Redis(_) => None,
+        }
     }
 
     /// Takes an amount from a budget, all or nothing.
+    #[cfg(not(feature = "redis"))]
     pub(super) fn take(
         &self,
         target: &Target,
         span: Span,
         amount: u32,
     ) -> impl Future<Output = Result<Answer, Unavailable>> + use<> {
-        let message = request(&self.domain, target, span, amount);
-        let call = GrpcCall::new(
-            self.cluster.clone(),
-            "envoy.service.ratelimit.v3.RateLimitService",
-            "ShouldRateLimit",
-            message,
-        );
-        let response = call.timeout(self.timeout).send();
+        let Kind::RateLimits { cluster, domain } = &self.kind;
+        query(cluster, request(domain, target, span, amount), self.timeout)
+    }
+
+    /// Takes an amount from a budget, all or nothing.
+    #[cfg(feature = "redis")]
+    pub(super) fn take(
+        &self,
+        target: &Target,
+        span: Span,
+        amount: u32,
+    ) -> impl Future<Output = Result<Answer, Unavailable>> + use<> {
+        let (by_service, by_redis) = match &self.kind {
+            Kind::RateLimits { cluster, domain } => {
+                (Some(query(cluster, request(domain, target, span, amount), self.timeout)), None)
+            }
+            Kind::Redis(redis) => (None, Some(redis.take(target, span, amount, self.mode))),
+        };
         async move {
-            match response.await {
-                Ok(message) => answer(&message).ok_or_else(|| {
-                    crate::debug!("rate limit service: invalid response of {} bytes", message.len());
-                    Unavailable
-                }),
-                Err(error) => {
-                    crate::debug!("rate limit service: {error}");
-                    Err(Unavailable)
-                }
+            match (by_service, by_redis) {
+                (Some(answer), _) => answer.await,
+                (None, Some(answer)) => answer.await,
+                (None, None) => Err(Unavailable),
+            }
+        }
+    }
+}
+
+/// Queries a rate limit service.
+fn query(
+    cluster: &Cluster,
+    message: Vec<u8>,
+    timeout: Duration,
+) -> impl Future<Output = Result<Answer, Unavailable>> + use<> {
+    let call = GrpcCall::new(
+        cluster.clone(),
+        "envoy.service.ratelimit.v3.RateLimitService",
+        "ShouldRateLimit",
+        message,
+    );
+    let response = call.timeout(timeout).send();
+    async move {
+        match response.await {
+            Ok(message) => answer(&message).ok_or_else(|| {
+                crate::debug!("rate limit service: invalid response of {} bytes", message.len());
+                Unavailable
+            }),
+            Err(error) => {
+                crate::debug!("rate limit service: {error}");
+                Err(Unavailable)
             }
         }
     }
@@ -272,8 +390,8 @@ fn answer(message: &[u8]) -> Option<Answer> {
         }
     }
     match code {
-        OK => Some(Answer { granted: true, left }),
-        OVER_LIMIT => Some(Answer { granted: false, left }),
+        OK => Some(Answer::new(true, left)),
+        OVER_LIMIT => Some(Answer::new(false, left)),
         _ => None,
     }
 }
@@ -315,12 +433,12 @@ mod tests {
     #[test]
     fn responses_are_read() {
         let with_left = |code: u8| [8, code, 0x12, 6, 8, code, 0x12, 0, 0x18, 5];
-        assert_eq!(answer(&[8, 1]), Some(Answer { granted: true, left: None }));
-        assert_eq!(answer(&[8, 2]), Some(Answer { granted: false, left: None }));
-        assert_eq!(answer(&with_left(1)), Some(Answer { granted: true, left: Some(5) }));
-        assert_eq!(answer(&with_left(2)), Some(Answer { granted: false, left: Some(5) }));
+        assert_eq!(answer(&[8, 1]), Some(Answer::new(true, None)));
+        assert_eq!(answer(&[8, 2]), Some(Answer::new(false, None)));
+        assert_eq!(answer(&with_left(1)), Some(Answer::new(true, Some(5))));
+        assert_eq!(answer(&with_left(2)), Some(Answer::new(false, Some(5))));
         // Envoy's service, for a descriptor without a limit.
-        assert_eq!(answer(&[8, 1, 0x12, 2, 8, 1]), Some(Answer { granted: true, left: None }));
+        assert_eq!(answer(&[8, 1, 0x12, 2, 8, 1]), Some(Answer::new(true, None)));
         for invalid in [&[][..], &[8, 0], &[8, 3], &[8], &[0x12, 9, 1]] {
             assert_eq!(answer(invalid), None, "{invalid:?}");
         }

@@ -9,7 +9,7 @@ use config::FieldError;
 use super::lease::{Fetched, Next, Shares, Step};
 use super::service::{Mode, Service, ServiceFields, Span, Target, Unavailable};
 use super::table::place;
-use super::{Budget, Limit, Process, Verdict};
+use super::{Budget, Limit, Process, ServiceLimit, Verdict};
 use crate::{Status, background, call, metric, shared, time};
 
 /// A store: where budgets are counted.
@@ -61,7 +61,20 @@ impl Store {
     ///
     /// An error about a field.
     pub fn service(plugin: &'static str, fields: ServiceFields, path: &str) -> Result<Self, FieldError> {
-        let service = Service::new(fields, path)?;
+        Ok(Self::remote(plugin, Service::new(fields, path)?))
+    }
+
+    /// Counts in Redis. `path` is the path of the fields.
+    ///
+    /// # Errors
+    ///
+    /// An error about a field.
+    #[cfg(feature = "redis")]
+    pub fn redis(plugin: &'static str, fields: super::RedisFields, path: &str) -> Result<Self, FieldError> {
+        Ok(Self::remote(plugin, Service::redis(fields, path)?))
+    }
+
+    fn remote(plugin: &'static str, service: Service) -> Self {
         let remote = Remote {
             plugin,
             service,
@@ -69,14 +82,28 @@ impl Store {
             root: Cell::new(0),
             failures: Cell::default(),
         };
-        Ok(Store(Kind::Service(Rc::new(remote))))
+        Store(Kind::Service(Rc::new(remote)))
     }
 
     /// Prepares the store. Call it in `on_configured`: shares are fetched for the resource that is being configured.
     pub fn start(&self) {
         if let Kind::Service(remote) = &self.0 {
             remote.root.set(call::current_context());
+            remote.service.start();
         }
+    }
+
+    /// Returns a limit as the configuration of the rate limit service must have it; `None` without one. `per_key` is true if
+    /// it applies to many keys separately.
+    pub fn service_limit(&self, limit: &Limit, per_key: bool) -> Option<ServiceLimit> {
+        let Kind::Service(remote) = &self.0 else { return None };
+        Some(ServiceLimit {
+            domain: remote.service.domain()?.into(),
+            limit: limit.descriptor(),
+            amount: limit.amount,
+            seconds: limit.period.seconds(),
+            per_key,
+        })
     }
 
     /// Returns the period in which [`wake`] must be called.
@@ -282,7 +309,7 @@ impl Remote {
         let span = Span::of(budget.limit.period, now);
         Ok(self.service.take(&Target::new(budget), span, amount).await.map(|answer| match answer.granted {
             true => Verdict::Granted { left: answer.left },
-            false => Verdict::Refused { wait: Some(span.rest(now)) },
+            false => Verdict::Refused { wait: Some(answer.rest(span, now)) },
         }))
     }
 
@@ -354,7 +381,7 @@ impl Remote {
                 (None, true) => "requests pass",
                 (None, false) => "requests are answered with 503",
             };
-            crate::error!("{}: the rate limit service is unavailable: {consequence}", self.plugin);
+            crate::error!("{}: the {} is unavailable: {consequence}", self.plugin, self.service.name());
         }
         match (local_percent, failure_mode_allow) {
             (Some(percent), _) => {

@@ -44,6 +44,11 @@ impl Period {
         }
     }
 
+    /// Returns its length in seconds.
+    pub const fn seconds(self) -> u64 {
+        self.nanoseconds() / 1_000_000_000
+    }
+
     /// Returns its name.
     pub(super) const fn name(self) -> &'static str {
         match self {

@@ -147,6 +147,12 @@ impl<P: Plugin> Vm<P> {
         self.deliver(context, Kind::Grpc, token, Delivery::GrpcStatus(status));
     }
 
+    /// `proxy_on_redis_call_response`.
+    #[cfg(feature = "redis")]
+    pub fn on_redis_call_response(&mut self, context: u32, token: u32, status: u32, size: usize) {
+        self.deliver(context, Kind::Redis, token, Delivery::Redis { status, size });
+    }
+
     /// Wakes the owner of a call whose response has arrived.
     fn deliver(&mut self, context: u32, kind: Kind, token: u32, delivery: Delivery) {
         if let Some(owner) = call::deliver(kind, token, delivery) {

@@ -1,0 +1,276 @@
+//! Counts in Redis, which gateways with Higress's host calls share.
+//!
+//! Each check and the update after it are one Lua script, so no limit is exceeded. A count is what has been used, under the
+//! key that the configuration of Higress's own plug-in gives it, so a fleet can move from one to the other gateway by gateway.
+
+use std::cell::Cell;
+use std::num::{NonZeroU16, NonZeroU32};
+use std::time::Duration;
+
+use config::ServiceName;
+
+use super::seen::First;
+use super::service::{Answer, Common, Mode, Span, Target, Unavailable};
+use crate::Status;
+use crate::call::{CallError, Cluster, redis};
+
+/// Takes ARGV[1] of ARGV[2] for a window of ARGV[3] milliseconds. Returns 1 if it is granted, what is left, and the rest of the
+/// window.
+const TAKE: &str = "\
+local used, rest = tonumber(redis.call('GET', KEYS[1]) or '0'), redis.call('PTTL', KEYS[1])
+local left = tonumber(ARGV[2]) - used
+local granted = left >= tonumber(ARGV[1])
+if granted then
+left = left - tonumber(ARGV[1])
+redis.call('INCRBY', KEYS[1], ARGV[1])
+end
+if rest < 0 then
+rest = tonumber(ARGV[3])
+redis.call('PEXPIRE', KEYS[1], rest)
+end
+return {granted and 1 or 0, math.max(left, 0), rest}";
+
+/// The fields of a Redis server in which limits are counted.
+#[crate::configuration]
+pub struct RedisFields {
+    /// Full name of the service, for example `redis.static`.
+    /// zh: 服务的完整名称，例如 `redis.static`
+    service_name: ServiceName,
+    /// Port of the service. 80 for a `.static` service if absent, otherwise 6379.
+    /// zh: 服务端口；缺省时 `.static` 服务为 80，其他为 6379
+    #[serde(default)]
+    service_port: Option<NonZeroU16>,
+    /// User name.
+    /// zh: 用户名
+    #[serde(default)]
+    username: String,
+    /// Password.
+    /// zh: 密码
+    #[serde(default)]
+    password: String,
+    /// Timeout of a command in milliseconds.
+    /// zh: 命令的超时时间，单位毫秒
+    #[serde(default = "default_timeout")]
+    timeout: NonZeroU32,
+    /// Number of the database.
+    /// zh: 数据库编号
+    #[serde(default)]
+    database: u32,
+    /// How often Redis is queried.
+    /// zh: 何时查询 Redis
+    #[serde(default)]
+    mode: Mode,
+    /// If Redis is unavailable: pass requests (`true`) or answer them with 503.
+    /// zh: Redis 不可用时：放行请求（`true`），或返回 503
+    #[serde(default = "yes")]
+    failure_mode_allow: bool,
+    /// If Redis is unavailable: limit each key to this percentage of its limit in each gateway process.
+    /// zh: Redis 不可用时：每个网关进程按限额的该百分比限流
+    #[serde(default)]
+    local_percent: Option<NonZeroU16>,
+}
+
+impl RedisFields {
+    pub(super) fn split(self) -> (Redis, Common) {
+        let address = Address { service_name: self.service_name, service_port: self.service_port };
+        let timeout = Duration::from_millis(self.timeout.get().into());
+        let redis = Redis::new(address, self.username, self.password, timeout, self.database);
+        let RedisFields { mode, failure_mode_allow, local_percent, .. } = self;
+        (redis, Common { timeout, mode, failure_mode_allow, local_percent })
+    }
+}
+
+/// The fields of a Redis server in which keys are stored that may occur only once.
+#[crate::configuration]
+pub struct RedisSeenFields {
+    /// Full name of the service, for example `redis.static`.
+    /// zh: 服务的完整名称，例如 `redis.static`
+    service_name: ServiceName,
+    /// Port of the service.
+    /// zh: 服务端口
+    #[serde(default = "default_port")]
+    service_port: NonZeroU16,
+    /// User name.
+    /// zh: 用户名
+    #[serde(default)]
+    username: String,
+    /// Password.
+    /// zh: 密码
+    #[serde(default)]
+    password: String,
+    /// Timeout of a command in milliseconds.
+    /// zh: 命令的超时时间，单位毫秒
+    #[serde(default = "default_timeout")]
+    timeout: NonZeroU32,
+    /// Number of the database.
+    /// zh: 数据库编号
+    #[serde(default)]
+    database: u32,
+    /// What begins the keys.
+    /// zh: key 的前缀
+    #[serde(default)]
+    key_prefix: Option<String>,
+}
+
+fn default_timeout() -> NonZeroU32 {
+    const { NonZeroU32::new(1_000).unwrap() }
+}
+
+fn default_port() -> NonZeroU16 {
+    const { NonZeroU16::new(6379).unwrap() }
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// The address of a server, in fields.
+struct Address {
+    service_name: ServiceName,
+    service_port: Option<NonZeroU16>,
+}
+
+/// Keys in Redis that may occur only once.
+#[derive(Debug)]
+pub struct RedisSeen {
+    redis: Redis,
+    key_prefix: String,
+}
+
+impl RedisSeen {
+    /// Describes a server. `usual_prefix` begins the keys if the fields have no other.
+    pub fn new(fields: RedisSeenFields, usual_prefix: &str) -> Self {
+        let address = Address { service_name: fields.service_name, service_port: Some(fields.service_port) };
+        let timeout = Duration::from_millis(fields.timeout.get().into());
+        RedisSeen {
+            redis: Redis::new(address, fields.username, fields.password, timeout, fields.database),
+            key_prefix: fields.key_prefix.unwrap_or_else(|| usual_prefix.into()),
+        }
+    }
+
+    /// Prepares the server. Call it in `on_configured`.
+    pub fn start(&self) {
+        self.redis.start();
+    }
+
+    /// Adds a key for a number of seconds, unless it is there; `None` if Redis is unavailable.
+    pub async fn add(&self, key: &[u8], seconds: u32) -> Option<First> {
+        let key = [self.key_prefix.as_bytes(), b":", key].concat();
+        let seconds = seconds.to_string();
+        let response = self.redis.send(&[b"SET", &key, b"1", b"EX", seconds.as_bytes(), b"NX"]);
+        match response.await {
+            Ok(redis::Value::Nil) => Some(First::No),
+            Ok(redis::Value::Text(_)) => Some(First::Yes),
+            _ => None,
+        }
+    }
+}
+
+/// A Redis server.
+#[derive(Debug)]
+pub(super) struct Redis {
+    cluster: Cluster,
+    username: String,
+    password: String,
+    timeout: Duration,
+    database: u32,
+    /// True if the host knows it.
+    is_ready: Cell<bool>,
+}
+
+impl Redis {
+    fn new(address: Address, username: String, password: String, timeout: Duration, database: u32) -> Self {
+        let Address { service_name, service_port } = address;
+        let usual = if service_name.ends_with(".static") { 80 } else { 6379 };
+        let cluster = Cluster::fqdn(&service_name, service_port.map_or(usual, NonZeroU16::get));
+        Redis { cluster, username, password, timeout, database, is_ready: Cell::new(false) }
+    }
+
+    /// Prepares the server. If the gateway does not know the service yet, commands try again.
+    pub(super) fn start(&self) {
+        // An error is that of the first command.
+        let _ = self.prepare();
+    }
+
+    fn prepare(&self) -> Result<(), Status> {
+        if !self.is_ready.get() {
+            redis::init(&self.cluster, (&self.username, &self.password), self.timeout, self.database)?;
+            self.is_ready.set(true);
+        }
+        Ok(())
+    }
+
+    /// Sends a command and returns a future of the response. An error of Redis is logged, and no response.
+    fn send(&self, arguments: &[&[u8]]) -> impl Future<Output = Result<redis::Value, Unavailable>> + use<> {
+        let response = self.prepare().map(|()| redis::send(&self.cluster, arguments));
+        async move {
+            let response = match response {
+                Ok(response) => response.await,
+                Err(status) => Err(CallError::Refused(status)),
+            };
+            match response {
+                Ok(redis::Value::Error(error)) => {
+                    crate::debug!("redis: {}", String::from_utf8_lossy(&error));
+                    Err(Unavailable)
+                }
+                Ok(value) => Ok(value),
+                Err(error) => {
+                    crate::debug!("redis: {error}");
+                    Err(Unavailable)
+                }
+            }
+        }
+    }
+
+    /// Takes an amount from a budget, all or nothing.
+    pub(super) fn take(
+        &self,
+        target: &Target,
+        span: Span,
+        amount: u32,
+        mode: Mode,
+    ) -> impl Future<Output = Result<Answer, Unavailable>> + use<> {
+        let mut key = target.redis_key.clone();
+        if mode == Mode::Lease {
+            // Shares end with windows of the clock, other counts with the window that their first request began.
+            key.extend(format!(":{}", span.begin / 1_000_000_000).into_bytes());
+        }
+        let window = (span.end.saturating_sub(span.begin) / 1_000_000).to_string();
+        let (amount, limit) = (amount.to_string(), target.amount.to_string());
+        let arguments: [&[u8]; 7] =
+            [b"EVAL", TAKE.as_bytes(), b"1", &key, amount.as_bytes(), limit.as_bytes(), window.as_bytes()];
+        let response = self.send(&arguments);
+        async move { answer(&response.await?).ok_or(Unavailable) }
+    }
+}
+
+/// Reads the result of the script.
+fn answer(value: &redis::Value) -> Option<Answer> {
+    let redis::Value::List(values) = value else { return None };
+    let [redis::Value::Integer(granted), redis::Value::Integer(left), redis::Value::Integer(rest)] =
+        values.as_slice()
+    else {
+        return None;
+    };
+    Some(Answer {
+        granted: *granted == 1,
+        left: Some(u32::try_from(*left).unwrap_or(u32::MAX)),
+        rest: Some(Duration::from_millis(u64::try_from(*rest).ok()?)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::redis::Value;
+    use super::*;
+
+    #[test]
+    fn results_are_read() {
+        let list = |values: &[i64]| Value::List(values.iter().map(|value| Value::Integer(*value)).collect());
+        let expected = Answer { granted: true, left: Some(3), rest: Some(Duration::from_millis(1_500)) };
+        assert_eq!(answer(&list(&[1, 3, 1_500])), Some(expected));
+        for invalid in [Value::Nil, list(&[1, 3]), list(&[1, 3, -1])] {
+            assert_eq!(answer(&invalid), None, "{invalid:?}");
+        }
+    }
+}

