@@ -45,6 +45,8 @@ pub mod plan;
 #[cfg(feature = "serve")]
 pub mod plugins;
 mod process;
+#[cfg(feature = "serve")]
+mod rate_limits;
 mod route;
 pub mod routes;
 #[cfg(feature = "schema")]

@@ -315,8 +315,9 @@ fn services(value: &Value, path: &str, found: &mut Vec<(String, String, Option<u
             for (name, port) in [("service_name", "service_port"), ("serviceName", "servicePort")] {
                 if let Some(service) = fields.get(name).and_then(Value::as_str) {
                     let dot = if path.is_empty() { "" } else { "." };
-                    // The usual default of plug-ins.
-                    let port = fields.get(port).and_then(Value::as_u64).or(Some(80));
+                    // The usual defaults of plug-ins.
+                    let usual = if path.ends_with("rate_limit_service") { 8081 } else { 80 };
+                    let port = fields.get(port).and_then(Value::as_u64).or(Some(usual));
                     found.push((format!("{path}{dot}{name}"), service.to_owned(), port));
                 }
             }

@@ -10,6 +10,9 @@
 //! - name: api.dns
 //!   port: 443
 //!   address: https://api.example.com          # over TLS, with the certificate verified
+//! - name: limits.static
+//!   port: 8081
+//!   rate_limit_service: { kind: envoy }       # started with the gateway
 //! routes:
 //! - ingress: foo                              # `ingress: [default/foo]` of a match rule
 //!   namespace: default                        # default: the system namespace, `higress-system`
@@ -25,6 +28,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 use config::{Every, ServiceName};
@@ -70,6 +74,48 @@ pub struct Service {
     /// Its protocol.
     #[serde(default)]
     pub protocol: Protocol,
+    /// The rate limit service that is started for it, instead of an address.
+    #[serde(default)]
+    pub rate_limit_service: Option<RateLimitService>,
+}
+
+/// A rate limit service that runs as long as the gateway, and counts in memory.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RateLimitService {
+    /// The service whose behaviour it has.
+    #[serde(default)]
+    pub kind: RateLimitKind,
+    /// The limits that Limitador needs, as in its own file.
+    #[serde(default)]
+    pub limits: Vec<RateLimit>,
+}
+
+/// The services whose behaviour a rate limit service can have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RateLimitKind {
+    /// Envoy's, which receives the limits with the requests.
+    #[default]
+    Envoy,
+    /// Limitador, which has all limits in its configuration.
+    Limitador,
+}
+
+/// A limit of Limitador.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RateLimit {
+    /// The domain.
+    pub namespace: String,
+    /// The amount.
+    pub max_value: u64,
+    /// The window in seconds.
+    pub seconds: NonZeroU64,
+    /// CEL expressions that select requests.
+    #[serde(default)]
+    pub conditions: Vec<String>,
+    /// CEL expressions whose values are counted separately.
+    #[serde(default)]
+    pub variables: Vec<String>,
 }
 
 /// The protocol of a service.
@@ -204,6 +250,9 @@ impl Routes {
                 let message = "is a duplicate with the same port: remove one".to_owned();
                 fault(format!("{place}.name"), message);
             }
+            if let Some(settings) = &service.rate_limit_service {
+                check_rate_limits(service, settings, &format!("{place}.rate_limit_service"), &mut fault);
+            }
             let upstream = match service.address.as_deref().map(Upstream::parse) {
                 Some(Err(message)) => {
                     fault(format!("{place}.address"), message);
@@ -322,6 +371,38 @@ impl Routes {
             clusters.push(own_echo);
         }
         (routes, clusters)
+    }
+}
+
+/// Checks a rate limit service, whose fields are at `place`.
+fn check_rate_limits(
+    service: &Service,
+    settings: &RateLimitService,
+    place: &str,
+    fault: &mut impl FnMut(String, String),
+) {
+    if service.address.is_some() {
+        let message = "is started here, and `address` is where another service runs: remove one of them";
+        fault(place.into(), message.into());
+    }
+    match settings.kind {
+        RateLimitKind::Envoy if !settings.limits.is_empty() => {
+            let message =
+                "are only for `kind: limitador`: Envoy's service receives the limits with the requests";
+            fault(format!("{place}.limits"), message.into());
+        }
+        RateLimitKind::Limitador if settings.limits.is_empty() => {
+            let message = "has no limits: add `limits`, as printed by `manifest <plug-in> --config <file> \
+                           --rate-limit-service limitador`";
+            fault(place.into(), message.into());
+        }
+        _ => {}
+    }
+    #[cfg(feature = "serve")]
+    for (index, limit) in settings.limits.iter().enumerate() {
+        if let Err(message) = crate::rate_limits::check(limit) {
+            fault(format!("{place}.limits[{index}]"), message);
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use anyhow::{Context, Result};
 
 use crate::client::{self, Request, Response};
 use crate::plan::Plan;
+use crate::rate_limits::RateLimits;
 use crate::secret::Redactor;
 use crate::{AccessLine, Bootstrap, LogLevel, Process, Wasm};
 
@@ -118,7 +119,9 @@ pub async fn run_with(
         filters.push(planned.wasm.clone());
     }
     filters.extend(probes.then(|| probe(plan.plugins.len())));
-    let (routes, clusters) = plan.routes.for_envoy(echo);
+    let (routes, mut clusters) = plan.routes.for_envoy(echo);
+    let rate_limits = RateLimits::start(&plan.routes).context("starting the rate limit service")?;
+    rate_limits.redirect(&mut clusters);
     let bootstrap = Bootstrap::new(filters, routes, clusters);
     let level = if probes { LogLevel::Trace } else { LogLevel::Info };
     let process = Process::start(envoy, &bootstrap, level)?;

@@ -1,5 +1,7 @@
 //! `manifest`: the resource that deploys a plug-in.
 
+mod rate_limits;
+
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
@@ -30,6 +32,8 @@ Examples:
                                               the image pushed last
   cargo xtask manifest request-block --image oci://…@sha256:… --config my.yaml --for istio --target my-gateway
   cargo xtask manifest request-block --image oci://…@sha256:… --config my.yaml --for envoy-gateway --target HTTPRoute/shop
+  cargo xtask manifest cluster-key-rate-limit --config my.yaml --rate-limit-service limitador > limits.yaml
+                                              the configuration of the rate limit service
 
 The configuration has the format of `cargo xtask config`: the fields of the plug-in with `_rules_`, or a WasmPlugin
 resource that contains it. For Higress, `_rules_` become `matchRules`.
@@ -39,8 +43,8 @@ pub(crate) struct Args {
     /// The plug-in; case and `-`/`_` do not matter.
     plugin: String,
     /// The image, oci://HOST/REPOSITORY@sha256:…, as printed by `cargo xtask push`.
-    #[arg(long, value_name = "oci://…@sha256:…")]
-    image: String,
+    #[arg(long, value_name = "oci://…@sha256:…", required_unless_present = "rate_limit_service")]
+    image: Option<String>,
     /// The configuration in YAML or JSON; `-` reads the standard input.
     #[arg(long, value_name = "FILE.yaml", conflicts_with = "example")]
     config: Option<PathBuf>,
@@ -65,6 +69,14 @@ pub(crate) struct Args {
     /// Secret with the credentials of the registry, in the same namespace.
     #[arg(long, value_name = "SECRET", value_parser = check_name)]
     pull_secret: Option<String>,
+    /// Instead of the resource, print the configuration of the rate limit service with the limits of the plug-in.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "SERVICE",
+        conflicts_with_all = ["image", "plane", "name", "namespace", "targets", "selector", "pull_secret"]
+    )]
+    rate_limit_service: Option<rate_limits::Service>,
     #[command(flatten)]
     catalogue: Choice,
     /// Print JSON.
@@ -76,14 +88,26 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let sources = args.catalogue.sources()?;
     let known = sources.known();
     let plugin = known.plugin(&args.plugin)?;
-    let image = Pinned::parse(&args.image).map_err(|error| Usage(error.to_string()))?;
+    if let Some(service) = args.rate_limit_service {
+        let manifest = plugin.manifest()?;
+        let Some(configuration) = args.configuration(&known, plugin, &manifest)? else { return Ok(false) };
+        let file = rate_limits::file(service, plugin, configuration)?;
+        match args.json {
+            true => anstream::println!("{file:#}"),
+            false => anstream::print!("{}", yaml::write(&file)?),
+        }
+        return Ok(true);
+    }
+    // Required without `--rate-limit-service`.
+    let image = args.image.as_deref().unwrap_or_default();
+    let pinned = Pinned::parse(image).map_err(|error| Usage(error.to_string()))?;
     args.fits()?;
-    if let Some(other) = known.plugins.iter().find(|other| other.name() == image.last_word())
+    if let Some(other) = known.plugins.iter().find(|other| other.name() == pinned.last_word())
         && other.name() != plugin.name()
     {
         bail!(Usage(format!(
             "{} is an image of {}, but the resource would be for {}: name the same plug-in",
-            args.image,
+            image,
             other.name(),
             plugin.name()
         )));
@@ -100,7 +124,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         pull_secret: args.pull_secret.as_deref(),
         targets: &args.targets,
         selector: &args.selector,
-        ..Order::new(&manifest, &image, &configuration)
+        ..Order::new(&manifest, &pinned, &configuration)
     };
     let resource = serde_json::to_value(order.resource(args.plane)?)?;
     remark(args.plane, &manifest);

@@ -64,6 +64,35 @@ fn an_api_needs_keys_and_each_consumer_has_its_limit() {
 
 #[test]
 #[ignore = "in Envoy: cargo xtask test"]
+fn limits_count_in_the_service_that_the_routes_start() {
+    let (folder, mut served) = example("limits");
+    let ask = |served: &Served, user: &str| {
+        let answer = get(served.address, "any.example.com", "/", &[("x-user", user)]);
+        (answer.status, answer.values("x-ratelimit-remaining").join(","))
+    };
+    let answers = |served: &Served, user: &str| [(); 4].map(|()| ask(served, user));
+    let passed = |left: &str| (200, left.to_owned());
+    assert_eq!(answers(&served, "eve"), [passed("2"), passed("1"), passed("0"), (429, "0".into())]);
+    assert_eq!(ask(&served, "dave"), passed("2"));
+    // A change of the routes keeps the counts. Limitador does not report what is left.
+    let routes = fs::read_to_string(folder.path().join("routes.yaml")).unwrap();
+    folder.put("routes.yaml", &format!("{routes}- {{ name: other.static }}\n"));
+    served.wait_for("routes changed");
+    assert_eq!(ask(&served, "eve").0, 429);
+    let limit = "descriptors[0].limit == ''api:limit_by_per_header:x-user:*:3/day''";
+    let variables = "['descriptors[0].window', 'descriptors[0].key']";
+    let limits = format!(
+        "[{{ namespace: gateway, max_value: 3, seconds: 86400, conditions: ['{limit}'], variables: {variables} }}]"
+    );
+    let kind = format!("{{ kind: limitador, limits: {limits} }}");
+    folder.put("routes.yaml", &routes.replace("{ kind: envoy }", &kind));
+    served.wait_for("routes changed");
+    assert_eq!(answers(&served, "eve").map(|(status, _)| status), [200, 200, 200, 429]);
+    assert_eq!(ask(&served, "dave"), passed(""));
+}
+
+#[test]
+#[ignore = "in Envoy: cargo xtask test"]
 fn four_stages_are_met_in_order_and_in_reverse() {
     let (_folder, served) = example("stages");
     let answer = served.get("any.example.com", "/");

@@ -162,3 +162,29 @@ fn each_mistake_names_file_line_field_and_remedy() {
         assert!(faults.iter().any(|fault| fault.contains(expected)), "{text:?} gave {faults:?}");
     }
 }
+
+#[test]
+fn a_rate_limit_service_has_limits_or_receives_them() {
+    let limit =
+        "{ namespace: edge, max_value: 1, seconds: 60, conditions: [\"descriptors[0].limit == 'a'\"] }";
+    let parse =
+        |settings: &str| parse(&format!("services: [{{ name: a, rate_limit_service: {settings} }}]\n"));
+    assert_eq!(
+        parse("{}").unwrap().services[0].rate_limit_service,
+        Some(RateLimitService { kind: RateLimitKind::Envoy, limits: Vec::new() })
+    );
+    let limitador = parse(&format!("{{ kind: limitador, limits: [{limit}] }}")).unwrap();
+    assert_eq!(limitador.services[0].rate_limit_service.as_ref().unwrap().limits[0].max_value, 1);
+    for (settings, expected) in [
+        ("{ kind: limitador }", "rate_limit_service: has no limits: add `limits`"),
+        (&*format!("{{ limits: [{limit}] }}"), "rate_limit_service.limits: are only for `kind: limitador`"),
+        ("{}, address: 'a:80'", "rate_limit_service: is started here"),
+        (
+            "{ kind: limitador, limits: [{ namespace: edge, max_value: 1, seconds: 0 }] }",
+            "rate_limit_service.limits[0].seconds",
+        ),
+    ] {
+        let faults = parse(settings).unwrap_err().join("; ");
+        assert!(faults.contains(expected), "{settings}: {faults}");
+    }
+}
