@@ -45,7 +45,14 @@ const NAMED: [&str; 6] =
 pub(crate) fn compile(root: &Value, options: Options) -> Result<Schema, SchemaError> {
     let draft = draft(root, options.draft)?;
     let index = Index::new(root, draft);
-    let mut compiler = Compiler { index: &index, draft, formats: options.formats, places: Vec::new(), ids: BTreeMap::new(), patterns: 0 };
+    let mut compiler = Compiler {
+        index: &index,
+        draft,
+        formats: options.formats,
+        places: Vec::new(),
+        ids: BTreeMap::new(),
+        patterns: 0,
+    };
     compiler.node("")?;
     for place in index.dynamic.values() {
         compiler.node(place)?;
@@ -57,11 +64,13 @@ pub(crate) fn compile(root: &Value, options: Options) -> Result<Schema, SchemaEr
         nodes.push(Node { resource: index.resource(&place).0, keywords, place });
     }
     let ids = &compiler.ids;
-    let dynamic = index.dynamic.iter().filter_map(|(key, place)| Some((key.clone(), *ids.get(place)?))).collect();
+    let dynamic =
+        index.dynamic.iter().filter_map(|(key, place)| Some((key.clone(), *ids.get(place)?))).collect();
     let is_unevaluated = |keyword: &Keyword| {
         matches!(keyword, Keyword::UnevaluatedItems(_) | Keyword::UnevaluatedProperties(_))
     };
-    let tracks = nodes.iter().any(|node: &Node| node.keywords.iter().any(|(_, keyword)| is_unevaluated(keyword)));
+    let tracks =
+        nodes.iter().any(|node: &Node| node.keywords.iter().any(|(_, keyword)| is_unevaluated(keyword)));
     Ok(Schema { nodes, dynamic, tracks })
 }
 
@@ -110,7 +119,8 @@ impl<'v> Index<'v> {
         while let Some((place, value, resource, base)) = parts.pop() {
             let Value::Object(fields) = value else { continue };
             let (resource, base) = index.name(&place, fields, draft, resource, base);
-            let mut add = |place: String, value: &'v Value| parts.push((place, value, resource, base.clone()));
+            let mut add =
+                |place: String, value: &'v Value| parts.push((place, value, resource, base.clone()));
             for (key, value) in fields {
                 let place = format!("{place}/{}", escape(key));
                 match value {
@@ -241,7 +251,8 @@ impl Compiler<'_, '_> {
         if pattern.is_empty() {
             return Ok(Pattern(None));
         }
-        let regexes = Regexes::new(&[pattern], Case::Sensitive).map_err(|cause| error(place, cause.message))?;
+        let regexes =
+            Regexes::new(&[pattern], Case::Sensitive).map_err(|cause| error(place, cause.message))?;
         Ok(Pattern(Some(regexes)))
     }
 
@@ -265,7 +276,8 @@ impl Compiler<'_, '_> {
             let node = self.reference(&part, "$dynamicRef", reference)?;
             let anchor = reference.rsplit('#').next().unwrap_or_default();
             let target = self.places.get(node).and_then(|place| self.index.value(place));
-            let is_dynamic = target.is_some_and(|target| target.get("$dynamicAnchor") == Some(&anchor.into()));
+            let is_dynamic =
+                target.is_some_and(|target| target.get("$dynamicAnchor") == Some(&anchor.into()));
             let keyword = match is_dynamic {
                 true => Keyword::DynamicRef { node, anchor: anchor.to_owned() },
                 false => Keyword::Ref(node),
@@ -415,7 +427,8 @@ impl Compiler<'_, '_> {
         if self.draft >= Draft::Draft7 && part.fields.contains_key("contains") {
             let node = self.inner(part, "contains")?;
             let limit = |name| if modern { part.count(name) } else { Ok(None) };
-            let (min, max) = (limit("minContains")?.unwrap_or(1), limit("maxContains")?.unwrap_or(usize::MAX));
+            let (min, max) =
+                (limit("minContains")?.unwrap_or(1), limit("maxContains")?.unwrap_or(usize::MAX));
             keywords.push(("contains", Keyword::Contains { node, min, max }));
         }
         Ok(())
@@ -476,7 +489,11 @@ impl<'p> Part<'p> {
     }
 
     fn list(&self, key: &str) -> Result<Option<&'p Vec<Value>>, SchemaError> {
-        self.read(key, |value| value.as_array().filter(|list| !list.is_empty()), "a list with at least one entry")
+        self.read(
+            key,
+            |value| value.as_array().filter(|list| !list.is_empty()),
+            "a list with at least one entry",
+        )
     }
 
     fn object(&self, key: &str) -> Result<Option<&'p Map<String, Value>>, SchemaError> {
@@ -492,7 +509,11 @@ impl<'p> Part<'p> {
     }
 
     fn count(&self, key: &str) -> Result<Option<usize>, SchemaError> {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "larger ones are the maximum")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "larger ones are the maximum"
+        )]
         let count = |value: &Value| match (value.as_u64(), value.as_f64()) {
             (Some(count), _) => Some(usize::try_from(count).unwrap_or(usize::MAX)),
             (None, Some(count)) if count >= 0.0 && count.fract() == 0.0 => Some(count as usize),

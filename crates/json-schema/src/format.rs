@@ -58,7 +58,8 @@ fn number(digits: &[u8]) -> Option<u32> {
 /// `full-date` of RFC 3339.
 fn is_date(text: &[u8]) -> bool {
     let &[a, b, c, d, b'-', e, f, b'-', g, h] = text else { return false };
-    let (Some(year), Some(month), Some(day)) = (number(&[a, b, c, d]), number(&[e, f]), number(&[g, h])) else {
+    let (Some(year), Some(month), Some(day)) = (number(&[a, b, c, d]), number(&[e, f]), number(&[g, h]))
+    else {
         return false;
     };
     let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
@@ -111,7 +112,9 @@ fn is_email(text: &str) -> bool {
         Some(quoted) => quoted.bytes().all(|byte| matches!(byte, 32..=126) && byte != b'"'),
         None => local.split('.').all(|atom| {
             !atom.is_empty()
-                && atom.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte))
+                && atom
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte))
         }),
     };
     let is_domain = match domain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {

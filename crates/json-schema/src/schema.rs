@@ -99,15 +99,29 @@ pub(crate) enum Keyword {
     DependentSchemas(Vec<(String, NodeId)>),
     PropertyNames(NodeId),
     Properties(Properties),
-    Items { first: Vec<NodeId>, rest: Option<NodeId> },
-    Contains { node: NodeId, min: usize, max: usize },
+    Items {
+        first: Vec<NodeId>,
+        rest: Option<NodeId>,
+    },
+    Contains {
+        node: NodeId,
+        min: usize,
+        max: usize,
+    },
     Ref(NodeId),
-    DynamicRef { node: NodeId, anchor: String },
+    DynamicRef {
+        node: NodeId,
+        anchor: String,
+    },
     AllOf(Vec<NodeId>),
     AnyOf(Vec<NodeId>),
     OneOf(Vec<NodeId>),
     Not(NodeId),
-    If { condition: NodeId, then: Option<NodeId>, otherwise: Option<NodeId> },
+    If {
+        condition: NodeId,
+        then: Option<NodeId>,
+        otherwise: Option<NodeId>,
+    },
     UnevaluatedItems(NodeId),
     UnevaluatedProperties(NodeId),
 }

@@ -47,7 +47,8 @@ fn join(base: &str, reference: &str) -> String {
     let (base, other) = (Parts::of(base), Parts::of(reference));
     let (scheme, authority, path, query);
     if other.scheme.is_some() {
-        (scheme, authority, path, query) = (other.scheme, other.authority, other.path.to_owned(), other.query);
+        (scheme, authority, path, query) =
+            (other.scheme, other.authority, other.path.to_owned(), other.query);
     } else {
         scheme = base.scheme;
         if other.authority.is_some() {

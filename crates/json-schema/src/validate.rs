@@ -173,12 +173,7 @@ impl Run<'_> {
     }
 
     /// Returns false if the value violates this keyword itself, and an error for one of a part of the schema.
-    fn keyword(
-        &mut self,
-        keyword: &Keyword,
-        value: &Json<'_>,
-        seen: &mut Seen,
-    ) -> Result<bool, Stop> {
+    fn keyword(&mut self, keyword: &Keyword, value: &Json<'_>, seen: &mut Seen) -> Result<bool, Stop> {
         match (keyword, value) {
             (Keyword::False, _) => return Ok(false),
             (Keyword::Type(kinds), _) => return Ok(kinds & kinds_of(value) != 0),
@@ -195,9 +190,10 @@ impl Run<'_> {
             (Keyword::Ref(node), _) => self.apply(*node, value, seen)?,
             (Keyword::DynamicRef { node, anchor }, _) => {
                 let schema = self.schema;
-                let outermost = self.resources.iter().find_map(|resource| {
-                    schema.dynamic.get(&(*resource, anchor.clone()))
-                });
+                let outermost = self
+                    .resources
+                    .iter()
+                    .find_map(|resource| schema.dynamic.get(&(*resource, anchor.clone())));
                 self.apply(*outermost.unwrap_or(node), value, seen)?;
             }
             (Keyword::AllOf(nodes), _) => {

@@ -1,5 +1,7 @@
 //! The official JSON-Schema-Test-Suite, as the source package of PyPI's `jsonschema` has it, fetched once.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -90,7 +92,8 @@ fn fetch() -> PathBuf {
     let archive = folder.join(format!("{name}-{version}.tar.gz"));
     let suite = folder.join(format!("{name}-{version}/json"));
     if !suite.is_dir() {
-        let pip = ["-m", "pip", "download", "--quiet", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest"];
+        let pip =
+            ["-m", "pip", "download", "--quiet", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest"];
         let run = |command: &mut Command| command.status().is_ok_and(|status| status.success());
         assert!(
             run(Command::new("python3").args(pip).arg(&folder).arg(PACKAGE)),

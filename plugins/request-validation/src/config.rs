@@ -112,8 +112,9 @@ impl Configuration for Config {
 /// A schema may be written as text.
 fn read(field: &str, schema: Value) -> Result<Value, FieldError> {
     let schema = match schema {
-        Value::String(text) => serde_json::from_str(&text)
-            .map_err(|error| FieldError::new(field, format!("is not JSON: {error}: write the schema as an object")))?,
+        Value::String(text) => serde_json::from_str(&text).map_err(|error| {
+            FieldError::new(field, format!("is not JSON: {error}: write the schema as an object"))
+        })?,
         schema => schema,
     };
     if !schema.is_object() {
@@ -139,9 +140,9 @@ fn path(field: &str, place: &str) -> String {
 /// Refuses names that no header has, because a required one would refuse every request, and others would be ignored.
 fn check_names(schema: &Value) -> Result<(), FieldError> {
     let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
-    let required = required.enumerate().filter_map(|(index, name)| {
-        Some((format!("header_schema.required[{index}]"), name.as_str()?))
-    });
+    let required = required
+        .enumerate()
+        .filter_map(|(index, name)| Some((format!("header_schema.required[{index}]"), name.as_str()?)));
     let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
     let properties = properties.map(|(name, _)| (format!("header_schema.properties.{name}"), name.as_str()));
     for (path, name) in required.chain(properties) {

@@ -89,7 +89,9 @@ fn refuse(config: &Config, details: &'static str, field: &str, problem: &Problem
     let (cause, text) = match problem {
         Problem::NotJson => (field.to_owned(), "the body is not valid JSON".to_owned()),
         Problem::Invalid(Invalid::Exhausted) => (field.to_owned(), Invalid::Exhausted.to_string()),
-        Problem::Invalid(invalid @ Invalid::Rule { rule, .. }) => (format!("{field}{rule}"), invalid.to_string()),
+        Problem::Invalid(invalid @ Invalid::Rule { rule, .. }) => {
+            (format!("{field}{rule}"), invalid.to_string())
+        }
     };
     let body = match (config.verbose, config.message.is_empty()) {
         (false, _) => config.message.clone(),
