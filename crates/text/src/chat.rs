@@ -5,7 +5,8 @@
 //! |---|---|
 //! | Is this a request to a model, and of which API? | [`Api::of`] |
 //! | Which model, and does the client want a stream? | [`Request::read`] |
-//! | What is the prompt? | [`prompt`] |
+//! | How is the model changed, in JSON and in forms? | [`ModelKey`], [`ModelForm`] |
+//! | What is the prompt? | [`prompt`], [`last_user_text`] |
 //! | How many tokens did the server count? | [`Answer`] for whole answers in any chunks, [`Tally`] for single events |
 //! | How many tokens have flowed, also without a report? | [`Meter`], with an [`Estimate`] |
 //! | What did the model write? | [`output`] |
@@ -33,12 +34,14 @@
 
 mod estimate;
 mod meter;
+mod model;
 mod request;
 mod usage;
 
 pub use estimate::Estimate;
 pub use meter::Meter;
-pub use request::{Edited, Request, ask_for_usage, output, prompt};
+pub use model::{MODEL_PATHS, ModelForm, ModelKey, has_suffix, may_be_json, may_begin_object};
+pub use request::{Edited, Request, ask_for_usage, last_user_text, output, prompt};
 pub use usage::{Answer, Tally, Usage, is_usage_event};
 
 use crate::{percent, query};
@@ -73,14 +76,19 @@ impl Api {
             ("/responses", Api::Responses),
             ("/messages", Api::Messages),
         ];
-        SUFFIXES.iter().find(|(suffix, _)| path_ends_with(path, suffix)).map(|(_, api)| *api)
+        let path = percent::decode(query::split(path).0);
+        SUFFIXES.iter().find(|(suffix, _)| ends_with(&path, suffix)).map(|(_, api)| *api)
     }
 }
 
 /// Returns true if a path, without its query, ends with a suffix. A trailing slash and percent-encoding do not matter.
 #[must_use]
 pub fn path_ends_with(path: &[u8], suffix: &str) -> bool {
-    let path = percent::decode(query::split(path).0);
+    ends_with(&percent::decode(query::split(path).0), suffix)
+}
+
+/// The same for a path that has been decoded.
+fn ends_with(path: &[u8], suffix: &str) -> bool {
     let end = path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
     path.ends_with(suffix.as_bytes()) || path.get(..end).is_some_and(|path| path.ends_with(suffix.as_bytes()))
 }

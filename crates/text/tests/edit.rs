@@ -400,3 +400,13 @@ fn a_value_moves_to_another_place() {
     assert_eq!(rename(r#"{"a": 1}"#, "x.y", "z"), r#"{"a": 1}"#);
     assert_eq!(rename(r#"{"a": 1}"#, "a", "a"), r#"{"a": 1}"#);
 }
+
+#[test]
+fn ranges_are_replaced_in_any_order() {
+    let replaced = |edits: Vec<(std::ops::Range<usize>, &str)>| {
+        edit::replace_ranges(b"[1,2]", edits.into_iter().map(|(range, by)| (range, by.as_bytes().to_vec())))
+    };
+    assert_eq!(replaced(vec![(3..4, "9"), (1..1, "0,")]).as_deref(), Some(&b"[0,1,9]"[..]));
+    assert_eq!(replaced(vec![(1..2, "1")]), None);
+    assert_eq!(replaced(vec![]), None);
+}

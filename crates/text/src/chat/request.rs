@@ -123,6 +123,37 @@ pub fn prompt(body: &[u8]) -> Result<Vec<Cow<'_, str>>, JsonError> {
     TEXTS.with(|texts| texts.read(body))
 }
 
+/// Returns the last text of the user: of the last message with the role `user` in Chat Completions and Messages, or of the
+/// input of Responses. If the message has parts, it is the last one that is a text.
+///
+/// # Errors
+///
+/// The body is not valid JSON.
+pub fn last_user_text(body: &[u8]) -> Result<Option<Cow<'_, str>>, JsonError> {
+    thread_local! {
+        static PATHS: Paths = Paths::new(&[
+            "$['messages','input']",
+            "$['messages','input'][*].role",
+            "$['messages','input'][*].content",
+            "$['messages','input'][*].content[*].text",
+        ])
+        .unwrap_or_default();
+    }
+    let found = PATHS.with(|paths| json::find(body, paths))?;
+    let text = |found: &Match| json::decode(body.get(found.span.clone()).unwrap_or_default());
+    let Some(list) = found.iter().rfind(|found| found.path == 0) else { return Ok(None) };
+    if list.kind == Kind::String {
+        return Ok(text(list));
+    }
+    // Entries of an earlier list with the same key are before the last one.
+    let found = found.iter().filter(|found| list.span.contains(&found.span.start));
+    let is_user = |found: &&Match| found.path == 1 && text(found).as_deref() == Some("user");
+    let Some(message) = found.clone().rfind(is_user) else { return Ok(None) };
+    let of_message = |found: &&Match| found.indexes.first() == message.indexes.first();
+    let mut texts = found.filter(|found| found.path >= 2 && found.kind == Kind::String);
+    Ok(texts.rfind(of_message).and_then(text))
+}
+
 /// Returns the texts that a model wrote, in a complete body or in the data of an event: the answer, reasoning, and calls of
 /// tools. Events that repeat earlier ones have none.
 ///
@@ -204,6 +235,34 @@ mod tests {
             assert_eq!(asked(body).as_deref(), Some(expected), "{body}");
         }
         assert!(ask_for_usage(b"{").is_err());
+    }
+
+    #[test]
+    fn the_last_text_of_the_user() {
+        for (body, text) in [
+            (
+                r#"{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"content":"c","role":"user"},{"role":"system","content":"d"}]}"#,
+                Some("c"),
+            ),
+            (
+                r#"{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"\u0062"},{"type":"image_url","image_url":{"url":"x"}}]}]}"#,
+                Some("b"),
+            ),
+            (
+                r#"{"messages":[{"role":"user","content":"a"}],"messages":[{"role":"user","content":"b"},{"role":"tool","content":"c"}]}"#,
+                Some("b"),
+            ),
+            (r#"{"messages":[{"role":"user","content":"a"}],"messages":[]}"#, None),
+            (r#"{"input":"a"}"#, Some("a")),
+            (r#"{"input":[{"role":"user","content":[{"type":"input_text","text":"a"}]}]}"#, Some("a")),
+            (r#"{"messages":[{"role":"user","content":null}]}"#, None),
+            (r#"{"messages":[{"role":"system","content":"a"}]}"#, None),
+            (r#"{"messages":{"role":"user","content":"a"}}"#, None),
+            ("{}", None),
+        ] {
+            assert_eq!(last_user_text(body.as_bytes()).unwrap().as_deref(), text, "{body}");
+        }
+        assert!(last_user_text(b"{").is_err());
     }
 
     #[test]

@@ -245,6 +245,16 @@ pub fn dedupe(document: &[u8], path: &DotPath, retain: Retain) -> Edited {
     Ok(edits.apply(document))
 }
 
+/// Replaces ranges of a document, which must not overlap; an empty range is where bytes are inserted. Returns `None` if nothing
+/// changes.
+#[must_use]
+pub fn replace_ranges(
+    document: &[u8],
+    edits: impl IntoIterator<Item = (Range<usize>, Vec<u8>)>,
+) -> Option<Vec<u8>> {
+    Edits { edits: edits.into_iter().collect(), cut: 0 }.apply(document)
+}
+
 /// Returns what makes two values equal: the text of a string, and the bytes of others.
 fn identity<'d>(document: &'d [u8], span: &Range<usize>) -> (bool, Cow<'d, [u8]>) {
     let literal = document.get(span.clone()).unwrap_or_default();

@@ -1,0 +1,233 @@
+//! The model of a request, in JSON and in forms, read and changed in place.
+
+use std::borrow::Cow;
+
+use crate::json::edit::{self, Edited};
+use crate::json::{self, DotPath, DotPathError};
+use crate::multipart::{Part, Reader};
+use crate::{percent, query};
+
+/// The ends of paths of requests with a model: OpenAI's API, Anthropic's Messages, and what compatible servers add.
+pub const MODEL_PATHS: &[&str] = &[
+    "/completions",
+    "/embeddings",
+    "/images/generations",
+    "/audio/speech",
+    "/fine_tuning/jobs",
+    "/moderations",
+    "/image-synthesis",
+    "/video-synthesis",
+    "/rerank",
+    "/messages",
+    "/responses",
+];
+
+/// Returns true if a path ends with one of these texts, as [`path_ends_with`](super::path_ends_with) compares them. `*` is
+/// every path.
+#[must_use]
+pub fn has_suffix<S: AsRef<str>>(path: &[u8], suffixes: &[S]) -> bool {
+    let path = percent::decode(query::split(path).0);
+    suffixes.iter().any(|suffix| suffix.as_ref() == "*" || super::ends_with(&path, suffix.as_ref()))
+}
+
+/// Returns true if a body with this content type, or without one, may be JSON: clients send it as text or as a form too, and
+/// many servers do not mind.
+#[must_use]
+pub fn may_be_json(content_type: Option<&[u8]>) -> bool {
+    content_type.is_none_or(|content_type| {
+        let media = super::media_type(content_type);
+        media.is_empty()
+            || super::is_json(content_type)
+            || media.get(..5).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/"))
+            || media.eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+    })
+}
+
+/// Returns true if bytes at the start of a body can begin a JSON object. White space may continue with one.
+#[must_use]
+pub fn may_begin_object(bytes: &[u8]) -> bool {
+    let first = bytes.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    first.is_none_or(|byte| *byte == b'{')
+}
+
+/// Where requests have their model: a path in JSON, which is also the name of a field of forms.
+#[derive(Debug, Clone)]
+pub struct ModelKey {
+    path: DotPath,
+    field: Vec<u8>,
+}
+
+impl ModelKey {
+    /// Parses a key such as `model` or `request.model`.
+    ///
+    /// # Errors
+    ///
+    /// It is not a path.
+    pub fn parse(key: &str) -> Result<Self, DotPathError> {
+        Ok(Self { path: DotPath::parse(key)?, field: key.as_bytes().to_vec() })
+    }
+
+    /// Returns the model of a JSON body. `None` without one, or if it is not a string.
+    ///
+    /// # Errors
+    ///
+    /// The body is not valid JSON.
+    pub fn read<'d>(&self, body: &'d [u8]) -> Result<Option<Cow<'d, str>>, json::JsonError> {
+        Ok(match edit::get(body, &self.path)? {
+            Some(Cow::Borrowed(literal)) => json::decode(literal),
+            _ => None,
+        })
+    }
+
+    /// Changes the model of a JSON body, or adds it. With `None` it stays; duplicate keys then all become the last one, so
+    /// that every upstream reads the same.
+    ///
+    /// # Errors
+    ///
+    /// The body is not valid JSON.
+    pub fn write(&self, body: &[u8], model: Option<&str>) -> Edited {
+        match model {
+            Some(model) => edit::set(body, &self.path, json::encode(model).as_bytes()),
+            None => match edit::get(body, &self.path)? {
+                Some(literal) => edit::set(body, &self.path, &literal),
+                None => Ok(None),
+            },
+        }
+    }
+}
+
+/// A form (`multipart/form-data`) whose model is changed while it passes. Files are not held.
+#[derive(Debug)]
+pub struct ModelForm {
+    reader: Reader,
+    field: Vec<u8>,
+    model: Option<Vec<u8>>,
+}
+
+impl ModelForm {
+    /// Begins a form, or returns `None` if the content type is another.
+    #[must_use]
+    pub fn new(content_type: &[u8], key: &ModelKey) -> Option<Self> {
+        Some(Self { reader: Reader::new(content_type)?, field: key.field.clone(), model: None })
+    }
+
+    /// Reads the next chunk, and returns what to send instead. `change` returns another model for the first one, or `None`.
+    /// Later fields with the same name get the same value, because servers differ in which they use.
+    pub fn push(
+        &mut self,
+        chunk: &[u8],
+        is_last: bool,
+        mut change: impl FnMut(&str) -> Option<String>,
+    ) -> Vec<u8> {
+        let mut out = Vec::with_capacity(chunk.len());
+        for part in self.reader.feed(chunk) {
+            match part {
+                Part::Bytes(bytes) => out.extend(bytes),
+                Part::End => {}
+                Part::Field(mut field) => {
+                    if field.name == self.field {
+                        let model = self.model.get_or_insert_with(|| {
+                            let changed = str::from_utf8(&field.value).ok().and_then(&mut change);
+                            changed.map_or_else(|| field.value.clone(), String::into_bytes)
+                        });
+                        field.value.clone_from(model);
+                    }
+                    self.reader.write(&field, &mut out);
+                }
+            }
+        }
+        if is_last {
+            out.extend(self.reader.finish());
+        }
+        out
+    }
+
+    /// Returns the model that the form has now, once its field has arrived.
+    #[must_use]
+    pub fn model(&self) -> Option<&[u8]> {
+        self.model.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_with_a_model() {
+        for (path, has) in [("/v1/chat/completions?a", true), ("/v1/messages/", true), ("/v1/models", false)]
+        {
+            assert_eq!(has_suffix(path.as_bytes(), MODEL_PATHS), has, "{path}");
+        }
+        assert!(has_suffix(b"/", &["a", "*"]) && !has_suffix::<&str>(b"/", &[]));
+    }
+
+    #[test]
+    fn bodies_that_may_be_json() {
+        for (content_type, may) in [
+            (Some("application/json"), true),
+            (Some("text/plain; charset=utf-8"), true),
+            (Some("application/x-www-form-urlencoded"), true),
+            (Some(""), true),
+            (None, true),
+            (Some("application/octet-stream"), false),
+            (Some("multipart/form-data; boundary=x"), false),
+        ] {
+            assert_eq!(may_be_json(content_type.map(str::as_bytes)), may, "{content_type:?}");
+        }
+        for (start, may) in
+            [("", true), (" \r\n\t", true), (" {", true), ("[", false), ("\u{feff}{", false), ("a{", false)]
+        {
+            assert_eq!(may_begin_object(start.as_bytes()), may, "{start:?}");
+        }
+    }
+
+    #[test]
+    fn the_model_of_json_is_changed_in_place() {
+        let key = ModelKey::parse("request.model").unwrap();
+        let write = |body: &str, model| {
+            key.write(body.as_bytes(), model).unwrap().map(|body| String::from_utf8(body).unwrap())
+        };
+        let twice = r#"{"request": {"model": "a", "model": "\u0062"}, "n": 1e0}"#;
+        assert_eq!(key.read(twice.as_bytes()).unwrap().as_deref(), Some("b"));
+        let expected = r#"{"request": {"model": "\u0062", "model": "\u0062"}, "n": 1e0}"#;
+        assert_eq!(write(twice, None).as_deref(), Some(expected));
+        let expected = r#"{"request": {"model": "c\"", "model": "c\""}, "n": 1e0}"#;
+        assert_eq!(write(twice, Some("c\"")).as_deref(), Some(expected));
+        let once = r#"{"request": {"model": "\u0062"}}"#;
+        assert_eq!(write(once, None), None);
+        assert_eq!(write("{}", None), None);
+        assert_eq!(write("{}", Some("a")).as_deref(), Some(r#"{"request":{"model":"a"}}"#));
+        assert_eq!(write("[]", Some("a")), None);
+        for other in [r#"{"request":{"model":1}}"#, "{}", "[1]", r#"{"model":"a"}"#] {
+            assert_eq!(key.read(other.as_bytes()).unwrap(), None, "{other}");
+        }
+        assert!(key.read(b"{").is_err() && key.write(b"{", None).is_err());
+        assert!(ModelKey::parse("a..b").is_err());
+    }
+
+    #[test]
+    fn the_model_of_a_form_is_changed_while_it_passes() {
+        let field = |name: &str, value: &str| {
+            format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        };
+        let file = "--x\r\nContent-Disposition: form-data; name=\"model\"; filename=\"a\"\r\n\r\nmodel\r\n";
+        let form = |first: &str, second: &str| {
+            [&field("a", "1"), &field("model", first), file, &field("model", second), "--x--\r\n"].concat()
+        };
+        let key = ModelKey::parse("model").unwrap();
+        let (body, expected) = (form("old", "other"), form("new", "new"));
+        for chunk in 1..=body.len() {
+            let mut reader = ModelForm::new(b"multipart/form-data; boundary=x", &key).unwrap();
+            let mut out = Vec::new();
+            assert_eq!(reader.model(), None);
+            for chunk in body.as_bytes().chunks(chunk) {
+                out.extend(reader.push(chunk, false, |model| (model == "old").then(|| "new".to_owned())));
+            }
+            out.extend(reader.push(b"", true, |_| None));
+            assert_eq!(String::from_utf8_lossy(&out), expected, "{chunk}");
+            assert_eq!(reader.model(), Some(&b"new"[..]));
+        }
+        assert!(ModelForm::new(b"application/json", &key).is_none());
+    }
+}
