@@ -1,6 +1,7 @@
 //! Types that accept only valid values: non-empty strings, texts, secrets, statuses, headers and services.
 
 mod header;
+mod json;
 #[cfg(all(feature = "schema", not(target_family = "wasm")))]
 mod schema;
 mod service;
@@ -12,6 +13,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
 pub use header::{HeaderName, HeaderValue, RequestHeaderName, SettableHeaderName};
+pub use json::Json;
 pub use service::ServiceName;
 
 /// A string with at least one character. An empty pattern would match everything.

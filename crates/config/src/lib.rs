@@ -60,8 +60,8 @@ pub mod hints;
 pub mod schema;
 
 pub use checked::{
-    HeaderName, HeaderValue, NonEmptyString, RequestHeaderName, Secret, ServiceName, SettableHeaderName,
-    StatusCode, Text,
+    HeaderName, HeaderValue, Json, NonEmptyString, RequestHeaderName, Secret, ServiceName,
+    SettableHeaderName, StatusCode, Text,
 };
 pub use configuration::{Configuration, RuleFields};
 pub use document::{Document, Rule};

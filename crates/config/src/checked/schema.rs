@@ -6,8 +6,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 use super::{
-    HeaderName, HeaderValue, NonEmptyString, RequestHeaderName, Secret, ServiceName, SettableHeaderName,
-    StatusCode, Text,
+    HeaderName, HeaderValue, Json, NonEmptyString, RequestHeaderName, Secret, ServiceName,
+    SettableHeaderName, StatusCode, Text,
 };
 
 macro_rules! described {
@@ -44,4 +44,18 @@ described! {
     Text: { "type": "string" };
     Secret: { "type": "string", "format": "password", "writeOnly": true };
     HeaderValue: { "type": "string", "pattern": "^[^\\x00-\\x08\\x0a-\\x1f\\x7f]*$" };
+}
+
+impl JsonSchema for Json {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Json".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({})
+    }
 }
