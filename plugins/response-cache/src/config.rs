@@ -1,0 +1,321 @@
+//! The configuration with its mode.
+
+use config::{Configuration, FieldError, HeaderValue, RequestHeaderName, Secret, StatusCode};
+use sdk::configuration;
+use sha2::{Digest, Sha256};
+use text::json::DotPath;
+
+/// The fields of the document.
+#[configuration]
+pub struct Fields {
+    /// How responses are found: `http` by method, URL and `Vary`, for as long as they permit it (RFC 9111); `key` by a header or
+    /// by the body of the request. If absent, `key` if one of its fields is set, and `http` otherwise.
+    /// zh: 如何查找响应：`http` 按方法、URL 和 `Vary`，在响应允许的时间内（RFC 9111）；`key` 按请求头或请求体。缺省时，设置了 `key` 的任一字段则为 `key`，否则为 `http`
+    #[serde(default)]
+    mode: Option<ModeField>,
+    /// Maximum number of stored responses of the gateway process.
+    /// zh: 网关进程中存储的最大响应数
+    #[serde(default = "entries")]
+    max_entries: u32,
+    /// Maximum size of the body of a stored response in bytes. Others are not stored.
+    /// zh: 存储的响应体的最大字节数，更大的不存储
+    #[serde(default = "entry_bytes")]
+    max_entry_bytes: u32,
+    /// Headers of requests that are part of the key, besides the host and the path with its query.
+    /// zh: 除主机名和带查询参数的路径以外，作为键的一部分的请求头
+    #[serde(default)]
+    key_headers: Vec<RequestHeaderName>,
+    /// Share responses to requests with `Authorization` or of a known consumer. With `mode: http` only those that permit it
+    /// (`public`, `s-maxage`, `must-revalidate`).
+    /// zh: 共享带 `Authorization` 或来自已知消费者的请求的响应。`mode: http` 时仅限允许共享的响应（`public`、`s-maxage`、`must-revalidate`）
+    #[serde(default)]
+    share_authorized: bool,
+    /// Share responses with `Set-Cookie`, without this header.
+    /// zh: 共享带 `Set-Cookie` 的响应，但不包含该响应头
+    #[serde(default)]
+    share_set_cookie: bool,
+    /// `mode: http`: seconds for which responses with status 200 are stored that do not say for how long. 0 does not store them.
+    /// zh: `mode: http`：没有声明有效期的 200 响应的存储秒数，0 表示不存储
+    #[serde(default)]
+    default_ttl: u32,
+    /// `mode: key`: the store.
+    /// zh: `mode: key`：存储
+    #[serde(default)]
+    cache: Option<CacheFields>,
+    /// `mode: key`: the header whose value is the key.
+    /// zh: `mode: key`：其值作为键的请求头
+    #[serde(default, rename = "cacheKeyFromHeader")]
+    cache_key_from_header: Option<String>,
+    /// `mode: key`: path of the value in the JSON body that is the key, such as `messages.0.content`. If empty, and without
+    /// `cacheKeyFromHeader`, the whole body.
+    /// zh: `mode: key`：JSON 请求体中作为键的值的路径，例如 `messages.0.content`。为空且没有 `cacheKeyFromHeader` 时为整个请求体
+    #[serde(default, rename = "cacheKeyFromBody")]
+    cache_key_from_body: Option<String>,
+    /// `mode: key`: the `content-type` of responses from the cache.
+    /// zh: `mode: key`：来自缓存的响应的 `content-type`
+    #[serde(default, rename = "cacheValueFromBodyType")]
+    cache_value_from_body_type: Option<HeaderValue>,
+    /// `mode: key`: path of the value in the JSON body of the response that is stored. If empty, the whole body.
+    /// zh: `mode: key`：JSON 响应体中被存储的值的路径。为空时为整个响应体
+    #[serde(default, rename = "cacheValueFromBody")]
+    cache_value_from_body: Option<String>,
+    /// `mode: key`: statuses of responses that are stored.
+    /// zh: `mode: key`：被存储的响应的状态码
+    #[serde(default, rename = "cacheResponseCode")]
+    cache_response_code: Option<Vec<StatusCode>>,
+}
+
+/// How responses are found.
+#[configuration]
+#[derive(Clone, Copy, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum ModeField {
+    /// By method, URL and `Vary`.
+    Http,
+    /// By a header or by the body.
+    Key,
+}
+
+/// The store.
+#[configuration]
+#[derive(Default)]
+struct CacheFields {
+    /// `local`: the memory of the gateway process. `redis` is rejected, because Envoy cannot call it.
+    /// zh: `local`：网关进程的内存。拒绝 `redis`，因为 Envoy 无法调用它
+    #[serde(default, rename = "type")]
+    kind: String,
+    /// Seconds for which a response is stored. 0: until others need its space.
+    /// zh: 响应的存储秒数。0 表示直到其他响应需要其空间
+    #[serde(default, rename = "cacheTTL")]
+    cache_ttl: u32,
+    /// Part of the key.
+    /// zh: 键的一部分
+    #[serde(default = "prefix", rename = "cacheKeyPrefix")]
+    cache_key_prefix: String,
+    /// Of Redis.
+    /// zh: 用于 Redis
+    #[serde(default, rename = "serviceName")]
+    service_name: Option<String>,
+    /// Of Redis.
+    /// zh: 用于 Redis
+    #[serde(default, rename = "serviceHost")]
+    service_host: Option<String>,
+    /// Of Redis.
+    /// zh: 用于 Redis
+    #[serde(default, rename = "servicePort")]
+    service_port: Option<u16>,
+    /// Of Redis.
+    /// zh: 用于 Redis
+    #[serde(default)]
+    username: Option<String>,
+    /// Of Redis.
+    /// zh: 用于 Redis
+    #[serde(default)]
+    password: Option<Secret>,
+    /// Of Redis.
+    /// zh: 用于 Redis
+    #[serde(default)]
+    timeout: Option<u32>,
+}
+
+fn entries() -> u32 {
+    1024
+}
+
+fn entry_bytes() -> u32 {
+    65_536
+}
+
+fn prefix() -> String {
+    "higress-response-cache:".to_owned()
+}
+
+/// The maximum size of a body in bytes: what a gateway passes to a plug-in and back in one host call.
+const MAX_ENTRY_BYTES: u32 = 1 << 20;
+
+/// The maximum number of stored responses.
+const MAX_ENTRIES: u32 = 65_536;
+
+/// The configuration with its mode.
+pub struct Config {
+    /// How responses are found.
+    pub mode: Mode,
+    /// A digest of everything that decides about stored responses, so that other configurations do not use them.
+    pub fingerprint: [u8; 32],
+    /// The maximum number of stored responses.
+    pub entries: u32,
+    /// The maximum size of a body.
+    pub entry_bytes: usize,
+    /// Headers that are part of the key.
+    pub key_headers: Vec<RequestHeaderName>,
+    /// Share responses to authorized requests.
+    pub share_authorized: bool,
+    /// Share responses with cookies.
+    pub share_set_cookie: bool,
+}
+
+/// How responses are found.
+pub enum Mode {
+    /// By the rules of RFC 9111, with the seconds for responses that do not have any.
+    Http(u64),
+    /// By a key.
+    Key(Box<Keyed>),
+}
+
+/// The fields of `mode: key`.
+pub struct Keyed {
+    /// Where the key is.
+    pub key: KeySource,
+    /// The seconds for which a response is stored.
+    pub ttl: u64,
+    /// The value that is stored, instead of the whole body.
+    pub value: Option<DotPath>,
+    /// The content type of stored responses.
+    pub content_type: String,
+    /// The statuses that are stored.
+    pub statuses: Vec<StatusCode>,
+}
+
+/// Where a key is.
+pub enum KeySource {
+    /// In a header.
+    Header(RequestHeaderName),
+    /// In the body: a value, or all of it.
+    Body(Option<DotPath>),
+}
+
+impl Configuration for Config {
+    type Fields = Fields;
+
+    fn check(fields: Fields) -> Result<Self, FieldError> {
+        if !(1..=MAX_ENTRIES).contains(&fields.max_entries) {
+            return Err(FieldError::new("max_entries", format!("must be from 1 to {MAX_ENTRIES}")));
+        }
+        if fields.max_entry_bytes > MAX_ENTRY_BYTES {
+            let message = format!("must be at most {MAX_ENTRY_BYTES}: larger responses are not stored");
+            return Err(FieldError::new("max_entry_bytes", message));
+        }
+        let keyed = [
+            ("cache", fields.cache.is_some()),
+            ("cacheKeyFromHeader", fields.cache_key_from_header.is_some()),
+            ("cacheKeyFromBody", fields.cache_key_from_body.is_some()),
+            ("cacheValueFromBodyType", fields.cache_value_from_body_type.is_some()),
+            ("cacheValueFromBody", fields.cache_value_from_body.is_some()),
+            ("cacheResponseCode", fields.cache_response_code.is_some()),
+        ];
+        let first = keyed.iter().find(|(_, is_set)| *is_set).map(|(field, _)| *field);
+        let mode = match (fields.mode, first) {
+            (Some(ModeField::Http), Some(field)) => {
+                let message = "has no effect with `mode: http`: remove it, or write `mode: key`";
+                return Err(FieldError::new(field, message));
+            }
+            (Some(mode), _) => mode,
+            (None, Some(_)) => ModeField::Key,
+            (None, None) => ModeField::Http,
+        };
+        if mode == ModeField::Key && fields.default_ttl != 0 {
+            let message = "has no effect with `mode: key`: write `cache: { cacheTTL: … }`";
+            return Err(FieldError::new("default_ttl", message));
+        }
+        let mut digest = Sha256::new();
+        let mut add = |part: &[u8]| {
+            digest.update(part.len().to_le_bytes());
+            digest.update(part);
+        };
+        for name in &fields.key_headers {
+            add(name.as_bytes());
+        }
+        add(&[u8::from(fields.share_authorized), u8::from(fields.share_set_cookie)]);
+        let mode = match mode {
+            ModeField::Http => {
+                add(b"http");
+                add(&fields.default_ttl.to_le_bytes());
+                Mode::Http(fields.default_ttl.into())
+            }
+            ModeField::Key => {
+                add(b"key");
+                let texts = [
+                    &fields.cache_key_from_header,
+                    &fields.cache_key_from_body,
+                    &fields.cache_value_from_body,
+                ];
+                for text in texts {
+                    add(text.as_deref().unwrap_or_default().as_bytes());
+                }
+                let cache = fields
+                    .cache
+                    .unwrap_or_else(|| CacheFields { cache_key_prefix: prefix(), ..CacheFields::default() });
+                add(cache.cache_key_prefix.as_bytes());
+                let content_type = fields
+                    .cache_value_from_body_type
+                    .map_or_else(|| "application/json".to_owned(), |value| value.to_string());
+                add(content_type.as_bytes());
+                let statuses = fields.cache_response_code.filter(|statuses| !statuses.is_empty());
+                Mode::Key(Box::new(Keyed {
+                    key: key(fields.cache_key_from_header, fields.cache_key_from_body)?,
+                    ttl: ttl(&cache)?,
+                    value: path("cacheValueFromBody", fields.cache_value_from_body)?,
+                    content_type,
+                    statuses: statuses.unwrap_or_else(|| vec![StatusCode::OK]),
+                }))
+            }
+        };
+        Ok(Self {
+            mode,
+            fingerprint: digest.finalize().into(),
+            entries: fields.max_entries,
+            entry_bytes: usize::try_from(fields.max_entry_bytes).unwrap_or(usize::MAX),
+            key_headers: fields.key_headers,
+            share_authorized: fields.share_authorized,
+            share_set_cookie: fields.share_set_cookie,
+        })
+    }
+}
+
+fn ttl(cache: &CacheFields) -> Result<u64, FieldError> {
+    match cache.kind.as_str() {
+        "" | "local" => {}
+        "redis" => {
+            let message = "Envoy has no calls to Redis: write `local` for the memory of each gateway process, and remove the \
+                           fields of Redis";
+            return Err(FieldError::new("cache.type", message));
+        }
+        _ => return Err(FieldError::new("cache.type", "is not a store: write `local`")),
+    }
+    let of_redis = [
+        ("serviceName", cache.service_name.is_some()),
+        ("serviceHost", cache.service_host.is_some()),
+        ("servicePort", cache.service_port.is_some()),
+        ("username", cache.username.is_some()),
+        ("password", cache.password.is_some()),
+        ("timeout", cache.timeout.is_some()),
+    ];
+    if let Some((field, _)) = of_redis.iter().find(|(_, is_set)| *is_set) {
+        return Err(FieldError::new(format!("cache.{field}"), "is a field of Redis: remove it"));
+    }
+    Ok(match cache.cache_ttl {
+        0 => u64::MAX,
+        seconds => seconds.into(),
+    })
+}
+
+fn key(header: Option<String>, body: Option<String>) -> Result<KeySource, FieldError> {
+    let header = header.filter(|name| !name.is_empty());
+    let path = path("cacheKeyFromBody", body)?;
+    match (header, path) {
+        (Some(_), Some(_)) => {
+            let message = "cannot be combined with `cacheKeyFromHeader`: remove one of them";
+            Err(FieldError::new("cacheKeyFromBody", message))
+        }
+        (Some(name), None) => match RequestHeaderName::try_from(name) {
+            Ok(name) => Ok(KeySource::Header(name)),
+            Err(message) => Err(FieldError::new("cacheKeyFromHeader", message)),
+        },
+        (None, path) => Ok(KeySource::Body(path)),
+    }
+}
+
+fn path(field: &str, path: Option<String>) -> Result<Option<DotPath>, FieldError> {
+    let path = path.filter(|path| !path.is_empty()).map(|path| DotPath::parse(&path)).transpose();
+    path.map_err(|error| FieldError::new(field, error.to_string()))
+}

@@ -1,0 +1,391 @@
+//! Answers requests from a cache of responses, by the rules of HTTP or by a key.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use sdk::prelude::*;
+use sdk::{HeaderMap, Status, consumer, time};
+use sha2::{Digest, Sha256};
+use text::json::{self, DotPath};
+
+mod config;
+mod rules;
+mod store;
+
+use crate::config::{Config, KeySource, Mode};
+use crate::rules::{Directives, Shared, Wish};
+use crate::store::{Entry, Key};
+
+struct ResponseCache;
+
+/// What becomes of the response.
+#[derive(Default)]
+enum State {
+    /// It is not stored.
+    #[default]
+    Skip,
+    /// The key is in the body of the request; the digest has what is known of it.
+    NeedsBody(Sha256),
+    /// It was stored before.
+    Hit,
+    /// It makes stored responses invalid.
+    Change(Key),
+    /// It may be stored.
+    Miss { key: Key, request: HeaderMap, stores: bool, authorized: bool },
+    /// It is stored when it is complete.
+    Storing { entry: Box<Entry>, body: Vec<u8>, length: Option<usize> },
+}
+
+/// The maximum size of the headers of a stored response.
+const MAX_HEADERS: usize = 8192;
+
+/// The header that tells whether a response is from the cache.
+const STATUS: &str = "x-cache-status";
+
+/// The client's header for a request without the cache.
+const SKIP: &str = "x-higress-skip-response-cache";
+
+#[plugin]
+impl Plugin for ResponseCache {
+    const ON_FAILURE: Failure = Failure::Open;
+
+    type Config = Config;
+    type State = State;
+
+    fn on_request_headers(request: &mut RequestHeaders<State>, config: &Config) -> Flow {
+        let headers = request.all();
+        let end = request.end_of_stream();
+        if headers.get(SKIP) == Some(b"on") || (!end && request.kind().is_open_ended()) {
+            return Flow::Continue;
+        }
+        or_open(begin(request, config, headers, end))
+    }
+
+    fn on_request_body(body: &mut RequestBody<State>, config: &Config) -> Flow {
+        if !matches!(body.state, State::NeedsBody(_)) {
+            return Flow::Continue;
+        }
+        if !body.is_last() {
+            return Flow::Hold;
+        }
+        let State::NeedsBody(mut digest) = std::mem::take(body.state) else { return Flow::Continue };
+        let Mode::Key(keyed) = &config.mode else { return Flow::Continue };
+        let KeySource::Body(path) = &keyed.key else { return Flow::Continue };
+        let bytes = body.all();
+        let Some(value) = value(&bytes, path.as_ref()).filter(|value| !value.is_empty()) else {
+            return Flow::Continue;
+        };
+        add(&mut digest, &value);
+        let key = digest.finalize().into();
+        or_open(find_by_key(body.state, config, key))
+    }
+
+    fn holds_request_body(config: &Config) -> bool {
+        matches!(&config.mode, Mode::Key(keyed) if matches!(keyed.key, KeySource::Body(_)))
+    }
+
+    fn on_response_headers(response: &mut ResponseHeaders<State>, config: &Config) -> Flow {
+        let (is_empty, is_open) = (response.end_of_stream(), response.kind().is_open_ended());
+        let Some(state) = response.state.as_deref_mut().map(std::mem::take) else { return Flow::Continue };
+        let status = match state {
+            State::Hit => return Flow::Continue,
+            State::Change(key) => {
+                if matches!(response.status(), 200..=399)
+                    && let Err(status) = store::remove(&key, config.entries)
+                {
+                    report(status);
+                }
+                return Flow::Continue;
+            }
+            State::Miss { key, request, stores, authorized } => {
+                let headers = response.all();
+                let status = response.status();
+                let entry = if stores && !is_open {
+                    or_none(storable(config, key, &request, &headers, status, authorized))
+                } else {
+                    None
+                };
+                let name = if entry.is_some() { "miss" } else { "skip" };
+                if let Some(entry) = entry {
+                    if is_empty {
+                        put(config, entry, &[]);
+                    } else {
+                        let length = headers
+                            .get("content-length")
+                            .and_then(|length| str::from_utf8(length).ok()?.parse().ok());
+                        if let Some(state) = response.state.as_deref_mut() {
+                            *state = State::Storing { entry: Box::new(entry), body: Vec::new(), length };
+                        }
+                    }
+                }
+                name
+            }
+            State::Skip | State::NeedsBody(_) | State::Storing { .. } => "skip",
+        };
+        response.set(STATUS, status);
+        Flow::Continue
+    }
+
+    fn on_response_body(body: &mut ResponseBody<State>, config: &Config) -> Flow {
+        let (is_last, size) = (body.is_last(), body.size());
+        let Some(State::Storing { body: all, .. }) = body.state.as_deref() else { return Flow::Continue };
+        if all.len().saturating_add(size) > config.entry_bytes {
+            if let Some(state) = body.state.as_deref_mut() {
+                *state = State::Skip;
+            }
+            return Flow::Continue;
+        }
+        let chunk = body.chunk();
+        let Some(state) = body.state.as_deref_mut() else { return Flow::Continue };
+        if let State::Storing { body: all, .. } = state {
+            all.extend(chunk);
+        }
+        if is_last && let State::Storing { entry, body: all, length } = std::mem::take(state) {
+            // A response that was cut off may look complete.
+            if length.is_none_or(|length| length == all.len()) {
+                put(config, *entry, &all);
+            }
+        }
+        Flow::Continue
+    }
+
+    fn holds_response_body(_: &Config) -> bool {
+        false
+    }
+}
+
+/// A cache that fails is no reason to refuse a request.
+fn or_open(result: Result<Flow, Status>) -> Flow {
+    result.unwrap_or_else(|status| {
+        report(status);
+        Flow::Continue
+    })
+}
+
+fn or_none<T>(result: Result<Option<T>, Status>) -> Option<T> {
+    result.unwrap_or_else(|status| {
+        report(status);
+        None
+    })
+}
+
+fn report(Status(status): Status) {
+    error!("response-cache: the cache cannot be used: host status {status}");
+}
+
+fn add(digest: &mut Sha256, part: &[u8]) {
+    digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+    digest.update(part);
+}
+
+/// A digest with what every key has: the host and the path, and the headers that the configuration names.
+fn url(config: &Config, headers: &HeaderMap) -> Sha256 {
+    let mut digest = Sha256::new();
+    add(&mut digest, &config.fingerprint);
+    // What the gateway and its proxies know of the scheme.
+    for name in [":scheme", "x-forwarded-proto", ":path"] {
+        add(&mut digest, &rules::joined(headers, name));
+    }
+    add(&mut digest, &headers.get(":authority").unwrap_or_default().to_ascii_lowercase());
+    for name in &config.key_headers {
+        add(&mut digest, &rules::joined(headers, name));
+    }
+    digest
+}
+
+fn begin(
+    request: &mut RequestHeaders<State>,
+    config: &Config,
+    headers: HeaderMap,
+    end: bool,
+) -> Result<Flow, Status> {
+    let authorized = headers.get("authorization").is_some() || consumer::of_request()?.is_some();
+    match &config.mode {
+        Mode::Http(_) => {
+            let is_keyed = |name: &str| config.key_headers.iter().any(|key| &**key == name);
+            let wish = rules::wish(&headers, end, is_keyed);
+            let key = url(config, &headers).finalize().into();
+            match wish {
+                Wish::Change => {
+                    *request.state = State::Change(key);
+                    Ok(Flow::Continue)
+                }
+                Wish::Find { is_head, stores, uses } if !authorized || config.share_authorized => {
+                    let directives = Directives::of(&headers);
+                    if uses && let Some((entry, now)) = find(config, &key, &headers, &directives)? {
+                        let is_unchanged = rules::is_not_modified(&entry, &headers);
+                        // A body that was replaced meanwhile is a miss.
+                        let body = match is_unchanged || is_head {
+                            true => Some(Vec::new()),
+                            false => store::body(&entry, config.entries)?,
+                        };
+                        if let Some(body) = body {
+                            *request.state = State::Hit;
+                            return Ok(hit(&entry, is_unchanged, body, Some(now)));
+                        }
+                    }
+                    if directives.only_if_cached {
+                        *request.state = State::Hit;
+                        let reply =
+                            Reply::new(StatusCode::GATEWAY_TIMEOUT).details("response-cache.only_if_cached");
+                        return Ok(Flow::Reply(reply.header(STATUS, "miss")));
+                    }
+                    *request.state = State::Miss { key, request: headers, stores, authorized };
+                    Ok(Flow::Continue)
+                }
+                Wish::Find { .. } | Wish::Skip => Ok(Flow::Continue),
+            }
+        }
+        Mode::Key(keyed) => {
+            let is_method = matches!(headers.get(":method"), Some(b"GET" | b"POST"));
+            if !is_method || (authorized && !config.share_authorized) {
+                return Ok(Flow::Continue);
+            }
+            let mut digest = url(config, &headers);
+            add(&mut digest, headers.get(":method").unwrap_or_default());
+            match &keyed.key {
+                KeySource::Header(name) => {
+                    if headers.values(name).all(<[u8]>::is_empty) {
+                        return Ok(Flow::Continue);
+                    }
+                    add(&mut digest, &rules::joined(&headers, name));
+                    // Clients share the response, whatever they accept.
+                    if headers.get("accept-encoding").is_some() {
+                        request.remove("accept-encoding");
+                    }
+                    find_by_key(request.state, config, digest.finalize().into())
+                }
+                KeySource::Body(_) => {
+                    let is_json = |value: &[u8]| value.to_ascii_lowercase().starts_with(b"application/json");
+                    let is_encoded = headers.get("content-encoding").is_some();
+                    if !end && !is_encoded && headers.get("content-type").is_some_and(is_json) {
+                        if headers.get("accept-encoding").is_some() {
+                            request.remove("accept-encoding");
+                        }
+                        *request.state = State::NeedsBody(digest);
+                    }
+                    Ok(Flow::Continue)
+                }
+            }
+        }
+    }
+}
+
+/// Returns a stored response for a request, and the time in nanoseconds.
+fn find(
+    config: &Config,
+    key: &Key,
+    request: &HeaderMap,
+    directives: &Directives,
+) -> Result<Option<(Entry, u64)>, Status> {
+    let entries = store::find(key, config.entries)?;
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    let now = time::nanoseconds()?;
+    let is_usable =
+        |entry: &Entry| rules::matches(entry, request) && rules::satisfies(entry, directives, now);
+    // Of several, the last one that was sent (section 4).
+    Ok(entries.into_iter().filter(is_usable).max_by_key(|entry| entry.stored).map(|entry| (entry, now)))
+}
+
+fn find_by_key(state: &mut State, config: &Config, key: Key) -> Result<Flow, Status> {
+    let request = HeaderMap::default();
+    if let Some((entry, _)) = find(config, &key, &request, &Directives::default())?
+        && let Some(body) = store::body(&entry, config.entries)?
+    {
+        *state = State::Hit;
+        return Ok(hit(&entry, false, body, None));
+    }
+    *state = State::Miss { key, request, stores: true, authorized: false };
+    Ok(Flow::Continue)
+}
+
+/// The response from the cache. `now` is the time for its age.
+fn hit(entry: &Entry, is_unchanged: bool, body: Vec<u8>, now: Option<u64>) -> Flow {
+    // The headers of a 304 (RFC 9110, section 15.4.5), which describe the response that the client has.
+    const UNCHANGED: [&[u8]; 6] =
+        [b"cache-control", b"content-location", b"date", b"etag", b"expires", b"vary"];
+    let status = match is_unchanged {
+        true => StatusCode::NOT_MODIFIED,
+        false => StatusCode::try_from(u32::from(entry.status)).unwrap_or(StatusCode::OK),
+    };
+    let mut reply = Reply::new(status).details("response-cache.hit");
+    for (name, value) in &entry.headers {
+        if (!is_unchanged || UNCHANGED.contains(&name.as_slice()))
+            && let Ok(name) = str::from_utf8(name)
+        {
+            reply = reply.header(name, value.clone());
+        }
+    }
+    if let Some(now) = now {
+        reply = reply.header("age", entry.age_at(now).to_string());
+    }
+    Flow::Reply(reply.header(STATUS, "hit").body(body))
+}
+
+/// The entry of a response that may be stored.
+fn storable(
+    config: &Config,
+    key: Key,
+    request: &HeaderMap,
+    headers: &HeaderMap,
+    status: u16,
+    authorized: bool,
+) -> Result<Option<Entry>, Status> {
+    let mut entry = Entry::new(key, status);
+    match &config.mode {
+        Mode::Http(default) => {
+            let now = UNIX_EPOCH + Duration::from_nanos(time::nanoseconds()?);
+            let shared = Shared { authorized, cookies: config.share_set_cookie };
+            let Some(permit) = rules::permit(headers, status, shared, *default, now) else { return Ok(None) };
+            (entry.age, entry.lifetime) = (permit.age, permit.lifetime);
+            entry.vary = permit
+                .vary
+                .iter()
+                .map(|name| (name.clone().into_bytes(), rules::joined(request, name)))
+                .collect();
+            entry.headers = rules::stored_headers(headers);
+        }
+        Mode::Key(keyed) => {
+            let directives = Directives::of(headers);
+            let is_personal = headers.get("set-cookie").is_some() && !config.share_set_cookie;
+            let is_encoded = headers.get("content-encoding").is_some();
+            let is_listed = keyed.statuses.iter().any(|listed| listed.get() == status);
+            if !is_listed
+                || directives.no_store
+                || directives.private
+                || is_personal
+                || is_encoded
+                || rules::is_stream(headers)
+            {
+                return Ok(None);
+            }
+            entry.lifetime = keyed.ttl;
+            entry.headers = vec![(b"content-type".to_vec(), keyed.content_type.clone().into_bytes())];
+        }
+    }
+    let size: usize =
+        entry.vary.iter().chain(&entry.headers).map(|(name, value)| name.len() + value.len()).sum();
+    Ok((size <= MAX_HEADERS).then_some(entry))
+}
+
+fn put(config: &Config, entry: Entry, body: &[u8]) {
+    let stored = match &config.mode {
+        Mode::Http(_) => Some(body.to_vec()),
+        Mode::Key(keyed) => value(body, keyed.value.as_ref()).filter(|value| !value.trim_ascii().is_empty()),
+    };
+    let Some(stored) = stored else { return };
+    if let Err(status) = time::nanoseconds().and_then(|now| store::put(entry, &stored, config.entries, now)) {
+        report(status);
+    }
+}
+
+/// The value at a path of a document, the text of a string; or the whole document.
+fn value(document: &[u8], path: Option<&DotPath>) -> Option<Vec<u8>> {
+    let Some(path) = path else { return Some(document.to_vec()) };
+    let literal = json::edit::get(document, path).ok().flatten()?;
+    match json::decode(&literal) {
+        Some(text) => Some(text.into_owned().into_bytes()),
+        None => Some(literal.into_owned()),
+    }
+}

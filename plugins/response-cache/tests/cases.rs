@@ -1,0 +1,5 @@
+//! Replays `cases.yaml`.
+
+mod changes;
+
+testkit::cases!(response_cache, changes: changes::changes);

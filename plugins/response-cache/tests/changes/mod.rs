@@ -1,0 +1,8 @@
+//! Declares the header that clients see, and the one that upstreams do not.
+
+use testkit::{Changes, Value};
+
+/// Returns the changes that every configuration allows.
+pub fn changes(_: &Value) -> Changes {
+    Changes::none().request("accept-encoding").response("x-cache-status")
+}
