@@ -209,12 +209,13 @@ fn begin(
                     *request.state = State::Change(key);
                     Ok(Flow::Continue)
                 }
-                Wish::Find { is_head, stores, uses } if !authorized || config.share_authorized => {
+                Wish::Find { stores, uses } if !authorized || config.share_authorized => {
                     let directives = Directives::of(&headers);
                     if uses && let Some((entry, now)) = find(config, &key, &headers, &directives)? {
                         let is_unchanged = rules::is_not_modified(&entry, &headers);
                         // A body that was replaced meanwhile is a miss.
-                        let body = match is_unchanged || is_head {
+                        // The gateway sends the length of the body in the response to a HEAD.
+                        let body = match is_unchanged {
                             true => Some(Vec::new()),
                             false => store::body(&entry, config.entries)?,
                         };

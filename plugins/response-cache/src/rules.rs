@@ -103,9 +103,7 @@ pub enum Wish {
     Change,
     /// A stored response, or one that is stored then.
     Find {
-        /// The request is a HEAD: its response has no body, and is not stored.
-        is_head: bool,
-        /// The response may be stored.
+        /// The response may be stored. That to a HEAD has no body, and may not.
         stores: bool,
         /// The client accepts a stored response.
         uses: bool,
@@ -165,7 +163,6 @@ pub fn wish(headers: &HeaderMap, end_of_stream: bool, is_keyed: impl Fn(&str) ->
     let is_conditional = has("if-none-match") || has("if-modified-since");
     let is_poisonous = UNKEYED.iter().any(|name| has(name) && !is_keyed(name));
     Wish::Find {
-        is_head,
         stores: !is_head && !directives.no_store && !is_conditional && !is_poisonous,
         uses: !reloads && !directives.no_store,
     }
