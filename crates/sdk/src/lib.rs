@@ -47,7 +47,7 @@
 //!
 //! [`Plugin::State`] lives from the first request callback to the end of the stream. In a response it may be absent:
 //! when another plug-in or the gateway itself replies, the response callbacks also run for plug-ins that have not seen
-//! the request.
+//! the request. [`Plugin::on_log`] is called once with it when the stream is over, whatever ended it.
 //!
 //! # Waiting
 //!

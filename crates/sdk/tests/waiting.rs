@@ -117,6 +117,11 @@ mod asks {
             response.set("x-kept", format!("{kept:?}"));
             Flow::Continue
         }
+
+        fn on_log(end: &mut StreamEnd<Kept>, _: &Config) {
+            let kept = end.state.as_ref().map(|state| state.answers.clone());
+            info!("over with {kept:?}");
+        }
     }
 }
 
@@ -201,6 +206,23 @@ fn responses_are_awaited_one_after_the_other() {
     assert_eq!(vm.continued(), [0]);
     vm.entry.on_response_headers.unwrap()(2, 1, true);
     assert_eq!(vm.set(), ["x-answers: [200, 404]", "x-kept: Some([200, 404])"], "the state comes back");
+}
+
+#[test]
+fn a_stream_that_ends_while_it_waits_has_its_state_at_the_end() {
+    let vm = Vm::new();
+    assert_eq!(vm.request(2, "/one-after-the-other"), PAUSE);
+    vm.answer(2, 1, 200);
+    vm.entry.on_log.unwrap()(2);
+    assert_eq!(vm.host.borrow().log.last().unwrap(), "over with Some([200])");
+    vm.answer(2, 2, 200);
+    assert!(vm.set().is_empty() && vm.continued().is_empty(), "the work was dropped");
+    (vm.entry.on_delete)(2);
+    assert_eq!(vm.entry.live.unwrap()(), 0);
+    // A stream of which the plug-in has seen nothing.
+    (vm.entry.on_context_create)(3, ROOT);
+    vm.entry.on_log.unwrap()(3);
+    assert_eq!(vm.host.borrow().log.last().unwrap(), "over with None");
 }
 
 #[test]
