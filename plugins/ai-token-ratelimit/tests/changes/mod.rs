@@ -9,4 +9,6 @@ pub fn changes(_: &Value) -> Changes {
         .request("content-length")
         .response("content-length")
         .reply("x-tokenratelimit-reset")
+        // A charge after the answer is the gateway's own call, not that of a request.
+        .shared_calls()
 }
