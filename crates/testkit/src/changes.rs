@@ -56,8 +56,8 @@ impl Changes {
             .reply("www-authenticate")
     }
 
-    /// What a service responds to one request may serve others, so requests that are open at the same time may make fewer
-    /// calls than one after the other.
+    /// What a service responds to one request may serve others, or the plug-in makes calls after a request, so requests that
+    /// are open at the same time may make other calls than one after the other.
     #[must_use]
     pub fn shared_calls(mut self) -> Self {
         self.shared_calls = true;

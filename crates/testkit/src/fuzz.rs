@@ -216,7 +216,9 @@ impl Fuzzer {
                 same(&whole, &cut).with_context(at)?;
             }
         }
+        // A call of the gateway's own meets the services of the request that began last, which depends on the order.
         if !reconfigured
+            && !vms.changes.shares_calls()
             && scenario.requests.iter().all(|pair| pair.comparable)
             && counted_whole != counted_cut
         {
