@@ -20,7 +20,7 @@ const MAX_KEYS: usize = 16;
 pub enum Limits<'c> {
     /// It counts under each of these. Most requests have one or none.
     Each(Vec<Budget<'c>>),
-    /// It has more than [`MAX_KEYS`]; this is one of them.
+    /// It has more than 16 with a limit; this is one of them.
     TooMany(&'c Limit),
 }
 
