@@ -34,6 +34,7 @@ pub struct Changes {
     response: Vec<Allowed>,
     reply: Vec<Allowed>,
     shared_calls: bool,
+    order: bool,
 }
 
 /// Declares the changes of a plug-in under this document, which need not be one that the plug-in takes; `null` is none.
@@ -67,6 +68,19 @@ impl Changes {
     /// Whether calls are made for several requests together.
     pub(crate) fn shares_calls(&self) -> bool {
         self.shared_calls
+    }
+
+    /// What the plug-in does with a request depends on the responses to earlier ones, such as a cache, so requests that are open
+    /// at the same time may be treated otherwise than one after the other.
+    #[must_use]
+    pub fn depends_on_order(mut self) -> Self {
+        self.order = true;
+        self
+    }
+
+    /// Whether requests that are open at the same time may be treated otherwise.
+    pub(crate) fn is_ordered(&self) -> bool {
+        self.order
     }
 
     /// The upstream may see this header otherwise.

@@ -5,5 +5,9 @@ use testkit::{Changes, Value};
 /// Returns the changes that every configuration allows.
 pub fn changes(_: &Value) -> Changes {
     // A response from the cache has all headers of the stored one.
-    Changes::none().request("accept-encoding").response("x-cache-status").reply_where(|_| true)
+    Changes::none()
+        .request("accept-encoding")
+        .response("x-cache-status")
+        .reply_where(|_| true)
+        .depends_on_order()
 }
