@@ -165,14 +165,14 @@ impl Fuzzer {
             }
         };
         ready.uses += 1;
-        let reconfigured = self.exchange(&mut ready.vms, scenario)?;
-        if let Some(place) = self.ready.get_mut(scenario.case).filter(|_| !reconfigured) {
+        let differ = self.exchange(&mut ready.vms, scenario)?;
+        if let Some(place) = self.ready.get_mut(scenario.case).filter(|_| !differ) {
             *place = Some(ready);
         }
         Ok(())
     }
 
-    /// Sends the requests; whether the VMs have different configurations from now on.
+    /// Sends the requests; whether the VMs differ from now on.
     fn exchange(&mut self, vms: &mut Vms, scenario: &Scenario) -> anyhow::Result<bool> {
         let mut at_once = match scenario.at_once {
             Some(seed) => {
@@ -226,7 +226,7 @@ impl Fuzzer {
         {
             bail!("counters of requests one after the other {counted_whole:?}, and at once {counted_cut:?}");
         }
-        Ok(reconfigured)
+        Ok(reconfigured || other_order)
     }
 }
 
