@@ -280,22 +280,13 @@ fn files(folder: &Path, out: &mut Vec<PathBuf>) {
     out.sort();
 }
 
+// No registry of packages has a release of 4.x, and Debian's package of 3.x has no tests.
 #[test]
+#[ignore = "set CRS to the folder of a release of the rules"]
 fn the_regression_tests_of_the_rules_pass() {
     let folder = support::folder().unwrap();
     let compiled = seclang::compile_folder(&folder, BEFORE, "").unwrap();
-    let files = match tests(&folder) {
-        Some(files) => files,
-        None => {
-            // Debian's package has no tests, so only the rules can be used.
-            let signature = compiled.program.settings.signature.clone().unwrap_or_default();
-            assert!(
-                signature.starts_with("OWASP_CRS/3."),
-                "{signature}: a release of 4.x has a folder `tests`"
-            );
-            return;
-        }
-    };
+    let files = tests(&folder).expect("CRS is the folder of a release, which has a folder `tests`");
     assert_eq!(compiled.errors, []);
     assert_eq!(waf::check(&compiled.program), []);
     let waf = Waf::new(compiled.program).unwrap();
