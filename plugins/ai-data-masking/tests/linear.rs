@@ -1,7 +1,7 @@
 //! The cost is linear in the size for every configuration: four times the text, events or masks cost four times as much.
 //! The interpreter counts the same instructions in every run.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use std::sync::LazyLock;
 

@@ -138,7 +138,7 @@ fn push_text(expanded: &mut Vec<u8>, body: &[u8], value: &Match) {
     }
 }
 
-/// What becomes of a request.
+/// The handling of a request.
 #[derive(Debug, PartialEq)]
 pub enum Expanded {
     /// It does not select a template.

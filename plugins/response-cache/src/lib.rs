@@ -17,7 +17,7 @@ use crate::store::{Entry, Key};
 
 struct ResponseCache;
 
-/// What becomes of the response.
+/// The handling of the response.
 #[derive(Default)]
 enum State {
     /// It is not stored.
@@ -153,7 +153,7 @@ impl Plugin for ResponseCache {
     }
 }
 
-/// A cache that fails is no reason to refuse a request.
+/// A request is not refused because the cache fails.
 fn or_open(result: Result<Flow, Status>) -> Flow {
     result.unwrap_or_else(|status| {
         report(status);

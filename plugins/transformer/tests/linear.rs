@@ -1,7 +1,5 @@
 //! The cost of changing JSON is linear in its size, for every operation.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
-
 use serde_json::{Value, json};
 use testkit::exchange::{Request, Upstream};
 use testkit::linear;

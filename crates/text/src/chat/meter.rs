@@ -81,7 +81,7 @@ impl Meter {
                 if answer.usage().is_some() {
                     return;
                 }
-                // An answer that is not JSON, or breaks off, is about as many tokens as a fourth of its bytes.
+                // An answer that is not JSON, or ends unexpectedly, is about as many tokens as a fourth of its bytes.
                 let texts = copy.as_deref().and_then(|copy| output(copy).ok());
                 match texts {
                     Some(texts) => texts.iter().for_each(|text| self.estimate.push(text)),
