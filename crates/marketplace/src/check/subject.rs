@@ -324,14 +324,16 @@ impl Checker<'_> {
                 let is_unknown = error.message.starts_with("is not a known field")
                     && !error.message.contains("did you mean");
                 let key = error.path.rsplit('.').next().unwrap_or_default();
-                let owner = others()
-                    .filter(|_| is_unknown)
-                    .find(|other| other.manifest().is_ok_and(|manifest| manifest.example.contains_key(key)));
-                let message = match owner {
-                    Some(owner) => {
-                        format!("is a field of {}, not of {}: remove it", owner.name(), plugin.name())
+                let is_owner = |other: &KnownPlugin<'_>| {
+                    other.manifest().is_ok_and(|manifest| manifest.example.contains_key(key))
+                };
+                let owners: Vec<_> = others().filter(|other| is_unknown && is_owner(other)).collect();
+                let message = match owners.as_slice() {
+                    [] => error.message,
+                    owners => {
+                        let names: Vec<_> = owners.iter().map(|owner| owner.name()).collect();
+                        format!("is a field of {}, not of {}: remove it", names.join(", "), plugin.name())
                     }
-                    None => error.message,
                 };
                 ConfigError::new(error.path, message)
             })

@@ -389,7 +389,14 @@ fn hints_lead_to_what_was_meant_and_all_mistakes_are_told_at_once() {
                 "http_service.timeout: counts milliseconds and must be a number: write 200",
             ],
         ),
-        ("request-block", "rule_items: []\nblock_urls: [a]\n".into(), vec!["rule_items: is a field of cluster-key-rate-limit"]),
+        (
+            "cors",
+            "rule_items: []\nblock_urls: [a]\n".into(),
+            vec![
+                "rule_items: is a field of ai-token-ratelimit, cluster-key-rate-limit, ",
+                "block_urls: is a field of request-block, not of cors: remove it",
+            ],
+        ),
         (
             "request-block",
             "block_urls: ['', a, '']\nblocked_code: 99\ncase_sensitve: true\nblock_headers: x\n_rules_:\n- { _match_domain_: ['~^a.*'], block_urls: \
