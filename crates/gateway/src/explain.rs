@@ -198,7 +198,7 @@ impl Attributes for RequestAttributes {
 }
 
 /// The route that Envoy selects: of the domain that matches best (the name itself, then the longest `*.suffix`, then `*`) the
-/// one with the longest prefix.
+/// one with the longest prefix. Plug-ins may set headers, so routes by headers are never selected: `--route` names them.
 fn choose<'r>(routes: &'r [Route], host: &str, path: &str) -> Option<&'r Route> {
     let host = host::normalise(host.as_bytes());
     let path = path.split(['?', '#']).next().unwrap_or_default();
@@ -218,7 +218,8 @@ fn choose<'r>(routes: &'r [Route], host: &str, path: &str) -> Option<&'r Route> 
         let prefix = route.prefix.trim_end_matches('/');
         path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    let candidates = routes.iter().filter(|route| of(route) == Some(best)).filter(takes);
+    let candidates = routes.iter().filter(|route| of(route) == Some(best) && route.headers.is_empty());
+    let candidates = candidates.filter(takes);
     // Of two as long, the first.
     candidates.rev().max_by_key(|route| route.prefix.trim_end_matches('/').len())
 }

@@ -35,9 +35,13 @@ mod envoy;
 pub mod explain;
 pub mod folder;
 #[cfg(feature = "serve")]
+mod hosted;
+#[cfg(feature = "serve")]
 pub mod journal;
 mod live;
 mod log;
+#[cfg(feature = "serve")]
+mod model_server;
 #[cfg(feature = "serve")]
 pub mod modules;
 #[cfg(feature = "serve")]
@@ -45,8 +49,6 @@ pub mod plan;
 #[cfg(feature = "serve")]
 pub mod plugins;
 mod process;
-#[cfg(feature = "serve")]
-mod rate_limits;
 mod route;
 pub mod routes;
 #[cfg(feature = "schema")]

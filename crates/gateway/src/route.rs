@@ -1,10 +1,11 @@
 //! Routes of requests to clusters.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-/// A route, by domains and a path prefix.
+/// A route, by domains, a path prefix and headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// Its name, which plug-ins read as `xds.route_name`, and with which `_match_route_` is compared.
@@ -13,6 +14,8 @@ pub struct Route {
     pub domains: Vec<String>,
     /// The beginning of the path.
     pub prefix: String,
+    /// Headers with the values that requests must have.
+    pub headers: BTreeMap<String, String>,
     /// The name of its cluster, `xds.cluster_name`.
     pub cluster: String,
 }
@@ -21,15 +24,26 @@ impl Route {
     /// The route of every request.
     #[must_use]
     pub fn all(name: &str, cluster: &str) -> Self {
-        Self { name: name.into(), domains: Vec::new(), prefix: "/".into(), cluster: cluster.into() }
+        Self {
+            name: name.into(),
+            domains: Vec::new(),
+            prefix: "/".into(),
+            headers: BTreeMap::new(),
+            cluster: cluster.into(),
+        }
     }
 
     fn to_json(&self) -> Value {
         // A prefix ends at the end of a path segment, as for an ingress: `/foo` does not match `/foobar`.
-        let condition = match self.prefix.trim_end_matches('/') {
+        let mut condition = match self.prefix.trim_end_matches('/') {
             "" => json!({ "prefix": "/" }),
             prefix => json!({ "path_separated_prefix": prefix }),
         };
+        let exact = |(name, value)| json!({ "name": name, "string_match": { "exact": value } });
+        let headers: Vec<Value> = self.headers.iter().map(exact).collect();
+        if let (false, Some(condition)) = (headers.is_empty(), condition.as_object_mut()) {
+            condition.insert("headers".into(), headers.into());
+        }
         json!({ "name": self.name, "match": condition, "route": { "cluster": self.cluster, "timeout": "0s" } })
     }
 }
@@ -37,7 +51,8 @@ impl Route {
 /// The name of the table of routes.
 pub(crate) const TABLE: &str = "routes";
 
-/// The table of routes: each domain has its own routes, the longest prefix first.
+/// The table of routes: each domain has its own routes, the longest prefix first, and of one prefix those with the most
+/// headers.
 pub(crate) fn table(routes: &[Route]) -> Value {
     let mut by_domain: BTreeMap<&str, Vec<&Route>> = BTreeMap::new();
     for route in routes {
@@ -50,7 +65,9 @@ pub(crate) fn table(routes: &[Route]) -> Value {
     let hosts: Vec<Value> = by_domain
         .into_iter()
         .map(|(domain, mut routes)| {
-            routes.sort_by_key(|route| std::cmp::Reverse(route.prefix.trim_end_matches('/').len()));
+            routes.sort_by_key(|route| {
+                Reverse((route.prefix.trim_end_matches('/').len(), route.headers.len()))
+            });
             let routes: Vec<Value> = routes.into_iter().map(Route::to_json).collect();
             json!({ "name": domain, "domains": [domain], "routes": routes })
         })
@@ -74,6 +91,7 @@ mod tests {
             route("a", &["a.example.com", "*.b.example.com"], "/"),
             route("b", &["a.example.com"], "/foo/"),
             Route::all("c", "c"),
+            Route { headers: [("x-model".into(), "large".into())].into(), ..Route::all("d", "c") },
         ]);
         let hosts: Vec<(&str, Vec<&str>)> = table["virtual_hosts"]
             .as_array()
@@ -85,8 +103,11 @@ mod tests {
                 (host["domains"][0].as_str().unwrap(), names.collect())
             })
             .collect();
-        let expected = [("*", vec!["c"]), ("*.b.example.com", vec!["a"]), ("a.example.com", vec!["b", "a"])];
+        let expected =
+            [("*", vec!["d", "c"]), ("*.b.example.com", vec!["a"]), ("a.example.com", vec!["b", "a"])];
         assert_eq!(hosts, expected);
         assert_eq!(table["virtual_hosts"][2]["routes"][0]["match"]["path_separated_prefix"], "/foo");
+        let headers = &table["virtual_hosts"][0]["routes"][0]["match"]["headers"];
+        assert_eq!(*headers, json!([{ "name": "x-model", "string_match": { "exact": "large" } }]));
     }
 }

@@ -13,18 +13,21 @@
 //! - name: limits.static
 //!   port: 8081
 //!   rate_limit_service: { kind: envoy }       # started with the gateway
+//! - name: small.static
+//!   model_server: {}                          # the same: answers as a language model
 //! routes:
 //! - ingress: foo                              # `ingress: [default/foo]` of a match rule
 //!   namespace: default                        # default: the system namespace, `higress-system`
 //!   domains: [foo.example.com, "*.foo.com"]   # default: all
 //!   paths: [/api]                             # prefixes of paths; default: all
+//!   headers: { x-model: small }               # headers with their values; default: any
 //!   service: httpbin.default.svc.cluster.local:80   # default: an echo
 //! ```
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -77,6 +80,19 @@ pub struct Service {
     /// The rate limit service that is started for it, instead of an address.
     #[serde(default)]
     pub rate_limit_service: Option<RateLimitService>,
+    /// The model server that is started for it, instead of an address.
+    #[serde(default)]
+    pub model_server: Option<ModelServer>,
+}
+
+/// A server that answers as a language model, as long as the gateway runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ModelServer {
+    /// The names of its models; none for all.
+    pub models: Vec<String>,
+    /// The milliseconds before each event of a stream.
+    pub token_delay_ms: u64,
 }
 
 /// A rate limit service that runs as long as the gateway, and counts in memory.
@@ -143,6 +159,9 @@ pub struct Ingress {
     /// The beginnings of its paths; none for all.
     #[serde(default)]
     pub paths: Vec<String>,
+    /// Headers with the values that requests must have; none for all.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
     /// The service, `name` or `name:port`; an echo if absent.
     #[serde(default)]
     pub service: Option<String>,
@@ -182,6 +201,10 @@ impl Ingress {
         } else {
             format!("{}/{}", self.namespace, self.ingress)
         }
+    }
+
+    fn lowercase_headers(&self) -> BTreeMap<String, String> {
+        self.headers.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect()
     }
 }
 
@@ -251,7 +274,20 @@ impl Routes {
                 fault(format!("{place}.name"), message);
             }
             if let Some(settings) = &service.rate_limit_service {
-                check_rate_limits(service, settings, &format!("{place}.rate_limit_service"), &mut fault);
+                check_rate_limits(settings, &format!("{place}.rate_limit_service"), &mut fault);
+            }
+            let started = [
+                ("rate_limit_service", service.rate_limit_service.is_some()),
+                ("model_server", service.model_server.is_some()),
+            ];
+            let mut others = vec![("address", service.address.is_some())];
+            for field @ (name, is_there) in started {
+                if let (true, Some((other, _))) = (is_there, others.iter().find(|(_, is_there)| *is_there)) {
+                    let message =
+                        format!("is started here, and `{other}` is another service: remove one of them");
+                    fault(format!("{place}.{name}"), message);
+                }
+                others.push(field);
             }
             let upstream = match service.address.as_deref().map(Upstream::parse) {
                 Some(Err(message)) => {
@@ -309,6 +345,14 @@ impl Routes {
                 let message = "is not a service of this file: add it to `services`".to_owned();
                 fault(format!("{place}.service"), message);
             }
+            for (name, value) in &ingress.headers {
+                let is_of_name = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+                let name_ok = !name.is_empty() && name.chars().all(is_of_name);
+                if !name_ok || value.is_empty() || value.chars().any(char::is_control) {
+                    let message = "must be a name of a header with its value, such as `x-model: small`";
+                    fault(format!("{place}.headers.{name}"), message.to_owned());
+                }
+            }
             let all = |list: &[String], all: &str| match list {
                 [] => vec![all.to_owned()],
                 list => list.to_vec(),
@@ -316,9 +360,10 @@ impl Routes {
             for (domain, path) in all(&ingress.domains, "*").into_iter().flat_map(|domain| {
                 all(&ingress.paths, "/").into_iter().map(move |path| (domain.to_lowercase(), path))
             }) {
-                if !taken.insert((domain, path.trim_end_matches('/').to_owned())) {
+                if !taken.insert((domain, path.trim_end_matches('/').to_owned(), ingress.lowercase_headers()))
+                {
                     let message =
-                        "has the domain and path of an earlier route: no request would match".into();
+                        "has the domain, path and headers of an earlier route: no request would match".into();
                     fault(place.clone(), message);
                 }
             }
@@ -361,6 +406,7 @@ impl Routes {
                 name: ingress.route_name(),
                 domains: ingress.domains.clone(),
                 prefix,
+                headers: ingress.lowercase_headers(),
                 cluster: cluster.clone(),
             }));
         }
@@ -375,16 +421,7 @@ impl Routes {
 }
 
 /// Checks a rate limit service, whose fields are at `place`.
-fn check_rate_limits(
-    service: &Service,
-    settings: &RateLimitService,
-    place: &str,
-    fault: &mut impl FnMut(String, String),
-) {
-    if service.address.is_some() {
-        let message = "is started here, and `address` is where another service runs: remove one of them";
-        fault(place.into(), message.into());
-    }
+fn check_rate_limits(settings: &RateLimitService, place: &str, fault: &mut impl FnMut(String, String)) {
     match settings.kind {
         RateLimitKind::Envoy if !settings.limits.is_empty() => {
             let message =
@@ -400,7 +437,7 @@ fn check_rate_limits(
     }
     #[cfg(feature = "serve")]
     for (index, limit) in settings.limits.iter().enumerate() {
-        if let Err(message) = crate::rate_limits::check(limit) {
+        if let Err(message) = crate::hosted::check(limit) {
             fault(format!("{place}.limits[{index}]"), message);
         }
     }

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::client::{self, Request, Response};
+use crate::hosted::Hosted;
 use crate::plan::Plan;
-use crate::rate_limits::RateLimits;
 use crate::secret::Redactor;
 use crate::{AccessLine, Bootstrap, LogLevel, Process, Wasm};
 
@@ -120,8 +120,8 @@ pub async fn run_with(
     }
     filters.extend(probes.then(|| probe(plan.plugins.len())));
     let (routes, mut clusters) = plan.routes.for_envoy(echo);
-    let rate_limits = RateLimits::start(&plan.routes).context("starting the rate limit service")?;
-    rate_limits.redirect(&mut clusters);
+    let hosted = Hosted::start(&plan.routes).context("starting the services of routes.yaml")?;
+    hosted.redirect(&mut clusters);
     let bootstrap = Bootstrap::new(filters, routes, clusters);
     let level = if probes { LogLevel::Trace } else { LogLevel::Info };
     let process = Process::start(envoy, &bootstrap, level)?;

@@ -6,7 +6,7 @@ use crate::fetched::module;
 use crate::served::{Answer, Folder, Served, asked, get, head, refused, root};
 
 /// Serves a copy: a developer may serve the examples themselves at the same time.
-fn example(name: &str) -> (Folder, Served) {
+pub(crate) fn example(name: &str) -> (Folder, Served) {
     let folder = Folder::new();
     for entry in fs::read_dir(root().join("examples").join(name)).unwrap() {
         let entry = entry.unwrap();

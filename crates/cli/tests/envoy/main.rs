@@ -7,6 +7,7 @@
     reason = "tests may"
 )]
 
+mod ai_gateway;
 mod authentication;
 mod bad_input;
 mod commands;

@@ -144,7 +144,7 @@ fn each_mistake_names_file_line_field_and_remedy() {
         ),
         (
             "routes:\n- ingress: a\n- ingress: b\n",
-            "routes.yaml:3:3: routes[1]: has the domain and path of an earlier",
+            "routes.yaml:3:3: routes[1]: has the domain, path and headers of an earlier",
         ),
         (
             "services:\n- name: a\n  address: here\n",
@@ -155,6 +155,21 @@ fn each_mistake_names_file_line_field_and_remedy() {
             "services:\n- { name: a, protocol: grpc }\n",
             "routes.yaml:2:14: services[0].protocol: must be one of",
         ),
+        (
+            "routes:\n- ingress: a\n  headers: { X-A: b }\n- ingress: b\n  headers: { x-a: b }\n",
+            "routes.yaml:4:3: routes[1]: has the domain, path and headers of an earlier",
+        ),
+        ("routes:\n- ingress: a\n  headers: { 'x a': b }\n", "must be a name of a header with its value"),
+        ("routes:\n- ingress: a\n  headers: { x-a: '' }\n", "must be a name of a header with its value"),
+        (
+            "services: [{ name: a, model_server: {}, rate_limit_service: {} }]\n",
+            "services[0].model_server: is started here, and `rate_limit_service` is another service",
+        ),
+        (
+            "services: [{ name: a, model_server: {}, address: 'a:80' }]\n",
+            "services[0].model_server: is started here, and `address` is another service",
+        ),
+        ("services: [{ name: a, model_server: { model: [] } }]\n", "services[0].model_server.model"),
         ("services: [", "routes.yaml:"),
         ("{}\n---\n{}\n", "routes.yaml:3:1: is a second document"),
     ] {

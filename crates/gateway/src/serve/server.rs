@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::{Event, Job, Notice, Options, Report, ServeError};
 use crate::folder::Fault;
+use crate::hosted::Hosted;
 use crate::journal::Journal;
 use crate::plan::Plan;
-use crate::rate_limits::RateLimits;
 use crate::state::{State, StateFile};
 use crate::watch::Watch;
 use crate::{Bootstrap, ChangeError, Changed, Envoy, Live, LogLine, StartError, Wasm};
@@ -42,7 +42,7 @@ pub(super) struct Server {
     echo: SocketAddr,
     live: Live,
     started: Instant,
-    rate_limits: RateLimits,
+    hosted: Hosted,
     /// What is in force.
     plan: Plan,
     /// The last lines of Envoy's log.
@@ -82,8 +82,8 @@ impl Server {
         plan: Plan,
         journal: Arc<Journal>,
     ) -> Result<Self, StartError> {
-        let rate_limits = RateLimits::start(&plan.routes).map_err(StartError::Io)?;
-        let bootstrap = bootstrap(&plan, address, echo, &rate_limits);
+        let hosted = Hosted::start(&plan.routes).map_err(StartError::Io)?;
+        let bootstrap = bootstrap(&plan, address, echo, &hosted);
         let live = Live::start(&envoy, &bootstrap, options.log_level, options.drain)?;
         Ok(Self {
             options,
@@ -92,7 +92,7 @@ impl Server {
             echo,
             live,
             started: Instant::now(),
-            rate_limits,
+            hosted,
             plan,
             last: VecDeque::new(),
             last_metrics: Vec::new(),
@@ -196,10 +196,11 @@ impl Server {
     /// Makes Envoy run a plan; `complete` means that nothing was left out of it.
     fn apply(&mut self, plan: Plan, complete: bool, since: Instant, report: Report<'_>) {
         let before = self.plan.plugins.clone();
-        let result =
-            self.rate_limits.change(&plan.routes).map_err(ChangeError::Io).and_then(|()| {
-                self.live.change(&bootstrap(&plan, self.address, self.echo, &self.rate_limits))
-            });
+        let result = self
+            .hosted
+            .change(&plan.routes)
+            .map_err(ChangeError::Io)
+            .and_then(|()| self.live.change(&bootstrap(&plan, self.address, self.echo, &self.hosted)));
         self.adopt(plan);
         let repaired = std::mem::replace(&mut self.faulty, !complete) && complete;
         self.remarks(report);
@@ -350,9 +351,9 @@ pub(super) fn is_resource(file: &Path, folder: &Path) -> bool {
     ["yaml", "yml", "json", "wasm"].into_iter().any(|known| kind == known) || !file.starts_with(folder)
 }
 
-fn bootstrap(plan: &Plan, address: SocketAddr, echo: SocketAddr, rate_limits: &RateLimits) -> Bootstrap {
+fn bootstrap(plan: &Plan, address: SocketAddr, echo: SocketAddr, hosted: &Hosted) -> Bootstrap {
     let (routes, mut clusters) = plan.routes.for_envoy(echo);
-    rate_limits.redirect(&mut clusters);
+    hosted.redirect(&mut clusters);
     let plugins = plan.plugins.iter().map(|planned| planned.wasm.clone()).collect();
     Bootstrap { address, ..Bootstrap::new(plugins, routes, clusters) }
 }

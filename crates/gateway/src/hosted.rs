@@ -1,24 +1,37 @@
-//! The rate limit services of a folder, which run in this program.
+//! The services of a folder that run in this program: rate limit services and model servers.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use rate_limit_service::{Counts, Kind, Rule, Server};
+use rate_limit_service::{Counts, Kind, Rule};
 
-use crate::routes::{RateLimit, RateLimitKind, RateLimitService, Service};
+use crate::model_server::ModelServer;
+use crate::routes::{self, RateLimit, RateLimitKind, RateLimitService, Service};
 use crate::{Cluster, Routes};
 
 /// The running services. They stop when this is dropped.
 #[derive(Default)]
-pub(crate) struct RateLimits(Vec<Running>);
+pub(crate) struct Hosted(Vec<Running>);
 
 struct Running {
     cluster: String,
-    settings: RateLimitService,
+    settings: Settings,
     server: Server,
 }
 
-impl RateLimits {
+/// What a service is started with.
+#[derive(Clone, PartialEq, Eq)]
+enum Settings {
+    RateLimits(RateLimitService),
+    Model(routes::ModelServer),
+}
+
+enum Server {
+    RateLimits(rate_limit_service::Server),
+    Model(ModelServer),
+}
+
+impl Hosted {
     /// Starts the services of these routes.
     pub(crate) fn start(routes: &Routes) -> io::Result<Self> {
         let mut services = Self::default();
@@ -30,12 +43,12 @@ impl RateLimits {
     pub(crate) fn change(&mut self, routes: &Routes) -> io::Result<()> {
         let mut before = std::mem::take(&mut self.0);
         for service in &routes.services {
-            let Some(settings) = &service.rate_limit_service else { continue };
+            let Some(settings) = Settings::of(service) else { continue };
             let cluster = service.cluster();
-            let same = |running: &Running| running.cluster == cluster && running.settings == *settings;
+            let same = |running: &Running| running.cluster == cluster && running.settings == settings;
             let running = match before.iter().position(same) {
                 Some(place) => before.swap_remove(place),
-                None => Running::start(service, settings.clone())?,
+                None => Running { server: settings.clone().start(service)?, cluster, settings },
             };
             self.0.push(running);
         }
@@ -46,18 +59,35 @@ impl RateLimits {
     pub(crate) fn redirect(&self, clusters: &mut [Cluster]) {
         for Running { cluster: name, server, .. } in &self.0 {
             for cluster in clusters.iter_mut().filter(|cluster| cluster.name == *name) {
-                *cluster = Cluster { http2: true, ..Cluster::at(name, server.address()) };
+                *cluster = match server {
+                    Server::RateLimits(server) => {
+                        Cluster { http2: true, ..Cluster::at(name, server.address()) }
+                    }
+                    Server::Model(server) => {
+                        Cluster { http2: cluster.http2, ..Cluster::at(name, server.address()) }
+                    }
+                };
             }
         }
     }
 }
 
-impl Running {
-    fn start(service: &Service, settings: RateLimitService) -> io::Result<Self> {
-        // The expressions were checked when the routes were read.
-        let counts = counts(&settings).map_err(io::Error::other)?;
-        let server = Server::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), counts)?;
-        Ok(Running { cluster: service.cluster(), settings, server })
+impl Settings {
+    fn of(service: &Service) -> Option<Self> {
+        let limits = service.rate_limit_service.clone().map(Self::RateLimits);
+        limits.or_else(|| service.model_server.clone().map(Self::Model))
+    }
+
+    fn start(self, service: &Service) -> io::Result<Server> {
+        Ok(match self {
+            Self::RateLimits(settings) => {
+                // The expressions were checked when the routes were read.
+                let counts = counts(&settings).map_err(io::Error::other)?;
+                let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+                Server::RateLimits(rate_limit_service::Server::start(address, counts)?)
+            }
+            Self::Model(settings) => Server::Model(ModelServer::start(&service.name, settings)?),
+        })
     }
 }
 
