@@ -64,32 +64,34 @@ impl Prompt {
     pub(super) fn parse(body: &[u8]) -> Result<Self, Failure> {
         let body: Value =
             serde_json::from_slice(body).map_err(|_| Failure::Request("the body is not JSON"))?;
-        let model = body["model"].as_str().ok_or(Failure::Request("`model` is missing"))?;
-        let messages = body["messages"].as_array().ok_or(Failure::Request("`messages` is missing"))?;
-        let stream = body["stream"].as_bool().unwrap_or_default();
-        let options = &body["stream_options"];
+        let model = field(&body, "model").as_str().ok_or(Failure::Request("`model` is missing"))?;
+        let messages =
+            field(&body, "messages").as_array().ok_or(Failure::Request("`messages` is missing"))?;
+        let stream = field(&body, "stream").as_bool().unwrap_or_default();
+        let options = field(&body, "stream_options");
         if !stream && !options.is_null() {
             return Err(Failure::Request("`stream_options` is only for streams"));
         }
-        let texts = messages.iter().map(|message| text(&message["content"]));
+        let texts = messages.iter().map(|message| text(field(message, "content")));
         let words = |text: &str| text.split_whitespace().count();
-        let input_tokens = texts.chain([text(&body["system"])]).map(|text| words(&text)).sum();
+        let input_tokens = texts.chain([text(field(&body, "system"))]).map(|text| words(&text)).sum();
         let tool = ["/tools/0/function/name", "/tools/0/name"].iter().find_map(|path| body.pointer(path));
         let answer = match tool.and_then(Value::as_str) {
             Some(name) if !messages.last().is_some_and(is_tool_result) => Answer::Tool(name.to_owned()),
             _ => {
-                let is_of_user = |message: &&Value| message["role"] == "user";
-                let last = messages.iter().rfind(is_of_user).map(|message| text(&message["content"]));
+                let is_of_user = |message: &&Value| *field(message, "role") == "user";
+                let last = messages.iter().rfind(is_of_user).map(|message| text(field(message, "content")));
                 let answer = format!("You wrote: {}", last.unwrap_or_default());
                 let mut tokens: Vec<String> = answer.split_inclusive(' ').map(str::to_owned).collect();
-                let limit = ["max_completion_tokens", "max_tokens"].iter().find_map(|key| body[key].as_u64());
+                let limit =
+                    ["max_completion_tokens", "max_tokens"].iter().find_map(|key| field(&body, key).as_u64());
                 let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
                 let is_cut = tokens.len() > limit;
                 tokens.truncate(limit);
                 Answer::Text(tokens, is_cut)
             }
         };
-        let include_usage = options["include_usage"].as_bool().unwrap_or_default();
+        let include_usage = field(options, "include_usage").as_bool().unwrap_or_default();
         Ok(Self { model: model.to_owned(), stream, include_usage, input_tokens, answer })
     }
 
@@ -101,16 +103,21 @@ impl Prompt {
     }
 }
 
+/// A field of an object; `null` if there is none.
+fn field<'v>(value: &'v Value, name: &str) -> &'v Value {
+    value.get(name).unwrap_or(&Value::Null)
+}
+
 /// The text of a message: a string, or parts.
 fn text(content: &Value) -> String {
-    let parts = content.as_array().into_iter().flatten().filter_map(|part| part["text"].as_str());
+    let parts = content.as_array().into_iter().flatten().filter_map(|part| field(part, "text").as_str());
     content.as_str().map_or_else(|| parts.collect::<Vec<_>>().join(" "), str::to_owned)
 }
 
 /// Whether a message is the result of a tool: by its role in OpenAI's protocol, by its parts in Anthropic's.
 fn is_tool_result(message: &Value) -> bool {
-    let mut parts = message["content"].as_array().into_iter().flatten();
-    message["role"] == "tool" || parts.any(|part| part["type"] == "tool_result")
+    let mut parts = field(message, "content").as_array().into_iter().flatten();
+    *field(message, "role") == "tool" || parts.any(|part| *field(part, "type") == "tool_result")
 }
 
 impl Protocol {
@@ -162,15 +169,14 @@ impl Protocol {
         let usage = self.usage(prompt);
         match self {
             Self::OpenAi => {
-                let mut message = json!({ "role": "assistant", "content": null });
-                match &prompt.answer {
-                    Answer::Text(tokens, _) => message["content"] = tokens.concat().into(),
+                let message = match &prompt.answer {
+                    Answer::Text(tokens, _) => json!({ "role": "assistant", "content": tokens.concat() }),
                     Answer::Tool(name) => {
                         let function = json!({ "name": name, "arguments": "{}" });
-                        message["tool_calls"] =
-                            json!([{ "id": "call_1", "type": "function", "function": function }]);
+                        let call = json!({ "id": "call_1", "type": "function", "function": function });
+                        json!({ "role": "assistant", "content": null, "tool_calls": [call] })
                     }
-                }
+                };
                 json!({
                     "id": "chatcmpl-1", "object": "chat.completion", "created": 0, "model": prompt.model,
                     "choices": [{ "index": 0, "message": message, "finish_reason": end }],
@@ -198,7 +204,7 @@ impl Protocol {
             Self::OpenAi => chunks(prompt),
             Self::Anthropic => {
                 let name = |data: Value| {
-                    let kind = data["type"].as_str().unwrap_or_default();
+                    let kind = field(&data, "type").as_str().unwrap_or_default();
                     format!("event: {kind}\ndata: {data}\n\n")
                 };
                 anthropic(prompt).into_iter().map(name).collect()
@@ -215,8 +221,8 @@ fn chunks(prompt: &Prompt) -> Vec<String> {
             "choices": choices,
         });
         // `null` in every event but the last, as OpenAI's server sends it.
-        if prompt.include_usage {
-            data["usage"] = usage;
+        if let (true, Some(data)) = (prompt.include_usage, data.as_object_mut()) {
+            data.insert("usage".into(), usage);
         }
         format!("data: {data}\n\n")
     };
