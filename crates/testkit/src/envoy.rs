@@ -199,8 +199,11 @@ impl Running {
         });
         let (route, cluster) = (&setup.gateway.route, &setup.gateway.cluster);
         let http2 = setup.gateway.upstream_protocol == Protocol::Http2;
-        let mut clusters = vec![Cluster { http2, ..Cluster::at(cluster, upstream.address()) }];
-        clusters.extend(services.clusters());
+        let mut clusters = services.clusters();
+        // A service can be in the cluster of the route, for plug-ins that call it.
+        if clusters.iter().all(|other| other.name != *cluster) {
+            clusters.push(Cluster { http2, ..Cluster::at(cluster, upstream.address()) });
+        }
         let bootstrap = Bootstrap {
             buffer_limit: setup.gateway.buffer_limit,
             workers: setup.gateway.workers,

@@ -273,10 +273,6 @@ mod tests {
                 ),
                 ["`c` has two protocols", "case `n`"],
             ),
-            (
-                "gateway: { cluster: c }\nrefused: x\nservices: [{ cluster: c }]".into(),
-                ["is the upstream's", "services[0]"],
-            ),
         ] {
             let error = one(&format!("name: n\n{yaml}")).map(|case| format!("{case:?}")).unwrap_err();
             for part in parts {

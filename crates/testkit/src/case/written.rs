@@ -85,7 +85,7 @@ fn check(written: WrittenCase) -> Result<Case, String> {
         return Err("gateway.workers: write a number from 1 to 16".into());
     }
     check_upstream(&written.upstream)?;
-    let mut services = service_clusters("services", &written.services, &written.gateway)?;
+    let mut services = service_clusters("services", &written.services)?;
     let (mut requests, stages) =
         stages(written.requests, written.interleave, &written.upstream, &written.services)?;
     let breaks_off = requests.iter().filter_map(|request| request.upstream.as_ref());
@@ -105,7 +105,7 @@ fn check(written: WrittenCase) -> Result<Case, String> {
     }
     for (index, request) in requests.iter_mut().enumerate() {
         let field = format!("requests[{index}].services");
-        let own = service_clusters(&field, &request.services, &written.gateway)?;
+        let own = service_clusters(&field, &request.services)?;
         services.extend(own);
         let named = |service: &&Service| request.services.iter().any(|own| own.cluster == service.cluster);
         let others: Vec<_> = written.services.iter().filter(|service| !named(service)).cloned().collect();
@@ -378,22 +378,13 @@ fn check_request(request: &Request, resets: bool) -> Result<(), String> {
     }
 }
 
-/// The clusters of services, each named once.
-fn service_clusters(
-    field: &str,
-    services: &[Service],
-    gateway: &Gateway,
-) -> Result<Vec<ServiceCluster>, String> {
+/// The clusters of services, each named once. One may be that of the route, for a plug-in that calls it and forwards nothing.
+fn service_clusters(field: &str, services: &[Service]) -> Result<Vec<ServiceCluster>, String> {
     let mut clusters: Vec<ServiceCluster> = Vec::new();
     for (index, service) in services.iter().enumerate() {
         let place = format!("{field}[{index}]");
         if service.cluster.is_empty() {
             return Err(format!("{place}.cluster: is empty: write the cluster's name"));
-        }
-        if service.cluster == gateway.cluster {
-            return Err(format!(
-                "{place}.cluster: is the upstream's: give the service another name, or `gateway.cluster` one"
-            ));
         }
         if clusters.iter().any(|cluster| cluster.name == service.cluster) {
             return Err(format!("{place}.cluster: duplicate cluster: keep one service of that name"));
