@@ -6,6 +6,7 @@ mod fetched;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use abi::Abi;
@@ -15,6 +16,7 @@ use resource::annotation::WORKSPACE;
 use resource::{CONSOLE_LIMIT, Spec};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
 use text::hex;
 use wasmparser::{Parser, Payload};
 use workspace::Plugin;
@@ -198,10 +200,7 @@ impl Modules {
         fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
         let file = folder.join(format!("{}.wasm", hex::encode(Sha256::digest(bytes))));
         if !file.is_file() {
-            let unfinished = file.with_extension(format!("{}.new", std::process::id()));
-            fs::write(&unfinished, bytes)
-                .and_then(|()| fs::rename(&unfinished, &file))
-                .with_context(|| format!("writing {}", file.display()))?;
+            write(&file, bytes)?;
         }
         Ok(Module {
             file,
@@ -213,6 +212,18 @@ impl Modules {
             sources,
         })
     }
+}
+
+/// Replaces a file atomically, also if others write it at the same time.
+fn write(file: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let write = || -> io::Result<()> {
+        let mut unfinished = NamedTempFile::new_in(folder)?;
+        unfinished.write_all(bytes)?;
+        unfinished.persist(file)?;
+        Ok(())
+    };
+    write().with_context(|| format!("writing {}", file.display()))
 }
 
 fn at_url(error: anyhow::Error) -> ModuleError {

@@ -112,7 +112,9 @@ impl Redactor {
                 let own = schema.get("properties").and_then(|properties| properties.get(name));
                 own.or_else(|| schema.get("additionalProperties"))
             });
-            if is_secret(name) {
+            // Such as the number of tokens that a limit permits.
+            let is_amount = value.is_number() && schema.is_some_and(declares_number);
+            if is_secret(name) && !is_amount {
                 hide_all(value);
             } else {
                 self.value(value, schema);
@@ -254,6 +256,15 @@ fn end_of_string(text: &str) -> usize {
 }
 
 /// Hides every string and number of a value.
+/// Returns true if a schema's type is a number.
+fn declares_number(schema: &Value) -> bool {
+    let is_number = |name: &Value| matches!(name.as_str(), Some("integer" | "number"));
+    schema.get("type").is_some_and(|kind| match kind {
+        Value::Array(kinds) => kinds.iter().any(is_number),
+        kind => is_number(kind),
+    })
+}
+
 fn hide_all(value: &mut Value) {
     match value {
         Value::Object(fields) => fields.values_mut().for_each(hide_all),
@@ -405,12 +416,16 @@ mod tests {
         let schema = json!({ "properties": {
             "add": { "additionalProperties": { "type": "string", "writeOnly": true } },
             "list": { "items": { "properties": { "key": { "format": "password" } } } },
+            "token_per_day": { "type": ["integer", "null"] },
+            "token": { "type": "string" },
         } });
         let mut fields = json!({
             "add": { "x-a": "b", "x-on": true },
             "list": [{ "key": 5, "other": 5 }],
             "credentials": [{ "user": "a" }],
             "keep_token": true,
+            "token_per_day": 5,
+            "token": 5,
             "url": "http://x/?token=abc",
             "text": "as it is",
         });
@@ -421,6 +436,8 @@ mod tests {
             "list": [{ "key": "<hidden>", "other": 5 }],
             "credentials": [{ "user": "<hidden>" }],
             "keep_token": true,
+            "token_per_day": 5,
+            "token": "<hidden>",
             "url": "http://x/?token=<hidden>",
             "text": "as it is",
         });

@@ -24,7 +24,8 @@ const MAX_REQUEST: usize = 1024 * 1024;
 pub struct Server {
     address: SocketAddr,
     calls: Arc<AtomicU64>,
-    _runtime: Runtime,
+    /// Only taken when this is dropped.
+    runtime: Option<Runtime>,
 }
 
 impl Server {
@@ -35,11 +36,17 @@ impl Server {
     /// The address is in use, or threads cannot be started.
     pub fn start(address: SocketAddr, counts: Counts) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        let listener = runtime.block_on(TcpListener::bind(address))?;
+        let listener = std::net::TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
+        let listener = {
+            // The caller may have a runtime of its own, so nothing blocks on this one.
+            let _entered = runtime.enter();
+            TcpListener::from_std(listener)?
+        };
         let calls = Arc::<AtomicU64>::default();
         runtime.spawn(accept(listener, Arc::new(counts), calls.clone()));
-        Ok(Server { address, calls, _runtime: runtime })
+        Ok(Server { address, calls, runtime: Some(runtime) })
     }
 
     /// Returns its address.
@@ -52,6 +59,15 @@ impl Server {
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A runtime cannot be dropped in asynchronous code, and its port is free once the thread has ended.
+        if let Some(runtime) = self.runtime.take() {
+            let _ = std::thread::spawn(move || drop(runtime)).join();
+        }
     }
 }
 

@@ -15,6 +15,11 @@ pub(crate) const MAPPED: &[(&str, &str)] = &[
     ("cargo xtask test                  ", "CI runs it, and this is a part of it"),
     ("curl --unix-socket .portcullis/serve.sock", "the console's tests attach to a gateway by its socket"),
     ("curl -i http://gateway/", "a gateway of the reader's"),
+    (
+        "curl http://gateway/v1/chat/completions/quota/refresh ",
+        "needs an administrator whom another plug-in verifies; the cases of ai-quota have the same requests",
+    ),
+    ("curl 'http://gateway/v1/chat/completions/quota?consumer=ann'", "as the one before it"),
     ("cargo xtask test my-plugin -- trailers", "the plug-in of the README has no such case"),
 ];
 

@@ -1,6 +1,6 @@
 //! Modules from web servers and registries, and the cache in which they are kept.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result, anyhow};
@@ -10,7 +10,7 @@ use resource::{PullPolicy, Spec};
 use sha2::{Digest, Sha256};
 use text::hex;
 
-use super::{Module, ModuleError, Modules, at_url, image_name, pinned, short, wrong_digest};
+use super::{Module, ModuleError, Modules, at_url, image_name, pinned, short, write, wrong_digest};
 
 impl Modules {
     pub(super) fn download(&mut self, spec: &Spec) -> Result<(Vec<u8>, Vec<PathBuf>)> {
@@ -61,7 +61,12 @@ impl Modules {
         {
             return Ok(catalogue.layout(entry)?);
         }
-        let folder = self.folder("images", url)?.join("image");
+        let folder = self.folder("images", url)?;
+        // Gateways of this process and of others may pull the same image at the same time.
+        let lock = folder.join("lock");
+        let lock = File::create(&lock).and_then(|file| file.lock().map(|()| file));
+        let _lock = lock.with_context(|| format!("locking {}", folder.display()))?;
+        let folder = folder.join("image");
         // A tag that moves is looked up again when the gateway starts, an image that cannot change is kept.
         let moves = match spec.image_pull_policy {
             PullPolicy::Always => true,
@@ -116,14 +121,6 @@ impl Modules {
 
 fn fetched(layout: &Layout) -> Result<Fetched> {
     Reader::Fetcher.image(layout, layout.top()?)
-}
-
-/// Replaces a file atomically.
-fn write(file: &Path, bytes: &[u8]) -> Result<()> {
-    let unfinished = file.with_extension(format!("{}.new", std::process::id()));
-    fs::write(&unfinished, bytes)
-        .and_then(|()| fs::rename(&unfinished, file))
-        .with_context(|| format!("writing {}", file.display()))
 }
 
 /// Removes a folder if it exists.
