@@ -321,8 +321,10 @@ impl Checker<'_> {
         Ok(errors
             .into_iter()
             .map(|error| {
-                let is_unknown = error.message.starts_with("is not a known field")
-                    && !error.message.contains("did you mean");
+                // A message with another hint is left as it is.
+                let is_unknown = ["is not a known field: the fields are ", "is not a known field: remove it"]
+                    .iter()
+                    .any(|start| error.message.starts_with(start));
                 let key = error.path.rsplit('.').next().unwrap_or_default();
                 let is_owner = |other: &KnownPlugin<'_>| {
                     other.manifest().is_ok_and(|manifest| manifest.example.contains_key(key))
