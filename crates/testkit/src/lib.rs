@@ -27,12 +27,13 @@
 //!
 //! - A case runs on every requested engine, or is listed as ignored with the reason.
 //! - Headers and bodies are bytes: they are sent exactly as in the case.
-//! - There are no connections outside 127.0.0.1, except to fetch Envoy.
+//! - There are no connections outside 127.0.0.1, except to fetch Envoy and packages.
 
 pub mod case;
 mod changes;
 mod check;
 mod cuts;
+pub mod debian;
 pub mod envoy;
 pub mod fuzz;
 pub mod linear;

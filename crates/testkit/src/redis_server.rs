@@ -1,13 +1,15 @@
-//! A real Redis for tests, from `PATH`.
+//! A real Redis for tests.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
+
+use crate::debian;
 
 /// How long a server may take to start.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -77,7 +79,7 @@ impl Drop for RedisServer {
 
 /// Starts a server and waits until it accepts connections.
 fn spawn(folder: &TempDir, address: SocketAddr, durable: bool) -> Result<Child> {
-    let mut command = Command::new("redis-server");
+    let mut command = debian::program("redis-server")?;
     command.current_dir(folder).args(["--bind", "127.0.0.1", "--save", "", "--logfile", "log"]);
     command.args(["--port", &address.port().to_string()]);
     command.args(["--appendonly", if durable { "yes" } else { "no" }, "--appendfsync", "always"]);
@@ -85,7 +87,7 @@ fn spawn(folder: &TempDir, address: SocketAddr, durable: bool) -> Result<Child> 
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()
-        .context("redis-server cannot be started: run `sudo apt-get install redis-server`")?;
+        .context("redis-server cannot be started")?;
     let start = Instant::now();
     while TcpStream::connect(address).is_err() {
         if child.try_wait()?.is_some() || start.elapsed() > TIMEOUT {

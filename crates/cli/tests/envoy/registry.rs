@@ -1,7 +1,5 @@
 //! Modules in a registry, a real one: pulled, compared with the digest that the resource pins, and kept.
 
-#[path = "../registry/support/debian.rs"]
-mod debian;
 #[path = "../registry/support/server.rs"]
 #[expect(dead_code, reason = "the tests of the registry's own program also shut its door")]
 mod server;

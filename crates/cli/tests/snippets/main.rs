@@ -13,8 +13,6 @@
 )]
 
 mod commands;
-#[path = "../registry/support/debian.rs"]
-mod debian;
 #[path = "../../src/markdown.rs"]
 mod markdown;
 mod printed;

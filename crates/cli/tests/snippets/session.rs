@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
+use testkit::debian;
+
 use super::commands::Command;
 use super::printed::missing;
 use super::server::Server;
-use super::{debian, root, schema};
+use super::{root, schema};
 
 /// Plug-ins are built while a gateway starts.
 const TIMEOUT: Duration = Duration::from_secs(900);

@@ -35,6 +35,8 @@ impl Run<'_> {
         let mut command = cargo();
         command
             .args(["--workspace", "--no-shuffle", "--test-package", &plugin.name])
+            // A busy machine must not look like a test that no longer ends.
+            .args(["--minimum-test-timeout", "120"])
             .arg("--output")
             .arg(&output);
         let config = plugin.folder.join(CONFIG);

@@ -1,6 +1,5 @@
 //! What the tests share: a registry, images, and the program under test.
 
-pub(crate) mod debian;
 pub(crate) mod server;
 pub(crate) mod upload;
 
@@ -101,7 +100,7 @@ pub(crate) fn pull(image: &str, folder: &Path) -> Outcome {
 
 /// `skopeo` with its own flags for a registry on this machine.
 pub(crate) fn skopeo(args: &[&str]) -> Outcome {
-    Outcome::of(debian::program("skopeo").arg("--insecure-policy").args(args))
+    Outcome::of(testkit::debian::program("skopeo").unwrap().arg("--insecure-policy").args(args))
 }
 
 /// Docker's configuration in a folder, for `DOCKER_CONFIG`.

@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use super::debian;
+use testkit::debian;
 
 /// `portcullis` with the password `secret`, as `htpasswd -B` writes it: bcrypt is all that the registry takes.
 const PASSWORDS: &str = "portcullis:$2y$05$j59Now2ILCUJugg9iF6o.Obh7PNANugBg78NBfs5AdZ70nWRbUJG2\n";
@@ -100,7 +100,7 @@ impl Door {
 
 /// Starts the process, and reads from its log where it listens.
 fn serve(folder: &Path) -> (Child, String) {
-    let mut command = debian::program("docker-registry");
+    let mut command = debian::program("docker-registry").unwrap();
     command.arg("serve").arg(folder.join("config.yml")).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut process = command.spawn().unwrap();
     let mut log = BufReader::new(process.stderr.take().unwrap());
