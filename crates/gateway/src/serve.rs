@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::folder::{Fault, StageOrder};
+use crate::hosted::Hosted;
 use crate::journal::Journal;
 use crate::modules::Modules;
 use crate::plan::{Plan, Planner};
@@ -26,6 +27,7 @@ use crate::state::StateFile;
 use crate::watch::Watch;
 use crate::{Cache, LogLevel, echo};
 
+pub use crate::hosted::ServiceError;
 pub use error::ServeError;
 pub use notice::{Notice, Report};
 use server::Server;
@@ -140,11 +142,13 @@ pub fn run(
         let (plan, mut faults) = planner.plan(None, &changed);
         if faults.is_empty() {
             let echo = background.start(&sender)?.echo;
+            let hosted = Hosted::start(&plan.routes)?;
             match Server::start(
                 options.clone(),
                 envoy.clone(),
                 free_address()?,
                 echo,
+                hosted,
                 plan.clone(),
                 Arc::clone(journal),
             ) {

@@ -120,7 +120,7 @@ pub async fn run_with(
     }
     filters.extend(probes.then(|| probe(plan.plugins.len())));
     let (routes, mut clusters) = plan.routes.for_envoy(echo);
-    let hosted = Hosted::start(&plan.routes).context("starting the services of routes.yaml")?;
+    let hosted = Hosted::start(&plan.routes)?;
     hosted.redirect(&mut clusters);
     let bootstrap = Bootstrap::new(filters, routes, clusters);
     let level = if probes { LogLevel::Trace } else { LogLevel::Info };

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::folder::FolderError;
+use crate::hosted::ServiceError;
 use crate::{EnvoyError, StartError};
 
 /// A gateway did not start, or had to stop.
@@ -18,6 +19,8 @@ pub enum ServeError {
     Address(SocketAddr, io::Error),
     /// There is no Envoy.
     Envoy(EnvoyError),
+    /// A service of `routes.yaml` does not start.
+    Service(ServiceError),
     /// Envoy does not start.
     Start(StartError),
     /// Files cannot be watched.
@@ -48,6 +51,7 @@ impl fmt::Display for ServeError {
                 write!(f, "cannot listen on {address}: {error}; `--port 0` chooses a free port")
             }
             Self::Envoy(error) => error.fmt(f),
+            Self::Service(error) => error.fmt(f),
             Self::Start(error) => error.fmt(f),
             Self::Watch(error) => {
                 write!(f, "cannot watch files: {error}")?;
@@ -72,6 +76,7 @@ impl std::error::Error for ServeError {
                 Some(error)
             }
             Self::Envoy(error) => error.source(),
+            Self::Service(error) => error.source(),
             Self::Start(error) => error.source(),
             Self::Watch(error) => Some(error),
         }
@@ -87,6 +92,12 @@ impl From<FolderError> for ServeError {
 impl From<EnvoyError> for ServeError {
     fn from(error: EnvoyError) -> Self {
         Self::Envoy(error)
+    }
+}
+
+impl From<ServiceError> for ServeError {
+    fn from(error: ServiceError) -> Self {
+        Self::Service(error)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The events of a gateway, for whoever shows them.
 
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitStatus;
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use crate::folder::{Fault, StageOrder};
 use crate::plan::Plan;
-use crate::{AccessLine, ChangeError, Envoy, LogLine, StartError};
+use crate::{AccessLine, Envoy, LogLine, StartError};
 
 /// Receives what happens while a gateway serves.
 pub type Report<'r> = &'r mut dyn FnMut(Notice<'_>);
@@ -22,8 +23,8 @@ pub enum Notice<'n> {
     Remark(&'n Fault),
     /// Part of a change was rejected; the configuration from before stays in force for it.
     Rejected,
-    /// Envoy did not accept a change.
-    ChangeFailed(&'n ChangeError),
+    /// A service did not start, or Envoy did not accept a change.
+    ChangeFailed(&'n dyn Error),
     /// The folder has errors from the beginning, and is planned again when its files change.
     Waiting,
     /// Files of such a folder have changed.

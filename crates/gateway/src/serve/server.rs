@@ -1,6 +1,7 @@
 //! The loop: supervises Envoy, applies plans, and reports logs.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::error::Error;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::journal::Journal;
 use crate::plan::Plan;
 use crate::state::{State, StateFile};
 use crate::watch::Watch;
-use crate::{Bootstrap, ChangeError, Changed, Envoy, Live, LogLine, StartError, Wasm};
+use crate::{Bootstrap, Changed, Envoy, Live, LogLine, StartError, Wasm};
 
 /// How often logs are read and Envoy is checked.
 const TICK: Duration = Duration::from_millis(50);
@@ -43,6 +44,8 @@ pub(super) struct Server {
     live: Live,
     started: Instant,
     hosted: Hosted,
+    /// Services that are no longer in the routes, which Envoy uses until a change succeeds.
+    retired: Hosted,
     /// What is in force.
     plan: Plan,
     /// The last lines of Envoy's log.
@@ -79,10 +82,10 @@ impl Server {
         envoy: Envoy,
         address: SocketAddr,
         echo: SocketAddr,
+        hosted: Hosted,
         plan: Plan,
         journal: Arc<Journal>,
     ) -> Result<Self, StartError> {
-        let hosted = Hosted::start(&plan.routes).map_err(StartError::Io)?;
         let bootstrap = bootstrap(&plan, address, echo, &hosted);
         let live = Live::start(&envoy, &bootstrap, options.log_level, options.drain)?;
         Ok(Self {
@@ -93,6 +96,7 @@ impl Server {
             live,
             started: Instant::now(),
             hosted,
+            retired: Hosted::default(),
             plan,
             last: VecDeque::new(),
             last_metrics: Vec::new(),
@@ -196,18 +200,14 @@ impl Server {
     /// Makes Envoy run a plan; `complete` means that nothing was left out of it.
     fn apply(&mut self, plan: Plan, complete: bool, since: Instant, report: Report<'_>) {
         let before = self.plan.plugins.clone();
-        let result = self
-            .hosted
-            .change(&plan.routes)
-            .map_err(ChangeError::Io)
-            .and_then(|()| self.live.change(&bootstrap(&plan, self.address, self.echo, &self.hosted)));
+        let result = self.change(&plan);
         self.adopt(plan);
         let repaired = std::mem::replace(&mut self.faulty, !complete) && complete;
         self.remarks(report);
         let changed = match result {
             Ok(changed) => changed,
             Err(error) => {
-                report(Notice::ChangeFailed(&error));
+                report(Notice::ChangeFailed(&*error));
                 report(Notice::Rejected);
                 return;
             }
@@ -230,6 +230,14 @@ impl Server {
         if changed.routes {
             report(Notice::RoutesChanged { took });
         }
+    }
+
+    /// Changes the services, then Envoy.
+    fn change(&mut self, plan: &Plan) -> Result<Changed, Box<dyn Error>> {
+        self.retired.extend(self.hosted.change(&plan.routes)?);
+        let changed = self.live.change(&bootstrap(plan, self.address, self.echo, &self.hosted))?;
+        self.retired = Hosted::default();
+        Ok(changed)
     }
 
     /// Records what is in force: the plan, and the one before where Envoy did not accept it.
