@@ -20,6 +20,8 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
+use crate::accept::accept;
+
 /// The size of longer bodies is returned instead of their content.
 const MAX_SHOWN: usize = 64 * 1024;
 
@@ -32,7 +34,8 @@ pub async fn start() -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
+        loop {
+            let (stream, _) = accept(|| listener.accept()).await;
             tokio::spawn(async move {
                 let mut server = auto::Builder::new(TokioExecutor::new());
                 // Envoy may send streams before it receives a limit, and would respond with 503 to those that are rejected.

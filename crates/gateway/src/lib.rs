@@ -23,6 +23,8 @@
 //! - The file of a module never changes; another module is another file.
 //! - A trace shows what happens without it: probes change nothing, and everything else is what `serve` runs.
 
+#[cfg(feature = "serve")]
+mod accept;
 pub mod admin;
 mod bootstrap;
 mod cache;

@@ -25,6 +25,7 @@ use tokio::sync::oneshot::{self, Sender};
 
 use protocol::{Failure, Prompt, Protocol};
 
+use crate::accept::accept;
 use crate::routes::ModelServer as Settings;
 
 /// A running model server. It stops, with its connections, when it is dropped.
@@ -48,7 +49,7 @@ impl ModelServer {
             runtime.block_on(async {
                 tokio::select! {
                     // A listener that cannot be used accepts no connection, which Envoy reports.
-                    _ = accept(listener, Arc::new((name, settings))) => {}
+                    _ = run(listener, Arc::new((name, settings))) => {}
                     _ = stopped => {}
                 }
             });
@@ -63,10 +64,13 @@ impl ModelServer {
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-async fn accept(listener: std::net::TcpListener, server: Arc<(HeaderValue, Settings)>) -> io::Result<()> {
+async fn run(
+    listener: std::net::TcpListener,
+    server: Arc<(HeaderValue, Settings)>,
+) -> io::Result<Infallible> {
     let listener = TcpListener::from_std(listener)?;
     loop {
-        let (stream, _) = listener.accept().await?;
+        let (stream, _) = accept(|| listener.accept()).await;
         let server = Arc::clone(&server);
         tokio::spawn(async move {
             // Otherwise, tokens would wait for each other.
