@@ -4,6 +4,7 @@ use std::io::{self, Cursor};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use h2::server::SendResponse;
 use http::{HeaderMap, HeaderValue, Response, header};
@@ -20,6 +21,9 @@ const PATH: &str = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit
 /// The largest request.
 const MAX_REQUEST: usize = 1024 * 1024;
 
+/// The pause after a connection that could not be accepted, for example because too many files are open.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// A running service. It stops, with its connections, when it is dropped.
 pub struct Server {
     address: SocketAddr,
@@ -35,18 +39,20 @@ impl Server {
     ///
     /// The address is in use, or threads cannot be started.
     pub fn start(address: SocketAddr, counts: Counts) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let listener = std::net::TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let handle = runtime.handle().clone();
+        // An error after this drops the runtime with the server.
+        let server = Server { address, calls: Arc::default(), runtime: Some(runtime) };
         let listener = {
             // The caller may have a runtime of its own, so nothing blocks on this one.
-            let _entered = runtime.enter();
+            let _entered = handle.enter();
             TcpListener::from_std(listener)?
         };
-        let calls = Arc::<AtomicU64>::default();
-        runtime.spawn(accept(listener, Arc::new(counts), calls.clone()));
-        Ok(Server { address, calls, runtime: Some(runtime) })
+        handle.spawn(accept(listener, Arc::new(counts), server.calls.clone()));
+        Ok(server)
     }
 
     /// Returns its address.
@@ -72,9 +78,12 @@ impl Drop for Server {
 }
 
 async fn accept(listener: TcpListener, counts: Arc<Counts>, calls: Arc<AtomicU64>) {
-    while let Ok((stream, _)) = listener.accept().await {
-        // The client notices a connection that fails.
-        tokio::spawn(serve(stream, counts.clone(), calls.clone()));
+    loop {
+        match listener.accept().await {
+            // The client notices a connection that fails.
+            Ok((stream, _)) => drop(tokio::spawn(serve(stream, counts.clone(), calls.clone()))),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
     }
 }
 
@@ -164,4 +173,20 @@ fn send(
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", GrpcStatus::OK.header());
     stream.send_trailers(trailers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Kind;
+
+    #[test]
+    fn a_service_starts_or_fails_and_stops_in_asynchronous_code() {
+        let start = |address| Server::start(address, Counts::new(Kind::Envoy, &[]).unwrap());
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+            let server = start(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+            let error = start(server.address()).err().map(|error| error.kind());
+            assert_eq!(error, Some(io::ErrorKind::AddrInUse));
+        });
+    }
 }
