@@ -74,9 +74,9 @@ pub struct Service {
     /// The file with the certificates of trusted authorities for TLS; those of this machine if absent.
     #[serde(default)]
     pub ca: Option<PathBuf>,
-    /// Its protocol.
+    /// Its protocol; HTTP/1.1 if absent.
     #[serde(default)]
-    pub protocol: Protocol,
+    pub protocol: Option<Protocol>,
     /// The rate limit service that is started for it, instead of an address.
     #[serde(default)]
     pub rate_limit_service: Option<RateLimitService>,
@@ -135,11 +135,10 @@ pub struct RateLimit {
 }
 
 /// The protocol of a service.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// HTTP/1.1.
-    #[default]
     Http1,
     /// HTTP/2 without TLS, required by gRPC.
     Http2,
@@ -289,6 +288,10 @@ impl Routes {
                 }
                 others.push(field);
             }
+            if service.rate_limit_service.is_some() && service.protocol.is_some() {
+                let message = "is always HTTP/2 for a rate limit service that is started here: remove it";
+                fault(format!("{place}.protocol"), message.to_owned());
+            }
             let upstream = match service.address.as_deref().map(Upstream::parse) {
                 Some(Err(message)) => {
                     fault(format!("{place}.address"), message);
@@ -298,10 +301,13 @@ impl Routes {
                 None => None,
             };
             if !upstream.is_some_and(|upstream| upstream.tls) {
+                let message = match started.iter().any(|(_, is_there)| *is_there) {
+                    true => "is for TLS, which a service that is started here does not use: remove it",
+                    false => "is for TLS: write `address: https://…`, or remove it",
+                };
                 for (field, written) in [("sni", service.sni.is_some()), ("ca", service.ca.is_some())] {
                     if written {
-                        let message = "is for TLS: write `address: https://…`, or remove it".to_owned();
-                        fault(format!("{place}.{field}"), message);
+                        fault(format!("{place}.{field}"), message.to_owned());
                     }
                 }
             } else if let Some(ca) = service.ca.as_ref().filter(|ca| !ca.is_file()) {
@@ -345,12 +351,21 @@ impl Routes {
                 let message = "is not a service of this file: add it to `services`".to_owned();
                 fault(format!("{place}.service"), message);
             }
+            let mut names = HashSet::new();
             for (name, value) in &ingress.headers {
                 let is_of_name = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-                let name_ok = !name.is_empty() && name.chars().all(is_of_name);
-                if !name_ok || value.is_empty() || value.chars().any(char::is_control) {
-                    let message = "must be a name of a header with its value, such as `x-model: small`";
-                    fault(format!("{place}.headers.{name}"), message.to_owned());
+                let place = format!("{place}.headers.{name}");
+                if name.is_empty() || !name.chars().all(is_of_name) {
+                    let message = "is not a valid name of a header: write one such as `x-model`";
+                    fault(place.clone(), message.to_owned());
+                } else if !names.insert(name.to_lowercase()) {
+                    let message = "is a duplicate, because the case of names does not matter: remove one";
+                    fault(place.clone(), message.to_owned());
+                }
+                if value.is_empty() || value.chars().any(char::is_control) {
+                    let message = "has a value that is empty or has control characters: write the value that \
+                                   requests must have";
+                    fault(place, message.to_owned());
                 }
             }
             let all = |list: &[String], all: &str| match list {
@@ -385,7 +400,7 @@ impl Routes {
             .iter()
             .map(|service| {
                 let upstream = service.address.as_deref().and_then(|address| Upstream::parse(address).ok());
-                let http2 = service.protocol == Protocol::Http2;
+                let http2 = service.protocol == Some(Protocol::Http2);
                 let Some(Upstream { host, port, tls }) = upstream else {
                     return Cluster { http2, ..Cluster::at(&service.cluster(), echo) };
                 };
@@ -437,8 +452,8 @@ fn check_rate_limits(settings: &RateLimitService, place: &str, fault: &mut impl 
     }
     #[cfg(feature = "serve")]
     for (index, limit) in settings.limits.iter().enumerate() {
-        if let Err(message) = crate::hosted::check(limit) {
-            fault(format!("{place}.limits[{index}]"), message);
+        for (field, message) in crate::hosted::check(limit) {
+            fault(format!("{place}.limits[{index}].{field}"), message);
         }
     }
 }

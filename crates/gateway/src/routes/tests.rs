@@ -159,8 +159,30 @@ fn each_mistake_names_file_line_field_and_remedy() {
             "routes:\n- ingress: a\n  headers: { X-A: b }\n- ingress: b\n  headers: { x-a: b }\n",
             "routes.yaml:4:3: routes[1]: has the domain, path and headers of an earlier",
         ),
-        ("routes:\n- ingress: a\n  headers: { 'x a': b }\n", "must be a name of a header with its value"),
-        ("routes:\n- ingress: a\n  headers: { x-a: '' }\n", "must be a name of a header with its value"),
+        (
+            "routes:\n- ingress: a\n  headers: { 'x a': b }\n",
+            "routes.yaml:3:14: routes[0].headers.x a: is not a valid name of a header: write one such as",
+        ),
+        (
+            "routes:\n- ingress: a\n  headers: { x-a: '' }\n",
+            "routes.yaml:3:14: routes[0].headers.x-a: has a value that is empty",
+        ),
+        (
+            "routes:\n- ingress: a\n  headers: { X-A: b, x-a: c }\n",
+            "routes.yaml:3:22: routes[0].headers.x-a: is a duplicate, because the case of names does not matter",
+        ),
+        (
+            "services: [{ name: a, model_server: {}, sni: a.com }]\n",
+            "services[0].sni: is for TLS, which a service that is started here does not use: remove it",
+        ),
+        (
+            "services: [{ name: a, rate_limit_service: {}, ca: ca.pem }]\n",
+            "services[0].ca: is for TLS, which a service that is started here does not use: remove it",
+        ),
+        (
+            "services: [{ name: a, rate_limit_service: {}, protocol: http1 }]\n",
+            "services[0].protocol: is always HTTP/2 for a rate limit service",
+        ),
         (
             "services: [{ name: a, model_server: {}, rate_limit_service: {} }]\n",
             "services[0].model_server: is started here, and `rate_limit_service` is another service",
@@ -176,6 +198,23 @@ fn each_mistake_names_file_line_field_and_remedy() {
         let faults = parse(text).unwrap_err();
         assert!(faults.iter().any(|fault| fault.contains(expected)), "{text:?} gave {faults:?}");
     }
+}
+
+#[test]
+fn a_wrong_expression_of_a_limit_is_named_by_its_place() {
+    let faults = parse(
+        "services:
+- name: a
+  rate_limit_service:
+    kind: limitador
+    limits:
+    - { namespace: edge, max_value: 1, seconds: 1, conditions: [a == 'b', 'a['], variables: [a, ']'] }
+",
+    )
+    .unwrap_err();
+    let places: Vec<&str> = faults.iter().map(|fault| fault.split(": ").nth(1).unwrap()).collect();
+    let limit = "services[0].rate_limit_service.limits[0]";
+    assert_eq!(places, [format!("{limit}.conditions[1]"), format!("{limit}.variables[1]")]);
 }
 
 #[test]
