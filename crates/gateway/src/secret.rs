@@ -255,7 +255,6 @@ fn end_of_string(text: &str) -> usize {
     end.unwrap_or(text.len())
 }
 
-/// Hides every string and number of a value.
 /// Returns true if a schema's type is a number.
 fn declares_number(schema: &Value) -> bool {
     let is_number = |name: &Value| matches!(name.as_str(), Some("integer" | "number"));
@@ -265,6 +264,7 @@ fn declares_number(schema: &Value) -> bool {
     })
 }
 
+/// Hides every string and number of a value.
 fn hide_all(value: &mut Value) {
     match value {
         Value::Object(fields) => fields.values_mut().for_each(hide_all),

@@ -400,7 +400,7 @@ impl Calls {
 }
 
 impl Arrival {
-    /// The call of the response: whether it is gRPC, and its token.
+    /// The call of the response: its kind, and its token, which is unique among calls of this kind.
     fn token(&self) -> (Source, u32) {
         match self {
             Self::Http { token, .. } => (Source::Http, *token),
