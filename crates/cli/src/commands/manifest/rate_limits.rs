@@ -17,6 +17,9 @@ pub(crate) enum Service {
     Limitador,
 }
 
+/// The field of plug-ins that count in such a service.
+const FIELD: &str = "rate_limit_service";
+
 /// Returns the content of the file.
 pub(crate) fn file(service: Service, plugin: KnownPlugin<'_>, configuration: Object) -> Result<Value> {
     #[cfg_attr(not(feature = "engine"), expect(irrefutable_let_patterns, reason = "modules need the engine"))]
@@ -28,11 +31,23 @@ pub(crate) fn file(service: Service, plugin: KnownPlugin<'_>, configuration: Obj
     };
     let limits = describer.service_limits(&Value::Object(configuration))?;
     if limits.is_empty() {
-        bail!("this configuration of {} counts nothing in a rate limit service", plugin.name());
+        bail!(without_limits(plugin.name(), &describer.schema()?));
     }
     match service {
         Service::Envoy => envoy(&limits),
         Service::Limitador => Ok(limitador(&limits)),
+    }
+}
+
+/// Returns the error for a configuration without limits in a service.
+fn without_limits(plugin: &str, schema: &Value) -> String {
+    match schema.get("properties").and_then(|properties| properties.get(FIELD)) {
+        Some(_) => format!(
+            "this configuration of {plugin} counts nothing in a rate limit service: add `{FIELD}` to it"
+        ),
+        None => format!(
+            "{plugin} counts nothing in a rate limit service: name a plug-in with the field `{FIELD}`"
+        ),
     }
 }
 
@@ -42,7 +57,8 @@ fn envoy(limits: &[ServiceLimit]) -> Result<Value> {
     let mut domains = domains.iter();
     match (domains.next(), domains.next()) {
         (Some(one), Some(other)) => bail!(
-            "the configuration has the domains `{one}` and `{other}`, and Envoy's service has a file for each: write one domain"
+            "the configuration has the domains `{one}` and `{other}`, and Envoy's service has a file for each: write the same \
+             `rate_limit_service.domain` in all rules, or run this for each domain"
         ),
         (domain, _) => Ok(json!({ "domain": domain, "descriptors": [] })),
     }
@@ -107,12 +123,23 @@ mod tests {
     }
 
     #[test]
+    fn a_configuration_without_limits_is_an_error_with_a_remedy() {
+        let schema = json!({ "properties": { "rate_limit_service": {}, "rule_name": {} } });
+        let error = without_limits("cluster-key-rate-limit", &schema);
+        assert!(error.ends_with(": add `rate_limit_service` to it"), "{error}");
+        let error = without_limits("cors", &json!({ "properties": { "allow_origins": {} } }));
+        assert!(error.starts_with("cors counts nothing"), "{error}");
+    }
+
+    #[test]
     fn envoys_service_has_one_domain_per_file() {
         let one = limit("edge", "a", false);
         assert_eq!(
             envoy(std::slice::from_ref(&one)).unwrap(),
             json!({ "domain": "edge", "descriptors": [] })
         );
-        assert!(envoy(&[one, limit("other", "a", false)]).is_err());
+        let error = envoy(&[one, limit("other", "a", false)]).unwrap_err().to_string();
+        assert!(error.contains("`edge` and `other`"), "{error}");
+        assert!(error.contains("write the same `rate_limit_service.domain` in all rules"), "{error}");
     }
 }
