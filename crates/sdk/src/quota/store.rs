@@ -187,27 +187,30 @@ impl Store {
     }
 }
 
-/// Counts an amount in a service. Services refuse what exceeds the rest of a budget, and some count nothing of it, so the
-/// amount is halved until the budget is full.
+/// Counts an amount in a service. Services refuse what exceeds the rest of a budget, and some count nothing of it, so smaller
+/// amounts are tried until the budget is full.
 async fn charge(remote: Rc<Remote>, target: Target, span: Span, amount: u32) {
     let (mut rest, mut step) = (amount, amount);
     while rest > 0 && step > 0 {
         step = step.min(rest);
         match remote.service.take(&target, span, step).await {
             Ok(answer) if answer.granted => rest -= step,
-            Ok(_) => step /= 2,
+            Ok(answer) => step = smaller(step, answer.left),
             Err(Unavailable) => {
                 metric::add(&format!("{}.store_failed", remote.plugin), 1);
                 if is_due() {
-                    crate::error!(
-                        "{}: the rate limit service is unavailable: a charge is lost",
-                        remote.plugin
-                    );
+                    let name = remote.service.name();
+                    crate::error!("{}: the {name} is unavailable: a charge is lost", remote.plugin);
                 }
                 return;
             }
         }
     }
+}
+
+/// Returns what to try after a refused amount: what the budget has left or, if that is unknown, half of it.
+fn smaller(refused: u32, left: Option<u32>) -> u32 {
+    left.unwrap_or(refused / 2).min(refused.saturating_sub(1))
 }
 
 /// A service that other processes use as well.
@@ -460,7 +463,7 @@ impl Drop for Fetch {
 }
 
 /// Returns true at most once a minute.
-fn is_due() -> bool {
+pub(super) fn is_due() -> bool {
     thread_local! {
         static LAST: Cell<Option<u64>> = const { Cell::new(None) };
     }
@@ -471,4 +474,23 @@ fn is_due() -> bool {
         LAST.set(Some(now));
     }
     is_due
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_tried_after_a_refused_amount_and_half_of_it_otherwise() {
+        for (refused, left, expected) in [
+            (100, None, 50),
+            (1, None, 0),
+            (100, Some(7), 7),
+            (100, Some(0), 0),
+            (100, Some(100), 99),
+            (1, Some(5), 0),
+        ] {
+            assert_eq!(smaller(refused, left), expected, "{refused}, {left:?}");
+        }
+    }
 }
