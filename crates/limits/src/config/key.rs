@@ -126,7 +126,8 @@ pub fn global(rule_name: &str, quota: &Quotas) -> Result<Limit, FieldError> {
     Ok(limit)
 }
 
-/// What begins the keys in Redis, as those of Higress's own plug-in.
+/// What begins the keys in Redis. Keys and values are those of one version of Higress's own plug-in: its versions before have
+/// the amount in the key and store what is left, and its versions after have braces around the name of the rule.
 #[cfg(feature = "redis")]
 pub const REDIS_PREFIX: &str = "higress-cluster-key-rate-limit";
 
