@@ -152,7 +152,7 @@ impl Configuration for Config {
             reject_code: fields.reject_code,
             reject_msg: fields.reject_msg,
             #[cfg(feature = "redis")]
-            redis: fields.redis.map(|redis| sdk::quota::RedisSeen::new(redis, "replay-protection")),
+            redis: fields.redis.map(|redis| sdk::quota::RedisSeen::new("replay-protection", redis)),
             dry_run: fields.dry_run,
         })
     }

@@ -83,8 +83,8 @@ async fn add_to_redis(config: &Config, key: &[u8]) -> Flow {
     match redis.add(key, config.nonce_ttl).await {
         Some(first) => decide(config, first),
         None => {
-            error!("replay-protection: cannot store a nonce: Redis is unavailable");
-            ReplayProtection::ON_FAILURE.flow("replay-protection.store_unavailable")
+            let reply = Reply::new(StatusCode::SERVICE_UNAVAILABLE);
+            Flow::Reply(reply.details("replay-protection.store_unavailable").dry_run(config.dry_run))
         }
     }
 }

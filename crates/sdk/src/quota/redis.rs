@@ -1,16 +1,16 @@
 //! Counts in Redis, which gateways with Higress's host calls share.
 //!
-//! Each check and the update after it are one Lua script, so no limit is exceeded. A count is what has been used, under the
-//! key that the configuration of Higress's own plug-in gives it, so a fleet can move from one to the other gateway by gateway.
+//! Each check and the update after it are one Lua script, so no limit is exceeded. A count is what has been used.
 
 use std::cell::Cell;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
-use config::ServiceName;
+use config::{Secret, ServiceName};
 
 use super::seen::First;
 use super::service::{Answer, Common, Mode, Span, Target, Unavailable};
+use super::store::is_due;
 use crate::Status;
 use crate::call::{CallError, Cluster, redis};
 
@@ -47,7 +47,7 @@ pub struct RedisFields {
     /// Password.
     /// zh: 密码
     #[serde(default)]
-    password: String,
+    password: Option<Secret>,
     /// Timeout of a command in milliseconds.
     /// zh: 命令的超时时间，单位毫秒
     #[serde(default = "default_timeout")]
@@ -72,10 +72,10 @@ pub struct RedisFields {
 
 impl RedisFields {
     pub(super) fn split(self) -> (Redis, Common) {
-        let address = Address { service_name: self.service_name, service_port: self.service_port };
-        let timeout = Duration::from_millis(self.timeout.get().into());
-        let redis = Redis::new(address, self.username, self.password, timeout, self.database);
+        let RedisFields { service_name, service_port, username, password, timeout, database, .. } = self;
         let RedisFields { mode, failure_mode_allow, local_percent, .. } = self;
+        let redis = Redis::new(Server { service_name, service_port, username, password, timeout, database });
+        let timeout = redis.timeout;
         (redis, Common { timeout, mode, failure_mode_allow, local_percent })
     }
 }
@@ -86,10 +86,10 @@ pub struct RedisSeenFields {
     /// Full name of the service, for example `redis.static`.
     /// zh: 服务的完整名称，例如 `redis.static`
     service_name: ServiceName,
-    /// Port of the service.
-    /// zh: 服务端口
-    #[serde(default = "default_port")]
-    service_port: NonZeroU16,
+    /// Port of the service. 80 for a `.static` service if absent, otherwise 6379.
+    /// zh: 服务端口；缺省时 `.static` 服务为 80，其他为 6379
+    #[serde(default)]
+    service_port: Option<NonZeroU16>,
     /// User name.
     /// zh: 用户名
     #[serde(default)]
@@ -97,7 +97,7 @@ pub struct RedisSeenFields {
     /// Password.
     /// zh: 密码
     #[serde(default)]
-    password: String,
+    password: Option<Secret>,
     /// Timeout of a command in milliseconds.
     /// zh: 命令的超时时间，单位毫秒
     #[serde(default = "default_timeout")]
@@ -116,36 +116,36 @@ fn default_timeout() -> NonZeroU32 {
     const { NonZeroU32::new(1_000).unwrap() }
 }
 
-fn default_port() -> NonZeroU16 {
-    const { NonZeroU16::new(6379).unwrap() }
-}
-
 fn yes() -> bool {
     true
 }
 
-/// The address of a server, in fields.
-struct Address {
+/// The fields of a server, which all others begin with.
+struct Server {
     service_name: ServiceName,
     service_port: Option<NonZeroU16>,
+    username: String,
+    password: Option<Secret>,
+    timeout: NonZeroU32,
+    database: u32,
 }
 
 /// Keys in Redis that may occur only once.
 #[derive(Debug)]
 pub struct RedisSeen {
+    plugin: &'static str,
     redis: Redis,
     key_prefix: String,
 }
 
 impl RedisSeen {
-    /// Describes a server. `usual_prefix` begins the keys if the fields have no other.
-    pub fn new(fields: RedisSeenFields, usual_prefix: &str) -> Self {
-        let address = Address { service_name: fields.service_name, service_port: Some(fields.service_port) };
-        let timeout = Duration::from_millis(fields.timeout.get().into());
-        RedisSeen {
-            redis: Redis::new(address, fields.username, fields.password, timeout, fields.database),
-            key_prefix: fields.key_prefix.unwrap_or_else(|| usual_prefix.into()),
-        }
+    /// Describes a server. The name of the plug-in begins the keys if the fields have no prefix, or an empty one.
+    pub fn new(plugin: &'static str, fields: RedisSeenFields) -> Self {
+        let RedisSeenFields { service_name, service_port, username, password, timeout, database, key_prefix } =
+            fields;
+        let redis = Redis::new(Server { service_name, service_port, username, password, timeout, database });
+        let key_prefix = key_prefix.filter(|prefix| !prefix.is_empty()).unwrap_or_else(|| plugin.into());
+        RedisSeen { plugin, redis, key_prefix }
     }
 
     /// Prepares the server. Call it in `on_configured`.
@@ -153,7 +153,8 @@ impl RedisSeen {
         self.redis.start();
     }
 
-    /// Adds a key for a number of seconds, unless it is there; `None` if Redis is unavailable.
+    /// Adds a key for a number of seconds, unless it is there; `None` if Redis is unavailable, which is logged at most once a
+    /// minute.
     pub async fn add(&self, key: &[u8], seconds: u32) -> Option<First> {
         let key = [self.key_prefix.as_bytes(), b":", key].concat();
         let seconds = seconds.to_string();
@@ -161,7 +162,12 @@ impl RedisSeen {
         match response.await {
             Ok(redis::Value::Nil) => Some(First::No),
             Ok(redis::Value::Text(_)) => Some(First::Yes),
-            _ => None,
+            _ => {
+                if is_due() {
+                    crate::error!("{}: the Redis server is unavailable: no key can be stored", self.plugin);
+                }
+                None
+            }
         }
     }
 }
@@ -171,7 +177,7 @@ impl RedisSeen {
 pub(super) struct Redis {
     cluster: Cluster,
     username: String,
-    password: String,
+    password: Option<Secret>,
     timeout: Duration,
     database: u32,
     /// True if the host knows it.
@@ -179,10 +185,11 @@ pub(super) struct Redis {
 }
 
 impl Redis {
-    fn new(address: Address, username: String, password: String, timeout: Duration, database: u32) -> Self {
-        let Address { service_name, service_port } = address;
+    fn new(server: Server) -> Self {
+        let Server { service_name, service_port, username, password, timeout, database } = server;
         let usual = if service_name.ends_with(".static") { 80 } else { 6379 };
         let cluster = Cluster::fqdn(&service_name, service_port.map_or(usual, NonZeroU16::get));
+        let timeout = Duration::from_millis(timeout.get().into());
         Redis { cluster, username, password, timeout, database, is_ready: Cell::new(false) }
     }
 
@@ -194,7 +201,8 @@ impl Redis {
 
     fn prepare(&self) -> Result<(), Status> {
         if !self.is_ready.get() {
-            redis::init(&self.cluster, (&self.username, &self.password), self.timeout, self.database)?;
+            let password = self.password.clone().map(String::from).unwrap_or_default();
+            redis::init(&self.cluster, (&self.username, &password), self.timeout, self.database)?;
             self.is_ready.set(true);
         }
         Ok(())
@@ -240,22 +248,23 @@ impl Redis {
         let arguments: [&[u8]; 7] =
             [b"EVAL", TAKE.as_bytes(), b"1", &key, amount.as_bytes(), limit.as_bytes(), window.as_bytes()];
         let response = self.send(&arguments);
-        async move { answer(&response.await?).ok_or(Unavailable) }
+        async move { answer(&response.await?, mode).ok_or(Unavailable) }
     }
 }
 
-/// Reads the result of the script.
-fn answer(value: &redis::Value) -> Option<Answer> {
+/// Reads the result of the script. With leases, the key outlives its window of the clock, so its rest is not that of the window.
+fn answer(value: &redis::Value, mode: Mode) -> Option<Answer> {
     let redis::Value::List(values) = value else { return None };
     let [redis::Value::Integer(granted), redis::Value::Integer(left), redis::Value::Integer(rest)] =
         values.as_slice()
     else {
         return None;
     };
+    let rest = Duration::from_millis(u64::try_from(*rest).ok()?);
     Some(Answer {
         granted: *granted == 1,
         left: Some(u32::try_from(*left).unwrap_or(u32::MAX)),
-        rest: Some(Duration::from_millis(u64::try_from(*rest).ok()?)),
+        rest: (mode == Mode::Exact).then_some(rest),
     })
 }
 
@@ -268,9 +277,44 @@ mod tests {
     fn results_are_read() {
         let list = |values: &[i64]| Value::List(values.iter().map(|value| Value::Integer(*value)).collect());
         let expected = Answer { granted: true, left: Some(3), rest: Some(Duration::from_millis(1_500)) };
-        assert_eq!(answer(&list(&[1, 3, 1_500])), Some(expected));
+        assert_eq!(answer(&list(&[1, 3, 1_500]), Mode::Exact), Some(expected));
+        let of_lease = Answer { rest: None, ..expected };
+        assert_eq!(answer(&list(&[1, 3, 1_500]), Mode::Lease), Some(of_lease));
         for invalid in [Value::Nil, list(&[1, 3]), list(&[1, 3, -1])] {
-            assert_eq!(answer(&invalid), None, "{invalid:?}");
+            assert_eq!(answer(&invalid, Mode::Exact), None, "{invalid:?}");
+            assert_eq!(answer(&invalid, Mode::Lease), None, "{invalid:?}");
+        }
+    }
+
+    fn seen(fields: &str) -> RedisSeen {
+        RedisSeen::new("my-plugin", serde_json::from_str(fields).unwrap())
+    }
+
+    #[test]
+    fn the_usual_port_is_that_of_the_service_and_the_usual_prefix_that_of_the_plug_in() {
+        for (fields, name, port, prefix) in [
+            (r#"{"service_name":"redis.dns"}"#, "redis.dns", 6379, "my-plugin"),
+            (r#"{"service_name":"redis.static","key_prefix":""}"#, "redis.static", 80, "my-plugin"),
+            (
+                r#"{"service_name":"redis.static","service_port":7000,"key_prefix":"n"}"#,
+                "redis.static",
+                7000,
+                "n",
+            ),
+        ] {
+            let seen = seen(fields);
+            assert_eq!(seen.redis.cluster, Cluster::fqdn(name, port), "{fields}");
+            assert_eq!(seen.key_prefix, prefix, "{fields}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let shown = format!("{:?}", seen(r#"{"service_name":"redis.dns","password":"s3cr3t"}"#));
+        assert!(shown.contains("password") && !shown.contains("s3cr3t"), "{shown}");
+        for schema in [schemars::schema_for!(RedisFields), schemars::schema_for!(RedisSeenFields)] {
+            let schema = schema.to_value();
+            assert!(schema["properties"]["password"].to_string().contains("writeOnly"), "{schema}");
         }
     }
 }

@@ -17,14 +17,15 @@ use std::thread;
 
 use redis::Commands as _;
 use testkit::case::{Case, Request, Then, Upstream};
-use testkit::outcome::Outcome;
+use testkit::outcome::{LogLine, Outcome};
 use testkit::redis_server::RedisServer;
 use testkit::wasm::WasmEngine;
 use testkit::{Engine, Load, Loaded};
 use workspace::Workspace;
 use workspace::build::{Builder, Profile};
 
-const CLUSTER: &str = "outbound|6379||redis.dns";
+/// The clusters of the server: two services on their usual ports.
+const CLUSTERS: [&str; 2] = ["outbound|6379||redis.dns", "outbound|80||redis.static"];
 
 /// Builds the module of a plug-in for Higress.
 fn build(plugin: &str) -> PathBuf {
@@ -58,7 +59,7 @@ impl Gateway {
                config: {configuration}, requests: [{{ expect: {{ status: 200 }} }}] }}"
         );
         let mut setup = serde_yaml::from_str::<Case>(&case).unwrap().setup;
-        setup.gateway.redis = BTreeMap::from([(CLUSTER.to_owned(), redis.address())]);
+        setup.gateway.redis = BTreeMap::from(CLUSTERS.map(|cluster| (cluster.to_owned(), redis.address())));
         let module = module.to_path_buf();
         match WasmEngine::new(move || Ok(module.clone())).load(&setup).unwrap() {
             Load::Loaded(loaded) => Ok(Gateway(loaded)),
@@ -208,7 +209,9 @@ fn a_nonce_is_accepted_once_by_all_gateways() {
     assert_eq!([one.status(&nonce("aaaaaaaa")), other.status(&nonce("aaaaaaaa"))], [200, 429]);
     assert_eq!([other.status(&nonce("bbbbbbbb")), one.status(&nonce("bbbbbbbb"))], [200, 429]);
     assert!((90..=100).contains(&server.ttl::<_, i64>("nonces:aaaaaaaa").unwrap()));
-    let mut of_consumers = start(&redis, ", per: consumer");
+    let fields = "service_name: redis.static, key_prefix: ''";
+    let fields = format!("{{ nonce_ttl: 100, redis: {{ {fields} }}, per: consumer }}");
+    let mut of_consumers = Gateway::start(&module, &redis, 1, &fields);
     let of = |consumer: &str| {
         format!(
             "{{ headers: [[x-higress-nonce, aaaaaaaa], [x-mse-consumer, {consumer}]], expect: {{ status: 200 }} }}"
@@ -216,8 +219,16 @@ fn a_nonce_is_accepted_once_by_all_gateways() {
     };
     let statuses = ["x", "y", "x"].map(|consumer| of_consumers.status(&of(consumer)));
     assert_eq!(statuses, [200, 200, 429]);
+    assert_eq!(server.keys::<_, Vec<String>>("replay-protection:*").unwrap().len(), 2);
+    let mut dry = start(&redis, ", dry_run: true");
     redis.kill().unwrap();
-    assert_eq!(one.status(&nonce("cccccccc")), 503);
+    assert_eq!([(); 2].map(|()| one.status(&nonce("cccccccc"))), [503, 503]);
+    let [first, second] = [(); 2].map(|()| dry.send(&nonce("cccccccc")));
+    assert_eq!([&first, &second].map(|outcome| outcome.answer.as_ref().unwrap().status), [200, 200]);
+    assert_eq!(second.counters.get("replay-protection.store_unavailable.dry_run"), Some(&2));
+    let is_outage = |line: &&LogLine| line.message.contains("the Redis server is unavailable");
+    let outages = [&first, &second].map(|outcome| outcome.log.iter().filter(is_outage).count());
+    assert_eq!(outages, [1, 0], "an outage is logged once a minute");
     redis.restart().unwrap();
     assert_eq!([one.status(&nonce("cccccccc")), other.status(&nonce("aaaaaaaa"))], [200, 429]);
 }
