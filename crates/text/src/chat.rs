@@ -29,8 +29,8 @@
 //! ```
 //!
 //! **Duplicate keys.** The last value counts, as in most servers (Python, JavaScript, Go, Java). A plug-in that decides by a
-//! value which the client may have written twice sets it with [`edit::set`](crate::json::edit::set), which changes all of
-//! them, so that the upstream reads the same whichever it uses.
+//! value which the client may have written twice removes the others with [`edit::keep_last`](crate::json::edit::keep_last) or
+//! [`edit::set_last`](crate::json::edit::set_last), so that the upstream reads the same whichever it uses.
 
 mod estimate;
 mod meter;

@@ -62,36 +62,37 @@ impl ModelKey {
     ///
     /// # Errors
     ///
-    /// It is not a path.
+    /// It is not a path, or one to many values.
     pub fn parse(key: &str) -> Result<Self, DotPathError> {
-        Ok(Self { path: DotPath::parse(key)?, field: key.as_bytes().to_vec() })
+        let path = DotPath::parse(key)?.in_any_case()?;
+        if path.has_each() {
+            return Err(DotPathError(
+                "has `#`, which names many values: write an index, or `\\#` for the key",
+            ));
+        }
+        Ok(Self { path, field: key.as_bytes().to_vec() })
     }
 
-    /// Returns the model of a JSON body. `None` without one, or if it is not a string.
+    /// Returns the model of a JSON body. `None` without one, or if it is not a string. Keys are read in any case, as by Go's
+    /// `encoding/json`, and of duplicate ones the last counts.
     ///
     /// # Errors
     ///
     /// The body is not valid JSON.
     pub fn read<'d>(&self, body: &'d [u8]) -> Result<Option<Cow<'d, str>>, json::JsonError> {
-        Ok(match edit::get(body, &self.path)? {
-            Some(Cow::Borrowed(literal)) => json::decode(literal),
-            _ => None,
-        })
+        Ok(edit::get_last(body, &self.path)?.and_then(json::decode))
     }
 
-    /// Changes the model of a JSON body, or adds it. With `None` it stays; duplicate keys then all become the last one, so
-    /// that every upstream reads the same.
+    /// Changes the model of a JSON body, or adds it. With `None` it stays. All but the last of duplicate keys are removed, and
+    /// the last is written as in the configuration, so that every upstream reads the same.
     ///
     /// # Errors
     ///
     /// The body is not valid JSON.
     pub fn write(&self, body: &[u8], model: Option<&str>) -> Edited {
         match model {
-            Some(model) => edit::set(body, &self.path, json::encode(model).as_bytes()),
-            None => match edit::get(body, &self.path)? {
-                Some(literal) => edit::set(body, &self.path, &literal),
-                None => Ok(None),
-            },
+            Some(model) => edit::set_last(body, &self.path, json::encode(model).as_bytes()),
+            None => edit::keep_last(body, &self.path),
         }
     }
 }
@@ -112,7 +113,7 @@ impl ModelForm {
     }
 
     /// Reads the next chunk, and returns what to send instead. `change` returns another model for the first one, or `None`.
-    /// Later fields with the same name get the same value, because servers differ in which they use.
+    /// Later fields with the same name are removed, because servers differ in which they use.
     pub fn push(
         &mut self,
         chunk: &[u8],
@@ -126,11 +127,13 @@ impl ModelForm {
                 Part::End => {}
                 Part::Field(mut field) => {
                     if field.name == self.field {
-                        let model = self.model.get_or_insert_with(|| {
-                            let changed = str::from_utf8(&field.value).ok().and_then(&mut change);
-                            changed.map_or_else(|| field.value.clone(), String::into_bytes)
-                        });
-                        field.value.clone_from(model);
+                        if self.model.is_some() {
+                            continue;
+                        }
+                        if let Some(new) = str::from_utf8(&field.value).ok().and_then(&mut change) {
+                            field.value = new.into_bytes();
+                        }
+                        self.model = Some(field.value.clone());
                     }
                     self.reader.write(&field, &mut out);
                 }
@@ -190,10 +193,16 @@ mod tests {
         };
         let twice = r#"{"request": {"model": "a", "model": "\u0062"}, "n": 1e0}"#;
         assert_eq!(key.read(twice.as_bytes()).unwrap().as_deref(), Some("b"));
-        let expected = r#"{"request": {"model": "\u0062", "model": "\u0062"}, "n": 1e0}"#;
+        let expected = r#"{"request": {"model": "\u0062"}, "n": 1e0}"#;
         assert_eq!(write(twice, None).as_deref(), Some(expected));
-        let expected = r#"{"request": {"model": "c\"", "model": "c\""}, "n": 1e0}"#;
+        let expected = r#"{"request": {"model": "c\""}, "n": 1e0}"#;
         assert_eq!(write(twice, Some("c\"")).as_deref(), Some(expected));
+        let parents = r#"{"request":{"model":"a"}, "Request" : {"MODEL" : "b", "x":1}}"#;
+        assert_eq!(key.read(parents.as_bytes()).unwrap().as_deref(), Some("b"));
+        assert_eq!(write(parents, None).as_deref(), Some(r#"{"request" : {"model" : "b", "x":1}}"#));
+        let empty = r#"{"request":{"model":"a"},"request":{}}"#;
+        assert_eq!(key.read(empty.as_bytes()).unwrap(), None);
+        assert_eq!(write(empty, Some("c")).as_deref(), Some(r#"{"request":{"model":"c"}}"#));
         let once = r#"{"request": {"model": "\u0062"}}"#;
         assert_eq!(write(once, None), None);
         assert_eq!(write("{}", None), None);
@@ -203,7 +212,25 @@ mod tests {
             assert_eq!(key.read(other.as_bytes()).unwrap(), None, "{other}");
         }
         assert!(key.read(b"{").is_err() && key.write(b"{", None).is_err());
-        assert!(ModelKey::parse("a..b").is_err());
+        assert!(ModelKey::parse("a..b").is_err() && ModelKey::parse("a.#.b").is_err());
+    }
+
+    #[test]
+    fn duplicates_do_not_multiply_a_model() {
+        let long = "x".repeat(10_000);
+        let json = format!(r#"{{{}"model":"{long}"}}"#, r#""model":1,"#.repeat(10_000));
+        let key = ModelKey::parse("model").unwrap();
+        assert_eq!(key.write(json.as_bytes(), None).unwrap().unwrap().len(), long.len() + 12);
+        let parents = format!("{{{}}}", [r#""model":{}"#; 10_000].join(","));
+        let nested = ModelKey::parse("model.name").unwrap();
+        assert_eq!(nested.write(parents.as_bytes(), Some(&long)).unwrap().unwrap().len(), long.len() + 21);
+
+        let field =
+            |value: &str| format!("--x\r\nContent-Disposition: form-data; name=model\r\n\r\n{value}\r\n");
+        let form = [field(&long), field("").repeat(1000), "--x--\r\n".to_owned()].concat();
+        let mut reader = ModelForm::new(b"multipart/form-data; boundary=x", &key).unwrap();
+        let out = reader.push(form.as_bytes(), true, |_| None);
+        assert_eq!(String::from_utf8(out).unwrap(), field(&long) + "--x--\r\n");
     }
 
     #[test]
@@ -216,7 +243,8 @@ mod tests {
             [&field("a", "1"), &field("model", first), file, &field("model", second), "--x--\r\n"].concat()
         };
         let key = ModelKey::parse("model").unwrap();
-        let (body, expected) = (form("old", "other"), form("new", "new"));
+        let expected = [&field("a", "1"), &field("model", "new"), file, "--x--\r\n"].concat();
+        let body = form("old", "other");
         for chunk in 1..=body.len() {
             let mut reader = ModelForm::new(b"multipart/form-data; boundary=x", &key).unwrap();
             let mut out = Vec::new();

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use super::{Paths, encode};
+use super::{Names, Paths, encode};
 
 /// The maximum number of steps of a path.
 const MAX_STEPS: usize = 32;
@@ -32,7 +32,7 @@ pub(super) enum Step {
 
 /// The error for an invalid path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DotPathError(&'static str);
+pub struct DotPathError(pub(crate) &'static str);
 
 impl fmt::Display for DotPathError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,19 +96,24 @@ impl DotPath {
         if steps.len() > MAX_STEPS {
             return Err(DotPathError("has more than 32 steps: write a shorter path"));
         }
-        let mut prefix = String::from("$");
-        let mut prefixes = vec![prefix.clone()];
-        for step in &steps {
-            prefix += &match step {
-                Step::Key(key) => format!("[{}]", encode(key)),
-                Step::Index(key, index) => format!("[{},{index}]", encode(key)),
-                Step::Each => "[0:]".to_owned(),
-            };
-            prefixes.push(prefix.clone());
-        }
-        let invalid = |_| DotPathError("is not a path: write keys separated by dots");
-        let prefixes = Paths::new(&prefixes).map_err(invalid)?;
-        Ok(Self { steps, prefixes, entries: Paths::new(&["$[0:]"]).map_err(invalid)? })
+        let prefixes = prefixes(&steps, Names::Exact)?;
+        Ok(Self { steps, prefixes, entries: Paths::new(&["$[0:]"]).map_err(|_| INVALID)? })
+    }
+
+    /// Returns the same path with [keys in any case](Names::AnyCase).
+    ///
+    /// # Errors
+    ///
+    /// None for a path that has been parsed.
+    pub fn in_any_case(mut self) -> Result<Self, DotPathError> {
+        self.prefixes = prefixes(&self.steps, Names::AnyCase)?;
+        Ok(self)
+    }
+
+    /// Returns true if the path has `#`.
+    #[must_use]
+    pub fn has_each(&self) -> bool {
+        self.steps.contains(&Step::Each)
     }
 
     pub(super) fn steps(&self) -> &[Step] {
@@ -129,6 +134,23 @@ impl DotPath {
         let (Step::Key(key), others) = other.steps.split_last()? else { return None };
         (own != key && parent == others).then_some(key.as_str())
     }
+}
+
+const INVALID: DotPathError = DotPathError("is not a path: write keys separated by dots");
+
+/// Returns the path of each length.
+fn prefixes(steps: &[Step], names: Names) -> Result<Paths, DotPathError> {
+    let mut prefix = String::from("$");
+    let mut prefixes = vec![prefix.clone()];
+    for step in steps {
+        prefix += &match step {
+            Step::Key(key) => format!("[{}]", encode(key)),
+            Step::Index(key, index) => format!("[{},{index}]", encode(key)),
+            Step::Each => "[0:]".to_owned(),
+        };
+        prefixes.push(prefix.clone());
+    }
+    Paths::default().with(&prefixes, names).map_err(|_| INVALID)
 }
 
 fn step(key: String, is_escaped: bool) -> Result<Step, DotPathError> {

@@ -13,7 +13,9 @@
 //! ```
 //!
 //! Each function reads the document once and is linear in its size. If an object has duplicate keys, all of them are changed,
-//! because readers differ in which they use; [`get`] returns the last, which most of them use.
+//! because readers differ in which they use; [`get`] returns the last, which most of them use. A client can write a key a
+//! hundred thousand times, and each copy gets the new value: where documents come from clients, use [`get_last`] and
+//! [`set_last`], which remove all but the last.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -159,6 +161,84 @@ fn member(key: &str, value: &[u8]) -> Vec<u8> {
 /// Returns an entry of an array after others, which are `null`.
 fn padded(others: usize, value: &[u8]) -> Vec<u8> {
     [b"null,".repeat(others).as_slice(), value].concat()
+}
+
+/// Returns the text of a value where the last of duplicate keys counts at each step: of `{"a":{"b":1},"a":{}}`, `a.b` has no
+/// value.
+///
+/// # Errors
+///
+/// The document is not valid JSON.
+pub fn get_last<'d>(document: &'d [u8], path: &DotPath) -> Result<Option<&'d [u8]>, JsonError> {
+    let found = find(document, path.prefixes())?;
+    let (kept, _) = last_of_duplicates(&found, path);
+    let value = kept.last().filter(|found| found.path == path.steps().len());
+    Ok(value.and_then(|found| document.get(found.span.clone())))
+}
+
+/// Sets a value like [`set`], but of duplicate keys on the path only the last is kept, as by [`keep_last`].
+///
+/// # Errors
+///
+/// The document is not valid JSON.
+pub fn set_last(document: &[u8], path: &DotPath, value: &[u8]) -> Edited {
+    write_last(document, path, Some(value))
+}
+
+/// Removes all but the last of duplicate keys at each step of a path, so that every reader uses the same value. If the path
+/// is [in any case](DotPath::in_any_case), so are duplicates, and the last one gets the key of the path. Duplicates below `#`
+/// stay.
+///
+/// # Errors
+///
+/// The document is not valid JSON.
+pub fn keep_last(document: &[u8], path: &DotPath) -> Edited {
+    write_last(document, path, None)
+}
+
+fn write_last(document: &[u8], path: &DotPath, value: Option<&[u8]>) -> Edited {
+    let found = find(document, path.prefixes())?;
+    let (kept, others) = last_of_duplicates(&found, path);
+    let mut edits = Edits::default();
+    for other in others {
+        edits.cut(document, other);
+    }
+    for (found, step) in kept.iter().skip(1).zip(path.steps()) {
+        if document.get(found.within) == Some(&b'{')
+            && let Step::Key(key) | Step::Index(key, _) = step
+        {
+            let written = key_before(document, found.span.start);
+            if decode(document.get(written.clone()).unwrap_or_default()).as_deref() != Some(key) {
+                edits.replace(written, encode(key).into_bytes());
+            }
+        }
+    }
+    if let (Some(value), Some(found)) = (value, kept.last()) {
+        if found.path == path.steps().len() {
+            edits.replace(found.span.clone(), value.to_vec());
+        } else if let Some(entry) = missing(str::from_utf8(document).unwrap_or_default(), path, found, value)
+        {
+            edits.insert_last(document, &found.span, entry);
+        }
+    }
+    Ok(edits.apply(document))
+}
+
+/// Returns the document and the values on a path, of duplicate keys the last, and the other values with these keys, in order.
+fn last_of_duplicates<'m>(found: &'m [Match], path: &DotPath) -> (Vec<&'m Match>, Vec<&'m Match>) {
+    let (mut kept, mut others): (Vec<&Match>, Vec<&Match>) = (Vec::new(), Vec::new());
+    let steps = std::iter::once(None).chain(path.steps().iter().map(Some));
+    for (length, _) in steps.enumerate().take_while(|(_, step)| *step != Some(&Step::Each)) {
+        let within = kept.last().map(|found| found.span.start);
+        let mut here: Vec<&Match> = found
+            .iter()
+            .filter(|found| found.path == length && within.is_none_or(|within| found.within == within))
+            .collect();
+        let Some(last) = here.pop() else { break };
+        kept.push(last);
+        others.extend(here);
+    }
+    (kept, others)
 }
 
 /// Removes a value with its key and one comma.
