@@ -11,7 +11,8 @@
 //! # Ok::<(), &str>(())
 //! ```
 //!
-//! The parts of a body, joined, are the body: a field that does not change is written as it was.
+//! The parts of a body, joined, are the body: a field that does not change is written as it was. The exception is a field whose
+//! name servers read differently, such as one with two names: it gets one that all of them read.
 
 use std::ops::Range;
 
@@ -240,7 +241,15 @@ impl Reader {
                 // The value may be empty, so that its end begins with the blank line's line break.
                 self.searched = value - 2;
                 self.state = match name {
-                    Some(name) => State::Field(start + name.start..start + name.end, value),
+                    Some(Name::Plain(name)) => State::Field(start + name.start..start + name.end, value),
+                    Some(Name::Disguised(headers, name)) => {
+                        let rest = self.buffer.split_off(start + end);
+                        self.buffer.truncate(start);
+                        self.buffer.extend_from_slice(&headers);
+                        self.searched = self.buffer.len();
+                        self.buffer.extend(rest);
+                        State::Field(start + name.start..start + name.end, self.searched + 2)
+                    }
                     None => State::Other,
                 };
                 if self.state == State::Other {
@@ -358,69 +367,166 @@ fn position(text: &[u8], part: &[u8]) -> Option<usize> {
     text.windows(part.len()).position(|window| window == part)
 }
 
-/// Returns the name in the headers of a field. Files, and parts in another encoding, have none.
-fn field_name(headers: &[u8]) -> Option<Range<usize>> {
+/// The name of a field.
+#[derive(Debug, PartialEq)]
+enum Name {
+    /// Its range in the headers.
+    Plain(Range<usize>),
+    /// Servers may differ on it, so the field gets these headers, with the range in them.
+    Disguised(Vec<u8>, Range<usize>),
+}
+
+/// Returns the name in the headers of a field. Files have none. The encoding of a part (`Content-Transfer-Encoding`) does not
+/// matter, because most servers ignore it.
+fn field_name(headers: &[u8]) -> Option<Name> {
+    let mut found = Vec::new();
+    let mut others = Vec::new();
     let mut at = 0;
-    let mut name = None;
-    while let Some(line) = headers.get(at..).filter(|rest| !rest.is_empty()) {
-        let end = position(line, b"\r\n").unwrap_or(line.len());
-        let text = line.get(..end).unwrap_or_default();
-        let colon = text.iter().position(|byte| *byte == b':')?;
-        let (key, value) = text.split_at_checked(colon)?;
-        if key.eq_ignore_ascii_case(b"content-transfer-encoding") {
-            return None;
-        }
-        if key.eq_ignore_ascii_case(b"content-disposition") {
-            let found = disposition_name(value)?;
-            name = Some(at + colon + found.start..at + colon + found.end);
+    while let Some(rest) = headers.get(at..).filter(|rest| !rest.is_empty()) {
+        let end = header_end(rest);
+        let line = rest.get(..end).unwrap_or_default();
+        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(end);
+        let (key, value) = line.split_at_checked(colon).unwrap_or_default();
+        if key.trim_ascii().eq_ignore_ascii_case(b"content-disposition") {
+            found.push((at + colon + 1, disposition(value.get(1..).unwrap_or_default())));
+        } else {
+            others.extend_from_slice(line);
+            others.extend_from_slice(b"\r\n");
         }
         at += end + 2;
     }
-    name
+    // Of several dispositions, servers use the first or the last. If one of them is that of a field, it is one.
+    let is_single = found.len() == 1;
+    let (at, Disposition { names, is_plain, .. }) = found.into_iter().rfind(|(_, found)| !found.is_file)?;
+    match names.as_slice() {
+        [(_, range)] if is_single && is_plain => Some(Name::Plain(at + range.start..at + range.end)),
+        names => {
+            let (name, _) = names.last()?;
+            let mut headers = b"Content-Disposition: form-data; name=\"".to_vec();
+            let start = headers.len();
+            write_name(name, &mut headers);
+            let name = start..headers.len();
+            headers.extend_from_slice(b"\"\r\n");
+            headers.extend(others);
+            Some(Name::Disguised(headers, name))
+        }
+    }
 }
 
-/// Returns the name in `: form-data; name="a"`, or `None` if there is a file name, or anything unusual.
-fn disposition_name(value: &[u8]) -> Option<Range<usize>> {
-    const FORM: &[u8] = b"form-data";
-    let start = value.iter().position(|byte| !matches!(byte, b':' | b' ' | b'\t'))?;
-    if !value.get(start..start + FORM.len())?.eq_ignore_ascii_case(FORM) {
-        return None;
+/// Returns the end of a header, which lines that begin with white space continue.
+fn header_end(headers: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(end) = headers.get(at..).and_then(|rest| position(rest, b"\r\n")) {
+        if !matches!(headers.get(at + end + 2), Some(b' ' | b'\t')) {
+            return at + end;
+        }
+        at += end + 2;
     }
-    let mut at = start + FORM.len();
-    let mut name = None;
+    headers.len()
+}
+
+/// What a `Content-Disposition` says.
+#[derive(Default)]
+struct Disposition {
+    /// The names, without quotes and escapes, and their ranges.
+    names: Vec<(Vec<u8>, Range<usize>)>,
+    is_file: bool,
+    /// True if all servers read it in the same way.
+    is_plain: bool,
+}
+
+/// Parses `form-data; name="a"`, with whatever servers accept in it.
+fn disposition(value: &[u8]) -> Disposition {
+    let from = |at: usize| value.get(at..).unwrap_or_default();
+    let spaces = |at: usize| from(at).iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    let until = |at: usize, ends: &[u8]| from(at).iter().take_while(|byte| !ends.contains(byte)).count();
+    let mut at = until(0, b";");
+    let kind = value.get(..at).unwrap_or_default().trim_ascii();
+    let mut found = Disposition {
+        is_plain: kind.eq_ignore_ascii_case(b"form-data") && !value.contains(&b'\r'),
+        ..Disposition::default()
+    };
+    // A name in RFC 5987, or in parts (RFC 2231).
+    let mut extended = Vec::new();
     loop {
-        let rest = value.get(at..)?;
-        let skipped = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b';')).count();
-        at += skipped;
-        let rest = value.get(at..)?;
-        if rest.is_empty() {
-            return name;
+        at += spaces(at);
+        match from(at).first() {
+            None => break,
+            Some(b';') => {
+                at += 1;
+                continue;
+            }
+            Some(_) => {}
         }
-        let equals = rest.iter().position(|byte| *byte == b'=')?;
-        let key = rest.get(..equals)?.trim_ascii();
-        at += equals + 1;
-        let rest = value.get(at..)?;
-        let found = match rest.first() {
-            Some(b'"') => {
-                let length = rest.get(1..)?.iter().position(|byte| *byte == b'"')?;
-                let found = at + 1..at + 1 + length;
-                at = found.end + 1;
-                found
-            }
-            _ => {
-                let length = rest.iter().position(|byte| *byte == b';').unwrap_or(rest.len());
-                let found = at..at + length;
-                at = found.end;
-                found
-            }
+        let length = until(at, b"=;");
+        let key = from(at).get(..length).unwrap_or_default().trim_ascii().to_ascii_lowercase();
+        at += length;
+        if from(at).first() != Some(&b'=') {
+            found.is_plain = false;
+            continue;
+        }
+        at += 1;
+        at += spaces(at);
+        found.is_file |= key == b"filename" || key.starts_with(b"filename*");
+        let range = if from(at).first() == Some(&b'"') {
+            let Some(length) = quoted_length(from(at + 1)) else {
+                found.is_plain = false;
+                break;
+            };
+            let start = at + 1;
+            at = start + length + 1;
+            found.is_plain &= matches!(from(at + spaces(at)).first(), None | Some(b';'));
+            at += until(at, b";");
+            start..start + length
+        } else {
+            let start = at;
+            at += until(at, b";");
+            start..start + value.get(start..at).unwrap_or_default().trim_ascii_end().len()
         };
-        let is_name = key.eq_ignore_ascii_case(b"name");
-        // A backslash may escape a quotation mark, which readers disagree about.
-        if !is_name || name.is_some() || value.get(found.clone())?.contains(&b'\\') {
-            return None;
+        let written = value.get(range.clone()).unwrap_or_default();
+        let text = unescaped(written);
+        found.is_plain &= text == written;
+        if key == b"name" {
+            found.names.push((text, range));
+        } else if key.starts_with(b"name*") {
+            found.is_plain = false;
+            if !key.ends_with(b"*") {
+                extended.extend(text);
+                continue;
+            }
+            let has_charset = key == b"name*" || key == b"name*0*";
+            let quotes = text.iter().enumerate().filter(|(_, byte)| **byte == b'\'' && has_charset);
+            let start = quotes.map(|(at, _)| at + 1).nth(1).unwrap_or(0);
+            extended.extend_from_slice(&crate::percent::decode(text.get(start..).unwrap_or_default()));
         }
-        name = Some(found);
     }
+    if !extended.is_empty() {
+        found.names.push((extended, 0..0));
+    }
+    found
+}
+
+/// Returns the length of what is before a closing quotation mark.
+fn quoted_length(inside: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        match inside.get(at)? {
+            b'"' => return Some(at),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+}
+
+/// Returns a text without the backslashes that escape its characters.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut characters = text.iter();
+    let mut result = Vec::with_capacity(text.len());
+    while let Some(byte) = characters.next() {
+        let escaped = if *byte == b'\\' { characters.next() } else { None };
+        result.push(*escaped.unwrap_or(byte));
+    }
+    result
 }
 
 #[cfg(test)]
@@ -490,9 +596,10 @@ mod tests {
             "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x",
             "--x\r\n\r\nno headers\r\n--x--",
             "--x\r\nContent-Disposition: form-data; name=\"a\r\n\r\n1\r\n--x--",
-            "--x\r\nContent-Disposition: form-data; name=\"a\"; name=\"b\"\r\n\r\n1\r\n--x--",
-            "--x\r\nContent-Disposition: form-data; name=\"a\\\"; filename=b\"\r\n\r\n1\r\n--x--",
-            "--x\r\nContent-Disposition: form-data; name=\"a\"\r\nContent-Transfer-Encoding: base64\r\n\r\n1\r\n--x--",
+            "--x\r\nContent-Disposition: form-data; name=\"a\"; filename=\"a\\\"b\"\r\n\r\n1\r\n--x--",
+            "--x\r\nContent-Disposition: form-data; name=\"a\"; filename=\"C:\\\"\r\n\r\n1\r\n--x--",
+            "--x\r\nContent-Disposition: form-data; filename=x; name=a; FileName*0=b\r\n\r\n1\r\n--x--",
+            "--x\r\nContent-Disposition: form-data; x=name\r\n\r\n1\r\n--x--",
             "--x\r\nContent-Disposition: form-data; name=a; filename*=b\r\n\r\n1\r\n--x--",
         ] {
             for chunk in [1, 2, 7, 1000] {
@@ -501,6 +608,57 @@ mod tests {
                 assert!(fields.is_empty(), "{body:?} {fields:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_field_is_read_however_its_headers_are_written() {
+        let plain = "Content-Disposition: form-data; name=\"a\"\r\n";
+        for (headers, written) in [
+            ("Content-Disposition: form-data; name=\"a\"; x=\"y\"\r\n", None),
+            ("Content-Disposition: form-data; x=y ; NAME = a ;\r\nX: y\r\n", None),
+            ("Content-Disposition: form-data; name= \"a\" ; filenames=b\r\n", None),
+            ("Content-Transfer-Encoding: 8bit\r\nContent-Disposition: form-data; name=a\r\n", None),
+            ("Content-Disposition: form-data; name=\"a\"\r\nContent-Transfer-Encoding: base64\r\n", None),
+            ("no colon\r\nContent-Disposition: form-data; name=a\r\n", None),
+            ("Content-Disposition: form-data; name=\"b\"; name=\"a\"\r\n", Some(plain)),
+            ("Content-Disposition: form-data; name=b; name*=utf-8'en'%61\r\n", Some(plain)),
+            ("Content-Disposition: form-data; name*=\"UTF-8''a\"\r\n", Some(plain)),
+            ("Content-Disposition: form-data; name*0*=''%61; name*1=\"\"\r\n", Some(plain)),
+            ("Content-Disposition: form-data; name=\"\\a\"\r\n", Some(plain)),
+            ("Content-Disposition: form-data; name=\"a\"x\r\n", Some(plain)),
+            ("Content-Disposition: form-data; x=\"\\\"; filename=b; y=\"; name=a\r\n", Some(plain)),
+            ("Content-Disposition: form-data; name=a; x=\"\r\n", Some(plain)),
+            ("Content-Disposition: form-data; name=a; x\r\n", Some(plain)),
+            ("Content-Disposition: form-data;\r\n\tname=a\r\n", Some(plain)),
+            ("Content-Disposition: attachment; name=a\r\n", Some(plain)),
+            (
+                "Content-Disposition: form-data; name=f; filename=b\r\nContent-Disposition: form-data; name=a\r\n",
+                Some(plain),
+            ),
+            (
+                "Content-Disposition: form-data; name=a\r\ncontent-disposition: form-data; name=f; filename=b\r\n",
+                Some(plain),
+            ),
+            ("Content-Disposition: x; \"\r\nContent-Disposition: form-data; name=a\r\n", Some(plain)),
+        ] {
+            let body = |headers| format!("--x\r\n{headers}\r\n1\r\n{}--x--", field("b", "2"));
+            let (body, written) = (body(headers), body(written.unwrap_or(headers)));
+            for chunk in 1..=body.len() {
+                let (fields, ends, out) = read(&body, chunk);
+                let expected =
+                    [("a", "1"), ("b", "2")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+                assert_eq!((&fields[..], ends), (&expected[..], 1), "{headers:?} {chunk}");
+                assert_eq!(out, written, "{headers:?} {chunk}");
+            }
+        }
+        let (fields, _, out) = read(
+            "--x\r\nContent-Disposition: form-data; name=\"a\\\"; filename=b\"\r\nX: y\r\n\r\n1\r\n--x--",
+            9,
+        );
+        assert_eq!(fields, [("a%22; filename=b".to_owned(), "1".to_owned())]);
+        let written =
+            "--x\r\nContent-Disposition: form-data; name=\"a%22; filename=b\"\r\nX: y\r\n\r\n1\r\n--x--";
+        assert_eq!(out, written);
     }
 
     #[test]
