@@ -237,6 +237,26 @@ proptest! {
     }
 
     #[test]
+    fn the_last_of_duplicate_keys_stays_and_counts(tree in tree(), path in path()) {
+        let read = |document: &[u8]| serde_json::from_slice::<serde_json::Value>(document).unwrap();
+        let (document, dots) = (tree.print(), parsed(&path));
+        let bytes = document.as_bytes();
+        let kept = edited(&document, edit::keep_last(bytes, &dots));
+        prop_assert_eq!(read(kept.as_bytes()), read(bytes), "{}", kept);
+        prop_assert_eq!(edit::keep_last(kept.as_bytes(), &dots), Ok(None));
+        if !dots.has_each() {
+            let pointer = format!("/{}", path.join("/"));
+            let found = edit::get_last(bytes, &dots).unwrap().map(read);
+            prop_assert_eq!(found.as_ref(), read(bytes).pointer(&pointer));
+            let set = edited(&document, edit::set_last(bytes, &dots, b"7.50"));
+            let is_set = edit::get_last(set.as_bytes(), &dots).unwrap() == Some(b"7.50".as_slice());
+            // A value on the path is not replaced.
+            prop_assert!(is_set || found.is_none() && set == kept, "{}", set);
+            prop_assert!(set.len() <= document.len() + 100, "{}", set);
+        }
+    }
+
+    #[test]
     fn a_value_is_inserted_only_where_there_is_none(tree in tree(), path in path()) {
         let document = tree.print();
         let mut expected = tree;
