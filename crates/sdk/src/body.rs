@@ -93,6 +93,17 @@ impl<S> Deref for ResponseBody<'_, S> {
     }
 }
 
+/// How far a body is that is read as a whole, see [`Body::whole`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WholeBody {
+    /// It does not begin as expected, and is to pass with all that follows.
+    Passes,
+    /// It is to be held until the rest arrives.
+    Incomplete,
+    /// All of it.
+    Complete(Vec<u8>),
+}
+
 /// The part of a body that has arrived.
 #[derive(Debug)]
 pub struct Body {
@@ -157,6 +168,16 @@ impl Body {
     /// [`Flow::Hold`](crate::Flow::Hold). One host call.
     pub fn all(&self) -> Vec<u8> {
         self.read(0)
+    }
+
+    /// Returns the body once it is complete, for a callback that returns [`Flow::Hold`](crate::Flow::Hold) until then. A body
+    /// whose first bytes `may_begin` refuses passes, so that uploads of any size are not held.
+    pub fn whole(&self, may_begin: impl FnOnce(&[u8]) -> bool) -> WholeBody {
+        match () {
+            () if self.is_last() => WholeBody::Complete(self.all()),
+            () if self.held() == 0 && !may_begin(&self.chunk()) => WholeBody::Passes,
+            () => WholeBody::Incomplete,
+        }
     }
 
     /// Returns how many bytes of [`all`](Self::all) were held by earlier callbacks.

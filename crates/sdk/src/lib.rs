@@ -108,7 +108,7 @@ mod vm;
 mod wait;
 
 pub use abi::Status;
-pub use body::{Body, RequestBody, ResponseBody};
+pub use body::{Body, RequestBody, ResponseBody, WholeBody};
 pub use flow::{Flow, Reply, Work};
 pub use headers::{HeaderMap, LiveHeaders};
 pub use kind::StreamKind;

@@ -40,9 +40,14 @@ mod usage;
 
 pub use estimate::Estimate;
 pub use meter::Meter;
-pub use model::{MODEL_PATHS, ModelForm, ModelKey, has_suffix, may_be_json, may_begin_object};
+pub use model::{
+    MODEL_PATHS, ModelForm, ModelKey, begins_object, has_suffix, may_be_json, may_begin_object, model_paths,
+    reads_json, without_bom,
+};
 pub use request::{Edited, Request, ask_for_usage, last_user_text, output, prompt};
 pub use usage::{Answer, Tally, Usage, is_usage_event};
+
+use std::borrow::Cow;
 
 use crate::{percent, query};
 
@@ -63,7 +68,7 @@ pub enum Api {
 
 impl Api {
     /// Returns the API of a path, with or without a query, by its last segments: gateways and servers differ in what is
-    /// before them. A trailing slash and percent-encoding do not matter, because servers ignore them.
+    /// before them. Spellings that some servers read as the same path are the same, see [`path_ends_with`].
     ///
     /// The content type is not considered: many servers accept JSON with any, so it would let clients choose whether they are
     /// counted. See [`is_json`].
@@ -76,21 +81,51 @@ impl Api {
             ("/responses", Api::Responses),
             ("/messages", Api::Messages),
         ];
-        let path = percent::decode(query::split(path).0);
-        SUFFIXES.iter().find(|(suffix, _)| ends_with(&path, suffix)).map(|(_, api)| *api)
+        let path = Spellings::new(path);
+        SUFFIXES.iter().find(|(suffix, _)| path.end_with(suffix)).map(|(_, api)| *api)
     }
 }
 
-/// Returns true if a path, without its query, ends with a suffix. A trailing slash and percent-encoding do not matter.
+/// Returns true if a path, without its query, ends with a suffix. What some servers ignore does not matter, because clients
+/// could choose by it whether a plug-in sees their request: percent-encoding, case, trailing and repeated slashes,
+/// backslashes instead of slashes, segments of dots, and parameters of segments (`;v=1`).
 #[must_use]
 pub fn path_ends_with(path: &[u8], suffix: &str) -> bool {
-    ends_with(&percent::decode(query::split(path).0), suffix)
+    Spellings::new(path).end_with(suffix)
 }
 
-/// The same for a path that has been decoded.
-fn ends_with(path: &[u8], suffix: &str) -> bool {
-    let end = path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
-    path.ends_with(suffix.as_bytes()) || path.get(..end).is_some_and(|path| path.ends_with(suffix.as_bytes()))
+/// A path without its query, decoded, and as the most lenient server reads it.
+struct Spellings<'a> {
+    decoded: Cow<'a, [u8]>,
+    /// Without a slash at its end.
+    folded: Vec<u8>,
+}
+
+impl<'a> Spellings<'a> {
+    fn new(path: &'a [u8]) -> Self {
+        let decoded = percent::decode(query::split(path).0);
+        let mut folded = Vec::with_capacity(decoded.len());
+        for segment in decoded.split(|byte| matches!(byte, b'/' | b'\\')) {
+            match segment.split(|byte| *byte == b';').next().unwrap_or_default() {
+                b"" | b"." => {}
+                b".." => folded.truncate(folded.iter().rposition(|byte| *byte == b'/').unwrap_or(0)),
+                name => {
+                    folded.push(b'/');
+                    folded.extend(name.iter().map(u8::to_ascii_lowercase));
+                }
+            }
+        }
+        Self { decoded, folded }
+    }
+
+    fn end_with(&self, suffix: &str) -> bool {
+        let end = self.decoded.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+        let without_slash = self.decoded.get(..end).unwrap_or_default();
+        let rest = self.folded.len().checked_sub(suffix.len()).and_then(|start| self.folded.get(start..));
+        self.decoded.ends_with(suffix.as_bytes())
+            || without_slash.ends_with(suffix.as_bytes())
+            || rest.is_some_and(|rest| rest.eq_ignore_ascii_case(suffix.as_bytes()))
+    }
 }
 
 /// Returns true if a content type is JSON.
@@ -126,6 +161,18 @@ mod tests {
             ("/v1/embeddings/", Some(Api::Embeddings)),
             ("/v1/respons%65s//", Some(Api::Responses)),
             ("/anthropic/v1/messages", Some(Api::Messages)),
+            ("/v1//chat///completions", Some(Api::Chat)),
+            ("/v1/chat/completions;x=/a", None),
+            ("/v1/chat/completions;x=1", Some(Api::Chat)),
+            ("/v1/chat;a/completions;/;x", Some(Api::Chat)),
+            ("/v1/chat/completions%3bx", Some(Api::Chat)),
+            ("/v1/Chat/COMPLETIONS", Some(Api::Chat)),
+            ("/v1/chat\\completions", Some(Api::Chat)),
+            ("\\v1%5cembeddings\\", Some(Api::Embeddings)),
+            ("/v1/chat/./completions/.", Some(Api::Chat)),
+            ("/v1/messages/x/..;/", Some(Api::Messages)),
+            ("/v1/messages/../models", None),
+            ("/../messages", Some(Api::Messages)),
             ("/v1/messages/count_tokens", None),
             ("/v1/xcompletions", None),
             ("/v1/models", None),
@@ -136,6 +183,11 @@ mod tests {
             assert_eq!(Api::of(path.as_bytes()), api, "{path}");
         }
         assert!(path_ends_with(b"/a/", "/a/") && path_ends_with(b"/a/b", "b") && path_ends_with(b"/", ""));
+        assert!(path_ends_with(b"/v1//A/b", "/a/B") && !path_ends_with(b"/b", "/a/b"));
+        assert!(
+            path_ends_with(b"/a;b", "/a;b") && path_ends_with(b"//a", "//a"),
+            "suffixes as they are written"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Adds messages to prompts, and replaces texts in them.
 
+use sdk::WholeBody;
 use sdk::prelude::*;
 use sdk::property::Property;
 use text::chat;
@@ -33,9 +34,7 @@ impl Plugin for AiPromptDecorator {
             return Flow::Continue;
         }
         let headers = request.all();
-        let is_encoded =
-            headers.values("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
-        if is_encoded || !chat::may_be_json(headers.get("content-type")) {
+        if !chat::may_be_json(headers.get("content-type")) {
             return Flow::Continue;
         }
         request.state.0 = true;
@@ -49,18 +48,19 @@ impl Plugin for AiPromptDecorator {
         if !body.state.0 {
             return Flow::Continue;
         }
-        if !body.is_last() {
-            if body.held() == 0 && !chat::may_begin_object(&body.chunk()) {
+        let bytes = match body.whole(chat::may_begin_object) {
+            WholeBody::Passes => {
                 body.state.0 = false;
                 return Flow::Continue;
             }
-            return Flow::Hold;
-        }
+            WholeBody::Incomplete => return Flow::Hold,
+            WholeBody::Complete(bytes) => bytes,
+        };
         let variable = |index: usize| {
             let value = PROPERTIES.get(index).and_then(Property::get).unwrap_or_default();
             String::from_utf8_lossy(&value).into_owned()
         };
-        if let Some(changed) = rules::decorate(config, &body.all(), variable)
+        if let Some(changed) = rules::decorate(config, chat::without_bom(&bytes), variable)
             && body.can_replace()
         {
             body.replace(changed);

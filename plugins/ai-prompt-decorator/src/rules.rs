@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use matcher::replace::{Next, Replacer, SearchCache};
-use text::json::{self, Kind, Match, Paths, edit};
+use text::json::{self, DotPath, Kind, Match, Names, Paths, edit};
 
 use crate::config::Config;
 
@@ -99,24 +99,35 @@ impl Replacement {
 }
 
 /// Returns a body with the messages of the configuration, and all texts replaced. `None` if it stays as it is, which it does
-/// without `messages`.
+/// without `messages`. Keys are read in any case, as by Go's `encoding/json`.
 ///
 /// `variable` returns the value of a variable.
 pub fn decorate(config: &Config, body: &[u8], variable: impl Fn(usize) -> String) -> Option<Vec<u8>> {
     thread_local! {
-        static PATHS: Paths = Paths::new(&[
-            "$.messages",
-            "$.messages[*]",
-            "$.messages[*].role",
-            "$.messages[*].content",
-            "$.messages[*].content[*].text",
-        ])
-        .unwrap_or_default();
+        static PATHS: Paths = {
+            let paths = [
+                "$.messages",
+                "$.messages[*]",
+                "$.messages[*].role",
+                "$.messages[*].content",
+                "$.messages[*].content[*].text",
+            ];
+            Paths::default().with(&paths, Names::AnyCase).unwrap_or_default()
+        };
+        static MESSAGES: Option<DotPath> = DotPath::parse("messages").and_then(DotPath::in_any_case).ok();
     }
-    let found = PATHS.with(|paths| json::find(body, paths)).ok()?;
+    let mut found = PATHS.with(|paths| json::find(body, paths)).ok()?;
+    // Servers differ in which of duplicate keys they use, and a client can write very many.
+    let unique = match found.iter().filter(|found| found.path == 0).count() > 1 {
+        true => MESSAGES.with(|path| edit::keep_last(body, path.as_ref()?).ok()?),
+        false => None,
+    };
+    let body = unique.as_deref().unwrap_or(body);
+    if unique.is_some() {
+        found = PATHS.with(|paths| json::find(body, paths)).ok()?;
+    }
     let mut edits = Vec::new();
-    // If the key is duplicated, all lists are changed, because servers differ in which they use.
-    for list in found.iter().filter(|found| found.path == 0 && found.kind == Kind::Array) {
+    if let Some(list) = found.iter().find(|found| found.path == 0 && found.kind == Kind::Array) {
         let is_empty = !found.iter().any(|found| found.path == 1 && found.within == list.span.start);
         let encoded = |messages: &[Message]| encode(config, messages, &variable);
         let (before, after) = (encoded(&config.prepend), encoded(&config.append));
@@ -129,7 +140,7 @@ pub fn decorate(config: &Config, body: &[u8], variable: impl Fn(usize) -> String
     if !config.replace.is_empty() {
         replace(config, body, &found, &mut edits);
     }
-    edit::replace_ranges(body, edits)
+    edit::replace_ranges(body, edits).or(unique)
 }
 
 /// Replaces the texts of all messages.

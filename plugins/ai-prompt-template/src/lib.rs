@@ -1,5 +1,6 @@
 //! Expands templates of prompts.
 
+use sdk::WholeBody;
 use sdk::prelude::*;
 use text::chat;
 
@@ -25,10 +26,8 @@ impl Plugin for AiPromptTemplate {
             return Flow::Continue;
         }
         let headers = request.all();
-        let is_encoded =
-            headers.values("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
         let is_off = headers.get("template-enable") == Some(b"false");
-        if is_encoded || is_off || !chat::may_be_json(headers.get("content-type")) {
+        if is_off || !chat::may_be_json(headers.get("content-type")) {
             return Flow::Continue;
         }
         request.state.0 = true;
@@ -42,14 +41,15 @@ impl Plugin for AiPromptTemplate {
         if !body.state.0 {
             return Flow::Continue;
         }
-        if !body.is_last() {
-            if body.held() == 0 && !chat::may_begin_object(&body.chunk()) {
+        let bytes = match body.whole(chat::may_begin_object) {
+            WholeBody::Passes => {
                 body.state.0 = false;
                 return Flow::Continue;
             }
-            return Flow::Hold;
-        }
-        match rules::expand(config, &body.all()) {
+            WholeBody::Incomplete => return Flow::Hold,
+            WholeBody::Complete(bytes) => bytes,
+        };
+        match rules::expand(config, chat::without_bom(&bytes)) {
             Expanded::Passes => Flow::Continue,
             Expanded::Body(expanded) => {
                 if body.can_replace() {

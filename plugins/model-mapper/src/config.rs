@@ -21,16 +21,12 @@ pub struct Fields {
     model_mapping: BTreeMap<String, Text>,
     /// The ends of paths of requests whose model is replaced; `*` is every path.
     /// zh: 替换模型的请求的路径后缀；`*` 表示所有路径
-    #[serde(default = "paths", rename = "enableOnPathSuffix")]
+    #[serde(default = "chat::model_paths::<NonEmptyString>", rename = "enableOnPathSuffix")]
     enable_on_path_suffix: Vec<NonEmptyString>,
 }
 
 fn model() -> String {
     "model".into()
-}
-
-fn paths() -> Vec<NonEmptyString> {
-    chat::MODEL_PATHS.iter().filter_map(|path| NonEmptyString::try_from((*path).to_owned()).ok()).collect()
 }
 
 /// The configuration with its key parsed and its mapping sorted.

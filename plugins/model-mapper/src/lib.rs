@@ -1,5 +1,6 @@
 //! Replaces the names of models in requests.
 
+use sdk::WholeBody;
 use sdk::prelude::*;
 use text::chat::{self, ModelForm};
 
@@ -18,6 +19,8 @@ enum Reading {
     Passes,
     /// Held until it is complete, if it begins like JSON.
     Json,
+    /// A form by its content type, held until it does not begin like JSON, which some servers read whatever the type.
+    Begins(Box<ModelForm>),
     /// A form, which is changed while it passes.
     Form(Box<ModelForm>),
 }
@@ -34,16 +37,15 @@ impl Plugin for ModelMapper {
             return Flow::Continue;
         }
         let headers = request.all();
-        let is_encoded =
-            headers.values("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
-        if is_encoded || !chat::has_suffix(headers.get(":path").unwrap_or_default(), &config.paths) {
+        let path = headers.get(":path").unwrap_or_default();
+        if !chat::has_suffix(path, &config.paths) {
             return Flow::Continue;
         }
         let content_type = headers.get("content-type");
         let form = content_type.and_then(|content_type| ModelForm::new(content_type, &config.key));
         *request.state = match form {
-            Some(form) => Reading::Form(Box::new(form)),
-            None if chat::may_be_json(content_type) => Reading::Json,
+            Some(form) => Reading::Begins(Box::new(form)),
+            None if chat::reads_json(path, &config.paths, content_type) => Reading::Json,
             None => return Flow::Continue,
         };
         if headers.get("content-length").is_some() {
@@ -53,10 +55,22 @@ impl Plugin for ModelMapper {
     }
 
     fn on_request_body(body: &mut RequestBody<Reading>, config: &Config) -> Flow {
-        match std::mem::take(body.state) {
-            Reading::Passes => Flow::Continue,
+        let reading = match std::mem::take(body.state) {
+            Reading::Begins(form) => match chat::begins_object(&body.all()) {
+                None if !body.is_last() => {
+                    *body.state = Reading::Begins(form);
+                    return Flow::Hold;
+                }
+                Some(true) => Reading::Json,
+                _ => Reading::Form(form),
+            },
+            reading => reading,
+        };
+        match reading {
+            Reading::Passes | Reading::Begins(_) => Flow::Continue,
             Reading::Form(mut form) => {
-                let (chunk, is_last) = (body.chunk(), body.is_last());
+                // Only what came while the form began is held.
+                let (chunk, is_last) = (body.all(), body.is_last());
                 let new = form
                     .push(&chunk, is_last, |model| config.mapping.new_name(Some(model)).map(str::to_owned));
                 if new != chunk && body.can_replace() {
@@ -65,25 +79,25 @@ impl Plugin for ModelMapper {
                 *body.state = Reading::Form(form);
                 Flow::Continue
             }
-            Reading::Json if !body.is_last() => {
-                if body.held() == 0 && !chat::may_begin_object(&body.chunk()) {
-                    return Flow::Continue;
+            Reading::Json => match body.whole(chat::may_begin_object) {
+                WholeBody::Passes => Flow::Continue,
+                WholeBody::Incomplete => {
+                    *body.state = Reading::Json;
+                    Flow::Hold
                 }
-                *body.state = Reading::Json;
-                Flow::Hold
-            }
-            Reading::Json => {
-                let bytes = body.all();
-                // What is not JSON has no model.
-                let Ok(model) = config.key.read(&bytes) else { return Flow::Continue };
-                let new = config.mapping.new_name(model.as_deref());
-                if let Ok(Some(changed)) = config.key.write(&bytes, new)
-                    && body.can_replace()
-                {
-                    body.replace(changed);
+                WholeBody::Complete(bytes) => {
+                    let bytes = chat::without_bom(&bytes);
+                    // What is not JSON has no model.
+                    let Ok(model) = config.key.read(bytes) else { return Flow::Continue };
+                    let new = config.mapping.new_name(model.as_deref());
+                    if let Ok(Some(changed)) = config.key.write(bytes, new)
+                        && body.can_replace()
+                    {
+                        body.replace(changed);
+                    }
+                    Flow::Continue
                 }
-                Flow::Continue
-            }
+            },
         }
     }
 }

@@ -26,7 +26,7 @@ pub struct Fields {
     model_to_header: Option<SettableHeaderName>,
     /// The ends of paths of requests that have a model; `*` is every path.
     /// zh: 包含模型的请求的路径后缀；`*` 表示所有路径
-    #[serde(default = "paths", rename = "enableOnPathSuffix")]
+    #[serde(default = "chat::model_paths::<NonEmptyString>", rename = "enableOnPathSuffix")]
     enable_on_path_suffix: Vec<NonEmptyString>,
     /// Selects the model of requests for `higress/auto` by what the user writes, see [Automatic routing](#automatic-routing).
     /// zh: 根据用户消息为 `higress/auto` 的请求选择模型，见[自动路由](#自动路由)
@@ -68,10 +68,6 @@ struct AutoRule {
 
 fn model() -> String {
     "model".into()
-}
-
-fn paths() -> Vec<NonEmptyString> {
-    chat::MODEL_PATHS.iter().filter_map(|path| NonEmptyString::try_from((*path).to_owned()).ok()).collect()
 }
 
 /// The configuration with its key parsed and its expressions compiled.

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use sdk::LiveHeaders;
 use sdk::prelude::*;
+use sdk::{LiveHeaders, WholeBody};
 use text::chat::{self, ModelForm};
 
 mod config;
@@ -25,6 +25,8 @@ enum Reading {
     Passes,
     /// Held with the headers until it is complete, if it begins like JSON.
     Json,
+    /// A form by its content type, held until it does not begin like JSON, which some servers read whatever the type.
+    Begins(Box<ModelForm>),
     /// A form, held with the headers until its model has arrived; with what to send instead.
     Form(Box<ModelForm>, Vec<u8>),
     /// The rest of a form.
@@ -38,56 +40,71 @@ impl Plugin for ModelRouter {
 
     fn on_request_headers(request: &mut RequestHeaders<Reading>, config: &Config) -> Flow {
         let headers = request.all();
-        if !chat::has_suffix(headers.get(":path").unwrap_or_default(), &config.paths) {
-            return Flow::Continue;
-        }
-        // Clients do not choose the route by a header.
+        // Clients do not choose the route by a header, on any path: a route's conditions may be wider than ours.
         for name in [&config.model_header, &config.provider_header].into_iter().flatten() {
             if headers.get(name).is_some() {
                 request.remove(&**name);
             }
         }
-        let is_encoded =
-            headers.values("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
-        if request.end_of_stream() || request.kind().is_open_ended() || is_encoded {
+        let path = headers.get(":path").unwrap_or_default();
+        if request.end_of_stream() || request.kind().is_open_ended() || !chat::has_suffix(path, &config.paths)
+        {
             return Flow::Continue;
         }
         let content_type = headers.get("content-type");
         let form = content_type.and_then(|content_type| ModelForm::new(content_type, &config.key));
         *request.state = match form {
-            Some(form) => Reading::Form(Box::new(form), Vec::new()),
-            None if chat::may_be_json(content_type) => Reading::Json,
+            Some(form) => Reading::Begins(Box::new(form)),
+            None if chat::reads_json(path, &config.paths, content_type) => Reading::Json,
             None => return Flow::Continue,
         };
         Flow::Hold
     }
 
     fn on_request_body(body: &mut RequestBody<Reading>, config: &Config) -> Flow {
-        match std::mem::take(body.state) {
-            Reading::Passes => Flow::Continue,
-            Reading::Json if !body.is_last() => {
-                if body.held() == 0 && !chat::may_begin_object(&body.chunk()) {
-                    return Flow::Continue;
+        let mut is_start = false;
+        let reading = match std::mem::take(body.state) {
+            Reading::Begins(form) => match chat::begins_object(&body.all()) {
+                None if !body.is_last() => {
+                    *body.state = Reading::Begins(form);
+                    return Flow::Hold;
                 }
-                *body.state = Reading::Json;
-                Flow::Hold
-            }
-            Reading::Json => {
-                let bytes = body.all();
-                // What is not JSON has no model.
-                let Ok(Some(model)) = config.key.read(&bytes) else { return Flow::Continue };
-                let (route, new) = decide(config, &model, || chat::last_user_text(&bytes).ok().flatten());
-                set_headers(body.held_headers(), config, &route);
-                if let Ok(Some(changed)) = config.key.write(&bytes, new.as_deref())
-                    && body.can_replace()
-                {
-                    body.held_headers().remove("content-length");
-                    body.replace(changed);
+                Some(true) => Reading::Json,
+                _ => {
+                    is_start = true;
+                    Reading::Form(form, Vec::new())
                 }
-                Flow::Continue
-            }
+            },
+            reading => reading,
+        };
+        match reading {
+            Reading::Passes | Reading::Begins(_) => Flow::Continue,
+            Reading::Json => match body.whole(chat::may_begin_object) {
+                WholeBody::Passes => Flow::Continue,
+                WholeBody::Incomplete => {
+                    *body.state = Reading::Json;
+                    Flow::Hold
+                }
+                WholeBody::Complete(bytes) => {
+                    let bytes = chat::without_bom(&bytes);
+                    // What is not JSON has no model.
+                    let Ok(model) = config.key.read(bytes) else { return Flow::Continue };
+                    let decided = model
+                        .map(|model| decide(config, &model, || chat::last_user_text(bytes).ok().flatten()));
+                    let (route, new) = decided.unwrap_or_default();
+                    set_headers(body.held_headers(), config, &route);
+                    if let Ok(Some(changed)) = config.key.write(bytes, new.as_deref())
+                        && body.can_replace()
+                    {
+                        body.held_headers().remove("content-length");
+                        body.replace(changed);
+                    }
+                    Flow::Continue
+                }
+            },
             Reading::Form(mut form, mut held) => {
-                let (chunk, is_last) = (body.chunk(), body.is_last());
+                let chunk = if is_start { body.all() } else { body.chunk() };
+                let is_last = body.is_last();
                 let mut route = None;
                 held.extend(form.push(&chunk, is_last, |model| {
                     let (found, new) = decide(config, model, || None);

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
+use super::Spellings;
 use crate::json::edit::{self, Edited};
 use crate::json::{self, DotPath, DotPathError};
 use crate::multipart::{Part, Reader};
-use crate::{percent, query};
 
 /// The ends of paths of requests with a model: OpenAI's API, Anthropic's Messages, and what compatible servers add.
 pub const MODEL_PATHS: &[&str] = &[
@@ -22,12 +22,27 @@ pub const MODEL_PATHS: &[&str] = &[
     "/responses",
 ];
 
+/// Returns [`MODEL_PATHS`] as the default of a field.
+#[must_use]
+pub fn model_paths<T: TryFrom<String>>() -> Vec<T> {
+    MODEL_PATHS.iter().filter_map(|path| T::try_from((*path).to_owned()).ok()).collect()
+}
+
 /// Returns true if a path ends with one of these texts, as [`path_ends_with`](super::path_ends_with) compares them. `*` is
 /// every path.
 #[must_use]
 pub fn has_suffix<S: AsRef<str>>(path: &[u8], suffixes: &[S]) -> bool {
-    let path = percent::decode(query::split(path).0);
-    suffixes.iter().any(|suffix| suffix.as_ref() == "*" || super::ends_with(&path, suffix.as_ref()))
+    let path = Spellings::new(path);
+    suffixes.iter().any(|suffix| suffix.as_ref() == "*" || path.end_with(suffix.as_ref()))
+}
+
+/// Returns true if the body of a request is read as JSON, if it begins like an object. On paths that are known to have a
+/// model, the content type does not matter, because servers ignore it; on others that `*` selects, uploads are not held.
+#[must_use]
+pub fn reads_json<S: AsRef<str>>(path: &[u8], suffixes: &[S], content_type: Option<&[u8]>) -> bool {
+    let path = Spellings::new(path);
+    let named = suffixes.iter().map(AsRef::as_ref).filter(|suffix| *suffix != "*");
+    may_be_json(content_type) || named.chain(MODEL_PATHS.iter().copied()).any(|suffix| path.end_with(suffix))
 }
 
 /// Returns true if a body with this content type, or without one, may be JSON: clients send it as text or as a form too, and
@@ -43,11 +58,30 @@ pub fn may_be_json(content_type: Option<&[u8]>) -> bool {
     })
 }
 
-/// Returns true if bytes at the start of a body can begin a JSON object. White space may continue with one.
+/// The byte order mark of UTF-8.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Returns a body without a byte order mark, which is not JSON, but which Python and others accept.
+#[must_use]
+pub fn without_bom(body: &[u8]) -> &[u8] {
+    body.strip_prefix(BOM).unwrap_or(body)
+}
+
+/// Returns true if bytes at the start of a body begin a JSON object, or `None` if the next ones decide. White space and a byte
+/// order mark may come before it.
+#[must_use]
+pub fn begins_object(bytes: &[u8]) -> Option<bool> {
+    if BOM.starts_with(bytes) {
+        return None;
+    }
+    let first = without_bom(bytes).iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    first.map(|byte| *byte == b'{')
+}
+
+/// Returns true if bytes at the start of a body can begin a JSON object.
 #[must_use]
 pub fn may_begin_object(bytes: &[u8]) -> bool {
-    let first = bytes.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
-    first.is_none_or(|byte| *byte == b'{')
+    begins_object(bytes) != Some(false)
 }
 
 /// Where requests have their model: a path in JSON, which is also the name of a field of forms.
@@ -178,11 +212,32 @@ mod tests {
         ] {
             assert_eq!(may_be_json(content_type.map(str::as_bytes)), may, "{content_type:?}");
         }
-        for (start, may) in
-            [("", true), (" \r\n\t", true), (" {", true), ("[", false), ("\u{feff}{", false), ("a{", false)]
-        {
-            assert_eq!(may_begin_object(start.as_bytes()), may, "{start:?}");
+        for (path, suffixes, content_type, reads) in [
+            ("/v1/chat/completions", &["*"][..], "application/octet-stream", true),
+            ("/upload", &["*"], "application/octet-stream", false),
+            ("/upload", &["*"], "text/plain", true),
+            ("/generate", &["*", "/generate"], "image/png", true),
+            ("/generate", &["/other"], "image/png", false),
+        ] {
+            assert_eq!(reads_json(path.as_bytes(), suffixes, Some(content_type.as_bytes())), reads, "{path}");
         }
+        for (start, begins) in [
+            (&b""[..], None),
+            (b" \r\n\t", None),
+            (b" {", Some(true)),
+            (b"[", Some(false)),
+            (b"\xef", None),
+            (b"\xef\xbb\xbf \n", None),
+            (b"\xef\xbb\xbf{", Some(true)),
+            (b"\xef\xbb{", Some(false)),
+            (b" \xef\xbb\xbf{", Some(false)),
+            (b"a{", Some(false)),
+            (b"\x1f\x8b{", Some(false)),
+        ] {
+            assert_eq!(begins_object(start), begins, "{start:?}");
+            assert_eq!(may_begin_object(start), begins != Some(false), "{start:?}");
+        }
+        assert_eq!((without_bom(b"\xef\xbb\xbf{}"), without_bom(b"{}")), (&b"{}"[..], &b"{}"[..]));
     }
 
     #[test]
