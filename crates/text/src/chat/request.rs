@@ -24,6 +24,11 @@ impl Request {
     ///
     /// The body is not valid JSON.
     pub fn read(body: &[u8]) -> Result<Self, JsonError> {
+        Self::read_with_stream(body).map(|(request, _)| request)
+    }
+
+    /// Reads a complete body, and returns also whether a server may take its `stream` for true.
+    fn read_with_stream(body: &[u8]) -> Result<(Self, bool), JsonError> {
         thread_local! {
             static PATHS: Paths =
                 Paths::new(&["$.model", "$.stream", "$.stream_options", "$.stream_options.include_usage"])
@@ -35,16 +40,19 @@ impl Request {
         let is_true = |found: &&Match| literal(found) == b"true";
         let options = last(2).map(|options| options.span.start);
         let include = last(3).filter(|include| Some(include.within) == options);
-        Ok(Self {
+        let request = Self {
             model: last(0).and_then(|model| json::decode(literal(model))).map(Cow::into_owned),
             stream: last(1).filter(is_true).is_some(),
             include_usage: include.filter(is_true).is_some(),
-        })
+        };
+        let is_false = |found: &Match| matches!(literal(found), b"false" | b"null");
+        Ok((request, last(1).is_some_and(|stream| !is_false(stream))))
     }
 }
 
 /// Asks the server for an event with `usage` at the end of a stream of Chat Completions or Completions, which other APIs send
-/// anyway. Returns `None` if the client does not want a stream, or has asked itself.
+/// anyway. Returns `None` if the client does not want a stream, or has asked itself. Some servers take `1` and `"true"` for
+/// true, so only a `stream` that is missing, `false` or `null` wants none.
 ///
 /// # Errors
 ///
@@ -54,8 +62,8 @@ pub fn ask_for_usage(body: &[u8]) -> Edited {
         static OPTIONS: Option<DotPath> = DotPath::parse("stream_options").ok();
         static INCLUDE: Option<DotPath> = DotPath::parse("stream_options.include_usage").ok();
     }
-    let request = Request::read(body)?;
-    if !request.stream || request.include_usage {
+    let (request, may_stream) = Request::read_with_stream(body)?;
+    if !may_stream || request.include_usage {
         return Ok(None);
     }
     let options = OPTIONS.with(|path| path.as_ref().map_or(Ok(None), |path| edit::get(body, path)))?;
@@ -212,13 +220,19 @@ mod tests {
     fn usage_is_asked_for_in_streams_only() {
         let asked =
             |body: &str| ask_for_usage(body.as_bytes()).unwrap().map(|body| String::from_utf8(body).unwrap());
-        for body in
-            ["{}", r#"{"stream":false}"#, r#"{"stream":true,"stream_options":{"include_usage":true}}"#]
-        {
+        for body in [
+            "{}",
+            r#"{"stream":false}"#,
+            r#"{"stream":null}"#,
+            r#"{"stream":1,"stream":false}"#,
+            r#"{"stream":true,"stream_options":{"include_usage":true}}"#,
+        ] {
             assert_eq!(asked(body), None, "{body}");
         }
         for (body, expected) in [
             (r#"{"stream":true}"#, r#"{"stream":true,"stream_options":{"include_usage":true}}"#),
+            (r#"{"stream":1}"#, r#"{"stream":1,"stream_options":{"include_usage":true}}"#),
+            (r#"{"stream":"true"}"#, r#"{"stream":"true","stream_options":{"include_usage":true}}"#),
             (
                 r#"{"stream":true, "stream_options": null}"#,
                 r#"{"stream":true, "stream_options": {"include_usage":true}}"#,
