@@ -17,7 +17,7 @@ const MAX_HELD: usize = 1 << 20;
 pub struct Counters {
     /// The plug-in.
     pub plugin: &'static str,
-    /// Answers whose tokens are estimated: `<plug-in>.estimated`.
+    /// Answers whose tokens are estimated, or some of them: `<plug-in>.estimated`.
     pub estimated: Counter,
     /// Answers that cannot be read: `<plug-in>.response_unreadable`.
     pub unreadable: Counter,
@@ -208,13 +208,12 @@ impl Exchange {
             return Some(if self.sent { self.prompt } else { 0 });
         };
         meter.finish(|_| {});
-        Some(match meter.usage() {
-            Some(usage) => small(usage.total),
-            None => {
-                self.counters.estimated.add(1);
-                self.prompt.saturating_add(small(meter.estimate()))
-            }
-        })
+        let (reported, unreported) = (meter.usage(), meter.unreported());
+        if reported.is_none() || unreported > 0 {
+            self.counters.estimated.add(1);
+        }
+        let reported = reported.map_or(u64::from(self.prompt), |usage| usage.processed());
+        Some(small(reported.saturating_add(unreported)))
     }
 
     /// Reports that a server has refused the request for `usage`; in the log once in each worker.

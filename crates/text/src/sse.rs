@@ -5,6 +5,9 @@ use std::borrow::Cow;
 /// The optional start of a stream.
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
+/// The start of a line of data.
+const DATA: &[u8] = b"data: ";
+
 /// Reads the events of a stream.
 ///
 /// ```
@@ -117,6 +120,27 @@ impl Reader {
         self.position = self.buffer.len();
         self.line = self.position;
         Some(self.take())
+    }
+
+    /// Returns what has arrived of the incomplete event, if it is too large to be held. The rest of it is an event of its own,
+    /// whose data continues this one's. Call it after [`next`](Self::next).
+    pub fn split(&mut self) -> Option<Event> {
+        self.begin()?;
+        let line = self.buffer.get(self.line..).unwrap_or_default();
+        // The next event begins with what says how the rest of the line is to be read.
+        let rest = match () {
+            () if line.len() < DATA.len() => line.to_vec(),
+            () if line.starts_with(b"data:") => DATA.to_vec(),
+            () => b":".to_vec(),
+        };
+        self.position = if line.len() < DATA.len() { self.line } else { self.buffer.len() };
+        if self.position == self.start {
+            return None;
+        }
+        let part = self.take();
+        (self.start, self.line, self.position) = (0, 0, rest.len());
+        self.buffer = rest;
+        Some(part)
     }
 
     /// Returns the number of bytes of the incomplete event.

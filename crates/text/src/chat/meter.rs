@@ -1,11 +1,9 @@
 //! The tokens of an answer that flows: as the server reports them, or else as estimated from what the model wrote.
 
-use super::usage::{Answer, Tally, Usage};
+use super::usage::{Answer, Events, Tally, Usage};
 use super::{Estimate, is_events, is_json, output};
-use crate::sse;
 
-/// The size of a body up to which it is copied, to estimate it if the server reports nothing, and the size of an event beyond
-/// which the rest of a stream is not read.
+/// The size of a body up to which it is copied, to estimate it if the server reports nothing.
 const MAX_COPY: usize = 1 << 20;
 
 /// Reads an answer in any chunks, and counts the tokens that have flowed at any time: the answer may break off.
@@ -13,6 +11,9 @@ const MAX_COPY: usize = 1 << 20;
 pub struct Meter {
     format: Format,
     estimate: Estimate,
+    /// The tokens that the server has reported so far, and the estimate at that time.
+    reported: u64,
+    estimate_then: u64,
 }
 
 #[derive(Debug)]
@@ -23,10 +24,7 @@ enum Format {
         copy: Option<Vec<u8>>,
         length: usize,
     },
-    Events {
-        tally: Tally,
-        reader: sse::Reader,
-    },
+    Events(Events),
 }
 
 impl Meter {
@@ -34,26 +32,38 @@ impl Meter {
     #[must_use]
     pub fn new(content_type: &[u8]) -> Option<Self> {
         let format = if is_events(content_type) {
-            Format::Events { tally: Tally::default(), reader: sse::Reader::default() }
+            Format::Events(Events::default())
         } else if is_json(content_type) {
             let answer = Box::new(Answer::new(content_type)?);
             Format::Body { answer, copy: Some(Vec::new()), length: 0 }
         } else {
             return None;
         };
-        Some(Self { format, estimate: Estimate::default() })
+        Some(Self { format, estimate: Estimate::default(), reported: 0, estimate_then: 0 })
     }
 
     /// Returns true if the answer is a stream of events.
     #[must_use]
     pub fn is_stream(&self) -> bool {
-        matches!(self.format, Format::Events { .. })
+        matches!(self.format, Format::Events(_))
     }
 
-    /// Reads the next chunk, and calls `each` with the data of every event that it completes.
-    pub fn push(&mut self, chunk: &[u8], mut each: impl FnMut(&[u8])) {
-        match &mut self.format {
-            Format::Body { answer, copy, length } => {
+    /// Reads the next chunk, and calls `each` with the data of every event that it completes. Of an event over 1 MiB, only what
+    /// the server reports is read.
+    pub fn push(&mut self, chunk: &[u8], each: impl FnMut(&[u8])) {
+        self.read(Some(chunk), each);
+    }
+
+    /// Reads the end, or that the answer has broken off.
+    pub fn finish(&mut self, each: impl FnMut(&[u8])) {
+        self.read(None, each);
+    }
+
+    /// Reads a chunk, or the end.
+    fn read(&mut self, chunk: Option<&[u8]>, mut each: impl FnMut(&[u8])) {
+        let Self { format, estimate, reported, estimate_then } = self;
+        match (format, chunk) {
+            (Format::Body { answer, copy, length }, Some(chunk)) => {
                 answer.push(chunk);
                 *length += chunk.len();
                 match copy {
@@ -61,22 +71,7 @@ impl Meter {
                     _ => *copy = None,
                 }
             }
-            Format::Events { tally, reader } => {
-                if reader.held() > MAX_COPY {
-                    return;
-                }
-                reader.push(chunk);
-                while let Some(event) = reader.next() {
-                    read_event(&event, tally, &mut self.estimate, &mut each);
-                }
-            }
-        }
-    }
-
-    /// Reads the end, or that the answer has broken off.
-    pub fn finish(&mut self, mut each: impl FnMut(&[u8])) {
-        match &mut self.format {
-            Format::Body { answer, copy, length } => {
+            (Format::Body { answer, copy, length }, None) => {
                 answer.finish();
                 if answer.usage().is_some() {
                     return;
@@ -84,13 +79,25 @@ impl Meter {
                 // An answer that is not JSON, or ends unexpectedly, is about as many tokens as a fourth of its bytes.
                 let texts = copy.as_deref().and_then(|copy| output(copy).ok());
                 match texts {
-                    Some(texts) => texts.iter().for_each(|text| self.estimate.push(text)),
-                    None => self.estimate.add(*length as u64 / 4),
+                    Some(texts) => texts.iter().for_each(|text| estimate.push(text)),
+                    None => estimate.add(*length as u64 / 4),
                 }
             }
-            Format::Events { tally, reader } => {
-                if let Some(event) = reader.finish() {
-                    read_event(&event, tally, &mut self.estimate, &mut each);
+            (Format::Events(events), chunk) => {
+                let read = |data: Option<&[u8]>, tally: &Tally| {
+                    if let Some(data) = data {
+                        estimate.push_event(data);
+                        each(data);
+                    }
+                    // Some servers report zeros, or the same numbers, in each event.
+                    let total = tally.usage().map_or(0, |usage| usage.total);
+                    if total > *reported {
+                        (*reported, *estimate_then) = (total, estimate.tokens());
+                    }
+                };
+                match chunk {
+                    Some(chunk) => events.push(chunk, read),
+                    None => events.finish(read),
                 }
             }
         }
@@ -101,7 +108,7 @@ impl Meter {
     pub fn body(&self) -> Option<&[u8]> {
         match &self.format {
             Format::Body { copy, .. } => copy.as_deref(),
-            Format::Events { .. } => None,
+            Format::Events(_) => None,
         }
     }
 
@@ -110,7 +117,7 @@ impl Meter {
     pub fn usage(&self) -> Option<Usage> {
         match &self.format {
             Format::Body { answer, .. } => answer.usage(),
-            Format::Events { tally, .. } => tally.usage(),
+            Format::Events(events) => events.tally.usage(),
         }
     }
 
@@ -120,21 +127,22 @@ impl Meter {
         self.estimate.tokens()
     }
 
+    /// Returns the estimated number of tokens that the model has written since the server last reported: all of them if it has
+    /// not. Anthropic's servers report the prompt before their answer, and the answer after it, so one that breaks off has been
+    /// reported as a single token.
+    #[must_use]
+    pub fn unreported(&self) -> u64 {
+        self.estimate.tokens().saturating_sub(self.estimate_then)
+    }
+
     /// Returns the model that answers, as the server names it.
     #[must_use]
     pub fn model(&self) -> Option<&str> {
         match &self.format {
             Format::Body { answer, .. } => answer.model(),
-            Format::Events { tally, .. } => tally.model(),
+            Format::Events(events) => events.tally.model(),
         }
     }
-}
-
-fn read_event(event: &sse::Event, tally: &mut Tally, estimate: &mut Estimate, each: &mut impl FnMut(&[u8])) {
-    let Some(data) = event.data() else { return };
-    tally.read(&data);
-    estimate.push_event(&data);
-    each(&data);
 }
 
 #[cfg(test)]
@@ -173,5 +181,37 @@ mod tests {
             data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}\n\ndata: [DONE]\n\n";
         assert_eq!(read("text/event-stream", stream, 7), (Some(7), 2, 3));
         assert!(Meter::new(b"text/html").is_none());
+    }
+
+    #[test]
+    fn what_follows_a_report_is_estimated() {
+        const TEXT: &str = "{\"delta\":{\"text\":\"The quick brown fox\"}}";
+        let start = "{\"message\":{\"usage\":{\"input_tokens\":25,\"output_tokens\":1}}}";
+        let end = "{\"usage\":{\"output_tokens\":15}}";
+        let same = "{\"usage\":{\"output_tokens\":1},\"delta\":{\"text\":\"The quick brown fox\"}}";
+        let more = "{\"usage\":{\"output_tokens\":6},\"delta\":{\"text\":\"The quick brown fox\"}}";
+        let large = format!("{{\"a\":\"{}\",\"usage\":{{\"output_tokens\":15}}}}", "x".repeat(MAX_COPY));
+        for (events, total, unreported) in [
+            (&[TEXT][..], None, 5),
+            (&[start, TEXT], Some(26), 5),
+            (&[start, TEXT, end], Some(40), 0),
+            (&[start, TEXT, &large], Some(40), 0),
+            (&[start, same], Some(26), 5),
+            (&[start, more, TEXT], Some(31), 4),
+        ] {
+            let mut meter = Meter::new(b"text/event-stream").unwrap();
+            for event in events {
+                meter.push(format!("data: {event}\n\n").as_bytes(), |_| {});
+            }
+            assert_eq!(meter.usage().map(|usage| usage.total), total, "{}", events.len());
+            assert_eq!(meter.unreported(), unreported, "{}", events.len());
+        }
+        let mut body = Meter::new(b"application/json").unwrap();
+        body.push(
+            b"{\"content\":[{\"text\":\"The quick brown fox\"}],\"usage\":{\"output_tokens\":1}}",
+            |_| {},
+        );
+        body.finish(|_| {});
+        assert_eq!(body.unreported(), 0);
     }
 }

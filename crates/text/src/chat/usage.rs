@@ -6,22 +6,33 @@ use crate::sse;
 /// Numbers of tokens as the server reports them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Tokens of the prompt: `prompt_tokens`, or `input_tokens`. Anthropic's does not include those of its cache, which are
-    /// [`cache_read`](Self::cache_read) and [`cache_written`](Self::cache_written); OpenAI's does.
+    /// Tokens of the prompt: `prompt_tokens`, or `input_tokens`. OpenAI's includes those that were cached
+    /// ([`cached`](Self::cached)); Anthropic's does not ([`cache_read`](Self::cache_read) and
+    /// [`cache_written`](Self::cache_written)).
     pub input: u64,
     /// Tokens of the answer, with reasoning: `completion_tokens`, or `output_tokens`.
     pub output: u64,
     /// `total_tokens`, or the sum of input and output.
     pub total: u64,
-    /// Tokens of the prompt that were cached: `cached_tokens`, or `cache_read_input_tokens`.
+    /// Tokens of `input` that were cached: `cached_tokens`.
+    pub cached: u64,
+    /// Tokens of the prompt that were cached: `cache_read_input_tokens`.
     pub cache_read: u64,
     /// Tokens of the prompt that are cached now: `cache_creation_input_tokens`.
     pub cache_written: u64,
     /// Tokens of the answer that are reasoning: `reasoning_tokens`.
     pub reasoning: u64,
+    processed: u64,
 }
 
 impl Usage {
+    /// Returns the number of all tokens that the server has processed, also those of Anthropic's cache, which
+    /// [`total`](Self::total) lacks.
+    #[must_use]
+    pub fn processed(&self) -> u64 {
+        self.processed
+    }
+
     /// Returns the larger of each number. Servers repeat numbers in later events, and they never decrease; some write 0 for those
     /// that were reported before.
     fn larger(self, other: Self) -> Self {
@@ -29,14 +40,19 @@ impl Usage {
             input: self.input.max(other.input),
             output: self.output.max(other.output),
             total: self.total.max(other.total),
+            cached: self.cached.max(other.cached),
             cache_read: self.cache_read.max(other.cache_read),
             cache_written: self.cache_written.max(other.cache_written),
             reasoning: self.reasoning.max(other.reasoning),
+            processed: 0,
         }
     }
 
-    fn with_total(self) -> Self {
-        Self { total: self.total.max(self.input.saturating_add(self.output)), ..self }
+    fn with_sums(self) -> Self {
+        let total = self.total.max(self.input.saturating_add(self.output));
+        // Servers that report a total include the cache in it, whatever they call its tokens.
+        let beside = if self.total == 0 { self.cache_read.saturating_add(self.cache_written) } else { 0 };
+        Self { total, processed: total.saturating_add(beside), ..self }
     }
 }
 
@@ -62,7 +78,7 @@ impl Tally {
     /// Returns the numbers of tokens, or `None` if the server has not reported any.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
-        self.usage.map(Usage::with_total)
+        self.usage.map(Usage::with_sums)
     }
 
     /// Returns the model that answers, as the server names it.
@@ -79,75 +95,111 @@ impl Tally {
     }
 }
 
-/// Reads an answer in any chunks: a JSON body or server-sent events. Nothing of a body is kept, and of events the incomplete
-/// one.
-#[derive(Debug)]
-pub struct Answer {
-    tally: Tally,
-    format: Format,
+/// The size of an event up to which it is held.
+pub(super) const MAX_EVENT: usize = 1 << 20;
+
+/// Reads events in any chunks. Of one that is too large to be held, only what the server reports is read.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    pub(super) tally: Tally,
+    reader: sse::Reader,
+    /// Reads the current event, which is too large.
+    large: Option<Scanner>,
 }
+
+impl Events {
+    /// Reads the next chunk. `each` is called for every event that it completes, with the data unless that was too large.
+    pub(super) fn push(&mut self, chunk: &[u8], mut each: impl FnMut(Option<&[u8]>, &Tally)) {
+        self.reader.push(chunk);
+        while let Some(event) = self.reader.next() {
+            self.read(&event, &mut each);
+        }
+        if self.reader.held() > MAX_EVENT
+            && let Some(part) = self.reader.split()
+        {
+            self.large.get_or_insert_default().push(&part.data().unwrap_or_default());
+        }
+    }
+
+    /// Reads the end.
+    pub(super) fn finish(&mut self, mut each: impl FnMut(Option<&[u8]>, &Tally)) {
+        if let Some(event) = self.reader.finish() {
+            self.read(&event, &mut each);
+        } else if let Some(large) = self.large.take() {
+            self.tally.add(large);
+            each(None, &self.tally);
+        }
+    }
+
+    fn read(&mut self, event: &sse::Event, each: &mut impl FnMut(Option<&[u8]>, &Tally)) {
+        let data = event.data();
+        if let Some(mut large) = self.large.take() {
+            large.push(&data.unwrap_or_default());
+            self.tally.add(large);
+            each(None, &self.tally);
+        } else if let Some(data) = data {
+            self.tally.read(&data);
+            each(Some(&data), &self.tally);
+        }
+    }
+}
+
+/// Reads an answer in any chunks: a JSON body or server-sent events. Nothing of a body is kept, and of events the incomplete
+/// one, up to 1 MiB.
+#[derive(Debug)]
+pub struct Answer(Format);
 
 #[derive(Debug)]
 enum Format {
-    Body(Scanner),
-    Events(sse::Reader),
+    Body(Scanner, Tally),
+    Events(Events),
 }
-
-/// The size of an event beyond which the rest of a stream is not read.
-const MAX_EVENT: usize = 4 << 20;
 
 impl Answer {
     /// Begins an answer with this content type, or returns `None` if it is neither JSON nor events.
     #[must_use]
     pub fn new(content_type: &[u8]) -> Option<Self> {
-        let format = match () {
-            () if super::is_json(content_type) => Format::Body(Scanner::default()),
-            () if super::is_events(content_type) => Format::Events(sse::Reader::default()),
-            () => return None,
-        };
-        Some(Self { tally: Tally::default(), format })
+        match () {
+            () if super::is_json(content_type) => {
+                Some(Self(Format::Body(Scanner::default(), Tally::default())))
+            }
+            () if super::is_events(content_type) => Some(Self(Format::Events(Events::default()))),
+            () => None,
+        }
     }
 
     /// Reads the next chunk.
     pub fn push(&mut self, chunk: &[u8]) {
-        match &mut self.format {
-            Format::Body(scanner) => scanner.push(chunk),
-            Format::Events(reader) => {
-                if reader.held() > MAX_EVENT {
-                    return;
-                }
-                reader.push(chunk);
-                while let Some(event) = reader.next() {
-                    if let Some(data) = event.data() {
-                        self.tally.read(&data);
-                    }
-                }
-            }
+        match &mut self.0 {
+            Format::Body(scanner, _) => scanner.push(chunk),
+            Format::Events(events) => events.push(chunk, |_, _| {}),
         }
     }
 
     /// Reads the end. Without it, [`usage`](Self::usage) lacks what a body reports, and an event that no empty line follows.
     pub fn finish(&mut self) {
-        match &mut self.format {
-            Format::Body(scanner) => self.tally.add(std::mem::take(scanner)),
-            Format::Events(reader) => {
-                if let Some(data) = reader.finish().as_ref().and_then(sse::Event::data) {
-                    self.tally.read(&data);
-                }
-            }
+        match &mut self.0 {
+            Format::Body(scanner, tally) => tally.add(std::mem::take(scanner)),
+            Format::Events(events) => events.finish(|_, _| {}),
+        }
+    }
+
+    fn tally(&self) -> &Tally {
+        match &self.0 {
+            Format::Body(_, tally) | Format::Events(Events { tally, .. }) => tally,
         }
     }
 
     /// Returns the numbers of tokens, or `None` if the server has not reported any.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
-        self.tally.usage()
+        self.tally().usage()
     }
 
     /// Returns the model that answers, as the server names it.
     #[must_use]
     pub fn model(&self) -> Option<&str> {
-        self.tally.model()
+        self.tally().model()
     }
 }
 
@@ -413,7 +465,8 @@ impl Scanner {
             (Key::Input, _) => &mut usage.input,
             (Key::Output, _) => &mut usage.output,
             (Key::Total, _) => &mut usage.total,
-            (Key::CacheRead, _) | (Key::Details, Key::Cached) => &mut usage.cache_read,
+            (Key::CacheRead, _) => &mut usage.cache_read,
+            (Key::Details, Key::Cached) => &mut usage.cached,
             (Key::CacheWritten, _) => &mut usage.cache_written,
             (Key::Details, Key::Reasoning) => &mut usage.reasoning,
             _ => return None,
@@ -445,7 +498,7 @@ mod tests {
     }
 
     fn usage(input: u64, output: u64, total: u64) -> Usage {
-        Usage { input, output, total, ..Usage::default() }
+        Usage { input, output, total, processed: total, ..Usage::default() }
     }
 
     #[test]
@@ -453,18 +506,21 @@ mod tests {
         let chat = r#"{"id":"1","model":"gpt \"x\"","choices":[{"message":{"content":"\"usage\":{\"prompt_tokens\":5} \\",
             "model":"no","usage":{"prompt_tokens":7}}}],"usage":{"prompt_tokens":19,"completion_tokens":10,"total_tokens":29,
             "prompt_tokens_details":{"cached_tokens":4,"audio_tokens":1},"completion_tokens_details":{"reasoning_tokens":3}}}"#;
-        let chat_usage = Usage { cache_read: 4, reasoning: 3, ..usage(19, 10, 29) };
+        let chat_usage = Usage { cached: 4, reasoning: 3, ..usage(19, 10, 29) };
         let messages = r#"{"type":"message","content":[],"model":"claude","usage":{"input_tokens":2,"cache_creation":{"input_tokens":9},
             "cache_creation_input_tokens":5,"cache_read_input_tokens":6,"output_tokens":3}}"#;
-        let messages_usage = Usage { cache_read: 6, cache_written: 5, ..usage(2, 3, 5) };
+        let messages_usage = Usage { cache_read: 6, cache_written: 5, processed: 16, ..usage(2, 3, 5) };
         let responses = r#"{"object":"response","model":"o","output":[],"usage":{"input_tokens":36,"input_tokens_details":{"cached_tokens":1},
             "output_tokens":87,"output_tokens_details":{"reasoning_tokens":2},"total_tokens":123}}"#;
-        let responses_usage = Usage { cache_read: 1, reasoning: 2, ..usage(36, 87, 123) };
+        let responses_usage = Usage { cached: 1, reasoning: 2, ..usage(36, 87, 123) };
+        let both = r#"{"usage":{"prompt_tokens":9,"completion_tokens":3,"total_tokens":12,"cache_read_input_tokens":6}}"#;
+        let both_usage = Usage { cache_read: 6, ..usage(9, 3, 12) };
         let embeddings = r#"{"data":[{"embedding":[1,-2.5]}],"usage":{"prompt_tokens":8,"total_tokens":8}}"#;
         for (body, expected, model) in [
             (chat, Some(chat_usage), Some("gpt \"x\"")),
             (messages, Some(messages_usage), Some("claude")),
             (responses, Some(responses_usage), Some("o")),
+            (both, Some(both_usage), None),
             (embeddings, Some(usage(8, 0, 8)), None),
             (
                 r#"{"usage":{"prompt_tokens":1,"completion_tokens":9},"usage":{"prompt_tokens":2}}"#,
@@ -528,6 +584,29 @@ mod tests {
             }
         }
         assert!(Answer::new(b"text/html").is_none());
+    }
+
+    #[test]
+    fn what_a_large_event_reports_is_read() {
+        let start = r#"data: {"response":{"model":"o","instructions":""#;
+        let long = "x".repeat(MAX_EVENT);
+        let end = r#"","usage":{"input_tokens":300000,"output_tokens":"#;
+        for (stream, output) in [
+            (format!("data: 1\n\n{start}{long}{end}11}}}}}}\n\ndata: 2\n\n"), 11),
+            (
+                format!("{start}{long}\"}}}}\r\n\r\ndata: {{\"usage\":{{\"input_tokens\":300000}}}}\r\n\r\n"),
+                0,
+            ),
+            (format!(": {long}{long}\ndata: {{\ndata: \"usage\":{{\"input_tokens\":300000}}}}\n: {long}"), 0),
+            (format!("{start}{long}{end}12"), 0),
+            (format!("{start}{long}{end}12}}}}}}"), 12),
+        ] {
+            for chunk in [1000, MAX_EVENT - 1, MAX_EVENT + start.len() + end.len() + 7, 4 * MAX_EVENT] {
+                let (found, _) = read("text/event-stream", &stream, chunk);
+                let expected = usage(300_000, output, 300_000 + output);
+                assert_eq!(found, Some(expected), "{} in chunks of {chunk}", &stream[stream.len() - 60..]);
+            }
+        }
     }
 
     #[test]
