@@ -70,10 +70,8 @@ impl Exchange {
             request.set("accept-encoding", "identity");
         }
         let api = Api::of(headers.get(":path").unwrap_or_default());
-        let asks = ask_for_usage
-            && !end_of_stream
-            && matches!(api, Some(Api::Chat | Api::Completions))
-            && headers.get("content-encoding").is_none();
+        // `content-encoding` does not matter: servers ignore it, and a body that is encoded is not JSON, and passes unchanged.
+        let asks = ask_for_usage && !end_of_stream && matches!(api, Some(Api::Chat | Api::Completions));
         if asks && headers.get("content-length").is_some() {
             // The body may grow.
             request.remove("content-length");
