@@ -136,7 +136,7 @@ impl Exchange {
     }
 
     /// Reads the headers of the response. Returns the cost if it is known already: an error costs nothing, and an answer that
-    /// cannot be read at least `taken`.
+    /// cannot be read, such as a WebSocket, at least `taken`.
     pub fn response_headers(
         &mut self,
         response: &LiveHeaders,
@@ -147,7 +147,8 @@ impl Exchange {
         if self.over {
             return None;
         }
-        if !(200..300).contains(&status) || end_of_stream {
+        let is_upgrade = status == 101;
+        if !is_upgrade && (!(200..300).contains(&status) || end_of_stream) {
             if status == 400 && self.asked {
                 self.usage_refused();
             }
@@ -157,7 +158,8 @@ impl Exchange {
         let headers = response.all();
         let coding = headers.get("content-encoding").unwrap_or_default();
         let is_plain = coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
-        self.meter = Meter::new(headers.get("content-type").unwrap_or_default()).filter(|_| is_plain);
+        self.meter = Meter::new(headers.get("content-type").unwrap_or_default())
+            .filter(|_| is_plain && !is_upgrade);
         let Some(meter) = &self.meter else {
             self.counters.unreadable.add(1);
             self.over = true;
