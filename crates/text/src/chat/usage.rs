@@ -96,7 +96,7 @@ impl Tally {
 }
 
 /// The size of an event up to which it is held.
-pub(super) const MAX_EVENT: usize = 1 << 20;
+const MAX_EVENT: usize = 1 << 20;
 
 /// Reads events in any chunks. Of one that is too large to be held, only what the server reports is read.
 #[derive(Debug, Default)]
