@@ -21,6 +21,7 @@ use serde_json::Value;
 
 use crate::case::Header;
 use engine::Shown;
+use engine::exchange::Setup;
 use engine::outcome::{Outcome, UpstreamRequest};
 
 /// Returns true if a header with this name may be changed.
@@ -39,6 +40,12 @@ pub struct Changes {
 
 /// Declares the changes of a plug-in under this document, which need not be one that the plug-in takes; `null` is none.
 pub type Declare = fn(&Value) -> Changes;
+
+/// What a plug-in declares under the configuration of a setup.
+pub(crate) fn declared(declare: Declare, setup: &Setup) -> Changes {
+    let document = setup.configuration.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    declare(&document.unwrap_or_default())
+}
 
 impl Changes {
     /// No changes.

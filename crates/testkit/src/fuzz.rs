@@ -31,7 +31,7 @@ pub use self::finding::Finding;
 use self::material::Material;
 use self::scenario::Scenario;
 pub use self::seeded::{Bounds, Ran, seeded};
-use crate::changes::undeclared;
+use crate::changes::{declared, undeclared};
 use crate::{Changes, Declare, Engine, Load, Loaded};
 use engine::exchange::{Order, Request, Setup, Upstream};
 use engine::outcome::{Answer, Outcome, UpstreamRequest};
@@ -240,8 +240,7 @@ fn vms(engine: &dyn Engine, changes: Declare, setup: &Setup) -> anyhow::Result<O
     match (engine.load(setup)?, engine.load(setup)?) {
         (Load::Loaded(whole), Load::Loaded(cut)) => {
             let vm = |loaded| Vm { loaded, counters: BTreeMap::new() };
-            let document = setup.configuration.as_deref().and_then(|text| serde_json::from_str(text).ok());
-            let changes = changes(&document.unwrap_or_default());
+            let changes = declared(changes, setup);
             Ok(Some(Vms { whole: vm(whole), cut: vm(cut), plain: engine.without_plugin(setup)?, changes }))
         }
         (Load::Refused { .. }, Load::Refused { .. }) => Ok(None),

@@ -51,7 +51,7 @@ pub fn run(directory: &str, plugin: &str, native: impl Engine + 'static, changes
         });
     }
     let arguments = Arguments::from_args();
-    match trials(directory, plugin, native, wasm) {
+    match trials(directory, plugin, native, wasm, changes) {
         // Not `Conclusion::exit`, which would leave Envoys running.
         Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
         Err(error) => {
@@ -77,6 +77,7 @@ fn trials(
     plugin: &str,
     native: Arc<impl Engine + 'static>,
     wasm: Arc<WasmEngine>,
+    changes: Declare,
 ) -> anyhow::Result<Vec<Trial>> {
     let cases = case::load(&Path::new(directory).join("tests/cases.yaml"))?;
     let cases: Vec<_> = cases.into_iter().map(Arc::new).collect();
@@ -91,7 +92,7 @@ fn trials(
                     if faults::is_classic(&*engine, &cases)? {
                         return Ok(());
                     }
-                    faults::run(&*engine, Path::new(&directory), &cases, Breadth::All, seed)
+                    faults::run(&*engine, Path::new(&directory), &cases, changes, Breadth::All, seed)
                         .map_err(|error| Failed::from(format!("{error:#}")))
                 }));
             }
@@ -107,7 +108,7 @@ fn trials(
                     if faults::is_classic(&*native, &cases)? {
                         return Ok(());
                     }
-                    faults::run(&*engine, Path::new(&directory), &cases, Breadth::EveryCall, seed)
+                    faults::run(&*engine, Path::new(&directory), &cases, changes, Breadth::EveryCall, seed)
                         .map_err(|error| Failed::from(format!("{error:#}")))
                 }));
             }

@@ -5,7 +5,8 @@
 //! that make it. Requests are sent in sequence, and concurrently in an order determined by the seed.
 //!
 //! In all cases, the VM must continue, and every request must end without leaving state. A plug-in that fails closed must
-//! not pass what it stops without faults, and one that fails open must not stop what it passes without faults.
+//! not pass what it stops without faults, and one that fails open must not stop what it passes without faults. With concurrent
+//! requests, this does not apply to a plug-in that declares that their order matters.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -16,8 +17,9 @@ use serde::Deserialize;
 
 use super::{line, with_upstreams};
 use crate::case::{Case, Order, Request, ServiceAnswer, Then, Upstream};
+use crate::changes::declared;
 use crate::cuts::SEED;
-use crate::{Engine, Load};
+use crate::{Declare, Engine, Load};
 use engine::outcome::Outcome;
 
 /// The statuses of ABI 0.2.1 that are not OK.
@@ -71,6 +73,7 @@ pub(super) fn run(
     engine: &dyn Engine,
     directory: &Path,
     cases: &[std::sync::Arc<Case>],
+    declare: Declare,
     breadth: Breadth,
     seed: u64,
 ) -> anyhow::Result<()> {
@@ -79,6 +82,7 @@ pub(super) fn run(
     for case in cases.iter().filter(|case| case.setup.gateway.fails.is_empty() && is_short(case)) {
         let Then::Requests(requests) = &case.then else { continue };
         let Some((usual, calls)) = outcomes(engine, case, requests, None)? else { continue };
+        let is_ordered = declared(declare, &case.setup).is_ordered();
         let statuses: Vec<u32> = match breadth {
             Breadth::All => STATUSES.collect(),
             Breadth::EveryCall => STATUSES_IN_MODULE.to_vec(),
@@ -100,13 +104,20 @@ pub(super) fn run(
                 compare(engine, &failing, requests, &usual, None, judge).with_context(what)?;
                 if requests.len() > 1 && STATUSES_AT_ONCE.contains(&status) && call != CHANGES_STREAM {
                     let what = || format!("{}, concurrent requests ({SEED}={seed})", what());
+                    let judge = |usual: &Outcome, outcome: &Outcome| match is_ordered {
+                        true => Ok(()),
+                        false => judge(usual, outcome),
+                    };
                     compare(engine, &failing, requests, &usual, Some(seed), judge).with_context(what)?;
                 }
             }
         }
         if requests.len() > 1 {
             let what = || format!("case `{}`: concurrent requests ({SEED}={seed})", case.name);
-            let judge = |usual: &Outcome, outcome: &Outcome| kept(strategy, usual, outcome);
+            let judge = |usual: &Outcome, outcome: &Outcome| match is_ordered {
+                true => Ok(()),
+                false => kept(strategy, usual, outcome),
+            };
             compare(engine, case, requests, &usual, Some(seed), judge).with_context(what)?;
             let what = || {
                 format!("case `{}`: requests at once, and other configurations ({SEED}={seed})", case.name)
