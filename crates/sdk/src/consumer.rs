@@ -18,7 +18,7 @@
 
 use crate::abi::MapType;
 use crate::property::Property;
-use crate::{HeaderMap, LiveHeaders, Status, host};
+use crate::{HeaderMap, LiveHeaders, Status, host, names};
 
 /// The header with the name.
 pub const HEADER: &str = "x-mse-consumer";
@@ -91,8 +91,7 @@ pub fn remove_forged(request: &LiveHeaders, headers: &HeaderMap) -> Result<(), S
     Ok(())
 }
 
-/// Removes headers that an upstream may take for the consumer's: many map `-`, `_` and other punctuation to one character, as
-/// CGI does (RFC 3875, section 4.1.18).
+/// Removes headers that an upstream may take for the consumer's.
 fn remove_folded(request: &LiveHeaders, headers: &HeaderMap) {
     for (name, _) in headers.iter().filter(|(name, _)| is_folded(name)) {
         request.remove(name);
@@ -101,13 +100,7 @@ fn remove_folded(request: &LiveHeaders, headers: &HeaderMap) {
 
 /// Returns true for another spelling of the header's name.
 fn is_folded(name: &[u8]) -> bool {
-    let folds = |(other, own): (&u8, u8)| match own {
-        b'-' => !other.is_ascii_alphanumeric(),
-        _ => other.eq_ignore_ascii_case(&own),
-    };
-    name.len() == HEADER.len()
-        && !name.eq_ignore_ascii_case(HEADER.as_bytes())
-        && name.iter().zip(HEADER.bytes()).all(folds)
+    !name.eq_ignore_ascii_case(HEADER.as_bytes()) && names::may_be_read_as(name, HEADER)
 }
 
 #[cfg(test)]

@@ -35,6 +35,17 @@ pub fn check_response(name: impl AsRef<[u8]>) -> Result<(), &'static str> {
     if name.eq_ignore_ascii_case(b"host") { Ok(()) } else { check_request(name) }
 }
 
+/// Returns true if an upstream may read a header with this name as `known`, which is in lower case: many map `-`, `_` and other
+/// punctuation to one character, as CGI does (RFC 3875, section 4.1.18).
+#[inline]
+pub fn may_be_read_as(name: &[u8], known: &str) -> bool {
+    let folds = |(other, own): (&u8, u8)| match own {
+        b'-' => !other.is_ascii_alphanumeric(),
+        _ => other.eq_ignore_ascii_case(&own),
+    };
+    name.len() == known.len() && name.iter().zip(known.bytes()).all(folds)
+}
+
 /// Returns the other name of a request header, if it has two.
 pub(crate) fn alias(name: &[u8]) -> Option<&'static [u8]> {
     if !is_authority(name) {
@@ -46,6 +57,16 @@ pub(crate) fn alias(name: &[u8]) -> Option<&'static [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn punctuation_and_case_of_a_name_may_not_matter_to_an_upstream() {
+        for name in ["x-a-b", "X-A-B", "x_a_b", "x.a-b", "X~A_B"] {
+            assert!(may_be_read_as(name.as_bytes(), "x-a-b"), "{name}");
+        }
+        for name in ["x-a-bc", "x-a-", "xaa-b", "x-b-b", "x-a0b", ""] {
+            assert!(!may_be_read_as(name.as_bytes(), "x-a-b"), "{name}");
+        }
+    }
 
     #[test]
     fn headers_that_the_gateway_manages_are_rejected_in_any_case() {

@@ -184,6 +184,21 @@ pub enum KeySource {
     Body(Option<DotPath>),
 }
 
+impl Config {
+    /// Returns true for the name of a header that is part of the key.
+    pub fn is_keyed(&self, name: &[u8]) -> bool {
+        let is_it = |key: &RequestHeaderName| name.eq_ignore_ascii_case(key.as_bytes());
+        let source = match &self.mode {
+            Mode::Key(keyed) => match &keyed.key {
+                KeySource::Header(key) => Some(key),
+                KeySource::Body(_) => None,
+            },
+            Mode::Http(_) => None,
+        };
+        self.key_headers.iter().chain(source).any(is_it)
+    }
+}
+
 impl Configuration for Config {
     type Fields = Fields;
 

@@ -24,7 +24,7 @@ enum State {
     #[default]
     Skip,
     /// The key is in the body of the request; the digest has what is known of it.
-    NeedsBody(Sha256),
+    NeedsBody { digest: Sha256, stores: bool },
     /// It was stored before.
     Hit,
     /// It makes stored responses invalid.
@@ -61,13 +61,15 @@ impl Plugin for ResponseCache {
     }
 
     fn on_request_body(body: &mut RequestBody<State>, config: &Config) -> Flow {
-        if !matches!(body.state, State::NeedsBody(_)) {
+        if !matches!(body.state, State::NeedsBody { .. }) {
             return Flow::Continue;
         }
         if !body.is_last() {
             return Flow::Hold;
         }
-        let State::NeedsBody(mut digest) = std::mem::take(body.state) else { return Flow::Continue };
+        let State::NeedsBody { mut digest, stores } = std::mem::take(body.state) else {
+            return Flow::Continue;
+        };
         let Mode::Key(keyed) = &config.mode else { return Flow::Continue };
         let KeySource::Body(path) = &keyed.key else { return Flow::Continue };
         let bytes = body.all();
@@ -76,7 +78,7 @@ impl Plugin for ResponseCache {
         };
         add(&mut digest, &value);
         let key = digest.finalize().into();
-        or_open(find_by_key(body.state, config, key))
+        or_open(find_by_key(body.state, config, key, stores))
     }
 
     fn holds_request_body(config: &Config) -> bool {
@@ -119,7 +121,7 @@ impl Plugin for ResponseCache {
                 }
                 name
             }
-            State::Skip | State::NeedsBody(_) | State::Storing { .. } => "skip",
+            State::Skip | State::NeedsBody { .. } | State::Storing { .. } => "skip",
         };
         response.set(STATUS, status);
         Flow::Continue
@@ -182,7 +184,7 @@ fn url(config: &Config, headers: &HeaderMap) -> Sha256 {
     let mut digest = Sha256::new();
     add(&mut digest, &config.fingerprint);
     // What the gateway and its proxies know of the scheme.
-    for name in [":scheme", "x-forwarded-proto", ":path"] {
+    for name in [":scheme", rules::SCHEME, ":path"] {
         add(&mut digest, &rules::joined(headers, name));
     }
     add(&mut digest, &headers.get(":authority").unwrap_or_default().to_ascii_lowercase());
@@ -199,10 +201,10 @@ fn begin(
     end: bool,
 ) -> Result<Flow, Status> {
     let authorized = headers.get("authorization").is_some() || consumer::of_request()?.is_some();
+    let is_keyed = |name: &[u8]| config.is_keyed(name);
     match &config.mode {
         Mode::Http(_) => {
-            let is_keyed = |name: &str| config.key_headers.iter().any(|key| &**key == name);
-            let wish = rules::wish(&headers, end, is_keyed);
+            let wish = rules::wish(&headers, end);
             let key = url(config, &headers).finalize().into();
             match wish {
                 Wish::Change => {
@@ -230,6 +232,7 @@ fn begin(
                             Reply::new(StatusCode::GATEWAY_TIMEOUT).details("response-cache.only_if_cached");
                         return Ok(Flow::Reply(reply.header(STATUS, "miss")));
                     }
+                    let stores = stores && !rules::is_poisonous(&headers, is_keyed);
                     *request.state = State::Miss { key, request: headers, stores, authorized };
                     Ok(Flow::Continue)
                 }
@@ -241,6 +244,7 @@ fn begin(
             if !is_method || (authorized && !config.share_authorized) {
                 return Ok(Flow::Continue);
             }
+            let stores = !rules::is_poisonous(&headers, is_keyed);
             let mut digest = url(config, &headers);
             add(&mut digest, headers.get(":method").unwrap_or_default());
             match &keyed.key {
@@ -253,7 +257,7 @@ fn begin(
                     if headers.get("accept-encoding").is_some() {
                         request.remove("accept-encoding");
                     }
-                    find_by_key(request.state, config, digest.finalize().into())
+                    find_by_key(request.state, config, digest.finalize().into(), stores)
                 }
                 KeySource::Body(_) => {
                     let is_json = |value: &[u8]| value.to_ascii_lowercase().starts_with(b"application/json");
@@ -262,7 +266,7 @@ fn begin(
                         if headers.get("accept-encoding").is_some() {
                             request.remove("accept-encoding");
                         }
-                        *request.state = State::NeedsBody(digest);
+                        *request.state = State::NeedsBody { digest, stores };
                     }
                     Ok(Flow::Continue)
                 }
@@ -289,7 +293,7 @@ fn find(
     Ok(entries.into_iter().filter(is_usable).max_by_key(|entry| entry.stored).map(|entry| (entry, now)))
 }
 
-fn find_by_key(state: &mut State, config: &Config, key: Key) -> Result<Flow, Status> {
+fn find_by_key(state: &mut State, config: &Config, key: Key, stores: bool) -> Result<Flow, Status> {
     let request = HeaderMap::default();
     if let Some((entry, _)) = find(config, &key, &request, &Directives::default())?
         && let Some(body) = store::body(&entry, config.entries)?
@@ -297,7 +301,7 @@ fn find_by_key(state: &mut State, config: &Config, key: Key) -> Result<Flow, Sta
         *state = State::Hit;
         return Ok(hit(&entry, false, body, None));
     }
-    *state = State::Miss { key, request, stores: true, authorized: false };
+    *state = State::Miss { key, request, stores, authorized: false };
     Ok(Flow::Continue)
 }
 

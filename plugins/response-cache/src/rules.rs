@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sdk::HeaderMap;
+use sdk::{HeaderMap, names};
 
 use crate::store::Entry;
 
@@ -103,37 +103,53 @@ pub enum Wish {
     Change,
     /// A stored response, or one that is stored then.
     Find {
-        /// The response may be stored. That to a HEAD has no body, and may not.
+        /// The response may be stored, unless the request [is poisonous](is_poisonous). That to a HEAD has no body, and may not.
         stores: bool,
         /// The client accepts a stored response.
         uses: bool,
     },
 }
 
+/// The header with the scheme, which the gateway sets in every request and which is part of every key.
+pub const SCHEME: &str = "x-forwarded-proto";
+
 /// Headers that upstreams and frameworks take into account, although they are rarely in `Vary`: a client could have a page of its
 /// own making stored for others. A response to a request with one is not stored, unless the header is part of the key.
-const UNKEYED: [&str; 17] = [
+const UNKEYED: [&str; 20] = [
     "forwarded",
     "x-forwarded-host",
     "x-forwarded-path",
     "x-forwarded-port",
     "x-forwarded-prefix",
+    SCHEME,
     "x-forwarded-scheme",
     "x-forwarded-server",
     "x-forwarded-ssl",
+    "x-forwarded-uri",
     "x-host",
     "x-http-host-override",
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
     "x-original-host",
+    "x-original-uri",
     "x-original-url",
     "x-rewrite-url",
     "x-override-url",
 ];
 
-/// Returns what a request wants. `is_keyed` returns true for headers that are part of the key.
-pub fn wish(headers: &HeaderMap, end_of_stream: bool, is_keyed: impl Fn(&str) -> bool) -> Wish {
+/// Returns true if the upstream may use a header of a request that is not part of the key. `is_keyed` returns true for names of
+/// headers that are.
+pub fn is_poisonous(headers: &HeaderMap, is_keyed: impl Fn(&[u8]) -> bool) -> bool {
+    let is_unkeyed = |name: &[u8]| UNKEYED.iter().any(|known| names::may_be_read_as(name, known));
+    // Another spelling of a key is another header, whose value is not in the key.
+    headers
+        .iter()
+        .any(|(name, _)| is_unkeyed(name) && !name.eq_ignore_ascii_case(SCHEME.as_bytes()) && !is_keyed(name))
+}
+
+/// Returns what a request wants.
+pub fn wish(headers: &HeaderMap, end_of_stream: bool) -> Wish {
     let is_head = match headers.get(":method") {
         Some(b"GET") => false,
         Some(b"HEAD") => true,
@@ -161,9 +177,8 @@ pub fn wish(headers: &HeaderMap, end_of_stream: bool, is_keyed: impl Fn(&str) ->
     };
     let reloads = directives.no_cache || (!has("cache-control") && pragma());
     let is_conditional = has("if-none-match") || has("if-modified-since");
-    let is_poisonous = UNKEYED.iter().any(|name| has(name) && !is_keyed(name));
     Wish::Find {
-        stores: !is_head && !directives.no_store && !is_conditional && !is_poisonous,
+        stores: !is_head && !directives.no_store && !is_conditional,
         uses: !reloads && !directives.no_store,
     }
 }
