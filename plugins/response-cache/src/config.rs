@@ -21,8 +21,8 @@ pub struct Fields {
     /// zh: 存储的响应体的最大字节数，更大的不存储
     #[serde(default = "entry_bytes")]
     max_entry_bytes: u32,
-    /// Headers of requests that are part of the key, besides the host and the path with its query.
-    /// zh: 除主机名和带查询参数的路径以外，作为键的一部分的请求头
+    /// Headers of requests that are part of the key, besides the route, the host and the path with its query.
+    /// zh: 除路由、主机名和带查询参数的路径以外，作为键的一部分的请求头
     #[serde(default)]
     key_headers: Vec<RequestHeaderName>,
     /// Share responses to requests with `Authorization` or of a known consumer. With `mode: http` only those that permit it

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use ::config::RequestHeaderName;
 use sdk::prelude::*;
-use sdk::{HeaderMap, Status, consumer, time};
+use sdk::{HeaderMap, Status, consumer, property, time};
 use sha2::{Digest, Sha256};
 use text::json::{self, DotPath};
 
@@ -179,16 +180,23 @@ fn add(digest: &mut Sha256, part: &[u8]) {
     digest.update(part);
 }
 
-/// A digest with what every key has: the host and the path, and the headers that the configuration names.
-fn url(config: &Config, headers: &HeaderMap) -> Sha256 {
+/// A digest with what every key has: the route, the host and the path, and the headers that the configuration names.
+fn url(config: &Config, headers: &HeaderMap) -> Result<Sha256, Status> {
+    // Routes with conditions on headers, such as those of canaries, lead one URL to different upstreams.
+    let route = property::route_name()?.unwrap_or_default();
+    Ok(digest(&config.fingerprint, &route, headers, &config.key_headers))
+}
+
+fn digest(fingerprint: &[u8], route: &[u8], headers: &HeaderMap, key_headers: &[RequestHeaderName]) -> Sha256 {
     let mut digest = Sha256::new();
-    add(&mut digest, &config.fingerprint);
+    add(&mut digest, fingerprint);
+    add(&mut digest, route);
     // What the gateway and its proxies know of the scheme.
     for name in [":scheme", rules::SCHEME, ":path"] {
         add(&mut digest, &rules::joined(headers, name));
     }
     add(&mut digest, &headers.get(":authority").unwrap_or_default().to_ascii_lowercase());
-    for name in &config.key_headers {
+    for name in key_headers {
         add(&mut digest, &rules::joined(headers, name));
     }
     digest
@@ -205,7 +213,7 @@ fn begin(
     match &config.mode {
         Mode::Http(_) => {
             let wish = rules::wish(&headers, end);
-            let key = url(config, &headers).finalize().into();
+            let key = url(config, &headers)?.finalize().into();
             match wish {
                 Wish::Change => {
                     *request.state = State::Change(key);
@@ -245,7 +253,7 @@ fn begin(
                 return Ok(Flow::Continue);
             }
             let stores = !rules::is_poisonous(&headers, is_keyed);
-            let mut digest = url(config, &headers);
+            let mut digest = url(config, &headers)?;
             add(&mut digest, headers.get(":method").unwrap_or_default());
             match &keyed.key {
                 KeySource::Header(name) => {
@@ -392,5 +400,21 @@ fn value(document: &[u8], path: Option<&DotPath>) -> Option<Vec<u8>> {
     match json::decode(&literal) {
         Some(text) => Some(text.into_owned().into_bytes()),
         None => Some(literal.into_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_for_one_configuration_and_one_route() {
+        let key = |fingerprint: &[u8], route: &[u8]| {
+            digest(fingerprint, route, &HeaderMap::default(), &[]).finalize()
+        };
+        assert_eq!(key(b"a", b"stable"), key(b"a", b"stable"));
+        assert_ne!(key(b"a", b"stable"), key(b"a", b"canary"));
+        assert_ne!(key(b"a", b"stable"), key(b"b", b"stable"));
+        assert_ne!(key(b"a", b"bc"), key(b"ab", b"c"));
     }
 }
