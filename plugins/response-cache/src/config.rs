@@ -34,8 +34,9 @@ pub struct Fields {
     /// zh: 共享带 `Set-Cookie` 的响应，但不包含该响应头
     #[serde(default)]
     share_set_cookie: bool,
-    /// `mode: http`: seconds for which responses with status 200 are stored that do not say for how long. 0 does not store them.
-    /// zh: `mode: http`：没有声明有效期的 200 响应的存储秒数，0 表示不存储
+    /// `mode: http`: seconds for which responses with status 200 are stored that do not say for how long, except to requests with
+    /// `Cookie`. 0 does not store them.
+    /// zh: `mode: http`：没有声明有效期的 200 响应的存储秒数，不包括对带 `Cookie` 的请求的响应。0 表示不存储
     #[serde(default)]
     default_ttl: u32,
     /// `mode: key`: the store.

@@ -252,7 +252,7 @@ fn begin(
             if !is_method || (authorized && !config.share_authorized) {
                 return Ok(Flow::Continue);
             }
-            let stores = !rules::is_poisonous(&headers, is_keyed);
+            let stores = !rules::is_poisonous(&headers, is_keyed) && !is_personal(config, &headers);
             let mut digest = url(config, &headers)?;
             add(&mut digest, headers.get(":method").unwrap_or_default());
             match &keyed.key {
@@ -281,6 +281,11 @@ fn begin(
             }
         }
     }
+}
+
+/// Returns true if the response may be for the user of a session that is not part of the key.
+fn is_personal(config: &Config, request: &HeaderMap) -> bool {
+    request.get("cookie").is_some() && !config.is_keyed(b"cookie")
 }
 
 /// Returns a stored response for a request, and the time in nanoseconds.
@@ -349,8 +354,10 @@ fn storable(
     match &config.mode {
         Mode::Http(default) => {
             let now = UNIX_EPOCH + Duration::from_nanos(time::nanoseconds()?);
-            let shared = Shared { authorized, cookies: config.share_set_cookie };
-            let Some(permit) = rules::permit(headers, status, shared, *default, now) else { return Ok(None) };
+            // The upstream does not say that the response is the same for all users.
+            let default_lifetime = if is_personal(config, request) { 0 } else { *default };
+            let shared = Shared { authorized, cookies: config.share_set_cookie, default_lifetime };
+            let Some(permit) = rules::permit(headers, status, shared, now) else { return Ok(None) };
             (entry.age, entry.lifetime) = (permit.age, permit.lifetime);
             entry.vary = permit
                 .vary
@@ -361,13 +368,14 @@ fn storable(
         }
         Mode::Key(keyed) => {
             let directives = Directives::of(headers);
-            let is_personal = headers.get("set-cookie").is_some() && !config.share_set_cookie;
+            let sets_cookie = headers.get("set-cookie").is_some() && !config.share_set_cookie;
             let is_encoded = headers.get("content-encoding").is_some();
             let is_listed = keyed.statuses.iter().any(|listed| listed.get() == status);
             if !is_listed
                 || directives.no_store
+                || directives.no_cache
                 || directives.private
-                || is_personal
+                || sets_cookie
                 || is_encoded
                 || rules::is_stream(headers)
             {

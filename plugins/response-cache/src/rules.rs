@@ -30,9 +30,13 @@ pub struct Directives {
 }
 
 impl Directives {
-    /// Reads all values of `Cache-Control`.
+    /// Reads all values of `Cache-Control`, or else `Pragma` (RFC 9111, section 5.4), which upstreams send in responses too.
     pub fn of(headers: &HeaderMap) -> Self {
         let mut all = Self::default();
+        if headers.get("cache-control").is_none() {
+            let is_it = |part: &[u8]| part.eq_ignore_ascii_case(b"no-cache");
+            all.no_cache = headers.values("pragma").flat_map(split).any(is_it);
+        }
         for value in headers.values("cache-control") {
             for directive in split(value) {
                 all.add(directive);
@@ -172,14 +176,10 @@ pub fn wish(headers: &HeaderMap, end_of_stream: bool) -> Wish {
         return Wish::Skip;
     }
     let directives = Directives::of(headers);
-    let pragma = || {
-        headers.values("pragma").any(|value| split(value).any(|part| part.eq_ignore_ascii_case(b"no-cache")))
-    };
-    let reloads = directives.no_cache || (!has("cache-control") && pragma());
     let is_conditional = has("if-none-match") || has("if-modified-since");
     Wish::Find {
         stores: !is_head && !directives.no_store && !is_conditional,
-        uses: !reloads && !directives.no_store,
+        uses: !directives.no_cache && !directives.no_store,
     }
 }
 
@@ -243,23 +243,19 @@ pub struct Permit {
     pub vary: Vec<String>,
 }
 
-/// What a cache may share beyond the default.
+/// What a cache may share.
 #[derive(Debug, Clone, Copy)]
 pub struct Shared {
     /// The request is authorized, and the configuration shares responses to such requests if they permit it.
     pub authorized: bool,
     /// The configuration shares responses with cookies.
     pub cookies: bool,
+    /// The lifetime of responses with status 200 that have none. 0: they are not shared.
+    pub default_lifetime: u64,
 }
 
-/// Returns how long a response may be stored, if at all. `default` is the lifetime of responses with status 200 that have none.
-pub fn permit(
-    headers: &HeaderMap,
-    status: u16,
-    shared: Shared,
-    default: u64,
-    now: SystemTime,
-) -> Option<Permit> {
+/// Returns how long a response may be stored, if at all.
+pub fn permit(headers: &HeaderMap, status: u16, shared: Shared, now: SystemTime) -> Option<Permit> {
     let directives = Directives::of(headers);
     if !STATUSES.contains(&status) || directives.no_store || directives.no_cache || directives.private {
         return None;
@@ -288,7 +284,7 @@ pub fn permit(
             let expires = if headers.values("expires").count() == 1 { date("expires") } else { None };
             expires.unwrap_or(UNIX_EPOCH).duration_since(sent).unwrap_or_default().as_secs()
         }
-        None if status == 200 => default,
+        None if status == 200 => shared.default_lifetime,
         None => 0,
     };
     let mut vary = Vec::new();
