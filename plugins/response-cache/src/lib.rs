@@ -26,8 +26,8 @@ enum State {
     Skip,
     /// The key is in the body of the request; the digest has what is known of it.
     NeedsBody { digest: Sha256, stores: bool },
-    /// It was stored before.
-    Hit,
+    /// It is the plug-in's own. `is_untyped` is true for a body without a content type.
+    Reply { is_untyped: bool },
     /// It makes stored responses invalid.
     Change(Key),
     /// It may be stored.
@@ -90,7 +90,13 @@ impl Plugin for ResponseCache {
         let (is_empty, is_open) = (response.end_of_stream(), response.kind().is_open_ended());
         let Some(state) = response.state.as_deref_mut().map(std::mem::take) else { return Flow::Continue };
         let status = match state {
-            State::Hit => return Flow::Continue,
+            State::Reply { is_untyped } => {
+                // The gateway adds it, and a client may then not determine the type itself. In gRPC, it is another one.
+                if is_untyped && response.with("content-type", |value| value == b"text/plain") {
+                    response.remove("content-type");
+                }
+                return Flow::Continue;
+            }
             State::Change(key) => {
                 if matches!(response.status(), 200..=399)
                     && let Err(status) = store::remove(&key, config.entries)
@@ -230,12 +236,12 @@ fn begin(
                             false => store::body(&entry, config.entries)?,
                         };
                         if let Some(body) = body {
-                            *request.state = State::Hit;
+                            *request.state = reply_with(&entry, &body);
                             return Ok(hit(&entry, is_unchanged, body, Some(now)));
                         }
                     }
                     if directives.only_if_cached {
-                        *request.state = State::Hit;
+                        *request.state = State::Reply { is_untyped: false };
                         let reply =
                             Reply::new(StatusCode::GATEWAY_TIMEOUT).details("response-cache.only_if_cached");
                         return Ok(Flow::Reply(reply.header(STATUS, "miss")));
@@ -311,11 +317,17 @@ fn find_by_key(state: &mut State, config: &Config, key: Key, stores: bool) -> Re
     if let Some((entry, _)) = find(config, &key, &request, &Directives::default())?
         && let Some(body) = store::body(&entry, config.entries)?
     {
-        *state = State::Hit;
+        *state = reply_with(&entry, &body);
         return Ok(hit(&entry, false, body, None));
     }
     *state = State::Miss { key, request, stores, authorized: false };
     Ok(Flow::Continue)
+}
+
+/// The state of a response from the cache.
+fn reply_with(entry: &Entry, body: &[u8]) -> State {
+    let is_typed = entry.headers.iter().any(|(name, _)| name == b"content-type");
+    State::Reply { is_untyped: !is_typed && !body.is_empty() }
 }
 
 /// The response from the cache. `now` is the time for its age.
