@@ -267,12 +267,17 @@ impl Configuration for Config {
                     .map_or_else(|| "application/json".to_owned(), |value| value.to_string());
                 add(content_type.as_bytes());
                 let statuses = fields.cache_response_code.filter(|statuses| !statuses.is_empty());
+                let statuses = statuses.unwrap_or_else(|| vec![StatusCode::OK]);
+                for status in &statuses {
+                    add(&status.get().to_le_bytes());
+                }
+                add(&cache.cache_ttl.to_le_bytes());
                 Mode::Key(Box::new(Keyed {
                     key: key(fields.cache_key_from_header, fields.cache_key_from_body)?,
                     ttl: ttl(&cache)?,
                     value: path("cacheValueFromBody", fields.cache_value_from_body)?,
                     content_type,
-                    statuses: statuses.unwrap_or_else(|| vec![StatusCode::OK]),
+                    statuses,
                 }))
             }
         };
