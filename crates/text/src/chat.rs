@@ -144,7 +144,9 @@ pub fn is_events(content_type: &[u8]) -> bool {
     media_type(content_type).eq_ignore_ascii_case(b"text/event-stream")
 }
 
-fn media_type(content_type: &[u8]) -> &[u8] {
+/// Returns the media type of a content type, without parameters, as it is written.
+#[must_use]
+pub fn media_type(content_type: &[u8]) -> &[u8] {
     content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
 }
 

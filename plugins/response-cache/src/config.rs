@@ -17,8 +17,9 @@ pub struct Fields {
     /// zh: 网关进程中存储的最大响应数
     #[serde(default = "entries")]
     max_entries: u32,
-    /// Maximum size of the body of a stored response in bytes. Others are not stored.
-    /// zh: 存储的响应体的最大字节数，更大的不存储
+    /// Maximum size of the body of a stored response, and of the body of a request that is the key, in bytes. Responses to others are
+    /// not stored.
+    /// zh: 存储的响应体和作为键的请求体的最大字节数，更大的不存储
     #[serde(default = "entry_bytes")]
     max_entry_bytes: u32,
     /// Headers of requests that are part of the key, besides the route, the host and the path with its query.

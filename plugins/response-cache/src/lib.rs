@@ -65,6 +65,11 @@ impl Plugin for ResponseCache {
         if !matches!(body.state, State::NeedsBody { .. }) {
             return Flow::Continue;
         }
+        // The gateway responds with 413 to what it cannot hold.
+        if body.size() > config.entry_bytes {
+            *body.state = State::Skip;
+            return Flow::Continue;
+        }
         if !body.is_last() {
             return Flow::Hold;
         }
@@ -274,9 +279,8 @@ fn begin(
                     find_by_key(request.state, config, digest.finalize().into(), stores)
                 }
                 KeySource::Body(_) => {
-                    let is_json = |value: &[u8]| value.to_ascii_lowercase().starts_with(b"application/json");
                     let is_encoded = headers.get("content-encoding").is_some();
-                    if !end && !is_encoded && headers.get("content-type").is_some_and(is_json) {
+                    if !end && !is_encoded && headers.get("content-type").is_some_and(rules::is_json) {
                         if headers.get("accept-encoding").is_some() {
                             request.remove("accept-encoding");
                         }

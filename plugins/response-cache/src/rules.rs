@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sdk::{HeaderMap, names};
+use text::chat;
 
 use crate::store::Entry;
 
@@ -304,9 +305,13 @@ pub fn permit(headers: &HeaderMap, status: u16, shared: Shared, now: SystemTime)
 
 /// Returns true for server-sent events, which have no end.
 pub fn is_stream(headers: &HeaderMap) -> bool {
-    let is_it =
-        |value: &[u8]| value.trim_ascii_start().to_ascii_lowercase().starts_with(b"text/event-stream");
-    headers.values("content-type").any(is_it)
+    headers.values("content-type").any(chat::is_events)
+}
+
+/// Returns true for a document of JSON. Types such as `application/json-seq` and `application/connect+json` may be streams, which
+/// must not be held.
+pub fn is_json(content_type: &[u8]) -> bool {
+    chat::media_type(content_type).eq_ignore_ascii_case(b"application/json")
 }
 
 /// The headers of a response that are stored: not those of one connection, of one transfer or of one client.
