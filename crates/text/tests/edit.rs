@@ -430,3 +430,25 @@ fn ranges_are_replaced_in_any_order() {
     assert_eq!(replaced(vec![(1..2, "1")]), None);
     assert_eq!(replaced(vec![]), None);
 }
+
+#[test]
+fn duplicate_keys_on_a_path_are_ambiguous() {
+    for (document, path, expected) in [
+        (r#"{"a": {"b": 1}}"#, "a.b", true),
+        (r#" {"a": {"b": 1, "c": 1, "c": 2}, "d": 1, "d": 2}"#, "a.b", true),
+        (r#"{"a": {"b": 1, "b": 1}}"#, "a.b", false),
+        (r#"{"a": {"b": 1, "\u0062": 2}}"#, "a.b", false),
+        (r#"{"a": {"b": 1}, "a": {}}"#, "a.b", false),
+        (r#"{"a": 1, "a": {"b": 1}}"#, "a.b", false),
+        (r#"{"c": {"b": 1}}"#, "a.b", true),
+        (r#"[{"b": 1}, {"b": 2}]"#, "#.b", true),
+        (r#"[{"b": 1}, {"b": 2, "b": 3}]"#, "#.b", false),
+        (r#"[[1, 2], [3]]"#, "#.#", true),
+        (r#"[[1, 2], [3]]"#, "0.1", true),
+        ("1", "a", true),
+    ] {
+        let path = DotPath::parse(path).unwrap();
+        assert_eq!(edit::is_unambiguous(document.as_bytes(), &path), Ok(expected), "{document}");
+    }
+    assert!(edit::is_unambiguous(b"{", &DotPath::parse("a").unwrap()).is_err());
+}

@@ -79,10 +79,17 @@ impl Plugin for ResponseCache {
         let Mode::Key(keyed) = &config.mode else { return Flow::Continue };
         let KeySource::Body(path) = &keyed.key else { return Flow::Continue };
         let bytes = body.all();
-        let Some(value) = value(&bytes, path.as_ref()).filter(|value| !value.is_empty()) else {
+        // Of duplicate keys, the upstream may use another one.
+        let is_key = |path: &DotPath| json::edit::is_unambiguous(&bytes, path).unwrap_or_default();
+        if !path.as_ref().is_none_or(is_key) {
             return Flow::Continue;
-        };
-        add(&mut digest, &value);
+        }
+        let Some(Value { bytes, is_string }) = value(&bytes, path.as_ref()) else { return Flow::Continue };
+        if bytes.is_empty() {
+            return Flow::Continue;
+        }
+        add(&mut digest, &[is_string.into()]);
+        add(&mut digest, &bytes);
         let key = digest.finalize().into();
         or_open(find_by_key(body.state, config, key, stores))
     }
@@ -409,7 +416,10 @@ fn storable(
 fn put(config: &Config, entry: Entry, body: &[u8]) {
     let stored = match &config.mode {
         Mode::Http(_) => Some(body.to_vec()),
-        Mode::Key(keyed) => value(body, keyed.value.as_ref()).filter(|value| !value.trim_ascii().is_empty()),
+        Mode::Key(keyed) => {
+            let value = value(body, keyed.value.as_ref()).map(|value| value.bytes);
+            value.filter(|value| !value.trim_ascii().is_empty())
+        }
     };
     let Some(stored) = stored else { return };
     if let Err(status) = time::nanoseconds().and_then(|now| store::put(entry, &stored, config.entries, now)) {
@@ -417,14 +427,22 @@ fn put(config: &Config, entry: Entry, body: &[u8]) {
     }
 }
 
-/// The value at a path of a document, the text of a string; or the whole document.
-fn value(document: &[u8], path: Option<&DotPath>) -> Option<Vec<u8>> {
-    let Some(path) = path else { return Some(document.to_vec()) };
+/// A value of a document.
+struct Value {
+    /// The text of a string, or the JSON of another value.
+    bytes: Vec<u8>,
+    /// Distinguishes `"1"` from `1`.
+    is_string: bool,
+}
+
+/// The value at a path of a document, or the whole document.
+fn value(document: &[u8], path: Option<&DotPath>) -> Option<Value> {
+    let Some(path) = path else { return Some(Value { bytes: document.to_vec(), is_string: false }) };
     let literal = json::edit::get(document, path).ok().flatten()?;
-    match json::decode(&literal) {
-        Some(text) => Some(text.into_owned().into_bytes()),
-        None => Some(literal.into_owned()),
-    }
+    Some(match json::decode(&literal) {
+        Some(text) => Value { bytes: text.into_owned().into_bytes(), is_string: true },
+        None => Value { bytes: literal.into_owned(), is_string: false },
+    })
 }
 
 #[cfg(test)]

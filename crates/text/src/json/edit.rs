@@ -76,6 +76,18 @@ pub fn get<'d>(document: &'d [u8], path: &DotPath) -> Result<Option<Cow<'d, [u8]
     Ok(Some(Cow::Owned([b"[", values.as_slice(), b"]"].concat())))
 }
 
+/// Returns true if no object has a duplicate key on a path, so that all readers find the same value.
+///
+/// # Errors
+///
+/// The document is not valid JSON.
+pub fn is_unambiguous(document: &[u8], path: &DotPath) -> Result<bool, JsonError> {
+    let found = find(document, path.prefixes())?;
+    let is_member = |found: &&Match| document.get(found.within) == Some(&b'{') && found.path > 0;
+    let mut members = BTreeSet::new();
+    Ok(found.iter().filter(is_member).all(|found| members.insert((found.path, found.within))))
+}
+
 /// Sets a value, which must be valid JSON. Objects and array entries that are missing on the path are added; a string, number,
 /// `true`, `false` or `null` on the path is not replaced.
 ///
