@@ -55,7 +55,7 @@ impl Plugin for ResponseCache {
     fn on_request_headers(request: &mut RequestHeaders<State>, config: &Config) -> Flow {
         let headers = request.all();
         let end = request.end_of_stream();
-        if headers.get(SKIP) == Some(b"on") || (!end && request.kind().is_open_ended()) {
+        if !end && request.kind().is_open_ended() {
             return Flow::Continue;
         }
         or_open(begin(request, config, headers, end))
@@ -226,6 +226,7 @@ fn begin(
     headers: HeaderMap,
     end: bool,
 ) -> Result<Flow, Status> {
+    let skips = headers.get(SKIP) == Some(b"on");
     let authorized = headers.get("authorization").is_some() || consumer::of_request()?.is_some();
     let is_keyed = |name: &[u8]| config.is_keyed(name);
     match &config.mode {
@@ -237,7 +238,7 @@ fn begin(
                     *request.state = State::Change(key);
                     Ok(Flow::Continue)
                 }
-                Wish::Find { stores, uses } if !authorized || config.share_authorized => {
+                Wish::Find { stores, uses } if !skips && (!authorized || config.share_authorized) => {
                     let directives = Directives::of(&headers);
                     if uses && let Some((entry, now)) = find(config, &key, &headers, &directives)? {
                         let is_unchanged = rules::is_not_modified(&entry, &headers);
@@ -267,7 +268,7 @@ fn begin(
         }
         Mode::Key(keyed) => {
             let is_method = matches!(headers.get(":method"), Some(b"GET" | b"POST"));
-            if !is_method || (authorized && !config.share_authorized) {
+            if skips || !is_method || (authorized && !config.share_authorized) {
                 return Ok(Flow::Continue);
             }
             let stores = !rules::is_poisonous(&headers, is_keyed) && !is_personal(config, &headers);
