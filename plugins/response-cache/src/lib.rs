@@ -115,7 +115,7 @@ impl Plugin for ResponseCache {
                 {
                     report(status);
                 }
-                return Flow::Continue;
+                "skip"
             }
             State::Miss { key, request, stores, authorized } => {
                 let headers = response.all();
@@ -205,7 +205,12 @@ fn url(config: &Config, headers: &HeaderMap) -> Result<Sha256, Status> {
     Ok(digest(&config.fingerprint, &route, headers, &config.key_headers))
 }
 
-fn digest(fingerprint: &[u8], route: &[u8], headers: &HeaderMap, key_headers: &[RequestHeaderName]) -> Sha256 {
+fn digest(
+    fingerprint: &[u8],
+    route: &[u8],
+    headers: &HeaderMap,
+    key_headers: &[RequestHeaderName],
+) -> Sha256 {
     let mut digest = Sha256::new();
     add(&mut digest, fingerprint);
     add(&mut digest, route);
