@@ -235,7 +235,6 @@ impl Run<'_> {
                     Keyword::Maximum(limit) => number.compare(*limit).is_le(),
                     Keyword::ExclusiveMaximum(limit) => number.compare(*limit).is_lt(),
                     Keyword::MultipleOf(divisor) => {
-                        // The distance of their exponents is at most 700.
                         self.spend(20)?;
                         number.is_multiple_of(*divisor)
                     }
@@ -383,25 +382,34 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Sorts by merging. The sort of the standard library panics if comparisons contradict each other, as they do when the steps
+    /// end in the middle.
     fn are_unique(&mut self, items: &[Json<'_>]) -> Result<bool, Stop> {
         let mut sorted: Vec<&Json<'_>> = items.iter().collect();
-        let mut exhausted = false;
-        sorted.sort_by(|a, b| match self.compare(a, b) {
-            Ok(order) => order,
-            Err(_) => {
-                exhausted = true;
-                Ordering::Equal
+        let mut merged = Vec::with_capacity(items.len());
+        let mut length = 1;
+        while length < items.len() {
+            for pair in sorted.chunks(2 * length) {
+                let (mut a, mut b) = pair.split_at(length.min(pair.len()));
+                while let ([first, a_rest @ ..], [second, b_rest @ ..]) = (a, b) {
+                    match self.compare(first, second)? {
+                        Ordering::Less => {
+                            merged.push(*first);
+                            a = a_rest;
+                        }
+                        Ordering::Greater => {
+                            merged.push(*second);
+                            b = b_rest;
+                        }
+                        Ordering::Equal => return Ok(false),
+                    }
+                }
+                merged.extend_from_slice(a);
+                merged.extend_from_slice(b);
             }
-        });
-        if exhausted {
-            return Err(Stop::Exhausted);
-        }
-        for pair in sorted.windows(2) {
-            if let [a, b] = pair
-                && self.compare(a, b)?.is_eq()
-            {
-                return Ok(false);
-            }
+            std::mem::swap(&mut sorted, &mut merged);
+            merged.clear();
+            length *= 2;
         }
         Ok(true)
     }
@@ -466,4 +474,67 @@ fn kinds_of(value: &Json<'_>) -> u8 {
 /// A name in a JSON pointer (RFC 6901).
 pub(crate) fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::{Draft, Invalid, Json, Options, Schema};
+
+    fn validated(schema: serde_json::Value, text: &str, steps: usize) -> Result<(), Invalid> {
+        let schema = Schema::new(&schema, Options { draft: Draft::Draft7, formats: true }).unwrap();
+        schema.validate(&Json::parse(text.as_bytes()).unwrap(), steps)
+    }
+
+    #[test]
+    fn unique_items_end_without_a_panic_after_any_number_of_steps() {
+        let unique = json!({ "uniqueItems": true });
+        let texts: Vec<String> = (0..600_u64).map(|i| format!("\"{}\"", (i * 7919) % 601)).collect();
+        let text = format!("[{}]", texts.join(","));
+        for steps in (0..9000).step_by(7) {
+            let result = validated(unique.clone(), &text, steps);
+            assert!(matches!(result, Ok(()) | Err(Invalid::Exhausted)), "{steps}: {result:?}");
+        }
+        assert_eq!(validated(unique, &text, 9000), Ok(()));
+    }
+
+    #[test]
+    fn unique_items_of_whole_numbers_and_others_are_compared_exactly() {
+        // As a float, 2^53 + 1 is 2^53.
+        let at = 1_u64 << 53;
+        let numbers: Vec<String> = (0..600_u64).map(|i| (at + 1 + (i * 7919) % 601).to_string()).collect();
+        let unique = json!({ "uniqueItems": true });
+        let text = format!("[{}, {at}.0]", numbers.join(","));
+        assert_eq!(validated(unique.clone(), &text, 100_000), Ok(()));
+        let text = format!("[{at}, {}, {at}.0]", numbers.join(","));
+        assert!(matches!(validated(unique, &text, 100_000), Err(Invalid::Rule { .. })));
+    }
+
+    #[test]
+    fn every_pair_of_equal_items_is_found() {
+        let unique = json!({ "uniqueItems": true });
+        for count in 0..18 {
+            let items: Vec<String> = (0..count).map(|i| ((i * 5) % 19).to_string()).collect();
+            assert_eq!(validated(unique.clone(), &format!("[{}]", items.join(",")), 1000), Ok(()));
+            for a in 0..count {
+                for b in 0..a {
+                    let mut items = items.clone();
+                    items[a] = items[b].clone() + ".0";
+                    let text = format!("[{}]", items.join(","));
+                    assert!(
+                        matches!(validated(unique.clone(), &text, 1000), Err(Invalid::Rule { .. })),
+                        "{text}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_limit_of_64_bits_is_exact() {
+        let schema = json!({ "maximum": u64::MAX });
+        assert_eq!(validated(schema.clone(), "18446744073709551615", 10), Ok(()));
+        assert!(validated(schema, "18446744073709551616", 10).is_err());
+    }
 }

@@ -227,20 +227,16 @@ impl From<&serde_json::Number> for Number {
 }
 
 impl Number {
-    fn whole(self) -> Option<i128> {
+    /// The whole part, and the rest. Parts beyond an `i128` are larger than every whole number, and need not be exact.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the rest is the second part, and the cast saturates"
+    )]
+    fn parts(self) -> (i128, f64) {
         match self {
-            Number::Unsigned(value) => Some(value.into()),
-            Number::Negative(value) => Some(value.into()),
-            Number::Float(_) => None,
-        }
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "two whole numbers are compared as such")]
-    fn float(self) -> f64 {
-        match self {
-            Number::Unsigned(value) => value as f64,
-            Number::Negative(value) => value as f64,
-            Number::Float(value) => value,
+            Number::Unsigned(value) => (value.into(), 0.0),
+            Number::Negative(value) => (value.into(), 0.0),
+            Number::Float(value) => (value.trunc() as i128, value.fract() + 0.0),
         }
     }
 
@@ -252,12 +248,14 @@ impl Number {
         }
     }
 
+    /// Compares exactly: as floats, two whole numbers beyond 2^53 would equal a third one, and not each other.
     pub(crate) fn compare(self, other: Self) -> Ordering {
-        match (self.whole(), other.whole()) {
-            (Some(a), Some(b)) => a.cmp(&b),
-            // JSON has no NaN, and -0 is 0.
-            _ => (self.float() + 0.0).total_cmp(&(other.float() + 0.0)),
+        // JSON has no NaN, and -0 is 0.
+        if let (Number::Float(a), Number::Float(b)) = (self, other) {
+            return (a + 0.0).total_cmp(&(b + 0.0));
         }
+        let ((a, a_rest), (b, b_rest)) = (self.parts(), other.parts());
+        a.cmp(&b).then(a_rest.total_cmp(&b_rest))
     }
 
     /// Returns true if this is a multiple of `divisor`, computed with decimals: 0.0075 is one of 0.0001.
@@ -269,19 +267,30 @@ impl Number {
         let distance = a_exponent - b_exponent;
         if distance < 0 {
             // Mantissas do not end with zeros, so only 0 divides by a power of ten here.
-            let scaled = 10_u128.checked_pow(distance.unsigned_abs()).and_then(|power| b.checked_mul(power));
+            let scaled = 10_u64.checked_pow(distance.unsigned_abs()).and_then(|power| b.checked_mul(power));
             return a == 0 || scaled.is_some_and(|scaled| a % scaled == 0);
         }
-        // Both factors are below `b`, which has at most 20 digits.
-        (0..distance).fold(a % b, |rest, _| rest * 10 % b) == 0
+        // Squares and multiplies: the distance may be above 600.
+        let product =
+            |x: u64, y: u64| u64::try_from(u128::from(x) * u128::from(y) % u128::from(b)).unwrap_or_default();
+        let (mut rest, mut power, mut left) = (a % b, 10 % b, distance);
+        while left > 0 && rest > 0 {
+            if left % 2 == 1 {
+                rest = product(rest, power);
+            }
+            power = product(power, power);
+            left /= 2;
+        }
+        rest == 0
     }
 
     /// The digits without those zeros at the end, and the power of ten.
-    fn decimal(self) -> (u128, i32) {
-        let (mut digits, mut exponent) = match self.whole() {
-            Some(value) => (value.unsigned_abs(), 0),
-            None => {
-                let text = format!("{:e}", self.float().abs());
+    fn decimal(self) -> (u64, i32) {
+        let (mut digits, mut exponent) = match self {
+            Number::Unsigned(value) => (value, 0),
+            Number::Negative(value) => (value.unsigned_abs(), 0),
+            Number::Float(value) => {
+                let text = format!("{:e}", value.abs());
                 let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
                 let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
                 let digits = format!("{whole}{fraction}").parse().unwrap_or_default();
@@ -317,6 +326,11 @@ mod tests {
             (Number::Unsigned(0), float(0.01), true),
             (Number::Unsigned(1), Number::Unsigned(10), false),
             (Number::Unsigned(1), float(1e300), false),
+            (float(1e308), float(1e-308), true),
+            (float(1e308), Number::Unsigned(u64::MAX), false),
+            (float(1.5e308), Number::Unsigned(u64::MAX - 1), false),
+            (float(7e300), Number::Unsigned(14), true),
+            (float(7e300), Number::Unsigned(21), false),
         ] {
             assert_eq!(a.is_multiple_of(b), is_multiple, "{a:?} {b:?}");
         }
@@ -330,6 +344,35 @@ mod tests {
         assert_eq!(Number::Unsigned(u64::MAX).compare(Number::Unsigned(u64::MAX - 1)), Ordering::Greater);
         assert_eq!(Number::Negative(-1).compare(Number::Unsigned(u64::MAX)), Ordering::Less);
         assert_eq!(float(1.5).compare(Number::Unsigned(2)), Ordering::Less);
+        assert_eq!(float(-1.5).compare(Number::Negative(-1)), Ordering::Less);
+        assert_eq!(float(1e300).compare(float(1e301)), Ordering::Less);
+    }
+
+    #[test]
+    fn whole_numbers_and_others_compare_exactly() {
+        let at = 1_u64 << 53;
+        let sorted = [
+            Number::Float(-1e300),
+            Number::Float(-9_223_372_036_854_777_856.0),
+            Number::Negative(i64::MIN),
+            Number::Negative(i64::MIN + 1),
+            Number::Float(-0.5),
+            Number::Unsigned(0),
+            Number::Float(5e-324),
+            Number::Unsigned(at),
+            Number::Unsigned(at + 1),
+            Number::Unsigned(at + 2),
+            Number::Unsigned(u64::MAX - 1),
+            Number::Unsigned(u64::MAX),
+            Number::Float(18_446_744_073_709_551_616.0),
+            Number::Float(1e300),
+        ];
+        for (i, a) in sorted.iter().enumerate() {
+            for (j, b) in sorted.iter().enumerate() {
+                assert_eq!(a.compare(*b), i.cmp(&j), "{a:?} {b:?}");
+            }
+        }
+        assert_eq!(Number::Unsigned(at).compare(Number::Float(9_007_199_254_740_992.0)), Ordering::Equal);
     }
 
     #[test]
