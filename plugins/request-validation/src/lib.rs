@@ -18,6 +18,8 @@ struct State {
     validates: bool,
     /// A request with this method has a body.
     needs_body: bool,
+    /// The upstream may read the body as a form.
+    is_form: bool,
 }
 
 #[plugin]
@@ -52,7 +54,8 @@ impl Plugin for RequestValidation {
                 false => Flow::Continue,
             };
         }
-        *request.state = State { validates: true, needs_body };
+        let is_form = request.with("content-type", rules::is_form);
+        *request.state = State { validates: true, needs_body, is_form };
         Flow::Continue
     }
 
@@ -60,6 +63,9 @@ impl Plugin for RequestValidation {
         let Some(schema) = config.body.as_ref().filter(|_| body.state.validates) else {
             return Flow::Continue;
         };
+        if body.state.is_form && body.size() > 0 {
+            return refuse(config, "request-validation.not_json", "body_schema", &Problem::NotJson);
+        }
         if body.size() > config.max_body {
             let reply = Reply::new(StatusCode::PAYLOAD_TOO_LARGE);
             return Flow::Reply(reply.details("request-validation.body_size").cause("max_body_bytes"));

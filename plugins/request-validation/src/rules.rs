@@ -57,6 +57,14 @@ fn steps(bytes: usize) -> usize {
     STEPS.saturating_add(STEPS_PER_BYTE.saturating_mul(bytes))
 }
 
+/// Returns true for the content types of forms. A body can be JSON and a form at once, as `{"name":"a&role=admin&x="}` is, and an
+/// upstream reads the one that the content type names.
+pub fn is_form(content_type: &[u8]) -> bool {
+    let content_type = content_type.to_ascii_lowercase();
+    let contains = |part: &[u8]| content_type.windows(part.len()).any(|window| window == part);
+    contains(b"x-www-form-urlencoded") || contains(b"multipart/")
+}
+
 /// Returns true for methods whose requests have a body, unless they are malformed.
 pub fn needs_body(method: &[u8]) -> bool {
     matches!(method, b"POST" | b"PUT" | b"PATCH")
