@@ -36,6 +36,13 @@ impl Plugin for DeGraphql {
                 reply.header("allow", "POST, PUT, PATCH, DELETE").details("de-graphql.wrong_method"),
             );
         }
+        // GraphQL servers refuse forms and texts, which other sites can send with the user's cookies. The call is always JSON.
+        if config.operation.is_mutation && headers.values("sec-fetch-site").any(|site| site == b"cross-site")
+        {
+            let problem = "This resource cannot be used by pages of other sites.";
+            let reply = refusal(StatusCode::FORBIDDEN, &[problem.into()]);
+            return Flow::Reply(reply.details("de-graphql.cross_site"));
+        }
         let body = match rules::body(&config.gql, &config.operation, header(":path")) {
             Ok(body) => body,
             Err(problems) => {
@@ -75,11 +82,15 @@ fn answer(result: Result<HttpResponse, CallError>) -> Reply {
         }
     };
     let Ok(status) = StatusCode::try_from(u32::from(response.status())) else { return unavailable() };
-    let mut reply = Reply::new(status).details("de-graphql.relayed").body(response.body);
+    let mut reply = Reply::new(status).details("de-graphql.relayed");
+    // Without a content type, the gateway adds that of a text.
+    if !response.body.is_empty() && response.headers.get("content-type").is_none() {
+        reply = reply.header("content-type", "application/json");
+    }
     for (name, value) in response.headers.iter().filter(|(name, _)| rules::is_relayed(name)) {
         reply = reply.header(String::from_utf8_lossy(name), value);
     }
-    reply
+    reply.body(response.body)
 }
 
 fn unavailable() -> Reply {
