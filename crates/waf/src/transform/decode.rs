@@ -19,13 +19,14 @@ fn fold_width(full: bool, low: u8) -> u8 {
     if full && (1..0x5f).contains(&low) { low + 0x20 } else { low }
 }
 
-pub(super) fn url(value: &[u8], with_unicode: bool) -> Vec<u8> {
+/// Decodes a query that may have escapes of four digits (`%u0041`).
+pub(super) fn url_with_unicode(value: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.len());
     let mut at = 0;
     while let Some(&byte) = value.get(at) {
         let escape = (byte == b'%').then(|| value.get(at + 1)).flatten();
         let decoded = match escape {
-            Some(b'u' | b'U') if with_unicode => unicode(value, at + 2).map(|byte| (byte, 6)),
+            Some(b'u' | b'U') => unicode(value, at + 2).map(|byte| (byte, 6)),
             Some(_) => pair(value, at + 1).map(|byte| (byte, 3)),
             None => None,
         };
@@ -49,6 +50,24 @@ pub(super) fn url_encode(value: &[u8]) -> Vec<u8> {
 }
 
 pub(super) fn js(value: &[u8]) -> Vec<u8> {
+    unescape(value, |letter, at| match letter {
+        b'u' => unicode(value, at).map(|byte| (byte, 6)),
+        b'x' => pair(value, at).map(|byte| (byte, 4)),
+        _ => None,
+    })
+}
+
+/// Decodes the escapes of C.
+pub(super) fn escape_sequences(value: &[u8]) -> Vec<u8> {
+    unescape(value, |letter, at| match letter {
+        b'x' | b'X' => pair(value, at).map(|byte| (byte, 4)),
+        _ => None,
+    })
+}
+
+/// Decodes escapes after backslashes: those that `read` knows by their letter and the position after it, octal digits, and control
+/// characters. Others lose their backslash. Lengths include it.
+fn unescape(value: &[u8], read: impl Fn(u8, usize) -> Option<(u8, usize)>) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.len());
     let mut at = 0;
     while let Some(&byte) = value.get(at) {
@@ -58,10 +77,8 @@ pub(super) fn js(value: &[u8]) -> Vec<u8> {
             continue;
         };
         let decoded = match next {
-            b'u' => unicode(value, at + 2).map(|byte| (byte, 6)),
-            b'x' => pair(value, at + 2).map(|byte| (byte, 4)),
             b'0'..=b'7' => Some(octal(value, at + 1)),
-            _ => None,
+            letter => read(letter, at + 2),
         };
         let (byte, length) = decoded.unwrap_or_else(|| (control(next).unwrap_or(next), 2));
         out.push(byte);
@@ -95,28 +112,6 @@ fn control(letter: u8) -> Option<u8> {
         b'v' => 0x0b,
         _ => return None,
     })
-}
-
-/// Decodes the escapes of C. Others lose their backslash.
-pub(super) fn escape_sequences(value: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(value.len());
-    let mut at = 0;
-    while let Some(&byte) = value.get(at) {
-        let Some(&next) = (byte == b'\\').then(|| value.get(at + 1)).flatten() else {
-            out.push(byte);
-            at += 1;
-            continue;
-        };
-        let decoded = match next {
-            b'x' | b'X' => pair(value, at + 2).map(|byte| (byte, 4)),
-            b'0'..=b'7' => Some(octal(value, at + 1)),
-            next => control(next).map(|byte| (byte, 2)),
-        };
-        let (byte, length) = decoded.unwrap_or((next, 2));
-        out.push(byte);
-        at += length;
-    }
-    out
 }
 
 pub(super) fn css(value: &[u8]) -> Vec<u8> {
@@ -250,10 +245,6 @@ pub(super) fn hex(value: &[u8]) -> Vec<u8> {
         .iter()
         .map(|[high, low]| digit(*high).unwrap_or_default() << 4 | digit(*low).unwrap_or_default())
         .collect()
-}
-
-pub(super) fn hex_encode(value: &[u8]) -> Vec<u8> {
-    value.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()
 }
 
 /// Decodes numbers such as `0x414243`.
