@@ -13,8 +13,7 @@ use crate::{Error, operators, targets};
 pub type ReadFile<'a> = dyn Fn(&str) -> Result<String, String> + 'a;
 
 /// Directives that concern logs, files, or limits of other engines.
-const IGNORED: [&str; 45] = [
-    "SecArgumentsLimit",
+const IGNORED: [&str; 44] = [
     "SecAuditEngine",
     "SecAuditLog",
     "SecAuditLog2",
@@ -213,6 +212,12 @@ impl Compiler {
                 self.ignore(&directive.name);
                 Ok(())
             }
+            ("secargumentslimit", [value]) => {
+                let limit = value.parse().ok().filter(|limit| *limit > 0);
+                self.settings.arguments_limit = limit
+                    .ok_or_else(|| format!("`{value}` is not a number of arguments: write one from 1"))?;
+                Ok(())
+            }
             ("secresponsebodymimetype", types) => {
                 self.settings.response_types =
                     types.iter().map(|text| Cow::Owned(text.to_ascii_lowercase())).collect();
@@ -246,6 +251,7 @@ impl Compiler {
                 | "secruleengine"
                 | "secrequestbodyaccess"
                 | "secresponsebodyaccess"
+                | "secargumentslimit"
                 | "secrequestbodylimit"
                 | "secresponsebodylimit"
                 | "secrequestbodylimitaction"

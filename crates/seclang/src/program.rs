@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// The version of the encoding: a table of another version is refused.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Compiled rules.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -46,6 +46,8 @@ pub struct Settings<'a> {
     pub response_body_limit: Option<u64>,
     /// `SecRequestBodyLimitAction`: true for `Reject`.
     pub reject_larger: bool,
+    /// `SecArgumentsLimit`: the arguments of a request that are read.
+    pub arguments_limit: u32,
     /// `SecResponseBodyMimeType`.
     #[serde(borrow)]
     pub response_types: Vec<Cow<'a, str>>,
@@ -63,6 +65,7 @@ impl Default for Settings<'_> {
             request_body_limit: None,
             response_body_limit: None,
             reject_larger: true,
+            arguments_limit: 1000,
             response_types: vec!["text/plain".into(), "text/html".into(), "text/xml".into()],
             signature: None,
         }

@@ -5,7 +5,10 @@ mod json;
 mod multipart;
 mod xml;
 
-pub(crate) use form::{cookies, pairs};
+/// The error for more arguments than are read.
+pub(crate) const TOO_MANY: &str = "there are more arguments than `SecArgumentsLimit` allows";
+
+pub(crate) use form::cookies;
 pub(crate) use json::flatten;
 pub(crate) use multipart::{Multipart, parse as parse_multipart};
 pub(crate) use xml::parse as parse_xml;

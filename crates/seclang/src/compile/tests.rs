@@ -128,6 +128,8 @@ fn errors_name_file_line_and_remedy() {
         ("SecRuleEngine", "own.conf:1: `SecRuleEngine` has 0 arguments, which is not their number"),
         ("SecRuleEngine Yes", "own.conf:1: write `On`, `Off` or `DetectionOnly`"),
         ("SecRequestBodyLimit 1m", "own.conf:1: `1m` is not a number of bytes"),
+        ("SecArgumentsLimit 0", "own.conf:1: `0` is not a number of arguments: write one from 1"),
+        ("SecArgumentsLimit", "own.conf:1: `SecArgumentsLimit` has 0 arguments, which is not their number"),
         (
             "SecRuleUpdateTargetById 1 !ARGS",
             "own.conf:1: no rule before this line is meant: write it after the rules",
@@ -141,7 +143,7 @@ fn errors_name_file_line_and_remedy() {
 fn settings_are_read_and_directives_of_logs_ignored() {
     let compiled = compiled(
         "SecRuleEngine DetectionOnly\nSecRequestBodyAccess Off\nSecResponseBodyAccess On\nSecRequestBodyLimit 1000\n\
-         SecRequestBodyLimitAction ProcessPartial\nSecResponseBodyMimeType text/html\nSecDebugLog /tmp/x\n\
+         SecArgumentsLimit 50\nSecRequestBodyLimitAction ProcessPartial\nSecResponseBodyMimeType text/html\nSecDebugLog /tmp/x\n\
          SecDebugLog /tmp/y\nSecComponentSignature CRS/1",
     );
     let settings = &compiled.program.settings;
@@ -154,6 +156,7 @@ fn settings_are_read_and_directives_of_logs_ignored() {
             request_body_limit: Some(1000),
             response_body_limit: None,
             reject_larger: false,
+            arguments_limit: 50,
             response_types: vec!["text/html".into()],
             signature: Some("CRS/1".into()),
         }

@@ -1,23 +1,4 @@
-//! Queries, forms and cookies.
-
-use seclang::Transformation;
-
-use crate::transform;
-
-/// Splits a query or form, and decodes names and values.
-pub(crate) fn pairs(text: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
-    text.split(|byte| *byte == b'&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let (name, value) = split_once(pair, b'=').unwrap_or((pair, b""));
-            (decode(name), decode(value))
-        })
-        .collect()
-}
-
-fn decode(text: &[u8]) -> Vec<u8> {
-    transform::apply(Transformation::UrlDecode, text).unwrap_or_else(|| text.to_vec())
-}
+//! Cookies.
 
 /// Splits a header with cookies. Their names and values are not decoded.
 pub(crate) fn cookies(header: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -40,13 +21,6 @@ fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pairs_without_a_value_and_empty_ones_are_read() {
-        let expected = [("a", "1 2"), ("b", ""), ("", "c"), ("d", "=")];
-        let expected = expected.map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
-        assert_eq!(pairs(b"a=1+2&&b&=c&d=%3d"), expected);
-    }
 
     #[test]
     fn cookies_are_not_decoded() {

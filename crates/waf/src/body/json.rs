@@ -1,18 +1,25 @@
 //! JSON, flattened into arguments: `json.user.0.name`.
 
+use super::TOO_MANY;
+
 /// The maximum depth of a document.
 const MAX_DEPTH: usize = 128;
+
+/// The maximum size of all names and values: so many times that of the document, and so many bytes. A name contains those of all
+/// containers, so a long one of an array would be repeated for each item.
+const MAX_SIZE: (usize, usize) = (4, 65_536);
 
 /// The values of a document with their names.
 pub(crate) type Flattened = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// Flattens a document. All duplicates of a key are kept.
+/// Flattens a document into at most so many values. All duplicates of a key are kept.
 ///
 /// # Errors
 ///
 /// The values before the first error, and what it is.
-pub(crate) fn flatten(text: &[u8]) -> Result<Flattened, (Flattened, &'static str)> {
-    let mut reader = Reader { text, at: 0, values: Vec::new(), name: b"json".to_vec() };
+pub(crate) fn flatten(text: &[u8], max_values: usize) -> Result<Flattened, (Flattened, &'static str)> {
+    let left = text.len().saturating_mul(MAX_SIZE.0).saturating_add(MAX_SIZE.1);
+    let mut reader = Reader { text, at: 0, values: Vec::new(), name: b"json".to_vec(), max_values, left };
     let result = reader.document();
     match result {
         Ok(()) => Ok(reader.values),
@@ -26,6 +33,9 @@ struct Reader<'a> {
     values: Flattened,
     /// The name of the current value.
     name: Vec<u8>,
+    max_values: usize,
+    /// The bytes of names and values that may follow.
+    left: usize,
 }
 
 /// A container that is open.
@@ -62,7 +72,7 @@ impl Reader<'_> {
                     }
                     Some(_) => {
                         let value = self.scalar()?;
-                        self.values.push((self.name.clone(), value));
+                        self.push(value)?;
                     }
                     None => return Err("JSON ends unexpectedly"),
                 }
@@ -91,6 +101,16 @@ impl Reader<'_> {
                 _ => return Err("JSON has a value without a comma before it"),
             }
         }
+    }
+
+    fn push(&mut self, value: Vec<u8>) -> Result<(), &'static str> {
+        if self.values.len() == self.max_values {
+            return Err(TOO_MANY);
+        }
+        let left = self.left.checked_sub(self.name.len() + value.len());
+        self.left = left.ok_or("JSON repeats long names in too many values")?;
+        self.values.push((self.name.clone(), value));
+        Ok(())
     }
 
     /// Sets the name of the next item of the innermost container.
@@ -203,7 +223,7 @@ mod tests {
     use super::*;
 
     fn names(text: &str) -> Vec<String> {
-        let values = flatten(text.as_bytes()).unwrap_or_else(|(values, _)| values);
+        let values = flatten(text.as_bytes(), usize::MAX).unwrap_or_else(|(values, _)| values);
         let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         values.iter().map(|(name, value)| format!("{}={}", show(name), show(value))).collect()
     }
@@ -232,10 +252,25 @@ mod tests {
             "[1}",
             "\"\\ud8\"",
         ] {
-            assert!(flatten(text.as_bytes()).is_err(), "{text}");
+            assert!(flatten(text.as_bytes(), usize::MAX).is_err(), "{text}");
         }
         assert_eq!(names("{\"a\":1,\"b\":x}"), ["json.a=1"]);
-        assert!(flatten("[".repeat(200).as_bytes()).unwrap_err().1.contains("deep"));
+        assert!(flatten("[".repeat(200).as_bytes(), usize::MAX).unwrap_err().1.contains("deep"));
+    }
+
+    #[test]
+    fn the_number_and_the_size_of_values_are_limited() {
+        assert_eq!(flatten(b"[1,2,3]", 3).unwrap().len(), 3);
+        let (values, error) = flatten(b"[1,2,3,4]", 3).unwrap_err();
+        assert_eq!((values.len(), error), (3, TOO_MANY));
+        let long = format!("{{\"{}\":[{}1]}}", "a".repeat(100_000), "1,".repeat(50_000));
+        let (values, error) = flatten(long.as_bytes(), usize::MAX).unwrap_err();
+        let size: usize = values.iter().map(|(name, value)| name.len() + value.len()).sum();
+        assert!(size <= 4 * long.len() + 65_536, "{size}");
+        assert_eq!(error, "JSON repeats long names in too many values");
+        let items = r#"{"id":1,"description":"a","tags":["a","b"]}"#;
+        let ordinary = format!("{{\"items\":[{}{items}]}}", format!("{items},").repeat(10_000));
+        assert_eq!(flatten(ordinary.as_bytes(), usize::MAX).unwrap().len(), 40_004);
     }
 
     proptest::proptest! {
@@ -244,7 +279,7 @@ mod tests {
             let valid = serde_json::from_str::<serde_json::Value>(&text).is_ok();
             // Numbers are read more generously than JSON permits, so only one direction holds.
             if valid {
-                proptest::prop_assert!(flatten(text.as_bytes()).is_ok());
+                proptest::prop_assert!(flatten(text.as_bytes(), usize::MAX).is_ok());
             }
         }
     }

@@ -155,6 +155,47 @@ fn bodies_are_parsed_by_content_type() {
 }
 
 #[test]
+fn arguments_without_a_value_and_empty_ones_are_read() {
+    let rules = "SecRule ARGS \"@unconditionalMatch\" \"id:1,phase:2,pass,setvar:'tx.all=%{tx.all}|%{MATCHED_VAR_NAME}=%{MATCHED_VAR}'\"\n\
+                 SecRule TX:all \"@rx .\" \"id:2,phase:2,pass\"";
+    let text = "a=1+2&&b&=c&d=%3d";
+    let expected = "|ARGS:a=1 2|ARGS:b=|ARGS:=c|ARGS:d==";
+    let query = get(rules, &format!("/?{text}"));
+    let form = send(rules, "/", &[("Content-Type", "application/x-www-form-urlencoded")], text);
+    for outcome in [query, form] {
+        assert_eq!(String::from_utf8_lossy(&outcome.hits.last().unwrap().value), expected);
+    }
+}
+
+#[test]
+fn more_arguments_than_the_limit_are_an_error_that_rules_see() {
+    let rule = "SecRule REQBODY_ERROR \"!@eq 0\" \"id:1,phase:2,deny,msg:'%{REQBODY_ERROR_MSG}',chain\"\n\
+                SecRule &ARGS \"@eq 3\" \"t:none\"";
+    let limited = format!("SecArgumentsLimit 3\n{rule}");
+    let part = |name: &str| format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n1\r\n");
+    let forms = |names: &[&str]| names.iter().map(|name| part(name)).collect::<String>() + "--x--\r\n";
+    for (uri, content_type, fits, exceeds) in [
+        ("/", "application/x-www-form-urlencoded", "a=1&b=2&&c=3".to_owned(), "a=1&b=2&c=3&d".to_owned()),
+        ("/?q=1", "application/x-www-form-urlencoded", "a=1&b=2".to_owned(), "a=1&b=2&c=3".to_owned()),
+        ("/?q=1", "application/json", "[1,2]".to_owned(), "[1,2,3]".to_owned()),
+        ("/?q=1", "multipart/form-data; boundary=x", forms(&["a", "b"]), forms(&["a", "b", "c"])),
+    ] {
+        let headers = [("Content-Type", content_type)];
+        assert_eq!(send(&limited, uri, &headers, &fits).denial, None, "{fits}");
+        let denial = send(&limited, uri, &headers, &exceeds).denial.unwrap();
+        assert_eq!(denial.message, crate::body::TOO_MANY, "{exceeds}");
+    }
+    assert_eq!(get(&limited, "/?a&b&c").denial, None);
+    assert_eq!(get(&limited, "/?a&b&c&d").denial.unwrap().message, crate::body::TOO_MANY);
+    // The error of a query remains if the body has none.
+    let headers = [("Content-Type", "application/json")];
+    assert!(send(&limited, "/?a&b&c&d", &headers, "[]").denial.is_some());
+    let rule = "SecRule REQBODY_ERROR \"@eq 1\" \"id:1,phase:2,deny\"";
+    assert_eq!(get(rule, &format!("/?a{}", "&a".repeat(999))).denial, None);
+    assert!(get(rule, &format!("/?a{}", "&a".repeat(1000))).denial.is_some());
+}
+
+#[test]
 fn targets_of_requests_are_split() {
     let rules = "SecRule REQUEST_FILENAME|REQUEST_BASENAME|QUERY_STRING|REQUEST_URI|REQUEST_LINE|REMOTE_ADDR|REQUEST_COOKIES \
                  \"@rx .\" \"id:1,phase:1,pass,logdata:'%{MATCHED_VAR}',setvar:'tx.all=%{tx.all} %{MATCHED_VAR}'\"\n\

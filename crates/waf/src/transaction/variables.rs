@@ -1,10 +1,10 @@
 //! The variables of a transaction: filled from the request and its response, and selected by targets.
 
-use seclang::{Collection, Processor, Selector, Target, Transformation};
+use seclang::{Collection, Processor, Selector, Target};
+use text::{percent, query};
 
 use super::{Item, Request, Transaction};
 use crate::body;
-use crate::transform;
 use crate::values::ValueId;
 
 /// Collections without names, of which there is one value.
@@ -85,14 +85,13 @@ impl Transaction {
             None => (without_fragment, &b""[..]),
         };
         // Decoded after the query is split off: an encoded `?` belongs to the path.
-        let path = decode_path(path);
+        let path = percent::decode(path);
         self.set(Collection::RequestFilename, &path);
         let basename = path.rsplit(|byte| matches!(byte, b'/' | b'\\')).next().unwrap_or_default();
         self.set(Collection::RequestBasename, basename);
         self.set(Collection::QueryString, query);
-        for (name, value) in body::pairs(query) {
-            self.push_argument(Collection::ArgsGet, &name, &value);
-        }
+        self.set(Collection::RequestBodyError, b"0");
+        self.push_pairs(Collection::ArgsGet, query);
         for (name, value) in request.headers {
             self.push(Collection::RequestHeaders, name, value);
             self.push(Collection::RequestHeadersNames, name, name);
@@ -112,7 +111,6 @@ impl Transaction {
                 self.set(Collection::ServerName, host(value));
             }
         }
-        self.set(Collection::RequestBodyError, b"0");
         self.set(Collection::MultipartStrictError, b"0");
         self.set(Collection::MultipartUnmatchedBoundary, b"0");
         self.set(Collection::UrlencodedError, b"0");
@@ -125,7 +123,27 @@ impl Transaction {
         self.set(Collection::RequestBodyProcessor, processor.name().as_bytes());
     }
 
-    fn push_argument(&mut self, collection: Collection, name: &[u8], value: &[u8]) {
+    /// Adds the arguments of a query or form.
+    fn push_pairs(&mut self, collection: Collection, text: &[u8]) {
+        for (name, value) in query::pairs(text) {
+            if !self.push_argument(collection, &percent::decode_form(name), &percent::decode_form(value)) {
+                break;
+            }
+        }
+    }
+
+    /// Returns how many more arguments are read.
+    fn arguments_left(&self) -> usize {
+        let limit = usize::try_from(self.waf.program.settings.arguments_limit).unwrap_or(usize::MAX);
+        limit.saturating_sub(self.pairs(Collection::Args).len())
+    }
+
+    /// Adds an argument. Beyond the limit, it sets the error of the body, also for those of the query, and returns false.
+    fn push_argument(&mut self, collection: Collection, name: &[u8], value: &[u8]) -> bool {
+        if self.arguments_left() == 0 {
+            self.set_body_error(body::TOO_MANY);
+            return false;
+        }
         let names = match collection {
             Collection::ArgsGet => Collection::ArgsGetNames,
             _ => Collection::ArgsPostNames,
@@ -136,6 +154,12 @@ impl Transaction {
         for all in [names, Collection::ArgsNames] {
             self.push(all, name, name);
         }
+        true
+    }
+
+    fn set_body_error(&mut self, error: &str) {
+        self.set(Collection::RequestBodyError, b"1");
+        self.set(Collection::RequestBodyErrorMessage, error.as_bytes());
     }
 
     fn set_sizes(&mut self) {
@@ -157,12 +181,10 @@ impl Transaction {
         match self.processor {
             Some(Processor::Urlencoded) => {
                 self.set(Collection::RequestBody, body);
-                for (name, value) in body::pairs(body) {
-                    self.push_argument(Collection::ArgsPost, &name, &value);
-                }
+                self.push_pairs(Collection::ArgsPost, body);
             }
             Some(Processor::Json) => {
-                let (values, json_error) = match body::flatten(body) {
+                let (values, json_error) = match body::flatten(body, self.arguments_left()) {
                     Ok(values) => (values, None),
                     Err((values, error)) => (values, Some(error)),
                 };
@@ -191,8 +213,7 @@ impl Transaction {
             self.set(Collection::RequestBody, body);
         }
         if let Some(error) = error {
-            self.set(Collection::RequestBodyError, b"1");
-            self.set(Collection::RequestBodyErrorMessage, error.as_bytes());
+            self.set_body_error(error);
         }
         self.set(Collection::FilesCombinedSize, files.to_string().as_bytes());
         self.set_sizes();
@@ -213,7 +234,9 @@ impl Transaction {
                     self.push(Collection::FilesSizes, &part.name, size.as_bytes());
                     self.push(Collection::MultipartFilename, &part.name, file);
                 }
-                None => self.push_argument(Collection::ArgsPost, &part.name, &part.content),
+                None => {
+                    self.push_argument(Collection::ArgsPost, &part.name, &part.content);
+                }
             }
             self.push(Collection::MultipartName, &part.name, &part.name);
         }
@@ -322,15 +345,6 @@ fn without_authority(uri: &[u8]) -> &[u8] {
     let rest = uri.get(at + 3..).unwrap_or_default();
     let path = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).and_then(|path| rest.get(path..));
     path.unwrap_or_default()
-}
-
-/// Decodes a path, in which `+` is not a space.
-fn decode_path(path: &[u8]) -> Vec<u8> {
-    let parts: Vec<Vec<u8>> = path
-        .split(|byte| *byte == b'+')
-        .map(|part| transform::apply(Transformation::UrlDecode, part).unwrap_or_else(|| part.to_vec()))
-        .collect();
-    parts.join(&b'+')
 }
 
 /// Returns the parser for a content type.
