@@ -156,10 +156,8 @@ impl Exchange {
             return Some(0);
         }
         let headers = response.all();
-        let coding = headers.get("content-encoding").unwrap_or_default();
-        let is_plain = coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
-        self.meter =
-            Meter::new(headers.get("content-type").unwrap_or_default()).filter(|_| is_plain && !is_upgrade);
+        let is_readable = !is_upgrade && !headers.is_encoded();
+        self.meter = Meter::new(headers.get("content-type").unwrap_or_default()).filter(|_| is_readable);
         let Some(meter) = &self.meter else {
             self.counters.unreadable.add(1);
             self.over = true;

@@ -191,6 +191,16 @@ impl HeaderMap {
         self.iter().filter(move |(other, _)| is_it(other)).map(|(_, value)| value)
     }
 
+    /// Returns true if the body cannot be read as it is, because `content-encoding` (RFC 9110, section 8.4) names a coding other
+    /// than `identity`. For a request, servers differ: many ignore its `content-encoding`, so a plug-in that protects should
+    /// look at the bytes of the body too.
+    #[must_use]
+    pub fn is_encoded(&self) -> bool {
+        let is_coding = |coding: &[u8]| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity");
+        let mut codings = self.values("content-encoding").flat_map(|value| value.split(|byte| *byte == b','));
+        codings.any(|coding| is_coding(coding.trim_ascii()))
+    }
+
     /// Returns the first value of a header, like [`LiveHeaders::get`].
     pub fn get<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
         self.values(name).next()
@@ -250,6 +260,21 @@ mod tests {
         assert_eq!(HeaderMap::default().bytes(), b"");
         assert_eq!(HeaderMap::default().iter().count(), 0);
         assert_eq!(HeaderMap(vec![0; 4]).iter().count(), 0);
+    }
+
+    #[test]
+    fn a_body_is_encoded_by_any_coding_but_identity() {
+        let is_encoded = |values: &[&str]| {
+            let pairs: Vec<_> =
+                values.iter().map(|value| ("content-encoding".into(), value.as_bytes().to_vec())).collect();
+            HeaderMap(serialise(&pairs)).is_encoded()
+        };
+        for plain in [&[][..], &[""], &["identity"], &["Identity, ,identity"], &["", "IDENTITY"]] {
+            assert!(!is_encoded(plain), "{plain:?}");
+        }
+        for encoded in [&["gzip"][..], &["identity, br"], &["identity", "zstd"], &["x"]] {
+            assert!(is_encoded(encoded), "{encoded:?}");
+        }
     }
 
     #[test]

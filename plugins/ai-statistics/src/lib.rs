@@ -134,8 +134,7 @@ impl Plugin for AiStatistics {
         if end_of_stream || !is_success || !config.reads(content_type) {
             return Flow::Continue;
         }
-        let coding = headers.get("content-encoding").unwrap_or_default();
-        if !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity") {
+        if headers.is_encoded() {
             UNREADABLE.add(1);
             return Flow::Continue;
         }

@@ -187,8 +187,7 @@ fn readable(headers: &HeaderMap) -> Option<Kind> {
 
 /// Returns the content type of a body that is not compressed.
 fn unencoded(headers: &HeaderMap) -> Option<&[u8]> {
-    let encoded = headers.values("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
-    headers.get("content-type").filter(|_| !encoded)
+    headers.get("content-type").filter(|_| !headers.is_encoded())
 }
 
 /// A message with its headers, and the query of a request.
