@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 use testkit::exchange::{Chunks, Each, Request, Upstream};
 use testkit::{Engine, linear};
 
+/// The smallest size of a text in bytes; up to sixteen times as much is measured.
+const SIZE: usize = 8 << 10;
+
 /// The module, which takes longer to build and compile than most measurements.
 static ENGINE: LazyLock<Box<dyn Engine>> =
     LazyLock::new(|| Box::new(testkit::interpreter(env!("CARGO_MANIFEST_DIR"), env!("CARGO_PKG_NAME"))));
@@ -52,7 +55,7 @@ fn unbounded_expressions() {
         [".*x", "(a+)+b", "[a-z]+[0-9]", "(a|aa)+c", "(?s).*y.*y", r"(\d+\s*)+;", "a{1,60}q", ".+@.+"];
     for text in ["a", "ab c1 ", "aaaa.\n", "a@ 12 z\n"] {
         let name = format!("{patterns:?} in {text:?}");
-        assert_linear(&name, &roles(&patterns), 16 << 10, |size| chat(&filled(text, size)));
+        assert_linear(&name, &roles(&patterns), SIZE, |size| chat(&filled(text, size)));
     }
 }
 
@@ -62,19 +65,19 @@ fn every_grok_pattern() {
     let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
     let text =
         "2024-01-02T10:30:00Z a.b@example.com 10.0.0.1 13812345678 /usr/bin \"quoted\" http://a.b/c?d=e ";
-    assert_linear("grok", &roles(&patterns), 16 << 10, |size| chat(&filled(text, size)));
+    assert_linear("grok", &roles(&patterns), SIZE, |size| chat(&filled(text, size)));
 }
 
 #[test]
 fn words_with_a_common_prefix() {
     let alike: Vec<String> = (0..2_000).map(|word| format!("{}{word:04}", "代".repeat(100))).collect();
-    assert_linear("one character", &json!({"deny_words": alike}), 16 << 10, |size| chat(&filled("代", size)));
+    assert_linear("one character", &json!({"deny_words": alike}), SIZE, |size| chat(&filled("代", size)));
     let alike: Vec<String> = (0..2_000).map(|word| format!("aaaa bbbb cccc {word:04}")).collect();
-    assert_linear("words", &json!({"deny_words": alike}), 16 << 10, |size| {
+    assert_linear("words", &json!({"deny_words": alike}), SIZE, |size| {
         chat(&filled("aaaa bbbb cccc ", size))
     });
     let built_in = json!({"system_deny": true, "deny_words": ["赌博网", "ass hole"]});
-    assert_linear("built in", &built_in, 16 << 10, |size| chat(&filled("赌 博网站 as hole 毒品品 ", size)));
+    assert_linear("built in", &built_in, SIZE, |size| chat(&filled("赌 博网站 as hole 毒品品 ", size)));
 }
 
 #[test]
@@ -85,13 +88,13 @@ fn thousands_of_masks_are_restored() {
         |size: usize| (0..size / 12).map(|n| format!("{:09}, ", 100_000_000 + n * 7919)).collect::<String>();
     let masked =
         |size: usize| (0..size / 12).map(|n| format!("<{:09}>,", 100_000_000 + n * 7919)).collect::<String>();
-    assert_linear("masks", &config, 16 << 10, |size| {
+    assert_linear("masks", &config, SIZE, |size| {
         let (request, upstream) = chat(&numbers(size));
         let response = json!({"choices": [{"index": 0, "message": {"content": masked(size)}}]}).to_string();
         let json = ("content-type".into(), "application/json".into());
         (request, Upstream { body: response.as_str().into(), headers: vec![json], ..upstream })
     });
-    assert_linear("near masks", &config, 16 << 10, |size| {
+    assert_linear("near masks", &config, SIZE, |size| {
         let (request, upstream) = chat(&numbers(size));
         let text = filled("<100000000,<<10<1", size);
         let response = json!({"choices": [{"index": 0, "message": {"content": text}}]}).to_string();
@@ -104,7 +107,7 @@ fn thousands_of_masks_are_restored() {
 fn whole_bodies() {
     let config = json!({"deny_openai": false, "deny_raw": true, "deny_words": ["badword", "代理商"],
         "replace_roles": [{"regex": r"\d{6}", "value": "******"}]});
-    assert_linear("raw", &config, 16 << 10, |size| {
+    assert_linear("raw", &config, SIZE, |size| {
         let (request, upstream) = chat("");
         let body = filled("badwor 代理 12345 123456 ", size);
         (Request { body: Some(body.as_str().into()), ..request }, upstream)
@@ -149,9 +152,9 @@ fn streams_of_many_events() {
         let (_, upstream) = streams(&texts, 2 * events, 997);
         (chat(&numbers.join(" ")).0, upstream)
     });
-    assert_linear("one event", &config, 16 << 10, |size| streams(&[&filled("badwor a1 ", size)], 1, 100));
+    assert_linear("one event", &config, SIZE, |size| streams(&[&filled("badwor a1 ", size)], 1, 100));
     let dry = json!({"deny_words": ["badword"], "system_deny": true, "dry_run": true});
-    assert_linear("a dry run", &dry, 16 << 10, |size| streams(&[&filled("badword ", size)], 1, 100));
+    assert_linear("a dry run", &dry, SIZE, |size| streams(&[&filled("badword ", size)], 1, 100));
 }
 
 /// Creates a request with a body.
@@ -208,19 +211,19 @@ fn documents_of_any_shape() {
         "replace_roles": [{"regex": r"\d{6}", "value": "*"}]});
     let both = json!({"deny_raw": true, "deny_words": ["badword"]});
     for (name, config) in [("texts", &config), ("raw", &raw), ("both", &both)] {
-        assert_linear(&format!("one key, {name}"), config, 16 << 10, |size| {
+        assert_linear(&format!("one key, {name}"), config, SIZE, |size| {
             request_with(&format!("{{\"{}\":1}}", filled("k\\u0061\\n", size)))
         });
-        assert_linear(&format!("keys and numbers, {name}"), config, 16 << 10, |size| {
+        assert_linear(&format!("keys and numbers, {name}"), config, SIZE, |size| {
             request_with(&format!(
                 "{{{}\"z\":1}}",
                 filled("\"content\":123456,\"\\u0061\":\"123456\",", size)
             ))
         });
-        assert_linear(&format!("lines, {name}"), config, 16 << 10, |size| {
+        assert_linear(&format!("lines, {name}"), config, SIZE, |size| {
             request_with(&filled("{\"messages\":[{\"content\":\"123456\"}]}\n", size))
         });
-        assert_linear(&format!("arguments, {name}"), config, 16 << 10, |size| {
+        assert_linear(&format!("arguments, {name}"), config, SIZE, |size| {
             let arguments = format!("[{}0]", filled("\"123456\",123456,", size));
             let call = json!({"function": {"arguments": arguments}});
             request_with(&json!({"messages": [{"tool_calls": [call]}]}).to_string())
@@ -260,13 +263,13 @@ fn responses_of_many_lines_and_arguments() {
             },
         )
     };
-    assert_linear("lines", &config, 16 << 10, |size| {
+    assert_linear("lines", &config, SIZE, |size| {
         response(
             "application/x-ndjson",
             filled("{\"choices\":[{\"message\":{\"content\":\"123456\"}}]}\n", size),
         )
     });
-    assert_linear("no JSON", &config, 16 << 10, |size| {
+    assert_linear("no JSON", &config, SIZE, |size| {
         response("text/plain", filled("[1, 2] 123456 badwor ", size))
     });
     assert_linear("arguments", &config, 200, |events| {
@@ -278,7 +281,7 @@ fn responses_of_many_lines_and_arguments() {
         let body: String = pieces.iter().cycle().take(events).map(|piece| event(piece)).collect();
         response("text/event-stream", event("[") + &body)
     });
-    assert_linear("a large event of many choices", &config, 16 << 10, |size| {
+    assert_linear("a large event of many choices", &config, SIZE, |size| {
         let choices: Vec<_> =
             (0..100).map(|index| json!({"index": index, "delta": {"content": "a badwor"}})).collect();
         let event = json!({"choices": choices, "x": "y".repeat(size)});

@@ -87,7 +87,7 @@ impl Run<'_> {
         tests.sort();
         output::step("console in Chromium");
         let mut node = Node::find()?.node(sources);
-        node.args(["--test", "--test-concurrency=1"]);
+        node.args(["--test", "--test-concurrency=2"]);
         node.args(["--test-reporter=spec", "--test-reporter-destination=stdout", "--test-reporter=tap"]);
         node.arg(format!("--test-reporter-destination={}", report.path().display())).args(tests);
         node.env(page::PROGRAM, self.workspace.target.join("debug/portcullis")).env(page::CHROMIUM, chromium);
