@@ -1,6 +1,7 @@
 //! A real Redis for tests.
 
 use std::fs;
+use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 use std::thread;
@@ -77,7 +78,20 @@ impl Drop for RedisServer {
     }
 }
 
-/// Starts a server and waits until it accepts connections.
+/// Returns true if a server answers. While it reads its data, it accepts connections and responds with errors.
+fn answers(address: SocketAddr) -> bool {
+    let ping = || {
+        let mut connection = TcpStream::connect(address)?;
+        connection.set_read_timeout(Some(TIMEOUT))?;
+        connection.write_all(b"PING\r\n")?;
+        let mut response = [0; 7];
+        connection.read_exact(&mut response)?;
+        Ok::<_, io::Error>(response == *b"+PONG\r\n")
+    };
+    ping().unwrap_or_default()
+}
+
+/// Starts a server and waits until it answers.
 fn spawn(folder: &TempDir, address: SocketAddr, durable: bool) -> Result<Child> {
     let mut command = debian::program("redis-server")?;
     command.current_dir(folder).args(["--bind", "127.0.0.1", "--save", "", "--logfile", "log"]);
@@ -89,7 +103,7 @@ fn spawn(folder: &TempDir, address: SocketAddr, durable: bool) -> Result<Child> 
         .spawn()
         .context("redis-server cannot be started")?;
     let start = Instant::now();
-    while TcpStream::connect(address).is_err() {
+    while !answers(address) {
         if child.try_wait()?.is_some() || start.elapsed() > TIMEOUT {
             let _ = child.kill();
             let _ = child.wait();
