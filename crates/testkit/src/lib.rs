@@ -35,6 +35,7 @@ mod check;
 mod cuts;
 pub mod debian;
 pub mod envoy;
+pub mod flood;
 pub mod fuzz;
 pub mod linear;
 pub mod native;

@@ -5,14 +5,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails may stop")]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use gateway::{Bootstrap, Cluster, Envoy, LogLevel, Memory, Process, Wasm};
+use gateway::{Bootstrap, Cluster, Envoy, LogLevel, Process, Wasm};
+use testkit::flood;
 
 const CLUSTER: &str = "outbound|8090||auth.default.svc.cluster.local";
 const CONFIGURATION: &str = r#"{"http_service": {"timeout": 5000, "endpoint": {
@@ -27,20 +27,22 @@ const DELAY: Duration = Duration::from_millis(40);
 /// Time until that client disconnects, during the call.
 const DISCONNECT_AFTER: Duration = Duration::from_millis(15);
 
-/// Maximum growth of memory: pools of buffers and connections, but no state of each request.
-const MAX_GROWTH: u64 = 6 * 1024 * 1024;
-
 #[test]
 #[ignore = "takes the module in a real Envoy: run `cargo xtask test ext-auth`"]
 fn clients_that_disconnect_during_the_call_leave_no_state() {
-    let module =
-        std::env::var_os("PORTCULLIS_WASM").map(PathBuf::from).expect("run `cargo xtask test ext-auth`");
-    let requests = std::env::var("PORTCULLIS_REQUESTS").map_or(10_000, |number| number.parse().unwrap());
-
+    let requests = flood::requests(10_000).unwrap();
     let calls = Arc::new(AtomicUsize::new(0));
-    let service = serve(calls.clone());
-    let upstream = serve(Arc::default());
-    let wasm = Wasm::new("ext-auth", &module).configured(CONFIGURATION);
+    let counted = Arc::clone(&calls);
+    let answer = move |path: &str| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        if path.ends_with("/slow") {
+            std::thread::sleep(DELAY);
+        }
+        "ok"
+    };
+    let service = flood::serve(answer).unwrap();
+    let upstream = flood::serve(|_| "ok").unwrap();
+    let wasm = Wasm::new("ext-auth", &flood::module().unwrap()).configured(CONFIGURATION);
     let mut bootstrap = Bootstrap::single(wasm, upstream);
     bootstrap.clusters.push(Cluster::at(CLUSTER, service));
     let envoy = Envoy::find(&gateway::target_dir().unwrap()).unwrap();
@@ -60,13 +62,10 @@ fn clients_that_disconnect_during_the_call_leave_no_state() {
     let calls = calls.load(Ordering::Relaxed) - calls_before;
     let stats = process.stats("wasm|downstream_rq_(total|rx_reset)|upstream_rq_(active|timeout)").unwrap();
     println!("{requests} requests in {seconds:.1} s, {disconnected} clients disconnected, {calls} calls");
-    println!("memory before {before:?}\nmemory after  {after:?}");
     stats.iter().for_each(|(name, value)| println!("{name} {value}"));
 
     assert_eq!(calls, requests, "one call per request");
-    let grown = |of: fn(&Memory) -> u64| of(&after).saturating_sub(of(&before));
-    assert!(grown(|memory| memory.allocated) < MAX_GROWTH, "{before:?} {after:?}");
-    assert!(grown(|memory| memory.resident) < MAX_GROWTH, "{before:?} {after:?}");
+    flood::assert_flat(&before, &after).unwrap();
     let warnings = process.log_since(log).unwrap();
     assert!(warnings.is_empty(), "unexpected warnings: {warnings:?}");
     assert_eq!(status_line(process.address()), "HTTP/1.1 200 OK", "still serving");
@@ -122,51 +121,5 @@ fn wait_until_idle(process: &Process) {
         }
         assert!(Instant::now() < deadline, "still active: {active:?}");
         std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// Starts a server that responds with 200, after a delay to `/slow`.
-fn serve(calls: Arc<AtomicUsize>) -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let calls = calls.clone();
-            std::thread::spawn(move || {
-                let mut stream = BufReader::new(stream.unwrap());
-                while let Some(path) = request(&mut stream) {
-                    calls.fetch_add(1, Ordering::Relaxed);
-                    if path.ends_with("/slow") {
-                        std::thread::sleep(DELAY);
-                    }
-                    if stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").is_err()
-                    {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    address
-}
-
-/// Reads a request and returns its path, or `None` at the end of the connection.
-fn request(stream: &mut BufReader<TcpStream>) -> Option<String> {
-    let (mut path, mut length) = (None, 0);
-    loop {
-        let mut line = String::new();
-        if stream.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        let line = line.trim_end();
-        if line.is_empty() {
-            stream.read_exact(&mut vec![0; length]).ok()?;
-            return path;
-        }
-        match line.strip_prefix("content-length: ") {
-            Some(value) => length = value.parse().ok()?,
-            None if path.is_none() => path = line.split(' ').nth(1).map(str::to_owned),
-            None => {}
-        }
     }
 }
