@@ -97,9 +97,11 @@ fn write_name(name: &[u8], out: &mut Vec<u8>) {
 pub struct Reader {
     /// `--` and the boundary.
     delimiter: Vec<u8>,
-    /// Bytes that have not been returned.
+    /// Bytes that have arrived.
     buffer: Vec<u8>,
-    /// How many of them have been searched.
+    /// How many of them have been returned. They are removed once for each chunk, because a chunk can have thousands of fields.
+    returned: usize,
+    /// How many of the others have been searched.
     searched: usize,
     state: State,
     /// The sizes of all fields.
@@ -110,14 +112,25 @@ pub struct Reader {
 enum State {
     /// Before the first delimiter.
     Preamble,
-    /// The buffer begins with a delimiter.
+    /// The unread bytes begin with a delimiter.
     Delimiter,
-    /// A field, with the ranges of its name and the start of its value.
-    Field(Range<usize>, usize),
+    /// A field.
+    Field(Head),
     /// Another part.
     Other,
     /// After the last part, or in a body that cannot be read.
     Rest,
+}
+
+/// The headers of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Head {
+    /// Their range in the unread bytes, without the blank line.
+    at: Range<usize>,
+    /// Those to write instead.
+    new: Option<Vec<u8>>,
+    /// The range of the name in them.
+    name: Range<usize>,
 }
 
 /// What follows a delimiter.
@@ -152,6 +165,7 @@ impl Reader {
         Some(Self {
             delimiter: [b"--", boundary].concat(),
             buffer: Vec::new(),
+            returned: 0,
             searched: 0,
             state: State::Preamble,
             fields: 0,
@@ -163,7 +177,14 @@ impl Reader {
         self.buffer.extend_from_slice(chunk);
         let mut parts = Vec::new();
         while self.step(&mut parts) {}
+        self.buffer.drain(..self.returned);
+        self.returned = 0;
         parts
+    }
+
+    /// The bytes that have not been returned.
+    fn unread(&self) -> &[u8] {
+        self.buffer.get(self.returned..).unwrap_or_default()
     }
 
     /// Returns the bytes of a body that ends unexpectedly.
@@ -179,24 +200,24 @@ impl Reader {
 
     /// Returns true if it could continue.
     fn step(&mut self, parts: &mut Vec<Part>) -> bool {
-        match self.state.clone() {
+        match self.state {
             State::Rest => {
-                self.pass(self.buffer.len(), parts);
+                self.pass(self.unread().len(), parts);
                 false
             }
             State::Preamble => self.preamble(parts),
             State::Delimiter => self.delimiter(parts),
-            State::Field(name, value) => self.field(name, value, parts),
+            State::Field(_) => self.field(parts),
             State::Other => self.other(parts),
         }
     }
 
     fn preamble(&mut self, parts: &mut Vec<Part>) -> bool {
-        if self.buffer.starts_with(&self.delimiter) {
+        if self.unread().starts_with(&self.delimiter) {
             self.state = State::Delimiter;
             return true;
         }
-        let is_start = self.delimiter.starts_with(&self.buffer);
+        let is_start = self.delimiter.starts_with(self.unread());
         match self.find() {
             Some(at) => {
                 self.pass(at + 2, parts);
@@ -222,7 +243,7 @@ impl Reader {
                 true
             }
             After::Part(start) => {
-                let headers = self.buffer.get(start..).unwrap_or_default();
+                let headers = self.unread().get(start..).unwrap_or_default();
                 // Without headers, the blank line follows at once. What has been searched is not searched again.
                 let from = self.searched.saturating_sub(3).saturating_sub(start);
                 let end = match headers.starts_with(b"\r\n") {
@@ -233,54 +254,61 @@ impl Reader {
                     }
                 };
                 let Some(end) = end else {
-                    self.searched = self.buffer.len();
-                    return headers.len() > MAX_HEADERS && self.give_up();
+                    let is_large = headers.len() > MAX_HEADERS;
+                    self.searched = self.unread().len();
+                    return is_large && self.give_up();
                 };
-                let value = start + end + 2;
                 let name = field_name(headers.get(..end).unwrap_or_default());
                 // The value may be empty, so that its end begins with the blank line's line break.
-                self.searched = value - 2;
+                self.searched = start + end;
+                let at = start..start + end;
                 self.state = match name {
-                    Some(Name::Plain(name)) => State::Field(start + name.start..start + name.end, value),
-                    Some(Name::Disguised(headers, name)) => {
-                        let rest = self.buffer.split_off(start + end);
-                        self.buffer.truncate(start);
-                        self.buffer.extend_from_slice(&headers);
-                        self.searched = self.buffer.len();
-                        self.buffer.extend(rest);
-                        State::Field(start + name.start..start + name.end, self.searched + 2)
-                    }
+                    Some(Name::Plain(name)) => State::Field(Head { at, new: None, name }),
+                    Some(Name::Disguised(new, name)) => State::Field(Head { at, new: Some(new), name }),
                     None => State::Other,
                 };
                 if self.state == State::Other {
-                    self.pass(value - 2, parts);
+                    self.pass(start + end, parts);
                 }
                 true
             }
         }
     }
 
-    fn field(&mut self, name: Range<usize>, value: usize, parts: &mut Vec<Part>) -> bool {
-        let Some(at) = self.find() else {
-            let is_large = self.buffer.len() > MAX_FIELD;
-            if is_large {
-                self.state = State::Other;
-            }
-            return is_large;
+    fn field(&mut self, parts: &mut Vec<Part>) -> bool {
+        let found = self.find();
+        let end = match found {
+            Some(at) => at + 2,
+            None if self.unread().len() <= MAX_FIELD => return false,
+            None => usize::MAX,
         };
-        let end = at + 2;
-        if self.fields + end > MAX_FIELDS || end > MAX_FIELD {
-            self.state = State::Other;
+        let State::Field(head) = std::mem::replace(&mut self.state, State::Other) else { return true };
+        let searched = self.searched;
+        // The delimiter with the headers, which may be others, and where these end.
+        let mut written = self.unread().get(..head.at.start).unwrap_or_default().to_vec();
+        match &head.new {
+            Some(new) => written.extend_from_slice(new),
+            None => written.extend_from_slice(self.unread().get(head.at.clone()).unwrap_or_default()),
+        }
+        let headers = written.len();
+        let is_large = end > MAX_FIELD || self.fields + end > MAX_FIELDS;
+        if is_large {
+            parts.push(Part::Bytes(written));
+            self.returned += head.at.end;
+            self.searched = searched.saturating_sub(head.at.end);
             return true;
         }
         self.fields += end;
-        let rest = self.buffer.split_off(end);
-        let written = std::mem::replace(&mut self.buffer, rest);
+        let rest = self.unread().get(head.at.end..end).unwrap_or_default();
+        written.extend_from_slice(rest);
+        self.returned += end;
         self.searched = 0;
-        let bytes = |range: Range<usize>| written.get(range).unwrap_or_default().to_vec();
+        let name = head.at.start + head.name.start..head.at.start + head.name.end;
+        let at = written.len() - 2;
         // A part whose value has no line break before the delimiter has none at all.
-        let value = value.min(at)..at;
-        let (name_bytes, value_bytes) = (bytes(name.clone()), bytes(value.clone()));
+        let value = (headers + 2).min(at)..at;
+        let bytes = |range: &Range<usize>| written.get(range.clone()).unwrap_or_default().to_vec();
+        let (name_bytes, value_bytes) = (bytes(&name), bytes(&value));
         parts.push(Part::Field(Field {
             name: name_bytes,
             value: value_bytes,
@@ -309,26 +337,29 @@ impl Reader {
         true
     }
 
-    /// Returns bytes from the start of the buffer.
+    /// Returns the next bytes as they are.
     fn pass(&mut self, end: usize, parts: &mut Vec<Part>) {
-        if end > 0 {
-            let rest = self.buffer.split_off(end.min(self.buffer.len()));
-            parts.push(Part::Bytes(std::mem::replace(&mut self.buffer, rest)));
+        let bytes = self.unread().get(..end).unwrap_or_else(|| self.unread());
+        if bytes.is_empty() {
+            return;
         }
+        let bytes = bytes.to_vec();
+        self.returned += bytes.len();
+        parts.push(Part::Bytes(bytes));
         self.searched = self.searched.saturating_sub(end);
     }
 
     /// Finds the line break before the next delimiter. Without one, `searched` is the start of what may be one.
     fn find(&mut self) -> Option<usize> {
         loop {
-            let rest = self.buffer.get(self.searched..).unwrap_or_default();
+            let rest = self.unread().get(self.searched..).unwrap_or_default();
             let Some(found) = rest.iter().position(|byte| *byte == b'\r') else {
-                self.searched = self.buffer.len();
+                self.searched = self.unread().len();
                 return None;
             };
             self.searched += found;
             let at = self.searched;
-            let here = self.buffer.get(at..).unwrap_or_default();
+            let here = self.unread().get(at..).unwrap_or_default();
             let length = 2 + self.delimiter.len();
             let matches =
                 here.iter().zip(b"\r\n".iter().chain(&self.delimiter)).all(|(left, right)| left == right);
@@ -351,7 +382,7 @@ impl Reader {
         /// White space after a delimiter that is read.
         const MAX_SPACE: usize = 64;
         let start = at + self.delimiter.len();
-        let rest = self.buffer.get(start..).unwrap_or_default();
+        let rest = self.unread().get(start..).unwrap_or_default();
         let space = rest.iter().take(MAX_SPACE).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
         match rest.get(space..).unwrap_or_default() {
             [b'-', b'-', ..] if space == 0 => After::End,
@@ -578,6 +609,27 @@ mod tests {
             let expected: Vec<_> = expected.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
             assert_eq!((fields, ends), (expected, 1), "{chunk}");
             assert_eq!(out, body, "{chunk}");
+        }
+    }
+
+    #[test]
+    fn thousands_of_fields_in_one_chunk_take_as_much_memory_as_the_body() {
+        let disguised = "--x\r\nContent-Disposition: form-data; name*=utf-8''a\r\n\r\n1\r\n";
+        for part in [field("a", "1"), disguised.to_owned(), FILE.to_owned()] {
+            let body = part.repeat(5_000);
+            let mut reader = Reader::new(b"multipart/form-data; boundary=x").unwrap();
+            let parts = reader.feed(body.as_bytes());
+            let taken = |part: &Part| match part {
+                Part::Bytes(bytes) => bytes.capacity(),
+                Part::Field(Field { name, value, written }) => {
+                    let written = written.as_ref().map_or(0, |(written, ..)| written.capacity());
+                    name.capacity() + value.capacity() + written
+                }
+                Part::End => 0,
+            };
+            assert!(parts.len() > 4_000, "{}", parts.len());
+            let taken: usize = parts.iter().map(taken).sum();
+            assert!(taken < 3 * body.len(), "{taken} bytes for {}", body.len());
         }
     }
 
