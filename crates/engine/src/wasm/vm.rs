@@ -21,8 +21,9 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// More than any case needs, so that what was used can be told from what is left.
-    pub(super) const NONE: Self = Self { fuel: u64::MAX, memory: usize::MAX };
+    /// Those of Envoy, whose VMs have at most 1 GiB, for cases. More fuel than any case needs, so that what was used can be told
+    /// from what is left.
+    pub(super) const OF_ENVOY: Self = Self { fuel: u64::MAX, memory: 1 << 30 };
 
     fn store(self) -> StoreLimits {
         StoreLimitsBuilder::new().memory_size(self.memory).build()
@@ -68,7 +69,7 @@ thread_local! {
 
 /// Instantiates the module on this thread, and initialises it as Envoy does.
 pub(super) fn start(module: &Module, host: VmHost) -> Result<Entry, Trap> {
-    VM.set(Some(Vm::start(module, host, Limits::NONE)?));
+    VM.set(Some(Vm::start(module, host, Limits::OF_ENVOY)?));
     Ok(entry())
 }
 
