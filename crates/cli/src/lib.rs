@@ -123,10 +123,35 @@ fn of_state(code: Code) -> bool {
     )
 }
 
+/// The first steps with the installed program, whose user may have neither Rust nor this repository.
+const FIRST_STEPS: &str = "\
+First steps:
+  portcullis plugin add request-block --enable  write request-block.yaml into this folder
+  portcullis request /swagger.html -i           send a request through a real Envoy: 403
+  portcullis serve                              run a gateway with the plug-ins of this folder on
+                                                http://127.0.0.1:8080
+  portcullis config my.yaml --plugin request-block
+                                                what the plug-in says to a configuration
+  portcullis catalogue                          list the plug-ins
+  portcullis new --workspace ../my-plugins my-plugin
+                                                create a plug-in of your own; needs Rust
+
+`portcullis <command> --help` has more examples.
+Exit codes: 0 success, 1 failure, 2 usage error.";
+
+/// Returns the command line of a program.
+fn command_line(program: Program) -> clap::Command {
+    let command = program.named(Cli::command());
+    match program {
+        Program::Portcullis => command.after_help(FIRST_STEPS),
+        Program::Xtask => command,
+    }
+}
+
 /// Returns the command line of the installed program.
 #[cfg(feature = "shell")]
 fn installed() -> clap::Command {
-    Program::Portcullis.named(Cli::command())
+    command_line(Program::Portcullis)
 }
 
 /// Runs the command given by the arguments of this process.
@@ -134,7 +159,7 @@ fn installed() -> clap::Command {
 pub fn main(program: Program) -> ExitCode {
     let program = program.typed();
     program.set();
-    let command = program.named(Cli::command());
+    let command = command_line(program);
     let cli = Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
     let result = match cli.command {
         Command::Build(args) => commands::build::run(&args),

@@ -34,6 +34,11 @@ pub(crate) fn warning(what: impl Display) {
     anstream::eprintln!("{} {}", styled(style, "warning:"), program::text(&what.to_string()));
 }
 
+/// Prints a problem that a check found.
+pub(crate) fn problem(what: impl Display) {
+    anstream::eprintln!("{} {}", mark(false), program::text(&what.to_string()));
+}
+
 /// Prints notices of the libraries.
 pub(crate) fn notice(notice: &Notice<'_>) {
     if notice.is_warning() { warning(notice) } else { step(notice) }
@@ -42,8 +47,14 @@ pub(crate) fn notice(notice: &Notice<'_>) {
 /// Prints the error that ended a command.
 pub(crate) fn error(error: &anyhow::Error) {
     anstream::eprintln!("{} {}", styled(BAD, "error:"), program::text(&error.to_string()));
+    let mut printed = error.to_string();
     for cause in error.chain().skip(1) {
-        anstream::eprintln!("  because: {}", program::text(&cause.to_string()));
+        let cause = cause.to_string();
+        // Some errors contain the texts of their causes.
+        if !printed.contains(cause.trim_end()) {
+            anstream::eprintln!("  because: {}", program::text(cause.trim_end()));
+            printed = cause;
+        }
     }
 }
 

@@ -63,6 +63,22 @@ fn installed(text: &str) -> String {
     text.replace(WRITTEN, Program::Portcullis.name())
 }
 
+/// The same for a help text, whose examples have a second column.
+fn installed_help(text: &str) -> String {
+    let line = |line: &str| {
+        let shorter = WRITTEN.len() - Program::Portcullis.name().len();
+        let gap = line.rfind(WRITTEN).and_then(|at| Some(at + line.get(at..)?.find("  ")?));
+        match gap.and_then(|at| line.split_at_checked(at)) {
+            Some((example, meaning)) => {
+                let lost = shorter * example.matches(WRITTEN).count();
+                format!("{}{:lost$}{meaning}", installed(example), "")
+            }
+            None => installed(line),
+        }
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// Returns the text with the name that the user can type.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
     match PROGRAM.get() {
@@ -72,8 +88,9 @@ pub(crate) fn text(text: &str) -> Cow<'_, str> {
 }
 
 fn rename(mut command: Command) -> Command {
-    let renamed =
-        |styled: Option<&StyledStr>| styled.map(|styled| StyledStr::from(installed(&styled.to_string())));
+    let renamed = |styled: Option<&StyledStr>| {
+        styled.map(|styled| StyledStr::from(installed_help(&styled.to_string())))
+    };
     if let Some(about) = renamed(command.get_about()) {
         command = command.about(about);
     }
@@ -92,4 +109,20 @@ fn rename(mut command: Command) -> Command {
         if let Some(long) = long { arg.long_help(long) } else { arg }
     });
     command.mut_subcommands(rename)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_keep_their_columns() {
+        let help = "Examples:\n  cargo xtask build x  builds\n  a | cargo xtask config - && cargo xtask y   both\n\
+                    \u{20}                      more\nSee `cargo xtask serve`.";
+        assert_eq!(
+            installed_help(help),
+            "Examples:\n  portcullis build x   builds\n  a | portcullis config - && portcullis y     both\n\
+             \u{20}                      more\nSee `portcullis serve`."
+        );
+    }
 }

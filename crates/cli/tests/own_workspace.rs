@@ -157,6 +157,12 @@ fn what_cannot_be_made_says_what_to_write() {
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         String::from_utf8(output.stderr).unwrap()
     };
+    // Here is no workspace.
+    for args in [&["new", "my-plugin"][..], &["build", "my-plugin"]] {
+        let error = refused(args);
+        assert!(error.contains("is not in a workspace of plug-ins"), "{args:?}: {error}");
+        assert!(error.contains("portcullis new --workspace <folder>"), "{args:?}: {error}");
+    }
     fs::create_dir(author.folder.path().join("full")).unwrap();
     fs::write(author.folder.path().join("full/file"), "").unwrap();
     let here = root();
@@ -172,4 +178,31 @@ fn what_cannot_be_made_says_what_to_write() {
         assert!(error.contains(words), "{args:?}: {error}");
         assert!(!author.folder.path().join("w").exists(), "{args:?}");
     }
+    // Another Rust project.
+    let project = author.folder.path().join("project");
+    fs::create_dir_all(project.join("src")).unwrap();
+    fs::write(project.join("Cargo.toml"), "[package]\nname = \"project\"\nedition = \"2024\"\n").unwrap();
+    fs::write(project.join("src/lib.rs"), "").unwrap();
+    for (args, words) in [
+        (&["new", "my-plugin"][..], "it has no folder `plugins`"),
+        (&["package", "--all"], "there are no plug-ins in "),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_portcullis")).current_dir(&project).args(args).output();
+        let output = output.unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {error}");
+        assert!(error.contains(words), "{args:?}: {error}");
+    }
+}
+
+#[test]
+fn a_workspace_whose_sdk_cannot_be_fetched_is_not_left_behind() {
+    let author = Author::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    let args = ["new", "--workspace", "w", "--sdk-git", "file:///nonexistent", "my-plugin"];
+    let output = command.current_dir(author.folder.path()).args(args).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("of file:///nonexistent: see above; check the address"), "{error}");
+    assert!(!author.folder.path().join("w").exists());
 }

@@ -220,7 +220,7 @@ impl Routes {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => {
                 let start = Position { line: 1, column: 1 };
-                let message = format!("cannot be read: {error}");
+                let message = format!("cannot be read: {error}; make it a readable UTF-8 file, or remove it");
                 let fault = yaml::Fault::new("", Span { start, end: start }, "", message);
                 Err(vec![Fault { file, fault }])
             }

@@ -63,7 +63,7 @@ impl Builder {
     ///
     /// The target is missing and cannot be installed.
     pub fn new(workspace: &Workspace) -> Result<Self> {
-        require_target(workspace)?;
+        require_target(workspace, TARGET)?;
         let ambient: Vec<OsString> = env::vars_os().map(|(name, _)| name).filter(is_ambient).collect();
         for name in &ambient {
             (workspace.notify)(&Notice::IgnoredVariable(name.to_string_lossy().into_owned()));
@@ -212,6 +212,16 @@ fn sysroot(root: &Path) -> Result<PathBuf> {
     Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
 }
 
+/// Checks that cargo is installed.
+///
+/// # Errors
+///
+/// It cannot be started.
+pub fn require_cargo() -> Result<()> {
+    let status = cargo().arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.map(drop).map_err(Error::start("cargo"))
+}
+
 /// The target of programs for this machine.
 ///
 /// # Errors
@@ -236,22 +246,22 @@ pub fn host_libraries(workspace: &Workspace) -> Result<PathBuf> {
     Ok(sysroot(&workspace.root)?.join("lib"))
 }
 
-/// Installs the target that gateways load, if necessary.
+/// Installs the standard library for a target, if necessary.
 ///
 /// # Errors
 ///
 /// It cannot be installed.
-pub fn require_target(workspace: &Workspace) -> Result<()> {
+pub fn require_target(workspace: &Workspace, target: &str) -> Result<()> {
     let (root, sysroot) = (&workspace.root, sysroot(&workspace.root)?);
-    if sysroot.join("lib/rustlib").join(TARGET).join("lib").is_dir() {
+    if sysroot.join("lib/rustlib").join(target).join("lib").is_dir() {
         return Ok(());
     }
-    (workspace.notify)(&Notice::InstallingTarget);
-    let status = Command::new("rustup").current_dir(root).args(["target", "add", TARGET]).status();
+    (workspace.notify)(&Notice::InstallingTarget(target));
+    let status = Command::new("rustup").current_dir(root).args(["target", "add", target]).status();
     match status {
         Ok(status) if status.success() => Ok(()),
-        Ok(_) => Err(Error::Failed { command: format!("rustup target add {TARGET}"), output: String::new() }),
-        Err(_) => Err(Error::NoTarget { sysroot }),
+        Ok(_) => Err(Error::Failed { command: format!("rustup target add {target}"), output: String::new() }),
+        Err(_) => Err(Error::NoTarget { target: target.to_owned(), sysroot }),
     }
 }
 

@@ -37,6 +37,8 @@ pub enum Error {
     },
     /// A `plugin.yaml` is rejected.
     Manifest(ManifestError),
+    /// A folder is not in a cargo workspace.
+    NoWorkspace(PathBuf),
     /// `cargo metadata` failed.
     Metadata(cargo_metadata::Error),
     /// A program cannot be started.
@@ -63,8 +65,10 @@ pub enum Error {
         /// The plug-in's `Cargo.toml`.
         cargo_toml: PathBuf,
     },
-    /// The target that gateways load is not installed, and rustup is not available to install it.
+    /// The standard library for a target is not installed, and rustup is not available to install it.
     NoTarget {
+        /// The target.
+        target: String,
         /// The folder in which rustc looks for targets.
         sysroot: PathBuf,
     },
@@ -110,10 +114,10 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the request itself was wrong: a name that does not exist.
+    /// Whether the request itself was wrong: a name that does not exist, or another folder.
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::UnknownPlugin { .. } | Self::Unfinished { .. })
+        matches!(self, Self::UnknownPlugin { .. } | Self::Unfinished { .. } | Self::NoWorkspace(_))
     }
 
     /// For `map_err`: a file operation that failed.
@@ -162,12 +166,18 @@ impl fmt::Display for Error {
             Self::Metadata(cargo_metadata::Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
                 f.write_str("this command needs cargo: install Rust from https://rustup.rs")
             }
-            Self::Metadata(_) => f.write_str(
-                "cargo cannot read this workspace: run the command inside it, and fix the error that cargo reports",
+            Self::NoWorkspace(folder) => write!(
+                f,
+                "{} is not in a workspace of plug-ins: change to the folder of one, or create one with `cargo xtask new \
+                 --workspace <folder> <plug-in>`",
+                folder.display()
             ),
+            Self::Metadata(_) => {
+                f.write_str("cargo cannot read this workspace: fix the error that cargo reports")
+            }
             Self::Start { program, .. } => match program.as_str() {
                 "git" => f.write_str("git cannot be started: install git"),
-                "cargo" => f.write_str("cargo cannot be started"),
+                "cargo" => f.write_str("this command needs cargo: install Rust from https://rustup.rs"),
                 other => write!(f, "{other} cannot be started: install Rust from https://rustup.rs"),
             },
             Self::Failed { command, output } if output.is_empty() => {
@@ -182,12 +192,11 @@ impl fmt::Display for Error {
                 "{}: cargo built no module: write `crate-type = [\"cdylib\", \"rlib\"]` under [lib]",
                 cargo_toml.display()
             ),
-            Self::NoTarget { sysroot } => write!(
+            Self::NoTarget { target, sysroot } => write!(
                 f,
                 "the target {target} is not in {}, and there is no rustup to install it: install Rust from \
                  https://rustup.rs, or your distribution's standard library for {target}",
-                sysroot.display(),
-                target = crate::build::TARGET
+                sysroot.display()
             ),
             Self::NotUtf8(path) => {
                 write!(f, "{} is not UTF-8, and rustc's flags have to be: move it", path.display())
@@ -202,7 +211,10 @@ impl fmt::Display for Error {
                  `#[derive(Deserialize)]` before the types of its fields"
             ),
             Self::Describe { plugin, reason } => {
-                write!(f, "{plugin} did not describe its configuration: {reason}; this is a bug in the plug-in")
+                write!(
+                    f,
+                    "{plugin} did not describe its configuration: {reason}; this is a bug in the plug-in"
+                )
             }
             Self::Example { manifest, refusal } => {
                 write!(f, "{}: example: rejected by the plug-in: {refusal}", manifest.display())
@@ -216,6 +228,10 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            // The message says it all.
+            Self::Metadata(cargo_metadata::Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                None
+            }
             Self::Metadata(error) => Some(error),
             Self::Start { source, .. } | Self::Io { source, .. } => Some(source),
             Self::Image(error) => Some(error.as_ref()),

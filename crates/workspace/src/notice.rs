@@ -3,7 +3,6 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::build::TARGET;
 use crate::git::listed;
 
 /// Receives progress and warnings. Cargo's own messages go to the error output.
@@ -12,8 +11,8 @@ pub type Notify = fn(&Notice<'_>);
 /// A step that is about to begin, or a warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice<'a> {
-    /// The target that gateways load is being installed.
-    InstallingTarget,
+    /// The standard library for a target is being installed.
+    InstallingTarget(&'a str),
     /// A plug-in's describing program is being built for the first time.
     BuildingDescription(&'a str),
     /// A second build is about to begin, in this folder.
@@ -35,8 +34,8 @@ impl Notice<'_> {
 impl fmt::Display for Notice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::InstallingTarget => {
-                write!(f, "{TARGET} is not installed: running `rustup target add {TARGET}`")
+            Self::InstallingTarget(target) => {
+                write!(f, "{target} is not installed: running `rustup target add {target}`")
             }
             Self::BuildingDescription(plugin) => {
                 write!(f, "building {plugin} for this machine, to read its configuration types")

@@ -70,6 +70,10 @@ impl Workspace {
     ///
     /// The folder is in no workspace, or cargo cannot read it.
     pub fn at(folder: &Path, notify: Notify) -> Result<Self> {
+        let here = std::path::absolute(folder).map_err(Error::reading(folder))?;
+        if !here.ancestors().any(|folder| folder.join("Cargo.toml").is_file()) {
+            return Err(Error::NoWorkspace(here));
+        }
         // Without dependencies: with them, cargo would first fetch those of every platform.
         let metadata =
             MetadataCommand::new().current_dir(folder).no_deps().exec().map_err(Error::Metadata)?;

@@ -51,16 +51,24 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(crate) fn run(args: &Args) -> Result<bool> {
-    let workspace = crate::open::workspace()?;
-    let plugins: Vec<&Plugin> = if args.all {
-        workspace.plugins.iter().collect()
-    } else {
-        args.plugins.iter().map(|name| workspace.plugin(name)).collect::<Result<_, _>>()?
+/// The plug-ins with these names, or all: at least one.
+pub(crate) fn plugins<'w>(workspace: &'w Workspace, all: bool, names: &[String]) -> Result<Vec<&'w Plugin>> {
+    let plugins: Vec<&Plugin> = match all {
+        true => workspace.plugins.iter().collect(),
+        false => names.iter().map(|name| workspace.plugin(name)).collect::<Result<_, _>>()?,
     };
     if plugins.is_empty() {
-        bail!(Usage("no plug-ins in plugins/: create one with `cargo xtask new my-plugin`".into()));
+        bail!(Usage(format!(
+            "there are no plug-ins in {}: create one with `cargo xtask new my-plugin`",
+            workspace.root.join("plugins").display()
+        )));
     }
+    Ok(plugins)
+}
+
+pub(crate) fn run(args: &Args) -> Result<bool> {
+    let workspace = crate::open::workspace()?;
+    let plugins = plugins(&workspace, args.all, &args.plugins)?;
     let options =
         Options { profile: args.profile, flavour: args.gateway, copy_to_source: args.copy_to_source };
     let builder = Builder::new(&workspace)?;

@@ -33,14 +33,14 @@ pub(crate) use print::{print, print_mistakes, print_remarks, print_report};
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  cargo xtask config wasmplugin.yaml              the resource names the plug-in
+  cargo xtask config wasmplugin.yaml               the resource names the plug-in
   cargo xtask config my.yaml --plugin request-block
-                                                  the fields alone, as in a console
+                                                   the fields alone, as in a console
   kubectl get wasmplugin -A -o yaml | cargo xtask config -
-  cargo xtask config my.yaml --module plugin.wasm any module, run in an interpreter
+  cargo xtask config my.yaml --module plugin.wasm  any module, run in an interpreter
   cargo xtask config my.yaml --image oci://registry.example.com/plugins/request-block:1.0.0
-                                                  the schema and the module of an image
-  cargo xtask config *.yaml --json                for scripts
+                                                   the schema and the module of an image
+  cargo xtask config *.yaml --json                 for scripts
 
 Exit codes: 0 all are valid, 1 at least one is rejected, 2 usage error.")]
 pub(crate) struct Args {

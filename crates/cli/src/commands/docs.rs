@@ -9,7 +9,7 @@ use workspace::describe::Describer;
 use workspace::schema::{Language, table};
 use workspace::{Plugin, Workspace};
 
-use crate::output::{BAD, GOOD, mark, styled};
+use crate::output::{self, BAD, GOOD, mark, styled};
 use crate::page;
 
 /// A generated part of a README, between two lines that mark it.
@@ -115,7 +115,7 @@ pub(crate) fn plugin_docs(plugin: &Plugin, describer: &Describer, check: bool) -
     let schema = match describer.schema() {
         Ok(schema) => schema,
         Err(error) => {
-            anstream::eprintln!("{} {error}", mark(false));
+            output::problem(error);
             return Ok(false);
         }
     };
@@ -133,7 +133,7 @@ pub(crate) fn plugin_docs(plugin: &Plugin, describer: &Describer, check: bool) -
         let updated = match updated {
             Ok(updated) => updated,
             Err(problem) => {
-                anstream::eprintln!("{} {}: {problem}", mark(false), shown.display());
+                output::problem(format_args!("{}: {problem}", shown.display()));
                 good = false;
                 continue;
             }
@@ -142,8 +142,11 @@ pub(crate) fn plugin_docs(plugin: &Plugin, describer: &Describer, check: bool) -
             anstream::println!("{} {}", mark(true), shown.display());
         } else if check {
             good = false;
-            let message = format!("is out of date: run `cargo xtask docs {}`", plugin.name);
-            anstream::eprintln!("{} {}: {message}", mark(false), shown.display());
+            output::problem(format_args!(
+                "{} is out of date: run `cargo xtask docs {}`",
+                shown.display(),
+                plugin.name
+            ));
             print_difference(&readme, &updated);
         } else {
             fs::write(&file, updated).with_context(|| format!("writing {}", shown.display()))?;

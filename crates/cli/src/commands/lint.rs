@@ -19,6 +19,7 @@ use workspace::{Plugin, Workspace};
 use crate::commands::config::print;
 use crate::commands::docs;
 use crate::output::{self, BAD, mark, styled};
+use crate::program;
 
 /// Check formatting, lints, documentation, wording, manifests and READMEs
 ///
@@ -77,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 
     // Code for modules is not compiled for the host. Modules are checked one at a time, as they are built: together
     // they would have each other's features.
-    workspace::build::require_target(&workspace)?;
+    workspace::build::require_target(&workspace, TARGET)?;
     for plugin in &plugins {
         let module = ["--package", plugin.name.as_str(), "--lib", "--target", TARGET];
         step("clippy for modules", clippy(&module)?);
@@ -112,7 +113,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         anstream::println!("{} no problems found", mark(true));
     } else {
         let hint = if args.fix { "" } else { "; `cargo xtask lint --fix` fixes what it can" };
-        anstream::eprintln!("{} {}{hint}", styled(BAD, "failed:"), failed.join(", "));
+        anstream::eprintln!("{} {}{}", styled(BAD, "failed:"), failed.join(", "), program::text(hint));
     }
     Ok(failed.is_empty())
 }
@@ -138,7 +139,7 @@ fn is_described(workspace: &Workspace, plugin: &Plugin) -> bool {
         problems.push(format!("{}: is missing: describe the plug-in and its fields", readme.display()));
     }
     for problem in &problems {
-        anstream::eprintln!("{} {problem}", mark(false));
+        output::problem(problem);
     }
     problems.is_empty()
 }

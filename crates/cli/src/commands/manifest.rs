@@ -13,6 +13,7 @@ use crate::Usage;
 use crate::catalogue::Choice;
 use crate::commands::config;
 use crate::output::{self, BAD, styled};
+use crate::program;
 use marketplace::{Known, KnownPlugin};
 
 /// Print the resource that deploys a plug-in
@@ -196,7 +197,7 @@ impl Args {
                     plugin.name()
                 ),
             };
-            anstream::eprintln!("{} {remedy}", styled(BAD, "error:"));
+            anstream::eprintln!("{} {}", styled(BAD, "error:"), program::text(&remedy));
             anstream::eprintln!("  because: {}{colon}{}", refusal.path, refusal.message);
             return Ok(None);
         }

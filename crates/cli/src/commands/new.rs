@@ -68,6 +68,13 @@ fn in_this_workspace(name: &str) -> Result<bool> {
         bail!(Usage(format!("duplicate package `{name}` in this workspace: choose another name")));
     }
     names::validate(name, &workspace.crates).map_err(Usage)?;
+    if !workspace.root.join("plugins").is_dir() {
+        bail!(Usage(format!(
+            "{} is not a workspace of plug-ins, because it has no folder `plugins`: change to the folder of one, or create one \
+             with `cargo xtask new --workspace <folder> {name}`",
+            workspace.root.display()
+        )));
+    }
     let folder = workspace.root.join("plugins").join(name);
     if folder.exists() {
         bail!(Usage(format!("plugins/{name} already exists: choose another name, or remove the folder")));
@@ -75,7 +82,9 @@ fn in_this_workspace(name: &str) -> Result<bool> {
     // Outside of plugins/ until it is complete: cargo reads every folder in there.
     let draft = workspace.root.join(format!(".new-{name}-{}", std::process::id()));
     put(&draft, &folder, plugin(name, ""))?;
-    enter_in_lock_file(&workspace.root, true)?;
+    if !enter_in_lock_file(&workspace.root, true)? {
+        warn_of_lock_file();
+    }
     anstream::println!("{} plugins/{name}", mark(true));
     for (path, _) in template::plugin(name) {
         anstream::println!("    {path}");
@@ -91,6 +100,7 @@ fn in_new_workspace(args: &Args, folder: &Path) -> Result<bool> {
         bail!(Usage(format!("{} is not empty: name a new folder", folder.display())));
     }
     let source = args.source()?;
+    workspace::build::require_cargo()?;
     let files: Vec<(String, String)> = template::workspace(name, |package| source.line(package))
         .map(|(path, text)| (path.to_owned(), text))
         .chain(
@@ -111,7 +121,19 @@ fn in_new_workspace(args: &Args, folder: &Path) -> Result<bool> {
         let (from, to) = (checkout.join("Cargo.lock"), folder.join("Cargo.lock"));
         fs::copy(&from, &to).with_context(|| format!("copying {}", from.display()))?;
     }
-    enter_in_lock_file(folder, matches!(source, Source::Path(_)))?;
+    let is_entered = enter_in_lock_file(folder, matches!(source, Source::Path(_)))?;
+    match &source {
+        Source::Git(url) if !is_entered => {
+            fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;
+            bail!(
+                "cargo cannot read the SDK at the tag sdk/v{} of {url}: see above; check the address and the network, or name \
+                 a checkout with `--sdk-path <checkout>`",
+                template::VERSION
+            );
+        }
+        Source::Path(_) if !is_entered => warn_of_lock_file(),
+        _ => {}
+    }
     anstream::println!("{} {}", mark(true), folder.display());
     for path in shown {
         anstream::println!("    {path}");
@@ -213,15 +235,16 @@ fn next(name: &str) {
     }
 }
 
-/// Adds the new package to Cargo.lock.
-fn enter_in_lock_file(root: &Path, offline: bool) -> Result<()> {
+/// Adds the new package to Cargo.lock. Returns false if cargo cannot, after it has printed why.
+fn enter_in_lock_file(root: &Path, offline: bool) -> Result<bool> {
     let mut cargo = workspace::build::cargo();
     cargo.current_dir(root).args(["update", "--workspace", "--quiet"]);
     if offline {
         cargo.arg("--offline");
     }
-    if !cargo.status().context("cargo cannot be started")?.success() {
-        output::warning("Cargo.lock does not have the new package yet: run `cargo update --workspace`");
-    }
-    Ok(())
+    Ok(cargo.status().context("cargo cannot be started")?.success())
+}
+
+fn warn_of_lock_file() {
+    output::warning("Cargo.lock does not have the new package yet: run `cargo update --workspace`");
 }

@@ -37,11 +37,11 @@ Examples:
   cargo xtask package request-block
   cargo xtask package --all --json
   cargo xtask package request-block --shape plain --image plugins/request-block:1.0.0
-                                              for `docker load -i dist/request-block/image.tar`
+                                               for `docker load -i dist/request-block/image.tar`
   cargo xtask package --wasm other.wasm --manifest other/plugin.yaml
-                                              a module that was built elsewhere
-  cargo xtask package --catalogue             all plug-ins, as a catalogue in dist/catalogue
-  cargo xtask verify dist/request-block/image which gateways accept it
+                                               a module that was built elsewhere
+  cargo xtask package --catalogue              all plug-ins, as a catalogue in dist/catalogue
+  cargo xtask verify dist/request-block/image  which gateways accept it
   cargo xtask push request-block oci://registry.example.com/plugins/request-block:1.0.0")]
 pub(crate) struct Args {
     /// Plug-ins; case and `-`/`_` do not matter.
@@ -147,10 +147,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         }
         made.push(put(&workspace, args.wanted(&source), &source, &workspace.root.join("dist").join(name))?);
     } else {
-        let plugins = match args.all {
-            true => workspace.plugins.iter().collect(),
-            false => args.plugins.iter().map(|name| workspace.plugin(name)).collect::<Result<Vec<_>, _>>()?,
-        };
+        let plugins = build::plugins(&workspace, args.all, &args.plugins)?;
         let builder = Builder::new(&workspace)?;
         let options = Options { profile: Profile::Release, flavour: args.gateway, copy_to_source: false };
         for plugin in plugins {

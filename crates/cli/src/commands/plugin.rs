@@ -24,11 +24,12 @@ use resource::Stage;
 #[derive(clap::Subcommand)]
 #[command(after_help = "\
 Examples:
-  cargo xtask plugin add request-block        a plug-in of this workspace, with its example configuration
-  cargo xtask plugin add mine --wasm mine.wasm --language Go --description 'Checks tokens' --stage authn
+  cargo xtask plugin add request-block             of the workspace or catalogue, with its example
+  cargo xtask plugin add mine --wasm mine.wasm --language Go --description Greets
+                                                   a module of your own
   cargo xtask plugin configure mine mine.yaml && cargo xtask plugin enable mine
   cargo xtask plugin upgrade mine --wasm new.wasm  while it is enabled; `rollback` returns
-  cargo xtask plugin list                     in the order of requests
+  cargo xtask plugin list                          in the order of requests
 
 Exit codes: 0 done, 1 rejected, or a file of the folder is invalid, 2 usage error.")]
 pub(crate) enum Command {

@@ -36,14 +36,15 @@ pub(crate) use run::run;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  cargo xtask serve examples/block            one of the examples, on port 8080
+  cargo xtask serve                           the current folder, on port 8080
   cargo xtask serve examples/domains --from-source
-                                              builds images of plug-ins of this workspace instead of pulling them
-  cargo xtask serve examples/block --port 0 --log request-block
+                                              builds images of plug-ins of this workspace
+                                              instead of pulling them
+  cargo xtask serve --port 0 --log request-block
                                               on a free port, with the log of one plug-in
 
-Envoy is the one that the variable ENVOY names. Without it, inside a workspace the pinned version is fetched into cargo's
-target folder; elsewhere it is the one of the Python environment that portcullis is installed in, the one on PATH, or the
+Envoy is the one that the variable ENVOY names. Without it, inside a workspace the pinned version is fetched into cargo's \
+target folder; elsewhere it is the one of the Python environment that portcullis is installed in, the one on PATH, or the \
 pinned version in ~/.cache/portcullis, fetched on first use.
 
 An image of a catalogue, such as the one that an installed portcullis has, is used without a registry.

@@ -80,7 +80,8 @@ fn read_file(found: &mut Folder, file: PathBuf) {
         // It has just been removed.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return,
         Err(error) => {
-            return found.faults.push(whole_file(&file, format!("cannot be read: {error}")));
+            let message = format!("cannot be read: {error}; make it readable, or move it out of the folder");
+            return found.faults.push(whole_file(&file, message));
         }
         Ok(bytes) => match String::from_utf8(bytes) {
             Ok(text) => text,

@@ -8,11 +8,13 @@ use marketplace::{Error, Report, Verdict};
 use resource::yaml::Fault;
 
 use crate::output::{BAD, BOLD, mark, styled};
+use crate::program;
 
 /// Prints an error to stderr, in the format of compilers.
 pub(crate) fn print(fault: &Fault, kind: &str, file: &str) {
     let colon = if fault.path.is_empty() { "" } else { ": " };
-    anstream::eprintln!("{kind} {}{colon}{}", styled(BOLD, &fault.path), fault.message);
+    let message = program::text(&fault.message);
+    anstream::eprintln!("{kind} {}{colon}{message}", styled(BOLD, &fault.path));
     anstream::eprintln!("  --> {file}:{}:{}", fault.line, fault.column);
     if let Some([above, line, carets]) = &fault.excerpt {
         anstream::eprintln!("{above}\n{line}");
@@ -61,7 +63,8 @@ pub(crate) fn print_report(report: &Report) {
         Verdict::LeftOut { note, .. } => {
             let colon = if note.path.is_empty() { "" } else { ": " };
             let note_word = styled(AnsiColor::Cyan.on_default().bold(), "note:");
-            anstream::eprintln!("{note_word} {file}:{line}: {}{colon}{}; left out", note.path, note.message);
+            let message = program::text(&note.message);
+            anstream::eprintln!("{note_word} {file}:{line}: {}{colon}{message}; left out", note.path);
         }
     }
 }

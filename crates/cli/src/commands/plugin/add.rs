@@ -11,6 +11,7 @@ use super::folder::{Outcome, configuration, finish, open};
 use super::{Card, Where};
 use crate::catalogue::Choice;
 use crate::output::{mark, warning};
+use crate::program;
 
 /// Add a plug-in: one of this workspace or of the catalogue by its name, or a module
 ///
@@ -78,7 +79,8 @@ impl Args {
         let state = if self.enable { "enabled" } else { "disabled" };
         anstream::println!("{} {name} is {state}, in {}", mark(true), file.display());
         if !self.enable {
-            anstream::println!("  enable it with `cargo xtask plugin enable {name}`");
+            let remedy = format!("  enable it with `cargo xtask plugin enable {name}`");
+            anstream::println!("{}", program::text(&remedy));
         }
         if *kind != Kind::Custom && self.enable && self.config.is_none() {
             warning(format_args!(

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::folder::open;
 use super::{Order, Where};
 use crate::output::{self, BOLD, styled};
+use crate::program;
 
 /// List the plug-ins in the order of requests; responses have the reverse order
 #[derive(Debug, Clone, clap::Args)]
@@ -86,10 +87,8 @@ pub(super) fn list(args: &ListArgs) -> Result<bool> {
         return Ok(shelf.content.faults.is_empty());
     }
     if told.is_empty() {
-        anstream::eprintln!(
-            "{} has no plug-in: `cargo xtask plugin add request-block` adds one",
-            shelf.folder.display()
-        );
+        let add = program::text("`cargo xtask plugin add request-block` adds one");
+        anstream::eprintln!("{} has no plug-in: {add}", shelf.folder.display());
     } else {
         let rows: Vec<Vec<String>> = told
             .iter()

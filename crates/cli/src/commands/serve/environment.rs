@@ -1,12 +1,11 @@
 //! The surroundings of `serve`, `request` and `explain`: a cargo workspace or none, and the folder for fetched files.
 
 use std::env;
-use std::process::Stdio;
 
 use anyhow::Result;
 use gateway::Cache;
 use gateway::plugins::Plugins;
-use workspace::build::{Profile, cargo};
+use workspace::build::{Profile, require_cargo};
 
 use crate::open;
 
@@ -26,10 +25,8 @@ impl Environment {
             let reason = format!("{} is in none", here.display());
             return Ok(Self { plugins: Err(reason), cache: Cache::user()? });
         }
-        let is_installed =
-            cargo().arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
         // Without cargo there are modules of other kinds to serve.
-        if !is_installed {
+        if require_cargo().is_err() {
             return Ok(Self { plugins: Err("cargo is not installed".into()), cache: Cache::user()? });
         }
         let workspace = open::workspace()?;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use workspace::Workspace;
-use workspace::build::{host, remapped};
+use workspace::build::{host, remapped, require_target};
 use workspace::git::git;
 use workspace::package::sbom;
 
@@ -31,6 +31,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         Some(target) => target.clone(),
         None => host(&workspace)?,
     };
+    require_target(&workspace, &target)?;
     let version = env!("CARGO_PKG_VERSION");
     output::step("packaging the plug-ins");
     let made = catalogue::make(&workspace, version, args.registry.as_deref())?;
