@@ -26,6 +26,7 @@
 mod actions;
 mod compile;
 mod directive;
+mod filter;
 mod folder;
 mod operators;
 mod program;
@@ -35,6 +36,7 @@ mod template;
 pub use actions::ALL_TRANSFORMATIONS;
 pub use compile::{Compiled, ReadFile, compile};
 pub use directive::{Directive, Source, parse};
+pub use filter::{ByteSet, Filter};
 pub use folder::compile_folder;
 pub use program::{
     Action, Collection, Ctl, Disruptive, EngineMode, Macro, Operator, Part, Processor, Program, Rule,

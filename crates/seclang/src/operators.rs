@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::compile::ReadFile;
+use crate::filter::Filter;
 use crate::program::{Operator, Part};
 use crate::template;
 
@@ -19,8 +20,8 @@ pub(crate) fn parse(text: &str, read: &ReadFile<'_>) -> Result<(Operator<'static
     let (name, argument) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     let operator = match name.to_ascii_lowercase().as_str() {
         "rx" => rx(argument)?,
-        "pm" => Operator::Pm(phrases(argument.split_whitespace())),
-        "pmfromfile" | "pmf" => Operator::Pm(phrases(lines(&read_all(argument, read)?))),
+        "pm" => phrases(argument.split_whitespace()),
+        "pmfromfile" | "pmf" => phrases(lines(&read_all(argument, read)?)),
         "streq" => Operator::StrEq(template::parse(argument)?),
         "contains" | "strmatch" => Operator::Contains(template::parse(argument)?),
         "containsword" => Operator::ContainsWord(template::parse(argument)?),
@@ -43,7 +44,7 @@ pub(crate) fn parse(text: &str, read: &ReadFile<'_>) -> Result<(Operator<'static
         "nomatch" => Operator::Never,
         _ => return Err(format!("`@{name}` is not supported")),
     };
-    if let Operator::Pm(phrases) = &operator
+    if let Operator::Pm(phrases, _) = &operator
         && phrases.is_empty()
     {
         return Err(format!("`@{name}` has no phrases"));
@@ -64,11 +65,11 @@ fn read_all(names: &str, read: &ReadFile<'_>) -> Result<String, String> {
 fn rx(pattern: &str) -> Result<Operator<'static>, String> {
     let parsed = match pattern.contains("%{") {
         true => template::parse(pattern)?,
-        false => return Ok(Operator::Rx(Cow::Owned(pattern.to_owned()))),
+        false => return Ok(Operator::Rx(Cow::Owned(pattern.to_owned()), None)),
     };
     Ok(match parsed.parts.iter().any(|part| !matches!(part, Part::Text(_))) {
         true => Operator::RxTemplate(parsed),
-        false => Operator::Rx(Cow::Owned(pattern.to_owned())),
+        false => Operator::Rx(Cow::Owned(pattern.to_owned()), None),
     })
 }
 
@@ -76,11 +77,12 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
-fn phrases<'a>(phrases: impl Iterator<Item = &'a str>) -> Cow<'static, str> {
+fn phrases<'a>(phrases: impl Iterator<Item = &'a str>) -> Operator<'static> {
     let mut all: Vec<_> = phrases.map(str::to_ascii_lowercase).collect();
     all.sort_unstable();
     all.dedup();
-    Cow::Owned(all.join("\n"))
+    let filter = Filter::of_phrases(all.iter().map(String::as_str));
+    Operator::Pm(Cow::Owned(all.join("\n")), filter)
 }
 
 fn networks<'a>(networks: impl Iterator<Item = &'a str>) -> Vec<Cow<'static, str>> {
@@ -124,11 +126,12 @@ mod tests {
 
     #[test]
     fn operators_are_typed() {
-        assert_eq!(operator("a|b"), Ok((Operator::Rx("a|b".into()), false)));
-        assert_eq!(operator("!@rx ^a$"), Ok((Operator::Rx("^a$".into()), true)));
-        assert_eq!(operator("@rx  a"), Ok((Operator::Rx(" a".into()), false)));
+        assert_eq!(operator("a|b"), Ok((Operator::Rx("a|b".into(), None), false)));
+        assert_eq!(operator("!@rx ^a$"), Ok((Operator::Rx("^a$".into(), None), true)));
+        assert_eq!(operator("@rx  a"), Ok((Operator::Rx(" a".into(), None), false)));
         assert!(matches!(operator("@rx ^%{tx.x}$"), Ok((Operator::RxTemplate(_), false))));
-        let phrases = Operator::Pm("curl\nwget".into());
+        let phrases =
+            Operator::Pm("curl\nwget".into(), Filter::of_phrases(["curl", "wget"].into_iter()));
         assert_eq!(operator("@pmFromFile words.data"), Ok((phrases, false)));
         let ranges = Operator::ValidateByteRange(vec![(9, 9), (32, 126)]);
         assert_eq!(operator("@validateByteRange 9, 32-126"), Ok((ranges, false)));

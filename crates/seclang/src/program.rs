@@ -5,8 +5,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::filter::Filter;
+
 /// The version of the encoding: a table of another version is refused.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Compiled rules.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -394,15 +396,13 @@ names! {
 /// The comparison of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Operator<'a> {
-    /// `@rx`.
-    #[serde(borrow)]
-    Rx(Cow<'a, str>),
+    /// `@rx`, with its filter once it is known.
+    Rx(#[serde(borrow)] Cow<'a, str>, Option<Filter>),
     /// `@rx` with macros.
     #[serde(borrow)]
     RxTemplate(Template<'a>),
-    /// `@pm`, `@pmFromFile`: phrases in lower case, separated by line ends. Case does not matter.
-    #[serde(borrow)]
-    Pm(Cow<'a, str>),
+    /// `@pm`, `@pmFromFile`: phrases in lower case, separated by line ends, and their filter. Case does not matter.
+    Pm(#[serde(borrow)] Cow<'a, str>, Filter),
     /// `@streq`.
     #[serde(borrow)]
     StrEq(Template<'a>),

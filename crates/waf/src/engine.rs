@@ -1,15 +1,23 @@
 //! A rule set that is ready for requests.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
 use seclang::{Operator, Program, Rule, Selector};
 
-use crate::operators::Prepared;
+use crate::operators::{Expression, Prepared};
+use crate::plan::Plan;
 use crate::regex::{self, LazyRegex};
 use crate::transaction::Transaction;
+use crate::values::Triggers;
+
+/// The memory that compiled expressions may have between requests: more are freed, those first that were not used lately.
+const MAX_EXPRESSIONS: usize = 12 << 20;
+
+/// The transactions between two checks of the memory.
+const CHECK_EVERY: u32 = 16;
 
 /// A rule set that is ready for requests. Its transactions share it.
 pub struct Waf {
@@ -17,8 +25,30 @@ pub struct Waf {
     pub(crate) operators: Vec<Prepared>,
     /// The indices of the first rules of chains, by phase from 1.
     pub(crate) phases: [Vec<usize>; 5],
+    pub(crate) plan: Plan,
+    pub(crate) triggers: Triggers,
     /// Expressions of selectors.
-    selectors: RefCell<HashMap<String, Rc<LazyRegex>>>,
+    selectors: RefCell<HashMap<String, Rc<SelectorRegex>>>,
+    transactions: Cell<u32>,
+    /// The operator where [`Self::compile_next`] continues.
+    next: Cell<usize>,
+}
+
+/// The expression of a selector.
+pub(crate) struct SelectorRegex {
+    regex: LazyRegex,
+    /// The variables of `TX` whose names are constants of the rules and match.
+    slots: Vec<u16>,
+}
+
+impl SelectorRegex {
+    pub(crate) fn is_match(&self, name: &[u8]) -> bool {
+        self.regex.is_match(name)
+    }
+
+    pub(crate) fn slots(&self) -> &[u16] {
+        &self.slots
+    }
 }
 
 /// The error for a program that cannot be used.
@@ -34,26 +64,53 @@ impl fmt::Display for WafError {
 impl std::error::Error for WafError {}
 
 impl Waf {
-    /// Prepares a program. Expressions are compiled when they are first needed: see [`check`].
+    /// Prepares a program. Expressions are compiled when they are first needed: see [`check`]. Filters that [`prepare`] has not
+    /// added are derived now.
     ///
     /// # Errors
     ///
     /// If an operator has an invalid argument.
     pub fn new(program: Program<'static>) -> Result<Rc<Self>, WafError> {
-        let operators =
-            program.operators.iter().map(Prepared::new).collect::<Result<_, _>>().map_err(WafError)?;
+        Self::with_filters(program, true)
+    }
+
+    /// Prepares a program whose operators compare every value, also those that cannot match: the slow reference for tests.
+    ///
+    /// # Errors
+    ///
+    /// If an operator has an invalid argument.
+    pub fn without_filters(program: Program<'static>) -> Result<Rc<Self>, WafError> {
+        Self::with_filters(program, false)
+    }
+
+    fn with_filters(program: Program<'static>, filters: bool) -> Result<Rc<Self>, WafError> {
+        let operators = program.operators.iter().map(|operator| Prepared::new(operator, filters));
+        let operators = operators.collect::<Result<_, _>>().map_err(WafError)?;
         let mut phases: [Vec<usize>; 5] = Default::default();
         for (index, rule) in program.rules.iter().enumerate().filter(|(_, rule)| !rule.member) {
             if let Some(indices) = phases.get_mut(usize::from(rule.phase).wrapping_sub(1)) {
                 indices.push(index);
             }
         }
-        Ok(Rc::new(Self { program, operators, phases, selectors: RefCell::default() }))
+        Ok(Rc::new(Self {
+            plan: Plan::new(&program),
+            triggers: Triggers::new(filters),
+            program,
+            operators,
+            phases,
+            selectors: RefCell::default(),
+            transactions: Cell::new(0),
+            next: Cell::new(0),
+        }))
     }
 
     /// Begins a request.
     #[must_use]
     pub fn transaction(self: &Rc<Self>) -> Transaction {
+        self.transactions.set(self.transactions.get().wrapping_add(1));
+        if self.transactions.get().is_multiple_of(CHECK_EVERY) {
+            self.free(MAX_EXPRESSIONS);
+        }
         Transaction::new(Rc::clone(self))
     }
 
@@ -63,15 +120,81 @@ impl Waf {
         &self.program
     }
 
+    /// Compiles the next expression of a rule that a request has reached, so that no request has to wait for it. Returns false
+    /// if all of them are compiled, or have the memory that they may have.
+    ///
+    /// Plug-ins call it on ticks. Rules that no request reaches, such as those of higher paranoia levels, are left out.
+    #[must_use]
+    pub fn compile_next(&self) -> bool {
+        if self.memory() >= MAX_EXPRESSIONS / 4 * 3 {
+            return false;
+        }
+        let is_waiting = |expression: &&Expression| expression.reached.get() && !expression.regex.is_prepared();
+        let waiting = self.operators.iter().enumerate().skip(self.next.get());
+        let mut waiting =
+            waiting.filter_map(|(index, operator)| Some((index, operator.expression().filter(is_waiting)?)));
+        match waiting.next() {
+            Some((index, expression)) => {
+                expression.regex.prepare();
+                self.next.set(index + 1);
+                true
+            }
+            // Requests may have reached rules before the last one.
+            None if self.next.get() > 0 => {
+                self.next.set(0);
+                self.compile_next()
+            }
+            None => false,
+        }
+    }
+
+    /// Returns the memory of compiled expressions in bytes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.expressions().map(|expression| expression.regex.memory()).sum()
+    }
+
+    fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        self.operators.iter().filter_map(Prepared::expression)
+    }
+
+    /// Frees compiled expressions until they have at most this memory, those first that no request used since the last time.
+    fn free(&self, limit: usize) {
+        let mut memory = self.memory();
+        for unused_only in [true, false] {
+            for expression in self.expressions() {
+                if memory <= limit {
+                    return;
+                }
+                if !(unused_only && expression.used.take()) {
+                    memory = memory.saturating_sub(expression.regex.memory());
+                    expression.regex.free();
+                }
+            }
+        }
+    }
+
     /// Returns the expression of a selector.
-    pub(crate) fn selector(&self, pattern: &str) -> Rc<LazyRegex> {
+    pub(crate) fn selector(&self, pattern: &str) -> Rc<SelectorRegex> {
         if let Some(regex) = self.selectors.borrow().get(pattern) {
             return Rc::clone(regex);
         }
         // Names are compared without case.
-        let regex = Rc::new(LazyRegex::new(&format!("(?i:{pattern})")));
+        let regex = LazyRegex::new(&format!("(?i:{pattern})"));
+        let slots = (0u16..).zip(self.plan.names()).filter(|(_, name)| regex.is_match(name));
+        let regex = Rc::new(SelectorRegex { slots: slots.map(|(slot, _)| slot).collect(), regex });
         self.selectors.borrow_mut().insert(pattern.to_owned(), Rc::clone(&regex));
         regex
+    }
+}
+
+/// Adds filters to a program, which belongs to its build: they spare nearly all comparisons, and are derived from the syntax
+/// trees of all expressions.
+pub fn prepare(program: &mut Program<'static>) {
+    for operator in &mut program.operators {
+        if let Operator::Rx(pattern, filter @ None) = operator {
+            *filter = Some(regex::filter(pattern));
+        }
     }
 }
 
@@ -84,8 +207,10 @@ pub fn check(program: &Program<'static>) -> Vec<seclang::Error> {
     for rule in &program.rules {
         let operator = program.operators.get(usize::from(rule.operator));
         let result = match operator {
-            Some(Operator::Rx(pattern)) => regex::check(pattern).map_err(|error| format!("`@rx`: {error}")),
-            Some(operator) => Prepared::new(operator).map(drop),
+            Some(Operator::Rx(pattern, _)) => {
+                regex::check(pattern).map_err(|error| format!("`@rx`: {error}"))
+            }
+            Some(operator) => Prepared::new(operator, true).map(drop),
             None => Err("its operator is missing".to_owned()),
         };
         let selectors = rule.targets.iter().filter_map(|target| match &target.selector {

@@ -28,13 +28,16 @@
 
 mod body;
 mod engine;
+mod filter;
+mod injection;
 mod operators;
+mod plan;
 mod regex;
 mod transaction;
 mod transform;
 mod values;
 
-pub use engine::{Waf, WafError, check};
+pub use engine::{Waf, WafError, check, prepare};
 pub use regex::check as check_expression;
 pub use transaction::{Denial, Hit, Request, Transaction};
 pub use transform::apply as transform;

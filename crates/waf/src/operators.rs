@@ -1,32 +1,51 @@
 //! Operators with all that can be prepared.
 
 use std::borrow::Cow;
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::IpAddr;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use matcher::ip::{IpRange, IpSet};
-use seclang::{Operator, Template};
+use seclang::{ByteSet, Filter, Operator, Template};
 
 use crate::regex::LazyRegex;
+use crate::{injection, regex};
 
 /// An operator of the rules, ready for use.
 pub(crate) enum Prepared {
-    Rx(LazyRegex),
+    Rx(Expression),
     /// The last expression, and the text that it was compiled from.
     RxTemplate(Template<'static>, RefCell<LazyRegex>, RefCell<Vec<u8>>),
-    Pm(Cow<'static, str>, OnceCell<Option<AhoCorasick>>),
+    Pm(Phrases),
     Text(Comparison, Template<'static>),
     Number(fn(&i64, &i64) -> bool, Template<'static>),
     Ip(IpSet),
-    DetectSqli,
-    DetectXss,
-    /// True for each byte that is permitted.
-    Bytes(Box<[bool; 256]>),
+    /// With a check whether detection is needed.
+    DetectSqli(bool),
+    DetectXss(bool),
+    /// The bytes that are permitted.
+    Bytes(ByteSet),
     UrlEncoding,
     Utf8Encoding,
     Always,
     Never,
+}
+
+/// An expression of a rule.
+pub(crate) struct Expression {
+    pub(crate) regex: LazyRegex,
+    filter: Filter,
+    /// A request has come to one of its rules.
+    pub(crate) reached: Cell<bool>,
+    /// It was compared since the memory was last checked.
+    pub(crate) used: Cell<bool>,
+}
+
+/// Phrases, of which a value must contain one.
+pub(crate) struct Phrases {
+    text: Cow<'static, str>,
+    filter: Filter,
+    automaton: OnceCell<Option<AhoCorasick>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,13 +59,25 @@ pub(crate) enum Comparison {
 }
 
 impl Prepared {
-    pub(crate) fn new(operator: &Operator<'static>) -> Result<Self, String> {
+    /// Without `filters`, every value is compared.
+    pub(crate) fn new(operator: &Operator<'static>, filters: bool) -> Result<Self, String> {
         Ok(match operator {
-            Operator::Rx(pattern) => Self::Rx(LazyRegex::new(pattern)),
+            Operator::Rx(pattern, filter) => {
+                let filter = match filter {
+                    _ if !filters => Filter::default(),
+                    Some(filter) => filter.clone(),
+                    None => regex::filter(pattern),
+                };
+                let (reached, used) = (Cell::new(false), Cell::new(false));
+                Self::Rx(Expression { regex: LazyRegex::new(pattern), filter, reached, used })
+            }
             Operator::RxTemplate(template) => {
                 Self::RxTemplate(template.clone(), RefCell::new(LazyRegex::new("")), RefCell::default())
             }
-            Operator::Pm(phrases) => Self::Pm(phrases.clone(), OnceCell::new()),
+            Operator::Pm(text, filter) => {
+                let filter = if filters { filter.clone() } else { Filter::default() };
+                Self::Pm(Phrases { text: text.clone(), filter, automaton: OnceCell::new() })
+            }
             Operator::StrEq(text) => Self::Text(Comparison::Equal, text.clone()),
             Operator::Contains(text) => Self::Text(Comparison::Contains, text.clone()),
             Operator::ContainsWord(text) => Self::Text(Comparison::ContainsWord, text.clone()),
@@ -64,16 +95,12 @@ impl Prepared {
                     .map(|network| IpRange::parse(network).map_err(|error| format!("`{network}`: {error}")));
                 Self::Ip(IpSet::new(ranges.collect::<Result<Vec<_>, _>>()?))
             }
-            Operator::DetectSqli => Self::DetectSqli,
-            Operator::DetectXss => Self::DetectXss,
+            Operator::DetectSqli => Self::DetectSqli(filters),
+            Operator::DetectXss => Self::DetectXss(filters),
             Operator::ValidateByteRange(ranges) => {
-                let mut permitted = Box::new([false; 256]);
+                let mut permitted = ByteSet::default();
                 for (first, last) in ranges {
-                    for byte in *first..=*last {
-                        if let Some(slot) = permitted.get_mut(usize::from(byte)) {
-                            *slot = true;
-                        }
-                    }
+                    (*first..=*last).for_each(|byte| permitted.insert(byte));
                 }
                 Self::Bytes(permitted)
             }
@@ -82,6 +109,13 @@ impl Prepared {
             Operator::Always => Self::Always,
             Operator::Never => Self::Never,
         })
+    }
+
+    pub(crate) fn expression(&self) -> Option<&Expression> {
+        match self {
+            Self::Rx(expression) => Some(expression),
+            _ => None,
+        }
     }
 
     /// Returns the template of its argument, which must be expanded first.
@@ -94,10 +128,29 @@ impl Prepared {
         }
     }
 
-    /// Returns true if the operator matches. `argument` is the expanded template.
+    /// Returns false if no value with at most this length and only these bytes matches.
+    pub(crate) fn may_match(&self, len: usize, bytes: &ByteSet) -> bool {
+        match self {
+            Self::Rx(expression) => {
+                expression.reached.set(true);
+                expression.filter.passes(len, bytes)
+            }
+            Self::Pm(phrases) => phrases.filter.passes(len, bytes),
+            Self::DetectXss(true) => injection::may_be_html(bytes),
+            Self::Bytes(permitted) => !bytes.is_subset(permitted),
+            Self::Never => false,
+            _ => true,
+        }
+    }
+
+    /// Returns true if the operator matches a value for which [`Self::may_match`] returns true. `argument` is the expanded
+    /// template.
     pub(crate) fn matches(&self, value: &[u8], argument: &[u8]) -> bool {
         match self {
-            Self::Rx(regex) => regex.is_match(value),
+            Self::Rx(expression) => {
+                expression.used.set(true);
+                expression.regex.is_match(value)
+            }
             Self::RxTemplate(_, regex, text) => {
                 if *text.borrow() != argument {
                     *regex.borrow_mut() = LazyRegex::new(&String::from_utf8_lossy(argument));
@@ -105,20 +158,19 @@ impl Prepared {
                 }
                 regex.borrow().is_match(value)
             }
-            Self::Pm(phrases, automaton) => {
-                automaton_of(phrases, automaton).is_some_and(|automaton| automaton.is_match(value))
-            }
+            Self::Pm(phrases) => phrases.automaton().is_some_and(|automaton| automaton.is_match(value)),
             Self::Text(comparison, _) => compare(*comparison, value, argument),
             Self::Number(compare, _) => compare(&number(value), &number(argument)),
             Self::Ip(set) => std::str::from_utf8(value)
                 .ok()
                 .and_then(|text| text.trim().parse::<IpAddr>().ok())
                 .is_some_and(|address| set.contains(address)),
-            Self::DetectSqli => libinjectionrs::detect_sqli(value).is_injection(),
-            Self::DetectXss => libinjectionrs::detect_xss(value).is_injection(),
-            Self::Bytes(permitted) => {
-                value.iter().any(|byte| !permitted.get(usize::from(*byte)).copied().unwrap_or_default())
+            Self::DetectSqli(filter) => {
+                (!filter || injection::may_be_sql(value))
+                    && libinjectionrs::detect_sqli(value).is_injection()
             }
+            Self::DetectXss(_) => libinjectionrs::detect_xss(value).is_injection(),
+            Self::Bytes(permitted) => value.iter().any(|byte| !permitted.contains(*byte)),
             Self::UrlEncoding => value.iter().enumerate().any(|(at, byte)| {
                 let hex = |at: usize| value.get(at).is_some_and(u8::is_ascii_hexdigit);
                 *byte == b'%' && !(hex(at + 1) && hex(at + 2))
@@ -132,13 +184,13 @@ impl Prepared {
     /// Returns what `capture` stores of a match: the match, and its groups.
     pub(crate) fn captures(&self, value: &[u8]) -> Vec<Option<Vec<u8>>> {
         match self {
-            Self::Rx(regex) => regex.captures(value),
+            Self::Rx(expression) => expression.regex.captures(value),
             Self::RxTemplate(_, regex, _) => regex.borrow().captures(value),
-            Self::Pm(phrases, automaton) => {
-                let found = automaton_of(phrases, automaton).and_then(|automaton| automaton.find(value));
+            Self::Pm(phrases) => {
+                let found = phrases.automaton().and_then(|automaton| automaton.find(value));
                 vec![found.and_then(|found| value.get(found.range())).map(<[u8]>::to_vec)]
             }
-            Self::DetectSqli => {
+            Self::DetectSqli(_) => {
                 let fingerprint = libinjectionrs::detect_sqli(value).fingerprint;
                 vec![fingerprint.map(|fingerprint| fingerprint.as_str().as_bytes().to_vec())]
             }
@@ -147,16 +199,18 @@ impl Prepared {
     }
 }
 
-fn automaton_of<'a>(phrases: &str, automaton: &'a OnceCell<Option<AhoCorasick>>) -> Option<&'a AhoCorasick> {
-    let build = || {
-        AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::LeftmostLongest)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .build(phrases.split('\n'))
-            .ok()
-    };
-    automaton.get_or_init(build).as_ref()
+impl Phrases {
+    fn automaton(&self) -> Option<&AhoCorasick> {
+        let build = || {
+            AhoCorasick::builder()
+                .ascii_case_insensitive(true)
+                .match_kind(MatchKind::LeftmostLongest)
+                .kind(Some(AhoCorasickKind::ContiguousNFA))
+                .build(self.text.split('\n'))
+                .ok()
+        };
+        self.automaton.get_or_init(build).as_ref()
+    }
 }
 
 fn compare(comparison: Comparison, value: &[u8], argument: &[u8]) -> bool {
@@ -200,7 +254,11 @@ mod tests {
     use super::*;
 
     fn matches(operator: &Operator<'static>, value: &[u8], argument: &[u8]) -> bool {
-        Prepared::new(operator).unwrap().matches(value, argument)
+        let prepared = Prepared::new(operator, true).unwrap();
+        let matches = prepared.may_match(value.len(), &ByteSet::of(value)) && prepared.matches(value, argument);
+        let unfiltered = Prepared::new(operator, false).unwrap();
+        assert_eq!(unfiltered.matches(value, argument), matches, "{}", value.escape_ascii());
+        matches
     }
 
     fn text(text: &'static str) -> Template<'static> {
@@ -228,8 +286,9 @@ mod tests {
 
     #[test]
     fn phrases_match_in_any_case_and_are_captured() {
-        let operator = Operator::Pm("curl\nwget\nwget2".into());
-        let prepared = Prepared::new(&operator).unwrap();
+        let phrases = ["curl", "wget", "wget2"];
+        let operator = Operator::Pm(phrases.join("\n").into(), Filter::of_phrases(phrases.into_iter()));
+        let prepared = Prepared::new(&operator, true).unwrap();
         assert!(prepared.matches(b"a WGET2 b", b""));
         assert_eq!(prepared.captures(b"a WGET2 b"), [Some(b"WGET2".to_vec())]);
         assert!(!prepared.matches(b"wge", b""));
@@ -253,7 +312,7 @@ mod tests {
         assert!(matches(&operator, b"::1", b""));
         assert!(!matches(&operator, b"11.1.2.3", b""));
         assert!(!matches(&operator, b"x", b""));
-        assert!(Prepared::new(&Operator::IpMatch(vec!["x".into()])).is_err());
+        assert!(Prepared::new(&Operator::IpMatch(vec!["x".into()]), true).is_err());
     }
 
     #[test]

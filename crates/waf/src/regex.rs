@@ -1,15 +1,24 @@
 //! Regular expressions of rules: the syntax of PCRE as far as it is regular, over bytes.
 //!
 //! `.` matches every byte, and classes are ASCII. A search is linear in the text. Expressions are compiled when they are first
-//! needed, because one request needs few of them, and with small caches, because there are hundreds.
+//! needed, because one request needs few of them, and with small caches, because there are hundreds. Whether there is a match
+//! is the only question for nearly all values, so the automaton for it has no groups; the one with groups is built for the
+//! first match of a rule that captures.
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
 
-use regex_automata::meta;
+use regex_automata::hybrid::dfa::{Cache, DFA};
+use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_automata::util::captures::Captures;
 use regex_automata::util::syntax;
+use regex_automata::{Input, meta};
+use regex_syntax::hir::Hir;
+use seclang::Filter;
 
-/// The size of the cache of an expression: many small ones are better than few large ones.
+use crate::filter;
+
+/// The size of the cache of an expression: many small ones are better than few large ones. It is larger where an automaton
+/// needs more for a few states.
 const CACHE_BYTES: usize = 64 << 10;
 
 /// The maximum size of the automaton of an expression.
@@ -18,31 +27,103 @@ const NFA_BYTES: usize = 4 << 20;
 /// An expression that is compiled when it is first used.
 pub(crate) struct LazyRegex {
     pattern: String,
-    regex: OnceCell<Option<meta::Regex>>,
+    state: RefCell<State>,
+}
+
+enum State {
+    New,
+    Invalid,
+    Ready(Box<Compiled>),
+}
+
+struct Compiled {
+    dfa: DFA,
+    cache: Cache,
+    groups: Option<meta::Regex>,
 }
 
 impl LazyRegex {
     pub(crate) fn new(pattern: &str) -> Self {
-        Self { pattern: pattern.to_owned(), regex: OnceCell::new() }
+        Self { pattern: pattern.to_owned(), state: RefCell::new(State::New) }
     }
 
-    fn regex(&self) -> Option<&meta::Regex> {
-        self.regex.get_or_init(|| compile(&self.pattern).ok()).as_ref()
+    /// Compiles it if it is not compiled.
+    pub(crate) fn prepare(&self) {
+        let mut state = self.state.borrow_mut();
+        if matches!(*state, State::New) {
+            *state = match compile(&self.pattern) {
+                Ok(dfa) => State::Ready(Box::new(Compiled { cache: dfa.create_cache(), dfa, groups: None })),
+                Err(_) => State::Invalid,
+            };
+        }
     }
 
     pub(crate) fn is_match(&self, text: &[u8]) -> bool {
-        self.regex().is_some_and(|regex| regex.is_match(text))
+        self.prepare();
+        let mut state = self.state.borrow_mut();
+        let State::Ready(compiled) = &mut *state else { return false };
+        let Compiled { dfa, cache, .. } = compiled.as_mut();
+        let input = Input::new(text).earliest(true);
+        match dfa.try_search_fwd(cache, &input) {
+            Ok(found) => found.is_some(),
+            // The automaton of no expression gives up: it has no limit for its cache, and knows no byte that it stops at.
+            Err(_) => groups(&self.pattern, &mut compiled.groups).is_some_and(|regex| regex.is_match(text)),
+        }
     }
 
     /// Returns the whole match and the groups, up to ten.
     pub(crate) fn captures(&self, text: &[u8]) -> Vec<Option<Vec<u8>>> {
-        let Some(regex) = self.regex() else { return Vec::new() };
+        self.prepare();
+        let mut state = self.state.borrow_mut();
+        let State::Ready(compiled) = &mut *state else { return Vec::new() };
+        let Some(regex) = groups(&self.pattern, &mut compiled.groups) else { return Vec::new() };
         let mut captures: Captures = regex.create_captures();
         regex.captures(text, &mut captures);
         let part =
             |group| captures.get_group(group).and_then(|span| text.get(span.range())).map(<[u8]>::to_vec);
         (0..captures.group_len().min(10)).map(part).collect()
     }
+
+    /// Returns true if it is compiled, or cannot be.
+    pub(crate) fn is_prepared(&self) -> bool {
+        !matches!(*self.state.borrow(), State::New)
+    }
+
+    /// Returns the size of what is compiled, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        match &*self.state.borrow() {
+            State::Ready(compiled) => {
+                let groups = compiled.groups.as_ref().map_or(0, |regex| regex.memory_usage() + 2 * CACHE_BYTES);
+                compiled.dfa.memory_usage() + compiled.cache.memory_usage() + groups
+            }
+            _ => 0,
+        }
+    }
+
+    /// Frees what is compiled: it is compiled again when it is needed.
+    pub(crate) fn free(&self) {
+        let mut state = self.state.borrow_mut();
+        if matches!(*state, State::Ready(_)) {
+            *state = State::New;
+        }
+    }
+}
+
+/// Returns the expression with its groups.
+fn groups<'a>(pattern: &str, groups: &'a mut Option<meta::Regex>) -> Option<&'a meta::Regex> {
+    if groups.is_none() {
+        let config = meta::Config::new()
+            .utf8_empty(false)
+            .hybrid_cache_capacity(CACHE_BYTES)
+            .nfa_size_limit(Some(NFA_BYTES))
+            .onepass(false);
+        *groups = with_syntax(pattern, |hir| {
+            let builder = meta::Builder::new().configure(config.clone()).build_from_hir(hir);
+            builder.map_err(|error| error.to_string())
+        })
+        .ok();
+    }
+    groups.as_ref()
 }
 
 /// Checks an expression.
@@ -54,25 +135,36 @@ pub fn check(pattern: &str) -> Result<(), String> {
     compile(pattern).map(drop)
 }
 
-fn compile(pattern: &str) -> Result<meta::Regex, String> {
-    let translated = translate(pattern);
-    let build = |unicode| {
-        let config = meta::Config::new()
-            .utf8_empty(false)
-            .hybrid_cache_capacity(CACHE_BYTES)
+/// Returns the filter of an expression. One that is not valid has none.
+pub(crate) fn filter(pattern: &str) -> Filter {
+    with_syntax(pattern, |hir| Ok(filter::of(hir))).unwrap_or_default()
+}
+
+fn compile(pattern: &str) -> Result<DFA, String> {
+    with_syntax(pattern, |hir| {
+        let config = thompson::Config::new()
+            .utf8(false)
             .nfa_size_limit(Some(NFA_BYTES))
-            .onepass(false);
+            .which_captures(WhichCaptures::None);
+        let nfa = thompson::Compiler::new().configure(config).build_from_hir(hir);
+        let nfa = nfa.map_err(|error| error.to_string())?;
+        let config = DFA::config().cache_capacity(CACHE_BYTES).skip_cache_capacity_check(true);
+        let dfa = DFA::builder().configure(config).build_from_nfa(nfa);
+        dfa.map_err(|error| error.to_string())
+    })
+}
+
+/// Uses the syntax tree of an expression.
+fn with_syntax<T>(pattern: &str, using: impl Fn(&Hir) -> Result<T, String>) -> Result<T, String> {
+    let translated = translate(pattern);
+    let parse = |unicode| {
         let syntax =
             syntax::Config::new().unicode(unicode).utf8(false).dot_matches_new_line(true).nest_limit(60);
-        meta::Builder::new().configure(config).syntax(syntax).build(&translated).map_err(|error| match error
-            .syntax_error()
-        {
-            Some(error) => error.to_string(),
-            None => error.to_string(),
-        })
+        let hir = syntax::parse_with(&translated, &syntax).map_err(|error| error.to_string())?;
+        using(&hir)
     };
     // Characters beyond ASCII in classes are characters, not the bytes of their encoding.
-    build(false).or_else(|_| build(true))
+    parse(false).or_else(|_| parse(true))
 }
 
 /// Translates what the parser would read differently.

@@ -1,16 +1,18 @@
 //! One request with its response: its variables, and the rules that are applied to them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
 use seclang::{
-    Action, Collection, Ctl, Disruptive, EngineMode, Macro, Part, Processor, Rule, Selector, SetVar, Target,
-    Template, Use,
+    Action, ByteSet, Collection, Ctl, Disruptive, EngineMode, Macro, Part, Processor, Rule, Selector, SetVar,
+    Target, Template, Use,
 };
 
 use crate::engine::Waf;
 use crate::operators::{Prepared, number};
+use crate::plan::{Argument, Change, NewValue, Source};
 use crate::values::{ValueId, Values};
 
 mod variables;
@@ -72,7 +74,16 @@ pub struct Transaction {
     values: Values,
     /// Names and values, by collection.
     collections: Vec<Vec<(ValueId, ValueId)>>,
-    tx: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// The collections that changed since items were collected.
+    changed: ByteSet,
+    /// The values that rules look at, by list of targets.
+    lists: Vec<Option<Rc<[Item]>>>,
+    /// What rules compare, by input.
+    inputs: Vec<Option<Rc<Input>>>,
+    /// Variables whose names are constants of the rules.
+    tx: Vec<Option<ValueId>>,
+    /// Variables with other names.
+    more_tx: BTreeMap<Vec<u8>, ValueId>,
     mode: EngineMode,
     removed: Vec<bool>,
     removed_targets: Vec<(Vec<bool>, Target<'static>)>,
@@ -80,14 +91,25 @@ pub struct Transaction {
     response_body_access: bool,
     force_request_body: bool,
     processor: Option<Processor>,
-    matched: Option<(String, ValueId)>,
-    matched_all: Vec<(String, ValueId)>,
+    matched: Option<(Item, ValueId)>,
+    matched_all: Vec<(Item, ValueId)>,
     allowed: Option<Disruptive>,
     hits: Vec<Hit>,
     denial: Option<Denial>,
 }
 
+/// What rules with the same targets and transformations compare.
+struct Input {
+    /// Each value once.
+    values: Vec<ValueId>,
+    /// The length of the longest.
+    len: usize,
+    /// The bytes of all.
+    bytes: ByteSet,
+}
+
 /// A value that a rule looks at.
+#[derive(Debug, Clone, Copy)]
 struct Item {
     collection: Collection,
     key: Option<ValueId>,
@@ -99,9 +121,13 @@ impl Transaction {
     pub(crate) fn new(waf: Rc<Waf>) -> Self {
         let settings = &waf.program.settings;
         Self {
-            values: Values::default(),
+            values: waf.plan.values.clone(),
             collections: vec![Vec::new(); Collection::ALL.len()],
-            tx: BTreeMap::new(),
+            changed: ByteSet::default(),
+            lists: vec![None; waf.plan.lists.len()],
+            inputs: vec![None; waf.plan.inputs.len()],
+            tx: vec![None; waf.plan.slots()],
+            more_tx: BTreeMap::new(),
             mode: settings.engine,
             removed: vec![false; waf.program.rules.len()],
             removed_targets: Vec::new(),
@@ -118,7 +144,7 @@ impl Transaction {
         }
     }
 
-    /// Returns the rules that matched so far, those without a log included.
+    /// Returns the rules that matched so far, except those with `nolog` that only set variables or continue elsewhere.
     #[must_use]
     pub fn hits(&self) -> &[Hit] {
         &self.hits
@@ -127,12 +153,13 @@ impl Transaction {
     /// Returns a variable of the transaction, such as `blocking_inbound_anomaly_score`.
     #[must_use]
     pub fn tx(&self, name: &str) -> Option<&[u8]> {
-        self.tx.get(name.to_ascii_lowercase().as_bytes()).map(Vec::as_slice)
+        self.tx_value(name.to_ascii_lowercase().as_bytes()).map(|id| self.values.get(id))
     }
 
     /// Sets a variable of the transaction.
     pub fn set_tx(&mut self, name: &str, value: &[u8]) {
-        self.tx.insert(name.to_ascii_lowercase().into_bytes(), value.to_vec());
+        let value = self.values.add(value);
+        self.put_tx(name.to_ascii_lowercase().into_bytes(), Some(value));
     }
 
     /// Returns true if the body of the request is needed.
@@ -207,7 +234,7 @@ impl Transaction {
                 continue;
             }
             let Some(rule) = waf.program.rules.get(index) else { break };
-            if !self.run_chain(index, rule) {
+            if !self.run_chain(&waf, index, rule) {
                 continue;
             }
             if let Some(at) = rule.continue_at.and_then(|at| usize::try_from(at).ok()) {
@@ -236,15 +263,14 @@ impl Transaction {
     }
 
     /// Applies a rule and the members of its chain, and returns true if all match.
-    fn run_chain(&mut self, index: usize, head: &Rule<'static>) -> bool {
+    fn run_chain(&mut self, waf: &Waf, index: usize, head: &Rule<'static>) -> bool {
         self.matched_all.clear();
-        let waf = Rc::clone(&self.waf);
         let mut last = None;
         for (offset, rule) in waf.program.rules.iter().skip(index).enumerate() {
             if offset > 0 && !rule.member {
                 break;
             }
-            match self.run_rule(index + offset, rule) {
+            match self.run_rule(waf, index + offset, rule) {
                 Some(found) => last = Some(found),
                 None => return false,
             }
@@ -252,13 +278,14 @@ impl Transaction {
                 break;
             }
         }
-        let Some((variable, value)) = last else { return false };
-        if self.hits.len() < MAX_HITS {
+        let Some((item, value)) = last else { return false };
+        let is_reported = head.log || head.disruptive != Disruptive::Pass;
+        if is_reported && self.hits.len() < MAX_HITS {
             let message = head.message.as_ref().map(|text| self.expand_text(text, Some(head)));
             let data = head.data.as_ref().map(|text| self.expand_text(text, Some(head)));
             self.hits.push(Hit {
                 rule: head.id,
-                variable,
+                variable: item.map(|item| self.name_of(&item)).unwrap_or_default(),
                 value: self.values.get(value).to_vec(),
                 message: message.unwrap_or_default(),
                 data: data.unwrap_or_default(),
@@ -269,117 +296,237 @@ impl Transaction {
     }
 
     /// Applies one rule to all its values, and returns the last match.
-    fn run_rule(&mut self, index: usize, rule: &Rule<'static>) -> Option<(String, ValueId)> {
-        let waf = Rc::clone(&self.waf);
+    fn run_rule(
+        &mut self,
+        waf: &Waf,
+        index: usize,
+        rule: &Rule<'static>,
+    ) -> Option<(Option<Item>, ValueId)> {
         let operator = waf.operators.get(usize::from(rule.operator))?;
-        if rule.targets.is_empty() {
-            // `SecAction`.
+        let step = waf.plan.steps.get(index)?;
+        if step.source == Source::Nothing {
             let empty = self.values.add(b"");
-            self.apply_actions(rule);
-            return Some((String::new(), empty));
+            self.apply_actions(waf, index, rule);
+            return Some((None, empty));
         }
-        let argument = match operator.template() {
-            Some(template) => self.expand(template, Some(rule)),
-            None => Vec::new(),
-        };
-        let number = u32::try_from(index).unwrap_or(u32::MAX - 1);
         let pipeline =
             waf.program.pipelines.get(usize::from(rule.pipeline)).map(Vec::as_slice).unwrap_or_default();
-        let mut last = None;
-        for item in self.items(index, rule) {
-            let id = self.values.transformed(rule.pipeline, pipeline, item.value);
-            let found = match rule.multi_match {
-                true => self.run_steps(rule, operator, pipeline, item.value, &argument),
-                false if self.values.is_compared(id, number) => None,
-                false => {
-                    let matches = operator.matches(&self.values.get(id), &argument) != rule.negated;
-                    if !matches {
-                        self.values.set_compared(id, number);
+        if pipeline.is_empty() && self.fails_as_number(operator, step.source, &step.argument, rule.negated) {
+            return None;
+        }
+        let argument: Cow<'_, [u8]> = match &step.argument {
+            Argument::None => Cow::Borrowed(&[]),
+            Argument::Constant(text) => Cow::Borrowed(text),
+            Argument::Tx(slot) => Cow::Owned(self.slot_value(*slot).to_vec()),
+            Argument::Template => match operator.template() {
+                Some(template) => Cow::Owned(self.expand(template, Some(rule))),
+                None => Cow::Borrowed(&[]),
+            },
+        };
+        let number = u32::try_from(index).unwrap_or(u32::MAX - 1);
+        let items = match step.source {
+            Source::Input(input) if !self.has_removed_target(index) => {
+                let list = *waf.plan.inputs.get(usize::from(input))?;
+                let compared = self.input(waf, input, list, pipeline, rule);
+                if !rule.multi_match {
+                    let may_match = rule.negated || operator.may_match(compared.len, &compared.bytes);
+                    let mut values = compared.values.iter();
+                    if !may_match || !values.any(|id| self.matches(operator, rule.negated, *id, &argument)) {
+                        return None;
                     }
-                    matches.then_some(id)
+                }
+                self.list(list, rule)
+            }
+            _ => self.items(Some(index), rule).into(),
+        };
+        let mut last = None;
+        for item in items.iter() {
+            let found = match rule.multi_match {
+                true => self.run_steps(waf, rule, operator, pipeline, item.value, &argument),
+                false => {
+                    let id = self.values.transformed(&waf.triggers, pipeline, item.value);
+                    if self.values.is_compared(id, number) {
+                        None
+                    } else if self.matches(operator, rule.negated, id, &argument) {
+                        Some(id)
+                    } else {
+                        self.values.set_compared(id, number);
+                        None
+                    }
                 }
             };
             if let Some(id) = found {
-                let variable = self.name_of(&item);
-                self.match_value(rule, operator, &variable, id);
-                last = Some((variable, id));
+                self.match_value(waf, index, rule, operator, item, id);
+                last = Some((Some(*item), id));
             }
         }
         last
     }
 
+    /// Returns true if a rule that compares a variable of `TX` with a number does not match: nearly all of these choose
+    /// paranoia levels.
+    fn fails_as_number(
+        &self,
+        operator: &Prepared,
+        source: Source,
+        argument: &Argument,
+        negated: bool,
+    ) -> bool {
+        let Prepared::Number(compare, _) = operator else { return false };
+        let argument = match argument {
+            Argument::Constant(text) => number(text),
+            Argument::Tx(slot) => number(self.slot_value(*slot)),
+            Argument::None | Argument::Template => return false,
+        };
+        let slot = |slot: u16| self.tx.get(usize::from(slot)).copied().flatten();
+        let value = match source {
+            Source::Tx(at) => match slot(at) {
+                Some(id) => number(self.values.get(id)),
+                None => return true,
+            },
+            Source::TxCount(at) => i64::from(slot(at).is_some()),
+            _ => return false,
+        };
+        // Without its target, a count is 0.
+        self.removed_targets.is_empty() && compare(&value, &argument) == negated
+    }
+
+    fn matches(&self, operator: &Prepared, negated: bool, id: ValueId, argument: &[u8]) -> bool {
+        let value = self.values.get(id);
+        let matches = operator.may_match(value.len(), &self.values.bytes_of(id));
+        (matches && operator.matches(value, argument)) != negated
+    }
+
     /// Applies an operator after each transformation, and returns the first value that matches.
     fn run_steps(
         &mut self,
+        waf: &Waf,
         rule: &Rule<'_>,
         operator: &Prepared,
         pipeline: &[seclang::Transformation],
         value: ValueId,
         argument: &[u8],
     ) -> Option<ValueId> {
-        let mut current = self.values.get(value);
+        let mut current = value;
         let mut steps = pipeline.iter();
         loop {
-            if operator.matches(&current, argument) != rule.negated {
-                return Some(self.values.add(&current));
+            if self.matches(operator, rule.negated, current, argument) {
+                return Some(current);
             }
-            current = steps.find_map(|step| crate::transform::apply(*step, &current))?.into();
+            current = steps.find_map(|step| {
+                let next = self.values.step(&waf.triggers, *step, current);
+                (next != current).then_some(next)
+            })?;
         }
     }
 
-    fn match_value(&mut self, rule: &Rule<'static>, operator: &Prepared, variable: &str, id: ValueId) {
+    fn match_value(
+        &mut self,
+        waf: &Waf,
+        index: usize,
+        rule: &Rule<'static>,
+        operator: &Prepared,
+        item: &Item,
+        id: ValueId,
+    ) {
         if rule.capture && !rule.negated {
-            let captures = operator.captures(&self.values.get(id));
+            let captures = operator.captures(self.values.get(id));
             for (group, capture) in
                 (0u8..10).zip(captures.into_iter().map(Some).chain(std::iter::repeat(None)))
             {
-                let name = vec![b'0' + group];
-                match capture {
-                    Some(capture) => self.tx.insert(name, capture.unwrap_or_default()),
-                    None => self.tx.remove(&name),
-                };
+                let value = capture.map(|capture| self.values.add(&capture.unwrap_or_default()));
+                self.put_tx(vec![b'0' + group], value);
             }
         }
-        self.matched = Some((variable.to_owned(), id));
-        self.matched_all.push((variable.to_owned(), id));
-        self.apply_actions(rule);
+        self.matched = Some((*item, id));
+        self.matched_all.push((*item, id));
+        self.apply_actions(waf, index, rule);
     }
 
-    fn apply_actions(&mut self, rule: &Rule<'static>) {
-        for action in &rule.actions {
+    fn apply_actions(&mut self, waf: &Waf, index: usize, rule: &Rule<'static>) {
+        let changes = waf.plan.steps.get(index).map(|step| step.changes.as_slice()).unwrap_or_default();
+        for (action, resolved) in rule.actions.iter().zip(changes) {
             match action {
-                Action::SetVar(change) => self.set_var(change, rule),
+                Action::SetVar(change) => self.set_var(change, resolved.as_ref(), rule),
                 Action::Ctl(ctl) => self.control(ctl),
             }
         }
     }
 
-    fn set_var(&mut self, change: &SetVar<'_>, rule: &Rule<'_>) {
-        let mut name = |template: &Template<'_>| {
-            let mut name = self.expand(template, Some(rule));
-            name.make_ascii_lowercase();
-            name
+    fn set_var(&mut self, change: &SetVar<'_>, resolved: Option<&Change>, rule: &Rule<'_>) {
+        let (SetVar::Assign(key, _) | SetVar::Add(key, _) | SetVar::Subtract(key, _) | SetVar::Unset(key)) =
+            change;
+        let name = match resolved {
+            Some(_) => Vec::new(),
+            None => self.expand(key, Some(rule)).to_ascii_lowercase(),
         };
-        let (name, value) = match change {
-            SetVar::Assign(key, value) => (name(key), self.expand(value, Some(rule))),
-            SetVar::Unset(key) => {
-                let name = name(key);
-                self.tx.remove(&name);
-                return;
+        let (SetVar::Assign(_, value) | SetVar::Add(_, value) | SetVar::Subtract(_, value)) = change else {
+            match resolved {
+                Some(change) => self.put_slot(change.slot, None),
+                None => self.put_tx(name, None),
             }
-            SetVar::Add(key, value) | SetVar::Subtract(key, value) => {
-                let name = name(key);
-                let before = self.tx.get(&name).map_or(0, |value| number(value));
-                let change_by = number(&self.expand(value, Some(rule)));
-                let after = match change {
-                    SetVar::Subtract(..) => before.saturating_sub(change_by),
-                    _ => before.saturating_add(change_by),
-                };
-                (name, after.to_string().into_bytes())
+            return;
+        };
+        let value = match resolved.map(|change| &change.value) {
+            Some(NewValue::Constant(value)) => *value,
+            Some(NewValue::Tx(slot)) => match self.tx.get(usize::from(*slot)).copied().flatten() {
+                Some(value) => value,
+                None => self.values.add(b""),
+            },
+            Some(NewValue::Template) | None => {
+                let value = self.expand(value, Some(rule));
+                self.values.add(&value)
             }
         };
-        if self.tx.len() < MAX_TX || self.tx.contains_key(&name) {
-            self.tx.insert(name, value);
+        let before = match resolved {
+            Some(change) => self.tx.get(usize::from(change.slot)).copied().flatten(),
+            None => self.tx_value(&name),
+        };
+        let before = before.map_or(0, |before| number(self.values.get(before)));
+        let change_by = number(self.values.get(value));
+        let value = match change {
+            SetVar::Add(..) => self.values.add(before.saturating_add(change_by).to_string().as_bytes()),
+            SetVar::Subtract(..) => self.values.add(before.saturating_sub(change_by).to_string().as_bytes()),
+            SetVar::Assign(..) | SetVar::Unset(..) => value,
+        };
+        match resolved {
+            Some(change) => self.put_slot(change.slot, Some(value)),
+            None => self.put_tx(name, Some(value)),
+        }
+    }
+
+    /// Returns a variable of `TX` by its name in lower case.
+    fn tx_value(&self, name: &[u8]) -> Option<ValueId> {
+        match self.waf.plan.slot(name) {
+            Some(slot) => self.tx.get(usize::from(slot)).copied().flatten(),
+            None => self.more_tx.get(name).copied(),
+        }
+    }
+
+    /// Returns the text of a variable of `TX`, or none if it is not set.
+    fn slot_value(&self, slot: u16) -> &[u8] {
+        let id = self.tx.get(usize::from(slot)).copied().flatten();
+        id.map(|id| self.values.get(id)).unwrap_or_default()
+    }
+
+    fn put_slot(&mut self, slot: u16, value: Option<ValueId>) {
+        if let Some(known) = self.tx.get_mut(usize::from(slot)) {
+            *known = value;
+        }
+    }
+
+    /// Sets or removes a variable of `TX`. Its name is in lower case.
+    fn put_tx(&mut self, name: Vec<u8>, value: Option<ValueId>) {
+        match (self.waf.plan.slot(&name), value) {
+            (Some(slot), value) => self.put_slot(slot, value),
+            (None, Some(value)) => {
+                if self.more_tx.len() < MAX_TX || self.more_tx.contains_key(&name) {
+                    self.more_tx.insert(name, value);
+                }
+            }
+            (None, None) => {
+                self.more_tx.remove(&name);
+            }
         }
     }
 
@@ -416,8 +563,75 @@ impl Transaction {
         self.removed_targets.push((rules, target.clone()));
     }
 
-    /// Returns the values that a rule looks at.
-    fn items(&mut self, index: usize, rule: &Rule<'_>) -> Vec<Item> {
+    /// Returns true if a request-wide exclusion concerns a rule.
+    fn has_removed_target(&self, index: usize) -> bool {
+        self.removed_targets.iter().any(|(rules, _)| rules.get(index) == Some(&true))
+    }
+
+    /// Forgets what was collected from collections that changed.
+    fn forget_changed(&mut self, waf: &Waf) {
+        if self.changed == ByteSet::default() {
+            return;
+        }
+        for (list, collections) in self.lists.iter_mut().zip(&waf.plan.lists) {
+            if collections.intersects(&self.changed) {
+                *list = None;
+            }
+        }
+        for (input, list) in self.inputs.iter_mut().zip(&waf.plan.inputs) {
+            if self.lists.get(usize::from(*list)).is_none_or(Option::is_none) {
+                *input = None;
+            }
+        }
+        self.changed = ByteSet::default();
+    }
+
+    /// Returns what rules compare that have an input.
+    fn input(
+        &mut self,
+        waf: &Waf,
+        number: u16,
+        list: u16,
+        pipeline: &[seclang::Transformation],
+        rule: &Rule<'_>,
+    ) -> Rc<Input> {
+        self.forget_changed(waf);
+        if let Some(Some(input)) = self.inputs.get(usize::from(number)) {
+            return Rc::clone(input);
+        }
+        let mut input = Input { values: Vec::new(), len: 0, bytes: ByteSet::default() };
+        // No rule has this number, as there are fewer of them.
+        let mark = u32::MAX - 1 - u32::from(number);
+        for item in self.list(list, rule).iter() {
+            let id = self.values.transformed(&waf.triggers, pipeline, item.value);
+            if !self.values.is_compared(id, mark) {
+                self.values.set_compared(id, mark);
+                input.len = input.len.max(self.values.get(id).len());
+                input.bytes = input.bytes.union(&self.values.bytes_of(id));
+                input.values.push(id);
+            }
+        }
+        let input = Rc::new(input);
+        if let Some(slot) = self.inputs.get_mut(usize::from(number)) {
+            *slot = Some(Rc::clone(&input));
+        }
+        input
+    }
+
+    /// Returns the values that rules with a list of targets look at.
+    fn list(&mut self, list: u16, rule: &Rule<'_>) -> Rc<[Item]> {
+        if let Some(Some(items)) = self.lists.get(usize::from(list)) {
+            return Rc::clone(items);
+        }
+        let items: Rc<[Item]> = self.items(None, rule).into();
+        if let Some(slot) = self.lists.get_mut(usize::from(list)) {
+            *slot = Some(Rc::clone(&items));
+        }
+        items
+    }
+
+    /// Returns the values that a rule looks at, without those that were removed from the rule with this index.
+    fn items(&mut self, index: Option<usize>, rule: &Rule<'_>) -> Vec<Item> {
         let mut items = Vec::new();
         for target in &rule.targets {
             if target.usage == Use::Exclude {
@@ -427,8 +641,10 @@ impl Transaction {
             self.collect(target, &mut items);
             let excluded = |item: &Item| {
                 let by_rule = rule.targets.iter().filter(|other| other.usage == Use::Exclude);
-                let by_request =
-                    self.removed_targets.iter().filter(|(rules, _)| rules.get(index) == Some(&true));
+                let by_request = self
+                    .removed_targets
+                    .iter()
+                    .filter(|(rules, _)| index.and_then(|index| rules.get(index)) == Some(&true));
                 by_rule.chain(by_request.map(|(_, target)| target)).any(|other| {
                     other.collection == item.collection && self.selects(&other.selector, item.key)
                 })
@@ -458,7 +674,7 @@ impl Transaction {
             (_, None) => false,
             (Selector::Name(name), Some(key)) => self.values.get(key).eq_ignore_ascii_case(name.as_bytes()),
             (Selector::Regex(pattern), Some(key)) => {
-                self.waf.selector(pattern).is_match(&self.values.get(key))
+                self.waf.selector(pattern).is_match(self.values.get(key))
             }
         }
     }
@@ -471,7 +687,7 @@ impl Transaction {
         name.push_str(item.collection.name());
         if let Some(key) = item.key {
             name.push(':');
-            name.push_str(&String::from_utf8_lossy(&self.values.get(key)));
+            name.push_str(&String::from_utf8_lossy(self.values.get(key)));
         }
         name
     }
@@ -482,7 +698,7 @@ impl Transaction {
         for part in &template.parts {
             match part {
                 Part::Text(constant) => text.extend_from_slice(constant.as_bytes()),
-                Part::Macro(variable) => text.extend_from_slice(&self.value_of(variable)),
+                Part::Macro(variable) => text.extend_from_slice(self.value_of(variable)),
                 Part::Rule(property) => match (property.as_ref(), rule) {
                     ("id", Some(rule)) => text.extend_from_slice(rule.id.to_string().as_bytes()),
                     ("msg", Some(Rule { message: Some(message), .. })) => {
@@ -502,10 +718,11 @@ impl Transaction {
         String::from_utf8_lossy(&self.expand(template, rule)).into_owned()
     }
 
-    fn value_of(&mut self, variable: &Macro<'_>) -> Rc<[u8]> {
+    fn value_of(&mut self, variable: &Macro<'_>) -> &[u8] {
         if variable.collection == Collection::Tx {
             let key = variable.key.as_deref().unwrap_or_default();
-            return self.tx.get(key.as_bytes()).map(|value| value.as_slice().into()).unwrap_or_default();
+            let value = self.tx_value(key.as_bytes());
+            return value.map(|value| self.values.get(value)).unwrap_or_default();
         }
         let selector = variable.key.as_deref().map_or(Selector::All, |key| Selector::Name(key.into()));
         let mut items = Vec::new();

@@ -3,7 +3,7 @@
 //! They follow ModSecurity, whose behaviour the rules of the Core Rule Set assume, including what it does with invalid input.
 
 use md5::{Digest, Md5};
-use seclang::Transformation;
+use seclang::{ByteSet, Transformation};
 use sha1::Sha1;
 
 mod decode;
@@ -13,9 +13,12 @@ mod space;
 /// Applies a transformation, or returns `None` if the value would not change.
 #[must_use]
 pub fn apply(transformation: Transformation, value: &[u8]) -> Option<Vec<u8>> {
-    if !may_change(transformation, value) {
-        return None;
-    }
+    let may_change = trigger(transformation).is_none_or(|trigger| value.iter().any(|byte| trigger(*byte)));
+    if may_change { change(transformation, value) } else { None }
+}
+
+/// Applies a transformation without a look at its triggers, or returns `None` if the value would not change.
+pub(crate) fn change(transformation: Transformation, value: &[u8]) -> Option<Vec<u8>> {
     let changed = match transformation {
         Transformation::Base64Decode => decode::base64(value, false),
         Transformation::Base64DecodeExt => decode::base64(value, true),
@@ -61,10 +64,19 @@ pub fn apply(transformation: Transformation, value: &[u8]) -> Option<Vec<u8>> {
     (changed != value).then_some(changed)
 }
 
-/// Returns false if no byte of the value can make a transformation change it: most values of ordinary requests.
-fn may_change(transformation: Transformation, value: &[u8]) -> bool {
-    let any = |triggers: &dyn Fn(u8) -> bool| value.iter().any(|byte| triggers(*byte));
-    match transformation {
+/// Returns the bytes of which one must be in a value that a transformation changes, or `None` if any value can change. Most
+/// values of ordinary requests have none.
+pub(crate) fn triggers(transformation: Transformation) -> Option<ByteSet> {
+    let is_trigger = trigger(transformation)?;
+    let mut triggers = ByteSet::default();
+    for byte in (0..=u8::MAX).filter(|byte| is_trigger(*byte)) {
+        triggers.insert(byte);
+    }
+    Some(triggers)
+}
+
+fn trigger(transformation: Transformation) -> Option<fn(u8) -> bool> {
+    Some(match transformation {
         Transformation::Base64Decode
         | Transformation::Base64DecodeExt
         | Transformation::Base64Encode
@@ -72,32 +84,30 @@ fn may_change(transformation: Transformation, value: &[u8]) -> bool {
         | Transformation::HexEncode
         | Transformation::Length
         | Transformation::Md5
-        | Transformation::Sha1 => true,
-        Transformation::CmdLine => {
-            any(&|byte| byte.is_ascii_uppercase() || b"\"'\\^,;/( \t\r\n".contains(&byte))
-        }
-        Transformation::CompressWhitespace | Transformation::RemoveWhitespace => any(&space::is_space),
+        | Transformation::Sha1 => return None,
+        Transformation::CmdLine => |byte| byte.is_ascii_uppercase() || b"\"'\\^,;/( \t\r\n".contains(&byte),
+        Transformation::CompressWhitespace | Transformation::RemoveWhitespace => space::is_space,
         Transformation::CssDecode | Transformation::EscapeSeqDecode | Transformation::JsDecode => {
-            any(&|byte| byte == b'\\')
+            |byte| byte == b'\\'
         }
-        Transformation::HtmlEntityDecode => any(&|byte| byte == b'&'),
-        Transformation::Lowercase => any(&|byte| byte.is_ascii_uppercase()),
-        Transformation::NormalizePath => any(&|byte| byte == b'/' || byte == b'.'),
-        Transformation::NormalizePathWin => any(&|byte| matches!(byte, b'/' | b'.' | b'\\')),
+        Transformation::HtmlEntityDecode => |byte| byte == b'&',
+        Transformation::Lowercase => |byte| byte.is_ascii_uppercase(),
+        Transformation::NormalizePath => |byte| byte == b'/' || byte == b'.',
+        Transformation::NormalizePathWin => |byte| matches!(byte, b'/' | b'.' | b'\\'),
         Transformation::RemoveComments | Transformation::RemoveCommentsChar => {
-            any(&|byte| matches!(byte, b'/' | b'*' | b'-' | b'#' | b'<'))
+            |byte| matches!(byte, b'/' | b'*' | b'-' | b'#' | b'<')
         }
-        Transformation::RemoveNulls | Transformation::ReplaceNulls => any(&|byte| byte == 0),
-        Transformation::ReplaceComments => any(&|byte| byte == b'/'),
-        Transformation::SqlHexDecode => any(&|byte| byte == b'0'),
+        Transformation::RemoveNulls | Transformation::ReplaceNulls => |byte| byte == 0,
+        Transformation::ReplaceComments => |byte| byte == b'/',
+        Transformation::SqlHexDecode => |byte| byte == b'0',
         Transformation::Trim | Transformation::TrimLeft | Transformation::TrimRight => {
-            any(&|byte| byte.is_ascii_whitespace())
+            |byte| byte.is_ascii_whitespace()
         }
-        Transformation::Uppercase => any(&|byte| byte.is_ascii_lowercase()),
-        Transformation::UrlDecode | Transformation::UrlDecodeUni => any(&|byte| byte == b'%' || byte == b'+'),
-        Transformation::UrlEncode => any(&|byte| !byte.is_ascii_alphanumeric()),
-        Transformation::Utf8ToUnicode => any(&|byte| byte >= 0x80),
-    }
+        Transformation::Uppercase => |byte| byte.is_ascii_lowercase(),
+        Transformation::UrlDecode | Transformation::UrlDecodeUni => |byte| byte == b'%' || byte == b'+',
+        Transformation::UrlEncode => |byte| !byte.is_ascii_alphanumeric(),
+        Transformation::Utf8ToUnicode => |byte| byte >= 0x80,
+    })
 }
 
 #[cfg(test)]

@@ -40,14 +40,17 @@ impl Transaction {
     /// Sets a variable that has one value.
     pub(super) fn set(&mut self, collection: Collection, value: &[u8]) {
         let id = self.values.add(value);
+        self.changed.insert(collection as u8);
         if let Some(slot) = self.collections.get_mut(collection as usize) {
-            *slot = vec![(id, id)];
+            slot.clear();
+            slot.push((id, id));
         }
     }
 
     /// Adds a named value.
     fn push(&mut self, collection: Collection, name: &[u8], value: &[u8]) {
         let pair = (self.values.add(name), self.values.add(value));
+        self.changed.insert(collection as u8);
         if let Some(slot) = self.collections.get_mut(collection as usize) {
             slot.push(pair);
         }
@@ -275,19 +278,31 @@ impl Transaction {
             Collection::Tx => match &target.selector {
                 Selector::Name(name) => {
                     let key = name.to_ascii_lowercase();
-                    if let Some(value) = self.tx.get(key.as_bytes()) {
-                        push(Some(self.values.add(key.as_bytes())), self.values.add(value));
+                    if let Some(value) = self.tx_value(key.as_bytes()) {
+                        push(Some(self.values.add(key.as_bytes())), value);
                     }
                 }
                 selector => {
-                    for (name, value) in &self.tx {
-                        let key = self.values.add(name);
-                        let selected = match selector {
-                            Selector::Regex(pattern) => self.waf.selector(pattern).is_match(name),
-                            _ => true,
-                        };
-                        if selected {
-                            push(Some(key), self.values.add(value));
+                    let regex = match selector {
+                        Selector::Regex(pattern) => Some(self.waf.selector(pattern)),
+                        _ => None,
+                    };
+                    let all: Vec<u16>;
+                    let slots = match &regex {
+                        Some(regex) => regex.slots(),
+                        None => {
+                            all = (0u16..).take(self.tx.len()).collect();
+                            &all
+                        }
+                    };
+                    for slot in slots {
+                        if let Some(value) = self.tx.get(usize::from(*slot)).copied().flatten() {
+                            push(self.waf.plan.name(*slot), value);
+                        }
+                    }
+                    for (name, value) in &self.more_tx {
+                        if regex.as_ref().is_none_or(|regex| regex.is_match(name)) {
+                            push(Some(self.values.add(name)), *value);
                         }
                     }
                 }
@@ -298,17 +313,20 @@ impl Transaction {
                 }
             }
             Collection::MatchedVarName => {
-                if let Some((name, _)) = &self.matched {
+                if let Some((item, _)) = self.matched {
+                    let name = self.name_of(&item);
                     push(None, self.values.add(name.as_bytes()));
                 }
             }
             Collection::MatchedVars => {
-                for (name, value) in &self.matched_all {
+                for (item, value) in &self.matched_all {
+                    let name = self.name_of(item);
                     push(Some(self.values.add(name.as_bytes())), *value);
                 }
             }
             Collection::MatchedVarsNames => {
-                for (name, _) in &self.matched_all {
+                for (item, _) in &self.matched_all {
+                    let name = self.name_of(item);
                     let name = self.values.add(name.as_bytes());
                     push(Some(name), name);
                 }
