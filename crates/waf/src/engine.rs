@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
-use seclang::{Operator, Program, Rule, Selector};
+use seclang::{ByteSet, Operator, Program, Rule, Selector};
 
 use crate::operators::{Expression, Prepared};
 use crate::plan::Plan;
 use crate::regex::{self, LazyRegex};
 use crate::transaction::Transaction;
-use crate::values::Triggers;
+use crate::values::{Pipeline, Triggers};
 
 /// The memory that compiled expressions may have between requests: more are freed, those first that were not used lately.
 const MAX_EXPRESSIONS: usize = 12 << 20;
@@ -27,6 +27,10 @@ pub struct Waf {
     pub(crate) phases: [Vec<usize>; 5],
     pub(crate) plan: Plan,
     pub(crate) triggers: Triggers,
+    /// The triggers of each list of transformations.
+    pipeline_triggers: Vec<Option<ByteSet>>,
+    /// False to compare what filters would spare, too.
+    pub(crate) filters: bool,
     /// Expressions of selectors.
     selectors: RefCell<HashMap<String, Rc<SelectorRegex>>>,
     transactions: Cell<u32>,
@@ -92,12 +96,15 @@ impl Waf {
                 indices.push(index);
             }
         }
+        let triggers = Triggers::new(filters);
         Ok(Rc::new(Self {
             plan: Plan::new(&program),
-            triggers: Triggers::new(filters),
+            pipeline_triggers: program.pipelines.iter().map(|steps| triggers.of(steps)).collect(),
+            triggers,
             program,
             operators,
             phases,
+            filters,
             selectors: RefCell::default(),
             transactions: Cell::new(0),
             next: Cell::new(0),
@@ -171,6 +178,15 @@ impl Waf {
                     expression.regex.free();
                 }
             }
+        }
+    }
+
+    /// Returns a list of transformations.
+    pub(crate) fn pipeline(&self, number: u16) -> Pipeline<'_> {
+        let number = usize::from(number);
+        match (self.program.pipelines.get(number), self.pipeline_triggers.get(number)) {
+            (Some(steps), Some(triggers)) => Pipeline::new(steps, *triggers),
+            _ => Pipeline::default(),
         }
     }
 

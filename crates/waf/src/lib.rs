@@ -29,6 +29,7 @@
 mod body;
 mod engine;
 mod filter;
+mod grams;
 mod injection;
 mod operators;
 mod plan;

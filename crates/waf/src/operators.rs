@@ -8,6 +8,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use matcher::ip::{IpRange, IpSet};
 use seclang::{ByteSet, Filter, Operator, Template};
 
+use crate::grams::{Grams, Starts};
 use crate::regex::LazyRegex;
 use crate::{injection, regex};
 
@@ -45,6 +46,7 @@ pub(crate) struct Expression {
 pub(crate) struct Phrases {
     text: Cow<'static, str>,
     filter: Filter,
+    starts: OnceCell<Starts>,
     automaton: OnceCell<Option<AhoCorasick>>,
 }
 
@@ -76,7 +78,8 @@ impl Prepared {
             }
             Operator::Pm(text, filter) => {
                 let filter = if filters { filter.clone() } else { Filter::default() };
-                Self::Pm(Phrases { text: text.clone(), filter, automaton: OnceCell::new() })
+                let (starts, automaton) = (OnceCell::new(), OnceCell::new());
+                Self::Pm(Phrases { text: text.clone(), filter, starts, automaton })
             }
             Operator::StrEq(text) => Self::Text(Comparison::Equal, text.clone()),
             Operator::Contains(text) => Self::Text(Comparison::Contains, text.clone()),
@@ -200,6 +203,11 @@ impl Prepared {
 }
 
 impl Phrases {
+    /// Returns false if a value with these sequences of bytes has none of the phrases.
+    pub(crate) fn may_match(&self, grams: &Grams) -> bool {
+        self.starts.get_or_init(|| Starts::of(&self.text)).may_match(&self.text, grams)
+    }
+
     fn automaton(&self) -> Option<&AhoCorasick> {
         let build = || {
             AhoCorasick::builder()
@@ -233,7 +241,18 @@ fn compare(comparison: Comparison, value: &[u8], argument: &[u8]) -> bool {
 }
 
 fn contains(text: &[u8], what: &[u8]) -> bool {
-    what.is_empty() || text.windows(what.len()).any(|window| window == what)
+    let Some((first, rest)) = what.split_first() else { return true };
+    let mut text = text;
+    while let Some(at) = text.iter().position(|byte| byte == first) {
+        text = text.get(at + 1..).unwrap_or_default();
+        if text.starts_with(rest) {
+            return true;
+        }
+        if text.len() < rest.len() {
+            return false;
+        }
+    }
+    false
 }
 
 /// Reads a number as C does: the digits at the beginning, or 0.

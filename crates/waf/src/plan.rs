@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
+use std::rc::Rc;
 
 use seclang::{
-    Action, ByteSet, Collection, Macro, Operator, Part, Program, Rule, Selector, SetVar, Target, Template, Use,
+    Action, ByteSet, Collection, Ctl, Macro, Operator, Part, Program, Rule, Selector, SetVar, Target, Template, Use,
 };
 
+use crate::transaction::{has_message, has_tag, in_ranges};
 use crate::values::{ValueId, Values};
 
 /// The resolved parts of a program.
@@ -16,12 +18,24 @@ pub(crate) struct Plan {
     /// The constant names of variables in `TX` in order, as names and as values.
     slots: Vec<(Vec<u8>, ValueId)>,
     slot_of: HashMap<Vec<u8>, u16>,
+    /// The variables of captures.
+    pub(crate) groups: [Option<u16>; 10],
     /// By rule.
     pub(crate) steps: Vec<Step>,
-    /// The collections of each list of targets.
-    pub(crate) lists: Vec<ByteSet>,
+    /// The lists of targets.
+    pub(crate) lists: Vec<List>,
     /// The lists of targets by input.
     pub(crate) inputs: Vec<u16>,
+}
+
+/// A list of targets.
+pub(crate) struct List {
+    /// Their collections.
+    pub(crate) collections: ByteSet,
+    /// Its input without transformations.
+    pub(crate) base: u16,
+    /// True if it has the values of its targets: none are left out, and none are counted.
+    pub(crate) is_plain: bool,
 }
 
 /// The resolved parts of a rule.
@@ -29,7 +43,17 @@ pub(crate) struct Step {
     pub(crate) source: Source,
     pub(crate) argument: Argument,
     /// By action.
-    pub(crate) changes: Vec<Option<Change>>,
+    pub(crate) effects: Vec<Effect>,
+}
+
+/// The resolved part of an action.
+pub(crate) enum Effect {
+    /// A change of a variable of `TX` whose name is constant.
+    Change(Change),
+    /// The rules that a `ctl` is about.
+    Rules(Rc<[bool]>),
+    /// Everything is found out when it is applied.
+    None,
 }
 
 /// Where the values of a rule come from.
@@ -72,8 +96,11 @@ impl Plan {
     pub(crate) fn new(program: &Program<'_>) -> Self {
         let mut values = Values::default();
         let slots: Vec<_> = names(program).into_iter().map(|name| (name.clone(), values.add(&name))).collect();
-        let slot_of = (0u16..).zip(&slots).map(|(slot, (name, _))| (name.clone(), slot)).collect();
+        let slot_of: HashMap<Vec<u8>, u16> =
+            (0u16..).zip(&slots).map(|(slot, (name, _))| (name.clone(), slot)).collect();
+        let mut group = b'0'..=b'9';
         let mut plan = Self {
+            groups: [(); 10].map(|()| slot_of.get([group.next()?].as_slice()).copied()),
             values,
             slots,
             slot_of,
@@ -82,15 +109,18 @@ impl Plan {
             inputs: Vec::new(),
         };
         let mut lists: HashMap<&[Target<'_>], u16> = HashMap::new();
-        let mut inputs: HashMap<(u16, u16), u16> = HashMap::new();
+        let mut inputs: HashMap<(u16, Option<u16>), u16> = HashMap::new();
         for rule in &program.rules {
+            let transforms = program.pipelines.get(usize::from(rule.pipeline)).is_some_and(|steps| !steps.is_empty());
+            let pipeline = transforms.then_some(rule.pipeline);
             let step = Step {
-                source: plan.source(rule, &mut lists, &mut inputs),
+                source: plan.source(rule, pipeline, &mut lists, &mut inputs),
                 argument: plan.argument(program.operators.get(usize::from(rule.operator))),
-                changes: rule.actions.iter().map(|action| plan.change(action)).collect(),
+                effects: rule.actions.iter().map(|action| plan.effect(program, action)).collect(),
             };
             plan.steps.push(step);
         }
+        plan.values.reserve();
         plan
     }
 
@@ -117,8 +147,9 @@ impl Plan {
     fn source<'a>(
         &mut self,
         rule: &'a Rule<'a>,
+        pipeline: Option<u16>,
         lists: &mut HashMap<&'a [Target<'a>], u16>,
-        inputs: &mut HashMap<(u16, u16), u16>,
+        inputs: &mut HashMap<(u16, Option<u16>), u16>,
     ) -> Source {
         match rule.targets.as_slice() {
             [] => return Source::Nothing,
@@ -139,13 +170,24 @@ impl Plan {
         rule.targets.iter().for_each(|target| collections.insert(target.collection as u8));
         let list = number(lists, &rule.targets);
         if usize::from(list) == self.lists.len() {
-            self.lists.push(collections);
+            let is_plain = rule.targets.iter().all(|target| target.usage == Use::Values);
+            let base = self.input(inputs, list, None);
+            self.lists.push(List { collections, base, is_plain });
         }
-        let input = number(inputs, (list, rule.pipeline));
+        Source::Input(self.input(inputs, list, pipeline))
+    }
+
+    fn input(
+        &mut self,
+        inputs: &mut HashMap<(u16, Option<u16>), u16>,
+        list: u16,
+        pipeline: Option<u16>,
+    ) -> u16 {
+        let input = number(inputs, (list, pipeline));
         if usize::from(input) == self.inputs.len() {
             self.inputs.push(list);
         }
-        Source::Input(input)
+        input
     }
 
     fn argument(&self, operator: Option<&Operator<'_>>) -> Argument {
@@ -164,8 +206,14 @@ impl Plan {
         }
     }
 
-    fn change(&mut self, action: &Action<'_>) -> Option<Change> {
-        let Action::SetVar(change) = action else { return None };
+    fn effect(&mut self, program: &Program<'_>, action: &Action<'_>) -> Effect {
+        match action {
+            Action::SetVar(change) => self.change(change).map_or(Effect::None, Effect::Change),
+            Action::Ctl(ctl) => rules_of(program, ctl).map_or(Effect::None, Effect::Rules),
+        }
+    }
+
+    fn change(&mut self, change: &SetVar<'_>) -> Option<Change> {
         let (key, value) = match change {
             SetVar::Assign(key, value) | SetVar::Add(key, value) | SetVar::Subtract(key, value) => {
                 (key, Some(value))
@@ -181,6 +229,19 @@ impl Plan {
         };
         Some(Change { slot, value })
     }
+}
+
+/// Returns the rules that a `ctl` is about, if it is about rules.
+pub(crate) fn rules_of(program: &Program<'_>, ctl: &Ctl<'_>) -> Option<Rc<[bool]>> {
+    let concerns: &dyn Fn(&Rule<'_>) -> bool = match ctl {
+        Ctl::RemoveById(ids) | Ctl::RemoveTargetById(ids, _) => &|rule| in_ranges(ids, rule.id),
+        Ctl::RemoveByTag(tag) | Ctl::RemoveTargetByTag(tag, _) => &|rule| has_tag(program, rule, tag),
+        Ctl::RemoveByMessage(message) | Ctl::RemoveTargetByMessage(message, _) => {
+            &|rule| has_message(rule, message)
+        }
+        _ => return None,
+    };
+    Some(program.rules.iter().map(concerns).collect())
 }
 
 /// Returns the number of a key, which is new if it is the number of known ones.

@@ -6,14 +6,15 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use seclang::{
-    Action, ByteSet, Collection, Ctl, Disruptive, EngineMode, Macro, Part, Processor, Rule, Selector, SetVar,
-    Target, Template, Use,
+    Action, ByteSet, Collection, Ctl, Disruptive, EngineMode, Macro, Part, Processor, Program, Rule, Selector,
+    SetVar, Target, Template, Use,
 };
 
 use crate::engine::Waf;
+use crate::grams;
 use crate::operators::{Prepared, number};
-use crate::plan::{Argument, Change, NewValue, Source};
-use crate::values::{ValueId, Values};
+use crate::plan::{self, Argument, Change, Effect, List, NewValue, Source};
+use crate::values::{Pipeline, ValueId, Values};
 
 mod variables;
 
@@ -68,6 +69,9 @@ const MAX_HITS: usize = 1000;
 /// The maximum number of variables in `TX`, which rules can name after parameters.
 const MAX_TX: usize = 10_000;
 
+/// The exclusions of a rule that has more of them than bits.
+const TOO_MANY: u64 = u64::MAX;
+
 /// One request with its response.
 pub struct Transaction {
     waf: Rc<Waf>,
@@ -86,7 +90,14 @@ pub struct Transaction {
     more_tx: BTreeMap<Vec<u8>, ValueId>,
     mode: EngineMode,
     removed: Vec<bool>,
-    removed_targets: Vec<(Vec<bool>, Target<'static>)>,
+    removed_targets: Vec<(Rc<[bool]>, Target<'static>)>,
+    /// By rule: which of the first removed targets are removed from it.
+    exclusions: Vec<u64>,
+    /// The last number that marks values, counted down.
+    marks: u32,
+    /// As `lists` and `inputs`, for rules with exclusions.
+    excluding_lists: BTreeMap<(u16, u64), Rc<[Item]>>,
+    excluding_inputs: BTreeMap<(u16, u64), Rc<Input>>,
     request_body_access: bool,
     response_body_access: bool,
     force_request_body: bool,
@@ -121,7 +132,7 @@ impl Transaction {
     pub(crate) fn new(waf: Rc<Waf>) -> Self {
         let settings = &waf.program.settings;
         Self {
-            values: waf.plan.values.clone(),
+            values: waf.plan.values.for_request(),
             collections: vec![Vec::new(); Collection::ALL.len()],
             changed: ByteSet::default(),
             lists: vec![None; waf.plan.lists.len()],
@@ -131,6 +142,10 @@ impl Transaction {
             mode: settings.engine,
             removed: vec![false; waf.program.rules.len()],
             removed_targets: Vec::new(),
+            exclusions: Vec::new(),
+            marks: u32::MAX - 1,
+            excluding_lists: BTreeMap::new(),
+            excluding_inputs: BTreeMap::new(),
             request_body_access: settings.request_body,
             response_body_access: settings.response_body,
             force_request_body: false,
@@ -309,9 +324,12 @@ impl Transaction {
             self.apply_actions(waf, index, rule);
             return Some((None, empty));
         }
-        let pipeline =
-            waf.program.pipelines.get(usize::from(rule.pipeline)).map(Vec::as_slice).unwrap_or_default();
-        if pipeline.is_empty() && self.fails_as_number(operator, step.source, &step.argument, rule.negated) {
+        let pipeline = waf.pipeline(rule.pipeline);
+        let exclusions = self.exclusions.get(index).copied().unwrap_or_default();
+        if pipeline.steps.is_empty()
+            && exclusions == 0
+            && self.fails_as_number(operator, step.source, &step.argument, rule.negated)
+        {
             return None;
         }
         let argument: Cow<'_, [u8]> = match &step.argument {
@@ -324,10 +342,12 @@ impl Transaction {
             },
         };
         let number = u32::try_from(index).unwrap_or(u32::MAX - 1);
-        let items = match step.source {
-            Source::Input(input) if !self.has_removed_target(index) => {
+        let items: Rc<[Item]>;
+        let single: [Item; 1];
+        let items: &[Item] = match step.source {
+            Source::Input(input) if exclusions != TOO_MANY => {
                 let list = *waf.plan.inputs.get(usize::from(input))?;
-                let compared = self.input(waf, input, list, pipeline, rule);
+                let compared = self.input(waf, (input, exclusions), list, &pipeline, rule);
                 if !rule.multi_match {
                     let may_match = rule.negated || operator.may_match(compared.len, &compared.bytes);
                     let mut values = compared.values.iter();
@@ -335,16 +355,26 @@ impl Transaction {
                         return None;
                     }
                 }
-                self.list(list, rule)
+                items = self.list((list, exclusions), rule);
+                &items
             }
-            _ => self.items(Some(index), rule).into(),
+            Source::Tx(slot) if exclusions == 0 => {
+                let value = self.tx.get(usize::from(slot)).copied().flatten()?;
+                let key = waf.plan.name(slot);
+                single = [Item { collection: Collection::Tx, key, value, count: false }];
+                &single
+            }
+            _ => {
+                items = self.items(exclusions, Some(index), rule).into();
+                &items
+            }
         };
         let mut last = None;
-        for item in items.iter() {
+        for item in items {
             let found = match rule.multi_match {
-                true => self.run_steps(waf, rule, operator, pipeline, item.value, &argument),
+                true => self.run_steps(waf, rule, operator, &pipeline, item.value, &argument),
                 false => {
-                    let id = self.values.transformed(&waf.triggers, pipeline, item.value);
+                    let id = self.values.transformed(&waf.triggers, &pipeline, item.value);
                     if self.values.is_compared(id, number) {
                         None
                     } else if self.matches(operator, rule.negated, id, &argument) {
@@ -387,14 +417,22 @@ impl Transaction {
             Source::TxCount(at) => i64::from(slot(at).is_some()),
             _ => return false,
         };
-        // Without its target, a count is 0.
-        self.removed_targets.is_empty() && compare(&value, &argument) == negated
+        compare(&value, &argument) == negated
     }
 
     fn matches(&self, operator: &Prepared, negated: bool, id: ValueId, argument: &[u8]) -> bool {
-        let value = self.values.get(id);
-        let matches = operator.may_match(value.len(), &self.values.bytes_of(id));
-        (matches && operator.matches(value, argument)) != negated
+        let (value, bytes) = self.values.get_with_bytes(id);
+        if !operator.may_match(value.len(), bytes) {
+            return negated;
+        }
+        if let Prepared::Pm(phrases) = operator
+            && value.len() >= grams::MIN_LEN
+            && self.waf.filters
+            && !phrases.may_match(&self.values.grams(id))
+        {
+            return negated;
+        }
+        operator.matches(value, argument) != negated
     }
 
     /// Applies an operator after each transformation, and returns the first value that matches.
@@ -403,12 +441,12 @@ impl Transaction {
         waf: &Waf,
         rule: &Rule<'_>,
         operator: &Prepared,
-        pipeline: &[seclang::Transformation],
+        pipeline: &Pipeline<'_>,
         value: ValueId,
         argument: &[u8],
     ) -> Option<ValueId> {
         let mut current = value;
-        let mut steps = pipeline.iter();
+        let mut steps = pipeline.steps.iter();
         loop {
             if self.matches(operator, rule.negated, current, argument) {
                 return Some(current);
@@ -431,11 +469,10 @@ impl Transaction {
     ) {
         if rule.capture && !rule.negated {
             let captures = operator.captures(self.values.get(id));
-            for (group, capture) in
-                (0u8..10).zip(captures.into_iter().map(Some).chain(std::iter::repeat(None)))
-            {
+            let captures = captures.into_iter().map(Some).chain(std::iter::repeat(None));
+            for (slot, capture) in waf.plan.groups.iter().zip(captures) {
                 let value = capture.map(|capture| self.values.add(&capture.unwrap_or_default()));
-                self.put_tx(vec![b'0' + group], value);
+                slot.map(|slot| self.put_slot(slot, value));
             }
         }
         self.matched = Some((*item, id));
@@ -444,11 +481,15 @@ impl Transaction {
     }
 
     fn apply_actions(&mut self, waf: &Waf, index: usize, rule: &Rule<'static>) {
-        let changes = waf.plan.steps.get(index).map(|step| step.changes.as_slice()).unwrap_or_default();
-        for (action, resolved) in rule.actions.iter().zip(changes) {
-            match action {
-                Action::SetVar(change) => self.set_var(change, resolved.as_ref(), rule),
-                Action::Ctl(ctl) => self.control(ctl),
+        let effects = waf.plan.steps.get(index).map(|step| step.effects.as_slice()).unwrap_or_default();
+        for (action, effect) in rule.actions.iter().zip(effects) {
+            match (action, effect) {
+                (Action::SetVar(change), Effect::Change(resolved)) => {
+                    self.set_var(change, Some(resolved), rule);
+                }
+                (Action::SetVar(change), _) => self.set_var(change, None, rule),
+                (Action::Ctl(ctl), Effect::Rules(rules)) => self.control_rules(ctl, rules),
+                (Action::Ctl(ctl), _) => self.control(ctl),
             }
         }
     }
@@ -478,17 +519,19 @@ impl Transaction {
                 self.values.add(&value)
             }
         };
-        let before = match resolved {
-            Some(change) => self.tx.get(usize::from(change.slot)).copied().flatten(),
-            None => self.tx_value(&name),
+        let before = || {
+            let before = match resolved {
+                Some(change) => self.tx.get(usize::from(change.slot)).copied().flatten(),
+                None => self.tx_value(&name),
+            };
+            before.map_or(0, |before| number(self.values.get(before)))
         };
-        let before = before.map_or(0, |before| number(self.values.get(before)));
-        let change_by = number(self.values.get(value));
-        let value = match change {
-            SetVar::Add(..) => self.values.add(before.saturating_add(change_by).to_string().as_bytes()),
-            SetVar::Subtract(..) => self.values.add(before.saturating_sub(change_by).to_string().as_bytes()),
-            SetVar::Assign(..) | SetVar::Unset(..) => value,
+        let after = match change {
+            SetVar::Add(..) => Some(before().saturating_add(number(self.values.get(value)))),
+            SetVar::Subtract(..) => Some(before().saturating_sub(number(self.values.get(value)))),
+            SetVar::Assign(..) | SetVar::Unset(..) => None,
         };
+        let value = after.map_or(value, |after| self.values.add(after.to_string().as_bytes()));
         match resolved {
             Some(change) => self.put_slot(change.slot, Some(value)),
             None => self.put_tx(name, Some(value)),
@@ -537,35 +580,32 @@ impl Transaction {
             Ctl::ResponseBodyAccess(access) => self.response_body_access = *access,
             Ctl::ForceRequestBody(force) => self.force_request_body = *force,
             Ctl::Processor(processor) => self.set_processor(*processor),
-            Ctl::RemoveById(ids) => self.remove(|_, rule| in_ranges(ids, rule.id)),
-            Ctl::RemoveByTag(tag) => self.remove(|waf, rule| has_tag(waf, rule, tag)),
-            Ctl::RemoveByMessage(message) => self.remove(|_, rule| has_message(rule, message)),
-            Ctl::RemoveTargetById(ids, target) => {
-                self.remove_target(|_, rule| in_ranges(ids, rule.id), target)
-            }
-            Ctl::RemoveTargetByTag(tag, target) => {
-                self.remove_target(|waf, rule| has_tag(waf, rule, tag), target)
-            }
-            Ctl::RemoveTargetByMessage(message, target) => {
-                self.remove_target(|_, rule| has_message(rule, message), target);
+            _ => {
+                let rules = plan::rules_of(&self.waf.program, ctl).unwrap_or_default();
+                self.control_rules(ctl, &rules);
             }
         }
     }
 
-    fn remove(&mut self, matches: impl Fn(&Waf, &Rule<'_>) -> bool) {
-        for (removed, rule) in self.removed.iter_mut().zip(&self.waf.program.rules) {
-            *removed |= matches(&self.waf, rule);
+    /// Changes the rules that a `ctl` is about.
+    fn control_rules(&mut self, ctl: &Ctl<'static>, rules: &Rc<[bool]>) {
+        let target = match ctl {
+            Ctl::RemoveTargetById(_, target)
+            | Ctl::RemoveTargetByTag(_, target)
+            | Ctl::RemoveTargetByMessage(_, target) => target,
+            _ => {
+                for (removed, concerned) in self.removed.iter_mut().zip(rules.iter()) {
+                    *removed |= *concerned;
+                }
+                return;
+            }
+        };
+        self.exclusions.resize(rules.len(), 0);
+        let number = self.removed_targets.len();
+        for (exclusions, _) in self.exclusions.iter_mut().zip(rules.iter()).filter(|(_, concerned)| **concerned) {
+            *exclusions |= if number < 63 { 1 << number } else { TOO_MANY };
         }
-    }
-
-    fn remove_target(&mut self, matches: impl Fn(&Waf, &Rule<'_>) -> bool, target: &Target<'static>) {
-        let rules = self.waf.program.rules.iter().map(|rule| matches(&self.waf, rule)).collect();
-        self.removed_targets.push((rules, target.clone()));
-    }
-
-    /// Returns true if a request-wide exclusion concerns a rule.
-    fn has_removed_target(&self, index: usize) -> bool {
-        self.removed_targets.iter().any(|(rules, _)| rules.get(index) == Some(&true))
+        self.removed_targets.push((Rc::clone(rules), target.clone()));
     }
 
     /// Forgets what was collected from collections that changed.
@@ -573,16 +613,19 @@ impl Transaction {
         if self.changed == ByteSet::default() {
             return;
         }
-        for (list, collections) in self.lists.iter_mut().zip(&waf.plan.lists) {
+        for (list, List { collections, .. }) in self.lists.iter_mut().zip(&waf.plan.lists) {
             if collections.intersects(&self.changed) {
                 *list = None;
             }
         }
         for (input, list) in self.inputs.iter_mut().zip(&waf.plan.inputs) {
-            if self.lists.get(usize::from(*list)).is_none_or(Option::is_none) {
+            let list = waf.plan.lists.get(usize::from(*list));
+            if list.is_none_or(|list| list.collections.intersects(&self.changed)) {
                 *input = None;
             }
         }
+        self.excluding_lists.clear();
+        self.excluding_inputs.clear();
         self.changed = ByteSet::default();
     }
 
@@ -590,81 +633,147 @@ impl Transaction {
     fn input(
         &mut self,
         waf: &Waf,
-        number: u16,
+        (number, exclusions): (u16, u64),
         list: u16,
-        pipeline: &[seclang::Transformation],
+        pipeline: &Pipeline<'_>,
         rule: &Rule<'_>,
     ) -> Rc<Input> {
         self.forget_changed(waf);
-        if let Some(Some(input)) = self.inputs.get(usize::from(number)) {
+        let known = match exclusions {
+            0 => self.inputs.get(usize::from(number)).and_then(Option::as_ref),
+            _ => self.excluding_inputs.get(&(number, exclusions)),
+        };
+        if let Some(input) = known {
             return Rc::clone(input);
         }
-        let mut input = Input { values: Vec::new(), len: 0, bytes: ByteSet::default() };
-        // No rule has this number, as there are fewer of them.
-        let mark = u32::MAX - 1 - u32::from(number);
-        for item in self.list(list, rule).iter() {
-            let id = self.values.transformed(&waf.triggers, pipeline, item.value);
-            if !self.values.is_compared(id, mark) {
-                self.values.set_compared(id, mark);
-                input.len = input.len.max(self.values.get(id).len());
-                input.bytes = input.bytes.union(&self.values.bytes_of(id));
-                input.values.push(id);
+        let input = match waf.plan.lists.get(usize::from(list)) {
+            Some(known) if known.base != number => {
+                let base = self.input(waf, (known.base, exclusions), list, &Pipeline::default(), rule);
+                match pipeline.may_change(&base.bytes) {
+                    true => Rc::new(self.distinct(&base.values, |values, id| {
+                        values.transformed(&waf.triggers, pipeline, id)
+                    })),
+                    false => base,
+                }
             }
-        }
-        let input = Rc::new(input);
-        if let Some(slot) = self.inputs.get_mut(usize::from(number)) {
-            *slot = Some(Rc::clone(&input));
+            known => {
+                let is_plain = exclusions == 0 && known.is_some_and(|list| list.is_plain);
+                let values = match is_plain {
+                    true => self.plain(rule),
+                    false => self.list((list, exclusions), rule).iter().map(|item| item.value).collect(),
+                };
+                Rc::new(self.distinct(&values, |_, id| id))
+            }
+        };
+        match (exclusions, self.inputs.get_mut(usize::from(number))) {
+            (0, Some(slot)) => *slot = Some(Rc::clone(&input)),
+            _ => {
+                self.excluding_inputs.insert((number, exclusions), Rc::clone(&input));
+            }
         }
         input
     }
 
+    /// Returns the results of values, each once.
+    fn distinct(
+        &mut self,
+        values: &[ValueId],
+        result: impl Fn(&mut Values, ValueId) -> ValueId,
+    ) -> Input {
+        // No rule has a number of these, as there are fewer of them.
+        self.marks = self.marks.wrapping_sub(1);
+        let mut input = Input { values: Vec::with_capacity(values.len()), len: 0, bytes: ByteSet::default() };
+        for id in values {
+            let id = result(&mut self.values, *id);
+            if !self.values.is_compared(id, self.marks) {
+                self.values.set_compared(id, self.marks);
+                let (value, bytes) = self.values.get_with_bytes(id);
+                input.len = input.len.max(value.len());
+                input.bytes = input.bytes.union(bytes);
+                input.values.push(id);
+            }
+        }
+        input
+    }
+
+    /// Returns the values of the targets of a rule that leaves out and counts none.
+    fn plain(&self, rule: &Rule<'_>) -> Vec<ValueId> {
+        let mut values = Vec::with_capacity(64);
+        for target in &rule.targets {
+            let pairs = self.pairs(target.collection).iter();
+            match &target.selector {
+                Selector::All => values.extend(pairs.map(|(_, value)| *value)),
+                _ if variables::is_single(target.collection) => values.extend(pairs.map(|(_, value)| *value)),
+                selector => {
+                    let selected = pairs.filter(|(key, _)| self.selects(selector, Some(*key)));
+                    values.extend(selected.map(|(_, value)| *value));
+                }
+            }
+        }
+        values
+    }
+
     /// Returns the values that rules with a list of targets look at.
-    fn list(&mut self, list: u16, rule: &Rule<'_>) -> Rc<[Item]> {
-        if let Some(Some(items)) = self.lists.get(usize::from(list)) {
+    fn list(&mut self, (list, exclusions): (u16, u64), rule: &Rule<'_>) -> Rc<[Item]> {
+        let known = match exclusions {
+            0 => self.lists.get(usize::from(list)).and_then(Option::as_ref),
+            _ => self.excluding_lists.get(&(list, exclusions)),
+        };
+        if let Some(items) = known {
             return Rc::clone(items);
         }
-        let items: Rc<[Item]> = self.items(None, rule).into();
-        if let Some(slot) = self.lists.get_mut(usize::from(list)) {
-            *slot = Some(Rc::clone(&items));
+        let items: Rc<[Item]> = self.items(exclusions, None, rule).into();
+        match (exclusions, self.lists.get_mut(usize::from(list))) {
+            (0, Some(slot)) => *slot = Some(Rc::clone(&items)),
+            _ => {
+                self.excluding_lists.insert((list, exclusions), Rc::clone(&items));
+            }
         }
         items
     }
 
-    /// Returns the values that a rule looks at, without those that were removed from the rule with this index.
-    fn items(&mut self, index: Option<usize>, rule: &Rule<'_>) -> Vec<Item> {
-        let mut items = Vec::new();
-        for target in &rule.targets {
-            if target.usage == Use::Exclude {
-                continue;
-            }
+    /// Returns the values that a rule looks at, without those of its exclusions. If these are too many for bits, the index of the
+    /// rule decides.
+    fn items(&mut self, exclusions: u64, index: Option<usize>, rule: &Rule<'_>) -> Vec<Item> {
+        let mut items = Vec::with_capacity(32);
+        let by_rule = || rule.targets.iter().filter(|target| target.usage == Use::Exclude);
+        for target in rule.targets.iter().filter(|target| target.usage != Use::Exclude) {
             let start = items.len();
             self.collect(target, &mut items);
-            let excluded = |item: &Item| {
-                let by_rule = rule.targets.iter().filter(|other| other.usage == Use::Exclude);
-                let by_request = self
-                    .removed_targets
-                    .iter()
-                    .filter(|(rules, _)| index.and_then(|index| rules.get(index)) == Some(&true));
-                by_rule.chain(by_request.map(|(_, target)| target)).any(|other| {
-                    other.collection == item.collection && self.selects(&other.selector, item.key)
-                })
-            };
-            let kept: Vec<Item> = items.split_off(start).into_iter().filter(|item| !excluded(item)).collect();
-            match target.usage {
-                Use::Count => {
-                    let value = self.values.add(kept.len().to_string().as_bytes());
-                    let key = match &target.selector {
-                        Selector::All => None,
-                        Selector::Name(name) | Selector::Regex(name) => {
-                            Some(self.values.add(name.as_bytes()))
-                        }
-                    };
-                    items.push(Item { collection: target.collection, key, value, count: true });
-                }
-                _ => items.extend(kept),
+            let by_request = || self.removed_targets.iter().map(|(_, target)| target);
+            let is_concerned = |other: &Target<'_>| other.collection == target.collection;
+            if by_rule().any(is_concerned) || (exclusions != 0 && by_request().any(is_concerned)) {
+                let mut at = 0;
+                items.retain(|item| {
+                    at += 1;
+                    at <= start || !self.is_excluded(item, exclusions, index, rule)
+                });
+            }
+            if target.usage == Use::Count {
+                let count = items.len() - start;
+                items.truncate(start);
+                let value = self.values.add(count.to_string().as_bytes());
+                let key = match &target.selector {
+                    Selector::All => None,
+                    Selector::Name(name) | Selector::Regex(name) => Some(self.values.add(name.as_bytes())),
+                };
+                items.push(Item { collection: target.collection, key, value, count: true });
             }
         }
         items
+    }
+
+    fn is_excluded(&self, item: &Item, exclusions: u64, index: Option<usize>, rule: &Rule<'_>) -> bool {
+        let excludes = |target: &Target<'_>| {
+            target.collection == item.collection && self.selects(&target.selector, item.key)
+        };
+        let is_removed = |(number, (rules, _)): &(usize, &(Rc<[bool]>, Target<'static>))| match exclusions {
+            TOO_MANY => index.and_then(|index| rules.get(index)) == Some(&true),
+            exclusions => *number < 63 && exclusions >> number & 1 == 1,
+        };
+        let mut by_rule = rule.targets.iter().filter(|target| target.usage == Use::Exclude);
+        let mut by_request = self.removed_targets.iter().enumerate().filter(is_removed);
+        by_rule.any(excludes) || by_request.any(|(_, (_, target))| excludes(target))
     }
 
     /// Returns true if a selector selects a name.
@@ -731,15 +840,15 @@ impl Transaction {
     }
 }
 
-fn in_ranges(ids: &[(u32, u32)], id: u32) -> bool {
+pub(crate) fn in_ranges(ids: &[(u32, u32)], id: u32) -> bool {
     ids.iter().any(|(first, last)| (*first..=*last).contains(&id))
 }
 
-fn has_tag(waf: &Waf, rule: &Rule<'_>, tag: &str) -> bool {
-    waf.program.tags_of(rule).any(|own| own == tag)
+pub(crate) fn has_tag(program: &Program<'_>, rule: &Rule<'_>, tag: &str) -> bool {
+    program.tags_of(rule).any(|own| own == tag)
 }
 
-fn has_message(rule: &Rule<'_>, message: &str) -> bool {
+pub(crate) fn has_message(rule: &Rule<'_>, message: &str) -> bool {
     rule.message.as_ref().is_some_and(|own| own.as_text() == Some(message))
 }
 

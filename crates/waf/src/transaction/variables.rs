@@ -8,7 +8,7 @@ use crate::body;
 use crate::values::ValueId;
 
 /// Collections without names, of which there is one value.
-fn is_single(collection: Collection) -> bool {
+pub(super) fn is_single(collection: Collection) -> bool {
     !matches!(
         collection,
         Collection::Args
@@ -52,11 +52,14 @@ impl Transaction {
         let pair = (self.values.add(name), self.values.add(value));
         self.changed.insert(collection as u8);
         if let Some(slot) = self.collections.get_mut(collection as usize) {
+            if slot.capacity() == 0 {
+                slot.reserve(16);
+            }
             slot.push(pair);
         }
     }
 
-    fn pairs(&self, collection: Collection) -> &[(ValueId, ValueId)] {
+    pub(super) fn pairs(&self, collection: Collection) -> &[(ValueId, ValueId)] {
         self.collections.get(collection as usize).map(Vec::as_slice).unwrap_or_default()
     }
 
