@@ -204,7 +204,8 @@ mod tests {
 
     #[test]
     fn sets_that_others_imply_are_dropped() {
-        let filter = Filter::new(2, vec![ByteSet::of(b"ab"), ByteSet::ALL, ByteSet::of(b"a"), ByteSet::of(b"%")]);
+        let filter =
+            Filter::new(2, vec![ByteSet::of(b"ab"), ByteSet::ALL, ByteSet::of(b"a"), ByteSet::of(b"%")]);
         assert_eq!(filter.sets, [ByteSet::of(b"%"), ByteSet::of(b"a")]);
         assert!(filter.passes(2, &ByteSet::of(b"a%")));
         assert!(!filter.passes(1, &ByteSet::of(b"a%")) && !filter.passes(9, &ByteSet::of(b"%%x")));

@@ -130,8 +130,7 @@ mod tests {
         assert_eq!(operator("!@rx ^a$"), Ok((Operator::Rx("^a$".into(), None), true)));
         assert_eq!(operator("@rx  a"), Ok((Operator::Rx(" a".into(), None), false)));
         assert!(matches!(operator("@rx ^%{tx.x}$"), Ok((Operator::RxTemplate(_), false))));
-        let phrases =
-            Operator::Pm("curl\nwget".into(), Filter::of_phrases(["curl", "wget"].into_iter()));
+        let phrases = Operator::Pm("curl\nwget".into(), Filter::of_phrases(["curl", "wget"].into_iter()));
         assert_eq!(operator("@pmFromFile words.data"), Ok((phrases, false)));
         let ranges = Operator::ValidateByteRange(vec![(9, 9), (32, 126)]);
         assert_eq!(operator("@validateByteRange 9, 32-126"), Ok((ranges, false)));

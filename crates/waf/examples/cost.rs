@@ -42,8 +42,12 @@ const FORM: &Headers = &[
     ("content-type", "application/x-www-form-urlencoded"),
 ];
 
-const JSON: &Headers =
-    &[("host", "shop.example.com"), ("accept", "*/*"), ("user-agent", "app/1.0"), ("content-type", "application/json")];
+const JSON: &Headers = &[
+    ("host", "shop.example.com"),
+    ("accept", "*/*"),
+    ("user-agent", "app/1.0"),
+    ("content-type", "application/json"),
+];
 
 const PROSE: &str = "The+lamp+arrived+on+Tuesday%2C+well+packed%2C+and+my+daughter+likes+it+very+much.+\
     We+put+it+next+to+the+window+so+that+it+lights+the+whole+table%3B+reading+there+in+the+evening+is+now+a+pleasure.+\
@@ -51,7 +55,12 @@ const PROSE: &str = "The+lamp+arrived+on+Tuesday%2C+well+packed%2C+and+my+daught
 
 fn body(kind: &str) -> (&'static str, &'static str, &'static Headers, String) {
     match kind {
-        "form" => ("POST", "/reviews", FORM, format!("title=A+good+lamp&text={}", PROSE.repeat(10_000 / PROSE.len()))),
+        "form" => (
+            "POST",
+            "/reviews",
+            FORM,
+            format!("title=A+good+lamp&text={}", PROSE.repeat(10_000 / PROSE.len())),
+        ),
         "json" => (
             "POST",
             "/api/orders",
@@ -77,7 +86,8 @@ fn main() -> Result<()> {
     let before = format!(
         "SecRequestBodyAccess On\nSecAction \"id:900001,phase:1,nolog,pass,setvar:tx.blocking_paranoia_level={level}\""
     );
-    let compiled = seclang::compile_folder(folder.as_ref(), &before, "").map_err(|error| anyhow::anyhow!("{error}"))?;
+    let compiled =
+        seclang::compile_folder(folder.as_ref(), &before, "").map_err(|error| anyhow::anyhow!("{error}"))?;
     let waf = Waf::new(compiled.program)?;
 
     let (method, uri, headers, body) = body(&kind);
@@ -100,7 +110,8 @@ fn main() -> Result<()> {
     ensure!(attack.is_some_and(|denial| denial.rule == 949_110), "an attack is let through");
     if let Some(denial) = judge(&waf, &request(uri), body.as_bytes()) {
         let mut transaction = waf.transaction();
-        let _ = transaction.request_headers(&request(uri)).or_else(|| transaction.request_body(body.as_bytes()));
+        let _ =
+            transaction.request_headers(&request(uri)).or_else(|| transaction.request_body(body.as_bytes()));
         let hits: Vec<_> = transaction.hits().iter().map(|hit| (hit.rule, &hit.variable)).collect();
         if level == "1" {
             bail!("refused by {}: {hits:?}", denial.rule);

@@ -136,7 +136,8 @@ impl Waf {
         if self.memory() >= MAX_EXPRESSIONS / 4 * 3 {
             return false;
         }
-        let is_waiting = |expression: &&Expression| expression.reached.get() && !expression.regex.is_prepared();
+        let is_waiting =
+            |expression: &&Expression| expression.reached.get() && !expression.regex.is_prepared();
         let waiting = self.operators.iter().enumerate().skip(self.next.get());
         let mut waiting =
             waiting.filter_map(|(index, operator)| Some((index, operator.expression().filter(is_waiting)?)));
@@ -166,7 +167,7 @@ impl Waf {
     }
 
     /// Frees compiled expressions until they have at most this memory, those first that no request used since the last time.
-    fn free(&self, limit: usize) {
+    pub(crate) fn free(&self, limit: usize) {
         let mut memory = self.memory();
         for unused_only in [true, false] {
             for expression in self.expressions() {

@@ -50,3 +50,6 @@ fn first_bytes(class: &Class) -> ByteSet {
     }
     set
 }
+
+#[cfg(test)]
+mod tests;

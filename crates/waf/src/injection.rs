@@ -30,7 +30,9 @@ mod tests {
 
     #[test]
     fn conditions_spare_most_values() {
-        for value in [&b""[..], b"garden", b"select", b"x1", b"12345678901234567890123456789012345678901234567890"] {
+        for value in
+            [&b""[..], b"garden", b"select", b"x1", b"12345678901234567890123456789012345678901234567890"]
+        {
             assert!(!may_be_sql(value) && !may_be_html(&ByteSet::of(value)), "{}", value.escape_ascii());
             check(value).unwrap();
         }

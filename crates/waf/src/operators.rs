@@ -169,8 +169,7 @@ impl Prepared {
                 .and_then(|text| text.trim().parse::<IpAddr>().ok())
                 .is_some_and(|address| set.contains(address)),
             Self::DetectSqli(filter) => {
-                (!filter || injection::may_be_sql(value))
-                    && libinjectionrs::detect_sqli(value).is_injection()
+                (!filter || injection::may_be_sql(value)) && libinjectionrs::detect_sqli(value).is_injection()
             }
             Self::DetectXss(_) => libinjectionrs::detect_xss(value).is_injection(),
             Self::Bytes(permitted) => value.iter().any(|byte| !permitted.contains(*byte)),
@@ -274,7 +273,8 @@ mod tests {
 
     fn matches(operator: &Operator<'static>, value: &[u8], argument: &[u8]) -> bool {
         let prepared = Prepared::new(operator, true).unwrap();
-        let matches = prepared.may_match(value.len(), &ByteSet::of(value)) && prepared.matches(value, argument);
+        let matches =
+            prepared.may_match(value.len(), &ByteSet::of(value)) && prepared.matches(value, argument);
         let unfiltered = Prepared::new(operator, false).unwrap();
         assert_eq!(unfiltered.matches(value, argument), matches, "{}", value.escape_ascii());
         matches

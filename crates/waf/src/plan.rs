@@ -5,7 +5,8 @@ use std::hash::Hash;
 use std::rc::Rc;
 
 use seclang::{
-    Action, ByteSet, Collection, Ctl, Macro, Operator, Part, Program, Rule, Selector, SetVar, Target, Template, Use,
+    Action, ByteSet, Collection, Ctl, Macro, Operator, Part, Program, Rule, Selector, SetVar, Target,
+    Template, Use,
 };
 
 use crate::transaction::{has_message, has_tag, in_ranges};
@@ -95,7 +96,8 @@ pub(crate) enum NewValue {
 impl Plan {
     pub(crate) fn new(program: &Program<'_>) -> Self {
         let mut values = Values::default();
-        let slots: Vec<_> = names(program).into_iter().map(|name| (name.clone(), values.add(&name))).collect();
+        let slots: Vec<_> =
+            names(program).into_iter().map(|name| (name.clone(), values.add(&name))).collect();
         let slot_of: HashMap<Vec<u8>, u16> =
             (0u16..).zip(&slots).map(|(slot, (name, _))| (name.clone(), slot)).collect();
         let mut group = b'0'..=b'9';
@@ -111,7 +113,8 @@ impl Plan {
         let mut lists: HashMap<&[Target<'_>], u16> = HashMap::new();
         let mut inputs: HashMap<(u16, Option<u16>), u16> = HashMap::new();
         for rule in &program.rules {
-            let transforms = program.pipelines.get(usize::from(rule.pipeline)).is_some_and(|steps| !steps.is_empty());
+            let transforms =
+                program.pipelines.get(usize::from(rule.pipeline)).is_some_and(|steps| !steps.is_empty());
             let pipeline = transforms.then_some(rule.pipeline);
             let step = Step {
                 source: plan.source(rule, pipeline, &mut lists, &mut inputs),
@@ -292,8 +295,10 @@ fn names(program: &Program<'_>) -> BTreeSet<Vec<u8>> {
     }
     for action in program.rules.iter().flat_map(|rule| &rule.actions) {
         if let Action::SetVar(change) = action {
-            let (SetVar::Assign(key, _) | SetVar::Add(key, _) | SetVar::Subtract(key, _) | SetVar::Unset(key)) =
-                change;
+            let (SetVar::Assign(key, _)
+            | SetVar::Add(key, _)
+            | SetVar::Subtract(key, _)
+            | SetVar::Unset(key)) = change;
             key.as_text().map(&mut add);
         }
     }

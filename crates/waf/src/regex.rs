@@ -93,7 +93,8 @@ impl LazyRegex {
     pub(crate) fn memory(&self) -> usize {
         match &*self.state.borrow() {
             State::Ready(compiled) => {
-                let groups = compiled.groups.as_ref().map_or(0, |regex| regex.memory_usage() + 2 * CACHE_BYTES);
+                let groups =
+                    compiled.groups.as_ref().map_or(0, |regex| regex.memory_usage() + 2 * CACHE_BYTES);
                 compiled.dfa.memory_usage() + compiled.cache.memory_usage() + groups
             }
             _ => 0,
@@ -155,9 +156,12 @@ fn compile(pattern: &str) -> Result<DFA, String> {
 }
 
 /// Uses the syntax tree of an expression.
-fn with_syntax<T>(pattern: &str, using: impl Fn(&Hir) -> Result<T, String>) -> Result<T, String> {
+pub(crate) fn with_syntax<T>(
+    pattern: &str,
+    mut using: impl FnMut(&Hir) -> Result<T, String>,
+) -> Result<T, String> {
     let translated = translate(pattern);
-    let parse = |unicode| {
+    let mut parse = |unicode| {
         let syntax =
             syntax::Config::new().unicode(unicode).utf8(false).dot_matches_new_line(true).nest_limit(60);
         let hir = syntax::parse_with(&translated, &syntax).map_err(|error| error.to_string())?;

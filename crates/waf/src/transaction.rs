@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use seclang::{
-    Action, ByteSet, Collection, Ctl, Disruptive, EngineMode, Macro, Part, Processor, Program, Rule, Selector,
-    SetVar, Target, Template, Use,
+    Action, ByteSet, Collection, Ctl, Disruptive, EngineMode, Macro, Part, Processor, Program, Rule,
+    Selector, SetVar, Target, Template, Use,
 };
 
 use crate::engine::Waf;
@@ -311,12 +311,7 @@ impl Transaction {
     }
 
     /// Applies one rule to all its values, and returns the last match.
-    fn run_rule(
-        &mut self,
-        waf: &Waf,
-        index: usize,
-        rule: &Rule<'static>,
-    ) -> Option<(Option<Item>, ValueId)> {
+    fn run_rule(&mut self, waf: &Waf, index: usize, rule: &Rule<'static>) -> Option<(Option<Item>, ValueId)> {
         let operator = waf.operators.get(usize::from(rule.operator))?;
         let step = waf.plan.steps.get(index)?;
         if step.source == Source::Nothing {
@@ -602,7 +597,9 @@ impl Transaction {
         };
         self.exclusions.resize(rules.len(), 0);
         let number = self.removed_targets.len();
-        for (exclusions, _) in self.exclusions.iter_mut().zip(rules.iter()).filter(|(_, concerned)| **concerned) {
+        for (exclusions, _) in
+            self.exclusions.iter_mut().zip(rules.iter()).filter(|(_, concerned)| **concerned)
+        {
             *exclusions |= if number < 63 { 1 << number } else { TOO_MANY };
         }
         self.removed_targets.push((Rc::clone(rules), target.clone()));
@@ -675,11 +672,7 @@ impl Transaction {
     }
 
     /// Returns the results of values, each once.
-    fn distinct(
-        &mut self,
-        values: &[ValueId],
-        result: impl Fn(&mut Values, ValueId) -> ValueId,
-    ) -> Input {
+    fn distinct(&mut self, values: &[ValueId], result: impl Fn(&mut Values, ValueId) -> ValueId) -> Input {
         // No rule has a number of these, as there are fewer of them.
         self.marks = self.marks.wrapping_sub(1);
         let mut input = Input { values: Vec::with_capacity(values.len()), len: 0, bytes: ByteSet::default() };

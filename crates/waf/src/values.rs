@@ -59,14 +59,18 @@ impl Triggers {
 
     /// Returns the bytes that can make one of several transformations change a value.
     pub(crate) fn of(&self, steps: &[Transformation]) -> Option<ByteSet> {
-        steps.iter().try_fold(ByteSet::default(), |all, step| {
-            Some(all.union(self.0.get(*step as usize)?.as_ref()?))
-        })
+        steps
+            .iter()
+            .try_fold(ByteSet::default(), |all, step| Some(all.union(self.0.get(*step as usize)?.as_ref()?)))
     }
 
     /// Returns false if a transformation cannot change a value with these bytes.
     fn may_change(&self, transformation: Transformation, bytes: &ByteSet) -> bool {
-        self.0.get(transformation as usize).copied().flatten().is_none_or(|triggers| triggers.intersects(bytes))
+        self.0
+            .get(transformation as usize)
+            .copied()
+            .flatten()
+            .is_none_or(|triggers| triggers.intersects(bytes))
     }
 }
 

@@ -207,3 +207,102 @@ fn targets_of_requests_are_split() {
         " /a/b+?.php b+?.php c=d /a/b+%3f.php?c=d#e GET http://h/a/b+%3f.php?c=d#e HTTP/1.1 192.0.2.1 v"
     );
 }
+
+#[test]
+fn more_exclusions_than_bits_hold_for_their_rules() {
+    let exclude = |number: usize| format!(",ctl:ruleRemoveTargetById=10;ARGS:a{number}");
+    let excludes: String = (0..70).map(exclude).collect();
+    let rules = format!(
+        "SecAction \"id:1,phase:1,pass,nolog{excludes}\"\n\
+         SecRule ARGS|REQUEST_COOKIES \"@contains x\" \"id:10,phase:1,pass\"\n\
+         SecRule ARGS|REQUEST_COOKIES \"@contains x\" \"id:11,phase:1,pass\""
+    );
+    for (uri, expected) in
+        [("/?a0=x", vec![11]), ("/?a69=x", vec![11]), ("/?a70=x", vec![10, 11]), ("/?a7=y", vec![])]
+    {
+        assert_eq!(get(&rules, uri).rules(), expected, "{uri}");
+    }
+    // With fewer of them, rules with the same exclusions share what they compare, and others do not.
+    let rules = rules.replace(&excludes, &exclude(1));
+    let counts = format!("{rules}\nSecRule &ARGS \"@eq 1\" \"id:10000,phase:1,pass\"");
+    assert_eq!(get(&counts, "/?a1=x").rules(), [11, 10000]);
+    assert_eq!(get(&counts, "/?a1=x&a2=x").rules(), [10, 11]);
+    let counts = counts.replace("ruleRemoveTargetById=10;", "ruleRemoveTargetById=10-10000;");
+    assert_eq!(get(&counts, "/?a1=x").rules(), [0; 0]);
+    assert_eq!(get(&counts, "/?a1=x&a2=y").rules(), [10000]);
+}
+
+#[test]
+fn values_that_a_body_adds_are_compared_by_the_same_rule() {
+    let rules = "SecRule ARGS \"@contains x\" \"id:1,phase:1,pass,t:lowercase\"\n\
+                 SecRule ARGS \"@contains x\" \"id:2,phase:2,pass,t:lowercase\"";
+    let form = [("Content-Type", "application/x-www-form-urlencoded")];
+    assert_eq!(send(rules, "/?a=y", &form, "b=X").rules(), [2]);
+    assert_eq!(send(rules, "/?a=X", &form, "b=X").rules(), [1, 2, 2][..2]);
+}
+
+#[test]
+fn rules_without_a_log_are_reported_only_if_they_decide() {
+    let rules = "SecAction \"id:1,phase:1,pass,nolog\"\nSecAction \"id:2,phase:1,pass\"\nSecAction \"id:3,phase:1,deny,nolog\"";
+    assert_eq!(get(rules, "/").rules(), [2, 3]);
+}
+
+#[test]
+fn numbers_in_variables_are_compared_with_constants_and_variables() {
+    let rules = "SecAction \"id:1,phase:1,pass,nolog,setvar:tx.level=2,setvar:tx.limit=3\"\n\
+                 SecRule TX:Level \"@lt 3\" \"id:2,phase:1,pass\"\n\
+                 SecRule TX:level \"!@lt 3\" \"id:3,phase:1,pass\"\n\
+                 SecRule TX:level \"@ge %{TX.limit}\" \"id:4,phase:1,pass\"\n\
+                 SecRule TX:missing \"@eq 0\" \"id:5,phase:1,pass\"\n\
+                 SecRule &TX:missing \"@eq 0\" \"id:6,phase:1,pass,logdata:'%{MATCHED_VAR_NAME}=%{MATCHED_VAR}'\"\n\
+                 SecRule TX:level \"@eq 9\" \"id:7,phase:1,pass,t:length\"\n\
+                 SecRule TX:level \"@eq 1\" \"id:8,phase:1,pass,t:length\"\n\
+                 SecAction \"id:9,phase:1,pass,nolog,setvar:tx.level=-2,setvar:!tx.limit\"\n\
+                 SecRule TX:level|&TX:limit \"@eq 0\" \"id:10,phase:1,pass\"";
+    let outcome = get(rules, "/");
+    assert_eq!(outcome.rules(), [2, 6, 8, 10]);
+    assert_eq!(outcome.hits[1].data, "&TX:missing=0");
+}
+
+#[test]
+fn phrases_are_found_in_long_values() {
+    let rules = "SecRule ARGS \"@pm etc/passwd curl\" \"id:1,phase:1,deny\"";
+    let long = "a+long+walk+on+the+beach,+".repeat(40);
+    assert!(get(rules, &format!("/?q={long}")).denial.is_none());
+    assert!(get(rules, &format!("/?q={long}CURL+x")).denial.is_some());
+    assert!(get(rules, &format!("/?q=/Etc/passwd{long}")).denial.is_some());
+}
+
+#[test]
+fn compiled_expressions_are_warmed_up_and_freed() {
+    let rules = program(
+        "SecRule ARGS \"@rx ^a+$\" \"id:1,phase:1,pass\"\nSecRule ARGS \"@rx ^b+$\" \"id:2,phase:1,pass\"\n\
+         SecRule ARGS \"@rx ^c+$\" \"id:3,phase:2,pass\"",
+    );
+    let waf = Waf::new(rules).unwrap();
+    let ids = |waf: &Rc<Waf>| {
+        let mut transaction = waf.transaction();
+        let request =
+            Request { method: b"GET", uri: b"/?x=aaa", protocol: b"HTTP/1.1", ..Request::default() };
+        transaction.request_headers(&request);
+        transaction.hits().iter().map(|hit| hit.rule).collect::<Vec<_>>()
+    };
+    // No request has come to a rule.
+    assert!(!waf.compile_next());
+    assert_eq!(ids(&waf), [1]);
+    let needed = waf.memory();
+    assert!(needed > 0);
+    // The filter of the second rule spared it, and no request reached the third.
+    assert!(waf.compile_next() && !waf.compile_next());
+    assert!(waf.memory() > needed);
+    let all = waf.memory();
+    waf.free(all);
+    assert_eq!(waf.memory(), all);
+    // The second is freed first, as no request used it.
+    waf.free(all - 1);
+    assert!(waf.memory() < all && waf.memory() > 0);
+    assert!(waf.compile_next());
+    waf.free(0);
+    assert_eq!(waf.memory(), 0);
+    assert_eq!(ids(&waf), [1]);
+}
