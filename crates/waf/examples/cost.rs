@@ -120,6 +120,14 @@ fn main() -> Result<()> {
     let start = Instant::now();
     measure(&waf, &request(uri), body.as_bytes(), rounds);
     println!("{kind} at level {level}: {:?} for each of {rounds}", start.elapsed() / rounds.max(1));
+    let needed = waf.memory();
+    let more = std::iter::repeat_with(|| waf.compile_next()).take_while(|compiled| *compiled).count();
+    let all = waf.memory();
+    println!(
+        "{} KiB of expressions, and {} KiB with the {more} others that it reached",
+        needed >> 10,
+        all >> 10
+    );
     Ok(())
 }
 

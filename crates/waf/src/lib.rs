@@ -19,11 +19,38 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Cost
+//!
+//! Nearly all rules look at nearly all values, and nearly none match, so the work is in finding that out cheaply:
+//!
+//! - A value is stored once, however often it occurs, with the set of its bytes. The results of transformations are values, too, and
+//!   a transformation is not attempted on a value without a byte that it changes.
+//! - Rules with the same targets and transformations share what they compare (`Input`), until a collection of the targets changes.
+//! - An expression has a filter: a minimum length, and sets of bytes that every match has ([`seclang::Filter`]). [`prepare`]
+//!   derives them from syntax trees when rules are built. Lists of phrases have them as well, and long values are also searched for
+//!   the sequences of three bytes that the phrases consist of.
+//! - Expressions are compiled when a value first passes the filter, or before by [`Waf::compile_next`], without groups and with
+//!   caches of 64 KiB. Their memory is limited; those that requests do not use are freed.
+//! - Names of variables in `TX`, constants and the rules that a `ctl` is about are resolved at load.
+//!
+//! Filters only spare work. Tests compare the engine with one that has none ([`Waf::without_filters`]), and matches of every
+//! expression with its filter.
+//!
+//! Instructions for one request with the Core Rule Set 4.25.0, counted natively by `examples/cost.rs`, after expressions were
+//! compiled:
+//!
+//! | request | level 1 | without all this |
+//! |---|---:|---:|
+//! | `GET`, 20 headers, 5 arguments | 1.04 M | 3.97 M |
+//! | the same at level 4 | 1.71 M | 7.30 M |
+//! | form with 10 KB of prose | 6.17 M | 67.6 M |
+//! | JSON, 78 bytes | 0.70 M | 2.80 M |
+//!
 //! Invariants:
 //!
 //! - No request, response or program causes a panic.
 //! - The cost of every operator and transformation is linear in the value.
-//! - A value is transformed once per list of transformations, and compared once per rule, however often it occurs.
+//! - A transformation is applied to a value once, and a value without a match is compared once per rule, however often it occurs.
 //! - A program with an expression that cannot be compiled is reported by [`check`], which builds and loaders call.
 
 mod body;
