@@ -10,7 +10,7 @@
 //!   the plug-in refuses;
 //! - the upstream and the client see every header as they do without the plug-in, but for those that its tests
 //!   [declare](crate::Changes);
-//! - a module's memory stays within [`MOST_PAGES`].
+//! - a module's memory stays within [`MOST_PAGES`], and its instructions within [`MOST_PER_BYTE`].
 //!
 //! Bytes come from a coverage-guided fuzzer, or from a seed ([`seeded`]). `cargo xtask fuzz` runs both.
 
@@ -38,6 +38,14 @@ use engine::outcome::{Answer, Outcome, UpstreamRequest};
 
 /// The memory that a VM may come to, in pages of 64 KiB: 64 MiB, many times the largest body.
 pub const MOST_PAGES: u64 = 1024;
+
+/// The instructions that a request may cost for each of its bytes, several times what the most expensive search takes. Each may
+/// also take [`FOR_ANY`].
+pub const MOST_PER_BYTE: u64 = 20_000;
+
+/// The instructions that a request of any size may cost: signatures take tens of millions, and the steps to which a schema is
+/// limited hundreds.
+pub const FOR_ANY: u64 = 500_000_000;
 
 /// So many scenarios share two VMs, because configuring takes longer than a request.
 const SHARED_BY: u32 = 20_000;
@@ -200,7 +208,7 @@ impl Fuzzer {
                 }
             };
             for outcome in [&whole, &cut] {
-                holds(&pair.whole, outcome).with_context(at)?;
+                holds(&pair.whole, &scenario.upstream, outcome).with_context(at)?;
             }
             if let Some(change) = undeclared(&vms.changes, &whole, &plain) {
                 bail!("{}: {change}: declare it in tests/changes/mod.rs, or do not change the header", at());
@@ -249,13 +257,23 @@ fn vms(engine: &dyn Engine, changes: Declare, setup: &Setup) -> anyhow::Result<O
 }
 
 /// The properties of one outcome.
-fn holds(request: &Request, outcome: &Outcome) -> anyhow::Result<()> {
+fn holds(request: &Request, upstream: &Upstream, outcome: &Outcome) -> anyhow::Result<()> {
     let goes_away = request.reset_after.is_some() || request.reset_when_called.is_some();
     if outcome.answer.is_none() && !goes_away && !outcome.closed {
         bail!("the request was never answered");
     }
     if let Some(pages) = outcome.memory_pages.filter(|pages| *pages > MOST_PAGES) {
         bail!("the VM uses {pages} pages of memory, more than {MOST_PAGES}");
+    }
+    if let Some(instructions) = outcome.instructions {
+        let size = |headers: &[engine::exchange::Header]| {
+            headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+        };
+        let parts = [request.path.len(), request.body.as_deref().map_or(0, <[u8]>::len), upstream.body.len()];
+        let bytes = parts.iter().sum::<usize>() + size(&request.headers) + size(&request.trailers);
+        if instructions > FOR_ANY + bytes as u64 * MOST_PER_BYTE {
+            bail!("{bytes} bytes cost {instructions} instructions, more than {MOST_PER_BYTE} for each");
+        }
     }
     Ok(())
 }

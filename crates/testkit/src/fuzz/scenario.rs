@@ -12,6 +12,9 @@ const MOST_REQUESTS: usize = 4;
 /// The longest text that is repeated into a path, a value or a body.
 const LONGEST: usize = 20_000;
 
+/// The size to which a piece of a body is repeated: enough to notice that each piece takes memory or time for all of them.
+const LARGE: usize = 64 << 10;
+
 /// A configuration with requests.
 pub(super) struct Scenario {
     /// The place of the case that it begins from.
@@ -61,6 +64,7 @@ impl Scenario {
             let Ok(pair) = reader.pair() else { break };
             requests.push(pair);
         }
+        let upstream = reader.upstream().unwrap_or_else(|_| served.upstream.clone());
         let can_be = requests.len() > 1
             && served.setup.gateway.workers == 1
             && requests.iter().all(|pair| !is_open_ended(&pair.cut))
@@ -71,7 +75,7 @@ impl Scenario {
             changes,
             own_configuration: setup.is_some(),
             setup: setup.unwrap_or_else(|| served.setup.clone()),
-            upstream: served.upstream.clone(),
+            upstream,
             requests,
         }
     }
@@ -84,6 +88,21 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// The upstream of the case, a piece of whose response is repeated now and then.
+    fn upstream(&mut self) -> Result<Upstream> {
+        let upstream = self.served.upstream.clone();
+        let declares = upstream.headers.iter().any(|(name, _)| crate::cuts::frames(name));
+        if upstream.body.is_empty()
+            || upstream.open
+            || upstream.reset_after.is_some()
+            || declares
+            || !self.source.ratio(1_u8, 20)?
+        {
+            return Ok(upstream);
+        }
+        Ok(Upstream { body: self.repeated(&upstream.body)?.into(), chunks: None, ..upstream })
+    }
+
     /// Whether requests are concurrent, in half of the scenarios.
     fn at_once(&mut self) -> Result<Option<u64>> {
         Ok(if self.source.ratio(1_u8, 2)? { Some(self.source.arbitrary()?) } else { None })
@@ -195,6 +214,12 @@ impl Reader<'_> {
             request.body = Some(self.text()?.into());
             request.chunks = None;
         }
+        if let Some(body) = request.body.as_deref()
+            && self.source.ratio(1_u8, 40)?
+        {
+            request.body = Some(self.repeated(body)?.into());
+            request.chunks = None;
+        }
         if request.body.is_some() && self.source.ratio(1_u8, 6)? {
             request.trailers.push(self.header()?);
         }
@@ -277,6 +302,21 @@ impl Reader<'_> {
             }
         }
         Ok(text)
+    }
+
+    /// A body in which one piece is repeated: a field of a form, an element, an event.
+    fn repeated(&mut self, body: &[u8]) -> Result<Vec<u8>> {
+        let is_end =
+            |byte: &u8| matches!(byte, b'\n' | b',' | b'&' | b';' | b'{' | b'}' | b'[' | b']' | b'>');
+        let ends = body.iter().enumerate().filter(|(_, byte)| is_end(byte)).map(|(at, _)| at + 1);
+        let places: Vec<usize> = std::iter::once(0).chain(ends).chain([body.len()]).collect();
+        let mut place = || self.source.choose(&places).copied();
+        let (one, other) = (place()?, place()?);
+        let (start, end) = (one.min(other), one.max(other));
+        let piece = body.get(start..end).filter(|piece| !piece.is_empty()).unwrap_or(body);
+        let times = LARGE / piece.len().max(1);
+        let (before, after) = (body.get(..start), body.get(end..));
+        Ok([before.unwrap_or_default(), &piece.repeat(times), after.unwrap_or_default()].concat())
     }
 
     fn word(&mut self) -> Result<Vec<u8>> {

@@ -11,4 +11,6 @@ pub fn changes(_: &Value) -> Changes {
         .reply("x-tokenratelimit-reset")
         // A charge after the answer is the gateway's own call, not that of a request.
         .shared_calls()
+        // An answer is charged at its end.
+        .depends_on_order()
 }
