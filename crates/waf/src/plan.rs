@@ -35,8 +35,8 @@ pub(crate) struct List {
     pub(crate) collections: ByteSet,
     /// Its input without transformations.
     pub(crate) base: u16,
-    /// True if it has the values of its targets: none are left out, and none are counted.
-    pub(crate) is_plain: bool,
+    /// True if it has numbers of values.
+    pub(crate) counts: bool,
 }
 
 /// The resolved parts of a rule.
@@ -173,9 +173,9 @@ impl Plan {
         rule.targets.iter().for_each(|target| collections.insert(target.collection as u8));
         let list = number(lists, &rule.targets);
         if usize::from(list) == self.lists.len() {
-            let is_plain = rule.targets.iter().all(|target| target.usage == Use::Values);
+            let counts = rule.targets.iter().any(|target| target.usage == Use::Count);
             let base = self.input(inputs, list, None);
-            self.lists.push(List { collections, base, is_plain });
+            self.lists.push(List { collections, base, counts });
         }
         Source::Input(self.input(inputs, list, pipeline))
     }

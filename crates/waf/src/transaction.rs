@@ -93,6 +93,10 @@ pub struct Transaction {
     removed_targets: Vec<(Rc<[bool]>, Target<'static>)>,
     /// By rule: which of the first removed targets are removed from it.
     exclusions: Vec<u64>,
+    /// An input without values.
+    no_input: Rc<Input>,
+    /// Memory for values that are selected.
+    scratch: Vec<ValueId>,
     /// The last number that marks values, counted down.
     marks: u32,
     /// As `lists` and `inputs`, for rules with exclusions.
@@ -143,6 +147,8 @@ impl Transaction {
             removed: vec![false; waf.program.rules.len()],
             removed_targets: Vec::new(),
             exclusions: Vec::new(),
+            no_input: Rc::new(Input { values: Vec::new(), len: 0, bytes: ByteSet::default() }),
+            scratch: Vec::with_capacity(64),
             marks: u32::MAX - 1,
             excluding_lists: BTreeMap::new(),
             excluding_inputs: BTreeMap::new(),
@@ -654,12 +660,20 @@ impl Transaction {
                 }
             }
             known => {
-                let is_plain = exclusions == 0 && known.is_some_and(|list| list.is_plain);
-                let values = match is_plain {
-                    true => self.plain(rule),
-                    false => self.list((list, exclusions), rule).iter().map(|item| item.value).collect(),
+                let mut values = std::mem::take(&mut self.scratch);
+                values.clear();
+                if known.is_some_and(|list| list.counts) {
+                    let items = self.list((list, exclusions), rule);
+                    values.extend(items.iter().map(|item| item.value));
+                } else {
+                    self.select(rule, exclusions, &mut values);
+                }
+                let input = match values.is_empty() {
+                    true => Rc::clone(&self.no_input),
+                    false => Rc::new(self.distinct(&values, |_, id| id)),
                 };
-                Rc::new(self.distinct(&values, |_, id| id))
+                self.scratch = values;
+                input
             }
         };
         match (exclusions, self.inputs.get_mut(usize::from(number))) {
@@ -689,21 +703,39 @@ impl Transaction {
         input
     }
 
-    /// Returns the values of the targets of a rule that leaves out and counts none.
-    fn plain(&self, rule: &Rule<'_>) -> Vec<ValueId> {
-        let mut values = Vec::with_capacity(64);
-        for target in &rule.targets {
+    /// Adds the values of the targets of a rule that counts none. They are the same as those of [`Self::items`], which are needed
+    /// only if one of the values matches.
+    fn select(&self, rule: &Rule<'_>, exclusions: u64, values: &mut Vec<ValueId>) {
+        for target in rule.targets.iter().filter(|target| target.usage == Use::Values) {
             let pairs = self.pairs(target.collection).iter();
-            match &target.selector {
-                Selector::All => values.extend(pairs.map(|(_, value)| *value)),
-                _ if variables::is_single(target.collection) => values.extend(pairs.map(|(_, value)| *value)),
-                selector => {
-                    let selected = pairs.filter(|(key, _)| self.selects(selector, Some(*key)));
-                    values.extend(selected.map(|(_, value)| *value));
-                }
+            let all = target.selector == Selector::All || variables::is_single(target.collection);
+            let selected = pairs.filter(|(key, _)| all || self.selects(&target.selector, Some(*key)));
+            if !self.has_exclusion(target.collection, exclusions, rule) {
+                values.extend(selected.map(|(_, value)| *value));
+                continue;
             }
+            // Variables with one value have no name.
+            let is_single = variables::is_single(target.collection);
+            values.extend(
+                selected
+                    .map(|(key, value)| Item {
+                        collection: target.collection,
+                        key: (!is_single).then_some(*key),
+                        value: *value,
+                        count: false,
+                    })
+                    .filter(|item| !self.is_excluded(item, exclusions, None, rule))
+                    .map(|item| item.value),
+            );
         }
-        values
+    }
+
+    /// Returns true if an exclusion of a rule may concern values of a collection.
+    fn has_exclusion(&self, collection: Collection, exclusions: u64, rule: &Rule<'_>) -> bool {
+        let mut by_rule = rule.targets.iter().filter(|target| target.usage == Use::Exclude);
+        let mut by_request = self.removed_targets.iter().map(|(_, target)| target);
+        let is_concerned = |other: &Target<'_>| other.collection == collection;
+        by_rule.any(is_concerned) || (exclusions != 0 && by_request.any(is_concerned))
     }
 
     /// Returns the values that rules with a list of targets look at.
@@ -729,13 +761,10 @@ impl Transaction {
     /// rule decides.
     fn items(&mut self, exclusions: u64, index: Option<usize>, rule: &Rule<'_>) -> Vec<Item> {
         let mut items = Vec::with_capacity(32);
-        let by_rule = || rule.targets.iter().filter(|target| target.usage == Use::Exclude);
         for target in rule.targets.iter().filter(|target| target.usage != Use::Exclude) {
             let start = items.len();
             self.collect(target, &mut items);
-            let by_request = || self.removed_targets.iter().map(|(_, target)| target);
-            let is_concerned = |other: &Target<'_>| other.collection == target.collection;
-            if by_rule().any(is_concerned) || (exclusions != 0 && by_request().any(is_concerned)) {
+            if self.has_exclusion(target.collection, exclusions, rule) {
                 let mut at = 0;
                 items.retain(|item| {
                     at += 1;
