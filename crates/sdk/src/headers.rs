@@ -207,6 +207,13 @@ impl HeaderMap {
     }
 }
 
+impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for HeaderMap {
+    fn from_iter<T: IntoIterator<Item = (N, V)>>(headers: T) -> Self {
+        let headers: Vec<(N, V)> = headers.into_iter().collect();
+        HeaderMap(serialise_pairs(headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))))
+    }
+}
+
 /// Reads a little-endian number of the ABI's format.
 fn number(bytes: &[u8], at: usize) -> Option<usize> {
     let bytes = bytes.get(at..)?.first_chunk::<4>()?;

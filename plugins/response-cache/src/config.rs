@@ -40,6 +40,11 @@ pub struct Fields {
     /// zh: `mode: http`：没有声明有效期的 200 响应的存储秒数，不包括对带 `Cookie` 的请求的响应。0 表示不存储
     #[serde(default)]
     default_ttl: u32,
+    /// `mode: http`: ask the upstream whether stale responses, and those with `no-cache`, can be used again. Clients then receive
+    /// these responses without the changes of plug-ins before this one, see [Revalidation](#revalidation).
+    /// zh: `mode: http`：向上游确认过期的响应以及带 `no-cache` 的响应是否可以再次使用。客户端收到的这些响应不包含本插件之前的插件所作的修改，见[重新验证](#重新验证)
+    #[serde(default)]
+    revalidate: bool,
     /// `mode: key`: the store.
     /// zh: `mode: key`：存储
     #[serde(default)]
@@ -154,6 +159,8 @@ pub struct Config {
     pub share_authorized: bool,
     /// Share responses with cookies.
     pub share_set_cookie: bool,
+    /// Revalidate stale responses.
+    pub revalidate: bool,
 }
 
 /// How responses are found.
@@ -234,6 +241,9 @@ impl Configuration for Config {
             let message = "has no effect with `mode: key`: write `cache: { cacheTTL: … }`";
             return Err(FieldError::new("default_ttl", message));
         }
+        if mode == ModeField::Key && fields.revalidate {
+            return Err(FieldError::new("revalidate", "has no effect with `mode: key`: remove it"));
+        }
         let mut digest = Sha256::new();
         let mut add = |part: &[u8]| {
             digest.update(part.len().to_le_bytes());
@@ -247,6 +257,7 @@ impl Configuration for Config {
             ModeField::Http => {
                 add(b"http");
                 add(&fields.default_ttl.to_le_bytes());
+                add(&[fields.revalidate.into()]);
                 Mode::Http(fields.default_ttl.into())
             }
             ModeField::Key => {
@@ -290,6 +301,7 @@ impl Configuration for Config {
             key_headers: fields.key_headers,
             share_authorized: fields.share_authorized,
             share_set_cookie: fields.share_set_cookie,
+            revalidate: fields.revalidate,
         })
     }
 }

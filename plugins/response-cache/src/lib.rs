@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use ::config::RequestHeaderName;
 use sdk::prelude::*;
-use sdk::{HeaderMap, Status, consumer, property, time};
+use sdk::{HeaderMap, LiveHeaders, Status, consumer, property, time};
 use sha2::{Digest, Sha256};
 use text::json::{self, DotPath};
 
@@ -30,10 +30,16 @@ enum State {
     Reply { is_untyped: bool },
     /// It makes stored responses invalid.
     Change(Key),
-    /// It may be stored.
-    Miss { key: Key, request: HeaderMap, stores: bool, authorized: bool },
+    /// It may be stored, or confirms that a stored one can be used again.
+    Miss { lookup: Lookup, stale: Option<Box<Stale>> },
     /// It is stored when it is complete.
     Storing { entry: Box<Entry>, body: Vec<u8>, length: Option<usize> },
+}
+
+/// A stored response whose revalidation the upstream has been asked for.
+struct Stale {
+    entry: Entry,
+    body: Vec<u8>,
 }
 
 /// The maximum size of the headers of a stored response.
@@ -58,7 +64,13 @@ impl Plugin for ResponseCache {
         if !end && request.kind().is_open_ended() {
             return Flow::Continue;
         }
-        or_open(begin(request, config, headers, end))
+        let (flow, state) = match plan(request, config, headers, end) {
+            Ok(Plan::Continue(state)) => (Flow::Continue, state),
+            Ok(Plan::Find(lookup)) => look_up(request, config, lookup),
+            Err(status) => or_pass(Err(status)),
+        };
+        *request.state = state;
+        flow
     }
 
     fn on_request_body(body: &mut RequestBody<State>, config: &Config) -> Flow {
@@ -91,7 +103,9 @@ impl Plugin for ResponseCache {
         add(&mut digest, &[is_string.into()]);
         add(&mut digest, &bytes);
         let key = digest.finalize().into();
-        or_open(find_by_key(body.state, config, key, stores))
+        let (flow, state) = look_up(body.held_headers(), config, Lookup::by_key(key, stores));
+        *body.state = state;
+        flow
     }
 
     fn holds_request_body(config: &Config) -> bool {
@@ -110,18 +124,28 @@ impl Plugin for ResponseCache {
                 return Flow::Continue;
             }
             State::Change(key) => {
-                if matches!(response.status(), 200..=399)
-                    && let Err(status) = store::remove(&key, config.entries)
-                {
-                    report(status);
+                if matches!(response.status(), 200..=399) {
+                    remove(config, &key);
                 }
                 "skip"
             }
-            State::Miss { key, request, stores, authorized } => {
+            State::Miss { lookup, stale } => {
                 let headers = response.all();
                 let status = response.status();
-                let entry = if stores && !is_open {
-                    or_none(storable(config, key, &request, &headers, status, authorized))
+                if status == 304
+                    && let Some(stale) = stale
+                {
+                    let reply = revalidated(config, &lookup, *stale, &headers);
+                    return match reply {
+                        Ok(reply) => Flow::Reply(reply),
+                        Err(status) => {
+                            report(status);
+                            Flow::Continue
+                        }
+                    };
+                }
+                let entry = if lookup.stores && !is_open {
+                    or_none(storable(config, &lookup, &headers, status))
                 } else {
                     None
                 };
@@ -174,14 +198,6 @@ impl Plugin for ResponseCache {
     }
 }
 
-/// A request is not refused because the cache fails.
-fn or_open(result: Result<Flow, Status>) -> Flow {
-    result.unwrap_or_else(|status| {
-        report(status);
-        Flow::Continue
-    })
-}
-
 fn or_none<T>(result: Result<Option<T>, Status>) -> Option<T> {
     result.unwrap_or_else(|status| {
         report(status);
@@ -225,12 +241,51 @@ fn digest(
     digest
 }
 
-fn begin(
-    request: &mut RequestHeaders<State>,
-    config: &Config,
+/// Answers a request from the cache, or continues with the returned state.
+fn look_up(map: &LiveHeaders, config: &Config, lookup: Lookup) -> (Flow, State) {
+    let found = find(config, &lookup);
+    or_pass(found.and_then(|found| decide(map, config, lookup, found)))
+}
+
+/// A request is not refused because the cache fails.
+fn or_pass(result: Result<(Flow, State), Status>) -> (Flow, State) {
+    result.unwrap_or_else(|status| {
+        report(status);
+        (Flow::Continue, State::Skip)
+    })
+}
+
+/// What is next for a request.
+enum Plan {
+    /// It continues.
+    Continue(State),
+    /// A stored response may answer it.
+    Find(Lookup),
+}
+
+/// A request that a stored response may answer.
+struct Lookup {
+    key: Key,
+    /// Its headers, as far as they matter to stored responses.
     headers: HeaderMap,
-    end: bool,
-) -> Result<Flow, Status> {
+    directives: Directives,
+    /// The client accepts a stored response.
+    uses: bool,
+    /// Its response may be stored.
+    stores: bool,
+    /// It is authorized.
+    authorized: bool,
+}
+
+impl Lookup {
+    /// A request whose key is all that matters.
+    fn by_key(key: Key, stores: bool) -> Self {
+        let (headers, directives) = (HeaderMap::default(), Directives::default());
+        Self { key, headers, directives, uses: true, stores, authorized: false }
+    }
+}
+
+fn plan(map: &LiveHeaders, config: &Config, headers: HeaderMap, end: bool) -> Result<Plan, Status> {
     let skips = headers.get(SKIP) == Some(b"on");
     let authorized = headers.get("authorization").is_some() || consumer::of_request()?.is_some();
     let is_keyed = |name: &[u8]| config.is_keyed(name);
@@ -238,72 +293,87 @@ fn begin(
         Mode::Http(_) => {
             let wish = rules::wish(&headers, end);
             let key = url(config, &headers)?.finalize().into();
-            match wish {
-                Wish::Change => {
-                    *request.state = State::Change(key);
-                    Ok(Flow::Continue)
-                }
+            Ok(match wish {
+                Wish::Change => Plan::Continue(State::Change(key)),
                 Wish::Find { stores, uses } if !skips && (!authorized || config.share_authorized) => {
-                    let directives = Directives::of(&headers);
-                    if uses && let Some((entry, now)) = find(config, &key, &headers, &directives)? {
-                        let is_unchanged = rules::is_not_modified(&entry, &headers);
-                        // A body that was replaced meanwhile is a miss.
-                        // The gateway sends the length of the body in the response to a HEAD.
-                        let body = match is_unchanged {
-                            true => Some(Vec::new()),
-                            false => store::body(&entry, config.entries)?,
-                        };
-                        if let Some(body) = body {
-                            *request.state = reply_with(&entry, &body);
-                            return Ok(hit(&entry, is_unchanged, body, Some(now)));
-                        }
-                    }
-                    if directives.only_if_cached {
-                        *request.state = State::Reply { is_untyped: false };
-                        let reply =
-                            Reply::new(StatusCode::GATEWAY_TIMEOUT).details("response-cache.only_if_cached");
-                        return Ok(Flow::Reply(reply.header(STATUS, "miss")));
-                    }
                     let stores = stores && !rules::is_poisonous(&headers, is_keyed);
-                    *request.state = State::Miss { key, request: headers, stores, authorized };
-                    Ok(Flow::Continue)
+                    let directives = Directives::of(&headers);
+                    Plan::Find(Lookup { key, headers, directives, uses, stores, authorized })
                 }
-                Wish::Find { .. } | Wish::Skip => Ok(Flow::Continue),
-            }
+                Wish::Find { .. } | Wish::Skip => Plan::Continue(State::Skip),
+            })
         }
         Mode::Key(keyed) => {
             let is_method = matches!(headers.get(":method"), Some(b"GET" | b"POST"));
             if skips || !is_method || (authorized && !config.share_authorized) {
-                return Ok(Flow::Continue);
+                return Ok(Plan::Continue(State::Skip));
             }
             let stores = !rules::is_poisonous(&headers, is_keyed) && !is_personal(config, &headers);
             let mut digest = url(config, &headers)?;
             add(&mut digest, headers.get(":method").unwrap_or_default());
-            match &keyed.key {
-                KeySource::Header(name) => {
-                    if headers.values(name).all(<[u8]>::is_empty) {
-                        return Ok(Flow::Continue);
-                    }
-                    add(&mut digest, &rules::joined(&headers, name));
-                    // Clients share the response, whatever they accept.
-                    if headers.get("accept-encoding").is_some() {
-                        request.remove("accept-encoding");
-                    }
-                    find_by_key(request.state, config, digest.finalize().into(), stores)
-                }
+            let is_key = match &keyed.key {
+                KeySource::Header(name) => headers.values(name).any(|value| !value.is_empty()),
                 KeySource::Body(_) => {
                     let is_encoded = headers.get("content-encoding").is_some();
-                    if !end && !is_encoded && headers.get("content-type").is_some_and(rules::is_json) {
-                        if headers.get("accept-encoding").is_some() {
-                            request.remove("accept-encoding");
-                        }
-                        *request.state = State::NeedsBody { digest, stores };
-                    }
-                    Ok(Flow::Continue)
+                    !end && !is_encoded && headers.get("content-type").is_some_and(rules::is_json)
                 }
+            };
+            if !is_key {
+                return Ok(Plan::Continue(State::Skip));
             }
+            // Clients share the response, whatever they accept.
+            if headers.get("accept-encoding").is_some() {
+                map.remove("accept-encoding");
+            }
+            Ok(match &keyed.key {
+                KeySource::Header(name) => {
+                    add(&mut digest, &rules::joined(&headers, name));
+                    Plan::Find(Lookup::by_key(digest.finalize().into(), stores))
+                }
+                KeySource::Body(_) => Plan::Continue(State::NeedsBody { digest, stores }),
+            })
         }
     }
+}
+
+/// Returns the decision on a request for which a response was found or not, and the state in which it continues.
+fn decide(
+    map: &LiveHeaders,
+    config: &Config,
+    lookup: Lookup,
+    found: Option<Found>,
+) -> Result<(Flow, State), Status> {
+    if let Some(Found { entry, now }) = &found
+        && rules::satisfies(entry, &lookup.directives, *now)
+    {
+        let is_unchanged = rules::is_not_modified(entry, &lookup.headers);
+        // A body that was replaced meanwhile is a miss. The gateway sends the length of the body in the response to a HEAD.
+        let body = if is_unchanged { Some(Vec::new()) } else { store::body(entry, config.entries)? };
+        if let Some(body) = body {
+            let now = matches!(config.mode, Mode::Http(_)).then_some(*now);
+            let state = reply_with(entry, &body);
+            return Ok((hit(entry, is_unchanged, body, now), state));
+        }
+    }
+    if lookup.directives.only_if_cached {
+        let reply = Reply::new(StatusCode::GATEWAY_TIMEOUT).details("response-cache.only_if_cached");
+        return Ok((Flow::Reply(reply.header(STATUS, "miss")), State::Reply { is_untyped: false }));
+    }
+    let mut stale = None;
+    // What the upstream says to a request that is not stored is not about the stored response either.
+    if config.revalidate
+        && lookup.stores
+        && let Some(Found { entry, .. }) = found
+        && let conditions = revalidation(config, &entry, &lookup.headers)
+        && !conditions.is_empty()
+        && let Some(body) = store::body(&entry, config.entries)?
+    {
+        for (name, value) in conditions {
+            map.set(name, value);
+        }
+        stale = Some(Box::new(Stale { entry, body }));
+    }
+    Ok((Flow::Continue, State::Miss { lookup, stale }))
 }
 
 /// Returns true if the response may be for the user of a session that is not part of the key.
@@ -311,34 +381,42 @@ fn is_personal(config: &Config, request: &HeaderMap) -> bool {
     request.get("cookie").is_some() && !config.is_keyed(b"cookie")
 }
 
-/// Returns a stored response for a request, and the time in nanoseconds.
-fn find(
-    config: &Config,
-    key: &Key,
-    request: &HeaderMap,
-    directives: &Directives,
-) -> Result<Option<(Entry, u64)>, Status> {
-    let entries = store::find(key, config.entries)?;
+/// Returns the conditions with which a stored response is revalidated, if any.
+fn revalidation<'a>(config: &Config, entry: &'a Entry, request: &HeaderMap) -> Vec<(&'static str, &'a [u8])> {
+    // A page of a user can have the date of the page that is stored.
+    if entry.status != 200 || (entry.lifetime == 0 && is_personal(config, request)) {
+        return Vec::new();
+    }
+    rules::conditions(pairs(entry))
+}
+
+/// The headers of a stored response.
+fn pairs(entry: &Entry) -> impl Iterator<Item = (&[u8], &[u8])> {
+    entry.headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))
+}
+
+/// A stored response for a request, which may be stale.
+struct Found {
+    entry: Entry,
+    /// The time in nanoseconds.
+    now: u64,
+}
+
+/// Returns a stored response for a request.
+fn find(config: &Config, lookup: &Lookup) -> Result<Option<Found>, Status> {
+    if !lookup.uses {
+        return Ok(None);
+    }
+    let mut entries = store::find(&lookup.key, config.entries)?;
+    entries.retain(|entry| rules::matches(entry, &lookup.headers));
     if entries.is_empty() {
         return Ok(None);
     }
     let now = time::nanoseconds()?;
-    let is_usable =
-        |entry: &Entry| rules::matches(entry, request) && rules::satisfies(entry, directives, now);
-    // Of several, the last one that was sent (section 4).
-    Ok(entries.into_iter().filter(is_usable).max_by_key(|entry| entry.stored).map(|entry| (entry, now)))
-}
-
-fn find_by_key(state: &mut State, config: &Config, key: Key, stores: bool) -> Result<Flow, Status> {
-    let request = HeaderMap::default();
-    if let Some((entry, _)) = find(config, &key, &request, &Directives::default())?
-        && let Some(body) = store::body(&entry, config.entries)?
-    {
-        *state = reply_with(&entry, &body);
-        return Ok(hit(&entry, false, body, None));
-    }
-    *state = State::Miss { key, request, stores, authorized: false };
-    Ok(Flow::Continue)
+    // Of several that can be used, the last one that was sent (section 4).
+    let rank = |entry: &Entry| (rules::satisfies(entry, &lookup.directives, now), entry.stored);
+    let entry = entries.into_iter().max_by_key(rank);
+    Ok(entry.map(|entry| Found { entry, now }))
 }
 
 /// The state of a response from the cache.
@@ -347,45 +425,73 @@ fn reply_with(entry: &Entry, body: &[u8]) -> State {
     State::Reply { is_untyped: !is_typed && !body.is_empty() }
 }
 
+/// Stores a response that a 304 of the upstream confirms, and returns it.
+fn revalidated(config: &Config, lookup: &Lookup, stale: Stale, headers: &HeaderMap) -> Result<Reply, Status> {
+    let Stale { mut entry, body } = stale;
+    let now = time::nanoseconds()?;
+    let mut updated = None;
+    // The upstream knows no other response than the stored one, so the client receives it in any case.
+    if rules::confirms(headers, &entry.headers) {
+        let headers = rules::freshened(&entry.headers, headers);
+        updated = or_none(storable(config, lookup, &headers, entry.status));
+        entry.headers = rules::stored_headers(&headers);
+        (entry.stored, entry.age) = (now, updated.as_ref().map_or(0, |entry| entry.age));
+    }
+    match updated {
+        Some(entry) => put(config, entry, &body),
+        None => remove(config, &lookup.key),
+    }
+    let mut reply = reply(&entry, entry.status, |_| true, Some(now));
+    for cookie in headers.values("set-cookie") {
+        reply = reply.header("set-cookie", cookie);
+    }
+    Ok(reply.details("response-cache.revalidated").header(STATUS, "revalidated").body(body))
+}
+
 /// The response from the cache. `now` is the time for its age.
 fn hit(entry: &Entry, is_unchanged: bool, body: Vec<u8>, now: Option<u64>) -> Flow {
     // The headers of a 304 (RFC 9110, section 15.4.5), which describe the response that the client has.
     const UNCHANGED: [&[u8]; 6] =
         [b"cache-control", b"content-location", b"date", b"etag", b"expires", b"vary"];
-    let status = match is_unchanged {
-        true => StatusCode::NOT_MODIFIED,
-        false => StatusCode::try_from(u32::from(entry.status)).unwrap_or(StatusCode::OK),
-    };
-    let mut reply = Reply::new(status).details("response-cache.hit");
-    for (name, value) in &entry.headers {
-        if (!is_unchanged || UNCHANGED.contains(&name.as_slice()))
+    let status = if is_unchanged { 304 } else { entry.status };
+    let reply = reply(entry, status, |name| !is_unchanged || UNCHANGED.contains(&name), now);
+    Flow::Reply(reply.details("response-cache.hit").header(STATUS, "hit").body(body))
+}
+
+/// A response with headers of a stored one. `now` is the time for its age.
+fn reply(entry: &Entry, status: u16, has: impl Fn(&[u8]) -> bool, now: Option<u64>) -> Reply {
+    let mut reply = Reply::new(StatusCode::try_from(u32::from(status)).unwrap_or(StatusCode::OK));
+    for (name, value) in pairs(entry) {
+        if has(name)
             && let Ok(name) = str::from_utf8(name)
         {
-            reply = reply.header(name, value.clone());
+            reply = reply.header(name, value);
         }
     }
     if let Some(now) = now {
         reply = reply.header("age", entry.age_at(now).to_string());
     }
-    Flow::Reply(reply.header(STATUS, "hit").body(body))
+    reply
 }
 
 /// The entry of a response that may be stored.
 fn storable(
     config: &Config,
-    key: Key,
-    request: &HeaderMap,
+    lookup: &Lookup,
     headers: &HeaderMap,
     status: u16,
-    authorized: bool,
 ) -> Result<Option<Entry>, Status> {
-    let mut entry = Entry::new(key, status);
+    let Lookup { key, headers: request, authorized, .. } = lookup;
+    let mut entry = Entry::new(*key, status);
     match &config.mode {
         Mode::Http(default) => {
             let now = UNIX_EPOCH + Duration::from_nanos(time::nanoseconds()?);
             // The upstream does not say that the response is the same for all users.
-            let default_lifetime = if is_personal(config, request) { 0 } else { *default };
-            let shared = Shared { authorized, cookies: config.share_set_cookie, default_lifetime };
+            let is_personal = is_personal(config, request);
+            let default_lifetime = if is_personal { 0 } else { *default };
+            let stale = config.revalidate && !is_personal;
+            let shared =
+                Shared { authorized: *authorized, cookies: config.share_set_cookie, default_lifetime, stale };
             let Some(permit) = rules::permit(headers, status, shared, now) else { return Ok(None) };
             (entry.age, entry.lifetime) = (permit.age, permit.lifetime);
             entry.vary = permit
@@ -417,6 +523,10 @@ fn storable(
     let size: usize =
         entry.vary.iter().chain(&entry.headers).map(|(name, value)| name.len() + value.len()).sum();
     Ok((size <= MAX_HEADERS).then_some(entry))
+}
+
+fn remove(config: &Config, key: &Key) {
+    store::remove(key, config.entries).unwrap_or_else(report);
 }
 
 fn put(config: &Config, entry: Entry, body: &[u8]) {

@@ -161,7 +161,6 @@ pub fn wish(headers: &HeaderMap, end_of_stream: bool) -> Wish {
         Some(b"OPTIONS" | b"TRACE" | b"CONNECT") | None => return Wish::Skip,
         Some(_) => return Wish::Change,
     };
-    let has = |name: &str| headers.get(name).is_some();
     // An upstream may read the body of a GET, which is not part of the key.
     let conditions = [
         "range",
@@ -177,7 +176,11 @@ pub fn wish(headers: &HeaderMap, end_of_stream: bool) -> Wish {
         return Wish::Skip;
     }
     let directives = Directives::of(headers);
-    let is_conditional = has("if-none-match") || has("if-modified-since");
+    // The upstream may also read other names as those of conditions.
+    let is_condition = |name: &[u8]| {
+        ["if-none-match", "if-modified-since"].iter().any(|known| names::may_be_read_as(name, known))
+    };
+    let is_conditional = headers.iter().any(|(name, _)| is_condition(name));
     Wish::Find {
         stores: !is_head && !directives.no_store && !is_conditional,
         uses: !directives.no_cache && !directives.no_store,
@@ -218,15 +221,82 @@ pub fn is_not_modified(entry: &Entry, request: &HeaderMap) -> bool {
     };
     let mut tags = request.values("if-none-match").peekable();
     if tags.peek().is_some() {
-        let strong = |tag: &[u8]| tag.strip_prefix(b"W/").unwrap_or(tag).to_vec();
-        let own = stored(b"etag").map(strong);
+        let own = stored(b"etag").map(opaque);
         return tags
-            .any(|list| split(list).any(|tag| tag == b"*" || (own.is_some() && own == Some(strong(tag)))));
+            .any(|list| split(list).any(|tag| tag == b"*" || (own.is_some() && own == Some(opaque(tag)))));
     }
     let date = |text: &[u8]| httpdate::parse_http_date(str::from_utf8(text).ok()?).ok();
     let since = request.get("if-modified-since").and_then(date);
     let modified = stored(b"last-modified").and_then(date);
     since.zip(modified).is_some_and(|(since, modified)| modified <= since)
+}
+
+/// The part of an entity tag that a weak comparison compares (RFC 9110, section 8.8.3.2).
+fn opaque(tag: &[u8]) -> &[u8] {
+    tag.strip_prefix(b"W/").unwrap_or(tag)
+}
+
+/// A name and a value.
+type Pair = (Vec<u8>, Vec<u8>);
+
+/// Returns the conditions of a request that ask whether a response is still the current one (section 4.3.1). Without any, it cannot
+/// be revalidated.
+pub fn conditions<'a>(headers: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Vec<(&'static str, &'a [u8])> {
+    let mut is_typed = false;
+    let (mut tags, mut dates) = (Vec::new(), Vec::new());
+    for (name, value) in headers {
+        match name {
+            b"etag" => tags.push(value),
+            b"last-modified" => dates.push(value),
+            b"content-type" => is_typed = true,
+            _ => {}
+        }
+    }
+    // The gateway adds a type to its own responses, from which a plug-in could not remove it here.
+    if !is_typed {
+        return Vec::new();
+    }
+    let is_date =
+        |text: &[u8]| str::from_utf8(text).is_ok_and(|text| httpdate::parse_http_date(text).is_ok());
+    let is_tag = |tag: &[u8]| {
+        let inner = opaque(tag).strip_prefix(b"\"").and_then(|tag| tag.strip_suffix(b"\""));
+        inner.is_some_and(|inner| inner.iter().all(|byte| matches!(byte, 0x21 | 0x23..=0x7e | 0x80..)))
+    };
+    let tag = match tags.as_slice() {
+        [tag] if is_tag(tag) => Some(("if-none-match", *tag)),
+        _ => None,
+    };
+    let date = match dates.as_slice() {
+        [date] if is_date(date) => Some(("if-modified-since", *date)),
+        _ => None,
+    };
+    tag.into_iter().chain(date).collect()
+}
+
+/// Returns true if a 304 of the upstream is about a stored response, which it then updates (section 4.3.4). With the validator of
+/// another response it is not.
+pub fn confirms(confirmation: &HeaderMap, stored: &[Pair]) -> bool {
+    let own = |name: &[u8]| stored.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_slice());
+    match (confirmation.get("etag"), confirmation.get("last-modified")) {
+        (Some(tag), _) => own(b"etag").is_some_and(|own| opaque(own) == opaque(tag)),
+        (None, Some(date)) => own(b"last-modified") == Some(date),
+        (None, None) => true,
+    }
+}
+
+/// Returns the headers of a stored response, updated by those of the 304 that confirms it (section 3.2).
+pub fn freshened(stored: &[Pair], confirmation: &HeaderMap) -> HeaderMap {
+    // These describe the stored body. A gateway or upstream may send others with the 304, which has none.
+    const OF_BODY: [&[u8]; 5] =
+        [b"content-encoding", b"content-language", b"content-length", b"content-range", b"content-type"];
+    let is_updated = |name: &[u8]| !OF_BODY.contains(&name);
+    let is_replaced = |name: &[u8]| {
+        // The date of the old response is not that of the new one.
+        name == b"date" || (is_updated(name) && confirmation.iter().any(|(other, _)| other == name))
+    };
+    let kept = stored.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
+    let kept = kept.filter(|(name, _)| !is_replaced(name));
+    kept.chain(confirmation.iter().filter(|(name, _)| is_updated(name))).collect()
 }
 
 /// Statuses of which nothing else has to be known to store them (RFC 9110, section 15.1), without partial responses, and without
@@ -253,12 +323,14 @@ pub struct Shared {
     pub cookies: bool,
     /// The lifetime of responses with status 200 that have none. 0: they are not shared.
     pub default_lifetime: u64,
+    /// Stale responses can be revalidated, and are therefore shared too.
+    pub stale: bool,
 }
 
-/// Returns how long a response may be stored, if at all.
+/// Returns how long a response may be stored, if at all. With a lifetime of 0, it is revalidated before each use.
 pub fn permit(headers: &HeaderMap, status: u16, shared: Shared, now: SystemTime) -> Option<Permit> {
     let directives = Directives::of(headers);
-    if !STATUSES.contains(&status) || directives.no_store || directives.no_cache || directives.private {
+    if !STATUSES.contains(&status) || directives.no_store || directives.private {
         return None;
     }
     let is_permitted = directives.public || directives.must_revalidate || directives.s_maxage.is_some();
@@ -279,6 +351,7 @@ pub fn permit(headers: &HeaderMap, status: u16, shared: Shared, now: SystemTime)
     let apparent = now.duration_since(sent).unwrap_or_default().as_secs();
     let age = headers.values("age").map(seconds).max().unwrap_or(0).max(apparent);
     let lifetime = match directives.s_maxage.or(directives.max_age) {
+        _ if directives.no_cache => 0,
         Some(lifetime) => lifetime,
         None if headers.get("expires").is_some() => {
             // Of several, or with an invalid one, it is stale.
@@ -300,7 +373,12 @@ pub fn permit(headers: &HeaderMap, status: u16, shared: Shared, now: SystemTime)
     }
     vary.sort();
     vary.dedup();
-    (age < lifetime).then_some(Permit { age, lifetime, vary })
+    // A 304 is about a successful response only, and one that says nothing may be different for each client.
+    let is_explicit = directives.no_cache
+        || directives.s_maxage.or(directives.max_age).is_some()
+        || headers.get("expires").is_some();
+    let may_be_stale = shared.stale && status == 200 && is_explicit && !conditions(headers.iter()).is_empty();
+    (age < lifetime || may_be_stale).then_some(Permit { age, lifetime, vary })
 }
 
 /// Returns true for server-sent events, which have no end.
@@ -315,7 +393,7 @@ pub fn is_json(content_type: &[u8]) -> bool {
 }
 
 /// The headers of a response that are stored: not those of one connection, of one transfer or of one client.
-pub fn stored_headers(headers: &HeaderMap) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub fn stored_headers(headers: &HeaderMap) -> Vec<Pair> {
     const OTHERS: [&[u8]; 13] = [
         b"age",
         b"connection",
@@ -353,6 +431,26 @@ mod tests {
         };
         assert_eq!(parts(r#"a, b="c, d" ,,e="\",f", g"#), ["a", r#"b="c, d""#, r#"e="\",f""#, "g"]);
         assert_eq!(parts(r#"a="b, c"#), [r#"a="b, c"#]);
+    }
+
+    #[test]
+    fn only_valid_and_unambiguous_validators_are_sent() {
+        const DATE: &str = "Thu, 01 Jan 2015 00:00:00 GMT";
+        let of = |tags: &[&str], dates: &[&str]| {
+            let tags = tags.iter().map(|tag| ("etag", *tag));
+            let dates = dates.iter().map(|date| ("last-modified", *date));
+            let headers: HeaderMap = tags.chain(dates).chain([("content-type", "a/b")]).collect();
+            conditions(headers.iter()).iter().map(|(name, _)| *name).collect::<Vec<_>>()
+        };
+        for tag in ["\"1\"", "W/\"a,b\"", "\"\"", "\"ü\""] {
+            assert_eq!(of(&[tag], &[]), ["if-none-match"], "{tag}");
+        }
+        for tag in ["", "1", "\"1", "\"", "w/\"1\"", "\"a\", \"b\"", "\"a b\"", "*"] {
+            assert_eq!(of(&[tag], &[DATE]), ["if-modified-since"], "{tag}");
+        }
+        assert_eq!(of(&["\"1\""], &[DATE]), ["if-none-match", "if-modified-since"]);
+        assert!(of(&["\"1\"", "\"1\""], &[DATE, DATE]).is_empty());
+        assert!(of(&[], &["yesterday"]).is_empty());
     }
 
     #[test]

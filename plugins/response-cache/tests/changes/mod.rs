@@ -7,6 +7,8 @@ pub fn changes(_: &Value) -> Changes {
     // A response from the cache has all headers of the stored one.
     Changes::none()
         .request("accept-encoding")
+        .request("if-none-match")
+        .request("if-modified-since")
         .response("x-cache-status")
         .reply_where(|_| true)
         .depends_on_order()
