@@ -100,6 +100,8 @@ pub mod property;
 mod protobuf;
 pub mod queue;
 pub mod quota;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod report;
 mod rules;
 pub mod shared;

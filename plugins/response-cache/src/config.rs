@@ -45,8 +45,8 @@ pub struct Fields {
     /// zh: `mode: http`：向上游确认过期的响应以及带 `no-cache` 的响应是否可以再次使用。客户端收到的这些响应不包含本插件之前的插件所作的修改，见[重新验证](#重新验证)
     #[serde(default)]
     revalidate: bool,
-    /// `mode: key`: the store.
-    /// zh: `mode: key`：存储
+    /// The store: for `mode: key`, and in Redis for `mode: http` too.
+    /// zh: 存储：用于 `mode: key`；在 Redis 中也用于 `mode: http`
     #[serde(default)]
     cache: Option<CacheFields>,
     /// `mode: key`: the header whose value is the key.
@@ -85,44 +85,48 @@ enum ModeField {
 
 /// The store.
 #[configuration]
-#[derive(Default)]
 struct CacheFields {
-    /// `local`: the memory of the gateway process. `redis` is rejected, because Envoy cannot call it.
-    /// zh: `local`：网关进程的内存。拒绝 `redis`，因为 Envoy 无法调用它
+    /// `local`: the memory of the gateway process. `redis`, on Higress and MSE: a server that all gateways share, see
+    /// [Redis](#redis).
+    /// zh: `local`：网关进程的内存。`redis`（在 Higress 和 MSE 上）：所有网关共享的服务器，见 [Redis](#redis)
     #[serde(default, rename = "type")]
     kind: String,
     /// Seconds for which a response is stored. 0: until others need its space.
     /// zh: 响应的存储秒数。0 表示直到其他响应需要其空间
     #[serde(default, rename = "cacheTTL")]
     cache_ttl: u32,
-    /// Part of the key.
-    /// zh: 键的一部分
+    /// Part of the key. In Redis, it begins the key; at most 256 bytes.
+    /// zh: 键的一部分。在 Redis 中是键的前缀，至多 256 字节
     #[serde(default = "prefix", rename = "cacheKeyPrefix")]
     cache_key_prefix: String,
-    /// Of Redis.
-    /// zh: 用于 Redis
+    /// Redis: full name of the service, for example `redis.static`.
+    /// zh: Redis：服务的完整名称，例如 `redis.static`
     #[serde(default, rename = "serviceName")]
     service_name: Option<String>,
-    /// Of Redis.
-    /// zh: 用于 Redis
+    /// Redis: has no effect.
+    /// zh: Redis：不起作用
     #[serde(default, rename = "serviceHost")]
     service_host: Option<String>,
-    /// Of Redis.
-    /// zh: 用于 Redis
+    /// Redis: port of the service. 80 for a `.static` service if absent or 0, otherwise 6379.
+    /// zh: Redis：服务端口；缺省或为 0 时，`.static` 服务为 80，其他为 6379
     #[serde(default, rename = "servicePort")]
     service_port: Option<u16>,
-    /// Of Redis.
-    /// zh: 用于 Redis
+    /// Redis: user name.
+    /// zh: Redis：用户名
     #[serde(default)]
     username: Option<String>,
-    /// Of Redis.
-    /// zh: 用于 Redis
+    /// Redis: password.
+    /// zh: Redis：密码
     #[serde(default)]
     password: Option<Secret>,
-    /// Of Redis.
-    /// zh: 用于 Redis
+    /// Redis: timeout of a command in milliseconds. 1000 if absent or 0.
+    /// zh: Redis：命令的超时时间，单位毫秒；缺省或为 0 时为 1000
     #[serde(default)]
     timeout: Option<u32>,
+    /// Redis: number of the database.
+    /// zh: Redis：数据库编号
+    #[serde(default)]
+    database: Option<u32>,
 }
 
 fn entries() -> u32 {
@@ -133,8 +137,11 @@ fn entry_bytes() -> u32 {
     65_536
 }
 
+/// The usual prefix of keys.
+const PREFIX: &str = "higress-response-cache:";
+
 fn prefix() -> String {
-    "higress-response-cache:".to_owned()
+    PREFIX.to_owned()
 }
 
 /// The maximum size of a body in bytes: what a gateway passes to a plug-in and back in one host call.
@@ -161,6 +168,9 @@ pub struct Config {
     pub share_set_cookie: bool,
     /// Revalidate stale responses.
     pub revalidate: bool,
+    /// The store, instead of that of the process.
+    #[cfg(feature = "redis")]
+    pub redis: Option<crate::redis::Redis>,
 }
 
 /// How responses are found.
@@ -219,8 +229,20 @@ impl Configuration for Config {
             let message = format!("must be at most {MAX_ENTRY_BYTES}: larger responses are not stored");
             return Err(FieldError::new("max_entry_bytes", message));
         }
+        let is_redis = match &fields.cache {
+            Some(cache) => is_redis(cache)?,
+            None => false,
+        };
+        let is_shared = is_redis && fields.mode == Some(ModeField::Http);
+        if let Some(cache) = &fields.cache
+            && is_shared
+            && cache.cache_ttl != 0
+        {
+            let message = "has no effect with `mode: http`, where responses say for how long they are stored: remove it";
+            return Err(FieldError::new("cache.cacheTTL", message));
+        }
         let keyed = [
-            ("cache", fields.cache.is_some()),
+            ("cache", fields.cache.is_some() && !is_shared),
             ("cacheKeyFromHeader", fields.cache_key_from_header.is_some()),
             ("cacheKeyFromBody", fields.cache_key_from_body.is_some()),
             ("cacheValueFromBodyType", fields.cache_value_from_body_type.is_some()),
@@ -270,10 +292,11 @@ impl Configuration for Config {
                 for text in texts {
                     add(text.as_deref().unwrap_or_default().as_bytes());
                 }
-                let cache = fields
-                    .cache
-                    .unwrap_or_else(|| CacheFields { cache_key_prefix: prefix(), ..CacheFields::default() });
-                add(cache.cache_key_prefix.as_bytes());
+                let (prefix, ttl) = match &fields.cache {
+                    Some(cache) => (cache.cache_key_prefix.as_str(), cache.cache_ttl),
+                    None => (PREFIX, 0),
+                };
+                add(prefix.as_bytes());
                 let content_type = fields
                     .cache_value_from_body_type
                     .map_or_else(|| "application/json".to_owned(), |value| value.to_string());
@@ -283,36 +306,50 @@ impl Configuration for Config {
                 for status in &statuses {
                     add(&status.get().to_le_bytes());
                 }
-                add(&cache.cache_ttl.to_le_bytes());
+                add(&ttl.to_le_bytes());
                 Mode::Key(Box::new(Keyed {
                     key: key(fields.cache_key_from_header, fields.cache_key_from_body)?,
-                    ttl: ttl(&cache)?,
+                    ttl: if ttl == 0 { u64::MAX } else { ttl.into() },
                     value: path("cacheValueFromBody", fields.cache_value_from_body)?,
                     content_type,
                     statuses,
                 }))
             }
         };
+        let entry_bytes = usize::try_from(fields.max_entry_bytes).unwrap_or(usize::MAX);
+        #[cfg(feature = "redis")]
+        let redis = match fields.cache {
+            Some(cache) if is_redis => Some(server(cache, entry_bytes)?),
+            _ => None,
+        };
         Ok(Self {
             mode,
             fingerprint: digest.finalize().into(),
             entries: fields.max_entries,
-            entry_bytes: usize::try_from(fields.max_entry_bytes).unwrap_or(usize::MAX),
+            entry_bytes,
             key_headers: fields.key_headers,
             share_authorized: fields.share_authorized,
             share_set_cookie: fields.share_set_cookie,
             revalidate: fields.revalidate,
+            #[cfg(feature = "redis")]
+            redis,
         })
     }
 }
 
-fn ttl(cache: &CacheFields) -> Result<u64, FieldError> {
+/// Returns true if responses are stored in Redis.
+fn is_redis(cache: &CacheFields) -> Result<bool, FieldError> {
     match cache.kind.as_str() {
         "" | "local" => {}
+        "redis" if cfg!(feature = "redis") => return Ok(true),
         "redis" => {
-            let message = "Envoy has no calls to Redis: write `local` for the memory of each gateway process, and remove the \
-                           fields of Redis";
+            let message = "only Higress and MSE can call Redis, with the module of `cargo xtask build response-cache --gateway \
+                           higress`; elsewhere, write `local` for the memory of each gateway process, and remove the fields \
+                           of Redis";
             return Err(FieldError::new("cache.type", message));
+        }
+        _ if cfg!(feature = "redis") => {
+            return Err(FieldError::new("cache.type", "is not a store: write `local` or `redis`"));
         }
         _ => return Err(FieldError::new("cache.type", "is not a store: write `local`")),
     }
@@ -323,14 +360,44 @@ fn ttl(cache: &CacheFields) -> Result<u64, FieldError> {
         ("username", cache.username.is_some()),
         ("password", cache.password.is_some()),
         ("timeout", cache.timeout.is_some()),
+        ("database", cache.database.is_some()),
     ];
-    if let Some((field, _)) = of_redis.iter().find(|(_, is_set)| *is_set) {
-        return Err(FieldError::new(format!("cache.{field}"), "is a field of Redis: remove it"));
+    match of_redis.iter().find(|(_, is_set)| *is_set) {
+        Some((field, _)) => Err(FieldError::new(format!("cache.{field}"), "is a field of Redis: remove it")),
+        None => Ok(false),
     }
-    Ok(match cache.cache_ttl {
-        0 => u64::MAX,
-        seconds => seconds.into(),
-    })
+}
+
+/// The Redis server in which responses are stored.
+#[cfg(feature = "redis")]
+fn server(cache: CacheFields, entry_bytes: usize) -> Result<crate::redis::Redis, FieldError> {
+    use std::num::{NonZeroU16, NonZeroU32};
+
+    use config::ServiceName;
+    use sdk::redis::{RedisCache, RedisServer};
+
+    const MAX_PREFIX: usize = 256;
+    if cache.cache_key_prefix.len() > MAX_PREFIX {
+        let message = format!("must have at most {MAX_PREFIX} bytes");
+        return Err(FieldError::new("cache.cacheKeyPrefix", message));
+    }
+    let Some(name) = cache.service_name else {
+        return Err(FieldError::new(
+            "cache.serviceName",
+            "is missing: write the full name of the service of Redis",
+        ));
+    };
+    let server = RedisServer {
+        service_name: ServiceName::try_from(name)
+            .map_err(|message| FieldError::new("cache.serviceName", message))?,
+        service_port: cache.service_port.and_then(NonZeroU16::new),
+        username: cache.username.unwrap_or_default(),
+        password: cache.password,
+        timeout: cache.timeout.and_then(NonZeroU32::new).unwrap_or(const { NonZeroU32::new(1_000).unwrap() }),
+        database: cache.database.unwrap_or_default(),
+    };
+    let store = RedisCache::new("response-cache", server);
+    Ok(crate::redis::Redis::new(store, &cache.cache_key_prefix, entry_bytes))
 }
 
 fn key(header: Option<String>, body: Option<String>) -> Result<KeySource, FieldError> {

@@ -1,5 +1,7 @@
 //! Answers requests from a cache of responses, by the rules of HTTP or by a key.
 
+#[cfg(feature = "redis")]
+use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use ::config::RequestHeaderName;
@@ -9,6 +11,8 @@ use sha2::{Digest, Sha256};
 use text::json::{self, DotPath};
 
 mod config;
+#[cfg(feature = "redis")]
+mod redis;
 mod rules;
 mod store;
 
@@ -51,12 +55,18 @@ const STATUS: &str = "x-cache-status";
 /// The client's header for a request without the cache.
 const SKIP: &str = "x-higress-skip-response-cache";
 
-#[plugin]
+#[cfg_attr(feature = "redis", plugin(call_outs))]
+#[cfg_attr(not(feature = "redis"), plugin)]
 impl Plugin for ResponseCache {
     const ON_FAILURE: Failure = Failure::Open;
 
     type Config = Config;
     type State = State;
+
+    #[cfg(feature = "redis")]
+    fn on_configured(configurations: &[Rc<Self::Config>]) {
+        configurations.iter().filter_map(|config| config.redis.as_ref()).for_each(redis::Redis::start);
+    }
 
     fn on_request_headers(request: &mut RequestHeaders<State>, config: &Config) -> Flow {
         let headers = request.all();
@@ -66,6 +76,14 @@ impl Plugin for ResponseCache {
         }
         let (flow, state) = match plan(request, config, headers, end) {
             Ok(Plan::Continue(state)) => (Flow::Continue, state),
+            #[cfg(feature = "redis")]
+            Ok(Plan::Find(lookup)) if config.redis.is_some() && lookup.uses => {
+                return request.wait(config, async move |request, config| {
+                    let (flow, state) = look_up_in_redis(request, &config, lookup).await;
+                    request.state = state;
+                    flow
+                });
+            }
             Ok(Plan::Find(lookup)) => look_up(request, config, lookup),
             Err(status) => or_pass(Err(status)),
         };
@@ -103,7 +121,16 @@ impl Plugin for ResponseCache {
         add(&mut digest, &[is_string.into()]);
         add(&mut digest, &bytes);
         let key = digest.finalize().into();
-        let (flow, state) = look_up(body.held_headers(), config, Lookup::by_key(key, stores));
+        let lookup = Lookup::by_key(key, stores);
+        #[cfg(feature = "redis")]
+        if config.redis.is_some() {
+            return body.wait(config, async move |request, config| {
+                let (flow, state) = look_up_in_redis(request, &config, lookup).await;
+                request.state = state;
+                flow
+            });
+        }
+        let (flow, state) = look_up(body.held_headers(), config, lookup);
         *body.state = state;
         flow
     }
@@ -247,6 +274,18 @@ fn look_up(map: &LiveHeaders, config: &Config, lookup: Lookup) -> (Flow, State) 
     or_pass(found.and_then(|found| decide(map, config, lookup, found)))
 }
 
+/// The same with the responses in Redis.
+#[cfg(feature = "redis")]
+async fn look_up_in_redis(map: &LiveHeaders, config: &Config, lookup: Lookup) -> (Flow, State) {
+    let found = match &config.redis {
+        Some(redis) => redis.find(&lookup.key, &lookup.headers).await,
+        None => None,
+    };
+    let found = found.filter(|(entry, _)| rules::matches(entry, &lookup.headers));
+    let found = found.map(|(entry, body)| Ok(Found { entry, now: time::nanoseconds()?, body: Some(body) }));
+    or_pass(found.transpose().and_then(|found| decide(map, config, lookup, found)))
+}
+
 /// A request is not refused because the cache fails.
 fn or_pass(result: Result<(Flow, State), Status>) -> (Flow, State) {
     result.unwrap_or_else(|status| {
@@ -343,12 +382,13 @@ fn decide(
     lookup: Lookup,
     found: Option<Found>,
 ) -> Result<(Flow, State), Status> {
-    if let Some(Found { entry, now }) = &found
+    if let Some(found) = &found
+        && let Found { entry, now, .. } = found
         && rules::satisfies(entry, &lookup.directives, *now)
     {
         let is_unchanged = rules::is_not_modified(entry, &lookup.headers);
         // A body that was replaced meanwhile is a miss. The gateway sends the length of the body in the response to a HEAD.
-        let body = if is_unchanged { Some(Vec::new()) } else { store::body(entry, config.entries)? };
+        let body = if is_unchanged { Some(Vec::new()) } else { found.body(config)? };
         if let Some(body) = body {
             let now = matches!(config.mode, Mode::Http(_)).then_some(*now);
             let state = reply_with(entry, &body);
@@ -363,15 +403,15 @@ fn decide(
     // What the upstream says to a request that is not stored is not about the stored response either.
     if config.revalidate
         && lookup.stores
-        && let Some(Found { entry, .. }) = found
-        && let conditions = revalidation(config, &entry, &lookup.headers)
+        && let Some(found) = found
+        && let conditions = revalidation(config, &found.entry, &lookup.headers)
         && !conditions.is_empty()
-        && let Some(body) = store::body(&entry, config.entries)?
+        && let Some(body) = found.body(config)?
     {
         for (name, value) in conditions {
             map.set(name, value);
         }
-        stale = Some(Box::new(Stale { entry, body }));
+        stale = Some(Box::new(Stale { entry: found.entry, body }));
     }
     Ok((Flow::Continue, State::Miss { lookup, stale }))
 }
@@ -400,6 +440,20 @@ struct Found {
     entry: Entry,
     /// The time in nanoseconds.
     now: u64,
+    /// Its body, if it is not in the process.
+    #[cfg(feature = "redis")]
+    body: Option<Vec<u8>>,
+}
+
+impl Found {
+    /// Returns the body, unless another one has replaced it.
+    fn body(&self, config: &Config) -> Result<Option<Vec<u8>>, Status> {
+        #[cfg(feature = "redis")]
+        if let Some(body) = &self.body {
+            return Ok(Some(body.clone()));
+        }
+        store::body(&self.entry, config.entries)
+    }
 }
 
 /// Returns a stored response for a request.
@@ -416,7 +470,12 @@ fn find(config: &Config, lookup: &Lookup) -> Result<Option<Found>, Status> {
     // Of several that can be used, the last one that was sent (section 4).
     let rank = |entry: &Entry| (rules::satisfies(entry, &lookup.directives, now), entry.stored);
     let entry = entries.into_iter().max_by_key(rank);
-    Ok(entry.map(|entry| Found { entry, now }))
+    Ok(entry.map(|entry| Found {
+        entry,
+        now,
+        #[cfg(feature = "redis")]
+        body: None,
+    }))
 }
 
 /// The state of a response from the cache.
@@ -526,6 +585,10 @@ fn storable(
 }
 
 fn remove(config: &Config, key: &Key) {
+    #[cfg(feature = "redis")]
+    if let Some(redis) = &config.redis {
+        return redis.remove(key).unwrap_or_else(report);
+    }
     store::remove(key, config.entries).unwrap_or_else(report);
 }
 
@@ -538,9 +601,35 @@ fn put(config: &Config, entry: Entry, body: &[u8]) {
         }
     };
     let Some(stored) = stored else { return };
+    #[cfg(feature = "redis")]
+    if let Some(redis) = &config.redis {
+        let seconds = seconds(config, &entry);
+        let put = |now| {
+            let mut entry = entry;
+            entry.stored = now;
+            redis.put(entry, stored, seconds)
+        };
+        return time::nanoseconds().and_then(put).unwrap_or_else(report);
+    }
     if let Err(status) = time::nanoseconds().and_then(|now| store::put(entry, &stored, config.entries, now)) {
         report(status);
     }
+}
+
+/// The seconds for which Redis stores a response.
+#[cfg(feature = "redis")]
+fn seconds(config: &Config, entry: &Entry) -> Option<std::num::NonZeroU32> {
+    const YEAR: u64 = 31_536_000;
+    let rest = match &config.mode {
+        Mode::Key(keyed) if keyed.ttl == u64::MAX => return None,
+        Mode::Key(keyed) => keyed.ttl,
+        Mode::Http(_) => {
+            let is_revalidated = config.revalidate && !rules::conditions(pairs(entry)).is_empty();
+            let longer = if is_revalidated { redis::DAY } else { 0 };
+            entry.lifetime.saturating_sub(entry.age).saturating_add(longer.into())
+        }
+    };
+    u32::try_from(rest.clamp(1, YEAR)).ok().and_then(std::num::NonZeroU32::new)
 }
 
 /// A value of a document.

@@ -39,6 +39,19 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The names of headers on which the responses with a key depend.
+    #[cfg(any(test, feature = "redis"))]
+    pub fn index(&self) -> Self {
+        let vary = self.vary.iter().map(|(name, _)| (name.clone(), Vec::new())).collect();
+        Self { key: self.key, vary, stored: self.stored, ..Self::default() }
+    }
+
+    /// Returns true for [names of headers](Self::index) instead of a response.
+    #[cfg(any(test, feature = "redis"))]
+    pub fn is_index(&self) -> bool {
+        self.status == 0
+    }
+
     /// A response with a key and a status.
     pub fn new(key: Key, status: u16) -> Self {
         Self { key, status, ..Self::default() }
@@ -104,13 +117,8 @@ pub fn body(entry: &Entry, entries: u32) -> Result<Option<Vec<u8>>, Status> {
 ///
 /// The host's status.
 pub fn put(mut entry: Entry, body: &[u8], entries: u32, now: u64) -> Result<(), Status> {
-    use sha2::{Digest, Sha256};
-
     let set = set(&entry.key, entries);
-    let digest = Sha256::digest(body);
-    for (to, from) in entry.digest.iter_mut().zip(digest) {
-        *to = from;
-    }
+    entry.digest = checksum(body);
     entry.stored = now;
     let stored = shared::get(&set)?.map(|stored| decode(&stored.value)).unwrap_or_default();
     // A small cache has fewer places than a set.
@@ -125,6 +133,36 @@ pub fn put(mut entry: Entry, body: &[u8], entries: u32, now: u64) -> Result<(), 
         stored.push(entry.clone());
         (Some(encode(&stored)), ())
     })
+}
+
+/// The first bytes of the digest of a text.
+fn checksum(text: &[u8]) -> [u8; 16] {
+    use sha2::{Digest, Sha256};
+
+    let digest: [u8; 32] = Sha256::digest(text).into();
+    digest.first_chunk().copied().unwrap_or_default()
+}
+
+/// The version of the format of [`pack`].
+#[cfg(any(test, feature = "redis"))]
+const VERSION: u8 = 1;
+
+/// Returns a response and its body as bytes.
+#[cfg(any(test, feature = "redis"))]
+pub fn pack(entry: &Entry, body: &[u8]) -> Vec<u8> {
+    let text = [&*encode(std::slice::from_ref(entry)), body].concat();
+    [&[VERSION], &checksum(&text)[..], &text].concat()
+}
+
+/// Reads what [`pack`] has written; `None` if it is damaged.
+#[cfg(any(test, feature = "redis"))]
+pub fn unpack(bytes: &[u8]) -> Option<(Entry, Vec<u8>)> {
+    let (VERSION, rest) = bytes.split_first().map(|(version, rest)| (*version, rest))? else { return None };
+    let (sum, mut text) = rest.split_first_chunk()?;
+    if *sum != checksum(text) {
+        return None;
+    }
+    Some((entry(&mut text)?, text.to_vec()))
 }
 
 /// The place of a new response.
@@ -242,6 +280,25 @@ mod tests {
             changed[index] = 0xff;
             assert!(decode(&changed).len() <= 2);
         }
+    }
+
+    #[test]
+    fn a_response_with_its_body_is_read_as_it_was_written() {
+        let entry = some(0, 1, 2);
+        for body in [&b""[..], b"body"] {
+            let bytes = pack(&entry, body);
+            assert_eq!(unpack(&bytes), Some((entry.clone(), body.to_vec())));
+            for index in 0..bytes.len() {
+                let mut changed = bytes.clone();
+                changed[index] ^= 1;
+                assert_eq!(unpack(&changed), None, "{index}");
+                assert_eq!(unpack(&bytes[..index]), None, "{index}");
+            }
+        }
+        let index = entry.index();
+        assert_eq!(unpack(&pack(&index, b"")), Some((index.clone(), Vec::new())));
+        assert!(index.is_index() && !entry.is_index());
+        assert_eq!(index.vary, [(b"accept".to_vec(), Vec::new())]);
     }
 
     #[test]

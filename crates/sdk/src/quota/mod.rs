@@ -21,7 +21,7 @@
 mod lease;
 mod process;
 #[cfg(feature = "redis")]
-mod redis;
+pub(crate) mod redis;
 mod row;
 mod seen;
 mod service;
@@ -39,6 +39,9 @@ pub use seen::{First, Seen};
 pub use service::{Mode, ServiceFields};
 pub use store::{Store, StoreError, Taken, wake};
 pub use window::Period;
+
+#[cfg(feature = "redis")]
+pub(crate) use {service::Unavailable, store::is_due};
 
 /// An amount per period.
 #[derive(Debug, PartialEq, Eq)]

@@ -120,14 +120,20 @@ fn yes() -> bool {
     true
 }
 
-/// The fields of a server, which all others begin with.
-struct Server {
-    service_name: ServiceName,
-    service_port: Option<NonZeroU16>,
-    username: String,
-    password: Option<Secret>,
-    timeout: NonZeroU32,
-    database: u32,
+/// Where a Redis server is: the fields with which all others begin.
+pub struct Server {
+    /// The full name of the service.
+    pub service_name: ServiceName,
+    /// Its port. 80 for a `.static` service if absent, otherwise 6379.
+    pub service_port: Option<NonZeroU16>,
+    /// The user.
+    pub username: String,
+    /// The password.
+    pub password: Option<Secret>,
+    /// The timeout of a command in milliseconds.
+    pub timeout: NonZeroU32,
+    /// The number of the database.
+    pub database: u32,
 }
 
 /// Keys in Redis that may occur only once.
@@ -174,7 +180,7 @@ impl RedisSeen {
 
 /// A Redis server.
 #[derive(Debug)]
-pub(super) struct Redis {
+pub(crate) struct Redis {
     cluster: Cluster,
     username: String,
     password: Option<Secret>,
@@ -185,7 +191,7 @@ pub(super) struct Redis {
 }
 
 impl Redis {
-    fn new(server: Server) -> Self {
+    pub(crate) fn new(server: Server) -> Self {
         let Server { service_name, service_port, username, password, timeout, database } = server;
         let usual = if service_name.ends_with(".static") { 80 } else { 6379 };
         let cluster = Cluster::fqdn(&service_name, service_port.map_or(usual, NonZeroU16::get));
@@ -194,7 +200,7 @@ impl Redis {
     }
 
     /// Prepares the server. If the gateway does not know the service yet, commands try again.
-    pub(super) fn start(&self) {
+    pub(crate) fn start(&self) {
         // An error is that of the first command.
         let _ = self.prepare();
     }
@@ -209,7 +215,10 @@ impl Redis {
     }
 
     /// Sends a command and returns a future of the response. An error of Redis is logged, and no response.
-    fn send(&self, arguments: &[&[u8]]) -> impl Future<Output = Result<redis::Value, Unavailable>> + use<> {
+    pub(crate) fn send(
+        &self,
+        arguments: &[&[u8]],
+    ) -> impl Future<Output = Result<redis::Value, Unavailable>> + use<> {
         let response = self.prepare().map(|()| redis::send(&self.cluster, arguments));
         async move {
             let response = match response {

@@ -193,7 +193,7 @@ impl Answer {
 
 /// The service did not respond, or its response is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unavailable;
+pub(crate) struct Unavailable;
 
 impl Service {
     /// Validates the fields. `path` is their path.

@@ -463,7 +463,7 @@ impl Drop for Fetch {
 }
 
 /// Returns true at most once a minute.
-pub(super) fn is_due() -> bool {
+pub(crate) fn is_due() -> bool {
     thread_local! {
         static LAST: Cell<Option<u64>> = const { Cell::new(None) };
     }

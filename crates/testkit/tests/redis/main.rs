@@ -71,6 +71,16 @@ impl Gateway {
         self.0.exchange(&parse(request), &Upstream::default()).unwrap()
     }
 
+    /// Sends a request to an upstream, and returns `x-cache-status` and the body of the response.
+    fn cached(&mut self, request: &str, upstream: &str) -> (String, String) {
+        let upstream = serde_yaml::from_str::<Upstream>(upstream).unwrap();
+        let answer = self.0.exchange(&parse(request), &upstream).unwrap().answer.unwrap();
+        assert_eq!(answer.status, 200);
+        let header = answer.headers.iter().find(|(name, _)| **name == *b"x-cache-status");
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (text(&header.unwrap().1), text(&answer.body))
+    }
+
     fn status(&mut self, request: &str) -> u16 {
         self.send(request).answer.expect("every request gets a response").status
     }
@@ -231,6 +241,137 @@ fn a_nonce_is_accepted_once_by_all_gateways() {
     assert_eq!(outages, [1, 0], "an outage is logged once a minute");
     redis.restart().unwrap();
     assert_eq!([one.status(&nonce("cccccccc")), other.status(&nonce("aaaaaaaa"))], [200, 429]);
+}
+
+/// Waits until Redis has a number of keys: a response does not wait for its storage.
+fn keys(server: &mut redis::Connection, count: usize) -> Vec<String> {
+    let start = std::time::Instant::now();
+    loop {
+        let mut keys = server.keys::<_, Vec<String>>("*").unwrap();
+        if keys.len() == count {
+            keys.sort();
+            return keys;
+        }
+        assert!(start.elapsed().as_secs() < 5, "{keys:?}");
+        thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+#[test]
+#[ignore = "builds modules, and needs Redis: cargo xtask test"]
+fn responses_in_redis_are_shared_by_all_gateways() {
+    let mut redis = RedisServer::start(false).unwrap();
+    let mut server = connect(&redis);
+    let module = build("response-cache");
+    let start = |redis: &RedisServer, more: &str| {
+        let cache =
+            "type: redis, serviceName: redis.dns, servicePort: 6379, timeout: 1000, cacheKeyPrefix: 'p:'";
+        Gateway::start(&module, redis, 1, &format!("{{ cache: {{ {cache}{more} }}"))
+    };
+    let is = |(status, body): (String, String), expected: (&str, &str)| {
+        assert_eq!((status.as_str(), body.as_str()), expected);
+    };
+    // By a key, of a header and of a body.
+    let by_header = ", cacheTTL: 100 }, cacheKeyFromHeader: x-key";
+    let (mut one, mut other) = (start(&redis, by_header), start(&redis, by_header));
+    let request = key("a");
+    is(one.cached(&request, "{ body: first }"), ("miss", "first"));
+    let [name] = keys(&mut server, 1).try_into().unwrap();
+    assert!(name.starts_with("p:") && name.len() == 66, "{name}");
+    assert!((90..=100).contains(&server.ttl::<_, i64>(&name).unwrap()));
+    is(other.cached(&request, "{ body: second }"), ("hit", "first"));
+    is(other.cached(&key("b"), "{ body: b }"), ("miss", "b"));
+    keys(&mut server, 2);
+    // Damaged, foreign and large values are ignored.
+    let good = server.get::<_, Vec<u8>>(&name).unwrap();
+    let mut damaged = good.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    let foreign = keys(&mut server, 2).into_iter().find(|other| *other != name).unwrap();
+    let foreign = server.get::<_, Vec<u8>>(&foreign).unwrap();
+    for bad in [b"first".to_vec(), damaged, good[..good.len() / 2].to_vec(), foreign, vec![1; 1 << 20]] {
+        server.set::<_, _, ()>(&name, &bad).unwrap();
+        let skips = "{ headers: [[x-key, a], [x-forwarded-host, b]], expect: { status: 200 } }";
+        is(one.cached(skips, "{ body: third }"), ("skip", "third"));
+    }
+    server.set::<_, _, ()>(&name, &good).unwrap();
+    is(one.cached(&request, "{ body: third }"), ("hit", "first"));
+    // While Redis is down, every response is that of the upstream.
+    let mut of_bodies = start(&redis, " }, cacheKeyFromBody: q");
+    let question = "{ method: POST, headers: [[content-type, application/json]], body: '{\"q\": 1}', expect: { status: 200 } }";
+    is(of_bodies.cached(question, "{ body: answer }"), ("miss", "answer"));
+    keys(&mut server, 3);
+    is(of_bodies.cached(question, "{ body: other }"), ("hit", "answer"));
+    redis.kill().unwrap();
+    let [first, second] = [(); 2].map(|()| one.send(&request));
+    assert_eq!([&first, &second].map(|outcome| outcome.answer.as_ref().unwrap().status), [200, 200]);
+    let is_outage = |line: &&LogLine| line.message.contains("the Redis server is unavailable");
+    let outages = [&first, &second].map(|outcome| outcome.log.iter().filter(is_outage).count());
+    assert_eq!(outages, [1, 0], "an outage is logged once a minute");
+    assert!(second.counters.get("response-cache.store_failed").is_some_and(|count| *count >= 2));
+    is(of_bodies.cached(question, "{ body: other }"), ("miss", "other"));
+    redis.restart().unwrap();
+    is(one.cached(&request, "{ body: again }"), ("miss", "again"));
+}
+
+#[test]
+#[ignore = "builds modules, and needs Redis: cargo xtask test"]
+fn redis_stores_responses_by_the_rules_of_http() {
+    let redis = RedisServer::start(false).unwrap();
+    let mut server = connect(&redis);
+    let module = build("response-cache");
+    let configuration = "{ mode: http, revalidate: true, cache: { type: redis, serviceName: redis.static } }";
+    let [mut one, mut other] = [(); 2].map(|()| Gateway::start(&module, &redis, 1, configuration));
+    let is = |(status, body): (String, String), expected: (&str, &str)| {
+        assert_eq!((status.as_str(), body.as_str()), expected);
+    };
+    let get = |path: &str, language: &str| {
+        format!("{{ path: {path}, headers: [[accept-language, {language}]], expect: {{ status: 200 }} }}")
+    };
+    let with = |headers: &str, body: &str| format!("{{ headers: [{headers}], body: {body} }}");
+    // Two variants of a response.
+    let varies = "[cache-control, max-age=100], [vary, accept-language]";
+    is(one.cached(&get("/a", "de"), &with(varies, "hallo")), ("miss", "hallo"));
+    keys(&mut server, 2);
+    is(other.cached(&get("/a", "en"), &with(varies, "hello")), ("miss", "hello"));
+    let names = keys(&mut server, 3);
+    assert!(names.iter().all(|name| name.starts_with("higress-response-cache:")), "{names:?}");
+    is(one.cached(&get("/a", "en"), "{}"), ("hit", "hello"));
+    is(other.cached(&get("/a", "de"), "{}"), ("hit", "hallo"));
+    // A change removes both.
+    is(one.cached("{ method: PUT, path: /a, expect: { status: 200 } }", "{}"), ("skip", ""));
+    keys(&mut server, 2);
+    is(other.cached(&get("/a", "de"), &with(varies, "neu")), ("miss", "neu"));
+    keys(&mut server, 4);
+    is(one.cached(&get("/a", "en"), &with(varies, "new")), ("miss", "new"));
+    keys(&mut server, 5);
+    is(other.cached(&get("/a", "en"), "{}"), ("hit", "new"));
+    // Revalidation.
+    let confirmed = "[cache-control, no-cache], [etag, '\"1\"'], [content-type, text/html]";
+    is(one.cached(&get("/b", "de"), &with(confirmed, "page")), ("miss", "page"));
+    keys(&mut server, 6);
+    is(other.cached(&get("/b", "de"), "{ status: 304 }"), ("revalidated", "page"));
+    is(one.cached(&get("/b", "de"), &with(confirmed, "changed")), ("miss", "changed"));
+}
+
+#[test]
+#[ignore = "builds modules: cargo xtask test"]
+fn fields_of_redis_are_checked() {
+    let redis = RedisServer::start(false).unwrap();
+    let module = build("response-cache");
+    for (configuration, expected) in [
+        ("{ cache: { type: redis } }", "cache.serviceName: is missing"),
+        ("{ cache: { type: redis, serviceName: 'a b' } }", "cache.serviceName: "),
+        ("{ cache: { serviceName: redis.dns } }", "cache.serviceName: is a field of Redis: remove it"),
+        ("{ cache: { type: x } }", "cache.type: is not a store: write `local` or `redis`"),
+        ("{ mode: http, cache: { type: local } }", "cache: has no effect with `mode: http`"),
+        (
+            "{ mode: http, cache: { type: redis, serviceName: a.dns, cacheTTL: 5 } }",
+            "cache.cacheTTL: has no effect",
+        ),
+    ] {
+        let log = Gateway::try_start(&module, &redis, 1, configuration).err().unwrap();
+        assert!(log.contains(expected), "{configuration}: {log}");
+    }
 }
 
 #[test]
