@@ -87,7 +87,7 @@ impl Gateway {
 }
 
 fn parse(request: &str) -> Request {
-    let case = format!("{{ name: n, requests: [{request}] }}");
+    let case = format!("{{ name: n, skip: {{ envoy: has no Redis }}, requests: [{request}] }}");
     let Then::Requests(mut requests) = serde_yaml::from_str::<Case>(&case).unwrap().then else {
         panic!("a case with requests")
     };
@@ -324,9 +324,11 @@ fn redis_stores_responses_by_the_rules_of_http() {
     let is = |(status, body): (String, String), expected: (&str, &str)| {
         assert_eq!((status.as_str(), body.as_str()), expected);
     };
-    let get = |path: &str, language: &str| {
-        format!("{{ path: {path}, headers: [[accept-language, {language}]], expect: {{ status: 200 }} }}")
+    let get_at = |time: u32, path: &str, language: &str| {
+        let headers = format!("[[accept-language, {language}]]");
+        format!("{{ path: {path}, headers: {headers}, time: {time}, expect: {{ status: 200 }} }}")
     };
+    let get = |path: &str, language: &str| get_at(0, path, language);
     let with = |headers: &str, body: &str| format!("{{ headers: [{headers}], body: {body} }}");
     // Two variants of a response.
     let varies = "[cache-control, max-age=100], [vary, accept-language]";
@@ -338,13 +340,13 @@ fn redis_stores_responses_by_the_rules_of_http() {
     is(one.cached(&get("/a", "en"), "{}"), ("hit", "hello"));
     is(other.cached(&get("/a", "de"), "{}"), ("hit", "hallo"));
     // A change removes both.
-    is(one.cached("{ method: PUT, path: /a, expect: { status: 200 } }", "{}"), ("skip", ""));
+    is(one.cached("{ method: PUT, path: /a, expect: { status: 200 } }", "{}"), ("skip", "upstream"));
     keys(&mut server, 2);
-    is(other.cached(&get("/a", "de"), &with(varies, "neu")), ("miss", "neu"));
+    is(other.cached(&get_at(1, "/a", "de"), &with(varies, "neu")), ("miss", "neu"));
     keys(&mut server, 4);
-    is(one.cached(&get("/a", "en"), &with(varies, "new")), ("miss", "new"));
+    is(one.cached(&get_at(1, "/a", "en"), &with(varies, "new")), ("miss", "new"));
     keys(&mut server, 5);
-    is(other.cached(&get("/a", "en"), "{}"), ("hit", "new"));
+    is(other.cached(&get_at(1, "/a", "en"), "{}"), ("hit", "new"));
     // Revalidation.
     let confirmed = "[cache-control, no-cache], [etag, '\"1\"'], [content-type, text/html]";
     is(one.cached(&get("/b", "de"), &with(confirmed, "page")), ("miss", "page"));
