@@ -24,7 +24,7 @@ enum Format {
         copy: Option<Vec<u8>>,
         length: usize,
     },
-    Events(Events),
+    Events(Box<Events>),
 }
 
 impl Meter {
@@ -32,7 +32,7 @@ impl Meter {
     #[must_use]
     pub fn new(content_type: &[u8]) -> Option<Self> {
         let format = if is_events(content_type) {
-            Format::Events(Events::default())
+            Format::Events(Box::default())
         } else if is_json(content_type) {
             let answer = Box::new(Answer::new(content_type)?);
             Format::Body { answer, copy: Some(Vec::new()), length: 0 }

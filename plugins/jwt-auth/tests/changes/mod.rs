@@ -16,5 +16,10 @@ pub fn changes(configuration: &Value) -> Changes {
         changes = changes.request_where(move |name| names.iter().any(|known| known == name));
     }
     // A refusal has a challenge; keys that one request has fetched serve others.
-    changes.reply("www-authenticate").shared_calls()
+    let changes = changes.reply("www-authenticate").shared_calls();
+    match values(configuration, "remote_jwks").is_empty() {
+        true => changes,
+        // They are there for the requests that come after the first.
+        false => changes.depends_on_order(),
+    }
 }
