@@ -10,6 +10,7 @@
 //! | How many tokens did the server count? | [`Answer`] for whole answers in any chunks, [`Tally`] for single events |
 //! | How many tokens have flowed, also without a report? | [`Meter`], with an [`Estimate`] |
 //! | What did the model write? | [`output`] |
+//! | Where are the texts, to change them in place, also across events? | [`texts`] |
 //!
 //! ```
 //! use text::chat::{Answer, Api, Request};
@@ -36,6 +37,8 @@ mod estimate;
 mod meter;
 mod model;
 mod request;
+mod shapes;
+pub mod texts;
 mod usage;
 
 pub use estimate::Estimate;
@@ -52,9 +55,10 @@ use std::borrow::Cow;
 use crate::{percent, query};
 
 /// An API of models.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Api {
-    /// OpenAI's Chat Completions.
+    /// OpenAI's Chat Completions, which most servers and clients speak.
+    #[default]
     Chat,
     /// OpenAI's older Completions.
     Completions,
@@ -97,35 +101,52 @@ pub fn path_ends_with(path: &[u8], suffix: &str) -> bool {
 /// A path without its query, decoded, and as the most lenient server reads it.
 struct Spellings<'a> {
     decoded: Cow<'a, [u8]>,
-    /// Without a slash at its end.
-    folded: Vec<u8>,
+    /// Without a slash at its end. `None` if it is the same.
+    folded: Option<Vec<u8>>,
 }
 
 impl<'a> Spellings<'a> {
     fn new(path: &'a [u8]) -> Self {
         let decoded = percent::decode(query::split(path).0);
-        let mut folded = Vec::with_capacity(decoded.len());
-        for segment in decoded.split(|byte| matches!(byte, b'/' | b'\\')) {
-            match segment.split(|byte| *byte == b';').next().unwrap_or_default() {
-                b"" | b"." => {}
-                b".." => folded.truncate(folded.iter().rposition(|byte| *byte == b'/').unwrap_or(0)),
-                name => {
-                    folded.push(b'/');
-                    folded.extend(name.iter().map(u8::to_ascii_lowercase));
-                }
-            }
-        }
+        // Most paths have one spelling, and are not copied.
+        let mut before = b'/';
+        let is_plain = decoded.first() == Some(&b'/')
+            && decoded.get(1..).unwrap_or_default().iter().all(|byte| {
+                let begins = std::mem::replace(&mut before, *byte) == b'/';
+                !(begins && matches!(byte, b'/' | b'.') || matches!(byte, b';' | b'\\' | b'A'..=b'Z'))
+            })
+            && before != b'/';
+        let folded = if is_plain { None } else { Some(fold(&decoded)) };
         Self { decoded, folded }
     }
 
     fn end_with(&self, suffix: &str) -> bool {
+        if self.decoded.ends_with(suffix.as_bytes()) {
+            return true;
+        }
+        let folded = self.folded.as_deref().unwrap_or(&self.decoded);
+        let rest = folded.len().checked_sub(suffix.len()).and_then(|start| folded.get(start..));
+        if rest.is_some_and(|rest| rest.eq_ignore_ascii_case(suffix.as_bytes())) {
+            return true;
+        }
         let end = self.decoded.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
-        let without_slash = self.decoded.get(..end).unwrap_or_default();
-        let rest = self.folded.len().checked_sub(suffix.len()).and_then(|start| self.folded.get(start..));
-        self.decoded.ends_with(suffix.as_bytes())
-            || without_slash.ends_with(suffix.as_bytes())
-            || rest.is_some_and(|rest| rest.eq_ignore_ascii_case(suffix.as_bytes()))
+        self.folded.is_some() && self.decoded.get(..end).is_some_and(|path| path.ends_with(suffix.as_bytes()))
     }
+}
+
+fn fold(path: &[u8]) -> Vec<u8> {
+    let mut folded = Vec::with_capacity(path.len());
+    for segment in path.split(|byte| matches!(byte, b'/' | b'\\')) {
+        match segment.split(|byte| *byte == b';').next().unwrap_or_default() {
+            b"" | b"." => {}
+            b".." => folded.truncate(folded.iter().rposition(|byte| *byte == b'/').unwrap_or(0)),
+            name => {
+                folded.push(b'/');
+                folded.extend(name.iter().map(u8::to_ascii_lowercase));
+            }
+        }
+    }
+    folded
 }
 
 /// Returns true if a content type is JSON.

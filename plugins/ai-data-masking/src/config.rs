@@ -1,12 +1,13 @@
 //! The validated configuration with its compiled words and expressions.
 
 use config::{Configuration, FieldError, HeaderValue};
+use text::chat::texts::{Document, TextPaths};
+use text::json::Paths;
 
 use crate::denial::Denials;
 use crate::deny::Denied;
 use crate::fields::Fields;
 use crate::roles::Roles;
-use crate::texts::{Document, TextPaths};
 
 /// The configuration.
 pub struct Config {
@@ -56,7 +57,15 @@ impl Configuration for Config {
         }
         let raw_content_type = HeaderValue::try_from(fields.deny_content_type)
             .map_err(|message| FieldError::new("deny_content_type", message))?;
-        let paths = |document| TextPaths::new(document, fields.deny_openai, &fields.deny_jsonpath);
+        let selected: Vec<&str> = fields.deny_jsonpath.iter().map(|path| &**path).collect();
+        for (index, path) in selected.iter().enumerate() {
+            Paths::new(&[path])
+                .map_err(|error| FieldError::in_list("deny_jsonpath", index, error.to_string()))?;
+        }
+        let paths = |document| {
+            TextPaths::new(document, fields.deny_openai, &selected)
+                .map_err(|error| FieldError::new("deny_jsonpath", error.to_string()))
+        };
         Ok(Config {
             request: paths(Document::Request)?,
             response: paths(Document::Response)?,

@@ -2,9 +2,8 @@
 
 use config::{HeaderValue, StatusCode};
 use sdk::Reply;
+use text::chat::Api;
 use text::{json, sse};
-
-use crate::shapes::Api;
 
 /// The configured responses.
 pub struct Denials {
@@ -52,13 +51,13 @@ impl Denials {
     pub fn body(&self, shape: Shape) -> Vec<u8> {
         let message = json::encode(&self.message);
         match shape {
-            Shape::Completion(Api::Chat) => format!(
+            Shape::Completion(Api::Chat | Api::Completions | Api::Embeddings) => format!(
                 r#"{{"id":"chatcmpl-denied","object":"chat.completion","created":0,"model":"ai-data-masking","choices":[{{"index":0,"message":{{"role":"assistant","content":{message}}},"logprobs":null,"finish_reason":"stop"}}],"usage":{{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}}}}"#
             )
             .into(),
             Shape::Completion(Api::Messages) => message_of(&text_block(&message), "\"end_turn\"").into(),
             Shape::Completion(Api::Responses) => response_of("completed", &item("completed", &part(&message))).into(),
-            Shape::Stream(Api::Chat, index) => {
+            Shape::Stream(Api::Chat | Api::Completions | Api::Embeddings, index) => {
                 let data = format!(
                     r#"{{"id":"chatcmpl-denied","object":"chat.completion.chunk","created":0,"model":"ai-data-masking","choices":[{{"index":{index},"delta":{{"role":"assistant","content":{message}}},"logprobs":null,"finish_reason":"stop"}}]}}"#
                 );

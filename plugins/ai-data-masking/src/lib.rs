@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use sdk::Counter;
 use sdk::prelude::*;
+use text::chat::Api;
 
 mod arguments;
 mod config;
@@ -20,9 +21,7 @@ mod raw;
 mod requests;
 mod responses;
 mod roles;
-mod shapes;
 mod stream;
-mod texts;
 mod values;
 mod whole;
 mod window;
@@ -30,7 +29,6 @@ mod window;
 use crate::config::Config;
 use crate::denial::{Denial, Shape};
 use crate::masks::Masks;
-use crate::shapes::Api;
 
 struct AiDataMasking;
 

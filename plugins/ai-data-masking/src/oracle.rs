@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use ::config::Document;
 use serde_json::{Value, json};
 use testkit::Random;
+use text::chat::Api;
 use text::sse;
 
 use crate::config::Config;
 use crate::masks::Masks;
-use crate::shapes::Api;
 use crate::stream::Stream;
 use crate::whole;
 

@@ -2,10 +2,10 @@
 
 use ::config::StatusCode;
 use sdk::prelude::*;
+use text::chat::Api;
 
 use crate::config::Config;
 use crate::form::{Form, form};
-use crate::shapes::Api;
 use crate::values::Values;
 use crate::{MASKED, REQUEST_DENIED, REQUEST_UNREADABLE, State, is_due, is_encoded, whole};
 
@@ -68,7 +68,7 @@ pub fn headers(request: &mut RequestHeaders<State>, config: &Config) -> Flow {
                 .dry_run(config.rules.dry_run),
         );
     }
-    request.state.api = api(path, anthropic);
+    request.state.api = if anthropic { Api::Messages } else { Api::of(path).unwrap_or_default() };
     if config.rules.roles.is_some() && length {
         // The body may change.
         request.remove("content-length");
@@ -194,15 +194,6 @@ fn unreadable(body: &mut RequestBody<State>, config: &Config) -> Flow {
     body.state.request = Reading::Passes;
     let status = StatusCode::try_from(400).unwrap_or(StatusCode::FORBIDDEN);
     Flow::Reply(Reply::new(status).details(REQUEST_UNREADABLE).dry_run(config.rules.dry_run))
-}
-
-/// Returns the API of a path.
-fn api(path: &[u8], is_anthropic: bool) -> Api {
-    match () {
-        () if is_anthropic || path.ends_with(b"/v1/messages") => Api::Messages,
-        () if path.ends_with(b"/responses") => Api::Responses,
-        () => Api::Chat,
-    }
 }
 
 /// Extensions of assets, which models do not return.

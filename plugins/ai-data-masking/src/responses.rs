@@ -1,6 +1,7 @@
 //! Responses. Their content type determines the inspection, because the upstream is trusted.
 
 use sdk::prelude::*;
+use text::chat;
 
 use crate::config::Config;
 use crate::denial::Denial;
@@ -101,12 +102,11 @@ pub fn headers(response: &mut ResponseHeaders<State>, config: &Config) -> Flow {
 
 /// Returns the kind of a content type.
 fn kind(content_type: &[u8]) -> Kind {
-    let lower = content_type.to_ascii_lowercase();
-    let name = lower.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let name = chat::media_type(content_type).to_ascii_lowercase();
     let has = |part: &[u8]| name.windows(part.len()).any(|window| window == part);
     let no_json: [&[u8]; 5] = [b"css", b"csv", b"ecmascript", b"javascript", b"xml"];
     match () {
-        () if name == b"text/event-stream" => Kind::Events,
+        () if chat::is_events(content_type) => Kind::Events,
         () if has(b"ndjson") || has(b"jsonl") => Kind::Lines,
         () if name.is_empty() || has(b"json") || name == b"text/plain" => Kind::Json,
         () if name.starts_with(b"text/") && !no_json.into_iter().any(has) => Kind::Text,

@@ -6,6 +6,8 @@
 use std::ops::Range;
 use std::rc::Rc;
 
+use text::chat::Api;
+use text::chat::texts::{Contents, Document, Key, Text, decode};
 use text::json;
 use text::sse::{self, Event, Reader};
 
@@ -17,8 +19,6 @@ use crate::form::{Form, form};
 use crate::masks::Masks;
 use crate::raw::Words;
 use crate::roles::Edit;
-use crate::shapes::Api;
-use crate::texts::{Contents, Document, Key, Text, decode};
 use crate::whole::{self, inspect_embedded, inspector, replaced, valid};
 use crate::window::{Released, Window};
 

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use text::chat::Api;
+use text::chat::texts::{Contents, Document, TextPaths, decode};
 use text::json;
 
 use crate::config::{Config, Rules};
@@ -10,8 +12,6 @@ use crate::embedded::{Inspect, Inspection, documents, inspect_at, inspect_docume
 use crate::form::{Form, form};
 use crate::masks::Masks;
 use crate::roles::{self, Edit};
-use crate::shapes::Api;
-use crate::texts::{Contents, Document, TextPaths, decode};
 
 /// The result of inspecting a body.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -1,16 +1,29 @@
-//! The texts of a document.
+//! The texts of a document with their positions, for plug-ins that change them in place: of requests, whole answers and
+//! events. A text of a stream continues in later events, so it has a [`Key`] that identifies it.
+//!
+//! ```
+//! use text::chat::texts::{Document, TextPaths, decode};
+//!
+//! let paths = TextPaths::new(Document::Event, true, &[])?;
+//! let first = paths.read(br#"{"choices": [{"index": 1, "delta": {"content": "Hel"}}]}"#)?;
+//! let event = br#"{"choices": [{"index": 1, "delta": {"content": "lo"}, "finish_reason": "stop"}]}"#;
+//! let second = paths.read(event)?;
+//! let (first, text) = (first.texts.first().ok_or("a text")?, second.texts.first().ok_or("a text")?);
+//! assert!(first.key == text.key && second.finishes(&text.key));
+//! assert_eq!(decode(event, &text.span), "lo");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use config::{FieldError, NonEmptyString};
-use text::json::{self, Indexes, JsonError, Kind, Match, Names, Paths};
-
-use crate::shapes::{AROUND, Api, EVENT, Field, List, OTHER_PARTS, REQUEST, RESPONSE};
+use super::Api;
+use super::shapes::{AROUND, EVENT, Field, List, OTHER_PARTS, REQUEST, RESPONSE};
+use crate::json::{self, Indexes, JsonError, Kind, Match, Names, PathError, Paths};
 
 /// The kind of a document.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Document {
     /// The body of a request.
     Request,
@@ -21,6 +34,7 @@ pub enum Document {
 }
 
 /// The paths of texts in a kind of document.
+#[derive(Debug)]
 pub struct TextPaths {
     paths: Paths,
     /// The kind of each path.
@@ -28,8 +42,8 @@ pub struct TextPaths {
 }
 
 /// The kind of value that a path selects.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum PathKind {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PathKind {
     /// A text of an API, which continues in the next event.
     Text(Field, Api),
     /// A text of an API in a list of parts, next to its `type`.
@@ -81,6 +95,7 @@ enum Origin {
 pub struct Text {
     /// Position of its literal in the document.
     pub span: Range<usize>,
+    /// Identifies the text in a stream.
     pub key: Key,
     /// The API that it belongs to.
     pub api: Option<Api>,
@@ -93,6 +108,7 @@ pub struct Text {
 /// The contents of a document.
 #[derive(Debug, Default)]
 pub struct Contents {
+    /// The texts, in order.
     pub texts: Vec<Text>,
     /// True if the document requests a stream.
     pub stream: bool,
@@ -100,12 +116,13 @@ pub struct Contents {
     finished: Numbers,
     /// True if all choices end.
     ends: bool,
-    /// See [`PathKind::Once`].
+    /// Values that must not be repeated in an event generated from this one, such as the reason that a choice ends.
     pub once: Vec<Range<usize>>,
 }
 
 impl Key {
     /// Returns the `index` of the choice, or 0.
+    #[must_use]
     pub fn choice(&self) -> usize {
         self.choice.unwrap_or_default()
     }
@@ -130,6 +147,7 @@ impl Contents {
     }
 
     /// Returns true if the text ends with this document.
+    #[must_use]
     pub fn finishes(&self, key: &Key) -> bool {
         let is_finished = |choice| self.finished.get(List::Choices, Indexes::from_iter([choice])).is_some();
         self.ends || key.choice.is_some_and(is_finished)
@@ -137,46 +155,51 @@ impl Contents {
 }
 
 impl TextPaths {
-    /// Compiles the paths of the APIs, if `openai` is true, and of the configuration.
-    pub fn new(document: Document, openai: bool, named: &[NonEmptyString]) -> Result<Self, FieldError> {
-        for (index, path) in named.iter().enumerate() {
-            Paths::new(&[&**path])
-                .map_err(|error| FieldError::in_list("deny_jsonpath", index, error.to_string()))?;
-        }
+    /// Compiles the paths of the APIs, if `apis` is true, and of other strings that are `selected`.
+    ///
+    /// # Errors
+    ///
+    /// An error of a selected path, or of their number.
+    pub fn new(document: Document, apis: bool, selected: &[&str]) -> Result<Self, PathError> {
         let fixed = match document {
-            _ if !openai => &[],
+            _ if !apis => &[],
             Document::Request => REQUEST,
             Document::Response => RESPONSE,
             Document::Event => EVENT,
         };
         let around = match document {
-            Document::Event if openai || !named.is_empty() => AROUND,
+            Document::Event if apis || !selected.is_empty() => AROUND,
             _ => &[],
         };
         let fixed = || fixed.iter().chain(around);
         let paths: Vec<&str> = fixed().map(|(path, _)| *path).collect();
         let mut kinds: Vec<PathKind> = fixed().map(|(_, kind)| *kind).collect();
-        kinds.extend((0..named.len()).map(PathKind::Selected));
-        let named: Vec<&str> = named.iter().map(|path| &**path).collect();
-        let paths = Paths::default()
-            .with(&paths, Names::AnyCase)
-            .and_then(|paths| paths.with(&named, Names::Exact))
-            .map_err(|error| FieldError::new("deny_jsonpath", error.to_string()))?;
+        kinds.extend((0..selected.len()).map(PathKind::Selected));
+        let paths = Paths::default().with(&paths, Names::AnyCase)?.with(selected, Names::Exact)?;
         Ok(Self { paths, kinds })
     }
 
     /// Returns true if there are any paths.
+    #[must_use]
     pub fn any(&self) -> bool {
         !self.kinds.is_empty()
     }
 
     /// Parses a document.
+    ///
+    /// # Errors
+    ///
+    /// The document is not valid JSON.
     pub fn read(&self, document: &[u8]) -> Result<Contents, JsonError> {
         let found = json::find(document, &self.paths)?;
         Ok(self.contents(document, &found))
     }
 
     /// Parses the document at a position of a text. Returns its end as well.
+    ///
+    /// # Errors
+    ///
+    /// The document is not valid JSON.
     pub fn read_at(&self, text: &str, from: usize) -> Result<(Contents, usize), JsonError> {
         let (found, end) = json::find_at(text, from, &self.paths)?;
         Ok((self.contents(text.as_bytes(), &found), end))
@@ -312,7 +335,7 @@ fn may_be_text(document: &[u8], value: &Match) -> bool {
 
 /// Parses a number.
 fn number(literal: &[u8]) -> Option<usize> {
-    std::str::from_utf8(literal).ok()?.parse().ok()
+    str::from_utf8(literal).ok()?.parse().ok()
 }
 
 impl Siblings {
@@ -360,7 +383,7 @@ impl Siblings {
                 (self.choice(value), self.number(List::Tools, value.indexes, second()))
             }
             (Api::Chat, Field::Details | Field::Summaries) => (self.choice(value), second()),
-            (Api::Chat, _) => (self.choice(value), 0),
+            (Api::Chat | Api::Completions | Api::Embeddings, _) => (self.choice(value), 0),
             (Api::Messages | Api::Responses, _) => {
                 (self.number(List::Top, Indexes::default(), 0), self.content)
             }
@@ -388,6 +411,104 @@ impl Siblings {
 }
 
 /// Decodes a literal.
+#[must_use]
 pub fn decode<'d>(document: &'d [u8], span: &Range<usize>) -> Cow<'d, str> {
     document.get(span.clone()).and_then(json::decode).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the texts of a document, and whether each continues.
+    fn read(kind: Document, selected: &[&str], document: &str) -> Vec<(String, bool)> {
+        let contents = TextPaths::new(kind, true, selected).unwrap().read(document.as_bytes()).unwrap();
+        let text = |text: &Text| {
+            (decode(document.as_bytes(), &text.span).into_owned(), text.continues && !text.is_json)
+        };
+        contents.texts.iter().map(text).collect()
+    }
+
+    #[test]
+    fn texts_of_requests_and_answers() {
+        for (kind, document, texts) in [
+            (
+                Document::Request,
+                r#"{"model": "m", "messages": [{"role": "user", "Content": "\u0061"}, {"content": [{"type": "text", "text": "b"},
+                  {"type": "image_url", "text": "data:"}, {"type": "tool_use", "input": {"x": ["c"]}}]},
+                  {"tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}]}"#,
+                &["a", "b", "c", "{}"][..],
+            ),
+            (Document::Request, r#"{"system": [{"text": "a"}], "input": [{"content": "b"}]}"#, &["a", "b"]),
+            (
+                Document::Response,
+                r#"{"choices": [{"message": {"content": "a", "reasoning": "b"}}]}"#,
+                &["a", "b"],
+            ),
+            (
+                Document::Response,
+                r#"{"content": [{"text": "a"}], "output": [{"content": [{"text": "b"}]}]}"#,
+                &["a", "b"],
+            ),
+            (Document::Event, r#"{"type": "response.output_text.delta", "delta": "a"}"#, &["a"]),
+            (Document::Event, r#"{"type": "response.audio.delta", "delta": "a"}"#, &[]),
+            (Document::Event, r#"{"type": "content_block_delta", "delta": {"text": "a"}}"#, &["a"]),
+        ] {
+            let found: Vec<String> = read(kind, &[], document).into_iter().map(|(text, _)| text).collect();
+            assert_eq!(found, texts, "{document}");
+        }
+        assert_eq!(read(Document::Response, &["$.a"], r#"{"a": "x"}"#), [("x".to_owned(), true)]);
+        assert!(TextPaths::new(Document::Request, true, &["a"]).is_err());
+        assert!(!TextPaths::new(Document::Event, false, &[]).unwrap().any());
+        let paths = TextPaths::new(Document::Request, true, &[]).unwrap();
+        assert!(paths.any() && paths.read(b"{").is_err());
+        assert!(paths.read(br#"{"stream": true}"#).unwrap().stream);
+    }
+
+    #[test]
+    fn fragments_of_a_text_have_its_key_in_every_event() {
+        let paths = TextPaths::new(Document::Event, true, &[]).unwrap();
+        let key = |event: &str| paths.read(event.as_bytes()).unwrap().texts.first().unwrap().key.clone();
+        for (first, other, is_same) in [
+            (
+                r#"{"choices":[{"index":1,"delta":{"content":"a"}}]}"#,
+                r#"{"choices":[{"index":0},{"index":1,"delta":{"content":"b"}}]}"#,
+                true,
+            ),
+            (
+                r#"{"choices":[{"index":1,"delta":{"content":"a"}}]}"#,
+                r#"{"choices":[{"index":1,"delta":{"reasoning":"b"}}]}"#,
+                false,
+            ),
+            (
+                r#"{"choices":[{"delta":{"tool_calls":[{"index":1,"function":{"arguments":"a"}}]}}]}"#,
+                r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"a"}}]}}]}"#,
+                false,
+            ),
+            (
+                r#"{"type":"content_block_delta","index":1,"delta":{"text":"a"}}"#,
+                r#"{"type":"content_block_delta","index":2,"delta":{"text":"a"}}"#,
+                false,
+            ),
+            (
+                r#"{"type":"response.output_text.delta","output_index":0,"content_index":1,"delta":"a"}"#,
+                r#"{"type":"response.output_text.delta","output_index":0,"content_index":1,"delta":"b"}"#,
+                true,
+            ),
+        ] {
+            assert_eq!(key(first) == key(other), is_same, "{first} {other}");
+        }
+        let text = key(r#"{"choices":[{"index":1,"delta":{"content":"a"}}]}"#);
+        assert_eq!(text.choice(), 1);
+        for (event, finishes) in [
+            (r#"{"choices":[{"index":1,"finish_reason":"stop"}]}"#, true),
+            (r#"{"choices":[{"index":1,"finish_reason":""}]}"#, false),
+            (r#"{"choices":[{"index":0,"finish_reason":"stop"}]}"#, false),
+            (r#"{"type":"message_stop"}"#, true),
+            (r#"{"type":"content_block_stop","index":1}"#, true),
+            (r#"{"type":"content_block_stop","index":0}"#, false),
+        ] {
+            assert_eq!(paths.read(event.as_bytes()).unwrap().finishes(&text), finishes, "{event}");
+        }
+    }
 }

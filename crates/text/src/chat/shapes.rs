@@ -1,25 +1,14 @@
 //! Paths of texts in the APIs of models: OpenAI's Chat and Responses APIs, and Anthropic's Messages API. Names are
 //! case-insensitive, as in servers written in Go.
 
-use crate::texts::PathKind::{
+use super::Api::{Chat, Messages, Responses};
+use super::texts::PathKind::{
     self, ContentIndex, Deltas, Ends, Finish, Inside, Number, Once, Part, PartType, Stream, Text, Whole,
 };
 
-/// The API of a text, which determines the format of a denial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Api {
-    /// OpenAI's Chat API.
-    #[default]
-    Chat,
-    /// OpenAI's Responses API.
-    Responses,
-    /// Anthropic's Messages API.
-    Messages,
-}
-
 /// The kind of a text in a choice or message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Field {
+pub(super) enum Field {
     Content,
     ReasoningContent,
     Reasoning,
@@ -34,14 +23,14 @@ pub enum Field {
 
 impl Field {
     /// Returns true if the text is JSON.
-    pub fn is_json(self) -> bool {
+    pub(super) fn is_json(self) -> bool {
         matches!(self, Self::Arguments | Self::Function)
     }
 }
 
 /// Lists with separate indexes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum List {
+pub(super) enum List {
     /// Parts by their position.
     Parts,
     Tools,
@@ -50,7 +39,7 @@ pub enum List {
 }
 
 /// The types of parts that are not texts.
-pub const OTHER_PARTS: &[&str] = &[
+pub(super) const OTHER_PARTS: &[&str] = &[
     "image_url",
     "image",
     "input_image",
@@ -65,10 +54,9 @@ pub const OTHER_PARTS: &[&str] = &[
     "url",
 ];
 
-use Api::{Chat, Messages, Responses};
 use Field::{Arguments, Content, Details, Function, Reasoning, ReasoningContent, Summaries, Thinking};
 
-pub const REQUEST: &[(&str, PathKind)] = &[
+pub(super) const REQUEST: &[(&str, PathKind)] = &[
     ("$.messages[*].content", Text(Content, Chat)),
     ("$.messages[*].content[*].text", Part(Chat)),
     ("$.messages[*].content[*].type", PartType),
@@ -99,7 +87,7 @@ pub const REQUEST: &[(&str, PathKind)] = &[
     ("$.stream", Stream),
 ];
 
-pub const RESPONSE: &[(&str, PathKind)] = &[
+pub(super) const RESPONSE: &[(&str, PathKind)] = &[
     ("$.choices[*].message.content", Text(Content, Chat)),
     ("$.choices[*].message.content[*].text", Part(Chat)),
     ("$.choices[*].message.content[*].type", PartType),
@@ -118,7 +106,7 @@ pub const RESPONSE: &[(&str, PathKind)] = &[
     ("$.output[*]['arguments','input']", Text(Arguments, Responses)),
 ];
 
-pub const EVENT: &[(&str, PathKind)] = &[
+pub(super) const EVENT: &[(&str, PathKind)] = &[
     ("$.choices[*].delta.content", Text(Content, Chat)),
     ("$.choices[*].delta.content[*].text", Part(Chat)),
     ("$.choices[*].delta.content[*].type", PartType),
@@ -150,7 +138,7 @@ pub const EVENT: &[(&str, PathKind)] = &[
 ];
 
 /// Context of texts of an event, including those selected by the configuration.
-pub const AROUND: &[(&str, PathKind)] = &[
+pub(super) const AROUND: &[(&str, PathKind)] = &[
     ("$.choices[*]", PathKind::Choice),
     ("$.choices[*].index", Number(List::Choices)),
     ("$.choices[*].finish_reason", Finish),
