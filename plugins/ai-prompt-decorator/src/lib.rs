@@ -34,7 +34,8 @@ impl Plugin for AiPromptDecorator {
             return Flow::Continue;
         }
         let headers = request.all();
-        if !chat::may_be_json(headers.get("content-type")) {
+        let path = headers.get(":path").unwrap_or_default();
+        if !chat::reads_json::<&str>(path, &[], headers.get("content-type")) {
             return Flow::Continue;
         }
         request.state.0 = true;

@@ -17,12 +17,14 @@ pub(super) struct Include {
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Attacks {
+    Ai,
     Authentication,
 }
 
 impl Attacks {
     fn text(self) -> &'static str {
         match self {
+            Attacks::Ai => include_str!("../../attacks/ai.yaml"),
             Attacks::Authentication => include_str!("../../attacks/authentication.yaml"),
         }
     }
@@ -58,6 +60,10 @@ impl Include {
             *value = found.clone();
             return Ok(());
         }
+        if let Some(chosen) = self.chosen(value, used)? {
+            *value = chosen;
+            return Ok(());
+        }
         match value {
             Value::Mapping(fields) => fields.values_mut().try_for_each(|field| self.fill_in(field, used)),
             Value::Sequence(entries) => {
@@ -79,12 +85,50 @@ impl Include {
         }
     }
 
+    /// Returns what a variable chooses, if this is a map of outcomes by name under a variable: `{ $name: { outcome: … } }`. The
+    /// variable is the name of one, another value, or a list of these, whose fields are joined.
+    fn chosen(&self, value: &Value, used: &mut Vec<String>) -> Result<Option<Value>, String> {
+        let Some((name, outcomes)) =
+            value.as_mapping().filter(|map| map.len() == 1).and_then(|map| map.iter().next())
+        else {
+            return Ok(None);
+        };
+        let (Some(choice), Some(outcomes)) = (self.variable(name, used)?, outcomes.as_mapping()) else {
+            return Ok(None);
+        };
+        let outcome = |choice: &Value| match choice.as_str() {
+            Some(known) => outcomes.get(known).cloned().ok_or_else(|| {
+                let name = name.as_str().unwrap_or_default().trim_start_matches('$');
+                format!("with: `{name}`: `{known}` is not an outcome: write `unchanged`, or what is expected")
+            }),
+            None => Ok(choice.clone()),
+        };
+        let Some(choices) = choice.as_sequence() else { return outcome(choice).map(Some) };
+        let mut joined = Value::Mapping(Mapping::new());
+        for choice in choices {
+            join(&mut joined, outcome(choice)?);
+        }
+        Ok(Some(joined))
+    }
+
     /// Returns the value of a variable, if this is one.
     fn variable(&self, value: &Value, used: &mut Vec<String>) -> Result<Option<&Value>, String> {
         let Some(name) = value.as_str().and_then(|text| text.strip_prefix('$')) else { return Ok(None) };
         used.push(name.to_owned());
         let found = self.with.get(name).ok_or_else(|| format!("with: `{name}` is missing: add it"))?;
         Ok(Some(found))
+    }
+}
+
+/// Adds the fields of a value to another, also in maps of both.
+fn join(value: &mut Value, more: Value) {
+    match (value, more) {
+        (Value::Mapping(fields), Value::Mapping(more)) => {
+            for (key, more) in more {
+                join(fields.entry(key).or_insert(Value::Null), more);
+            }
+        }
+        (value, more) => *value = more,
     }
 }
 
@@ -114,5 +158,24 @@ mod tests {
             Ok(r#"{"e":[["k","v"],["l","w"]],"f":{"g":"text"}}"#)
         );
         assert_eq!(filled("[$x]", with), Err("with: `x` is missing: add it".to_owned()));
+    }
+
+    #[test]
+    fn a_variable_chooses_an_outcome() {
+        let template = "{ e: { $a: { unchanged: { status: 200 }, other: {} } }, f: { $b: { unchanged: { status: 200 } } } }";
+        for (with, expected) in [
+            ("{ a: unchanged, b: { status: 403 } }", Ok(r#"{"e":{"status":200},"f":{"status":403}}"#)),
+            (
+                "{ a: other, b: [unchanged, { body: a, u: { x: 1 } }, { u: { y: 2 } }] }",
+                Ok(r#"{"e":{},"f":{"status":200,"body":"a","u":{"x":1,"y":2}}}"#),
+            ),
+            (
+                "{ a: unchanged, b: other }",
+                Err("with: `b`: `other` is not an outcome: write `unchanged`, or what is expected".to_owned()),
+            ),
+            ("{ a: other }", Err("with: `b` is missing: add it".to_owned())),
+        ] {
+            assert_eq!(filled(template, with), expected.map(str::to_owned), "{with}");
+        }
     }
 }
