@@ -9,8 +9,10 @@ use text::chat;
 #[cfg_attr(
     not(target_family = "wasm"),
     schemars(extend("x-not-here" = {
-        "redis": "remove it: quotas are kept in each gateway process, because only Higress can call Redis",
-        "redis_key_prefix": "remove it: quotas are kept in each gateway process, because only Higress can call Redis",
+        "redis": "on Higress and MSE, the module of `cargo xtask build ai-quota --gateway higress` has this field; elsewhere, \
+                  remove it: quotas are kept in each gateway process",
+        "redis_key_prefix": "on Higress and MSE, the module of `cargo xtask build ai-quota --gateway higress` has this field; \
+                             elsewhere, remove it: quotas are kept in each gateway process",
         "rate_limit_service": "remove it: a rate limit service has windows, and a quota has none that could be set or queried",
     }))
 )]
@@ -34,6 +36,16 @@ pub struct Fields {
     /// zh: 要求 OpenAI 协议的服务在流中发送 `usage`，并移除为此增加的事件
     #[serde(default = "yes")]
     ask_for_usage: bool,
+    /// The Redis server in which quotas are kept, on Higress and MSE.
+    /// zh: 在 Higress 和 MSE 上存储配额的 Redis
+    #[cfg(feature = "redis")]
+    #[serde(default)]
+    redis: Option<sdk::quota::RedisQuotaFields>,
+    /// What begins the keys in Redis, which the name of the consumer follows.
+    /// zh: Redis 中 key 的前缀，其后是消费者的名称
+    #[cfg(feature = "redis")]
+    #[serde(default = "default_key_prefix")]
+    redis_key_prefix: String,
     /// Log and count decisions, but pass every request to a model.
     /// zh: 判定、记录日志并计数，但放行所有对大模型的请求
     #[serde(default)]
@@ -51,6 +63,11 @@ fn default_suffixes() -> Vec<NonEmptyString> {
 
 fn default_reserve() -> u32 {
     256
+}
+
+#[cfg(feature = "redis")]
+fn default_key_prefix() -> String {
+    "chat_quota:".into()
 }
 
 fn yes() -> bool {
@@ -78,16 +95,32 @@ pub struct Config {
     /// The administrator.
     pub admin_consumer: String,
     /// Tokens of an answer that are taken before it.
-    pub reserve: u32,
+    reserve: u32,
     /// Servers are asked for `usage`.
     pub ask_for_usage: bool,
     /// Pass every request to a model.
     pub dry_run: bool,
+    /// The Redis server in which quotas are kept.
+    #[cfg(feature = "redis")]
+    pub redis: Option<sdk::quota::RedisQuotas>,
     admin_path: String,
     suffixes: Vec<String>,
 }
 
 impl Config {
+    /// Returns true if quotas are kept in Redis.
+    pub fn is_remote(&self) -> bool {
+        #[cfg(feature = "redis")]
+        return self.redis.is_some();
+        #[cfg(not(feature = "redis"))]
+        false
+    }
+
+    /// Returns what is taken from a quota before the prompt is known.
+    pub fn first(&self) -> u32 {
+        self.reserve.max(1)
+    }
+
     /// Returns what a request with this path is.
     pub fn mode(&self, path: &[u8]) -> Mode {
         let ends = |operation: &str| chat::path_ends_with(path, &format!("{}{operation}", self.admin_path));
@@ -126,6 +159,12 @@ impl Configuration for Config {
             reserve: fields.reserve_output_tokens,
             ask_for_usage: fields.ask_for_usage,
             dry_run: fields.dry_run,
+            #[cfg(feature = "redis")]
+            redis: fields.redis.map(|redis| {
+                // As in Higress, an empty prefix is the default.
+                let prefix = Some(fields.redis_key_prefix).filter(|prefix| !prefix.is_empty());
+                sdk::quota::RedisQuotas::new("ai-quota", redis, prefix.unwrap_or_else(default_key_prefix))
+            }),
             admin_path: format!("/v1/chat/completions{admin_path}"),
             suffixes: fields.enable_path_suffixes.into_iter().map(Into::into).collect(),
         })
@@ -147,6 +186,10 @@ mod tests {
             enable_path_suffixes: list(&["/completions"]),
             reserve_output_tokens: 1,
             ask_for_usage: true,
+            #[cfg(feature = "redis")]
+            redis: None,
+            #[cfg(feature = "redis")]
+            redis_key_prefix: default_key_prefix(),
             dry_run: false,
         })
         .unwrap();

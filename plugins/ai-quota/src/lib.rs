@@ -5,10 +5,14 @@ use std::rc::Rc;
 
 use limits::tokens::{Counters, Exchange, Prompt};
 use sdk::prelude::*;
+#[cfg(feature = "redis")]
+use sdk::quota::RedisQuotas;
 use sdk::{Status, consumer};
 
 mod config;
 mod quota;
+#[cfg(feature = "redis")]
+mod redis;
 mod rules;
 
 use crate::config::{Config, Mode};
@@ -51,12 +55,18 @@ struct Charge {
     exchange: Exchange,
 }
 
-#[plugin]
+#[cfg_attr(feature = "redis", plugin(call_outs))]
+#[cfg_attr(not(feature = "redis"), plugin)]
 impl Plugin for AiQuota {
     type Config = Config;
     type State = State;
 
-    fn on_configured(_: &[Rc<Config>]) {
+    fn on_configured(configurations: &[Rc<Config>]) {
+        #[cfg(feature = "redis")]
+        configurations.iter().filter_map(|config| config.redis.as_ref()).for_each(RedisQuotas::start);
+        if configurations.iter().all(|config| config.is_remote()) {
+            return;
+        }
         thread_local! {
             static LOGGED: Cell<bool> = const { Cell::new(false) };
         }
@@ -90,7 +100,7 @@ impl Plugin for AiQuota {
         }
         if mode != Mode::Query {
             if request.end_of_stream() {
-                return change(mode, b"");
+                return denied_form(mode);
             }
             if request.kind().is_open_ended() {
                 return denied(UNAUTHORIZED, StatusCode::FORBIDDEN, "the form has no end.");
@@ -101,18 +111,19 @@ impl Plugin for AiQuota {
         let Some(consumer) = rules::field(&path, "consumer") else {
             return denied(UNAUTHORIZED, StatusCode::FORBIDDEN, "consumer can't be empty.");
         };
+        #[cfg(feature = "redis")]
+        if config.is_remote() {
+            return redis::query(request, config, consumer);
+        }
         match quota::get(consumer.as_bytes()) {
-            Ok(quota) => Flow::Reply(
-                Reply::new(StatusCode::OK)
-                    .details("ai-quota.queryquota")
-                    .header("content-type", "application/json")
-                    .body(rules::answer(&consumer, quota.unwrap_or_default())),
-            ),
+            Ok(quota) => queried(&consumer, quota),
             Err(status) => failed(status),
         }
     }
 
     fn on_request_body(body: &mut RequestBody<State>, config: &Config) -> Flow {
+        #[cfg(not(feature = "redis"))]
+        let _ = config;
         match std::mem::take(body.state) {
             State::Other => Flow::Continue,
             State::Change(mode) => {
@@ -120,19 +131,35 @@ impl Plugin for AiQuota {
                     return denied(UNAUTHORIZED, StatusCode::FORBIDDEN, "the form is too large.");
                 }
                 if body.is_last() {
-                    return change(mode, &body.all());
+                    return match rules::change(&body.all(), mode) {
+                        None => denied_form(mode),
+                        #[cfg(feature = "redis")]
+                        Some(change) if config.is_remote() => redis::change(body, config, mode, change),
+                        Some(change) => self::change(mode, &change),
+                    };
                 }
                 *body.state = State::Change(mode);
                 Flow::Hold
             }
             State::Model(mut charge) => {
-                let flow = if charge.exchange.is_over() {
-                    Flow::Continue
+                let prompt = if charge.exchange.is_over() {
+                    Prompt::Incomplete(Flow::Continue)
                 } else {
-                    match charge.exchange.request_body(body) {
-                        Prompt::Incomplete(flow) => flow,
-                        Prompt::Complete(tokens) => take_prompt(&mut charge, config, tokens),
+                    charge.exchange.request_body(body)
+                };
+                let flow = match prompt {
+                    Prompt::Incomplete(flow) => flow,
+                    // There is nothing to take, in a dry run.
+                    Prompt::Complete(tokens) if tokens == 0 || charge.taken == 0 => Flow::Continue,
+                    #[cfg(feature = "redis")]
+                    Prompt::Complete(tokens) if config.is_remote() => {
+                        *body.state = State::Model(charge);
+                        return redis::take_prompt(body, config, tokens);
                     }
+                    Prompt::Complete(tokens) => match quota::take(&charge.consumer, tokens) {
+                        Ok(taken) => charge.take(taken),
+                        Err(status) => failed(status),
+                    },
                 };
                 *body.state = State::Model(charge);
                 flow
@@ -140,7 +167,7 @@ impl Plugin for AiQuota {
         }
     }
 
-    fn on_response_headers(response: &mut ResponseHeaders<State>, _: &Config) -> Flow {
+    fn on_response_headers(response: &mut ResponseHeaders<State>, config: &Config) -> Flow {
         let (status, end_of_stream) = match &response.state {
             Some(State::Model(charge)) if !charge.exchange.is_over() => {
                 (response.status(), response.end_of_stream())
@@ -152,7 +179,7 @@ impl Plugin for AiQuota {
         };
         let taken = charge.taken;
         if let Some(cost) = charge.exchange.response_headers(response, status, end_of_stream, taken) {
-            settle(&charge, cost);
+            settle(config, &charge, cost);
         }
         if let Some(place) = response.state.as_deref_mut() {
             *place = State::Model(charge);
@@ -164,7 +191,7 @@ impl Plugin for AiQuota {
         false
     }
 
-    fn on_response_body(body: &mut ResponseBody<State>, _: &Config) -> Flow {
+    fn on_response_body(body: &mut ResponseBody<State>, config: &Config) -> Flow {
         if !matches!(&body.state, Some(State::Model(_))) {
             return Flow::Continue;
         }
@@ -172,7 +199,7 @@ impl Plugin for AiQuota {
             return Flow::Continue;
         };
         if let Some(cost) = charge.exchange.response_body(body) {
-            settle(&charge, cost);
+            settle(config, &charge, cost);
         }
         if let Some(place) = body.state.as_deref_mut() {
             *place = State::Model(charge);
@@ -180,88 +207,123 @@ impl Plugin for AiQuota {
         Flow::Continue
     }
 
-    fn on_log(end: &mut StreamEnd<State>, _: &Config) {
+    fn on_log(end: &mut StreamEnd<State>, config: &Config) {
         let Some(State::Model(charge)) = end.state.as_deref_mut() else { return };
         if let Some(cost) = charge.exchange.finish() {
-            settle(charge, cost);
+            settle(config, charge, cost);
         }
     }
 }
 
-/// Takes the reserve from a consumer's quota.
-fn charge(request: &mut RequestHeaders<State>, config: &Config, consumer: Vec<u8>) -> Flow {
-    let taken = match quota::take(&consumer, config.reserve.max(1)) {
-        Ok(taken) => taken,
-        Err(status) => return failed(status),
-    };
-    let mut exchange = Exchange::begin(&COUNTERS, request, request.end_of_stream(), config.ask_for_usage);
-    if taken.is_none() && !config.dry_run {
-        exchange.abandon();
+impl Charge {
+    /// Adds what was taken for the prompt, which may be less: the request has been let pass.
+    fn take(&mut self, taken: Option<u32>) -> Flow {
+        self.taken = self.taken.saturating_add(taken.unwrap_or_default());
+        Flow::Continue
     }
-    *request.state = State::Model(Box::new(Charge { consumer, taken: taken.unwrap_or_default(), exchange }));
-    match taken {
-        Some(_) => Flow::Continue,
-        None => Flow::Reply(
+
+    /// Returns the decision on a request for whose answer this was taken; `None` if no quota is left.
+    fn decide(&mut self, config: &Config, taken: Option<u32>) -> Flow {
+        if taken.is_some() {
+            return self.take(taken);
+        }
+        if !config.dry_run {
+            self.exchange.abandon();
+        }
+        Flow::Reply(
             Reply::new(StatusCode::FORBIDDEN)
                 .details(NO_QUOTA)
                 .header("content-type", "text/plain")
                 .body("Request denied by ai quota check, No quota left")
                 .dry_run(config.dry_run),
-        ),
+        )
     }
 }
 
-/// Takes the prompt, or what is left: the request has been let pass.
-fn take_prompt(charge: &mut Charge, config: &Config, tokens: u32) -> Flow {
-    if tokens == 0 || (config.dry_run && charge.taken == 0) {
-        return Flow::Continue;
+/// Takes the reserve from a consumer's quota.
+fn charge(request: &mut RequestHeaders<State>, config: &Config, consumer: Vec<u8>) -> Flow {
+    let begin = |request: &RequestHeaders<State>, consumer| {
+        let exchange = Exchange::begin(&COUNTERS, request, request.end_of_stream(), config.ask_for_usage);
+        Box::new(Charge { consumer, taken: 0, exchange })
+    };
+    #[cfg(feature = "redis")]
+    if config.is_remote() {
+        *request.state = State::Model(begin(request, consumer));
+        return redis::take(request, config);
     }
-    match quota::take(&charge.consumer, tokens) {
+    match quota::take(&consumer, config.first()) {
         Ok(taken) => {
-            charge.taken = charge.taken.saturating_add(taken.unwrap_or_default());
-            Flow::Continue
+            let mut charge = begin(request, consumer);
+            let flow = charge.decide(config, taken);
+            *request.state = State::Model(charge);
+            flow
         }
         Err(status) => failed(status),
     }
 }
 
 /// Makes the cost of a request final.
-fn settle(charge: &Charge, cost: u32) {
+fn settle(config: &Config, charge: &Charge, cost: u32) {
     let rest = i64::from(charge.taken) - i64::from(cost);
+    if rest == 0 {
+        return;
+    }
+    #[cfg(feature = "redis")]
+    if let Some(redis) = &config.redis {
+        if let Err(Status(status)) = redis.correct(&charge.consumer, rest) {
+            error!("ai-quota: cannot count {cost} tokens: host status {status}");
+        }
+        return;
+    }
+    #[cfg(not(feature = "redis"))]
+    let _ = config;
     // A consumer without a quota, in a dry run, gets none.
-    let exists = rest == 0 || matches!(quota::get(&charge.consumer), Ok(Some(_)));
-    let result = if rest == 0 || !exists { Ok(()) } else { quota::add(&charge.consumer, rest) };
+    let exists = matches!(quota::get(&charge.consumer), Ok(Some(_)));
+    let result = if exists { quota::add(&charge.consumer, rest) } else { Ok(()) };
     if let Err(Status(status)) = result {
         error!("ai-quota: cannot count {cost} tokens: host status {status}");
     }
 }
 
+/// Returns the response to a query.
+fn queried(consumer: &str, quota: Option<i64>) -> Flow {
+    Flow::Reply(
+        Reply::new(StatusCode::OK)
+            .details("ai-quota.queryquota")
+            .header("content-type", "application/json")
+            .body(rules::answer(consumer, quota.unwrap_or_default())),
+    )
+}
+
 /// Changes a quota as an administrator asks.
-fn change(mode: Mode, form: &[u8]) -> Flow {
-    let (name, details, done) = match mode {
-        Mode::Delta => ("value", "ai-quota.deltaquota", "delta quota successful"),
-        _ => ("quota", "ai-quota.refreshquota", "refresh quota successful"),
-    };
-    let Some(rules::Change { consumer, value }) = rules::change(form, name) else {
-        return denied(
-            UNAUTHORIZED,
-            StatusCode::FORBIDDEN,
-            match mode {
-                Mode::Delta => "consumer can't be empty and value must be integer.",
-                _ => "consumer can't be empty and quota must be integer.",
-            },
-        );
-    };
+fn change(mode: Mode, change: &rules::Change) -> Flow {
+    let consumer = change.consumer.as_bytes();
     let changed = match mode {
-        Mode::Delta => quota::add(consumer.as_bytes(), value),
-        _ => quota::set(consumer.as_bytes(), value),
+        Mode::Delta => quota::add(consumer, change.value),
+        _ => quota::set(consumer, change.value),
     };
     match changed {
-        Ok(()) => Flow::Reply(
-            Reply::new(StatusCode::OK).details(details).header("content-type", "text/plain").body(done),
-        ),
+        Ok(()) => self::changed(mode),
         Err(status) => failed(status),
     }
+}
+
+/// Returns the response to a change.
+fn changed(mode: Mode) -> Flow {
+    let (details, done) = match mode {
+        Mode::Delta => ("ai-quota.deltaquota", "delta quota successful"),
+        _ => ("ai-quota.refreshquota", "refresh quota successful"),
+    };
+    Flow::Reply(Reply::new(StatusCode::OK).details(details).header("content-type", "text/plain").body(done))
+}
+
+/// Returns the response to a form that does not say what to change.
+fn denied_form(mode: Mode) -> Flow {
+    let reason = match mode {
+        Mode::Delta => "consumer can't be empty and value must be integer.",
+        _ => "consumer can't be empty and quota must be integer.",
+    };
+    denied(UNAUTHORIZED, StatusCode::FORBIDDEN, reason)
 }
 
 fn denied(details: &'static str, status: StatusCode, reason: &str) -> Flow {

@@ -2,6 +2,8 @@
 
 use text::{json, query};
 
+use crate::config::Mode;
+
 /// A change of a quota.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Change {
@@ -11,8 +13,9 @@ pub struct Change {
     pub value: i64,
 }
 
-/// Reads a change from a form whose field `name` has the value.
-pub fn change(form: &[u8], name: &str) -> Option<Change> {
+/// Reads a change from a form.
+pub fn change(form: &[u8], mode: Mode) -> Option<Change> {
+    let name = if mode == Mode::Delta { "value" } else { "quota" };
     let consumer = field(&[b"?", form].concat(), "consumer")?;
     let value = field(&[b"?", form].concat(), name)?.trim().parse().ok()?;
     Some(Change { consumer, value })
@@ -50,8 +53,10 @@ mod tests {
             ("consumer=%ff&quota=1", None),
             ("", None),
         ] {
-            assert_eq!(change(form.as_bytes(), "quota"), change_read, "{form}");
+            assert_eq!(change(form.as_bytes(), Mode::Refresh), change_read, "{form}");
         }
+        assert_eq!(change(b"consumer=a&value=1", Mode::Delta), expected("a", 1));
+        assert_eq!(change(b"consumer=a&value=1", Mode::Refresh), None);
         assert_eq!(answer("a\"", -1), r#"{"consumer":"a\"","quota":-1}"#);
     }
 }

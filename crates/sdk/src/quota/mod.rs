@@ -34,7 +34,7 @@ use std::time::Duration;
 
 pub use process::Process;
 #[cfg(feature = "redis")]
-pub use redis::{RedisFields, RedisSeen, RedisSeenFields};
+pub use redis::{RedisFields, RedisQuotaFields, RedisQuotas, RedisSeen, RedisSeenFields};
 pub use seen::{First, Seen};
 pub use service::{Mode, ServiceFields};
 pub use store::{Store, StoreError, Taken, wake};

@@ -10,9 +10,9 @@ use config::{Secret, ServiceName};
 
 use super::seen::First;
 use super::service::{Answer, Common, Mode, Span, Target, Unavailable};
-use super::store::is_due;
-use crate::Status;
-use crate::call::{CallError, Cluster, redis};
+use super::store::{StoreError, is_due};
+use crate::call::{self, CallError, Cluster, redis};
+use crate::{Status, background};
 
 /// Takes ARGV[1] of ARGV[2] for a window of ARGV[3] milliseconds. Returns 1 if it is granted, what is left, and the rest of the
 /// window.
@@ -29,6 +29,22 @@ rest = tonumber(ARGV[3])
 redis.call('PEXPIRE', KEYS[1], rest)
 end
 return {granted and 1 or 0, math.max(left, 0), rest}";
+
+/// Takes ARGV[1] of a quota, or what is left of it. Returns what is taken.
+const TAKE_LEFT: &str = "\
+local left = tonumber(redis.call('GET', KEYS[1]) or '0') or 0
+local taken = math.max(math.min(left, tonumber(ARGV[1])), 0)
+if taken > 0 then
+redis.call('DECRBY', KEYS[1], taken)
+end
+return taken";
+
+/// Adds ARGV[1] to a quota, unless there is none.
+const ADD_TO_EXISTING: &str = "\
+if redis.call('EXISTS', KEYS[1]) == 1 then
+redis.call('INCRBY', KEYS[1], ARGV[1])
+end
+return 0";
 
 /// The fields of a Redis server in which limits are counted.
 #[crate::configuration]
@@ -112,6 +128,34 @@ pub struct RedisSeenFields {
     key_prefix: Option<String>,
 }
 
+/// The fields of a Redis server in which quotas are kept.
+#[crate::configuration]
+pub struct RedisQuotaFields {
+    /// Full name of the service, for example `redis.static`.
+    /// zh: 服务的完整名称，例如 `redis.static`
+    service_name: ServiceName,
+    /// Port of the service. 80 for a `.static` service if absent, otherwise 6379.
+    /// zh: 服务端口；缺省时 `.static` 服务为 80，其他为 6379
+    #[serde(default)]
+    service_port: Option<NonZeroU16>,
+    /// User name.
+    /// zh: 用户名
+    #[serde(default)]
+    username: String,
+    /// Password.
+    /// zh: 密码
+    #[serde(default)]
+    password: Option<Secret>,
+    /// Timeout of a command in milliseconds.
+    /// zh: 命令的超时时间，单位毫秒
+    #[serde(default = "default_timeout")]
+    timeout: NonZeroU32,
+    /// Number of the database.
+    /// zh: 数据库编号
+    #[serde(default)]
+    database: u32,
+}
+
 fn default_timeout() -> NonZeroU32 {
     const { NonZeroU32::new(1_000).unwrap() }
 }
@@ -178,8 +222,119 @@ impl RedisSeen {
     }
 }
 
-/// A Redis server.
+/// Quotas in Redis: numbers by name, which have no window. A quota can become negative.
 #[derive(Debug)]
+pub struct RedisQuotas {
+    plugin: &'static str,
+    redis: Redis,
+    key_prefix: String,
+    /// The context of work in the background.
+    root: Cell<u32>,
+}
+
+impl RedisQuotas {
+    /// Describes a server. The prefix begins the keys.
+    pub fn new(plugin: &'static str, fields: RedisQuotaFields, key_prefix: String) -> Self {
+        let RedisQuotaFields { service_name, service_port, username, password, timeout, database } = fields;
+        let redis = Redis::new(Server { service_name, service_port, username, password, timeout, database });
+        RedisQuotas { plugin, redis, key_prefix, root: Cell::new(0) }
+    }
+
+    /// Prepares the server. Call it in `on_configured`.
+    pub fn start(&self) {
+        self.root.set(call::current_context());
+        self.redis.start();
+    }
+
+    /// Returns a quota, or `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Redis is unavailable, which is logged at most once a minute, or the quota is not a number.
+    pub async fn get(&self, name: &[u8]) -> Result<Option<i64>, StoreError> {
+        match self.send(&[b"GET", &self.key(name)]).await? {
+            redis::Value::Nil => Ok(None),
+            redis::Value::Text(text) => match str::from_utf8(&text).ok().and_then(|text| text.parse().ok()) {
+                Some(quota) => Ok(Some(quota)),
+                None => Err(StoreError::Unavailable),
+            },
+            _ => Err(StoreError::Unavailable),
+        }
+    }
+
+    /// Sets a quota.
+    ///
+    /// # Errors
+    ///
+    /// Redis is unavailable.
+    pub async fn set(&self, name: &[u8], quota: i64) -> Result<(), StoreError> {
+        self.send(&[b"SET", &self.key(name), quota.to_string().as_bytes()]).await.map(|_| ())
+    }
+
+    /// Adds to a quota, which is created if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Redis is unavailable, or the quota is not a number.
+    pub async fn add(&self, name: &[u8], amount: i64) -> Result<(), StoreError> {
+        self.send(&[b"INCRBY", &self.key(name), amount.to_string().as_bytes()]).await.map(|_| ())
+    }
+
+    /// Takes an amount from a quota, or what is left of it. Returns what was taken: `None` if nothing is left, or there is no
+    /// quota.
+    ///
+    /// # Errors
+    ///
+    /// Redis is unavailable, or the quota is not a number.
+    pub async fn take(&self, name: &[u8], amount: u32) -> Result<Option<u32>, StoreError> {
+        let amount = amount.to_string();
+        match self.send(&[b"EVAL", TAKE_LEFT.as_bytes(), b"1", &self.key(name), amount.as_bytes()]).await? {
+            redis::Value::Integer(taken) => Ok(u32::try_from(taken).ok().filter(|taken| *taken > 0)),
+            _ => Err(StoreError::Unavailable),
+        }
+    }
+
+    /// Adds to a quota in the background, unless there is none, also after the end of a request. What Redis does not count,
+    /// because it is unavailable, is lost, and counted as `<plug-in>.store_failed`.
+    ///
+    /// # Errors
+    ///
+    /// The host's status.
+    pub fn correct(&self, name: &[u8], amount: i64) -> Result<(), Status> {
+        let (plugin, redis, key) = (self.plugin, self.redis.clone(), self.key(name));
+        let work = async move {
+            let amount = amount.to_string();
+            let command: [&[u8]; 5] = [b"EVAL", ADD_TO_EXISTING.as_bytes(), b"1", &key, amount.as_bytes()];
+            if redis.send(&command).await.is_err() {
+                crate::metric::add(&format!("{plugin}.store_failed"), 1);
+                if is_due() {
+                    crate::error!("{plugin}: the Redis server is unavailable: a charge is lost");
+                }
+            }
+        };
+        background::start_after(self.root.get(), "correction of a quota", work)
+    }
+
+    fn key(&self, name: &[u8]) -> Vec<u8> {
+        [self.key_prefix.as_bytes(), name].concat()
+    }
+
+    async fn send(&self, command: &[&[u8]]) -> Result<redis::Value, StoreError> {
+        let response = self.redis.send(command);
+        response.await.map_err(|Unavailable| {
+            if is_due() {
+                crate::error!(
+                    "{}: the Redis server is unavailable: requests are answered with 503",
+                    self.plugin
+                );
+            }
+            StoreError::Unavailable
+        })
+    }
+}
+
+/// A Redis server.
+#[derive(Debug, Clone)]
 pub(crate) struct Redis {
     cluster: Cluster,
     username: String,
@@ -321,7 +476,11 @@ mod tests {
     fn passwords_are_not_shown() {
         let shown = format!("{:?}", seen(r#"{"service_name":"redis.dns","password":"s3cr3t"}"#));
         assert!(shown.contains("password") && !shown.contains("s3cr3t"), "{shown}");
-        for schema in [schemars::schema_for!(RedisFields), schemars::schema_for!(RedisSeenFields)] {
+        for schema in [
+            schemars::schema_for!(RedisFields),
+            schemars::schema_for!(RedisSeenFields),
+            schemars::schema_for!(RedisQuotaFields),
+        ] {
             let schema = schema.to_value();
             assert!(schema["properties"]["password"].to_string().contains("writeOnly"), "{schema}");
         }

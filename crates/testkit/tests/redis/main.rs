@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
+use std::time::Duration;
 
 use redis::Commands as _;
 use testkit::case::{Case, Request, Then, Upstream};
@@ -68,7 +69,11 @@ impl Gateway {
     }
 
     fn send(&mut self, request: &str) -> Outcome {
-        self.0.exchange(&parse(request), &Upstream::default()).unwrap()
+        self.send_to(request, &Upstream::default())
+    }
+
+    fn send_to(&mut self, request: &str, upstream: &Upstream) -> Outcome {
+        self.0.exchange(&parse(request), upstream).unwrap()
     }
 
     /// Sends a request to an upstream, and returns `x-cache-status` and the body of the response.
@@ -374,6 +379,131 @@ fn fields_of_redis_are_checked() {
         let log = Gateway::try_start(&module, &redis, 1, configuration).err().unwrap();
         assert!(log.contains(expected), "{configuration}: {log}");
     }
+}
+
+/// A request of a consumer to a model.
+fn prompt(consumer: &str) -> String {
+    format!(
+        "{{ method: POST, path: /v1/chat/completions, headers: [[x-mse-consumer, {consumer}]], body: '{{}}', \
+           expect: {{ status: 200 }} }}"
+    )
+}
+
+/// A request of the administrator.
+fn administration(path: &str, form: &str) -> String {
+    format!(
+        "{{ method: POST, path: '/v1/chat/completions/quota{path}', headers: [[x-mse-consumer, root]], body: '{form}', \
+           expect: {{ status: 200 }} }}"
+    )
+}
+
+/// An answer of a model that costs so many tokens.
+fn answer(tokens: u32) -> Upstream {
+    let usage = format!(r#"{{"usage":{{"prompt_tokens":0,"completion_tokens":{tokens}}}}}"#);
+    let headers = vec![("content-type".into(), "application/json".into())];
+    Upstream { headers, body: usage.as_str().into(), ..Upstream::default() }
+}
+
+/// Lets a gateway correct quotas, which it does in the background while it has something to do.
+fn settle(gateway: &mut Gateway) {
+    for _ in 0..20 {
+        gateway.send("{ path: /v1/models, expect: { status: 200 } }");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Asserts the value of a quota, which is corrected in the background.
+fn assert_quota(server: &mut redis::Connection, gateway: &mut Gateway, key: &str, expected: Option<i64>) {
+    settle(gateway);
+    assert_eq!(server.get::<_, Option<i64>>(key).unwrap(), expected, "{key}");
+}
+
+const QUOTAS: &str = "admin_consumer: root, reserve_output_tokens: 10, \
+    redis: { service_name: redis.dns, service_port: 6379, timeout: 1000, database: 0 }";
+
+#[test]
+#[ignore = "builds modules, and needs Redis: cargo xtask test"]
+fn quotas_of_tokens_are_those_of_higress() {
+    let mut redis = RedisServer::start(true).unwrap();
+    let mut server = connect(&redis);
+    let module = build("ai-quota");
+    let start =
+        |redis: &RedisServer, more: &str| Gateway::start(&module, redis, 1, &format!("{{ {QUOTAS}{more} }}"));
+    let (mut one, mut other) = (start(&redis, ""), start(&redis, ""));
+    assert_eq!(one.status(&prompt("ann")), 403, "without a quota");
+    assert_eq!(one.status(&administration("/refresh", "consumer=ann&quota=1000")), 200);
+    assert_eq!(server.get::<_, i64>("chat_quota:ann").unwrap(), 1000);
+    assert_eq!(other.status(&administration("/delta", "consumer=ann&value=-100")), 200);
+    let query = "{ path: '/v1/chat/completions/quota?consumer=ann', headers: [[x-mse-consumer, root]], expect: { status: 200 } }";
+    let quota = one.send(query).answer.unwrap();
+    assert_eq!(&*quota.body, br#"{"consumer":"ann","quota":900}"#);
+    assert_eq!(one.send_to(&prompt("ann"), &answer(110)).answer.unwrap().status, 200);
+    assert_quota(&mut server, &mut one, "chat_quota:ann", Some(790));
+    assert_eq!(other.send_to(&prompt("ann"), &answer(3)).answer.unwrap().status, 200);
+    assert_quota(&mut server, &mut other, "chat_quota:ann", Some(787));
+    // A prompt is taken before its answer, and what an error costs is given back.
+    let long = prompt("ann").replace("'{}'", r#"'{"messages":[{"content":"The quick brown fox"}]}'"#);
+    let refused = Upstream { status: 500, ..answer(9) };
+    assert_eq!(one.send_to(&long, &refused).answer.unwrap().status, 500);
+    assert_quota(&mut server, &mut one, "chat_quota:ann", Some(787));
+    // Another gateway of the fleet has charged.
+    server.set::<_, _, ()>("chat_quota:bob", 5).unwrap();
+    assert_eq!(one.send_to(&prompt("bob"), &answer(7)).answer.unwrap().status, 200);
+    assert_quota(&mut server, &mut one, "chat_quota:bob", Some(-2));
+    assert_eq!(other.status(&prompt("bob")), 403);
+    let mut prefixed = start(&redis, ", redis_key_prefix: 'q/'");
+    server.set::<_, _, ()>("q/ann", 100).unwrap();
+    assert_eq!(prefixed.send_to(&prompt("ann"), &answer(1)).answer.unwrap().status, 200);
+    assert_quota(&mut server, &mut prefixed, "q/ann", Some(99));
+    // In a dry run, a consumer without a quota gets none.
+    let mut dry = start(&redis, ", dry_run: true");
+    assert_eq!(dry.send_to(&prompt("eve"), &answer(7)).answer.unwrap().status, 200);
+    assert_quota(&mut server, &mut dry, "chat_quota:eve", None);
+    redis.kill().unwrap();
+    let down = one.send(&prompt("ann"));
+    assert_eq!(down.answer.unwrap().status, 503);
+    assert_eq!(down.counters.get("ai-quota.store_unavailable"), Some(&1));
+    let statuses = [query.to_owned(), administration("/refresh", "consumer=ann&quota=1")]
+        .map(|request| one.status(&request));
+    assert_eq!(statuses, [503, 503]);
+    assert_eq!(dry.status(&prompt("ann")), 200);
+    redis.restart().unwrap();
+    let mut server = connect(&redis);
+    assert_eq!(one.send_to(&prompt("ann"), &answer(87)).answer.unwrap().status, 200);
+    assert_quota(&mut server, &mut one, "chat_quota:ann", Some(700));
+}
+
+#[test]
+#[ignore = "builds modules, and needs Redis: cargo xtask test"]
+fn two_gateways_overspend_a_quota_by_at_most_one_answer_for_each_client() {
+    const CLIENTS: u32 = 8;
+    const QUOTA: i64 = 600;
+    const COST: u32 = 15;
+    let redis = RedisServer::start(false).unwrap();
+    let mut server = connect(&redis);
+    let module = build("ai-quota");
+    server.set::<_, _, ()>("chat_quota:ann", QUOTA).unwrap();
+    let (request, upstream) = (parse(&prompt("ann")), answer(COST));
+    let run = || {
+        let mut gateway = Gateway::start(&module, &redis, 2, &format!("{{ {QUOTAS} }}"));
+        let statuses = gateway.0.exchange_at_once(&request, &upstream, 100, CLIENTS).unwrap();
+        settle(&mut gateway);
+        statuses
+    };
+    let statuses = thread::scope(|scope| {
+        let gateways = [(); 2].map(|()| scope.spawn(run));
+        gateways.map(|gateway| gateway.join().unwrap())
+    });
+    let count = |status| statuses.iter().filter_map(|statuses| statuses.get(&status)).sum::<u32>();
+    let (passed, denied) = (count(200), count(403));
+    assert_eq!(passed + denied, 200, "every request gets a response");
+    let spent = i64::from(passed * COST);
+    println!("{passed} passed, {} tokens over {QUOTA}", spent - QUOTA);
+    assert!(
+        (0..=i64::from(2 * CLIENTS * COST)).contains(&(spent - QUOTA)),
+        "{spent} of {QUOTA} tokens are spent"
+    );
+    assert_eq!(server.get::<_, i64>("chat_quota:ann").unwrap(), QUOTA - spent);
 }
 
 #[test]
