@@ -4,7 +4,7 @@
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use crate::exchange::{Gateway, Request, Setup, Upstream};
+use crate::exchange::{Chunks, Gateway, Request, Setup, Upstream};
 use crate::{Engine, Load};
 
 /// The maximum ratio of costs for four times the size. Initialisation is part of the smaller one, and some searches take
@@ -34,6 +34,73 @@ pub fn instructions(
         bail!("{config}: status {status}");
     }
     outcome.instructions.context("the engine does not count instructions")
+}
+
+/// Sends a request repeatedly, and returns the pages of the module's memory after a tenth of them and after all.
+///
+/// # Errors
+///
+/// The configuration is rejected, or a response is not 200.
+pub fn memory(
+    engine: &dyn Engine,
+    config: &Value,
+    (request, upstream): &(Request, Upstream),
+    times: usize,
+) -> anyhow::Result<(u64, u64)> {
+    let setup = Setup { configuration: Some(config.to_string()), ..Setup::default() };
+    let Load::Loaded(mut loaded) = engine.load(&setup)? else { bail!("{config} was rejected") };
+    let mut pages = (0, 0);
+    for number in 1..=times {
+        let outcome = loaded.exchange(request, upstream)?;
+        let status = outcome.answer.context("no response")?.status;
+        if status != 200 {
+            bail!("{config}: status {status}");
+        }
+        pages.1 = outcome.memory_pages.context("the engine does not measure memory")?;
+        if number == times / 10 {
+            pages.0 = pages.1;
+        }
+    }
+    Ok(pages)
+}
+
+/// Returns a request to a model, and its answer as a stream of which each event is a chunk.
+#[must_use]
+pub fn events(count: usize) -> (Request, Upstream) {
+    let event = concat!(
+        r#"data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-4o","choices":"#,
+        r#"[{"index":0,"delta":{"content":" words"},"finish_reason":null}]}"#,
+        "\n\n"
+    );
+    let last = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":200}}\n\ndata: [DONE]\n\n";
+    let request = Request {
+        method: "POST".into(),
+        path: "/v1/chat/completions".into(),
+        headers: vec![("content-type".into(), "application/json".into())],
+        body: Some(r#"{"model":"gpt-4o","stream":true,"messages":[{"role":"user","content":"Hi"}]}"#.into()),
+        ..Request::default()
+    };
+    let upstream = Upstream {
+        headers: vec![("content-type".into(), "text/event-stream".into())],
+        body: (event.repeat(count) + last).as_str().into(),
+        chunks: Some(Chunks::Sizes(vec![event.len(); count])),
+        ..Upstream::default()
+    };
+    (request, upstream)
+}
+
+/// Returns the instructions of each event of a stream that arrives event by event.
+///
+/// # Errors
+///
+/// The same as those of [`instructions`].
+pub fn per_event(engine: &dyn Engine, config: &Value) -> anyhow::Result<u64> {
+    const EVENTS: usize = 200;
+    let cost = |count| {
+        let (request, upstream) = events(count);
+        instructions(engine, config, &request, &upstream)
+    };
+    Ok((cost(EVENTS)? - cost(0)?) / EVENTS as u64)
 }
 
 /// Compares the cost of a size (in bytes or events) with that of four times the size, repeatedly while it is low.

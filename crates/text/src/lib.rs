@@ -35,6 +35,7 @@
 pub mod chat;
 pub mod cookies;
 pub mod date;
+mod groups;
 pub mod hex;
 pub mod json;
 pub mod multipart;

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::groups;
+
 /// The optional start of a stream.
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
@@ -74,7 +76,7 @@ impl Reader {
                 continue;
             }
             let rest = self.buffer.get(self.position..)?;
-            let Some(length) = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')) else {
+            let Some(length) = groups::position(rest, b'\r', b'\n') else {
                 self.position = self.buffer.len();
                 return None;
             };
@@ -229,7 +231,7 @@ impl Event {
             if rest.is_empty() {
                 return None;
             }
-            let length = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(rest.len());
+            let length = groups::position(rest, b'\r', b'\n').unwrap_or(rest.len());
             let (text, after) = rest.split_at_checked(length)?;
             let ends = if after.starts_with(b"\r\n") { 2 } else { after.len().min(1) };
             let (end, after) = after.split_at_checked(ends)?;

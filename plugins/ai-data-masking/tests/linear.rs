@@ -288,3 +288,14 @@ fn responses_of_many_lines_and_arguments() {
         response("text/event-stream", format!("data: {event}\n\n"))
     });
 }
+
+#[test]
+fn each_event_of_a_stream_costs_little() {
+    const MAX_PER_EVENT: u64 = 9_999_999;
+    let config = json!({"deny_words": ["badword"], "replace_roles": [{"regex": r"\d{6}", "value": "*"}]});
+    let cost = linear::per_event(&**ENGINE, &config).unwrap();
+    println!("{cost} instructions for each event");
+    assert!(cost <= MAX_PER_EVENT, "{cost} instructions for each event, of at most {MAX_PER_EVENT}");
+    let (early, late) = linear::memory(&**ENGINE, &config, &linear::events(10), 500).unwrap();
+    assert_eq!(early, late, "pages of memory after 50 streams and after 500");
+}

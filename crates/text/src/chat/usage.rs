@@ -1,5 +1,6 @@
 //! The numbers of tokens that a server reports, read as the answer passes: in any chunks, and without holding it.
 
+use crate::groups;
 use crate::json::{self, Paths};
 use crate::sse;
 
@@ -67,8 +68,8 @@ impl Tally {
     /// Reads the data of an event, or a complete body. What is not JSON, such as `[DONE]`, reports nothing.
     pub fn read(&mut self, document: &[u8]) {
         // Most events contain neither, and are not read.
-        let wants_model = self.model.is_none() && contains(document, b"\"model\"");
-        if wants_model || contains(document, b"\"usage\"") {
+        let wants_model = self.model.is_none() && contains_key(document, b"model");
+        if wants_model || contains_key(document, b"usage") {
             let mut scanner = Scanner::default();
             scanner.push(document);
             self.add(scanner);
@@ -210,7 +211,7 @@ pub fn is_usage_event(data: &[u8]) -> bool {
     thread_local! {
         static PATHS: Paths = Paths::new(&["$.usage", "$.choices", "$.choices[*]"]).unwrap_or_default();
     }
-    if !contains(data, b"\"usage\"") {
+    if !contains_key(data, b"usage") {
         return false;
     }
     let Ok(found) = PATHS.with(|paths| json::find(data, paths)) else { return false };
@@ -220,15 +221,16 @@ pub fn is_usage_event(data: &[u8]) -> bool {
     has_usage && is_empty
 }
 
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    let mut rest = text;
-    let Some(first) = part.first() else { return true };
-    while let Some(at) = rest.iter().position(|byte| byte == first) {
-        rest = rest.get(at..).unwrap_or_default();
-        if rest.starts_with(part) {
+/// Returns true if a document contains a text in quotes. Its first letter is searched for, because quotes are frequent.
+fn contains_key(document: &[u8], key: &[u8]) -> bool {
+    let Some(first) = key.first() else { return false };
+    let mut start = 0;
+    while let Some(at) = groups::position(document.get(start..).unwrap_or_default(), *first, *first) {
+        let (before, rest) = document.split_at_checked(start + at).unwrap_or_default();
+        if before.ends_with(b"\"") && rest.strip_prefix(key).is_some_and(|rest| rest.starts_with(b"\"")) {
             return true;
         }
-        rest = rest.get(1..).unwrap_or_default();
+        start += at + 1;
     }
     false
 }
@@ -374,7 +376,7 @@ impl Scanner {
             at = 1;
         }
         loop {
-            at += json::plain(chunk.get(at..).unwrap_or_default());
+            at += groups::plain(chunk.get(at..).unwrap_or_default());
             match chunk.get(at) {
                 Some(b'"') => {
                     self.capture(chunk.get(..at).unwrap_or_default());

@@ -1,0 +1,48 @@
+//! The cost of a stream, event by event, and the memory after many streams. The interpreter counts the same instructions in
+//! every run.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+use std::sync::LazyLock;
+
+use testkit::{Engine, Value, linear};
+
+/// The module, which takes longer to build and compile than the measurements.
+static ENGINE: LazyLock<Box<dyn Engine>> =
+    LazyLock::new(|| Box::new(testkit::interpreter(env!("CARGO_MANIFEST_DIR"), env!("CARGO_PKG_NAME"))));
+
+/// The instructions for an event of 150 bytes, which is held while it may report `usage` alone.
+const MAX_PER_EVENT: u64 = 9_999_999;
+
+fn config() -> Value {
+    serde_json::from_str(r#"{"rule_name": "r", "global_threshold": {"token_per_day": 4000000000}}"#).unwrap()
+}
+
+#[test]
+fn each_event_costs_the_same() {
+    let cost = linear::per_event(&**ENGINE, &config()).unwrap();
+    println!("{cost} instructions for each event");
+    assert!(cost <= MAX_PER_EVENT, "{cost} instructions for each event, of at most {MAX_PER_EVENT}");
+    linear::check("events", 200, |events| {
+        let (request, upstream) = linear::events(events);
+        linear::instructions(&**ENGINE, &config(), &request, &upstream)
+    })
+    .unwrap();
+}
+
+fn memory_stays_the_same(streams: usize) {
+    let (early, late) = linear::memory(&**ENGINE, &config(), &linear::events(10), streams).unwrap();
+    println!("{late} pages after {streams} streams");
+    assert_eq!(early, late, "pages of memory after a tenth of {streams} streams, and after all");
+}
+
+#[test]
+fn memory_is_flat() {
+    memory_stays_the_same(2_000);
+}
+
+#[test]
+#[ignore = "takes minutes: cargo test -p ai-token-ratelimit --test linear -- --ignored"]
+fn memory_is_flat_over_100_000_streams() {
+    memory_stays_the_same(100_000);
+}
