@@ -92,6 +92,14 @@ impl Plugin for AiDataMasking {
     }
 }
 
+/// Returns true if a body with this `content-encoding` must be decoded.
+fn is_encoded(value: &[u8]) -> bool {
+    value.split(|byte| *byte == b',').any(|coding| {
+        let coding = coding.trim_ascii();
+        !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
+    })
+}
+
 /// Returns true if a held body must be inspected before its end: when its first bytes have arrived, and again when it has
 /// grown by a large factor, so it is inspected only a few times for any chunking.
 fn is_due(held: usize, inspected: usize) -> bool {

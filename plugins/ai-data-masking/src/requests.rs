@@ -7,7 +7,7 @@ use text::chat::Api;
 use crate::config::Config;
 use crate::form::{Form, form};
 use crate::values::Values;
-use crate::{MASKED, REQUEST_DENIED, REQUEST_UNREADABLE, State, is_due, whole};
+use crate::{MASKED, REQUEST_DENIED, REQUEST_UNREADABLE, State, is_due, is_encoded, whole};
 
 /// The maximum size of a copy in a dry run.
 const MAX_COPY: usize = 1 << 20;
@@ -37,11 +37,12 @@ pub enum Reading {
 pub fn headers(request: &mut RequestHeaders<State>, config: &Config) -> Flow {
     let headers = request.all();
     let (mut path, mut length, mut codings) = (&b""[..], false, false);
-    let mut anthropic = false;
+    let (mut encoded, mut anthropic) = (false, false);
     for (name, value) in headers.iter() {
         match name {
             b":path" => path = value,
             b"accept-encoding" => codings = true,
+            b"content-encoding" => encoded |= is_encoded(value),
             b"content-length" => length = true,
             b"anthropic-version" => anthropic = true,
             _ => {}
@@ -57,7 +58,7 @@ pub fn headers(request: &mut RequestHeaders<State>, config: &Config) -> Flow {
     if request.end_of_stream() {
         return Flow::Continue;
     }
-    if headers.is_encoded() {
+    if encoded {
         request.state.answered = !config.rules.dry_run;
         request.state.request = Reading::Passes;
         return Flow::Reply(

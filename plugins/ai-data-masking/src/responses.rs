@@ -13,7 +13,7 @@ use crate::stream::Stream;
 use crate::values::Values;
 use crate::{
     DROPPED, LOST, RESPONSE_DENIED, RESPONSE_UNREADABLE, State, UNREADABLE, denied_in_dry_run,
-    denied_in_place, is_due, whole,
+    denied_in_place, is_due, is_encoded, whole,
 };
 
 /// The maximum size of a copy in a dry run.
@@ -67,7 +67,7 @@ pub fn headers(response: &mut ResponseHeaders<State>, config: &Config) -> Flow {
     if kind == Kind::Other && !config.raw {
         return Flow::Continue;
     }
-    let encoded = headers.is_encoded();
+    let encoded = headers.values("content-encoding").any(is_encoded);
     let Some(state) = &mut response.state else { return Flow::Continue };
     if encoded && matches!(kind, Kind::Text | Kind::Other) {
         // A page or style sheet that is stored compressed, not the text of a model.
