@@ -40,9 +40,12 @@ pub fn has_suffix<S: AsRef<str>>(path: &[u8], suffixes: &[S]) -> bool {
 /// model, the content type does not matter, because servers ignore it; on others that `*` selects, uploads are not held.
 #[must_use]
 pub fn reads_json<S: AsRef<str>>(path: &[u8], suffixes: &[S], content_type: Option<&[u8]>) -> bool {
+    if may_be_json(content_type) {
+        return true;
+    }
     let path = Spellings::new(path);
     let named = suffixes.iter().map(AsRef::as_ref).filter(|suffix| *suffix != "*");
-    may_be_json(content_type) || named.chain(MODEL_PATHS.iter().copied()).any(|suffix| path.end_with(suffix))
+    named.chain(MODEL_PATHS.iter().copied()).any(|suffix| path.end_with(suffix))
 }
 
 /// Returns true if a body with this content type, or without one, may be JSON: clients send it as text or as a form too, and
