@@ -1,4 +1,4 @@
-//! Finds bytes in groups of eight, which takes a fifth of the instructions.
+//! Finds bytes in groups of eight, as [`plain`](crate::json::plain) does, which takes a fifth of the instructions.
 
 const ONES: u64 = u64::MAX / 255;
 const HIGH: u64 = ONES << 7;
@@ -6,23 +6,6 @@ const HIGH: u64 = ONES << 7;
 /// Returns the high bit of each byte that is zero; of others too, but only above one that is.
 fn zeros(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word & HIGH
-}
-
-/// Returns the number of leading bytes that need no decoding in a JSON string. Most bytes of a document are of this kind.
-pub(crate) fn plain(bytes: &[u8]) -> usize {
-    let mut count = 0;
-    for group in bytes.chunks_exact(8) {
-        let Ok(group) = <[u8; 8]>::try_from(group) else { break };
-        let word = u64::from_le_bytes(group);
-        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
-        let special =
-            zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\'))) | control;
-        if special != 0 {
-            return count + (special.trailing_zeros() / 8) as usize;
-        }
-        count += 8;
-    }
-    count
 }
 
 /// Returns the position of the first byte that is one of two.

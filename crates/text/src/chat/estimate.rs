@@ -1,6 +1,6 @@
 //! An estimate of tokens, for answers whose server does not count them.
 
-use crate::{groups, json};
+use crate::json;
 
 /// Estimates the number of tokens of texts without a tokenizer.
 ///
@@ -141,7 +141,7 @@ impl Estimate {
 fn string_length(literal: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {
-        at += groups::plain(literal.get(at..)?);
+        at += json::plain(literal.get(at..)?);
         match literal.get(at)? {
             b'"' => return Some(at + 1),
             b'\\' => at += 2,

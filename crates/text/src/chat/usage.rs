@@ -376,7 +376,7 @@ impl Scanner {
             at = 1;
         }
         loop {
-            at += groups::plain(chunk.get(at..).unwrap_or_default());
+            at += json::plain(chunk.get(at..).unwrap_or_default());
             match chunk.get(at) {
                 Some(b'"') => {
                     self.capture(chunk.get(..at).unwrap_or_default());
