@@ -83,6 +83,19 @@ pub fn compile(directives: &[Directive], read: &ReadFile<'_>) -> Compiled {
     compiler.finish()
 }
 
+/// Adds directives to a program, as if they were written after its sources. Markers and default actions of the program are not
+/// known any more, and its jumps lead where they did.
+#[must_use]
+pub fn extend(program: Program<'static>, directives: &[Directive], read: &ReadFile<'_>) -> Compiled {
+    let mut compiler = Compiler::of(program);
+    for directive in directives {
+        if let Err(message) = compiler.add(directive, read) {
+            compiler.errors.push(directive.error(message));
+        }
+    }
+    compiler.finish()
+}
+
 #[derive(Default)]
 struct Compiler {
     settings: Settings<'static>,
@@ -126,6 +139,11 @@ impl<T> Default for Table<T> {
 }
 
 impl<T: Clone + Eq + Hash> Table<T> {
+    fn from_values(values: Vec<T>) -> Self {
+        let indices = values.iter().cloned().zip(0..).collect();
+        Self { values, indices }
+    }
+
     fn add(&mut self, value: T) -> Result<u16, String> {
         if let Some(index) = self.indices.get(&value) {
             return Ok(*index);
@@ -139,6 +157,30 @@ impl<T: Clone + Eq + Hash> Table<T> {
 }
 
 impl Compiler {
+    /// The compiler after the last directive of a program.
+    fn of(program: Program<'static>) -> Self {
+        let heads = program.rules.iter().filter(|rule| !rule.member);
+        let ids = heads.map(|rule| rule.id).collect();
+        let at = Directive { name: String::new(), words: Vec::new(), file: "".into(), line: 0 };
+        let drafts = program.rules.into_iter().map(|rule| Draft {
+            rule,
+            skip_after: None,
+            skip: None,
+            removed: false,
+            at: at.clone(),
+        });
+        Self {
+            settings: program.settings,
+            rules: drafts.collect(),
+            ids,
+            operators: Table::from_values(program.operators),
+            pipelines: Table::from_values(program.pipelines),
+            tags: Table::from_values(program.tags),
+            files: Table::from_values(program.files),
+            ..Self::default()
+        }
+    }
+
     fn add(&mut self, directive: &Directive, read: &ReadFile<'_>) -> Result<(), String> {
         let words: Vec<&str> = directive.words.iter().map(String::as_str).collect();
         let name = directive.name.to_ascii_lowercase();

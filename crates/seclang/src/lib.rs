@@ -34,7 +34,7 @@ mod targets;
 mod template;
 
 pub use actions::ALL_TRANSFORMATIONS;
-pub use compile::{Compiled, ReadFile, compile};
+pub use compile::{Compiled, ReadFile, compile, extend};
 pub use directive::{Directive, Source, parse};
 pub use filter::{ByteSet, Filter};
 pub use folder::compile_folder;

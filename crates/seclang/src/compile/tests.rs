@@ -186,3 +186,30 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn directives_after_a_program_are_those_after_its_sources() {
+    let first = "SecRule ARGS \"@rx a\" \"id:1,phase:2,pass,t:lowercase,tag:x,skipAfter:END\"\n\
+                 SecRule ARGS \"@rx b\" \"id:2,phase:2,deny,tag:y,chain\"\n SecRule &ARGS \"@eq 1\"\n\
+                 SecMarker END\nSecRule ARGS \"@rx c\" \"id:3,phase:2,deny\"";
+    for then in [
+        "SecRule ARGS_NAMES \"@rx a\" \"id:4,phase:1,deny,t:lowercase,tag:y\"\nSecRuleEngine DetectionOnly",
+        "SecRuleRemoveByTag x",
+        "SecRuleRemoveById 2",
+        "SecRuleUpdateTargetById 3 \"!ARGS:q\"",
+        "SecRuleUpdateActionById 3 \"pass,status:400\"",
+        "SecAction \"id:5,pass,skip:1\"\nSecAction \"id:6,deny\"\nSecAction \"id:7,deny\"",
+    ] {
+        let name = |text: &str| parse(&[Source { name: "own.conf", text }]).unwrap();
+        let extended = super::extend(compiled(first).program, &name(then), &|name| Err(name.to_owned()));
+        let mut whole = compiled(&format!("{first}\n{then}")).program;
+        for (rule, extended) in whole.rules.iter_mut().zip(&extended.program.rules) {
+            rule.line = extended.line;
+        }
+        assert_eq!(extended.errors, [], "{then}");
+        assert_eq!(extended.program, whole, "{then}");
+    }
+    let duplicate = parse(&[Source { name: "own.conf", text: "SecAction \"id:3,pass\"" }]).unwrap();
+    let extended = super::extend(compiled(first).program, &duplicate, &|name| Err(name.to_owned()));
+    assert_eq!(extended.errors[0].to_string(), "own.conf:1: duplicate `id:3`: write another number");
+}
