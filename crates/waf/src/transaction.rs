@@ -183,6 +183,12 @@ impl Transaction {
         self.put_tx(name.to_ascii_lowercase().into_bytes(), Some(value));
     }
 
+    /// Returns the mode of the engine, which directives, rules and [`control`](Self::control) set.
+    #[must_use]
+    pub fn mode(&self) -> EngineMode {
+        self.mode
+    }
+
     /// Returns true if the body of the request is needed.
     #[must_use]
     pub fn wants_request_body(&self) -> bool {
@@ -574,7 +580,8 @@ impl Transaction {
         }
     }
 
-    fn control(&mut self, ctl: &Ctl<'static>) {
+    /// Changes the engine for the rest of the request, as `ctl` of a rule does.
+    pub fn control(&mut self, ctl: &Ctl<'static>) {
         match ctl {
             Ctl::Engine(mode) => self.mode = *mode,
             Ctl::RequestBodyAccess(access) => self.request_body_access = *access,
