@@ -23,6 +23,7 @@ mod page;
 mod program;
 mod registry;
 mod release;
+mod rules;
 mod template;
 
 use std::fmt;

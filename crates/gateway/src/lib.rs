@@ -31,6 +31,7 @@ mod cache;
 #[cfg(feature = "serve")]
 pub mod client;
 mod cluster;
+pub mod debian;
 #[cfg(feature = "serve")]
 pub mod echo;
 mod envoy;

@@ -2,12 +2,10 @@
 //! folder once and without being root.
 
 use std::env;
-use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Mutex;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Error, Result};
 
 /// A program that can be started, with the libraries that were fetched for it. Its package is called like it.
 ///
@@ -37,76 +35,20 @@ pub fn on_path(name: &str) -> bool {
 ///
 /// It cannot be fetched; the message has the command that installs it.
 pub fn package(name: &str) -> Result<PathBuf> {
-    static FETCHING: Mutex<()> = Mutex::new(());
-    // Tests of this program wait for each other here, and those of others at the lock.
-    let _waiting = FETCHING.lock();
-    fetch(name).with_context(|| format!("install what the tests need: sudo apt-get install {name}"))
+    or_install(name, gateway::debian::package(name))
 }
 
-fn fetch(name: &str) -> Result<PathBuf> {
-    let folder = gateway::target_dir()?.join("debian");
-    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
-    let lock = File::create(folder.join("lock"))?;
-    lock.lock()?;
-    let root = folder.join(name);
-    if root.is_dir() {
-        return Ok(root);
-    }
-    let work = tempfile::tempdir_in(&folder)?;
-    let mut apt = Apt { folder: work.path().to_path_buf(), own_lists: false };
-    // A container's lists are often empty; those of root are not ours to fill.
-    let packages = apt.packages(name).or_else(|_| {
-        apt.own_lists = true;
-        apt.run(&["update"])?;
-        apt.packages(name)
-    })?;
-    let names: Vec<&str> = packages.iter().map(String::as_str).collect();
-    apt.run(&[&["download"], names.as_slice()].concat())?;
-    let unpacked = work.path().join("root");
-    for entry in fs::read_dir(work.path())? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "deb") {
-            run(Command::new("dpkg").arg("-x").arg(path).arg(&unpacked))?;
-        }
-    }
-    fs::rename(&unpacked, &root).with_context(|| format!("writing {}", root.display()))?;
-    Ok(root)
+/// The OWASP Core Rule Set of Debian, laid out like a release.
+///
+/// # Errors
+///
+/// It cannot be fetched; the message has the command that installs it.
+pub fn core_rule_set() -> Result<PathBuf> {
+    or_install("modsecurity-crs", gateway::debian::core_rule_set())
 }
 
-struct Apt {
-    folder: PathBuf,
-    own_lists: bool,
-}
-
-impl Apt {
-    /// The packages that an installation would install here.
-    fn packages(&self, name: &str) -> Result<Vec<String>> {
-        // The package itself even if it is installed: its files may be elsewhere there.
-        let printed =
-            self.run(&["--print-uris", "--no-install-recommends", "--reinstall", "install", name])?;
-        // 'http://…/skopeo_1.9.3_amd64.deb' skopeo_1.9.3_amd64.deb 6512345 SHA256:…
-        let name = |line: &str| Some(line.split(' ').nth(1)?.split_once('_')?.0.to_owned());
-        Ok(printed.lines().filter(|line| line.starts_with('\'')).filter_map(name).collect())
-    }
-
-    fn run(&self, args: &[&str]) -> Result<String> {
-        let mut command = Command::new("apt-get");
-        command.current_dir(&self.folder).args(["-qq", "-o", "Debug::NoLocking=true"]);
-        if self.own_lists {
-            for (option, folder) in [("Dir::State::Lists", "lists"), ("Dir::Cache", "cache")] {
-                let folder = self.folder.join(folder);
-                fs::create_dir_all(folder.join("partial"))?;
-                command.arg("-o").arg(format!("{option}={}", folder.display()));
-            }
-        }
-        run(command.args(args))
-    }
-}
-
-fn run(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("{command:?} cannot be started"))?;
-    if !output.status.success() {
-        bail!("{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+fn or_install(name: &str, result: Result<PathBuf, String>) -> Result<PathBuf> {
+    result.map_err(|error| {
+        Error::msg(error).context(format!("install what the tests need: sudo apt-get install {name}"))
+    })
 }

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use cargo_metadata::Message;
 
+use crate::rules::{self, Rules};
 use crate::workspace::REDIS;
 use crate::{Error, Notice, Plugin, Result, Workspace};
 
@@ -54,6 +55,8 @@ pub struct Builder {
     folders: Vec<(&'static str, PathBuf)>,
     /// The folders of path dependencies outside of the workspace.
     checkouts: Vec<PathBuf>,
+    /// The rules for modules that contain some.
+    rules: Option<Rules>,
 }
 
 impl Builder {
@@ -74,7 +77,20 @@ impl Builder {
             ambient,
             folders: Vec::new(),
             checkouts: workspace.checkouts(),
+            rules: None,
         })
+    }
+
+    /// Builds modules that contain rules with these, instead of those that the environment or the plug-in has.
+    #[must_use]
+    pub fn with_rules(self, rules: Option<Rules>) -> Self {
+        Self { rules, ..self }
+    }
+
+    /// The rules in the module of a plug-in, if they are known.
+    #[must_use]
+    pub fn rules(&self, plugin: &Plugin) -> Option<&Rules> {
+        self.rules.as_ref().filter(|_| Rules::are_in(plugin))
     }
 
     /// The same in a copy of the workspace, with separate folders for cargo.
@@ -84,6 +100,7 @@ impl Builder {
             root: root.to_path_buf(),
             checkouts: self.checkouts.clone(),
             ambient: self.ambient.clone(),
+            rules: self.rules.clone(),
             folders: vec![
                 ("CARGO_HOME", cargo_home.to_path_buf()),
                 ("CARGO_TARGET_DIR", target.to_path_buf()),
@@ -122,6 +139,9 @@ impl Builder {
         }
         command.env("CARGO_ENCODED_RUSTFLAGS", &self.flags);
         command.envs(self.folders.iter().map(|(name, folder)| (name, folder)));
+        if let Some(rules) = self.rules(plugin) {
+            command.env(rules::VARIABLE, &rules.folder);
+        }
         let mut child = command.stdout(Stdio::piped()).spawn().map_err(Error::start("cargo"))?;
         let mut module = None;
         if let Some(stdout) = child.stdout.take() {

@@ -37,6 +37,7 @@ pub mod module;
 mod notice;
 pub mod package;
 pub mod reproduce;
+pub mod rules;
 pub mod schema;
 mod workspace;
 

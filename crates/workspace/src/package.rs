@@ -12,6 +12,7 @@ use oci::{Annotations, Descriptor, Document, Image, Layout, Shape, media};
 use resource::{MANIFEST, Manifest};
 use serde_json::Value;
 
+use crate::build::Builder;
 use crate::describe::Described;
 use crate::git::Tree;
 use crate::schema::for_consoles;
@@ -22,6 +23,9 @@ pub const HOLDS_HEADERS: &str = "portcullis/holds-headers";
 
 /// The annotation of an image of files that are not committed.
 pub const DIRTY: &str = "portcullis/dirty";
+
+/// The annotation of an image whose module contains rules: their name and version.
+pub const RULES: &str = "portcullis/rules";
 
 /// The parts of an image.
 #[derive(Debug)]
@@ -35,6 +39,8 @@ pub struct Source {
     /// The schema of its configuration; none if only its own code defines it.
     schema: Option<Value>,
     bill: Value,
+    /// The name and version of the rules in the module.
+    rules: Option<String>,
     tree: Tree,
     notify: Notify,
 }
@@ -58,12 +64,19 @@ impl Source {
     /// # Errors
     ///
     /// A part is missing, or the plug-in rejects the example of its manifest.
-    pub fn of_plugin(workspace: &Workspace, plugin: &Plugin, module: &Path) -> Result<Self> {
+    pub fn of_plugin(
+        workspace: &Workspace,
+        builder: &Builder,
+        plugin: &Plugin,
+        module: &Path,
+    ) -> Result<Self> {
         let manifest = plugin.manifest()?;
         let schema = schema_of(workspace, plugin, &manifest)?;
         let module = fs::read(module).map_err(Error::reading(module))?;
+        let rules = builder.rules(plugin);
         Ok(Self {
-            bill: sbom::of_plugin(workspace, plugin, &manifest, &module)?,
+            bill: sbom::of_plugin(workspace, plugin, &manifest, &module, rules)?,
+            rules: rules.map(|rules| format!("{} {}", rules.name, rules.version)),
             manifest,
             module,
             folder: plugin.folder.clone(),
@@ -83,6 +96,7 @@ impl Source {
         let described = Manifest::read_foreign(manifest)?;
         Ok(Self {
             bill: sbom::of_module(&described, &bytes),
+            rules: None,
             module: bytes,
             folder: manifest.parent().unwrap_or(Path::new(".")).to_path_buf(),
             schema: None,
@@ -126,6 +140,9 @@ impl Source {
         ]);
         if manifest.holds_headers {
             annotations.insert(HOLDS_HEADERS.into(), "true".into());
+        }
+        if let Some(rules) = &self.rules {
+            annotations.insert(RULES.into(), rules.clone());
         }
         match &self.tree {
             Tree::Clean(revision) => {

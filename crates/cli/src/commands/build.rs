@@ -7,7 +7,7 @@ use workspace::reproduce::{Comparison, Elsewhere};
 use workspace::{Plugin, Workspace};
 
 use crate::commands::check::print_failures;
-use crate::{Usage, output};
+use crate::{Usage, output, rules};
 
 /// Build plug-ins into `dist/<plugin>/plugin.wasm`
 ///
@@ -21,6 +21,8 @@ Examples:
   cargo xtask build --all --json              all plug-ins, with JSON output
   cargo xtask build --all --check-reproducible
                                               and whether others would get the same bytes
+  cargo xtask build waf --rules ../coreruleset
+                                              with the rules of a folder
   cargo xtask build my-plugin --gateway higress
                                               for Higress and MSE, where it holds headers
   cargo xtask build my-plugin --profile wasm-dev
@@ -43,6 +45,8 @@ pub(crate) struct Args {
     /// Build again from a copy in another folder with another CARGO_HOME, and fail if the bytes differ.
     #[arg(long)]
     check_reproducible: bool,
+    #[command(flatten)]
+    rules: rules::Choice,
     /// Copy the module to `plugins/<plugin>/plugin.wasm` as well.
     #[arg(long)]
     copy_to_source: bool,
@@ -71,7 +75,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let plugins = plugins(&workspace, args.all, &args.plugins)?;
     let options =
         Options { profile: args.profile, flavour: args.gateway, copy_to_source: args.copy_to_source };
-    let builder = Builder::new(&workspace)?;
+    let builder = args.rules.builder(&workspace, &plugins)?;
     let mut built = Vec::new();
     let mut all_good = true;
     let elsewhere = match args.check_reproducible {

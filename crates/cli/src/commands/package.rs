@@ -10,14 +10,14 @@ use oci::Shape;
 use resource::names::canonical;
 use serde::Serialize;
 use workspace::Workspace;
-use workspace::build::{Builder, Profile};
+use workspace::build::Profile;
 use workspace::dist::{Flavour, Options};
 use workspace::package::{Package, Source};
 
 use crate::Usage;
 use crate::commands::build;
 use crate::commands::check::print_failures;
-use crate::output;
+use crate::{output, rules};
 use marketplace::shelf::check_file;
 
 /// The folder of the layout, in that of its plug-in.
@@ -29,8 +29,8 @@ const DIGEST: &str = "image.digest";
 /// Create images of plug-ins, ready to be pushed to a registry
 ///
 /// Builds each plug-in and writes its image to `dist/<plugin>/`, as an OCI layout (`image/`) and as an archive (`image.tar`),
-/// with spec.yaml, the READMEs and a bill of materials (CycloneDX). This requires neither a container engine nor a network. The
-/// same commit gives the same digest everywhere.
+/// with spec.yaml, the READMEs and a bill of materials (CycloneDX). This requires neither a container engine nor a network, except to
+/// download the rules of `waf` once. The same commit gives the same digest everywhere.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -79,6 +79,8 @@ pub(crate) struct Args {
     /// The target gateway, see `cargo xtask build --help`.
     #[arg(long, value_enum, default_value = "any")]
     gateway: Flavour,
+    #[command(flatten)]
+    rules: rules::Choice,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -117,7 +119,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let workspace = crate::open::workspace()?;
     if args.catalogue {
         let version = args.tag.as_deref().unwrap_or(env!("CARGO_PKG_VERSION"));
-        let made = catalogue::make(&workspace, version, args.registry.as_deref())?;
+        let made = catalogue::make(&workspace, version, args.registry.as_deref(), &args.rules)?;
         match args.json {
             true => anstream::println!("{}", serde_json::to_string_pretty(made.catalogue.index())?),
             false => catalogue::print(&workspace, &made),
@@ -148,7 +150,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         made.push(put(&workspace, args.wanted(&source), &source, &workspace.root.join("dist").join(name))?);
     } else {
         let plugins = build::plugins(&workspace, args.all, &args.plugins)?;
-        let builder = Builder::new(&workspace)?;
+        let builder = args.rules.builder(&workspace, &plugins)?;
         let options = Options { profile: Profile::Release, flavour: args.gateway, copy_to_source: false };
         for plugin in plugins {
             let built = build::build(&workspace, &builder, plugin, options)?;
@@ -156,7 +158,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
                 all_good = false;
                 continue;
             };
-            let source = Source::of_plugin(&workspace, plugin, module)?;
+            let source = Source::of_plugin(&workspace, &builder, plugin, module)?;
             let folder = module.parent().unwrap_or(Path::new("."));
             made.push(put(&workspace, args.wanted(&source), &source, folder)?);
         }
@@ -173,9 +175,10 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 pub(crate) fn for_push(workspace: &Workspace, name: &str, flavour: Flavour) -> Result<Option<PathBuf>> {
     let plugin = workspace.plugin(name)?;
     let options = Options { profile: Profile::Release, flavour, copy_to_source: false };
-    let built = build::build(workspace, &Builder::new(workspace)?, plugin, options)?;
+    let builder = rules::Choice::default().builder(workspace, &[plugin])?;
+    let built = build::build(workspace, &builder, plugin, options)?;
     let Some(module) = built.as_ref().and_then(|built| built.files.first()) else { return Ok(None) };
-    let source = Source::of_plugin(workspace, plugin, module)?;
+    let source = Source::of_plugin(workspace, &builder, plugin, module)?;
     let folder = module.parent().unwrap_or(Path::new("."));
     let wanted = Wanted { shape: Shape::Higress, tag: &source.manifest.version, image: None };
     put(workspace, wanted, &source, folder)?;

@@ -7,6 +7,7 @@ use resource::Manifest;
 use serde_json::{Value, json};
 
 use crate::build::{TARGET, cargo};
+use crate::rules::Rules;
 use crate::{Error, Plugin, Result, Workspace};
 
 /// A crate that is linked into a module or a program, as `cargo tree` prints it.
@@ -57,10 +58,12 @@ pub(super) fn of_plugin(
     plugin: &Plugin,
     manifest: &Manifest,
     module: &[u8],
+    rules: Option<&Rules>,
 ) -> Result<Value> {
     let linked = linked_into(workspace, &plugin.name, TARGET)?;
     let mut components: Vec<Value> = linked.iter().map(component).collect();
     components.push(standard_library(workspace)?);
+    components.extend(rules.map(rule_set));
     Ok(bill(manifest, module, components))
 }
 
@@ -140,6 +143,16 @@ fn component(linked: &Linked) -> Value {
         if repository.starts_with("https://") {
             fields.insert("externalReferences".into(), json!([{ "type": "vcs", "url": repository }]));
         }
+    }
+    component
+}
+
+/// The rules in a module.
+fn rule_set(rules: &Rules) -> Value {
+    let Rules { name, version, license, .. } = rules;
+    let mut component = json!({ "bom-ref": "rules", "type": "data", "name": name, "version": version });
+    if let (Value::Object(fields), Some(license)) = (&mut component, license) {
+        fields.insert("licenses".into(), json!([{ "expression": license }]));
     }
     component
 }

@@ -8,13 +8,14 @@ use oci::catalogue::{Entry, Index};
 use oci::{Annotations, Catalogue, Layout, Shape};
 use resource::Manifest;
 
-use workspace::Workspace;
-use workspace::build::{Builder, Profile};
+use workspace::build::Profile;
 use workspace::dist::{Flavour, Options};
 use workspace::git::Tree;
 use workspace::package::{DIRTY, Source};
+use workspace::{Plugin, Workspace};
 
 use crate::commands::build;
+use crate::rules;
 
 /// A catalogue that was made.
 pub(crate) struct Made {
@@ -24,8 +25,14 @@ pub(crate) struct Made {
 }
 
 /// Makes a catalogue in `dist/catalogue`, and its artifact in `dist/catalogue.tar`.
-pub(crate) fn make(workspace: &Workspace, version: &str, registry: Option<&str>) -> Result<Made> {
-    let builder = Builder::new(workspace)?;
+pub(crate) fn make(
+    workspace: &Workspace,
+    version: &str,
+    registry: Option<&str>,
+    rules: &rules::Choice,
+) -> Result<Made> {
+    let plugins: Vec<&Plugin> = workspace.plugins.iter().collect();
+    let builder = rules.builder(workspace, &plugins)?;
     let options = Options { profile: Profile::Release, flavour: Flavour::Any, copy_to_source: false };
     let (mut entries, mut layouts) = (Vec::new(), Vec::new());
     for plugin in &workspace.plugins {
@@ -33,7 +40,7 @@ pub(crate) fn make(workspace: &Workspace, version: &str, registry: Option<&str>)
         let Some(module) = built.as_ref().and_then(|built| built.files.first()) else {
             bail!("{} does not pass its checks: see above", plugin.name)
         };
-        let source = Source::of_plugin(workspace, plugin, module)?;
+        let source = Source::of_plugin(workspace, &builder, plugin, module)?;
         let package = source.package(Shape::Higress, &source.manifest.version)?;
         entries.push(entry(&source.manifest, &package.image.digest));
         layouts.push(package.layout);

@@ -14,6 +14,7 @@ use super::Args;
 use crate::commands::completions::{Shell, script};
 use crate::commands::package::catalogue;
 use crate::commands::{licenses, man};
+use crate::rules::Choice;
 use crate::{output, page};
 
 /// The package of the program and of the wheel.
@@ -34,7 +35,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     require_target(&workspace, &target)?;
     let version = env!("CARGO_PKG_VERSION");
     output::step("packaging the plug-ins");
-    let made = catalogue::make(&workspace, version, args.registry.as_deref())?;
+    let made = catalogue::make(&workspace, version, args.registry.as_deref(), &Choice::default())?;
 
     let project = workspace.root.join("crates/cli");
     let data = project.join("wheel.data");

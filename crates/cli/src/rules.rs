@@ -1,0 +1,249 @@
+//! The rules that are compiled into a module: a folder of the user's, or the release that `rules.lock` of the plug-in names.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use workspace::build::Builder;
+use workspace::rules::{LOCK, Rules, VARIABLE};
+use workspace::{Plugin, Workspace};
+
+use crate::{Usage, output};
+
+/// `rules.lock` of a plug-in.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lock {
+    name: String,
+    version: String,
+    license: String,
+    /// The URL of the release, a compressed archive with one folder.
+    archive: String,
+    /// The digest of its files, see [`digest`].
+    digest: String,
+    /// A package of Debian with another release.
+    debian: String,
+}
+
+/// Rules on the command line.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Choice {
+    /// The folder of the rules in the module of `waf`: a release of the OWASP Core Rule Set, or SecLang files. By default
+    /// the folder in CRS, or else the release in plugins/waf/rules.lock, which is downloaded once.
+    #[arg(long, value_name = "FOLDER")]
+    rules: Option<PathBuf>,
+}
+
+impl Choice {
+    /// Returns a builder for these plug-ins with the rules in their modules.
+    pub(crate) fn builder(&self, workspace: &Workspace, plugins: &[&Plugin]) -> Result<Builder> {
+        let plugin = plugins.iter().find(|plugin| Rules::are_in(plugin));
+        let rules = match (plugin, &self.rules) {
+            (Some(plugin), given) => find(workspace, plugin, given.as_deref())?,
+            (None, None) => None,
+            (None, Some(_)) => bail!(Usage("--rules: the modules of these plug-ins contain no rules".into())),
+        };
+        Ok(Builder::new(workspace)?.with_rules(rules))
+    }
+}
+
+fn find(workspace: &Workspace, plugin: &Plugin, given: Option<&Path>) -> Result<Option<Rules>> {
+    let path = plugin.folder.join(LOCK);
+    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let lock: Lock = serde_yaml::from_str(&text).with_context(|| format!("reading {}", path.display()))?;
+    let variable = env::var_os(VARIABLE).filter(|folder| !folder.is_empty());
+    let (name, folder) = match (given, variable) {
+        (Some(folder), _) => ("--rules".to_owned(), folder.to_path_buf()),
+        (None, Some(folder)) => (VARIABLE.to_owned(), workspace.root.join(folder)),
+        (None, None) => return released(workspace, plugin, &lock),
+    };
+    let folder = folder.canonicalize().map_err(|error| {
+        Usage(format!("{name}: {}: {error}: name the folder of a rule set", folder.display()))
+    })?;
+    let digest = digest(&folder)?;
+    let rules = if digest == lock.digest {
+        of_lock(&lock, folder)
+    } else {
+        Rules { folder, name: "rules".to_owned(), version: digest, license: None }
+    };
+    print(plugin, &rules);
+    Ok(Some(rules))
+}
+
+/// The release in the lock, or what can be had instead of it.
+fn released(workspace: &Workspace, plugin: &Plugin, lock: &Lock) -> Result<Option<Rules>> {
+    let folder = workspace.target.join("rules").join(&lock.version);
+    let release = format!("{} {}", lock.name, lock.version);
+    if !folder.is_dir() {
+        output::step(format_args!("downloading {release} for {}", plugin.name));
+        if let Err(reason) = download(lock, &folder)? {
+            return Ok(instead(plugin, lock, &release, &reason));
+        }
+    }
+    let actual = digest(&folder)?;
+    if actual != lock.digest {
+        bail!(
+            "{}: the files of {release} have the digest {actual}, and {} has {}: delete the folder if it was changed",
+            folder.display(),
+            plugin.shown.join(LOCK).display(),
+            lock.digest
+        );
+    }
+    let rules = of_lock(lock, folder);
+    print(plugin, &rules);
+    Ok(Some(rules))
+}
+
+fn instead(plugin: &Plugin, lock: &Lock, release: &str, reason: &str) -> Option<Rules> {
+    let name = &plugin.name;
+    match gateway::debian::core_rule_set() {
+        Ok(folder) => {
+            let package = &lock.debian;
+            output::warning(format_args!(
+                "{release} cannot be downloaded ({reason}): {name} contains the rules of Debian's {package}, an older release. \
+                 --rules FOLDER names another one"
+            ));
+            let version = digest(&folder).ok()?;
+            let license = Some(lock.license.clone());
+            Some(Rules { folder, name: format!("{} of Debian", lock.name), version, license })
+        }
+        Err(debian) => {
+            output::warning(format_args!(
+                "{release} cannot be downloaded ({reason}), nor Debian's {} ({debian}): {name} contains its basic rules only. \
+                 --rules FOLDER names a release",
+                lock.debian
+            ));
+            None
+        }
+    }
+}
+
+fn of_lock(lock: &Lock, folder: PathBuf) -> Rules {
+    let Lock { name, version, license, .. } = lock;
+    Rules { folder, name: name.clone(), version: version.clone(), license: Some(license.clone()) }
+}
+
+fn print(plugin: &Plugin, rules: &Rules) {
+    let Rules { name, version, folder, .. } = rules;
+    output::step(format_args!("{} contains {name} {version}, from {}", plugin.name, folder.display()));
+}
+
+/// Downloads a release into a folder. The inner error is the reason why it cannot be reached.
+fn download(lock: &Lock, folder: &Path) -> Result<Result<(), String>> {
+    let parent = folder.parent().unwrap_or(folder);
+    fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
+    let work = tempfile::tempdir_in(parent).with_context(|| format!("creating {}", parent.display()))?;
+    let archive = work.path().join("archive.tar.gz");
+    let mut curl = Command::new("curl");
+    curl.args(["--fail", "--location", "--silent", "--show-error", "--connect-timeout", "10"]);
+    curl.args(["--max-time", "300", "--proto", "=https", "--output"]).arg(&archive).arg(&lock.archive);
+    if let Err(reason) = run(&mut curl) {
+        return Ok(Err(reason));
+    }
+    let unpacked = work.path().join("release");
+    fs::create_dir(&unpacked).with_context(|| format!("creating {}", unpacked.display()))?;
+    let mut tar = Command::new("tar");
+    tar.args(["--extract", "--gzip", "--strip-components=1", "--file"]).arg(&archive);
+    run(tar.arg("--directory").arg(&unpacked)).map_err(anyhow::Error::msg)?;
+    let actual = digest(&unpacked)?;
+    if actual != lock.digest {
+        bail!(
+            "{}: the rules have the digest {actual}, and {} is expected: they are not those of the lock",
+            lock.archive,
+            lock.digest
+        );
+    }
+    fs::rename(&unpacked, folder).with_context(|| format!("writing {}", folder.display()))?;
+    Ok(Ok(()))
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().map_err(|error| format!("{program}: {error}"))?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+    }
+}
+
+/// The digest of the files that make a rule set: of what `sha256sum crs-setup.conf.example rules/*.conf rules/*.data` prints.
+/// Without a folder `rules`, those of the folder itself.
+fn digest(folder: &Path) -> Result<String> {
+    let (rules, prefix) = match folder.join("rules") {
+        rules if rules.is_dir() => (rules, "rules/"),
+        _ => (folder.to_path_buf(), ""),
+    };
+    let entries = fs::read_dir(&rules).with_context(|| format!("reading {}", rules.display()))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.with_context(|| format!("reading {}", rules.display()))?.file_name();
+        names.push(name.to_string_lossy().into_owned());
+    }
+    names.sort();
+    let setup = ["crs-setup.conf", "crs-setup.conf.example"];
+    let setup = setup.iter().find(|name| !prefix.is_empty() && folder.join(name).is_file());
+    let of_kind = |end: &str| {
+        names.iter().filter(|name| name.ends_with(end)).map(|name| format!("{prefix}{name}")).collect::<Vec<_>>()
+    };
+    let files = setup.map(ToString::to_string).into_iter().chain(of_kind(".conf")).chain(of_kind(".data"));
+    let mut lines = String::new();
+    for file in files {
+        let path = folder.join(&file);
+        let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        let digest = oci::digest(&bytes);
+        lines.push_str(&format!("{}  {file}\n", digest.trim_start_matches("sha256:")));
+    }
+    Ok(oci::digest(lines.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_is_that_of_the_command_in_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("rules")).unwrap();
+        for (name, text) in [
+            ("crs-setup.conf.example", "setup"),
+            ("rules/b.conf", "b"),
+            ("rules/A.conf", "a"),
+            ("rules/words.data", "words"),
+            ("rules/x.conf.example", "not a rule"),
+            ("README.md", "not a rule"),
+        ] {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let command = "LC_ALL=C; export LC_ALL; sha256sum crs-setup.conf.example rules/*.conf rules/*.data | sha256sum";
+        let output = Command::new("sh").args(["-c", command]).current_dir(folder.path()).output().unwrap();
+        let expected = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(digest(folder.path()).unwrap(), format!("sha256:{}", expected.split(' ').next().unwrap()));
+    }
+
+    #[test]
+    fn the_lock_of_the_firewall_is_complete() {
+        let text = fs::read_to_string("../../plugins/waf/rules.lock").unwrap();
+        let lock: Lock = serde_yaml::from_str(&text).unwrap();
+        assert!(lock.archive.starts_with("https://") && lock.archive.contains(&lock.version), "{lock:?}");
+        assert!(lock.digest.starts_with("sha256:") && lock.digest.len() == 71, "{lock:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_downloaded_is_not_left_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = Lock {
+            name: "a".into(),
+            version: "1".into(),
+            license: String::new(),
+            archive: "https://127.0.0.1:1/a.tar.gz".into(),
+            digest: String::new(),
+            debian: String::new(),
+        };
+        let release = folder.path().join("1");
+        assert!(download(&lock, &release).unwrap().is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

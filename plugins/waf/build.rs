@@ -1,0 +1,33 @@
+//! Compiles rules into tables, which are embedded in the module and used in place: those of the folder in `CRS`, or else the
+//! basic rules of this plug-in.
+
+use std::error::Error;
+use std::path::Path;
+use std::{env, fs};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-env-changed=CRS");
+    println!("cargo::rerun-if-changed=rules");
+    let own = Path::new("rules");
+    let bodies = fs::read_to_string(own.join("bodies.conf"))?;
+    let folder = match env::var_os("CRS").filter(|folder| !folder.is_empty()) {
+        Some(folder) => {
+            // A relative path begins at the workspace, where cargo is called.
+            let folder = Path::new("../..").join(folder);
+            println!("cargo::rerun-if-changed={}", folder.display());
+            folder
+        }
+        None => own.join("basic"),
+    };
+    let compiled = seclang::compile_folder(&folder, &bodies, "")?;
+    for error in compiled.errors.iter().chain(&waf::check(&compiled.program)) {
+        println!("cargo::warning=left out: {error}");
+    }
+    let directives = seclang::parse(&[seclang::Source { name: "bodies.conf", text: &bodies }])?;
+    let bodies = seclang::compile(&directives, &|name| Err(name.to_owned()));
+    let out = env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?;
+    for (name, program) in [("rules.table", &compiled.program), ("bodies.table", &bodies.program)] {
+        fs::write(Path::new(&out).join(name), program.encode()?)?;
+    }
+    Ok(())
+}

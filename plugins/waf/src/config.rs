@@ -1,0 +1,321 @@
+//! The configuration: which rules apply, what they are told, and which of them are left out where.
+
+use config::{Configuration, FieldError, NonEmptyString, Text};
+use sdk::configuration;
+use seclang::{Ctl, EngineMode};
+use std::rc::Rc;
+use waf::Waf;
+
+use crate::exclusion::{self, Exclusion};
+use crate::rule_set::{self, RuleSet};
+
+/// The size up to which bodies are inspected, unless it is configured.
+const MAX_BODY: u32 = 1 << 20;
+
+/// The fields of the document.
+#[configuration]
+pub struct Fields {
+    /// `block` refuses attacks, `detect` only reports them. Required unless there is `useCRS` or `secRules`, which then say
+    /// what happens, as in Higress.
+    /// zh: `block` 拒绝攻击请求，`detect` 只上报。除非设置了 `useCRS` 或 `secRules`（此时与 Higress 相同，由它们决定），否则必填
+    #[serde(default)]
+    mode: Option<Mode>,
+    /// The paranoia level of the rules that decide, from 1 to 4: more attacks are recognised, and more harmless requests
+    /// refused.
+    /// zh: 参与判定的规则的偏执级别，1 到 4：级别越高识别的攻击越多，误报也越多
+    #[serde(default = "one")]
+    paranoia_level: u8,
+    /// The paranoia level up to which rules report, at least `paranoia_level`, which is the default. What the higher levels
+    /// find is reported without a decision.
+    /// zh: 上报规则的偏执级别，不低于 `paranoia_level`（默认值）。更高级别的命中只上报，不参与判定
+    #[serde(default)]
+    detection_paranoia_level: Option<u8>,
+    /// The score from which a request is refused. A critical rule adds 5.
+    /// zh: 拒绝请求的分数阈值。一条严重级别的规则计 5 分
+    #[serde(default = "five")]
+    inbound_threshold: u32,
+    /// The share of the requests that is inspected, from 1 to 100, to begin with in detection. All others pass.
+    /// zh: 检测的请求比例，1 到 100，用于逐步启用；其余请求直接放行
+    #[serde(default = "hundred")]
+    sampling_percentage: u8,
+    /// Rules that are left out, see [Exclusions](#exclusions).
+    /// zh: 排除的规则，见[排除规则](#排除规则)
+    #[serde(default)]
+    exclude: Vec<Exclude>,
+    /// Methods that requests may have. By default those of the rules: GET, HEAD, POST and OPTIONS. **APIs with PUT, PATCH or
+    /// DELETE need this.**
+    /// zh: 允许的请求方法，默认为规则中的 GET、HEAD、POST 和 OPTIONS。**使用 PUT、PATCH 或 DELETE 的 API 需要设置**
+    #[serde(default)]
+    allowed_methods: Vec<NonEmptyString>,
+    /// Content types that bodies may have. By default those of the rules: forms, JSON and XML.
+    /// zh: 允许的请求体类型，默认为规则中的表单、JSON 和 XML
+    #[serde(default)]
+    allowed_content_types: Vec<NonEmptyString>,
+    /// The number of bytes of a body up to which it is inspected; 1048576 by default. It should not exceed what the gateway
+    /// buffers, see [Bodies](#bodies).
+    /// zh: 检测请求体的最大字节数，默认 1048576。不应超过网关的缓冲限制，见[请求体](#请求体)
+    #[serde(default)]
+    max_body_bytes: Option<u32>,
+    /// What happens to larger bodies; `reject` by default.
+    /// zh: 更大的请求体如何处理，默认 `reject`
+    #[serde(default)]
+    on_larger: Option<OnLarger>,
+    /// Hold the headers of a request until its body has been inspected. Requires support by the gateway, see
+    /// [Bodies](#bodies).
+    /// zh: 在检测完请求体之前持有请求头。需要网关支持，见[请求体](#请求体)
+    #[serde(default)]
+    hold_headers: bool,
+    /// Directives of SecLang after the built-in rules, one or more in each entry. `secRules` is an alias.
+    /// zh: 在内置规则之后的 SecLang 指令，每项一条或多条。也可写作 `secRules`
+    #[serde(default, alias = "secRules")]
+    sec_rules: Vec<NonEmptyString>,
+    /// Apply the built-in rules, as in Higress. By default, they apply if there is a `mode`. `use_crs` is an alias.
+    /// zh: 与 Higress 相同：是否应用内置规则。默认在设置了 `mode` 时应用。也可写作 `use_crs`
+    #[serde(default, rename = "useCRS", alias = "use_crs")]
+    use_crs: Option<bool>,
+    /// Report the values that rules matched, too. They may contain passwords and personal data.
+    /// zh: 同时上报规则匹配到的值，其中可能包含密码和个人数据
+    #[serde(default)]
+    log_values: bool,
+}
+
+/// Whether attacks are refused.
+#[configuration]
+#[derive(Clone, Copy, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// They are refused.
+    /// zh: 拒绝
+    Block,
+    /// They are reported, and pass.
+    /// zh: 上报并放行
+    Detect,
+}
+
+/// What happens to bodies that are too large to be inspected.
+#[configuration]
+#[derive(Clone, Copy, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum OnLarger {
+    /// They are refused with status 413.
+    /// zh: 以 413 拒绝
+    Reject,
+    /// The first bytes are inspected, and the rest passes. An attacker can hide behind them.
+    /// zh: 只检测开头部分，其余放行。攻击者可以利用这一点
+    InspectPrefix,
+}
+
+/// A rule that is left out.
+#[configuration]
+pub struct Exclude {
+    /// The number of a rule, or a range such as `942100-942199`. Set either `rule` or `tag`.
+    /// zh: 规则编号，或范围如 `942100-942199`。`rule` 与 `tag` 只能设置一个
+    #[serde(default)]
+    rule: Option<Text>,
+    /// All rules with this tag, such as `attack-sqli`.
+    /// zh: 带有此标签的所有规则，如 `attack-sqli`
+    #[serde(default)]
+    tag: Option<NonEmptyString>,
+    /// Only this variable is left out, such as `ARGS:q` or `REQUEST_COOKIES:/^consent_/`.
+    /// zh: 只排除此变量，如 `ARGS:q` 或 `REQUEST_COOKIES:/^consent_/`
+    #[serde(default)]
+    target: Option<NonEmptyString>,
+    /// Only on this path, or on all paths below with `/*` at the end.
+    /// zh: 只对此路径生效；以 `/*` 结尾时对其下的所有路径生效
+    #[serde(default)]
+    path: Option<NonEmptyString>,
+    /// The reason, for whoever reads the configuration later.
+    /// zh: 原因，供以后阅读配置的人参考
+    why: NonEmptyString,
+}
+
+fn one() -> u8 {
+    1
+}
+
+fn five() -> u32 {
+    5
+}
+
+fn hundred() -> u8 {
+    100
+}
+
+/// The configuration with its rules.
+pub struct Config {
+    /// The rules.
+    pub waf: Rc<Waf>,
+    /// The mode of the engine, if it is not what the directives say.
+    pub engine: Option<EngineMode>,
+    /// What the rules are told, by the names of their variables.
+    pub variables: Vec<(&'static str, String)>,
+    /// The rules that are left out.
+    pub exclusions: Vec<Exclusion>,
+    /// The size up to which bodies are inspected.
+    pub max_body: usize,
+    /// Larger bodies are refused.
+    pub rejects_larger: bool,
+    /// Headers wait for the body.
+    pub hold_headers: bool,
+    /// The share of the requests that is inspected.
+    pub sampling: u8,
+    /// Values are reported.
+    pub log_values: bool,
+    /// What is logged when the configuration takes effect.
+    pub notes: Vec<String>,
+}
+
+impl Configuration for Config {
+    type Fields = Fields;
+
+    fn check(fields: Fields) -> Result<Self, FieldError> {
+        let includes_rules = fields.use_crs.unwrap_or(fields.mode.is_some());
+        if !includes_rules && fields.sec_rules.is_empty() {
+            let message = "inspects nothing: write `mode: detect`, or `mode: block` to refuse attacks";
+            let field = if fields.use_crs.is_some() { "useCRS" } else { "" };
+            return Err(FieldError::new(field, message));
+        }
+        let RuleSet { waf, mut notes } =
+            rule_set::load(includes_rules, fields.mode.is_some(), &fields.sec_rules)?;
+        let settings = &waf.program().settings;
+        let max_body = match fields.max_body_bytes {
+            Some(0) => {
+                let message =
+                    "inspects no body: write a number of bytes, or `SecRequestBodyAccess Off` in `sec_rules`";
+                return Err(FieldError::new("max_body_bytes", message));
+            }
+            Some(bytes) => bytes,
+            None => settings
+                .request_body_limit
+                .and_then(|bytes| u32::try_from(bytes).ok())
+                .filter(|bytes| *bytes > 0)
+                .unwrap_or(MAX_BODY),
+        };
+        let exclusions = fields
+            .exclude
+            .into_iter()
+            .enumerate()
+            .map(|(index, exclude)| exclusion(index, exclude, &waf, &mut notes))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            engine: fields.mode.map(|mode| match mode {
+                Mode::Block => EngineMode::On,
+                Mode::Detect => EngineMode::DetectionOnly,
+            }),
+            variables: variables(
+                fields.paranoia_level,
+                fields.detection_paranoia_level,
+                fields.inbound_threshold,
+                &fields.allowed_methods,
+                &fields.allowed_content_types,
+            )?,
+            exclusions,
+            max_body: usize::try_from(max_body).unwrap_or(usize::MAX),
+            rejects_larger: match fields.on_larger {
+                Some(on_larger) => on_larger == OnLarger::Reject,
+                None => settings.reject_larger,
+            },
+            hold_headers: fields.hold_headers,
+            sampling: match fields.sampling_percentage {
+                percentage @ 1..=100 => percentage,
+                _ => {
+                    let message = "is not a share of the requests: write a number from 1 to 100";
+                    return Err(FieldError::new("sampling_percentage", message));
+                }
+            },
+            log_values: fields.log_values,
+            notes,
+            waf,
+        })
+    }
+}
+
+/// What the rules are told. The names are those of CRS 4, and of 3.3 where they differ.
+fn variables(
+    level: u8,
+    detection: Option<u8>,
+    threshold: u32,
+    methods: &[NonEmptyString],
+    content_types: &[NonEmptyString],
+) -> Result<Vec<(&'static str, String)>, FieldError> {
+    let is_level = |level: u8| (1..=4).contains(&level);
+    if !is_level(level) {
+        return Err(FieldError::new("paranoia_level", "is not a level: write a number from 1 to 4"));
+    }
+    let detection = detection.unwrap_or(level);
+    if !is_level(detection) || detection < level {
+        let message = format!("is not a level from `paranoia_level`: write a number from {level} to 4");
+        return Err(FieldError::new("detection_paranoia_level", message));
+    }
+    if threshold == 0 {
+        return Err(FieldError::new("inbound_threshold", "would refuse every request: write 5, or more"));
+    }
+    let (level, detection) = (level.to_string(), detection.to_string());
+    let mut variables = vec![
+        ("blocking_paranoia_level", level.clone()),
+        ("detection_paranoia_level", detection.clone()),
+        ("paranoia_level", level),
+        ("executing_paranoia_level", detection),
+        ("inbound_anomaly_score_threshold", threshold.to_string()),
+    ];
+    if !methods.is_empty() {
+        for (index, method) in methods.iter().enumerate() {
+            if !method.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+                let message = "is not a method: write one in each entry, such as `PUT`";
+                return Err(FieldError::in_list("allowed_methods", index, message));
+            }
+        }
+        variables.push(("allowed_methods", join(methods, "", "").to_ascii_uppercase()));
+    }
+    if !content_types.is_empty() {
+        for (index, content_type) in content_types.iter().enumerate() {
+            let is_token = |byte: u8| byte.is_ascii_graphic() && !b"|;,\"".contains(&byte);
+            if !content_type.contains('/') || !content_type.bytes().all(is_token) {
+                let message = "is not a content type: write one without parameters, such as `application/json`";
+                return Err(FieldError::in_list("allowed_content_types", index, message));
+            }
+        }
+        variables
+            .push(("allowed_request_content_type", join(content_types, "|", "|").to_ascii_lowercase()));
+    }
+    Ok(variables)
+}
+
+fn join(entries: &[NonEmptyString], before: &str, after: &str) -> String {
+    let entries: Vec<String> = entries.iter().map(|entry| format!("{before}{}{after}", &**entry)).collect();
+    entries.join(" ")
+}
+
+fn exclusion(
+    index: usize,
+    exclude: Exclude,
+    waf: &Waf,
+    notes: &mut Vec<String>,
+) -> Result<Exclusion, FieldError> {
+    let at = |field: &str, message: String| FieldError::new(format!("exclude[{index}]{field}"), message);
+    if exclude.why.trim().is_empty() {
+        return Err(at(".why", "must not be empty: write why these requests are harmless".to_owned()));
+    }
+    let rules = match (exclude.rule, &exclude.tag) {
+        (Some(rule), None) => {
+            let rule = String::from(rule);
+            let ids = exclusion::ids(&rule).ok_or_else(|| {
+                at(".rule", "is not a number of a rule: write one such as 942100, or 942100-942199".to_owned())
+            })?;
+            exclusion::Rules::Ids(ids)
+        }
+        (None, Some(tag)) => exclusion::Rules::Tag(tag.to_string()),
+        (None, None) => return Err(at("", "excludes nothing: write `rule` or `tag`".to_owned())),
+        (Some(_), Some(_)) => return Err(at(".tag", "cannot be combined with `rule`: remove one".to_owned())),
+    };
+    if !rules.is_in(waf.program()) {
+        notes.push(format!("exclude[{index}] has no effect: this module has no such rule"));
+    }
+    let target = exclude.target.as_deref();
+    let ctl: Ctl<'static> = exclusion::ctl(rules, target).map_err(|message| at(".target", message))?;
+    let path = exclude.path.as_deref();
+    if path.is_some_and(|path| !path.starts_with('/')) {
+        return Err(at(".path", "is not a path: write one that begins with `/`".to_owned()));
+    }
+    Ok(Exclusion::new(path, ctl))
+}

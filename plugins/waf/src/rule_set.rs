@@ -1,0 +1,204 @@
+//! Rule sets: the rules in the module, and directives of the configuration after them.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
+use config::{FieldError, NonEmptyString};
+use seclang::{Directive, Operator, Program, Rule, Selector, Source};
+use waf::Waf;
+
+/// The table of the embedded rules.
+static RULES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/rules.table"));
+
+/// The table of the rules about bodies that cannot be parsed, which `RULES` begins with.
+static BODIES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bodies.table"));
+
+/// A rule set for a configuration.
+#[derive(Clone)]
+pub struct RuleSet {
+    /// The rules.
+    pub waf: Rc<Waf>,
+    /// What is logged about them.
+    pub notes: Vec<String>,
+}
+
+/// What a rule set is made of: configurations of the same rules share one.
+#[derive(PartialEq, Eq)]
+struct Key {
+    base: Base,
+    directives: Vec<String>,
+}
+
+/// What directives are added to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Base {
+    /// The embedded rules.
+    Rules,
+    /// The rules about bodies.
+    Bodies,
+    /// Nothing: bodies are inspected if a directive says so.
+    Nothing,
+}
+
+thread_local! {
+    static LOADED: RefCell<Vec<(Key, Weak<Waf>, Vec<String>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Loads a rule set, or returns the one of another configuration.
+///
+/// # Errors
+///
+/// A directive is rejected.
+pub fn load(
+    includes_rules: bool,
+    has_mode: bool,
+    sec_rules: &[NonEmptyString],
+) -> Result<RuleSet, FieldError> {
+    let base = match (includes_rules, has_mode) {
+        (true, _) => Base::Rules,
+        (false, true) => Base::Bodies,
+        (false, false) => Base::Nothing,
+    };
+    let directives = directives(sec_rules)?;
+    if has_mode {
+        check_mode(&directives)?;
+    }
+    let key = Key { base, directives: sec_rules.iter().map(|text| String::from(text.clone())).collect() };
+    let loaded = LOADED.with_borrow_mut(|loaded| {
+        loaded.retain(|(_, waf, _)| waf.strong_count() > 0);
+        loaded.iter().find(|(other, ..)| *other == key).and_then(|(_, waf, notes)| {
+            Some(RuleSet { waf: waf.upgrade()?, notes: notes.clone() })
+        })
+    });
+    if let Some(loaded) = loaded {
+        return Ok(loaded);
+    }
+    let set = build(base, &directives)?;
+    LOADED.with_borrow_mut(|loaded| loaded.push((key, Rc::downgrade(&set.waf), set.notes.clone())));
+    Ok(set)
+}
+
+fn build(base: Base, directives: &[Directive]) -> Result<RuleSet, FieldError> {
+    let table = |bytes: &'static [u8]| {
+        Program::decode(bytes).map_err(|error| FieldError::new("", error.to_string()))
+    };
+    let program = match base {
+        Base::Rules => table(RULES)?,
+        Base::Bodies => table(BODIES)?,
+        Base::Nothing => {
+            let mut program = Program::default();
+            program.settings.request_body = false;
+            program
+        }
+    };
+    let mut notes = Vec::new();
+    if base == Base::Rules {
+        let signature = program.settings.signature.as_deref().unwrap_or("without a name");
+        notes.push(format!("rules: {signature}"));
+    }
+    let program = match directives {
+        [] => program,
+        directives => {
+            let known = program.files.len();
+            let compiled = seclang::extend(program, directives, &|_| {
+                Err("files cannot be read: write `@pm` or `@ipMatch` with the entries".to_owned())
+            });
+            if let Some(error) = compiled.errors.into_iter().next() {
+                return Err(rejected(&error));
+            }
+            check_expressions(&compiled.program, known)?;
+            let added = |rule: &&Rule<'_>| usize::from(rule.file) >= known && !rule.member;
+            let responses = compiled.program.rules.iter().filter(added).filter(|rule| rule.phase > 2).count();
+            if responses > 0 {
+                notes.push(format!("without an effect: {responses} rules of the phases 3 to 5"));
+            }
+            if !compiled.ignored.is_empty() {
+                notes.push(format!("without an effect: {}", compiled.ignored.join(", ")));
+            }
+            compiled.program
+        }
+    };
+    let waf = Waf::new(program).map_err(|error| FieldError::new("sec_rules", error.to_string()))?;
+    Ok(RuleSet { waf, notes })
+}
+
+fn directives(sec_rules: &[NonEmptyString]) -> Result<Vec<Directive>, FieldError> {
+    let mut directives = Vec::new();
+    for (index, text) in sec_rules.iter().enumerate() {
+        let name = format!("sec_rules[{index}]");
+        directives.extend(seclang::parse(&[Source { name: &name, text }]).map_err(|error| rejected(&error))?);
+    }
+    Ok(directives)
+}
+
+/// Refuses a directive that contradicts `mode`.
+fn check_mode(directives: &[Directive]) -> Result<(), FieldError> {
+    match directives.iter().find(|directive| directive.is("SecRuleEngine")) {
+        None => Ok(()),
+        Some(directive) => {
+            let message = "`SecRuleEngine` cannot be combined with `mode`: remove it";
+            Err(FieldError::new(&*directive.file, message))
+        }
+    }
+}
+
+/// Compiles the expressions of rules that were added: those of the module were compiled when it was built.
+fn check_expressions(program: &Program<'_>, known: usize) -> Result<(), FieldError> {
+    for rule in program.rules.iter().filter(|rule| usize::from(rule.file) >= known) {
+        let pattern = match program.operators.get(usize::from(rule.operator)) {
+            Some(Operator::Rx(pattern)) => Some(pattern.as_ref()),
+            _ => None,
+        };
+        let selectors = rule.targets.iter().filter_map(|target| match &target.selector {
+            Selector::Regex(pattern) => Some(pattern.as_ref()),
+            _ => None,
+        });
+        for pattern in pattern.into_iter().chain(selectors) {
+            waf::check_expression(pattern).map_err(|message| {
+                let file = program.files.get(usize::from(rule.file)).map(ToString::to_string);
+                rejected(&seclang::Error { file: file.unwrap_or_default(), line: rule.line, message })
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// The error of a directive, with its line if its entry has several.
+fn rejected(error: &seclang::Error) -> FieldError {
+    let message = match error.line {
+        0 | 1 => error.message.clone(),
+        line => format!("line {line}: {}", error.message),
+    };
+    FieldError::new(&*error.file, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(text: &str) -> Vec<NonEmptyString> {
+        vec![NonEmptyString::try_from(text.to_owned()).unwrap()]
+    }
+
+    #[test]
+    fn configurations_of_the_same_rules_share_them() {
+        let own = rules("SecAction \"id:1,pass\"");
+        let first = load(true, true, &own).unwrap().waf;
+        assert!(Rc::ptr_eq(&first, &load(true, true, &own).unwrap().waf));
+        assert!(!Rc::ptr_eq(&first, &load(true, true, &[]).unwrap().waf));
+        assert!(!Rc::ptr_eq(&first, &load(false, true, &own).unwrap().waf));
+        drop(first);
+        load(false, false, &own).unwrap();
+        LOADED.with_borrow(|loaded| assert!(loaded.len() <= 2, "{}", loaded.len()));
+    }
+
+    #[test]
+    fn a_hundred_rules_are_added_to_all_others() {
+        let text: Vec<String> = (1..=100)
+            .map(|id| format!("SecRule ARGS:a{id} \"@rx ^(?:a|b{id})+$\" \"id:{id},phase:2,deny,t:lowercase\""))
+            .collect();
+        let waf = load(true, true, &rules(&text.join("\n"))).unwrap().waf;
+        let without = load(true, true, &[]).unwrap().waf;
+        assert_eq!(waf.program().rules.len(), without.program().rules.len() + 100);
+    }
+}

@@ -1,0 +1,5 @@
+//! Replays `cases.yaml`.
+
+mod changes;
+
+testkit::cases!(waf_plugin, changes: changes::changes);
