@@ -564,6 +564,31 @@ impl<'a> Program<'a> {
         postcard::from_bytes(bytes).map_err(|error| TableError(error.to_string()))
     }
 
+    /// Removes the rules of later phases, with the operators that no other rule has. For engines that end before them.
+    pub fn remove_phases_after(&mut self, last: u8) {
+        let mut kept = 0_u32;
+        let mut indices = Vec::with_capacity(self.rules.len() + 1);
+        for rule in &self.rules {
+            indices.push(kept);
+            kept += u32::from(rule.phase <= last);
+        }
+        indices.push(kept);
+        self.rules.retain(|rule| rule.phase <= last);
+        let all = std::mem::take(&mut self.operators);
+        let mut moved: Vec<Option<u16>> = vec![None; all.len()];
+        for rule in &mut self.rules {
+            let at = |index: u32| indices.get(usize::try_from(index).ok()?).copied();
+            rule.continue_at = rule.continue_at.and_then(at);
+            let old = usize::from(rule.operator);
+            let (Some(operator), Some(new)) = (all.get(old), moved.get_mut(old)) else { continue };
+            rule.operator = *new.get_or_insert_with(|| {
+                self.operators.push(operator.clone());
+                // There are not more than before.
+                u16::try_from(self.operators.len() - 1).unwrap_or(u16::MAX)
+            });
+        }
+    }
+
     /// Returns the tags of a rule.
     pub fn tags_of(&self, rule: &Rule<'_>) -> impl Iterator<Item = &str> {
         rule.tags.iter().filter_map(|tag| self.tags.get(usize::from(*tag))).map(AsRef::as_ref)

@@ -213,3 +213,22 @@ fn directives_after_a_program_are_those_after_its_sources() {
     let extended = super::extend(compiled(first).program, &duplicate, &|name| Err(name.to_owned()));
     assert_eq!(extended.errors[0].to_string(), "own.conf:1: duplicate `id:3`: write another number");
 }
+
+#[test]
+fn rules_of_later_phases_are_removed_with_their_operators() {
+    let text = |response: &str| {
+        format!(
+            "SecRule ARGS \"@rx a\" \"id:1,phase:1,pass,skipAfter:END\"\n{response}\
+             SecRule ARGS \"@rx c\" \"id:3,phase:2,deny,chain\"\n SecRule ARGS \"@rx a\"\n\
+             SecMarker END\nSecRule ARGS \"@rx d\" \"id:4,phase:2,deny\""
+        )
+    };
+    let response = "SecRule RESPONSE_BODY \"@rx b\" \"id:2,phase:4,deny,chain\"\n SecRule ARGS \"@rx a\"\n";
+    let mut program = program(&text(response));
+    program.remove_phases_after(2);
+    let mut expected = compiled(&text("")).program;
+    for (rule, removed) in expected.rules.iter_mut().zip(&program.rules) {
+        rule.line = removed.line;
+    }
+    assert_eq!(program, expected);
+}
