@@ -22,9 +22,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut compiled = seclang::compile_folder(&folder, &bodies, "")?;
     // Responses are not inspected.
     compiled.program.remove_phases_after(2);
-    for error in compiled.errors.iter().chain(&waf::check(&compiled.program)) {
+    let unusable = waf::check(&compiled.program);
+    for error in compiled.errors.iter().chain(&unusable) {
         println!("cargo::warning=left out: {error}");
     }
+    waf::prepare(&mut compiled.program);
     let directives = seclang::parse(&[seclang::Source { name: "bodies.conf", text: &bodies }])?;
     let bodies = seclang::compile(&directives, &|name| Err(name.to_owned()));
     let out = env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?;

@@ -186,7 +186,11 @@ fn digest(folder: &Path) -> Result<String> {
     let setup = ["crs-setup.conf", "crs-setup.conf.example"];
     let setup = setup.iter().find(|name| !prefix.is_empty() && folder.join(name).is_file());
     let of_kind = |end: &str| {
-        names.iter().filter(|name| name.ends_with(end)).map(|name| format!("{prefix}{name}")).collect::<Vec<_>>()
+        names
+            .iter()
+            .filter(|name| name.ends_with(end))
+            .map(|name| format!("{prefix}{name}"))
+            .collect::<Vec<_>>()
     };
     let files = setup.map(ToString::to_string).into_iter().chain(of_kind(".conf")).chain(of_kind(".data"));
     let mut lines = String::new();
@@ -217,7 +221,8 @@ mod tests {
         ] {
             fs::write(folder.path().join(name), text).unwrap();
         }
-        let command = "LC_ALL=C; export LC_ALL; sha256sum crs-setup.conf.example rules/*.conf rules/*.data | sha256sum";
+        let command =
+            "LC_ALL=C; export LC_ALL; sha256sum crs-setup.conf.example rules/*.conf rules/*.data | sha256sum";
         let output = Command::new("sh").args(["-c", command]).current_dir(folder.path()).output().unwrap();
         let expected = String::from_utf8(output.stdout).unwrap();
         assert_eq!(digest(folder.path()).unwrap(), format!("sha256:{}", expected.split(' ').next().unwrap()));

@@ -271,12 +271,12 @@ fn variables(
         for (index, content_type) in content_types.iter().enumerate() {
             let is_token = |byte: u8| byte.is_ascii_graphic() && !b"|;,\"".contains(&byte);
             if !content_type.contains('/') || !content_type.bytes().all(is_token) {
-                let message = "is not a content type: write one without parameters, such as `application/json`";
+                let message =
+                    "is not a content type: write one without parameters, such as `application/json`";
                 return Err(FieldError::in_list("allowed_content_types", index, message));
             }
         }
-        variables
-            .push(("allowed_request_content_type", join(content_types, "|", "|").to_ascii_lowercase()));
+        variables.push(("allowed_request_content_type", join(content_types, "|", "|").to_ascii_lowercase()));
     }
     Ok(variables)
 }
@@ -300,13 +300,18 @@ fn exclusion(
         (Some(rule), None) => {
             let rule = String::from(rule);
             let ids = exclusion::ids(&rule).ok_or_else(|| {
-                at(".rule", "is not a number of a rule: write one such as 942100, or 942100-942199".to_owned())
+                at(
+                    ".rule",
+                    "is not a number of a rule: write one such as 942100, or 942100-942199".to_owned(),
+                )
             })?;
             exclusion::Rules::Ids(ids)
         }
         (None, Some(tag)) => exclusion::Rules::Tag(tag.to_string()),
         (None, None) => return Err(at("", "excludes nothing: write `rule` or `tag`".to_owned())),
-        (Some(_), Some(_)) => return Err(at(".tag", "cannot be combined with `rule`: remove one".to_owned())),
+        (Some(_), Some(_)) => {
+            return Err(at(".tag", "cannot be combined with `rule`: remove one".to_owned()));
+        }
     };
     if !rules.is_in(waf.program()) {
         notes.push(format!("exclude[{index}] has no effect: this module has no such rule"));

@@ -116,7 +116,9 @@ mod tests {
             let exclusion = Exclusion::new(Some(own), Ctl::RemoveById(vec![(1, 1)]));
             exclusion.applies_to(&RequestPath::new(path.as_bytes())).is_some()
         };
-        for (own, path) in [("/a", "/a"), ("/a", "/a?q=/b"), ("/a/*", "/a/b/c"), ("/a b", "/a%20b"), ("/*", "/")] {
+        for (own, path) in
+            [("/a", "/a"), ("/a", "/a?q=/b"), ("/a/*", "/a/b/c"), ("/a b", "/a%20b"), ("/*", "/")]
+        {
             assert!(applies(own, path), "{own} {path}");
         }
         for (own, path) in [

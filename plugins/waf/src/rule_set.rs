@@ -66,9 +66,10 @@ pub fn load(
     let key = Key { base, directives: sec_rules.iter().map(|text| String::from(text.clone())).collect() };
     let loaded = LOADED.with_borrow_mut(|loaded| {
         loaded.retain(|(_, waf, _)| waf.strong_count() > 0);
-        loaded.iter().find(|(other, ..)| *other == key).and_then(|(_, waf, notes)| {
-            Some(RuleSet { waf: waf.upgrade()?, notes: notes.clone() })
-        })
+        loaded
+            .iter()
+            .find(|(other, ..)| *other == key)
+            .and_then(|(_, waf, notes)| Some(RuleSet { waf: waf.upgrade()?, notes: notes.clone() }))
     });
     if let Some(loaded) = loaded {
         return Ok(loaded);
@@ -79,9 +80,8 @@ pub fn load(
 }
 
 fn build(base: Base, directives: &[Directive]) -> Result<RuleSet, FieldError> {
-    let table = |bytes: &'static [u8]| {
-        Program::decode(bytes).map_err(|error| FieldError::new("", error.to_string()))
-    };
+    let table =
+        |bytes: &'static [u8]| Program::decode(bytes).map_err(|error| FieldError::new("", error.to_string()));
     let program = match base {
         Base::Rules => table(RULES)?,
         Base::Bodies => table(BODIES)?,
@@ -146,7 +146,7 @@ fn check_mode(directives: &[Directive]) -> Result<(), FieldError> {
 fn check_expressions(program: &Program<'_>, known: usize) -> Result<(), FieldError> {
     for rule in program.rules.iter().filter(|rule| usize::from(rule.file) >= known) {
         let pattern = match program.operators.get(usize::from(rule.operator)) {
-            Some(Operator::Rx(pattern)) => Some(pattern.as_ref()),
+            Some(Operator::Rx(pattern, _)) => Some(pattern.as_ref()),
             _ => None,
         };
         let selectors = rule.targets.iter().filter_map(|target| match &target.selector {
@@ -195,7 +195,9 @@ mod tests {
     #[test]
     fn a_hundred_rules_are_added_to_all_others() {
         let text: Vec<String> = (1..=100)
-            .map(|id| format!("SecRule ARGS:a{id} \"@rx ^(?:a|b{id})+$\" \"id:{id},phase:2,deny,t:lowercase\""))
+            .map(|id| {
+                format!("SecRule ARGS:a{id} \"@rx ^(?:a|b{id})+$\" \"id:{id},phase:2,deny,t:lowercase\"")
+            })
             .collect();
         let waf = load(true, true, &rules(&text.join("\n"))).unwrap().waf;
         let without = load(true, true, &[]).unwrap().waf;

@@ -121,7 +121,9 @@ fn describe(hit: &Hit, log_values: bool) -> String {
 fn push(text: &mut String, bytes: &[u8]) {
     for byte in bytes.iter().take(MAX_TEXT) {
         match byte {
-            byte if byte.is_ascii_alphanumeric() || b"_-.:/[]*".contains(byte) => text.push(char::from(*byte)),
+            byte if byte.is_ascii_alphanumeric() || b"_-.:/[]*".contains(byte) => {
+                text.push(char::from(*byte))
+            }
             byte => text.push_str(&format!("%{byte:02X}")),
         }
     }
