@@ -40,8 +40,11 @@ enum Base {
     Nothing,
 }
 
+/// A rule set that some configuration has, with the notes about it.
+type Loaded = (Key, Weak<Waf>, Vec<String>);
+
 thread_local! {
-    static LOADED: RefCell<Vec<(Key, Weak<Waf>, Vec<String>)>> = const { RefCell::new(Vec::new()) };
+    static LOADED: RefCell<Vec<Loaded>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Loads a rule set, or returns the one of another configuration.
