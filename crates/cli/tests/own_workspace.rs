@@ -157,7 +157,7 @@ fn what_cannot_be_made_says_what_to_write() {
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         String::from_utf8(output.stderr).unwrap()
     };
-    // Here is no workspace.
+    // This folder is outside of any workspace.
     for args in [&["new", "my-plugin"][..], &["build", "my-plugin"]] {
         let error = refused(args);
         assert!(error.contains("is not in a workspace of plug-ins"), "{args:?}: {error}");

@@ -36,7 +36,7 @@ enum Base {
     Rules,
     /// The rules about bodies.
     Bodies,
-    /// Nothing: bodies are inspected if a directive says so.
+    /// Nothing: bodies are inspected if a directive switches it on.
     Nothing,
 }
 

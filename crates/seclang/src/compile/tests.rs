@@ -201,7 +201,7 @@ fn directives_after_a_program_are_those_after_its_sources() {
         "SecAction \"id:5,pass,skip:1\"\nSecAction \"id:6,deny\"\nSecAction \"id:7,deny\"",
     ] {
         let name = |text: &str| parse(&[Source { name: "own.conf", text }]).unwrap();
-        let extended = super::extend(compiled(first).program, &name(then), &|name| Err(name.to_owned()));
+        let extended = extend(compiled(first).program, &name(then), &|name| Err(name.to_owned()));
         let mut whole = compiled(&format!("{first}\n{then}")).program;
         for (rule, extended) in whole.rules.iter_mut().zip(&extended.program.rules) {
             rule.line = extended.line;
@@ -210,7 +210,7 @@ fn directives_after_a_program_are_those_after_its_sources() {
         assert_eq!(extended.program, whole, "{then}");
     }
     let duplicate = parse(&[Source { name: "own.conf", text: "SecAction \"id:3,pass\"" }]).unwrap();
-    let extended = super::extend(compiled(first).program, &duplicate, &|name| Err(name.to_owned()));
+    let extended = extend(compiled(first).program, &duplicate, &|name| Err(name.to_owned()));
     assert_eq!(extended.errors[0].to_string(), "own.conf:1: duplicate `id:3`: write another number");
 }
 

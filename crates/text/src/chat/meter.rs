@@ -128,7 +128,7 @@ impl Meter {
     }
 
     /// Returns the estimated number of tokens that the model has written since the server last reported: all of them if it has
-    /// not. Anthropic's servers report the prompt before their answer, and the answer after it, so one that breaks off has been
+    /// not. Anthropic's servers report the prompt before their answer, and the answer after it, so one that ends early has been
     /// reported as a single token.
     #[must_use]
     pub fn unreported(&self) -> u64 {
