@@ -258,7 +258,7 @@ fn keys(server: &mut redis::Connection, count: usize) -> Vec<String> {
             return keys;
         }
         assert!(start.elapsed().as_secs() < 5, "{keys:?}");
-        thread::sleep(std::time::Duration::from_millis(5));
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
