@@ -1,5 +1,8 @@
 //! Refuses attacks that the rules of a web application firewall recognise, such as those of the OWASP Core Rule Set.
 
+use std::rc::Rc;
+use std::time::Duration;
+
 use matcher::ip::parse_ip;
 use matcher::path::RequestPath;
 use sdk::prelude::*;
@@ -52,6 +55,9 @@ static BODY_PREFIX: Counter = Counter::new("waf.body_prefix");
 /// The rules about bodies that cannot be parsed, in `rules/bodies.conf`: the beginning of a body cannot be, as a rule.
 const BODY_RULES: (u32, u32) = (200_002, 200_003);
 
+/// Expressions that are compiled in one tick. Most take less than a millisecond.
+const EXPRESSIONS_PER_TICK: usize = 4;
+
 /// State of a request: its transaction, until its body has arrived.
 #[derive(Default)]
 struct State(Option<Box<Transaction>>);
@@ -61,9 +67,24 @@ impl Plugin for WafPlugin {
     type Config = Config;
     type State = State;
 
-    fn on_configured(configurations: &[std::rc::Rc<Config>]) {
+    fn on_configured(configurations: &[Rc<Config>]) {
         for note in configurations.iter().flat_map(|config| &config.notes) {
             info!("waf: {note}");
+        }
+    }
+
+    fn tick_period(_: &Config) -> Duration {
+        Duration::from_millis(100)
+    }
+
+    /// Compiles expressions that the next requests would have to wait for.
+    fn on_tick(configurations: &[Rc<Config>]) {
+        for config in configurations {
+            for _ in 0..EXPRESSIONS_PER_TICK {
+                if !config.waf.compile_next() {
+                    break;
+                }
+            }
         }
     }
 
