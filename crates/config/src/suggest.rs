@@ -49,7 +49,8 @@ pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
         .iter()
         .map(|known| (distance(&plain(name), &plain(known)), *known))
         .filter(|(distance, _)| *distance <= near_enough)
-        .min_by_key(|(distance, _)| *distance)
+        // Of two names of a field, the one that is written alike.
+        .min_by_key(|(near, known)| (*near, distance(name.as_bytes(), known.as_bytes())))
         .map(|(_, known)| known)
 }
 
@@ -96,6 +97,10 @@ mod tests {
         assert_eq!(nearest("block_url", &known), Some("block_urls"));
         assert_eq!(nearest("blockExactUrls", &known), Some("block_exact_urls"));
         assert_eq!(nearest("bloked_code", &known), Some("blocked_code"));
+        assert_eq!(
+            nearest("block_exact_url", &["blockExactUrls", "block_exact_urls"]),
+            Some("block_exact_urls")
+        );
         assert_eq!(nearest("colour", &known), None);
         assert_eq!(nearest(&"b".repeat(100_000), &known), None);
     }
