@@ -100,7 +100,10 @@ impl Reader<'_> {
         {
             return Ok(upstream);
         }
-        Ok(Upstream { body: self.repeated(&upstream.body)?.into(), chunks: None, ..upstream })
+        Ok(match self.repeated(&upstream.body)? {
+            Some(body) => Upstream { body: body.into(), chunks: None, ..upstream },
+            None => upstream,
+        })
     }
 
     /// Whether requests are concurrent, in half of the scenarios.
@@ -217,8 +220,10 @@ impl Reader<'_> {
         if let Some(body) = request.body.as_deref()
             && self.source.ratio(1_u8, 40)?
         {
-            request.body = Some(self.repeated(body)?.into());
-            request.chunks = None;
+            if let Some(body) = self.repeated(body)? {
+                request.body = Some(body.into());
+                request.chunks = None;
+            }
         }
         if request.body.is_some() && self.source.ratio(1_u8, 6)? {
             request.trailers.push(self.header()?);
@@ -304,8 +309,11 @@ impl Reader<'_> {
         Ok(text)
     }
 
-    /// A body in which one piece is repeated: a field of a form, an element, an event.
-    fn repeated(&mut self, body: &[u8]) -> Result<Vec<u8>> {
+    /// A body in which one piece is repeated: a field of a form, an element, an event. `None` if it is too large for that.
+    fn repeated(&mut self, body: &[u8]) -> Result<Option<Vec<u8>>> {
+        let limit = usize::try_from(self.served.setup.gateway.buffer_limit).unwrap_or(usize::MAX);
+        // What the gateway still holds near its limit depends on how it reads.
+        let Some(room) = LARGE.min(limit / 2).checked_sub(body.len()) else { return Ok(None) };
         let is_end =
             |byte: &u8| matches!(byte, b'\n' | b',' | b'&' | b';' | b'{' | b'}' | b'[' | b']' | b'>');
         let ends = body.iter().enumerate().filter(|(_, byte)| is_end(byte)).map(|(at, _)| at + 1);
@@ -314,9 +322,9 @@ impl Reader<'_> {
         let (one, other) = (place()?, place()?);
         let (start, end) = (one.min(other), one.max(other));
         let piece = body.get(start..end).filter(|piece| !piece.is_empty()).unwrap_or(body);
-        let times = LARGE / piece.len().max(1);
+        let times = 1 + room / piece.len().max(1);
         let (before, after) = (body.get(..start), body.get(end..));
-        Ok([before.unwrap_or_default(), &piece.repeat(times), after.unwrap_or_default()].concat())
+        Ok(Some([before.unwrap_or_default(), &piece.repeat(times), after.unwrap_or_default()].concat()))
     }
 
     fn word(&mut self) -> Result<Vec<u8>> {
