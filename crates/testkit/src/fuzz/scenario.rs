@@ -219,11 +219,10 @@ impl Reader<'_> {
         }
         if let Some(body) = request.body.as_deref()
             && self.source.ratio(1_u8, 40)?
+            && let Some(body) = self.repeated(body)?
         {
-            if let Some(body) = self.repeated(body)? {
-                request.body = Some(body.into());
-                request.chunks = None;
-            }
+            request.body = Some(body.into());
+            request.chunks = None;
         }
         if request.body.is_some() && self.source.ratio(1_u8, 6)? {
             request.trailers.push(self.header()?);
