@@ -120,20 +120,24 @@ fn what_matches_passes_the_filter() {
     }
 }
 
-/// All expressions of the release in `CRS`. Without one, those of this project show the same.
+/// All expressions of the release in `CRS`, or of Debian's older one, three of which have look-arounds or back-references.
 #[test]
 fn what_matches_an_expression_of_the_core_rule_set_passes_its_filter() {
-    if env::var_os("CRS").is_none_or(|folder| folder.is_empty()) {
-        return;
-    }
+    let is_release = env::var_os("CRS").is_some_and(|folder| !folder.is_empty());
+    let (least, unusable) = if is_release { (10_000, 0) } else { (9_000, 3) };
     let program = seclang::compile_folder(&support::folder().unwrap(), "", "").unwrap().program;
-    let (mut matching, mut all) = (0, 0);
+    let (mut matching, mut all, mut others) = (0, 0, 0);
     for operator in &program.operators {
-        if let Operator::Rx(pattern, _) = operator {
-            let (some, samples) = check(pattern);
-            matching += some;
-            all += samples;
+        match operator {
+            Operator::Rx(pattern, _) if regex::check(pattern).is_err() => others += 1,
+            Operator::Rx(pattern, _) => {
+                let (some, samples) = check(pattern);
+                matching += some;
+                all += samples;
+            }
+            _ => {}
         }
     }
-    assert!(all > 10_000 && matching > all / 2, "{matching} of {all} samples match");
+    assert_eq!(others, unusable);
+    assert!(all > least && matching > all / 2, "{matching} of {all} samples match");
 }
