@@ -41,7 +41,7 @@ pub fn instructions(
 /// # Errors
 ///
 /// The configuration is rejected, or a response is not 200.
-pub fn memory(
+fn memory(
     engine: &dyn Engine,
     config: &Value,
     (request, upstream): &(Request, Upstream),
@@ -66,7 +66,7 @@ pub fn memory(
 
 /// Returns a request to a model, and its answer as a stream of which each event is a chunk.
 #[must_use]
-pub fn events(count: usize) -> (Request, Upstream) {
+fn events(count: usize) -> (Request, Upstream) {
     let event = concat!(
         r#"data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-4o","choices":"#,
         r#"[{"index":0,"delta":{"content":" words"},"finish_reason":null}]}"#,
@@ -94,13 +94,48 @@ pub fn events(count: usize) -> (Request, Upstream) {
 /// # Errors
 ///
 /// The same as those of [`instructions`].
-pub fn per_event(engine: &dyn Engine, config: &Value) -> anyhow::Result<u64> {
+fn per_event(engine: &dyn Engine, config: &Value) -> anyhow::Result<u64> {
     const EVENTS: usize = 200;
     let cost = |count| {
         let (request, upstream) = events(count);
         instructions(engine, config, &request, &upstream)
     };
     Ok((cost(EVENTS)? - cost(0)?) / EVENTS as u64)
+}
+
+/// Checks what an event of a stream costs at most, and that a stream of four times as many events costs four times as much.
+///
+/// # Errors
+///
+/// It costs more, or cannot be measured.
+pub fn check_events(engine: &dyn Engine, config: &Value, most: u64) -> anyhow::Result<()> {
+    let cost = per_event(engine, config)?;
+    println!("{cost} instructions for each event");
+    if cost > most {
+        bail!("{cost} instructions for each event, of at most {most}");
+    }
+    check("events", 200, |count| {
+        let (request, upstream) = events(count);
+        instructions(engine, config, &request, &upstream)
+    })
+}
+
+/// Checks that memory does not grow with the number of streams, which is `STREAMS` or else this one.
+///
+/// # Errors
+///
+/// It grows, or cannot be measured.
+pub fn check_memory(engine: &dyn Engine, config: &Value, streams: usize) -> anyhow::Result<()> {
+    let streams = match std::env::var("STREAMS") {
+        Ok(number) => number.parse().context("STREAMS is not a number")?,
+        Err(_) => streams,
+    };
+    let (early, late) = memory(engine, config, &events(10), streams)?;
+    println!("{late} pages after {streams} streams");
+    if early != late {
+        bail!("{early} pages of memory after a tenth of {streams} streams, and {late} after all");
+    }
+    Ok(())
 }
 
 /// Compares the cost of a size (in bytes or events) with that of four times the size, repeatedly while it is low.

@@ -20,21 +20,11 @@ fn config() -> Value {
 
 #[test]
 fn each_event_costs_the_same() {
-    let cost = linear::per_event(&**ENGINE, &config()).unwrap();
-    println!("{cost} instructions for each event");
-    assert!(cost <= MAX_PER_EVENT, "{cost} instructions for each event, of at most {MAX_PER_EVENT}");
-    linear::check("events", 200, |events| {
-        let (request, upstream) = linear::events(events);
-        linear::instructions(&**ENGINE, &config(), &request, &upstream)
-    })
-    .unwrap();
+    linear::check_events(&**ENGINE, &config(), MAX_PER_EVENT).unwrap();
 }
 
 /// `STREAMS=100000 cargo test -p ai-statistics --test linear memory` takes minutes.
 #[test]
 fn memory_is_flat_over_many_streams() {
-    let streams = std::env::var("STREAMS").map_or(2_000, |streams| streams.parse().unwrap());
-    let (early, late) = linear::memory(&**ENGINE, &config(), &linear::events(10), streams).unwrap();
-    println!("{late} pages after {streams} streams");
-    assert_eq!(early, late, "pages of memory after a tenth of {streams} streams, and after all");
+    linear::check_memory(&**ENGINE, &config(), 2_000).unwrap();
 }
