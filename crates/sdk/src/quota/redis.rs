@@ -46,114 +46,88 @@ redis.call('INCRBY', KEYS[1], ARGV[1])
 end
 return 0";
 
-/// The fields of a Redis server in which limits are counted.
-#[crate::configuration]
-pub struct RedisFields {
-    /// Full name of the service, for example `redis.static`.
-    /// zh: 服务的完整名称，例如 `redis.static`
-    service_name: ServiceName,
-    /// Port of the service. 80 for a `.static` service if absent, otherwise 6379.
-    /// zh: 服务端口；缺省时 `.static` 服务为 80，其他为 6379
-    #[serde(default)]
-    service_port: Option<NonZeroU16>,
-    /// User name.
-    /// zh: 用户名
-    #[serde(default)]
-    username: String,
-    /// Password.
-    /// zh: 密码
-    #[serde(default)]
-    password: Option<Secret>,
-    /// Timeout of a command in milliseconds.
-    /// zh: 命令的超时时间，单位毫秒
-    #[serde(default = "default_timeout")]
-    timeout: NonZeroU32,
-    /// Number of the database.
-    /// zh: 数据库编号
-    #[serde(default)]
-    database: u32,
-    /// How often Redis is queried.
-    /// zh: 何时查询 Redis
-    #[serde(default)]
-    mode: Mode,
-    /// If Redis is unavailable: pass requests (`true`) or answer them with 503.
-    /// zh: Redis 不可用时：放行请求（`true`），或返回 503
-    #[serde(default = "yes")]
-    failure_mode_allow: bool,
-    /// If Redis is unavailable: limit each key to this percentage of its limit in each gateway process.
-    /// zh: Redis 不可用时：每个网关进程按限额的该百分比限流
-    #[serde(default)]
-    local_percent: Option<NonZeroU16>,
+/// Declares the fields of a Redis server, and after them those of one use.
+macro_rules! fields {
+    ($(#[$about:meta])* $name:ident { $($(#[$field_about:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$about])*
+        #[crate::configuration]
+        pub struct $name {
+            /// Full name of the service, for example `redis.static`.
+            /// zh: 服务的完整名称，例如 `redis.static`
+            service_name: ServiceName,
+            /// Port of the service. 80 for a `.static` service if absent, otherwise 6379.
+            /// zh: 服务端口；缺省时 `.static` 服务为 80，其他为 6379
+            #[serde(default)]
+            service_port: Option<NonZeroU16>,
+            /// User name.
+            /// zh: 用户名
+            #[serde(default)]
+            username: String,
+            /// Password.
+            /// zh: 密码
+            #[serde(default)]
+            password: Option<Secret>,
+            /// Timeout of a command in milliseconds.
+            /// zh: 命令的超时时间，单位毫秒
+            #[serde(default = "default_timeout")]
+            timeout: NonZeroU32,
+            /// Number of the database.
+            /// zh: 数据库编号
+            #[serde(default)]
+            database: u32,
+            $($(#[$field_about])* $field: $type,)*
+        }
+
+        impl $name {
+            /// Returns the server, and the fields of the use.
+            fn split_server(self) -> (Redis, ($($type,)*)) {
+                let Self { service_name, service_port, username, password, timeout, database, $($field),* } = self;
+                let server = Server { service_name, service_port, username, password, timeout, database };
+                (Redis::new(server), ($($field,)*))
+            }
+        }
+    };
+}
+
+fields! {
+    /// The fields of a Redis server in which limits are counted.
+    RedisFields {
+        /// How often Redis is queried.
+        /// zh: 何时查询 Redis
+        #[serde(default)]
+        mode: Mode,
+        /// If Redis is unavailable: pass requests (`true`) or answer them with 503.
+        /// zh: Redis 不可用时：放行请求（`true`），或返回 503
+        #[serde(default = "yes")]
+        failure_mode_allow: bool,
+        /// If Redis is unavailable: limit each key to this percentage of its limit in each gateway process.
+        /// zh: Redis 不可用时：每个网关进程按限额的该百分比限流
+        #[serde(default)]
+        local_percent: Option<NonZeroU16>,
+    }
 }
 
 impl RedisFields {
     pub(super) fn split(self) -> (Redis, Common) {
-        let RedisFields { service_name, service_port, username, password, timeout, database, .. } = self;
-        let RedisFields { mode, failure_mode_allow, local_percent, .. } = self;
-        let redis = Redis::new(Server { service_name, service_port, username, password, timeout, database });
+        let (redis, (mode, failure_mode_allow, local_percent)) = self.split_server();
         let timeout = redis.timeout;
         (redis, Common { timeout, mode, failure_mode_allow, local_percent })
     }
 }
 
-/// The fields of a Redis server in which keys are stored that may occur only once.
-#[crate::configuration]
-pub struct RedisSeenFields {
-    /// Full name of the service, for example `redis.static`.
-    /// zh: 服务的完整名称，例如 `redis.static`
-    service_name: ServiceName,
-    /// Port of the service. 80 for a `.static` service if absent, otherwise 6379.
-    /// zh: 服务端口；缺省时 `.static` 服务为 80，其他为 6379
-    #[serde(default)]
-    service_port: Option<NonZeroU16>,
-    /// User name.
-    /// zh: 用户名
-    #[serde(default)]
-    username: String,
-    /// Password.
-    /// zh: 密码
-    #[serde(default)]
-    password: Option<Secret>,
-    /// Timeout of a command in milliseconds.
-    /// zh: 命令的超时时间，单位毫秒
-    #[serde(default = "default_timeout")]
-    timeout: NonZeroU32,
-    /// Number of the database.
-    /// zh: 数据库编号
-    #[serde(default)]
-    database: u32,
-    /// What begins the keys.
-    /// zh: key 的前缀
-    #[serde(default)]
-    key_prefix: Option<String>,
+fields! {
+    /// The fields of a Redis server in which keys are stored that may occur only once.
+    RedisSeenFields {
+        /// What begins the keys.
+        /// zh: key 的前缀
+        #[serde(default)]
+        key_prefix: Option<String>,
+    }
 }
 
-/// The fields of a Redis server in which quotas are kept.
-#[crate::configuration]
-pub struct RedisQuotaFields {
-    /// Full name of the service, for example `redis.static`.
-    /// zh: 服务的完整名称，例如 `redis.static`
-    service_name: ServiceName,
-    /// Port of the service. 80 for a `.static` service if absent, otherwise 6379.
-    /// zh: 服务端口；缺省时 `.static` 服务为 80，其他为 6379
-    #[serde(default)]
-    service_port: Option<NonZeroU16>,
-    /// User name.
-    /// zh: 用户名
-    #[serde(default)]
-    username: String,
-    /// Password.
-    /// zh: 密码
-    #[serde(default)]
-    password: Option<Secret>,
-    /// Timeout of a command in milliseconds.
-    /// zh: 命令的超时时间，单位毫秒
-    #[serde(default = "default_timeout")]
-    timeout: NonZeroU32,
-    /// Number of the database.
-    /// zh: 数据库编号
-    #[serde(default)]
-    database: u32,
+fields! {
+    /// The fields of a Redis server in which quotas are kept.
+    RedisQuotaFields {}
 }
 
 fn default_timeout() -> NonZeroU32 {
@@ -191,9 +165,7 @@ pub struct RedisSeen {
 impl RedisSeen {
     /// Describes a server. The name of the plug-in begins the keys if the fields have no prefix, or an empty one.
     pub fn new(plugin: &'static str, fields: RedisSeenFields) -> Self {
-        let RedisSeenFields { service_name, service_port, username, password, timeout, database, key_prefix } =
-            fields;
-        let redis = Redis::new(Server { service_name, service_port, username, password, timeout, database });
+        let (redis, (key_prefix,)) = fields.split_server();
         let key_prefix = key_prefix.filter(|prefix| !prefix.is_empty()).unwrap_or_else(|| plugin.into());
         RedisSeen { plugin, redis, key_prefix }
     }
@@ -235,8 +207,7 @@ pub struct RedisQuotas {
 impl RedisQuotas {
     /// Describes a server. The prefix begins the keys.
     pub fn new(plugin: &'static str, fields: RedisQuotaFields, key_prefix: String) -> Self {
-        let RedisQuotaFields { service_name, service_port, username, password, timeout, database } = fields;
-        let redis = Redis::new(Server { service_name, service_port, username, password, timeout, database });
+        let (redis, ()) = fields.split_server();
         RedisQuotas { plugin, redis, key_prefix, root: Cell::new(0) }
     }
 
