@@ -3,6 +3,7 @@
 use config::{Configuration, FieldError, NonEmptyString, Text};
 use sdk::configuration;
 use seclang::{Ctl, EngineMode};
+use std::cell::Cell;
 use std::rc::Rc;
 use waf::Waf;
 
@@ -163,6 +164,8 @@ pub struct Config {
     pub log_values: bool,
     /// What is logged when the configuration takes effect.
     pub notes: Vec<String>,
+    /// The engine knows which rules requests reach.
+    pub is_warm: Cell<bool>,
 }
 
 impl Configuration for Config {
@@ -225,6 +228,7 @@ impl Configuration for Config {
             },
             log_values: fields.log_values,
             notes,
+            is_warm: Cell::new(false),
             waf,
         })
     }

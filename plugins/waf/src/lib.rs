@@ -80,6 +80,9 @@ impl Plugin for WafPlugin {
     /// Compiles expressions that the next requests would have to wait for.
     fn on_tick(configurations: &[Rc<Config>]) {
         for config in configurations {
+            if !config.is_warm.replace(true) {
+                warm_up(config);
+            }
             for _ in 0..EXPRESSIONS_PER_TICK {
                 if !config.waf.compile_next() {
                     break;
@@ -171,7 +174,28 @@ fn inspect_headers(
     Ok(if config.hold_headers { Flow::Hold } else { Flow::Continue })
 }
 
+/// Applies the rules to a request like most others, which compiles hardly any expression. The engine compiles those of the
+/// rules that it has reached later, so that the first requests do not have to wait for them.
+fn warm_up(config: &Config) {
+    let uri = b"/a?b=c";
+    let mut transaction = begin(config, uri, true);
+    let headers: &[(&[u8], &[u8])] = &[
+        (b"host", b"example.com"),
+        (b"user-agent", b"Mozilla"),
+        (b"accept", b"*/*"),
+        (b"cookie", b"d=e"),
+        (b"content-type", b"application/x-www-form-urlencoded"),
+        (b"content-length", b"3"),
+    ];
+    let request = Request { method: b"POST", uri, protocol: b"HTTP/1.1", headers, ..Request::default() };
+    if transaction.request_headers(&request).is_none() {
+        transaction.request_body(b"f=g");
+    }
+}
+
 /// Begins a request with what the configuration says about it.
+// Inlined, because warming up must not make requests dearer.
+#[inline(always)]
 fn begin(config: &Config, uri: &[u8], has_body: bool) -> Transaction {
     let mut transaction = config.waf.transaction();
     for (name, value) in &config.variables {

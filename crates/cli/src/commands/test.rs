@@ -6,6 +6,7 @@ mod mutants;
 pub(super) mod suite;
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -15,6 +16,7 @@ use anyhow::{Context, Result};
 use resource::Cost;
 use suite::{Counts, Suite};
 use workspace::build::{Builder, Profile};
+use workspace::rules::{Rules, VARIABLE};
 use workspace::{Plugin, Workspace};
 
 use crate::Usage;
@@ -277,6 +279,13 @@ impl Run<'_> {
 
     /// Compares the costs of cases with the budgets of a plug-in, or records them.
     fn budgets(&mut self, plugin: &Plugin, measured: &BTreeMap<String, Cost>) -> Result<()> {
+        if Rules::are_in(plugin) && env::var_os(VARIABLE).is_some_and(|folder| !folder.is_empty()) {
+            let name = &plugin.name;
+            output::step(format_args!(
+                "{name}: not compared with its budgets, which are not for the rules in {VARIABLE}"
+            ));
+            return Ok(());
+        }
         let start = Instant::now();
         if self.args.bless {
             let changed = budget::bless(plugin, measured)?;
