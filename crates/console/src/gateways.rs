@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -360,22 +360,14 @@ impl Gateway {
         let modules = Modules::new(&self.common.cache, self.common.sources());
         let options = Options {
             folder: self.folder.clone(),
-            address: self.free_address(),
+            address: (Ipv4Addr::LOCALHOST, self.port).into(),
+            any_port: true,
             order: self.common.order,
             drain: DRAIN,
             log_level: LogLevel::Info,
             wait_for_repair: true,
         };
         Ok(serve::run(options, modules, &self.common.cache, stop, &self.journal, &mut |_| {})?)
-    }
-
-    /// The preferred port if it is free, and any other one otherwise.
-    fn free_address(&self) -> SocketAddr {
-        let at = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
-        match std::net::TcpListener::bind(at(self.port)) {
-            Ok(_) => at(self.port),
-            Err(_) => at(0),
-        }
     }
 
     /// The state, and why a plug-in of this file is not in force if it should be.

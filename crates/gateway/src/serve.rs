@@ -8,6 +8,7 @@ mod notice;
 mod server;
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,12 +26,15 @@ use crate::plan::{Plan, Planner};
 use crate::socket::Socket;
 use crate::state::StateFile;
 use crate::watch::Watch;
-use crate::{Cache, LogLevel, echo};
+use crate::{Cache, LogLevel, StartError, echo};
 
 pub use crate::hosted::ServiceError;
 pub use error::ServeError;
 pub use notice::{Notice, Report};
 use server::Server;
+
+/// How many ports are tried if any will do.
+const MAX_PORTS: u32 = 5;
 
 /// The settings of a gateway.
 #[derive(Debug, Clone)]
@@ -39,6 +43,8 @@ pub struct Options {
     pub folder: PathBuf,
     /// The address to listen on; port 0 for a free one.
     pub address: SocketAddr,
+    /// Whether a free port is chosen if that of the address is taken.
+    pub any_port: bool,
     /// The order of stages.
     pub order: StageOrder,
     /// How long a replaced listener may take to finish its requests.
@@ -119,11 +125,17 @@ pub fn run(
     let unreadable = |error| ServeError::Io("read", options.folder.clone(), error);
     let folder = options.folder.canonicalize().map_err(unreadable)?;
     let shown = shown(&folder).to_path_buf();
+    let free = |address: SocketAddr| TcpListener::bind(address).and_then(|free| free.local_addr());
     let free_address = || {
-        TcpListener::bind(options.address)
-            .and_then(|free| free.local_addr())
-            .map_err(|error| ServeError::Address(options.address, error))
+        let preferred = free(options.address);
+        match preferred {
+            Err(_) if options.any_port => free(SocketAddr::new(options.address.ip(), 0)),
+            preferred => preferred,
+        }
+        .map_err(|error| ServeError::Address(options.address, error))
     };
+    // Another program may take a port before Envoy does.
+    let mut ports = if options.any_port || options.address.port() == 0 { MAX_PORTS } else { 1 };
     // An address that is taken is an error before anything is built.
     free_address()?;
     let envoy = cache.envoy()?;
@@ -143,16 +155,24 @@ pub fn run(
         if faults.is_empty() {
             let echo = background.start(&sender)?.echo;
             let hosted = Hosted::start(&plan.routes)?;
+            let address = free_address()?;
             match Server::start(
                 options.clone(),
                 envoy.clone(),
-                free_address()?,
+                address,
                 echo,
                 hosted,
                 plan.clone(),
                 Arc::clone(journal),
             ) {
                 Ok(server) => break server,
+                Err(StartError::AddressInUse { .. }) if ports > 1 => {
+                    ports -= 1;
+                    continue;
+                }
+                Err(StartError::AddressInUse { .. }) => {
+                    return Err(ServeError::Address(address, ErrorKind::AddrInUse.into()));
+                }
                 Err(error) => {
                     faults = planner.rejected(&plan);
                     if faults.is_empty() {

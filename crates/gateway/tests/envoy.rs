@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails may stop")]
 
 use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use gateway::trace::{
     Capture, Direction, Message, Responder, Trace, json, redacted, redactor, run, run_with,
 };
 use gateway::websocket::{Event, talk};
-use gateway::{Cache, Envoy, target_dir};
+use gateway::{Bootstrap, Cache, Envoy, Live, LogLevel, Process, StartError, target_dir};
 use hyper::Method;
 use hyper::body::Bytes;
 use hyper::header::{HeaderMap, HeaderName};
@@ -206,6 +207,20 @@ fn comparable(response: Option<Response>) -> Option<(Response, Value)> {
     }
     response.body.clear();
     Some((response, body))
+}
+
+/// Another program may take a port after it was found free.
+#[test]
+#[ignore = "in Envoy: cargo xtask test"]
+fn an_address_in_use_is_told_from_a_rejected_configuration() {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let bootstrap =
+        Bootstrap { address: taken.local_addr().unwrap(), ..Bootstrap::new(vec![], vec![], vec![]) };
+    let envoy = Envoy::find(&target_dir().unwrap()).unwrap();
+    let started = Process::start(&envoy, &bootstrap, LogLevel::Info).map(|_| ());
+    assert!(matches!(started, Err(StartError::AddressInUse { .. })), "{started:?}");
+    let started = Live::start(&envoy, &bootstrap, LogLevel::Info, Duration::from_secs(1)).map(|_| ());
+    assert!(matches!(started, Err(StartError::AddressInUse { .. })), "{started:?}");
 }
 
 #[test]

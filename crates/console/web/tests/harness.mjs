@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRequire } from "node:module";
@@ -42,14 +41,6 @@ export const MESSAGES = Object.fromEntries(
     ),
   ]),
 );
-
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** A resource that is off, because a folder without any is not a gateway. */
 export const resource = (name, priority = 10) => `apiVersion: extensions.higress.io/v1alpha1
@@ -125,20 +116,21 @@ export async function withUsers(t, users) {
 export async function startConsole(t, gateways = GATEWAYS, options = []) {
   // A name is that of a folder that exists, and stays.
   const folder = typeof gateways === "string" ? gateways : await folderWith(gateways);
-  const port = await freePort();
+  // Any that is free at first; the same again after `kill`.
+  let port = "0";
   let child;
   let ended;
   const server = {
     folder,
-    origin: `http://127.0.0.1:${port}`,
     async start() {
-      child = spawn(PROGRAM, ["console", folder, "--port", String(port), "--web", PAGE, ...options], {
+      child = spawn(PROGRAM, ["console", folder, "--port", port, "--web", PAGE, ...options], {
         // Built-in plug-ins are those of this workspace.
         cwd: WORKSPACE,
         stdio: ["ignore", "pipe", "pipe"],
       });
       ended = new Promise((resolve) => child.once("exit", resolve));
       server.url = await printedUrl(child);
+      ({ origin: server.origin, port } = new URL(server.url));
     },
     async kill(signal = "SIGKILL") {
       child.kill(signal);

@@ -29,6 +29,11 @@ pub enum StartError {
         /// Its log.
         log: Vec<LogLine>,
     },
+    /// Another program listens on the address.
+    AddressInUse {
+        /// Its log.
+        log: Vec<LogLine>,
+    },
     /// Envoy ended for another reason.
     Ended {
         /// The exit status.
@@ -45,11 +50,30 @@ pub enum StartError {
     Io(io::Error),
 }
 
+impl StartError {
+    /// The error of an Envoy that has rejected a part of its configuration.
+    fn refused(log: Vec<LogLine>) -> Self {
+        match log.iter().any(is_address_in_use) {
+            true => Self::AddressInUse { log },
+            false => Self::Refused { log },
+        }
+    }
+}
+
+/// Envoy reports a listener that cannot bind like any other error of its configuration.
+fn is_address_in_use(line: &LogLine) -> bool {
+    line.message.contains("cannot bind '") && line.message.contains("Address already in use")
+}
+
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let log = match self {
             Self::Refused { log } => {
                 write!(f, "the plug-in rejected its configuration")?;
+                log
+            }
+            Self::AddressInUse { log } => {
+                write!(f, "another program listens on the address of the gateway")?;
                 log
             }
             Self::Ended { status, log } => {
@@ -126,7 +150,7 @@ pub(crate) fn launch(
         }
         let Some(admin) = files.admin() else { return Ok(None) };
         if refused(admin) {
-            return Err(StartError::Refused { log: files.whole_log() });
+            return Err(StartError::refused(files.whole_log()));
         }
         Ok(listener(admin).map(|listener| (admin, listener)))
     })?;
@@ -219,6 +243,7 @@ impl Files {
         match status.success() {
             true => Ok(()),
             false if log.iter().any(refused) => Err(StartError::Refused { log }),
+            false if log.iter().any(is_address_in_use) => Err(StartError::AddressInUse { log }),
             false => Err(StartError::Ended { status, log }),
         }
     }

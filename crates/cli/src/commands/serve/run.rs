@@ -19,6 +19,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let options = Options {
         folder: args.folder.clone(),
         address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), args.port),
+        any_port: false,
         order: args.stage_order.into(),
         drain: args.drain,
         log_level: args.log_level.into(),
