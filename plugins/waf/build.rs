@@ -3,9 +3,20 @@
 
 use std::error::Error;
 use std::path::Path;
+use std::process::ExitCode;
 use std::{env, fs};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match compile() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("cargo::error={error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compile() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed=CRS");
     println!("cargo::rerun-if-changed=rules");
     let own = Path::new("rules");
@@ -29,6 +40,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     waf::prepare(&mut compiled.program);
     let directives = seclang::parse(&[seclang::Source { name: "bodies.conf", text: &bodies }])?;
     let bodies = seclang::compile(&directives, &|name| Err(name.to_owned()));
+    // The others are those around the rules of the folder.
+    if compiled.program.rules.len() <= bodies.program.rules.len() {
+        return Err(format!("{}: no usable rule: name the folder of a rule set", folder.display()).into());
+    }
     let out = env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?;
     for (name, program) in [("rules.table", &compiled.program), ("bodies.table", &bodies.program)] {
         fs::write(Path::new(&out).join(name), program.encode()?)?;

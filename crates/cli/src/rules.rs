@@ -60,17 +60,31 @@ fn find(workspace: &Workspace, plugin: &Plugin, given: Option<&Path>) -> Result<
         (None, Some(folder)) => (VARIABLE.to_owned(), workspace.root.join(folder)),
         (None, None) => return released(workspace, plugin, &lock),
     };
+    let rules = named(&name, &folder, &lock)?;
+    print(plugin, &rules);
+    Ok(Some(rules))
+}
+
+/// The rules of a folder that is named by an option or a variable.
+fn named(name: &str, folder: &Path, lock: &Lock) -> Result<Rules> {
     let folder = folder.canonicalize().map_err(|error| {
         Usage(format!("{name}: {}: {error}: name the folder of a rule set", folder.display()))
     })?;
-    let digest = digest(&folder)?;
-    let rules = if digest == lock.digest {
-        of_lock(&lock, folder)
+    if !folder.is_dir() {
+        bail!(Usage(format!("{name}: {} is not a folder: name the folder of a rule set", folder.display())));
+    }
+    let (files, digest) = digest(&folder)?;
+    if files == 0 {
+        bail!(Usage(format!(
+            "{name}: {} has no `.conf` file: name the folder of a rule set, which has them in it or in its folder `rules`",
+            folder.display()
+        )));
+    }
+    Ok(if digest == lock.digest {
+        of_lock(lock, folder)
     } else {
         Rules { folder, name: "rules".to_owned(), version: digest, license: None }
-    };
-    print(plugin, &rules);
-    Ok(Some(rules))
+    })
 }
 
 /// The release in the lock, or what can be had instead of it.
@@ -83,7 +97,7 @@ fn released(workspace: &Workspace, plugin: &Plugin, lock: &Lock) -> Result<Optio
             return Ok(instead(plugin, lock, &release, &reason));
         }
     }
-    let actual = digest(&folder)?;
+    let (_, actual) = digest(&folder)?;
     if actual != lock.digest {
         bail!(
             "{}: the files of {release} have the digest {actual}, and {} has {}: delete the folder if it was changed",
@@ -106,7 +120,7 @@ fn instead(plugin: &Plugin, lock: &Lock, release: &str, reason: &str) -> Option<
                 "{release} cannot be downloaded ({reason}): {name} contains the rules of Debian's {package}, an older release. \
                  --rules FOLDER names another one"
             ));
-            let version = digest(&folder).ok()?;
+            let (_, version) = digest(&folder).ok()?;
             let license = Some(lock.license.clone());
             Some(Rules { folder, name: format!("{} of Debian", lock.name), version, license })
         }
@@ -148,7 +162,7 @@ fn download(lock: &Lock, folder: &Path) -> Result<Result<(), String>> {
     let mut tar = Command::new("tar");
     tar.args(["--extract", "--gzip", "--strip-components=1", "--file"]).arg(&archive);
     run(tar.arg("--directory").arg(&unpacked)).map_err(anyhow::Error::msg)?;
-    let actual = digest(&unpacked)?;
+    let (_, actual) = digest(&unpacked)?;
     if actual != lock.digest {
         bail!(
             "{}: the rules have the digest {actual}, and {} is expected: they are not those of the lock",
@@ -170,8 +184,8 @@ fn run(command: &mut Command) -> Result<(), String> {
 }
 
 /// The digest of the files that make a rule set: of what `sha256sum crs-setup.conf.example rules/*.conf rules/*.data` prints.
-/// Without a folder `rules`, those of the folder itself.
-fn digest(folder: &Path) -> Result<String> {
+/// Without a folder `rules`, those of the folder itself. The number is that of the files with rules.
+fn digest(folder: &Path) -> Result<(usize, String)> {
     let (rules, prefix) = match folder.join("rules") {
         rules if rules.is_dir() => (rules, "rules/"),
         _ => (folder.to_path_buf(), ""),
@@ -192,7 +206,9 @@ fn digest(folder: &Path) -> Result<String> {
             .map(|name| format!("{prefix}{name}"))
             .collect::<Vec<_>>()
     };
-    let files = setup.map(ToString::to_string).into_iter().chain(of_kind(".conf")).chain(of_kind(".data"));
+    let rules = of_kind(".conf");
+    let number = rules.len();
+    let files = setup.map(ToString::to_string).into_iter().chain(rules).chain(of_kind(".data"));
     let mut lines = String::new();
     for file in files {
         let path = folder.join(&file);
@@ -200,7 +216,7 @@ fn digest(folder: &Path) -> Result<String> {
         let digest = oci::digest(&bytes);
         lines.push_str(&format!("{}  {file}\n", digest.trim_start_matches("sha256:")));
     }
-    Ok(oci::digest(lines.as_bytes()))
+    Ok((number, oci::digest(lines.as_bytes())))
 }
 
 #[cfg(test)]
@@ -225,7 +241,10 @@ mod tests {
             "LC_ALL=C; export LC_ALL; sha256sum crs-setup.conf.example rules/*.conf rules/*.data | sha256sum";
         let output = Command::new("sh").args(["-c", command]).current_dir(folder.path()).output().unwrap();
         let expected = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(digest(folder.path()).unwrap(), format!("sha256:{}", expected.split(' ').next().unwrap()));
+        assert_eq!(
+            digest(folder.path()).unwrap(),
+            (2, format!("sha256:{}", expected.split(' ').next().unwrap()))
+        );
     }
 
     #[test]
@@ -237,18 +256,40 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_downloaded_is_not_left_behind() {
+    fn a_wrong_folder_is_named_with_what_to_write_instead() {
         let folder = tempfile::tempdir().unwrap();
-        let lock = Lock {
+        let (missing, empty, file) =
+            (folder.path().join("missing"), folder.path().join("empty"), folder.path().join("a.conf"));
+        fs::create_dir(&empty).unwrap();
+        fs::write(&file, "SecAction \"id:1,pass\"").unwrap();
+        for (path, expected) in
+            [(&missing, "No such file"), (&empty, "no `.conf` file"), (&file, "not a folder")]
+        {
+            let error = named("--rules", path, &lock()).unwrap_err();
+            let shown = error.to_string();
+            assert!(error.is::<Usage>(), "{shown}");
+            assert!(shown.starts_with(&format!("--rules: {}", path.display())), "{shown}");
+            assert!(shown.contains(expected) && shown.contains("name the folder of a rule set"), "{shown}");
+        }
+        assert_eq!(named("--rules", folder.path(), &lock()).unwrap().name, "rules");
+    }
+
+    fn lock() -> Lock {
+        Lock {
             name: "a".into(),
             version: "1".into(),
             license: String::new(),
             archive: "https://127.0.0.1:1/a.tar.gz".into(),
             digest: String::new(),
             debian: String::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_downloaded_is_not_left_behind() {
+        let folder = tempfile::tempdir().unwrap();
         let release = folder.path().join("1");
-        assert!(download(&lock, &release).unwrap().is_err());
+        assert!(download(&lock(), &release).unwrap().is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }
