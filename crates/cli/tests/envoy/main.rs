@@ -16,6 +16,7 @@ mod examples;
 mod fetched;
 mod flight;
 mod foreign;
+mod headers;
 mod held;
 mod life;
 mod order;
