@@ -57,6 +57,47 @@ impl AsRef<str> for NonEmptyString {
     }
 }
 
+/// The end of a path without its query, such as `/completions`; `*` is every path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
+pub struct PathSuffix(String);
+
+impl TryFrom<String> for PathSuffix {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        match text.as_str() {
+            "" => Err(NonEmptyString::EMPTY),
+            "*" => Ok(PathSuffix(text)),
+            _ if text.contains("://") => {
+                Err("is a URL, which no path ends with: write the end of the path, such as `/completions`")
+            }
+            _ if text.contains(['?', '#']) => {
+                Err("has a query, which is not compared: write the end of the path, such as `/completions`")
+            }
+            _ if text.contains('*') => Err(
+                "has a `*`, which stands for every path only by itself: write the end of the path, such as `/completions`",
+            ),
+            _ if text.contains(|character: char| character.is_whitespace() || character.is_control()) => {
+                Err("has a space, which no path has: write the end of the path, such as `/completions`")
+            }
+            _ => Ok(PathSuffix(text)),
+        }
+    }
+}
+
+impl From<PathSuffix> for String {
+    fn from(suffix: PathSuffix) -> String {
+        suffix.0
+    }
+}
+
+impl AsRef<str> for PathSuffix {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A text. Numbers, `true` and `false` do not need quotes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(String);

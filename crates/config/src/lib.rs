@@ -60,7 +60,7 @@ pub mod hints;
 pub mod schema;
 
 pub use checked::{
-    HeaderName, HeaderValue, Json, NonEmptyString, RequestHeaderName, Secret, ServiceName,
+    HeaderName, HeaderValue, Json, NonEmptyString, PathSuffix, RequestHeaderName, Secret, ServiceName,
     SettableHeaderName, StatusCode, Text,
 };
 pub use configuration::{Configuration, RuleFields};

@@ -4,7 +4,7 @@ use config::{Configuration, FieldError, NonEmptyString};
 use matcher::replace::Replacer;
 use sdk::configuration;
 
-use crate::rules::{Message, Pattern, Replacement};
+use crate::rules::{Message, Pattern, Replacement, VARIABLES};
 
 /// The fields of the document.
 #[configuration]
@@ -73,12 +73,32 @@ impl Configuration for Config {
         let messages = |messages: Vec<MessageFields>| {
             messages.into_iter().map(|message| Message::new(message.role.into(), &message.content)).collect()
         };
+        for (list, field) in [(&fields.prepend, "prepend"), (&fields.append, "append")] {
+            for (index, message) in list.iter().enumerate() {
+                check_variables(&message.content, || format!("{field}[{index}].content"))?;
+            }
+        }
         let replace = fields.replace.into_iter().enumerate();
         Ok(Self {
             prepend: messages(fields.prepend),
             append: messages(fields.append),
             replace: replace.map(|(index, fields)| replacement(index, fields)).collect::<Result<_, _>>()?,
         })
+    }
+}
+
+/// Refuses misspelt variables, which would be sent as they are written.
+fn check_variables(content: &str, field: impl Fn() -> String) -> Result<(), FieldError> {
+    let names = content.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
+    match names.filter(|name| name.starts_with("geo-")).find(|name| !VARIABLES.contains(name)) {
+        Some(name) => {
+            let message = format!(
+                "has `${{{name}}}`, which does not exist: write one of `${{{}}}`",
+                VARIABLES.join("}`, `${")
+            );
+            Err(FieldError::new(field(), message))
+        }
+        None => Ok(()),
     }
 }
 

@@ -48,7 +48,13 @@ impl Configuration for Config {
                 let message = "must be an object: write the body of a request, with `model` and `messages`";
                 return Err(FieldError::new(format!("templates[{index}].template"), message));
             }
-            let template = Template::new(&fields.template);
+            let template = Template::new(&fields.template).map_err(|name| {
+                let message = format!(
+                    "has `{{{{{name}}}}}`, and spaces are part of a name: write `{{{{{}}}}}`",
+                    name.trim()
+                );
+                FieldError::new(format!("templates[{index}].template"), message)
+            })?;
             if templates.insert(String::from(fields.name), template).is_some() {
                 let message = "is the name of an earlier template: write another name";
                 return Err(FieldError::new(format!("templates[{index}].name"), message));

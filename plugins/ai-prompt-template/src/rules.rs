@@ -26,11 +26,18 @@ enum Part {
 
 impl Template {
     /// Encodes a template.
-    pub fn new(template: &Json) -> Self {
-        let mut builder = Builder { parts: Vec::new(), paths: vec!["$.properties".to_owned()] };
+    ///
+    /// # Errors
+    ///
+    /// A variable whose name has spaces around it, which no property has.
+    pub fn new(template: &Json) -> Result<Self, String> {
+        let mut builder = Builder { parts: Vec::new(), paths: vec!["$.properties".to_owned()], padded: None };
         builder.push_value(template);
-        // Names are quoted, so that every path is valid.
-        Self { parts: builder.parts, values: Paths::new(&builder.paths).unwrap_or_default() }
+        match builder.padded {
+            Some(name) => Err(name),
+            // Names are quoted, so that every path is valid.
+            None => Ok(Self { parts: builder.parts, values: Paths::new(&builder.paths).unwrap_or_default() }),
+        }
     }
 
     fn expand(&self, body: &[u8]) -> Expanded {
@@ -58,6 +65,8 @@ impl Template {
 struct Builder {
     parts: Vec<Part>,
     paths: Vec<String>,
+    /// A name with spaces around it.
+    padded: Option<String>,
 }
 
 impl Builder {
@@ -107,6 +116,9 @@ impl Builder {
                 continue;
             };
             self.push(&encoded(before));
+            if name.trim() != name && !name.trim().is_empty() {
+                self.padded.get_or_insert_with(|| name.to_owned());
+            }
             let path = format!("$.properties[{}]", json::encode(name));
             let number = self.paths.iter().position(|known| *known == path).unwrap_or_else(|| {
                 self.paths.push(path);

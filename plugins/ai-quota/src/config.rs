@@ -1,6 +1,6 @@
 //! The validated configuration.
 
-use config::{Configuration, FieldError, NonEmptyString};
+use config::{Configuration, FieldError, NonEmptyString, PathSuffix};
 use sdk::configuration;
 use text::chat;
 
@@ -27,7 +27,7 @@ pub struct Fields {
     /// Ends of the paths of requests that are charged. `*`: all paths.
     /// zh: 计入配额的请求路径的后缀；`*` 为所有路径
     #[serde(default = "default_suffixes")]
-    enable_path_suffixes: Vec<NonEmptyString>,
+    enable_path_suffixes: Vec<PathSuffix>,
     /// Tokens of an answer that are taken from a quota before the answer is known, and corrected after it.
     /// zh: 在回答之前预先从配额中扣除的回答令牌数，回答结束后修正
     #[serde(default = "default_reserve")]
@@ -56,9 +56,9 @@ fn default_admin_path() -> String {
     "/quota".into()
 }
 
-fn default_suffixes() -> Vec<NonEmptyString> {
+fn default_suffixes() -> Vec<PathSuffix> {
     let suffixes = ["/v1/chat/completions", "/v1/messages"];
-    suffixes.into_iter().filter_map(|suffix| NonEmptyString::try_from(suffix.to_owned()).ok()).collect()
+    suffixes.into_iter().filter_map(|suffix| PathSuffix::try_from(suffix.to_owned()).ok()).collect()
 }
 
 fn default_reserve() -> u32 {
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn paths_determine_what_a_request_is() {
         let list = |values: &[&str]| {
-            values.iter().map(|value| NonEmptyString::try_from((*value).to_owned()).unwrap()).collect()
+            values.iter().map(|value| PathSuffix::try_from((*value).to_owned()).unwrap()).collect()
         };
         let config = Config::check(Fields {
             admin_consumer: NonEmptyString::try_from("admin".to_owned()).unwrap(),

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use config::{Configuration, FieldError, NonEmptyString, Text};
+use config::{Configuration, FieldError, HeaderName, NonEmptyString, PathSuffix, Text};
 use sdk::configuration;
 use text::chat;
 
@@ -26,7 +26,7 @@ pub struct Fields {
     /// Ends of the paths of requests that are counted. `*`: all paths.
     /// zh: 统计的请求路径的后缀；`*` 为所有路径
     #[serde(default = "default_suffixes")]
-    enable_path_suffixes: Vec<NonEmptyString>,
+    enable_path_suffixes: Vec<PathSuffix>,
     /// Content types of responses that are read, without parameters: JSON or events.
     /// zh: 读取的响应的内容类型，不含参数：JSON 或事件流
     #[serde(default = "default_types")]
@@ -118,11 +118,11 @@ fn default_length() -> NonZeroU32 {
     const { NonZeroU32::new(4000).unwrap() }
 }
 
-fn list(values: &[&str]) -> Vec<NonEmptyString> {
-    values.iter().filter_map(|value| NonEmptyString::try_from((*value).to_owned()).ok()).collect()
+fn list<T: TryFrom<String>>(values: &[&str]) -> Vec<T> {
+    values.iter().filter_map(|value| T::try_from((*value).to_owned()).ok()).collect()
 }
 
-fn default_suffixes() -> Vec<NonEmptyString> {
+fn default_suffixes() -> Vec<PathSuffix> {
     list(&["/completions", "/embeddings", "/responses", "/messages"])
 }
 
@@ -292,7 +292,12 @@ fn expand(fields: AttributeFields, at: &str, attributes: &mut Vec<Attribute>) ->
             key: key.clone(),
             source,
             value: match source {
-                Source::RequestHeader | Source::ResponseHeader => value.to_ascii_lowercase(),
+                Source::RequestHeader | Source::ResponseHeader => {
+                    // Pseudo-headers can be read as well.
+                    HeaderName::try_from(value.trim_start_matches(':').to_owned())
+                        .map_err(|error| FieldError::new(field("value"), error))?;
+                    value.to_ascii_lowercase()
+                }
                 _ => value.to_owned(),
             },
             path,

@@ -18,7 +18,7 @@ impl ValuePath {
     ///
     /// What is wrong with it, and what to write.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let dot_path = |text: &str| DotPath::parse(text).map_err(|error| error.to_string());
+        let dot_path = |text: &str| DotPath::in_json(text).map_err(|error| error.to_string());
         let Some((array, rest)) = text.split_once(".@reverse.") else {
             return Ok(ValuePath { from_end: None, path: Some(dot_path(text)?) });
         };

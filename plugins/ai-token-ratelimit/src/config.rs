@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use config::{Configuration, FieldError, NonEmptyString, StatusCode, Text};
+use config::{Configuration, FieldError, PathSuffix, StatusCode, Text};
 use limits::{Item, ItemFields, KeyEntry, Quotas, Scope, global};
 use sdk::configuration;
 use sdk::quota::{Mode, ServiceFields, Store};
@@ -44,7 +44,7 @@ pub struct Fields {
     /// Ends of the paths of requests that are limited. `*`: all paths.
     /// zh: 限流的请求路径的后缀；`*` 为所有路径
     #[serde(default = "default_suffixes")]
-    enable_path_suffixes: Vec<NonEmptyString>,
+    enable_path_suffixes: Vec<PathSuffix>,
     /// Status code of the response to a refused request.
     /// zh: 拒绝请求时的状态码
     #[serde(default = "too_many_requests")]
@@ -160,9 +160,9 @@ fn yes() -> bool {
     true
 }
 
-fn default_suffixes() -> Vec<NonEmptyString> {
+fn default_suffixes() -> Vec<PathSuffix> {
     let suffixes = ["/completions", "/embeddings", "/responses", "/messages"];
-    suffixes.into_iter().filter_map(|suffix| NonEmptyString::try_from(suffix.to_owned()).ok()).collect()
+    suffixes.into_iter().filter_map(|suffix| PathSuffix::try_from(suffix.to_owned()).ok()).collect()
 }
 
 fn too_many_requests() -> StatusCode {

@@ -48,7 +48,7 @@ impl Configuration for Config {
             if name.is_empty() {
                 return error("has an empty extension: write jpg|png, or remove the field for all paths");
             }
-            if name.contains(['/', '?', '#', ',', ' ']) {
+            if name.contains(['/', '?', '#', ',', ' ', '*']) {
                 return error(
                     "has a character that extensions do not have: write them separated by `|`, as in jpg|png",
                 );

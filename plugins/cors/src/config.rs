@@ -160,6 +160,9 @@ impl Configuration for Config {
     }
 }
 
+/// The methods that browsers convert to upper case (Fetch, section 2.2.1).
+const NORMALIZED: [&str; 6] = ["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"];
+
 /// A list of methods or names of headers, which are tokens.
 fn list(field: &str, entries: &[NonEmptyString]) -> Result<List, FieldError> {
     let mut names = Vec::with_capacity(entries.len());
@@ -169,6 +172,12 @@ fn list(field: &str, entries: &[NonEmptyString]) -> Result<List, FieldError> {
         }
         if HeaderName::try_from(entry.to_string()).is_err() {
             let message = "is not valid here: write one name, as in GET or X-Requested-With";
+            return Err(FieldError::in_list(field, index, message));
+        }
+        // Browsers send these in upper case, however a page writes them.
+        let upper = entry.to_ascii_uppercase();
+        if field == "allow_methods" && NORMALIZED.contains(&upper.as_str()) && upper != **entry {
+            let message = format!("never matches, because methods are compared by case: write {upper}");
             return Err(FieldError::in_list(field, index, message));
         }
         names.push(entry.to_string());

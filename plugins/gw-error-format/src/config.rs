@@ -92,6 +92,12 @@ impl Configuration for Config {
                 let message = "is sent without a body: remove `responsebody`, or write another status";
                 return Err(FieldError::new(field("replace.statuscode"), message));
             }
+            if let Some(other) = rules.iter().position(|other| other.covers(&rule)) {
+                let message = format!(
+                    "is never reached, because rules[{other}] applies to the same errors: remove one"
+                );
+                return Err(FieldError::new(format!("rules[{index}]"), message));
+            }
             if let Some(other) = rules.iter().position(|other| other.conflicts(&rule)) {
                 let message = format!(
                     "has the status and the length of that of rules[{other}], and the status of a response is sent before \
@@ -129,6 +135,11 @@ impl Rule {
     /// Returns true if this is the body of the error.
     pub fn matches(&self, body: &[u8]) -> bool {
         self.body.as_ref().is_none_or(|known| known.as_bytes() == body)
+    }
+
+    /// Returns true if the rule applies to every error that a later one applies to.
+    fn covers(&self, later: &Self) -> bool {
+        self.status == later.status && (self.body.is_none() || self.body == later.body)
     }
 
     /// Returns true if a body decides which of two rules applies, but its length does not.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use config::{Configuration, FieldError, NonEmptyString, Text};
+use config::{Configuration, FieldError, PathSuffix, Text};
 use sdk::configuration;
 use text::chat::{self, ModelKey};
 
@@ -21,8 +21,8 @@ pub struct Fields {
     model_mapping: BTreeMap<String, Text>,
     /// The ends of paths of requests whose model is replaced; `*` is every path.
     /// zh: 替换模型的请求的路径后缀；`*` 表示所有路径
-    #[serde(default = "chat::model_paths::<NonEmptyString>", rename = "enableOnPathSuffix")]
-    enable_on_path_suffix: Vec<NonEmptyString>,
+    #[serde(default = "chat::model_paths::<PathSuffix>", rename = "enableOnPathSuffix")]
+    enable_on_path_suffix: Vec<PathSuffix>,
 }
 
 fn model() -> String {
@@ -36,7 +36,7 @@ pub struct Config {
     /// New names.
     pub mapping: Mapping,
     /// The ends of paths.
-    pub paths: Vec<NonEmptyString>,
+    pub paths: Vec<PathSuffix>,
 }
 
 impl Configuration for Config {

@@ -1,6 +1,6 @@
 //! The configuration with its key parsed and its expressions compiled.
 
-use config::{Configuration, FieldError, HeaderValue, NonEmptyString, SettableHeaderName};
+use config::{Configuration, FieldError, HeaderValue, NonEmptyString, PathSuffix, SettableHeaderName};
 use matcher::case::Case;
 use matcher::regexes::Regexes;
 use sdk::configuration;
@@ -26,8 +26,8 @@ pub struct Fields {
     model_to_header: Option<SettableHeaderName>,
     /// The ends of paths of requests that have a model; `*` is every path.
     /// zh: 包含模型的请求的路径后缀；`*` 表示所有路径
-    #[serde(default = "chat::model_paths::<NonEmptyString>", rename = "enableOnPathSuffix")]
-    enable_on_path_suffix: Vec<NonEmptyString>,
+    #[serde(default = "chat::model_paths::<PathSuffix>", rename = "enableOnPathSuffix")]
+    enable_on_path_suffix: Vec<PathSuffix>,
     /// Selects the model of requests for `higress/auto` by what the user writes, see [Automatic routing](#automatic-routing).
     /// zh: 根据用户消息为 `higress/auto` 的请求选择模型，见[自动路由](#自动路由)
     #[serde(default, rename = "autoRouting")]
@@ -79,7 +79,7 @@ pub struct Config {
     /// The header of the model.
     pub model_header: Option<SettableHeaderName>,
     /// The ends of paths.
-    pub paths: Vec<NonEmptyString>,
+    pub paths: Vec<PathSuffix>,
     /// The selection of models.
     pub auto: Option<Auto>,
 }

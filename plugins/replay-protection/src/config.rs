@@ -139,6 +139,11 @@ impl Configuration for Config {
                 format!("is less than `nonce_min_length`, so no nonce is valid: write at least {shortest}"),
             ));
         }
+        if fields.validate_base64 && longest < 4 {
+            let message =
+                "is less than the length of any text in Base64, so no nonce is valid: write at least 4";
+            return Err(FieldError::new("nonce_max_length", message));
+        }
         if fields.nonce_ttl.get() > MAX_TTL {
             return Err(FieldError::new("nonce_ttl", format!("must be at most {MAX_TTL}, a day")));
         }

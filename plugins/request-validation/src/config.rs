@@ -92,6 +92,7 @@ impl Configuration for Config {
         let header_schema = fields.header_schema.map(|schema| read("header_schema", schema)).transpose()?;
         if let Some(schema) = &header_schema {
             check_names(schema)?;
+            check_types(schema)?;
         }
         let body_schema = fields.body_schema.map(|schema| read("body_schema", schema)).transpose()?;
         let compiled = |field: &str, schema: Option<Value>| {
@@ -135,6 +136,31 @@ fn path(field: &str, place: &str) -> String {
         }
     }
     path
+}
+
+/// Returns true if a schema has types, and this is not one of them.
+fn excludes(schema: &Value, wanted: &str) -> bool {
+    match schema.get("type") {
+        Some(Value::String(only)) => only != wanted,
+        Some(Value::Array(types)) => types.iter().all(|one| one != wanted),
+        _ => false,
+    }
+}
+
+/// Refuses types that headers do not have, because every request with them would be refused.
+fn check_types(schema: &Value) -> Result<(), FieldError> {
+    if excludes(schema, "object") {
+        let message = "is not the type of headers, so that every request would be refused: write `object`";
+        return Err(FieldError::new("header_schema.type", message));
+    }
+    let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    for (name, property) in properties {
+        if excludes(property, "string") {
+            let message = "is not the type of a header: write `string`, and for a number `pattern`";
+            return Err(FieldError::new(format!("header_schema.properties.{name}.type"), message));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses names that no header has, because a required one would refuse every request, and others would be ignored.

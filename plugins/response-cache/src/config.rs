@@ -417,6 +417,6 @@ fn key(header: Option<String>, body: Option<String>) -> Result<KeySource, FieldE
 }
 
 fn path(field: &str, path: Option<String>) -> Result<Option<DotPath>, FieldError> {
-    let path = path.filter(|path| !path.is_empty()).map(|path| DotPath::parse(&path)).transpose();
+    let path = path.filter(|path| !path.is_empty()).map(|path| DotPath::in_json(&path)).transpose();
     path.map_err(|error| FieldError::new(field, error.to_string()))
 }

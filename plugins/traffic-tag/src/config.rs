@@ -299,6 +299,10 @@ fn key(path: &str, source: Source, name: NonEmptyString) -> Result<Key, FieldErr
             Key::Header(RequestHeaderName::try_from(name).map_err(|message| FieldError::new(path, message))?)
         }
         Source::Parameter => Key::Parameter(name),
+        Source::Cookie if !name.bytes().all(|byte| byte.is_ascii_graphic() && !b"=;,\"".contains(&byte)) => {
+            let message = "is not the name of a cookie: write it without its value, for example `user`";
+            return Err(FieldError::new(path, message));
+        }
         Source::Cookie => Key::Cookie(name),
     })
 }
@@ -321,6 +325,16 @@ fn condition(path: &str, fields: ConditionFields) -> Result<Condition, FieldErro
                 "has several values, and only `in` and `not_in` compare with several: keep one".to_owned(),
             );
         }
+    }
+    // Gateways remove spaces around values, and refuse control characters.
+    let is_sent = |value: &String| {
+        value.trim_ascii() == value && !value.bytes().any(|byte| byte != b'\t' && byte.is_ascii_control())
+    };
+    if fields.condition_type == Source::Header
+        && matches!(operator, Operator::In | Operator::Equal)
+        && !values.iter().all(is_sent)
+    {
+        return error("is the value of no header: remove spaces and line breaks around it".to_owned());
     }
     let mut one = || values.pop().unwrap_or_default();
     let test = match operator {

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 use super::{
-    HeaderName, HeaderValue, Json, NonEmptyString, RequestHeaderName, Secret, ServiceName,
+    HeaderName, HeaderValue, Json, NonEmptyString, PathSuffix, RequestHeaderName, Secret, ServiceName,
     SettableHeaderName, StatusCode, Text,
 };
 
@@ -36,6 +36,7 @@ macro_rules! described {
 
 described! {
     NonEmptyString: { "type": "string", "minLength": 1 };
+    PathSuffix: { "type": "string", "minLength": 1 };
     StatusCode: { "type": "integer", "minimum": 200, "maximum": 599 };
     HeaderName: { "type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$" };
     SettableHeaderName: { "type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$" };

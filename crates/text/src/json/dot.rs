@@ -100,6 +100,25 @@ impl DotPath {
         Ok(Self { steps, prefixes, entries: Paths::new(&["$[0:]"]).map_err(|_| INVALID)? })
     }
 
+    /// Parses a path for JSON alone, where the notation of JSONPath would be a key that no document has. Fields of forms may
+    /// have such names.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, and what to write.
+    pub fn in_json(text: &str) -> Result<Self, DotPathError> {
+        let has_index = text.split('[').skip(1).any(|rest| {
+            let index = rest.split_once(']').map(|(index, _)| index);
+            index.is_some_and(|index| index == "*" || index.bytes().all(|byte| byte.is_ascii_digit()))
+        });
+        if text == "$" || text.starts_with("$.") || (has_index && !text.contains("\\[")) {
+            return Err(DotPathError(
+                "is written like JSONPath: write keys and indexes separated by dots, such as `messages.0.content`",
+            ));
+        }
+        Self::parse(text)
+    }
+
     /// Returns the same path with [keys in any case](Names::AnyCase).
     ///
     /// # Errors
@@ -196,5 +215,15 @@ mod tests {
         }
         assert!(DotPath::parse(&vec!["a"; 33].join(".")).is_err());
         assert!(DotPath::parse("99999999999999999999").is_err());
+    }
+
+    #[test]
+    fn paths_for_json_are_not_jsonpath() {
+        for text in ["$", "$.a", "a[0]", "a[0].b", "a[*]", "a.b[]", "$[0]"] {
+            assert!(DotPath::in_json(text).unwrap_err().to_string().contains("messages.0.content"), "{text}");
+        }
+        for text in ["a.0", "a$", "$a", "[a]", r"a\[0]"] {
+            assert_eq!(DotPath::in_json(text), DotPath::parse(text), "{text}");
+        }
     }
 }
