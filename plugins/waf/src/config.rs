@@ -326,5 +326,12 @@ fn exclusion(
     if path.is_some_and(|path| !path.starts_with('/')) {
         return Err(at(".path", "is not a path: write one that begins with `/`".to_owned()));
     }
+    if path.is_some_and(|path| path.contains(['?', '#'])) {
+        return Err(at(".path", "has a query, which is not compared: write the path alone".to_owned()));
+    }
+    if path.is_some_and(|path| path.strip_suffix("/*").unwrap_or(path).contains('*')) {
+        let message = "has a `*`, which stands for all paths below only after the last `/`: write for example `/admin/*`";
+        return Err(at(".path", message.to_owned()));
+    }
     Ok(Exclusion::new(path, ctl))
 }
