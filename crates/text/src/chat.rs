@@ -45,7 +45,7 @@ pub use estimate::Estimate;
 pub use meter::Meter;
 pub use model::{
     MODEL_PATHS, ModelForm, ModelKey, begins_object, has_suffix, may_be_json, may_begin_object, model_paths,
-    reads_json, without_bom,
+    reads_json, token_paths, without_bom,
 };
 pub use request::{Edited, Request, ask_for_usage, last_user_text, output, prompt};
 pub use usage::{Answer, Tally, Usage, is_usage_event};

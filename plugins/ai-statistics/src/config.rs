@@ -25,7 +25,7 @@ pub struct Fields {
     value_length_limit: NonZeroU32,
     /// Ends of the paths of requests that are counted. `*`: all paths.
     /// zh: 统计的请求路径的后缀；`*` 为所有路径
-    #[serde(default = "default_suffixes")]
+    #[serde(default = "chat::token_paths::<PathSuffix>")]
     enable_path_suffixes: Vec<PathSuffix>,
     /// Content types of responses that are read, without parameters: JSON or events.
     /// zh: 读取的响应的内容类型，不含参数：JSON 或事件流
@@ -118,16 +118,9 @@ fn default_length() -> NonZeroU32 {
     const { NonZeroU32::new(4000).unwrap() }
 }
 
-fn list<T: TryFrom<String>>(values: &[&str]) -> Vec<T> {
-    values.iter().filter_map(|value| T::try_from((*value).to_owned()).ok()).collect()
-}
-
-fn default_suffixes() -> Vec<PathSuffix> {
-    list(&["/completions", "/embeddings", "/responses", "/messages"])
-}
-
 fn default_types() -> Vec<NonEmptyString> {
-    list(&["text/event-stream", "application/json"])
+    let types = ["text/event-stream", "application/json"];
+    types.into_iter().filter_map(|kind| NonEmptyString::try_from(kind.to_owned()).ok()).collect()
 }
 
 /// The validated configuration.

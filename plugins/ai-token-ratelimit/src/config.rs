@@ -43,7 +43,7 @@ pub struct Fields {
     ask_for_usage: bool,
     /// Ends of the paths of requests that are limited. `*`: all paths.
     /// zh: 限流的请求路径的后缀；`*` 为所有路径
-    #[serde(default = "default_suffixes")]
+    #[serde(default = "chat::token_paths::<PathSuffix>")]
     enable_path_suffixes: Vec<PathSuffix>,
     /// Status code of the response to a refused request.
     /// zh: 拒绝请求时的状态码
@@ -158,11 +158,6 @@ fn default_reserve() -> u32 {
 
 fn yes() -> bool {
     true
-}
-
-fn default_suffixes() -> Vec<PathSuffix> {
-    let suffixes = ["/completions", "/embeddings", "/responses", "/messages"];
-    suffixes.into_iter().filter_map(|suffix| PathSuffix::try_from(suffix.to_owned()).ok()).collect()
 }
 
 fn too_many_requests() -> StatusCode {

@@ -22,10 +22,23 @@ pub const MODEL_PATHS: &[&str] = &[
     "/responses",
 ];
 
+/// Ends of the paths of requests whose answers have tokens.
+const TOKEN_PATHS: &[&str] = &["/completions", "/embeddings", "/responses", "/messages"];
+
 /// Returns [`MODEL_PATHS`] as the default of a field.
 #[must_use]
 pub fn model_paths<T: TryFrom<String>>() -> Vec<T> {
-    MODEL_PATHS.iter().filter_map(|path| T::try_from((*path).to_owned()).ok()).collect()
+    paths(MODEL_PATHS)
+}
+
+/// Returns the ends of the paths of requests whose answers have tokens, as the default of a field.
+#[must_use]
+pub fn token_paths<T: TryFrom<String>>() -> Vec<T> {
+    paths(TOKEN_PATHS)
+}
+
+fn paths<T: TryFrom<String>>(paths: &[&str]) -> Vec<T> {
+    paths.iter().filter_map(|path| T::try_from((*path).to_owned()).ok()).collect()
 }
 
 /// Returns true if a path ends with one of these texts, as [`path_ends_with`](super::path_ends_with) compares them. `*` is
