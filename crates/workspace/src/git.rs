@@ -14,10 +14,11 @@ pub fn git(root: &Path, args: &[&str]) -> Result<String> {
     let output = Command::new("git").current_dir(root).env("TZ", "UTC").args(args).output();
     let output = output.map_err(Error::start("git"))?;
     if !output.status.success() {
-        return Err(Error::Failed {
-            command: format!("git {}", args.join(" ")),
-            output: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-        });
+        let mut output = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        if output.contains("not a git repository") {
+            output.push_str("\n`git init` makes one: commit the files, and try again");
+        }
+        return Err(Error::Failed { command: format!("git {}", args.join(" ")), output });
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
