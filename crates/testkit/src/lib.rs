@@ -32,6 +32,7 @@
 pub mod case;
 mod changes;
 mod check;
+pub mod crs;
 mod cuts;
 pub mod debian;
 pub mod envoy;

@@ -24,10 +24,10 @@ use engine::exchange::Setup;
 use engine::outcome::Outcome;
 
 /// The engines to run, separated by commas; by default, the two that need no gateway.
-const ENGINES: &str = "PORTCULLIS_ENGINES";
+pub(crate) const ENGINES: &str = "PORTCULLIS_ENGINES";
 
 /// The absolute path of the plug-in's module; without it, the wasm engine builds one.
-const MODULE: &str = "PORTCULLIS_WASM";
+pub(crate) const MODULE: &str = "PORTCULLIS_WASM";
 
 /// Larger bodies are not cut in the interpreter, which would take seconds for each repetition.
 const LARGEST_INTERPRETED: usize = 1024 * 1024;

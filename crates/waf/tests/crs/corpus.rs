@@ -3,15 +3,13 @@
 //! They run at paranoia level 4 and only detect, so they say which rules see what, and nothing about decisions.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use serde_yaml::Value;
+use testkit::crs::corpus::{self, Log, Sent};
 use waf::{Request, Waf};
 
 use crate::support;
@@ -34,52 +32,6 @@ const MISSES: &[(&str, &str)] = &[
     ("921140-1", "the server of the tests refuses a carriage return in a header"),
 ];
 
-#[derive(Deserialize)]
-struct File {
-    rule_id: u32,
-    #[serde(default)]
-    tests: Vec<Test>,
-}
-
-#[derive(Deserialize)]
-struct Test {
-    test_id: u32,
-    stages: Vec<Stage>,
-}
-
-#[derive(Deserialize)]
-struct Stage {
-    input: Input,
-    output: Output,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Input {
-    method: Option<String>,
-    uri: Option<String>,
-    version: Option<String>,
-    headers: BTreeMap<String, Value>,
-    data: Option<String>,
-    encoded_request: Option<String>,
-    autocomplete_headers: Option<bool>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Output {
-    log: Option<Log>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Log {
-    expect_ids: Vec<u32>,
-    no_expect_ids: Vec<u32>,
-    match_regex: Option<String>,
-    no_match_regex: Option<String>,
-}
-
 /// What a server with `/reflect` answers.
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -89,85 +41,6 @@ struct Reflected {
     body: Option<String>,
     #[serde(rename = "encodedBody")]
     encoded_body: Option<String>,
-}
-
-/// A request as it is sent.
-pub(crate) struct Sent {
-    pub(crate) method: Vec<u8>,
-    pub(crate) uri: Vec<u8>,
-    pub(crate) protocol: Vec<u8>,
-    pub(crate) headers: Vec<(Vec<u8>, Vec<u8>)>,
-    pub(crate) body: Vec<u8>,
-}
-
-impl Input {
-    fn request(&self) -> Sent {
-        if let Some(encoded) = &self.encoded_request {
-            let digits: String = encoded.split_whitespace().collect();
-            return raw(&STANDARD.decode(digits).unwrap());
-        }
-        let text = |value: &Value| match value {
-            Value::String(text) => text.clone(),
-            value => serde_yaml::to_string(value).unwrap().trim().to_owned(),
-        };
-        let mut headers: Vec<(Vec<u8>, Vec<u8>)> = self
-            .headers
-            .iter()
-            .map(|(name, value)| (name.clone().into_bytes(), text(value).into_bytes()))
-            .collect();
-        let body = self.data.clone().unwrap_or_default().into_bytes();
-        let has = |headers: &[(Vec<u8>, Vec<u8>)], name: &str| {
-            headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name.as_bytes()))
-        };
-        if self.autocomplete_headers.unwrap_or(true) {
-            if !body.is_empty() && !has(&headers, "content-type") {
-                headers.push((b"Content-Type".to_vec(), b"application/x-www-form-urlencoded".to_vec()));
-            }
-            let with_body = matches!(self.method.as_deref(), Some("POST" | "PUT" | "PATCH"));
-            if (!body.is_empty() || with_body)
-                && !has(&headers, "content-length")
-                && !has(&headers, "transfer-encoding")
-            {
-                headers.push((b"Content-Length".to_vec(), body.len().to_string().into_bytes()));
-            }
-            if !has(&headers, "connection") {
-                headers.push((b"Connection".to_vec(), b"close".to_vec()));
-            }
-        }
-        // As servers understand a request line without a version.
-        let version = self
-            .version
-            .clone()
-            .map(|version| if version.is_empty() { "HTTP/0.9".to_owned() } else { version });
-        let or =
-            |text: &Option<String>, default: &str| text.as_deref().unwrap_or(default).as_bytes().to_vec();
-        Sent {
-            method: or(&self.method, "GET"),
-            uri: or(&self.uri, "/"),
-            protocol: or(&version, "HTTP/1.1"),
-            headers,
-            body,
-        }
-    }
-}
-
-/// Reads a request as it is written on a connection.
-fn raw(text: &[u8]) -> Sent {
-    let end = text.windows(4).position(|window| window == b"\r\n\r\n");
-    let (head, body) = match end {
-        Some(end) => (&text[..end], text[end + 4..].to_vec()),
-        None => (text, Vec::new()),
-    };
-    let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let line = lines.next().unwrap_or_default();
-    let mut words = line.split(|byte| *byte == b' ').map(<[u8]>::to_vec);
-    let mut next = || words.next().unwrap_or_default();
-    let (method, uri, protocol) = (next(), next(), next());
-    let headers = lines.filter_map(|line| {
-        let at = line.iter().position(|byte| *byte == b':')?;
-        Some((line[..at].to_vec(), line[at + 1..].trim_ascii().to_vec()))
-    });
-    Sent { method, uri, protocol, headers: headers.collect(), body }
 }
 
 /// Sends a request and receives the response of a server that reflects it, and returns the log.
@@ -224,9 +97,6 @@ fn run(waf: &Rc<Waf>, sent: &Sent) -> (Vec<u32>, String) {
 
 /// Returns what is wrong with the log of a stage.
 fn judge(log: &Log, ids: &[u32], text: &str) -> Vec<String> {
-    let expected = log.expect_ids.iter().filter(|id| !ids.contains(id)).map(|id| format!("{id} is missing"));
-    let unexpected =
-        log.no_expect_ids.iter().filter(|id| ids.contains(id)).map(|id| format!("{id} is unexpected"));
     let matches = |pattern: &str| regex::Regex::new(pattern).unwrap().is_match(text);
     let unmatched = log
         .match_regex
@@ -238,49 +108,7 @@ fn judge(log: &Log, ids: &[u32], text: &str) -> Vec<String> {
         .iter()
         .filter(|regex| matches(regex))
         .map(|regex| format!("a line matches {regex}"));
-    expected.chain(unexpected).chain(unmatched).chain(matched).collect()
-}
-
-/// Returns the files with tests of a release.
-fn tests(folder: &Path) -> Option<Vec<File>> {
-    let folder = [folder.join("tests/regression/tests"), folder.join("tests")]
-        .into_iter()
-        .find(|path| path.is_dir())?;
-    let mut paths = Vec::new();
-    files(&folder, &mut paths);
-    let read = |path: PathBuf| {
-        let text = fs::read_to_string(&path).unwrap();
-        // Files without tests are empty documents.
-        serde_yaml::from_str::<Option<File>>(&text)
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-    };
-    Some(paths.into_iter().filter_map(read).collect())
-}
-
-/// Returns all requests of the tests with their names.
-pub(crate) fn requests(folder: &Path) -> Vec<(String, Sent)> {
-    let files = tests(folder).unwrap_or_default();
-    let tests = files.iter().flat_map(|file| file.tests.iter().map(move |test| (file.rule_id, test)));
-    let stages = tests.flat_map(|(rule, test)| {
-        test.stages
-            .iter()
-            .enumerate()
-            .map(move |(index, stage)| (format!("{rule}-{}.{index}", test.test_id), stage))
-    });
-    stages.map(|(name, stage)| (name, stage.input.request())).collect()
-}
-
-fn files(folder: &Path, out: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap().flatten() {
-        match entry.path() {
-            path if path.is_dir() => files(&path, out),
-            path if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") => {
-                out.push(path)
-            }
-            _ => {}
-        }
-    }
-    out.sort();
+    log.wrong(ids).into_iter().chain(unmatched).chain(matched).collect()
 }
 
 // No registry of packages has a release of 4.x, and Debian's package of 3.x has no tests.
@@ -289,7 +117,7 @@ fn files(folder: &Path, out: &mut Vec<PathBuf>) {
 fn the_regression_tests_of_the_rules_pass() {
     let folder = support::folder().unwrap();
     let compiled = seclang::compile_folder(&folder, BEFORE, "").unwrap();
-    let files = tests(&folder).expect("CRS is the folder of a release, which has a folder `tests`");
+    let tests = corpus::tests(&folder).unwrap();
     assert_eq!(compiled.errors, []);
     assert_eq!(waf::check(&compiled.program), []);
     let mut program = compiled.program;
@@ -299,37 +127,28 @@ fn the_regression_tests_of_the_rules_pass() {
     let mut stages_run = 0;
     let (mut passed, mut misses, mut not_runnable) = (0, BTreeMap::new(), 0);
     let start = Instant::now();
-    for file in &files {
-        for test in &file.tests {
-            let stages: Vec<_> =
-                test.stages.iter().filter_map(|stage| Some((stage, stage.output.log.as_ref()?))).collect();
-            if stages.is_empty() {
-                // Only the status of a server is expected.
-                not_runnable += 1;
-                continue;
+    for test in &tests {
+        let stages: Vec<_> =
+            test.stages.iter().filter_map(|stage| Some((&stage.sent, stage.log.as_ref()?))).collect();
+        if stages.is_empty() {
+            // Only the status of a server is expected.
+            not_runnable += 1;
+            continue;
+        }
+        let mut wrong = Vec::new();
+        for (sent, log) in stages {
+            let (ids, lines) = run(&waf, sent);
+            stages_run += 1;
+            if stages_run % COMPARED == 0 {
+                let expected = run(&reference, sent);
+                assert_eq!((&ids, &lines), (&expected.0, &expected.1), "{}", test.name);
             }
-            let mut wrong = Vec::new();
-            for (stage, log) in stages {
-                let sent = stage.input.request();
-                let (ids, lines) = run(&waf, &sent);
-                stages_run += 1;
-                if stages_run % COMPARED == 0 {
-                    let expected = run(&reference, &sent);
-                    assert_eq!(
-                        (&ids, &lines),
-                        (&expected.0, &expected.1),
-                        "{}-{}",
-                        file.rule_id,
-                        test.test_id
-                    );
-                }
-                wrong.extend(judge(log, &ids, &lines));
-            }
-            match wrong.is_empty() {
-                true => passed += 1,
-                false => {
-                    misses.insert(format!("{}-{}", file.rule_id, test.test_id), wrong.join(", "));
-                }
+            wrong.extend(judge(log, &ids, &lines));
+        }
+        match wrong.is_empty() {
+            true => passed += 1,
+            false => {
+                misses.insert(test.name.clone(), wrong.join(", "));
             }
         }
     }
