@@ -143,7 +143,8 @@ fn inspect_headers(
     // What follows the headers of an open-ended stream is not a body that ends.
     let has_body = !request.end_of_stream() && !request.kind().is_open_ended();
 
-    let uri = headers.get(":path").unwrap_or_default();
+    // CONNECT has an authority for a path.
+    let uri = headers.get(":path").or_else(|| headers.get(":authority")).unwrap_or_default();
     let mut transaction = begin(config, uri, has_body);
     // The gateway has replaced `host` by `:authority`.
     let authority = headers.get(":authority").map(|authority| (&b"host"[..], authority));
