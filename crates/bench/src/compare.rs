@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+use testkit::crs;
+use testkit::crs::corpus::Sent;
 
 use crate::envoy::{Arm, Envoy, Wasm};
 use crate::module;
 use crate::options::Options;
 use crate::report::{Cpu, PluginReport, Row};
 use crate::rounds::{self, Cell, Plan, Times};
-use crate::scenario::{Request, Scenario};
+use crate::scenario::{Beside, Request, Scenario};
 use crate::stats::Spread;
 use crate::{InvalidInput, Subject};
 use crate::{allocations, interpreter, progress};
@@ -64,7 +66,7 @@ impl Layout {
     fn cell(&mut self, name: String, arm: usize, request: usize, passes: bool) -> usize {
         let found = self.cells.iter().position(|cell| cell.arm == arm && cell.request == request);
         found.unwrap_or_else(|| {
-            self.cells.push(Cell { name, arm, request, passes });
+            self.cells.push(Cell { name, arm, request, passes, refuses: None });
             self.cells.len() - 1
         })
     }
@@ -86,11 +88,19 @@ fn wanted<'a>(subject: &'a Subject, options: &Options) -> Result<Vec<&'a Scenari
     Ok(scenarios)
 }
 
-/// Sends so many requests of each scenario through one VM.
+/// Sends so many requests of the scenarios of each configuration through one VM.
 pub fn soak(subject: &Subject, options: &Options, requests: u64) -> Result<()> {
+    // Scenarios with the same configuration take turns.
+    let mut groups: Vec<(&str, Vec<&Scenario>)> = Vec::new();
     for scenario in wanted(subject, options)? {
         let config = options.config.as_ref().unwrap_or(&scenario.config);
-        interpreter::soak(&subject.module, config, subject.hold_headers, scenario, requests)?;
+        match groups.iter_mut().find(|(other, _)| other == config) {
+            Some((_, group)) => group.push(scenario),
+            None => groups.push((config, vec![scenario])),
+        }
+    }
+    for (config, group) in &groups {
+        interpreter::soak(&subject.module, config, subject.hold_headers, group, requests)?;
     }
     Ok(())
 }
@@ -133,10 +143,15 @@ pub fn compare(subject: &Subject, options: &Options) -> Result<PluginReport> {
             layout.arm(wasm(module, Some(options.against_config.as_ref().unwrap_or(config).clone()), *holds))
         });
         let native = scenario.envoy_filter.as_ref().map(|filter| layout.arm(Arm::Native(filter.clone())));
+        let refuses = scenario.refuses.as_ref().map(|refuses| layout.request(refuses));
+        let own = layout.cell(format!("{title}: {}", subject.name), plugin, request, scenario.passes);
+        if let Some(cell) = layout.cells.get_mut(own) {
+            cell.refuses = refuses;
+        }
         columns.push(Columns {
             no_filter: layout.cell(format!("{title}: no filter"), no_filter, request, true),
             empty: layout.cell(format!("{title}: empty module"), floor, request, true),
-            plugin: layout.cell(format!("{title}: {}", subject.name), plugin, request, scenario.passes),
+            plugin: own,
             against: against
                 .map(|arm| layout.cell(format!("{title}: the other module"), arm, request, scenario.passes)),
             native: native
@@ -169,6 +184,8 @@ pub fn compare(subject: &Subject, options: &Options) -> Result<PluginReport> {
             scenario: scenario.name.clone(),
             size: scenario.size,
             target: scenario.target,
+            target_over_empty: scenario.target_over_empty,
+            beside: beside(scenario, options.rounds)?,
             envoy: times
                 .as_ref()
                 .map(|(times, loads)| cpu(times, loads, &layout, cells, first))
@@ -206,6 +223,7 @@ fn cpu(
         empty: spread(times, cells.empty)?,
         plugin: spread(times, cells.plugin)?,
         over_empty: ratio(times, cells.plugin, cells.empty)?,
+        more_than_empty: compared(times, cells.plugin, cells.empty, |time, base| time - base)?,
         over_smallest: first.map(|first| ratio(times, cells.plugin, first.plugin)).transpose()?,
         against: cells.against.map(|against| spread(times, against)).transpose()?,
         against_over_plugin: cells.against.map(|against| ratio(times, against, cells.plugin)).transpose()?,
@@ -220,9 +238,45 @@ fn spread(times: &Times, cell: usize) -> Result<Spread> {
 
 /// The times of one cell in those of another, round by round.
 fn ratio(times: &Times, cell: usize, base: usize) -> Result<Spread> {
+    compared(times, cell, base, |time, base| time / base)
+}
+
+/// The times of one cell with those of another, round by round.
+fn compared(times: &Times, cell: usize, base: usize, with: fn(f64, f64) -> f64) -> Result<Spread> {
     let both = times.get(cell).zip(times.get(base));
-    let ratios = both.map(|(cell, base)| cell.iter().zip(base).map(|(time, base)| time / base));
-    ratios.and_then(Spread::of).context("nothing was measured")
+    let compared = both.map(|(cell, base)| cell.iter().zip(base).map(|(time, base)| with(*time, *base)));
+    compared.and_then(Spread::of).context("nothing was measured")
+}
+
+/// What another implementation needs for the request of a scenario, where its rules are there.
+fn beside(scenario: &Scenario, rounds: usize) -> Result<Option<Spread>> {
+    let Some(Beside::Libmodsecurity) = scenario.beside else { return Ok(None) };
+    let Some(folder) = crs::folder().map_err(InvalidInput)? else { return Ok(None) };
+    progress::tick(format_args!("libmodsecurity: {}", scenario.title()));
+    let config: Value = serde_json::from_str(&scenario.config)?;
+    let level = config.get("paranoia_level").and_then(Value::as_u64).unwrap_or(1);
+    let request = sent(&scenario.request);
+    let refuses = scenario.refuses.as_ref().map(sent);
+    let times = crs::libmodsecurity::times(&folder, level, &request, refuses.as_ref(), rounds)
+        .with_context(|| scenario.title())?;
+    Ok(Spread::of(times))
+}
+
+/// A request as it is sent without Envoy.
+fn sent(request: &Request) -> Sent {
+    let method = request.method.as_deref().unwrap_or(if request.body.is_some() { "POST" } else { "GET" });
+    let mut headers = vec![("host".to_owned(), request.host.clone())];
+    headers.extend(request.headers.iter().cloned());
+    headers.extend(request.body.iter().map(|body| ("content-length".to_owned(), body.len().to_string())));
+    let bytes = |(name, value): (String, String)| (name.into_bytes(), value.into_bytes());
+    Sent {
+        method: method.as_bytes().to_vec(),
+        uri: request.path.as_bytes().to_vec(),
+        protocol: b"HTTP/1.1".to_vec(),
+        headers: headers.into_iter().map(bytes).collect(),
+        body: request.body.clone().unwrap_or_default(),
+        wire: Vec::new(),
+    }
 }
 
 /// Envoy and the load get a core each, of those that this program may use.

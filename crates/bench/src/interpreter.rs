@@ -54,26 +54,24 @@ pub(crate) fn count(
     Ok(counts)
 }
 
-/// A module with a scenario's configuration, and its request.
+/// A module with a configuration.
 struct Running {
-    title: String,
     loaded: Box<dyn Loaded>,
-    request: exchange::Request,
 }
 
 impl Running {
-    fn load(module: &Path, config: &str, hold_headers: bool, scenario: &Scenario) -> Result<Self> {
+    fn load(module: &Path, config: &str, hold_headers: bool, title: &str) -> Result<Self> {
         let gateway = exchange::Gateway {
             hold_headers,
             buffer_limit: crate::envoy::BUFFER,
             ..exchange::Gateway::default()
         };
         let setup = Setup { configuration: Some(config.to_owned()), gateway, ..Setup::default() };
-        let title = scenario.title();
         let file = module.to_path_buf();
-        let loaded = WasmEngine::new(move || Ok(file.clone())).load(&setup).with_context(|| title.clone())?;
+        let loaded =
+            WasmEngine::new(move || Ok(file.clone())).load(&setup).with_context(|| title.to_owned())?;
         match loaded {
-            Load::Loaded(loaded) => Ok(Self { title, loaded, request: sent(&scenario.request) }),
+            Load::Loaded(loaded) => Ok(Self { loaded }),
             Load::Refused { log } => {
                 let log: Vec<String> = log.iter().map(ToString::to_string).collect();
                 bail!("{title}: the configuration is rejected: {}", log.join("; "));
@@ -81,63 +79,86 @@ impl Running {
         }
     }
 
-    fn exchange(&mut self) -> Result<Outcome> {
-        self.loaded.exchange(&self.request, &Upstream::default()).with_context(|| self.title.clone())
+    fn exchange(&mut self, title: &str, request: &exchange::Request) -> Result<Outcome> {
+        self.loaded.exchange(request, &Upstream::default()).with_context(|| title.to_owned())
+    }
+
+    /// Sends the request of a scenario, which must be answered as it says.
+    fn send(&mut self, scenario: &Scenario) -> Result<Outcome> {
+        let outcome = self.exchange(&scenario.title(), &sent(&scenario.request))?;
+        let status = status(&outcome);
+        if scenario.passes != (status == 200) {
+            bail!(
+                "{}: the request is answered with {status}, but the scenario has `passes: {}`",
+                scenario.title(),
+                scenario.passes
+            );
+        }
+        Ok(outcome)
+    }
+
+    /// Sends what a scenario must refuse.
+    fn must_refuse(&mut self, scenario: &Scenario) -> Result<()> {
+        let Some(request) = &scenario.refuses else { return Ok(()) };
+        if status(&self.exchange(&scenario.title(), &sent(request))?) == 200 {
+            bail!("{}: the request in `refuses` passed, so nothing is measured", scenario.title());
+        }
+        Ok(())
     }
 }
 
 /// The first request after the module was loaded, and a later one.
 fn run(module: &Path, config: &str, hold_headers: bool, scenario: &Scenario) -> Result<(Outcome, Outcome)> {
-    let mut running = Running::load(module, config, hold_headers, scenario)?;
-    let first = running.exchange()?;
-    let status = first.answer.as_ref().map_or(0, |answer| answer.status);
-    if scenario.passes != (status == 200) {
-        bail!(
-            "{}: the request is answered with {status}, but the scenario has `passes: {}`",
-            running.title,
-            scenario.passes
-        );
-    }
+    let mut running = Running::load(module, config, hold_headers, &scenario.title())?;
+    let first = running.send(scenario)?;
     for _ in 1..WARM_UP {
-        running.exchange()?;
+        running.send(scenario)?;
     }
-    let last = running.exchange()?;
+    let last = running.send(scenario)?;
+    running.must_refuse(scenario)?;
     Ok((first, last))
+}
+
+fn status(outcome: &Outcome) -> u16 {
+    outcome.answer.as_ref().map_or(0, |answer| answer.status)
 }
 
 /// Requests after which a VM has all the memory that it needs.
 const SETTLED: u64 = 1_000;
 
-/// Sends many requests through one VM: its memory must not grow any more once it has settled.
+/// Sends many requests of scenarios in turns through one VM: its memory must not grow any more once it has settled.
 pub(crate) fn soak(
     module: &Path,
     config: &str,
     hold_headers: bool,
-    scenario: &Scenario,
+    scenarios: &[&Scenario],
     requests: u64,
 ) -> Result<()> {
-    let mut running = Running::load(module, config, hold_headers, scenario)?;
+    let titles: Vec<String> = scenarios.iter().map(|scenario| scenario.title()).collect();
+    let title = titles.join("; ");
+    let mut running = Running::load(module, config, hold_headers, &title)?;
     let mut settled = None;
-    for number in 1..=requests {
-        let pages = running.exchange()?.memory_pages;
+    for (number, scenario) in (1..=requests).zip(scenarios.iter().cycle()) {
+        let pages = running.send(scenario)?.memory_pages;
+        if number.is_multiple_of(SETTLED) {
+            running.must_refuse(scenario)?;
+        }
         if number == SETTLED.min(requests) {
             settled = pages;
         }
         if number.is_multiple_of(10_000) {
-            progress::tick(format_args!("{}: request {number} of {requests}", running.title));
+            progress::tick(format_args!("{title}: request {number} of {requests}"));
         }
         if number > SETTLED && pages > settled {
             bail!(
-                "{}: the VM has {} pages of memory after {number} requests, but had {} after {SETTLED}",
-                running.title,
+                "{title}: the VM has {} pages of memory after {number} requests, but had {} after {SETTLED}",
                 pages.unwrap_or(0),
                 settled.unwrap_or(0)
             );
         }
     }
     progress::step(format_args!(
-        "{}: {} pages after {SETTLED} requests, and after {requests}",
-        running.title,
+        "{title}: {} pages of 64 KiB after {SETTLED} requests, and after {requests}",
         settled.unwrap_or(0)
     ));
     Ok(())

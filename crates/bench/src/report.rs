@@ -53,6 +53,11 @@ pub(crate) struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) target: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) target_over_empty: Option<f64>,
+    /// Microseconds of another implementation, outside of Envoy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) beside: Option<Spread>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) envoy: Option<Cpu>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) wasm: Option<Counts>,
@@ -69,6 +74,8 @@ pub(crate) struct Cpu {
     pub(crate) load: Spread,
     /// Ratio of the plug-in to the empty module.
     pub(crate) over_empty: Spread,
+    /// The plug-in without the empty module.
+    pub(crate) more_than_empty: Spread,
     /// Ratio of the plug-in to itself at the scenario's first size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) over_smallest: Option<Spread>,
@@ -185,6 +192,12 @@ impl Report {
                 .into(),
         );
         parts.push(format!("Modules: release builds, {}, without wasm-opt.", self.rustc));
+        if self.plugins.iter().flat_map(|plugin| &plugin.rows).any(|row| row.beside.is_some()) {
+            parts.push(
+                "libmodsecurity: µs of phases 1 and 2 in its own process, without a gateway, with the rules in CRS."
+                    .into(),
+            );
+        }
         parts.extend(self.against.as_ref().map(|file| format!("The other module is {file}.")));
         parts.join(" ")
     }
@@ -204,7 +217,7 @@ impl Report {
 
     /// Returns the headings and cells, without empty columns.
     fn table(&self, plugin: &PluginReport) -> Vec<Vec<String>> {
-        let columns: [(&str, Cell); 19] = [
+        let columns: [(&str, Cell); 22] = [
             ("scenario", |row| Some(row.scenario.clone())),
             ("size", |row| row.size.map(|size| thousands(size as u64))),
             ("no filter", |row| Some(time(row.envoy?.no_filter))),
@@ -212,6 +225,9 @@ impl Report {
             ("plug-in", |row| Some(time(row.envoy?.plugin))),
             ("× empty", |row| Some(times(row.envoy?.over_empty))),
             ("goal", |row| Some(format!("{:.2}", row.envoy.and(row.target)?))),
+            ("over empty", |row| row.target_over_empty.and(row.envoy).map(|cpu| time(cpu.more_than_empty))),
+            ("goal, µs", |row| row.envoy.and(row.target_over_empty).map(|goal| format!("{goal:.0}"))),
+            ("libmodsecurity", |row| row.beside.map(time)),
             ("× smallest", |row| row.envoy?.over_smallest.map(times)),
             ("other", |row| row.envoy?.against.map(time)),
             ("other ÷ plug-in", |row| row.envoy?.against_over_plugin.map(times)),

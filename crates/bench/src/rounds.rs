@@ -25,6 +25,8 @@ pub(crate) struct Cell {
     pub(crate) request: usize,
     /// Whether it must be let through; otherwise it must be refused.
     pub(crate) passes: bool,
+    /// The number of a request that must be refused, before and after the measurement.
+    pub(crate) refuses: Option<usize>,
 }
 
 /// The worker's time in one slice: long beside starting a connection, short beside the changes of a busy machine.
@@ -61,7 +63,13 @@ pub(crate) fn measure(
         progress::tick(format_args!("warming up {} of {}: {}", number + 1, cells.len(), cell.name));
         let to = *envoy.listeners.get(cell.arm).context("a cell without an arm")?;
         let shape = shapes.get(cell.request).context("a cell without a request")?;
-        let mut slice = Slice { envoy: &envoy, core: plan.load_core, to, shape, cell, requests: 100 };
+        let refuses = match cell.refuses {
+            Some(number) => Some(shapes.get(number).context("a cell without a request to refuse")?),
+            None => None,
+        };
+        let mut slice =
+            Slice { envoy: &envoy, core: plan.load_core, to, shape, refuses, cell, requests: 100 };
+        slice.must_refuse()?;
         slice.warm_up()?;
         slices.push(slice);
     }
@@ -75,6 +83,7 @@ pub(crate) fn measure(
             }
         }
     }
+    slices.iter().try_for_each(Slice::must_refuse)?;
     progress::done();
     Ok(times)
 }
@@ -91,6 +100,7 @@ struct Slice<'a> {
     core: usize,
     to: SocketAddr,
     shape: &'a Shape,
+    refuses: Option<&'a Shape>,
     cell: &'a Cell,
     requests: u64,
 }
@@ -104,6 +114,16 @@ impl Slice<'_> {
         self.requests = filling(WARM_UP, first);
         let warm = self.measure()?;
         self.requests = filling(SLICE, warm);
+        Ok(())
+    }
+
+    /// Shows that the plug-in works.
+    fn must_refuse(&self) -> Result<()> {
+        let Some(shape) = self.refuses else { return Ok(()) };
+        let answers = load::send(self.core, self.to, shape, 1).with_context(|| self.cell.name.clone())?;
+        if answers.refused == 0 {
+            bail!("{}: the request in `refuses` passed, so nothing is measured", self.cell.name);
+        }
         Ok(())
     }
 

@@ -16,8 +16,13 @@
 //!     body: { repeat: "near {i} ", bytes: 65536 }   # {i} counts up to the size and begins again
 //!   passes: false                     # true: whether the request reaches the upstream
 //!   target: 1.1                       # the goal for its CPU time, in those of the empty module
+//!   target_over_empty: 150            # the goal for its CPU time without that of the empty module, in µs
+//!   refuses: { path: /attack }        # what the same configuration must refuse, before and after: it differs from `request`
 //!   envoy_filter: { name: …, typed_config: { … } }        # a filter of Envoy, measured beside the plug-in
 //! ```
+//!
+//! With `beside: libmodsecurity` at the top, this library from PyPI judges the same requests, with the rules in `CRS` and the
+//! `paranoia_level` of `config`.
 //!
 //! `$repeat` may hold any value, and `$times` beside it says another number than the size. A plug-in without this file is
 //! measured with the example of its manifest and `GET /`.
@@ -42,6 +47,11 @@ pub(crate) struct Scenario {
     pub(crate) request: Request,
     pub(crate) passes: bool,
     pub(crate) target: Option<f64>,
+    pub(crate) target_over_empty: Option<f64>,
+    /// A request that shows that the plug-in works while it is measured.
+    pub(crate) refuses: Option<Request>,
+    /// Another implementation that judges the same request.
+    pub(crate) beside: Option<Beside>,
     /// A filter of Envoy for the same purpose.
     pub(crate) envoy_filter: Option<Value>,
 }
@@ -54,6 +64,14 @@ impl Scenario {
             None => self.name.clone(),
         }
     }
+}
+
+/// Another implementation.
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Beside {
+    /// libmodsecurity, with the rules in `CRS`.
+    Libmodsecurity,
 }
 
 /// What is sent, again and again.
@@ -70,6 +88,7 @@ pub(crate) struct Request {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    beside: Option<Beside>,
     scenarios: Vec<Written>,
 }
 
@@ -85,6 +104,8 @@ struct Written {
     #[serde(default = "yes")]
     passes: bool,
     target: Option<f64>,
+    target_over_empty: Option<f64>,
+    refuses: Option<WrittenRequest>,
     envoy_filter: Option<Value>,
 }
 
@@ -144,13 +165,15 @@ pub(crate) fn plain(name: &str, config: &Value) -> Result<Scenario> {
         request,
         passes: true,
         target: None,
+        target_over_empty: None,
+        refuses: None,
         envoy_filter: None,
     };
-    written.expand(None)
+    written.expand(None, None)
 }
 
 fn parse(text: &str) -> Result<Vec<Scenario>> {
-    let File { scenarios } = serde_yaml::from_str(text)?;
+    let File { beside, scenarios } = serde_yaml::from_str(text)?;
     let mut names = HashSet::new();
     let mut all = Vec::new();
     for scenario in &scenarios {
@@ -160,16 +183,44 @@ fn parse(text: &str) -> Result<Vec<Scenario>> {
         let sizes = scenario.sizes.iter().copied().map(Some);
         let once = scenario.sizes.is_empty().then_some(None);
         for size in sizes.chain(once) {
-            all.push(scenario.expand(size).with_context(|| format!("scenario `{}`", scenario.name))?);
+            all.push(scenario.expand(size, beside).with_context(|| format!("scenario `{}`", scenario.name))?);
         }
     }
     Ok(all)
 }
 
 impl Written {
-    fn expand(&self, size: Option<usize>) -> Result<Scenario> {
-        let request = &self.request;
-        let body = match &request.body {
+    fn expand(&self, size: Option<usize>, beside: Option<Beside>) -> Result<Scenario> {
+        let request = self.request.expand(size)?;
+        // What is not written is as in the request.
+        let refuses = self.refuses.as_ref().map(|refuses| {
+            let own = refuses.expand(size)?;
+            anyhow::Ok(Request {
+                method: own.method.or_else(|| request.method.clone()),
+                path: if refuses.path.is_some() { own.path } else { request.path.clone() },
+                host: if refuses.host.is_some() { own.host } else { request.host.clone() },
+                headers: if own.headers.is_empty() { request.headers.clone() } else { own.headers },
+                body: own.body.or_else(|| request.body.clone()),
+            })
+        });
+        Ok(Scenario {
+            name: self.name.clone(),
+            size,
+            config: serde_json::to_string(&repeated(&self.config, size)?)?,
+            request,
+            passes: self.passes,
+            target: self.target,
+            target_over_empty: self.target_over_empty,
+            refuses: refuses.transpose()?,
+            beside,
+            envoy_filter: self.envoy_filter.clone(),
+        })
+    }
+}
+
+impl WrittenRequest {
+    fn expand(&self, size: Option<usize>) -> Result<Request> {
+        let body = match &self.body {
             None => None,
             Some(Body::Plain(text)) => Some(text.clone().into_bytes()),
             Some(Body::Text(TextBody { text, bytes })) => Some(corpus::text(*text, *bytes)),
@@ -180,20 +231,12 @@ impl Written {
                 Some(cycle(repeat, size.unwrap_or(1).max(1), *bytes))
             }
         };
-        Ok(Scenario {
-            name: self.name.clone(),
-            size,
-            config: serde_json::to_string(&repeated(&self.config, size)?)?,
-            request: Request {
-                method: request.method.clone(),
-                path: request.path.clone().unwrap_or_else(|| "/".into()),
-                host: request.host.clone().unwrap_or_else(|| "example.com".into()),
-                headers: request.headers.clone(),
-                body,
-            },
-            passes: self.passes,
-            target: self.target,
-            envoy_filter: self.envoy_filter.clone(),
+        Ok(Request {
+            method: self.method.clone(),
+            path: self.path.clone().unwrap_or_else(|| "/".into()),
+            host: self.host.clone().unwrap_or_else(|| "example.com".into()),
+            headers: self.headers.clone(),
+            body,
         })
     }
 }
@@ -272,6 +315,29 @@ scenarios:
         let config: Value = serde_json::from_str(&two.config).unwrap();
         assert_eq!(config, serde_json::from_str::<Value>(expected).unwrap());
         assert_eq!(two.request.body.as_deref(), Some(b"n0n1n".as_slice()));
+    }
+
+    #[test]
+    fn what_must_be_refused_differs_from_the_request_where_it_is_written() {
+        let scenarios = parse(
+            r#"
+beside: libmodsecurity
+scenarios:
+- name: a
+  config: {}
+  request: { path: /a, host: h, headers: [[x, "1"]], body: b }
+  refuses: { body: attack }
+"#,
+        )
+        .unwrap();
+        let [Scenario { refuses: Some(refuses), beside: Some(Beside::Libmodsecurity), .. }] =
+            scenarios.as_slice()
+        else {
+            panic!("a request to refuse")
+        };
+        assert_eq!((refuses.path.as_str(), refuses.host.as_str()), ("/a", "h"));
+        assert_eq!(refuses.headers, [("x".to_owned(), "1".to_owned())]);
+        assert_eq!(refuses.body.as_deref(), Some(b"attack".as_slice()));
     }
 
     #[test]

@@ -64,8 +64,8 @@ pub(crate) struct Args {
     /// Number of rounds. Fewer than five are not meaningful.
     #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
-    /// Instead of measuring, send this many requests of each scenario through one VM of the interpreter. Its memory must
-    /// not grow after the first thousand.
+    /// Instead of measuring, send this many requests through one VM of the interpreter: of all scenarios with the same
+    /// configuration, in turns. Its memory must not grow after the first thousand.
     #[arg(long, value_name = "REQUESTS", conflicts_with_all = ["markdown", "json", "against"])]
     soak: Option<u64>,
     /// Another module to compare with the plug-in. One for Higress's own ABI is adapted.
