@@ -194,7 +194,7 @@ impl Report {
         parts.push(format!("Modules: release builds, {}, without wasm-opt.", self.rustc));
         if self.plugins.iter().flat_map(|plugin| &plugin.rows).any(|row| row.beside.is_some()) {
             parts.push(
-                "libmodsecurity: µs of phases 1 and 2 in its own process, without a gateway, with the rules in CRS."
+                "libmodsecurity: µs of CPU time of phases 1 and 2 in its own process, without a gateway, with the rules in CRS."
                     .into(),
             );
         }

@@ -65,7 +65,7 @@ pub fn refuses(folder: &Path, before: &str, requests: &[&Sent]) -> Result<Vec<Op
     Ok(questions.iter().map(|question| question.as_ref().and_then(|_| answers.next()?)).collect())
 }
 
-/// Returns the microseconds of each of so many times that the rules of a release judge a request at a paranoia level. `refused`
+/// Returns the microseconds of CPU time of each of so many times that the rules of a release judge a request at a paranoia level. `refused`
 /// is a request that they must refuse, so that it is known that they do.
 ///
 /// # Errors
