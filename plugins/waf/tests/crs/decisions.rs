@@ -8,6 +8,7 @@ use testkit::crs::corpus::{self, Sent};
 use testkit::crs::libmodsecurity;
 
 use crate::benign;
+use crate::corpus::is_listed;
 use crate::running::{Running, Seen};
 
 /// Attacks that only libmodsecurity refuses, with the reasons.
@@ -34,7 +35,7 @@ const PASSED: &[(&str, &str)] = &[
     ("944110-16.0", XML_BODY),
 ];
 
-const EMPTY_XML: &str = "an empty body is no XML to libmodsecurity's parser, and nothing is hidden in it";
+const EMPTY_XML: &str = "an empty body is not XML to libmodsecurity's parser, but nothing is hidden in it";
 
 const LINE_END: &str =
     "`$` matches before every line end in libmodsecurity: the rules expect the end of the value";
@@ -70,21 +71,32 @@ pub fn attacks(folder: &Path, module: &Path) -> Result<()> {
     let passed = seen.iter().filter(|(_, seen)| !seen.is_denied() && !seen.is_rejected());
     let passed: Vec<String> = passed.map(|(name, seen)| format!("{name}: {seen:?}")).collect();
     let rejected = seen.iter().filter(|(_, seen)| seen.is_rejected()).count();
-    ensure!(passed.is_empty(), "attacks that only libmodsecurity refuses:\n{}", passed.join("\n"));
-    ensure!(envoy.received() == 0, "the upstream received {} bytes of attacks", envoy.received());
+    ensure!(
+        envoy.reached_upstream() == passed.len(),
+        "the upstream received {} requests, although {} passed",
+        envoy.reached_upstream(),
+        passed.len()
+    );
+    let list = passed.join("\n");
+    // Other releases have other tests: what they show is to be added to the list.
+    let allowed = if is_listed(folder)? { 0 } else { attacks.len() / 100 };
+    ensure!(passed.len() <= allowed, "attacks that only libmodsecurity refuses:\n{list}");
+    if !passed.is_empty() {
+        println!("attacks that only libmodsecurity refuses, and that are not listed:\n{list}");
+    }
     println!(
         "{} requests that libmodsecurity refuses are refused before the upstream receives a byte, {rejected} of them by Envoy; \
          {} pass",
-        attacks.len(),
-        known.len()
+        attacks.len() - passed.len(),
+        known.len() + passed.len()
     );
     let mended = send(&envoy, &known)?.into_iter().filter(|(_, seen)| seen.is_denied());
     let mended: Vec<_> = mended.map(|(name, _)| name).collect();
     ensure!(mended.is_empty(), "PASSED: refused by both: {mended:?}");
 
-    let before = envoy.received();
+    let before = envoy.reached_upstream();
     let seen = send(&envoy, &harmless)?;
-    ensure!(envoy.received() > before, "the upstream receives nothing");
+    ensure!(envoy.reached_upstream() > before, "the upstream receives nothing");
     let denied = seen.iter().filter(|(_, seen)| seen.is_denied());
     let denied: Vec<String> = denied.map(|(name, seen)| format!("{name}: {}", seen.hits.join(" "))).collect();
     ensure!(denied.is_empty(), "requests that only the plug-in refuses:\n{}", denied.join("\n"));

@@ -1,11 +1,11 @@
-//! An Envoy with the module, in front of an upstream that counts what it receives.
+//! An Envoy with the module, in front of an upstream that counts the connections on which it receives anything.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ const ACCESS_LOG: Duration = Duration::from_secs(10);
 /// A running Envoy.
 pub struct Running {
     process: Process,
-    received: Arc<AtomicU64>,
+    reached: Arc<AtomicUsize>,
 }
 
 /// What came of a connection with one request.
@@ -66,8 +66,8 @@ impl Seen {
 impl Running {
     /// Starts an Envoy that holds headers.
     pub fn start(module: &Path, configuration: &serde_json::Value) -> Result<Self> {
-        let received = Arc::<AtomicU64>::default();
-        let upstream = upstream(Arc::clone(&received))?;
+        let reached = Arc::<AtomicUsize>::default();
+        let upstream = upstream(Arc::clone(&reached))?;
         let wasm = Wasm::new("waf", module).configured(&configuration.to_string());
         let wasm = Wasm { hold_headers: true, ..wasm };
         let bootstrap = Bootstrap { logged: vec![HITS.to_owned()], ..Bootstrap::single(wasm, upstream) };
@@ -76,12 +76,12 @@ impl Running {
         let log = process.log_since(gateway::Mark::default())?;
         let has_rules = log.iter().any(|line| line.message.contains("rules: OWASP_CRS/"));
         ensure!(has_rules, "the module does not contain the Core Rule Set: build it with the folder in CRS");
-        Ok(Self { process, received })
+        Ok(Self { process, reached })
     }
 
-    /// The number of bytes that the upstream has received.
-    pub fn received(&self) -> u64 {
-        self.received.load(Ordering::SeqCst)
+    /// The number of requests of which the upstream has received a byte: each has a connection of its own.
+    pub fn reached_upstream(&self) -> usize {
+        self.reached.load(Ordering::SeqCst)
     }
 
     /// Sends each request on a connection of its own.
@@ -168,25 +168,27 @@ fn has_response(text: &[u8]) -> bool {
     }
 }
 
-/// A server that answers each request, and counts the bytes that it receives.
-fn upstream(received: Arc<AtomicU64>) -> Result<SocketAddr> {
+/// A server that answers each request, and counts the connections on which it receives anything.
+fn upstream(reached: Arc<AtomicUsize>) -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let received = Arc::clone(&received);
-            thread::spawn(move || answer(stream, &received));
+            let reached = Arc::clone(&reached);
+            thread::spawn(move || answer(stream, &reached));
         }
     });
     Ok(address)
 }
 
-fn answer(mut stream: TcpStream, received: &AtomicU64) {
+fn answer(mut stream: TcpStream, reached: &AtomicUsize) {
     let mut head = Vec::new();
     let mut buffer = [0; 16 * 1024];
     let mut is_answered = false;
     while let Ok(length @ 1..) = stream.read(&mut buffer) {
-        received.fetch_add(u64::try_from(length).unwrap(), Ordering::SeqCst);
+        if head.is_empty() {
+            reached.fetch_add(1, Ordering::SeqCst);
+        }
         if is_answered {
             continue;
         }
