@@ -137,6 +137,8 @@ pub(crate) fn soak(
     let titles: Vec<String> = scenarios.iter().map(|scenario| scenario.title()).collect();
     let title = titles.join("; ");
     let mut running = Running::load(module, config, hold_headers, &title)?;
+    // What they need memory for is there from the beginning.
+    scenarios.iter().try_for_each(|scenario| running.must_refuse(scenario))?;
     let mut settled = None;
     for (number, scenario) in (1..=requests).zip(scenarios.iter().cycle()) {
         let pages = running.send(scenario)?.memory_pages;
