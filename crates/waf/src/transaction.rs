@@ -171,6 +171,12 @@ impl Transaction {
         &self.hits
     }
 
+    /// Returns true if a rule has refused the request or its response.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        self.denial.is_some()
+    }
+
     /// Returns a variable of the transaction, such as `blocking_inbound_anomaly_score`.
     #[must_use]
     pub fn tx(&self, name: &str) -> Option<&[u8]> {

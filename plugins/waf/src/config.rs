@@ -35,6 +35,10 @@ pub struct Fields {
     /// zh: 拒绝请求的分数阈值。一条严重级别的规则计 5 分
     #[serde(default = "five")]
     inbound_threshold: u32,
+    /// The score from which a response is refused. A rule about disclosed data adds 4 or 5. See [Responses](#responses).
+    /// zh: 拒绝响应的分数阈值。一条数据泄露规则计 4 或 5 分。见[响应](#响应)
+    #[serde(default = "four")]
+    outbound_threshold: u32,
     /// The share of the requests that is inspected, from 1 to 100, to begin with in detection. All others pass.
     /// zh: 检测的请求比例，1 到 100，用于逐步启用；其余请求直接放行
     #[serde(default = "hundred")]
@@ -61,9 +65,14 @@ pub struct Fields {
     /// zh: 更大的请求体如何处理，默认 `reject`
     #[serde(default)]
     on_larger: Option<OnLarger>,
-    /// Hold the headers of a request until its body has been inspected. Requires support by the gateway, see
-    /// [Bodies](#bodies).
-    /// zh: 在检测完请求体之前持有请求头。需要网关支持，见[请求体](#请求体)
+    /// Inspect responses: their headers, and their bodies up to this number of bytes if they are text; `0`, the default, does not.
+    /// See [Responses](#responses).
+    /// zh: 检测响应：响应头，以及文本响应体的前若干字节；默认 `0`，即不检测。见[响应](#响应)
+    #[serde(default)]
+    max_response_body_bytes: Option<u32>,
+    /// Hold the headers of a request until its body has been inspected, and those of a response. Requires support by the gateway,
+    /// see [Bodies](#bodies).
+    /// zh: 在检测完请求体之前持有请求头，响应同理。需要网关支持，见[请求体](#请求体)
     #[serde(default)]
     hold_headers: bool,
     /// Directives of SecLang after the built-in rules, one or more in each entry. `secRules` is an alias.
@@ -134,6 +143,10 @@ fn one() -> u8 {
     1
 }
 
+fn four() -> u32 {
+    4
+}
+
 fn five() -> u32 {
     5
 }
@@ -156,6 +169,10 @@ pub struct Config {
     pub max_body: usize,
     /// Larger bodies are refused.
     pub rejects_larger: bool,
+    /// There are rules about responses.
+    pub inspects_responses: bool,
+    /// The size up to which the bodies of responses are inspected; 0 if they are not.
+    pub max_response_body: usize,
     /// Headers wait for the body.
     pub hold_headers: bool,
     /// The share of the requests that is inspected.
@@ -178,8 +195,20 @@ impl Configuration for Config {
             let field = if fields.use_crs.is_some() { "useCRS" } else { "" };
             return Err(FieldError::new(field, message));
         }
-        let RuleSet { waf, mut notes } =
-            rule_set::load(includes_rules, fields.mode.is_some(), &fields.sec_rules)?;
+        let has_mode = fields.mode.is_some();
+        let responses = fields.max_response_body_bytes.map(|bytes| bytes > 0);
+        let RuleSet { waf, mut notes, max_response_body: by_rules } =
+            rule_set::load(includes_rules, has_mode, responses, &fields.sec_rules)?;
+        let inspects_responses = waf.program().rules.iter().any(|rule| (3..=4).contains(&rule.phase));
+        let max_response_body = match fields.max_response_body_bytes {
+            _ if !inspects_responses => 0,
+            Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
+            None => by_rules,
+        };
+        if responses == Some(true) && !inspects_responses {
+            notes
+                .push("max_response_body_bytes has no effect: there are no rules about responses".to_owned());
+        }
         let settings = &waf.program().settings;
         let max_body = match fields.max_body_bytes {
             Some(0) => {
@@ -205,19 +234,32 @@ impl Configuration for Config {
                 Mode::Block => EngineMode::On,
                 Mode::Detect => EngineMode::DetectionOnly,
             }),
-            variables: variables(
-                fields.paranoia_level,
-                fields.detection_paranoia_level,
-                fields.inbound_threshold,
-                &fields.allowed_methods,
-                &fields.allowed_content_types,
-            )?,
+            variables: {
+                let mut variables = variables(
+                    fields.paranoia_level,
+                    fields.detection_paranoia_level,
+                    fields.inbound_threshold,
+                    &fields.allowed_methods,
+                    &fields.allowed_content_types,
+                )?;
+                if fields.outbound_threshold == 0 {
+                    let message = "would refuse every response: write 4, or more";
+                    return Err(FieldError::new("outbound_threshold", message));
+                }
+                if inspects_responses {
+                    let threshold = fields.outbound_threshold.to_string();
+                    variables.push(("outbound_anomaly_score_threshold", threshold));
+                }
+                variables
+            },
             exclusions,
             max_body: usize::try_from(max_body).unwrap_or(usize::MAX),
             rejects_larger: match fields.on_larger {
                 Some(on_larger) => on_larger == OnLarger::Reject,
                 None => settings.reject_larger,
             },
+            inspects_responses,
+            max_response_body,
             hold_headers: fields.hold_headers,
             sampling: match fields.sampling_percentage {
                 percentage @ 1..=100 => percentage,

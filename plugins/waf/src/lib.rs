@@ -13,11 +13,12 @@ use waf::{Denial, Request, Transaction};
 
 mod config;
 mod exclusion;
+mod responses;
 mod rule_set;
 mod rules;
 
 use crate::config::Config;
-use crate::rules::Report;
+use crate::rules::{Marks, Partial, Phase, Report};
 
 struct WafPlugin;
 
@@ -58,9 +59,26 @@ const BODY_RULES: (u32, u32) = (200_002, 200_003);
 /// Expressions that are compiled in one tick. Most take less than a millisecond.
 const EXPRESSIONS_PER_TICK: usize = 4;
 
-/// State of a request: its transaction, until its body has arrived.
+/// The number of bytes of a response body that Higress holds.
+const RESPONSE_BUFFER_LIMIT: Property<Vec<u8>> = Property::new("set_encoder_buffer_limit");
+
+/// What a response may exceed `max_response_body_bytes` by when it is passed on: its last chunk.
+const RESPONSE_CHUNK: usize = 1 << 20;
+
+/// State of a request.
 #[derive(Default)]
-struct State(Option<Box<Transaction>>);
+struct State {
+    /// Its transaction, until everything that is inspected has arrived.
+    transaction: Option<Box<Transaction>>,
+    /// The body of the request is still to be inspected.
+    awaits_body: bool,
+    /// The number of matches that have been reported.
+    reported: usize,
+    /// What was not inspected completely.
+    partial: Marks,
+    /// The body of the response, while it is inspected.
+    response: Option<responses::Pending>,
+}
 
 #[plugin]
 impl Plugin for WafPlugin {
@@ -103,28 +121,47 @@ impl Plugin for WafPlugin {
     }
 
     fn on_request_body(body: &mut RequestBody<State>, config: &Config) -> Flow {
-        let Some(mut transaction) = body.state.0.take() else { return Flow::Continue };
+        if !body.state.awaits_body {
+            return Flow::Continue;
+        }
+        let Some(mut transaction) = body.state.transaction.take() else { return Flow::Continue };
         let is_larger = body.size() > config.max_body;
         if is_larger && config.rejects_larger && !detects(&transaction, config) {
             return too_large(false);
         }
         if !is_larger && !body.is_last() {
-            body.state.0 = Some(transaction);
+            body.state.transaction = Some(transaction);
             return Flow::Hold;
         }
         let bytes = body.all();
-        if !is_larger {
-            let denial = transaction.request_body(&bytes);
-            return conclude(&transaction, denial, config, false);
-        }
-        BODY_PREFIX.add(1);
-        transaction.control(&Ctl::RemoveById(vec![BODY_RULES]));
-        let denial = transaction.request_body(bytes.get(..config.max_body).unwrap_or(&bytes));
-        match conclude(&transaction, denial, config, true) {
+        body.state.awaits_body = false;
+        let denial = if is_larger {
+            BODY_PREFIX.add(1);
+            body.state.partial.request = Some(Partial::Prefix);
+            transaction.control(&Ctl::RemoveById(vec![BODY_RULES]));
+            transaction.request_body(bytes.get(..config.max_body).unwrap_or(&bytes))
+        } else {
+            transaction.request_body(&bytes)
+        };
+        let flow = match conclude(&transaction, body.state, denial, config, Phase::Request) {
             // The size alone would have refused it.
-            Flow::Continue if config.rejects_larger => too_large(true),
+            Flow::Continue if is_larger && config.rejects_larger => too_large(true),
             flow => flow,
-        }
+        };
+        keep_for_response(body.state, transaction, config);
+        flow
+    }
+
+    fn on_response_headers(response: &mut ResponseHeaders<State>, config: &Config) -> Flow {
+        if config.inspects_responses { responses::headers(response, config) } else { Flow::Continue }
+    }
+
+    fn holds_response_body(config: &Config) -> bool {
+        config.inspects_responses
+    }
+
+    fn on_response_body(body: &mut ResponseBody<State>, config: &Config) -> Flow {
+        if config.inspects_responses { responses::body(body, config) } else { Flow::Continue }
     }
 }
 
@@ -158,12 +195,15 @@ fn inspect_headers(
         client,
         id,
     });
-    if denial.is_some() {
-        return Ok(conclude(&transaction, denial, config, false));
-    }
-    if !has_body || !transaction.wants_request_body() {
-        let denial = transaction.request_body(b"");
-        return Ok(conclude(&transaction, denial, config, false));
+    let reads_body = denial.is_none() && has_body && transaction.wants_request_body();
+    if !reads_body {
+        let denial = denial.or_else(|| transaction.request_body(b""));
+        let flow = conclude(&transaction, request.state, denial, config, Phase::Request);
+        if config.inspects_responses {
+            ask_for_text(request, config, headers)?;
+            keep_for_response(request.state, Box::new(transaction), config);
+        }
+        return Ok(flow);
     }
     let declares_more = headers.values("content-length").any(|length| declared(length) > config.max_body);
     if declares_more && config.rejects_larger && !detects(&transaction, config) {
@@ -171,8 +211,32 @@ fn inspect_headers(
     }
     // Higress holds 32 KiB by default. Other gateways ignore the property.
     BUFFER_LIMIT.set(config.max_body.to_string())?;
-    request.state.0 = Some(Box::new(transaction));
+    ask_for_text(request, config, headers)?;
+    request.state.awaits_body = true;
+    request.state.transaction = Some(Box::new(transaction));
     Ok(if config.hold_headers { Flow::Hold } else { Flow::Continue })
+}
+
+/// Prepares for a response whose body is inspected: a client that asks for compression must not hide it.
+fn ask_for_text(
+    request: &mut RequestHeaders<State>,
+    config: &Config,
+    headers: &HeaderMap,
+) -> Result<(), Status> {
+    if config.max_response_body == 0 || request.kind().is_open_ended() {
+        return Ok(());
+    }
+    if headers.values("accept-encoding").any(|value| !value.eq_ignore_ascii_case(b"identity")) {
+        request.set("accept-encoding", "identity");
+    }
+    RESPONSE_BUFFER_LIMIT.set(config.max_response_body.saturating_add(RESPONSE_CHUNK).to_string())
+}
+
+/// Keeps a transaction for the response, unless the request has been refused: the refusal is not inspected.
+fn keep_for_response(state: &mut State, transaction: Box<Transaction>, config: &Config) {
+    if config.inspects_responses && !transaction.is_denied() {
+        state.transaction = Some(transaction);
+    }
 }
 
 /// Applies the rules to a request like most others, which compiles hardly any expression. The engine compiles those of the
@@ -191,6 +255,10 @@ fn warm_up(config: &Config) {
     let request = Request { method: b"POST", uri, protocol: b"HTTP/1.1", headers, ..Request::default() };
     if transaction.request_headers(&request).is_none() {
         transaction.request_body(b"f=g");
+    }
+    if config.inspects_responses {
+        transaction.response_headers(200, b"HTTP/1.1", &[(b"content-type", b"text/html")]);
+        transaction.response_body(b"<p>h</p>");
     }
 }
 
@@ -223,19 +291,32 @@ fn detects(transaction: &Transaction, config: &Config) -> bool {
     config.engine.unwrap_or(transaction.mode()) == EngineMode::DetectionOnly
 }
 
-/// Reports what the rules have found, and decides.
-fn conclude(transaction: &Transaction, denial: Option<Denial>, config: &Config, is_prefix: bool) -> Flow {
+/// Reports what the rules have found since the last time, and decides.
+fn conclude(
+    transaction: &Transaction,
+    state: &mut State,
+    denial: Option<Denial>,
+    config: &Config,
+    phase: Phase,
+) -> Flow {
     let is_denied = denial.is_some();
-    let report = rules::report(config.waf.program(), transaction, denial, config.log_values);
+    let program = config.waf.program();
+    let report = rules::report(program, transaction, denial, config.log_values, state.reported);
+    state.reported = transaction.hits().len();
     count(&report);
-    if !report.hits.is_empty() || is_prefix {
+    if !report.hits.is_empty() || state.partial != Marks::default() {
         // Without it, the access log lacks a text.
-        let _ = HITS.set(report.line(is_prefix));
+        let _ = HITS.set(report.line(state.partial));
     }
     let Some(decision) = report.decision else { return Flow::Continue };
     let status = StatusCode::try_from(u32::from(decision.status)).unwrap_or(StatusCode::FORBIDDEN);
-    let cause = format!("rule {}, {}", decision.rule, report.line(is_prefix));
-    Flow::Reply(Reply::new(status).details("waf.denied").cause(cause).dry_run(!is_denied))
+    let (details, note) = match phase {
+        Phase::Request => ("waf.denied", ""),
+        Phase::ResponseHeaders => ("waf.response_denied", ""),
+        Phase::ResponseBody => ("waf.response_denied", ", after the headers: the response is cut off"),
+    };
+    let cause = format!("rule {}, {}{note}", decision.rule, report.line(state.partial));
+    Flow::Reply(Reply::new(status).details(details).cause(cause).dry_run(!is_denied))
 }
 
 /// Counts a request once for each group of rules that matched.

@@ -13,6 +13,9 @@ static RULES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/rules.table"));
 /// The table of the rules about bodies that cannot be parsed, which `RULES` begins with.
 static BODIES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bodies.table"));
 
+/// The size up to which bodies of responses are inspected if only a directive says that they are.
+const MAX_RESPONSE_BODY: usize = 512 << 10;
+
 /// A rule set for a configuration.
 #[derive(Clone)]
 pub struct RuleSet {
@@ -20,12 +23,16 @@ pub struct RuleSet {
     pub waf: Rc<Waf>,
     /// What is logged about them.
     pub notes: Vec<String>,
+    /// The size up to which they inspect the bodies of responses, unless the configuration has another; 0 if they do not.
+    pub max_response_body: usize,
 }
 
 /// What a rule set is made of: configurations of the same rules share one.
 #[derive(PartialEq, Eq)]
 struct Key {
     base: Base,
+    /// With the rules about responses.
+    responses: bool,
     directives: Vec<String>,
 }
 
@@ -49,12 +56,15 @@ thread_local! {
 
 /// Loads a rule set, or returns the one of another configuration.
 ///
+/// `responses` says whether their bodies are inspected; otherwise, the directives do.
+///
 /// # Errors
 ///
 /// A directive is rejected.
 pub fn load(
     includes_rules: bool,
     has_mode: bool,
+    responses: Option<bool>,
     sec_rules: &[NonEmptyString],
 ) -> Result<RuleSet, FieldError> {
     let base = match (includes_rules, has_mode) {
@@ -66,26 +76,44 @@ pub fn load(
     if has_mode {
         check_mode(&directives)?;
     }
-    let key = Key { base, directives: sec_rules.iter().map(|text| String::from(text.clone())).collect() };
+    let is_switch = |directive: &&Directive| directive.is("SecResponseBodyAccess");
+    let responses = responses.unwrap_or_else(|| {
+        let switch = directives.iter().rfind(is_switch).and_then(|directive| directive.words.first());
+        switch.is_some_and(|value| value.eq_ignore_ascii_case("on"))
+    });
+    let key = Key {
+        base,
+        responses,
+        directives: sec_rules.iter().map(|text| String::from(text.clone())).collect(),
+    };
     let loaded = LOADED.with_borrow_mut(|loaded| {
         loaded.retain(|(_, waf, _)| waf.strong_count() > 0);
         loaded
             .iter()
             .find(|(other, ..)| *other == key)
-            .and_then(|(_, waf, notes)| Some(RuleSet { waf: waf.upgrade()?, notes: notes.clone() }))
+            .and_then(|(_, waf, notes)| Some(RuleSet::new(waf.upgrade()?, notes.clone())))
     });
     if let Some(loaded) = loaded {
         return Ok(loaded);
     }
-    let set = build(base, &directives)?;
+    let set = build(base, responses, &directives)?;
     LOADED.with_borrow_mut(|loaded| loaded.push((key, Rc::downgrade(&set.waf), set.notes.clone())));
     Ok(set)
 }
 
-fn build(base: Base, directives: &[Directive]) -> Result<RuleSet, FieldError> {
+impl RuleSet {
+    fn new(waf: Rc<Waf>, notes: Vec<String>) -> Self {
+        let settings = &waf.program().settings;
+        let limit = settings.response_body_limit.and_then(|bytes| usize::try_from(bytes).ok());
+        let max_response_body = if settings.response_body { limit.unwrap_or(MAX_RESPONSE_BODY) } else { 0 };
+        Self { waf, notes, max_response_body }
+    }
+}
+
+fn build(base: Base, responses: bool, directives: &[Directive]) -> Result<RuleSet, FieldError> {
     let table =
         |bytes: &'static [u8]| Program::decode(bytes).map_err(|error| FieldError::new("", error.to_string()));
-    let program = match base {
+    let mut program = match base {
         Base::Rules => table(RULES)?,
         Base::Bodies => table(BODIES)?,
         Base::Nothing => {
@@ -94,6 +122,12 @@ fn build(base: Base, directives: &[Directive]) -> Result<RuleSet, FieldError> {
             program
         }
     };
+    if responses {
+        program.settings.response_body = true;
+    } else {
+        // Their lists of phrases take time and memory to load.
+        program.remove_phases_after(2);
+    }
     let mut notes = Vec::new();
     if base == Base::Rules {
         let signature = program.settings.signature.as_deref().unwrap_or("without a name");
@@ -111,9 +145,13 @@ fn build(base: Base, directives: &[Directive]) -> Result<RuleSet, FieldError> {
             }
             check_expressions(&compiled.program, known)?;
             let added = |rule: &&Rule<'_>| usize::from(rule.file) >= known && !rule.member;
-            let responses = compiled.program.rules.iter().filter(added).filter(|rule| rule.phase > 2).count();
-            if responses > 0 {
-                notes.push(format!("without an effect: {responses} rules of the phases 3 to 5"));
+            let is_last = |phase: u8| phase > 4 || (phase == 4 && !compiled.program.settings.response_body);
+            let unused =
+                compiled.program.rules.iter().filter(added).filter(|rule| is_last(rule.phase)).count();
+            if unused > 0 {
+                notes.push(format!(
+                    "without an effect: {unused} rules of phase 5, or of phase 4 without `max_response_body_bytes`"
+                ));
             }
             if !compiled.ignored.is_empty() {
                 notes.push(format!("without an effect: {}", compiled.ignored.join(", ")));
@@ -122,7 +160,7 @@ fn build(base: Base, directives: &[Directive]) -> Result<RuleSet, FieldError> {
         }
     };
     let waf = Waf::new(program).map_err(|error| FieldError::new("sec_rules", error.to_string()))?;
-    Ok(RuleSet { waf, notes })
+    Ok(RuleSet::new(waf, notes))
 }
 
 fn directives(sec_rules: &[NonEmptyString]) -> Result<Vec<Directive>, FieldError> {
@@ -186,12 +224,12 @@ mod tests {
     #[test]
     fn configurations_of_the_same_rules_share_them() {
         let own = rules("SecAction \"id:1,pass\"");
-        let first = load(true, true, &own).unwrap().waf;
-        assert!(Rc::ptr_eq(&first, &load(true, true, &own).unwrap().waf));
-        assert!(!Rc::ptr_eq(&first, &load(true, true, &[]).unwrap().waf));
-        assert!(!Rc::ptr_eq(&first, &load(false, true, &own).unwrap().waf));
+        let first = load(true, true, None, &own).unwrap().waf;
+        assert!(Rc::ptr_eq(&first, &load(true, true, None, &own).unwrap().waf));
+        assert!(!Rc::ptr_eq(&first, &load(true, true, None, &[]).unwrap().waf));
+        assert!(!Rc::ptr_eq(&first, &load(false, true, None, &own).unwrap().waf));
         drop(first);
-        load(false, false, &own).unwrap();
+        load(false, false, None, &own).unwrap();
         LOADED.with_borrow(|loaded| assert!(loaded.len() <= 2, "{}", loaded.len()));
     }
 
@@ -202,8 +240,8 @@ mod tests {
                 format!("SecRule ARGS:a{id} \"@rx ^(?:a|b{id})+$\" \"id:{id},phase:2,deny,t:lowercase\"")
             })
             .collect();
-        let waf = load(true, true, &rules(&text.join("\n"))).unwrap().waf;
-        let without = load(true, true, &[]).unwrap().waf;
+        let waf = load(true, true, None, &rules(&text.join("\n"))).unwrap().waf;
+        let without = load(true, true, None, &[]).unwrap().waf;
         assert_eq!(waf.program().rules.len(), without.program().rules.len() + 100);
     }
 }

@@ -18,6 +18,35 @@ pub struct Decision {
     pub status: u16,
 }
 
+/// Where a decision is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Before the upstream has all of the request.
+    Request,
+    /// Before the client has the headers of the response.
+    ResponseHeaders,
+    /// When the client has them.
+    ResponseBody,
+}
+
+/// Why a body was not inspected completely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Partial {
+    /// Only its beginning was.
+    Prefix,
+    /// It is compressed.
+    Encoded,
+}
+
+/// The bodies that were not inspected completely.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// That of the request.
+    pub request: Option<Partial>,
+    /// That of the response.
+    pub response: Option<Partial>,
+}
+
 /// What is reported of a request.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -25,6 +54,8 @@ pub struct Report {
     pub decision: Option<Decision>,
     /// The score, if the rules compute one.
     pub score: u64,
+    /// The score of the response.
+    pub outbound: u64,
     /// The rules that matched and where, such as `942100@ARGS:q`.
     pub hits: Vec<String>,
     /// The groups of the rules that matched, each once.
@@ -54,22 +85,26 @@ pub const GROUPS: [&str; 16] = [
 /// The group of rules without a tag of the others.
 pub const OTHER: &str = "other";
 
-/// Reports a request. Without a denial, a rule that would have refused it decides, as in detection.
+/// Reports a request. Without a denial, a rule that would have refused it decides, as in detection. The first matches, which have
+/// been reported before, are only listed.
 pub fn report(
     program: &Program<'_>,
     transaction: &Transaction,
     denial: Option<Denial>,
     log_values: bool,
+    reported: usize,
 ) -> Report {
     let mut report = Report {
         decision: denial.map(|denial| Decision { rule: denial.rule, status: denial.status }),
-        score: score(transaction),
+        score: score(transaction, &["blocking_inbound_anomaly_score", "anomaly_score"]),
+        outbound: score(transaction, &["blocking_outbound_anomaly_score", "outbound_anomaly_score"]),
         ..Report::default()
     };
-    for hit in transaction.hits() {
+    for (index, hit) in transaction.hits().iter().enumerate() {
+        let is_new = index >= reported;
         let rule = program.rules.iter().find(|rule| rule.id == hit.rule && !rule.member);
         let denies = rule.is_some_and(|rule| rule.disruptive == Disruptive::Deny);
-        if denies && report.decision.is_none() {
+        if is_new && denies && report.decision.is_none() {
             let status = rule.and_then(|rule| rule.status).unwrap_or(403);
             report.decision = Some(Decision { rule: hit.rule, status });
         }
@@ -81,16 +116,15 @@ pub fn report(
             report.hits.push(describe(hit, log_values));
         }
         let group = rule.map_or(OTHER, |rule| group(program, rule));
-        if !report.groups.contains(&group) {
+        if is_new && !report.groups.contains(&group) {
             report.groups.push(group);
         }
     }
     report
 }
 
-/// Returns the score of the rules that decide.
-fn score(transaction: &Transaction) -> u64 {
-    let names = ["blocking_inbound_anomaly_score", "anomaly_score"];
+/// Returns the score of the rules that decide, by the names that releases have for it.
+fn score(transaction: &Transaction, names: &[&str]) -> u64 {
     let texts = names.iter().filter_map(|name| str::from_utf8(transaction.tx(name)?).ok());
     texts.filter_map(|text| text.parse().ok()).max().unwrap_or_default()
 }
@@ -131,10 +165,17 @@ fn push(text: &mut String, bytes: &[u8]) {
 
 impl Report {
     /// The text for the access log: `score=10,942100@ARGS:id,941100@ARGS:q`.
-    pub fn line(&self, is_prefix: bool) -> String {
+    pub fn line(&self, partial: Marks) -> String {
         let mut line = format!("score={}", self.score);
-        if is_prefix {
-            line.push_str(",body=prefix");
+        if self.outbound > 0 {
+            line.push_str(&format!(",outbound={}", self.outbound));
+        }
+        for (body, partial) in [("body", partial.request), ("response", partial.response)] {
+            match partial {
+                Some(Partial::Prefix) => line.push_str(&format!(",{body}=prefix")),
+                Some(Partial::Encoded) => line.push_str(&format!(",{body}=encoded")),
+                None => {}
+            }
         }
         for hit in &self.hits {
             line.push(',');
@@ -142,6 +183,42 @@ impl Report {
         }
         line
     }
+}
+
+/// Returns a content type without its parameters.
+pub fn media_type(content_type: &[u8]) -> &[u8] {
+    content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
+}
+
+/// Returns true for a content type whose charset is UTF-16, in which expressions would find nothing.
+pub fn is_utf_16(content_type: &[u8]) -> bool {
+    content_type.split(|byte| *byte == b';').skip(1).any(|parameter| {
+        let parameter = parameter.trim_ascii().to_ascii_lowercase();
+        let Some(value) = parameter.strip_prefix(b"charset=") else { return false };
+        value.strip_prefix(b"\"").unwrap_or(value).starts_with(b"utf-16")
+    })
+}
+
+/// Returns true if a text begins with the byte order mark of UTF-16, which browsers prefer to the charset.
+pub fn has_mark_of_utf_16(bytes: &[u8]) -> bool {
+    matches!(bytes, [0xfe, 0xff, ..] | [0xff, 0xfe, ..])
+}
+
+/// Decodes UTF-16. Without a byte order mark, the order is the one in which most characters are of the first 256.
+pub fn from_utf_16(bytes: &[u8]) -> Vec<u8> {
+    let (pairs, _) = bytes.as_chunks::<2>();
+    let big_zeros = pairs.iter().filter(|[high, _]| *high == 0).count();
+    let little_zeros = pairs.iter().filter(|[_, high]| *high == 0).count();
+    let is_big = match pairs.first() {
+        Some([0xfe, 0xff]) => true,
+        Some([0xff, 0xfe]) => false,
+        _ => big_zeros > little_zeros,
+    };
+    let unit = |pair: &[u8; 2]| if is_big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) };
+    let text: String = char::decode_utf16(pairs.iter().map(unit))
+        .map(|character| character.unwrap_or(char::REPLACEMENT_CHARACTER))
+        .collect();
+    text.into_bytes()
 }
 
 /// Returns true if a request belongs to the share that is inspected. The time is part of what is drawn, so that clients cannot
@@ -168,6 +245,30 @@ mod tests {
         }
         let by_id = (0..20_000_u32).filter(|id| is_sampled(50, 7, &id.to_le_bytes())).count();
         assert!(by_id.abs_diff(10_000) < 300, "{by_id}");
+    }
+
+    #[test]
+    fn utf_16_is_recognised_and_decoded() {
+        for content_type in [
+            "text/html;charset=utf-16",
+            "text/html; a=b; Charset=\"UTF-16LE\"",
+            "text/html ;charset=utf-16be",
+        ] {
+            assert!(is_utf_16(content_type.as_bytes()), "{content_type}");
+        }
+        for content_type in ["text/html", "text/html; charset=utf-8", "utf-16", "text/html; a=charset=utf-16"]
+        {
+            assert!(!is_utf_16(content_type.as_bytes()), "{content_type}");
+        }
+        let text = "a é 你 \u{1f600}";
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for bytes in [&little, &big] {
+            assert_eq!(from_utf_16(bytes), text.as_bytes());
+        }
+        let marked = [&[0xfe, 0xff][..], &big, b"x"].concat();
+        assert_eq!(from_utf_16(&marked), format!("\u{feff}{text}").as_bytes());
+        assert_eq!(from_utf_16(&[0, 0xd8]), "\u{fffd}".as_bytes());
     }
 
     #[test]
