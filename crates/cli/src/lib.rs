@@ -78,6 +78,8 @@ enum Command {
     Bench(commands::bench::Args),
     #[command(subcommand)]
     Plugin(commands::plugin::Command),
+    #[command(subcommand)]
+    Waf(commands::waf::Command),
     Package(commands::package::Args),
     Verify(commands::verify::Args),
     Push(commands::push::Args),
@@ -179,6 +181,7 @@ pub fn main(program: Program) -> ExitCode {
         Command::Adopt(args) => commands::adopt::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
         Command::Plugin(command) => commands::plugin::run(&command),
+        Command::Waf(command) => commands::waf::run(&command),
         Command::Package(args) => commands::package::run(&args),
         Command::Verify(args) => commands::verify::run(&args),
         Command::Push(args) => commands::push::run(&args),

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use waf::Waf;
 
 use crate::exclusion::{self, Exclusion};
+use crate::packages::{self, Application};
 use crate::rule_set::{self, RuleSet};
 
 /// The size up to which bodies are inspected, unless it is configured.
@@ -47,6 +48,10 @@ pub struct Fields {
     /// zh: 排除的规则，见[排除规则](#排除规则)
     #[serde(default)]
     exclude: Vec<Exclude>,
+    /// Exclusions for applications, see [Exclusions](#exclusions).
+    /// zh: 针对应用的排除规则，见[排除规则](#排除规则)
+    #[serde(default)]
+    exclude_packages: Vec<ExcludePackage>,
     /// Methods that requests may have. By default those of the rules: GET, HEAD, POST and OPTIONS. **APIs with PUT, PATCH or
     /// DELETE need this.**
     /// zh: 允许的请求方法，默认为规则中的 GET、HEAD、POST 和 OPTIONS。**使用 PUT、PATCH 或 DELETE 的 API 需要设置**
@@ -113,6 +118,31 @@ pub enum OnLarger {
     /// The first bytes are inspected, and the rest passes. An attacker can hide behind them.
     /// zh: 只检测开头部分，其余放行。攻击者可以利用这一点
     InspectPrefix,
+}
+
+/// The exclusions for an application.
+#[configuration]
+pub struct ExcludePackage {
+    /// The application.
+    /// zh: 应用
+    name: PackageName,
+    /// The folder of the application, such as `/blog`; by default, it is the whole host.
+    /// zh: 应用所在的目录，如 `/blog`；默认为整个域名
+    #[serde(default)]
+    path: Option<NonEmptyString>,
+}
+
+/// An application.
+#[configuration]
+#[derive(Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+pub enum PackageName {
+    /// WordPress: its editors, its customizer, and passwords.
+    /// zh: WordPress：编辑器、自定义器和密码
+    Wordpress,
+    /// Nextcloud: WebDAV, files, texts, notes, and passwords.
+    /// zh: Nextcloud：WebDAV、文件、文本、笔记和密码
+    Nextcloud,
 }
 
 /// A rule that is left out.
@@ -223,12 +253,27 @@ impl Configuration for Config {
                 .filter(|bytes| *bytes > 0)
                 .unwrap_or(MAX_BODY),
         };
-        let exclusions = fields
+        let mut exclusions = Vec::new();
+        for (index, package) in fields.exclude_packages.iter().enumerate() {
+            let path = package.path.as_deref().unwrap_or("/");
+            let folder = path.trim_end_matches('/');
+            if !path.starts_with('/') || folder.contains('*') {
+                let message = "is not a folder: write one that begins with `/`, such as `/blog`";
+                return Err(FieldError::new(format!("exclude_packages[{index}].path"), message));
+            }
+            let application = match package.name {
+                PackageName::Wordpress => Application::WordPress,
+                PackageName::Nextcloud => Application::Nextcloud,
+            };
+            exclusions.extend(packages::exclusions(application, folder)?);
+        }
+        let own = fields
             .exclude
             .into_iter()
             .enumerate()
             .map(|(index, exclude)| exclusion(index, exclude, &waf, &mut notes))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
+        exclusions.extend(own);
         Ok(Self {
             engine: fields.mode.map(|mode| match mode {
                 Mode::Block => EngineMode::On,
@@ -351,7 +396,7 @@ fn exclusion(
                     "is not a number of a rule: write one such as 942100, or 942100-942199".to_owned(),
                 )
             })?;
-            exclusion::Rules::Ids(ids)
+            exclusion::Rules::Ids(vec![ids])
         }
         (None, Some(tag)) => exclusion::Rules::Tag(tag.to_string()),
         (None, None) => return Err(at("", "excludes nothing: write `rule` or `tag`".to_owned())),

@@ -6,7 +6,7 @@ use seclang::{Action, Ctl, Directive, Program};
 /// Rules by number or tag.
 pub enum Rules {
     /// Ranges of numbers.
-    Ids((u32, u32)),
+    Ids(Vec<(u32, u32)>),
     /// A tag.
     Tag(String),
 }
@@ -15,7 +15,7 @@ impl Rules {
     /// Returns true if a program has one of them.
     pub fn is_in(&self, program: &Program<'_>) -> bool {
         program.rules.iter().any(|rule| match self {
-            Self::Ids((first, last)) => (*first..=*last).contains(&rule.id),
+            Self::Ids(ids) => ids.iter().any(|(first, last)| (*first..=*last).contains(&rule.id)),
             Self::Tag(tag) => program.tags_of(rule).any(|own| own == tag),
         })
     }
@@ -36,7 +36,7 @@ pub fn ids(text: &str) -> Option<(u32, u32)> {
 pub fn ctl(rules: Rules, target: Option<&str>) -> Result<Ctl<'static>, String> {
     let Some(target) = target else {
         return Ok(match rules {
-            Rules::Ids(ids) => Ctl::RemoveById(vec![ids]),
+            Rules::Ids(ids) => Ctl::RemoveById(ids),
             Rules::Tag(tag) => Ctl::RemoveByTag(tag.into()),
         });
     };
@@ -51,7 +51,7 @@ pub fn ctl(rules: Rules, target: Option<&str>) -> Result<Ctl<'static>, String> {
             if target.usage == seclang::Use::Values =>
         {
             Ok(match rules {
-                Rules::Ids(ids) => Ctl::RemoveTargetById(vec![ids], target),
+                Rules::Ids(ids) => Ctl::RemoveTargetById(ids, target),
                 Rules::Tag(tag) => Ctl::RemoveTargetByTag(tag.into(), target),
             })
         }

@@ -13,6 +13,7 @@ use waf::{Denial, Request, Transaction};
 
 mod config;
 mod exclusion;
+mod packages;
 mod responses;
 mod rule_set;
 mod rules;

@@ -28,4 +28,5 @@ pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod test;
 pub(crate) mod verify;
+pub(crate) mod waf;
 pub(crate) mod wheel;

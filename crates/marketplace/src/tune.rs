@@ -1,0 +1,233 @@
+//! Proposes exclusions for the plug-in `waf` from what its rules have matched.
+//!
+//! The plug-in reports matches in access logs, as `score=10,942100@ARGS:id,941100@ARGS:q`, and in the trace of a request. Here
+//! they are grouped by rule, variable and path. Values are not reported, so nothing of them is read.
+//!
+//! Everything in a log may come from an attacker: proposals are for people to review, and a line of text with several reports is
+//! left out, because a header may contain one of them.
+
+mod line;
+mod paths;
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead};
+
+use serde_json::{Value, json};
+
+use line::Matches;
+
+/// Rules that a field of the configuration is made for, with its name: those of the Core Rule Set, and the plug-in's own.
+const FIELDS: [(u32, &str); 4] = [
+    (911_100, "allowed_methods"),
+    (7_000_100, "allowed_methods"),
+    (920_420, "allowed_content_types"),
+    (7_000_101, "allowed_content_types"),
+];
+
+/// Reads logs and traces.
+#[derive(Debug, Default)]
+pub struct Tuner {
+    field: Option<String>,
+    requests: u64,
+    matched: u64,
+    skipped: Vec<Skipped>,
+    /// By rule and variable: the paths.
+    matches: BTreeMap<(u32, String), BTreeMap<Option<String>, Count>>,
+}
+
+/// A line that is not readable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The reason.
+    pub reason: String,
+}
+
+/// The requests with a match.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Count {
+    requests: u64,
+    score: u64,
+}
+
+impl Count {
+    fn add(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.score = self.score.max(other.score);
+    }
+}
+
+/// A proposed exclusion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// The number of the rule.
+    pub rule: u32,
+    /// The variable; none if an exclusion cannot name it.
+    pub target: Option<String>,
+    /// The path, or the folder with `/*`; none if the log has no paths.
+    pub path: Option<String>,
+    /// The number of requests that matched.
+    pub requests: u64,
+    /// The highest score of such a request.
+    pub score: u64,
+}
+
+/// What logs and traces say.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Tuning {
+    /// The number of requests.
+    pub requests: u64,
+    /// Those with a match.
+    pub matched: u64,
+    /// The proposals, those with most requests first.
+    pub proposals: Vec<Proposal>,
+    /// Fields of the configuration that are better than an exclusion, with the number of requests.
+    pub fields: Vec<(&'static str, u64)>,
+    /// Lines that are not readable.
+    pub skipped: Vec<Skipped>,
+}
+
+impl Tuner {
+    /// Reads the matches in JSON logs from the field of this name; by default, from those whose name contains `waf`.
+    #[must_use]
+    pub fn new(field: Option<&str>) -> Self {
+        Self { field: field.map(str::to_owned), ..Self::default() }
+    }
+
+    /// Reads a file: an access log, whose lines are JSON or text, or the trace of a request.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    pub fn read(&mut self, file: &str, mut reader: impl BufRead) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        for number in 1.. {
+            bytes.clear();
+            if reader.read_until(b'\n', &mut bytes)? == 0 {
+                break;
+            }
+            let text = String::from_utf8_lossy(&bytes);
+            let text = text.trim();
+            // A trace is one document of many lines.
+            if text == "{" {
+                let mut rest = b"{\n".to_vec();
+                reader.read_to_end(&mut rest)?;
+                self.document(file, number, &rest);
+                break;
+            }
+            if !text.is_empty() {
+                self.line(file, number, text);
+            }
+        }
+        Ok(())
+    }
+
+    fn document(&mut self, file: &str, line: usize, bytes: &[u8]) {
+        match serde_json::from_slice::<Value>(bytes) {
+            Ok(document) => self.add(file, line, line::in_json(&document, self.field.as_deref())),
+            Err(error) => {
+                self.skip(file, line + error.line().saturating_sub(1), format!("invalid JSON: {error}"));
+            }
+        }
+    }
+
+    fn line(&mut self, file: &str, number: usize, text: &str) {
+        if !text.starts_with('{') {
+            return self.add(file, number, line::in_text(text));
+        }
+        match serde_json::from_str::<Value>(text) {
+            Ok(document) => self.add(file, number, line::in_json(&document, self.field.as_deref())),
+            Err(error) => self.skip(file, number, format!("invalid JSON: {error}")),
+        }
+    }
+
+    fn add(&mut self, file: &str, line: usize, found: Result<Option<Matches>, String>) {
+        let found = match found {
+            Ok(found) => found,
+            Err(reason) => return self.skip(file, line, reason),
+        };
+        self.requests += 1;
+        let Some(found) = found.filter(|found| !found.hits.is_empty()) else { return };
+        self.matched += 1;
+        for hit in found.hits {
+            let paths = self.matches.entry(hit).or_default();
+            let count = Count { requests: 1, score: found.score };
+            paths.entry(found.path.clone()).or_default().add(count);
+        }
+    }
+
+    fn skip(&mut self, file: &str, line: usize, reason: String) {
+        self.skipped.push(Skipped { file: file.to_owned(), line, reason });
+    }
+
+    /// Returns proposals for what at least so many requests matched.
+    #[must_use]
+    pub fn finish(self, min_requests: u64) -> Tuning {
+        let mut tuning = Tuning {
+            requests: self.requests,
+            matched: self.matched,
+            skipped: self.skipped,
+            ..Tuning::default()
+        };
+        let mut fields: BTreeMap<&'static str, u64> = BTreeMap::new();
+        for ((rule, variable), paths) in self.matches {
+            if let Some((_, field)) = FIELDS.iter().find(|(own, _)| *own == rule) {
+                *fields.entry(field).or_default() += paths.values().map(|count| count.requests).sum::<u64>();
+                continue;
+            }
+            let target = line::target(&variable);
+            let merged = paths::merge(paths);
+            tuning.proposals.extend(
+                merged.into_iter().filter(|(_, count)| count.requests >= min_requests).map(
+                    |(path, count)| Proposal {
+                        rule,
+                        target: target.clone(),
+                        path,
+                        requests: count.requests,
+                        score: count.score,
+                    },
+                ),
+            );
+        }
+        tuning.fields = fields.into_iter().collect();
+        // Stable, so that equal ones stay in the order of rules.
+        tuning.proposals.sort_by_key(|proposal| std::cmp::Reverse(proposal.requests));
+        tuning
+    }
+}
+
+impl Proposal {
+    /// Returns the entry of `exclude`.
+    #[must_use]
+    pub fn entry(&self) -> Value {
+        let mut entry = serde_json::Map::new();
+        entry.insert("rule".to_owned(), self.rule.into());
+        for (name, value) in [("target", &self.target), ("path", &self.path)] {
+            if let Some(value) = value {
+                entry.insert(name.to_owned(), value.as_str().into());
+            }
+        }
+        let requests = if self.requests == 1 { "request" } else { "requests" };
+        let (count, score) = (self.requests, self.score);
+        entry.insert(
+            "why".to_owned(),
+            format!("TODO: why {count} {requests} with scores up to {score} are harmless").into(),
+        );
+        Value::Object(entry)
+    }
+}
+
+impl Tuning {
+    /// Returns a configuration with the proposals, which the plug-in accepts.
+    #[must_use]
+    pub fn configuration(&self) -> Value {
+        let entries: Vec<Value> = self.proposals.iter().map(Proposal::entry).collect();
+        json!({ "mode": "detect", "exclude": entries })
+    }
+}
+
+#[cfg(test)]
+mod tests;
