@@ -45,8 +45,8 @@ fn compile() -> Result<(), Box<dyn Error>> {
         return Err(format!("{}: no usable rule: name the folder of a rule set", folder.display()).into());
     }
     let out = env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?;
-    for (name, program) in [("rules.table", &compiled.program), ("bodies.table", &bodies.program)] {
-        fs::write(Path::new(&out).join(name), program.encode()?)?;
-    }
+    let out = Path::new(&out);
+    fs::write(out.join("rules.table"), lz4_flex::compress_prepend_size(&compiled.program.encode()?))?;
+    fs::write(out.join("bodies.table"), bodies.program.encode()?)?;
     Ok(())
 }

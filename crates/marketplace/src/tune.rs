@@ -214,7 +214,7 @@ impl Proposal {
         let (count, score) = (self.requests, self.score);
         entry.insert(
             "why".to_owned(),
-            format!("TODO: why {count} {requests} with scores up to {score} are harmless").into(),
+            format!("TODO: why this is harmless ({count} {requests}, scores up to {score})").into(),
         );
         Value::Object(entry)
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
-use seclang::{ByteSet, Operator, Program, Rule, Selector};
+use seclang::{ByteSet, Collection, Operator, Program, Rule, Selector, Target};
 
 use crate::operators::{Expression, Prepared};
 use crate::plan::Plan;
@@ -119,6 +119,15 @@ impl Waf {
             self.free(MAX_EXPRESSIONS);
         }
         Transaction::new(Rc::clone(self))
+    }
+
+    /// Returns true if rules may read a variable of `TX`: one of them names it, or selects variables by something else.
+    #[must_use]
+    pub fn reads_tx(&self, name: &str) -> bool {
+        let is_named = |target: &Target<'_>| matches!(target.selector, Selector::Name(_));
+        let mut targets = self.program.rules.iter().flat_map(|rule| &rule.targets);
+        self.plan.slot(name.to_ascii_lowercase().as_bytes()).is_some()
+            || targets.any(|target| target.collection == Collection::Tx && !is_named(target))
     }
 
     /// Returns the program.

@@ -295,6 +295,8 @@ impl Configuration for Config {
                     let threshold = fields.outbound_threshold.to_string();
                     variables.push(("outbound_anomaly_score_threshold", threshold));
                 }
+                // Setting one costs every request.
+                variables.retain(|(name, _)| waf.reads_tx(name));
                 variables
             },
             exclusions,
@@ -421,4 +423,69 @@ fn exclusion(
         return Err(at(".path", message.to_owned()));
     }
     Ok(Exclusion::new(path, ctl))
+}
+
+#[cfg(test)]
+mod tests {
+    use marketplace::tune::Tuner;
+    use waf::Request;
+
+    use super::*;
+    use crate::rules::{self, Marks};
+
+    /// Returns whether a request is refused, and its report.
+    fn inspect(config: &Config, uri: &str) -> (bool, String) {
+        let mut transaction = crate::begin(config, uri.as_bytes(), false);
+        let headers: &[(&[u8], &[u8])] =
+            &[(b"host", b"example.com"), (b"user-agent", b"Mozilla/5.0"), (b"accept", b"*/*")];
+        let uri = uri.as_bytes();
+        let request = Request { method: b"GET", uri, protocol: b"HTTP/1.1", headers, ..Request::default() };
+        let denial = transaction.request_headers(&request).or_else(|| transaction.request_body(b""));
+        let is_denied = denial.is_some();
+        let report = rules::report(config.waf.program(), &transaction, denial, false, 0);
+        (is_denied, report.line(Marks::default()))
+    }
+
+    #[test]
+    fn proposals_of_tune_are_accepted_and_exclude_what_was_reported() {
+        let block = |document: serde_json::Value| {
+            let mut document = document;
+            document["mode"] = "block".into();
+            Config::check(serde_json::from_value(document).unwrap())
+                .map_err(|error| error.to_string())
+                .unwrap()
+        };
+        let attack = "%3Cscript%3Ealert(1)%3C/script%3E";
+        let long = "n".repeat(150);
+        for (path, name) in [
+            ("/search", "q"),
+            ("/a%20b/c", "x%20y%2C%22%7C'"),
+            ("/items/17", "json.a[0].b"),
+            ("/x", long.as_str()),
+        ] {
+            let uri = format!("{path}?{name}={attack}");
+            let (is_denied, line) = inspect(&block(serde_json::json!({})), &uri);
+            assert!(is_denied, "{uri}");
+            let mut tuner = Tuner::default();
+            let log = serde_json::json!({ "path": uri, "waf": line }).to_string();
+            tuner.read("access.log", log.as_bytes()).unwrap();
+            let tuning = tuner.finish(1);
+            assert_eq!(tuning.skipped, [], "{line}");
+            let config = block(tuning.configuration());
+            assert_eq!(inspect(&config, &uri), (false, "score=0".to_owned()), "{line}");
+            assert!(inspect(&config, &format!("/elsewhere?{name}={attack}")).0, "{uri}");
+            assert!(inspect(&config, &format!("{path}?other={attack}")).0, "{uri}");
+        }
+    }
+
+    #[test]
+    fn packages_are_valid_in_any_folder() {
+        for name in ["wordpress", "nextcloud"] {
+            for path in ["/", "/a", "/a/b/"] {
+                let document = serde_json::json!({ "mode": "detect", "exclude_packages": [{ "name": name, "path": path }] });
+                let config = Config::check(serde_json::from_value(document).unwrap());
+                assert!(config.is_ok_and(|config| config.exclusions.len() > 20), "{name} {path}");
+            }
+        }
+    }
 }

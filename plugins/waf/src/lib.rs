@@ -300,6 +300,9 @@ fn conclude(
     config: &Config,
     phase: Phase,
 ) -> Flow {
+    if transaction.hits().len() == state.reported && denial.is_none() && state.partial == Marks::default() {
+        return Flow::Continue;
+    }
     let is_denied = denial.is_some();
     let program = config.waf.program();
     let report = rules::report(program, transaction, denial, config.log_values, state.reported);

@@ -1,13 +1,13 @@
 //! Rule sets: the rules in the module, and directives of the configuration after them.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::{Rc, Weak};
 
 use config::{FieldError, NonEmptyString};
 use seclang::{Directive, Operator, Program, Rule, Selector, Source};
 use waf::Waf;
 
-/// The table of the embedded rules.
+/// The table of the embedded rules, compressed: gateways take longer to start with larger modules.
 static RULES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/rules.table"));
 
 /// The table of the rules about bodies that cannot be parsed, which `RULES` begins with.
@@ -51,6 +51,8 @@ enum Base {
 type Loaded = (Key, Weak<Waf>, Vec<String>);
 
 thread_local! {
+    /// `RULES` as they are used: programs borrow their texts as long as the VM lives.
+    static TABLE: OnceCell<&'static [u8]> = const { OnceCell::new() };
     static LOADED: RefCell<Vec<Loaded>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -110,11 +112,23 @@ impl RuleSet {
     }
 }
 
+/// Decompresses the embedded rules once.
+fn rules() -> Result<&'static [u8], FieldError> {
+    TABLE.with(|table| match table.get() {
+        Some(table) => Ok(*table),
+        None => {
+            let bytes = lz4_flex::decompress_size_prepended(RULES)
+                .map_err(|error| FieldError::new("", format!("the rules of the module: {error}")))?;
+            Ok(*table.get_or_init(|| bytes.leak()))
+        }
+    })
+}
+
 fn build(base: Base, responses: bool, directives: &[Directive]) -> Result<RuleSet, FieldError> {
     let table =
         |bytes: &'static [u8]| Program::decode(bytes).map_err(|error| FieldError::new("", error.to_string()));
     let mut program = match base {
-        Base::Rules => table(RULES)?,
+        Base::Rules => table(rules()?)?,
         Base::Bodies => table(BODIES)?,
         Base::Nothing => {
             let mut program = Program::default();

@@ -82,9 +82,11 @@ fn report(tuning: &Tuning) {
         output::warning(format_args!("{}:{}: {}", skipped.file, skipped.line, skipped.reason));
     }
     for (field, requests) in &tuning.fields {
-        output::warning(format_args!(
-            "{requests} requests need `{field}`, which is better than an exclusion"
-        ));
+        let requests = match requests {
+            1 => "1 request needs".to_owned(),
+            requests => format!("{requests} requests need"),
+        };
+        output::warning(format_args!("{requests} `{field}`, which is better than an exclusion"));
     }
     let skipped = match tuning.skipped.len() {
         0 => String::new(),

@@ -59,9 +59,9 @@ fn in_trace(hops: &[Value]) -> Result<Option<Matches>, String> {
     }) else {
         return Err("the trace has no plug-in whose name contains `waf`".to_owned());
     };
-    let lines = hop.get("log").and_then(Value::as_array).into_iter().flatten();
+    let lines = hop.get("log").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     // The report of the response lists the matches of the request, too.
-    let report = lines.filter_map(|line| reports(line.get("line")?.as_str()?).pop()).last();
+    let report = lines.iter().rev().find_map(|line| reports(line.get("line")?.as_str()?).pop());
     let Some(mut matches) = report else { return Ok(None) };
     let headers = hop.pointer("/request/before/headers").and_then(Value::as_array).into_iter().flatten();
     matches.path = headers
