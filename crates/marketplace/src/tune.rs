@@ -152,6 +152,11 @@ impl Tuner {
         self.requests += 1;
         let Some(found) = found.filter(|found| !found.hits.is_empty()) else { return };
         self.matched += 1;
+        // No exclusion applies to such a path.
+        if found.path.as_ref().is_some_and(|path| path.contains(['*', '?', '#'])) {
+            let reason = "a path with `*`, `?` or `#`, which an exclusion cannot name".to_owned();
+            return self.skip(file, line, reason);
+        }
         for hit in found.hits {
             let paths = self.matches.entry(hit).or_default();
             let count = Count { requests: 1, score: found.score };

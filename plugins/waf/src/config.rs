@@ -257,7 +257,7 @@ impl Configuration for Config {
         for (index, package) in fields.exclude_packages.iter().enumerate() {
             let path = package.path.as_deref().unwrap_or("/");
             let folder = path.trim_end_matches('/');
-            if !path.starts_with('/') || folder.contains('*') {
+            if !path.starts_with('/') || folder.contains(['*', '?', '#']) {
                 let message = "is not a folder: write one that begins with `/`, such as `/blog`";
                 return Err(FieldError::new(format!("exclude_packages[{index}].path"), message));
             }

@@ -75,6 +75,14 @@ fn lines_that_are_not_readable_are_reported_and_skipped() {
 }
 
 #[test]
+fn a_path_that_no_exclusion_can_name_is_skipped() {
+    for path in ["/a%3Fb", "/a/*", "/%23"] {
+        let tuning = tune(&format!("{{\"path\":\"{path}\",\"waf\":\"score=5,1@ARGS:a\"}}\n"));
+        assert_eq!((tuning.matched, tuning.proposals.len(), tuning.skipped.len()), (1, 0, 1), "{path}");
+    }
+}
+
+#[test]
 fn the_field_can_be_named() {
     let mut tuner = Tuner::new(Some("rules"));
     let line: &[u8] = br#"{"waf_mode":"x","rules":"score=5,1@ARGS:a","PATH":"/a"}"#;
