@@ -6,11 +6,15 @@
 
 use serde_json::Value;
 
-use crate::suggest::nearest;
+use crate::suggest::{any_of, nearest};
 use crate::{ConfigError, Every};
 
 /// The key, in the schema of an object, of fields that the plug-in does not have: an object of names and advice.
 pub const NOT_HERE: &str = "x-not-here";
+
+/// The key, in the schema of a string, of `true` where numbers and booleans are accepted as well: people write them without
+/// quotes.
+pub const TEXT: &str = "x-text";
 
 /// Returns all errors of a document, with hints from the schema of the fields.
 pub fn every(
@@ -119,18 +123,35 @@ fn unknown(path: &str, schema: &Value) -> Option<String> {
             .map(|(place, _)| place.as_str())
             .collect();
         if let Some(place) = exact.first() {
-            let several = if exact.len() > 1 { "for example " } else { "" };
-            return Some(format!("is a field of {several}{}: move it there", shown(place)));
+            let several = if exact.len() > 1 { ", and others" } else { "" };
+            return Some(format!("is a field of {}{several}: move it there", shown(place)));
         }
         // The error already suggests a name at this level.
         if nearest(key, &own).is_some() {
             return None;
         }
+        if let Some(name) = containing(key, &own) {
+            return Some(format!("is not a known field: did you mean `{name}`?"));
+        }
+        // It is in those that contain it already.
+        places.retain(|(place, name)| !keys(parent).any(|key| key == name) || place == parent);
         let all: Vec<&str> = places.iter().map(|(_, name)| name.as_str()).collect();
         let near = nearest(key, &all)?;
         let (place, name) = places.iter().find(|(_, name)| name == near)?;
         Some(format!("is not a known field here: did you mean `{name}`, a field of {}?", shown(place)))
     })
+}
+
+/// Returns the only name that begins or ends with a key: `status_code` for `status`.
+fn containing<'n>(key: &str, names: &[&'n str]) -> Option<&'n str> {
+    let plain = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
+    let key = plain(key);
+    let contains = |name: &&&str| {
+        let name = plain(name);
+        key.len() >= 3 && (name.starts_with(&key) || name.ends_with(&key))
+    };
+    let mut found = names.iter().filter(contains);
+    found.next().filter(|_| found.next().is_none()).copied()
 }
 
 /// Returns a hint for names of the document or resource that contains the fields.
@@ -246,6 +267,11 @@ fn wrong_kind(message: &str, value: &Value, schema: Option<&Value>) -> Option<St
         }
         Value::Object(_) if wanted == "a list" => {
             Some("must be a list, found an object: begin each entry with a dash".into())
+        }
+        _ if wanted == "one of its names" => {
+            let names = schema?.get("enum").or_else(|| schema?.pointer("/oneOf/0/enum"))?.as_array()?;
+            let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+            Some(format!("must be {}", any_of(&names)))
         }
         _ if wanted.starts_with("one of ") => {
             let known: Vec<&str> = names_in(wanted).collect();

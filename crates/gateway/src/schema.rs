@@ -3,8 +3,8 @@
 //! The schema describes the fields. A document has them at the top and in each of its `_rules_`, where the conditions stand
 //! beside them.
 
-use boon::{Compiler, Draft, ErrorKind, InstanceToken, Schemas, ValidationError};
-use config::ConfigError;
+use boon::{Compiler, Draft, ErrorKind, InstanceToken, Schemas, Type, ValidationError};
+use config::{ConfigError, hints};
 use serde_json::{Map, Value, json};
 
 /// Everything in a document that the schema of the plug-in's fields (OpenAPI v3) does not allow. A schema that is not valid
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 #[must_use]
 pub fn errors(schema: &Value, document: &Map<String, Value>) -> Vec<ConfigError> {
     let mut schema = schema.clone();
-    allow_null(&mut schema);
+    as_json_schema(&mut schema);
     let (mut compiler, mut schemas) = (Compiler::new(), Schemas::new());
     compiler.set_default_draft(Draft::V7);
     if compiler.add_resource(NAME, schema).is_err() {
@@ -26,7 +26,7 @@ pub fn errors(schema: &Value, document: &Map<String, Value>) -> Vec<ConfigError>
             leaves(&error, &mut |error| {
                 // A rule may inherit a field, and without rules' fields the global ones may be incomplete.
                 if rules.is_empty() || !matches!(error.kind, ErrorKind::Required { .. }) {
-                    errors.push(ConfigError::new(path(prefix, error), error.kind.to_string()));
+                    errors.push(ConfigError::new(path(prefix, error), message(&error.kind)));
                 }
             });
         }
@@ -101,21 +101,51 @@ fn path(prefix: &str, error: &ValidationError<'_, '_>) -> String {
     path
 }
 
-/// Turns OpenAPI's `nullable` into JSON Schema.
-fn allow_null(schema: &mut Value) {
+/// What is wrong, in the words of modules.
+fn message(kind: &ErrorKind<'_, '_>) -> String {
+    let ErrorKind::Type { got, want } = kind else { return kind.to_string() };
+    let wanted: Vec<&str> = match want.contains(Type::String) {
+        true => vec![in_words(Type::String)],
+        false => want.iter().filter(|kind| *kind != Type::Null).map(in_words).collect(),
+    };
+    format!("must be {}, found {}", wanted.join(" or "), in_words(*got))
+}
+
+fn in_words(kind: Type) -> &'static str {
+    match kind {
+        Type::Null => "nothing (null)",
+        Type::Boolean => "true or false",
+        Type::Number => "a number",
+        Type::Integer => "a whole number",
+        Type::String => "a string",
+        Type::Array => "a list",
+        Type::Object => "an object",
+    }
+}
+
+/// Turns OpenAPI's `nullable` and strings that may be written without quotes into JSON Schema.
+fn as_json_schema(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
-            fields.values_mut().for_each(allow_null);
+            fields.values_mut().for_each(as_json_schema);
+            if fields.get(hints::TEXT) == Some(&Value::Bool(true)) {
+                fields.insert("type".into(), json!(["string", "integer", "boolean"]));
+            }
             if fields.get("nullable") == Some(&Value::Bool(true)) {
-                if let Some(Value::String(kind)) = fields.get("type") {
-                    fields.insert("type".into(), json!([kind, "null"]));
+                match fields.get_mut("type") {
+                    Some(Value::String(kind)) => {
+                        let kinds = json!([kind, "null"]);
+                        fields.insert("type".into(), kinds);
+                    }
+                    Some(Value::Array(kinds)) => kinds.push("null".into()),
+                    _ => {}
                 }
                 if let Some(Value::Array(words)) = fields.get_mut("enum") {
                     words.push(Value::Null);
                 }
             }
         }
-        Value::Array(entries) => entries.iter_mut().for_each(allow_null),
+        Value::Array(entries) => entries.iter_mut().for_each(as_json_schema),
         _ => {}
     }
 }
@@ -147,6 +177,7 @@ mod tests {
                 "urls": { "type": "array", "items": { "type": "string", "minLength": 1 } },
                 "code": { "type": "integer", "minimum": 200, "maximum": 599, "nullable": true },
                 "mode": { "type": "string", "enum": ["open", "closed"], "nullable": true },
+                "text": { "type": "string", "x-text": true, "nullable": true },
                 "either": { "oneOf": [{ "type": "string" }, { "type": "boolean" }] },
             },
         });
@@ -165,6 +196,19 @@ mod tests {
             assert!(places.contains(&place), "{place} in {found:?}");
         }
         assert_eq!(paths(json!({}))[0].0, "");
+    }
+
+    #[test]
+    fn texts_need_no_quotes() {
+        for text in [json!("a"), json!(5), json!(true), json!(null)] {
+            assert_eq!(paths(json!({ "urls": ["a"], "text": text })), [], "{text}");
+        }
+        let found = paths(json!({ "urls": "a", "text": [] }));
+        let expected =
+            [("urls", "must be a list, found a string"), ("text", "must be a string, found a list")];
+        for (path, message) in expected {
+            assert!(found.contains(&(path.to_owned(), message.to_owned())), "{found:?}");
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ fn schema() -> Value {
         "count": { "type": "integer", "description": "How many." },
         "dry_run": { "type": "boolean" },
         "match_type": { "type": "string" },
+        "mode": { "type": "string", "enum": ["block", "detect"] },
         "items": { "type": "array", "items": { "type": "object", "properties": { "quota": { "type": "integer" } } } },
     } })
 }
@@ -46,6 +47,11 @@ fn a_field_that_is_not_known_here_is_looked_for_everywhere_before_its_letters_ar
         ("_rules_[0].timeout", "is a field of `http_service`: move it there"),
         ("quota", "is a field of an entry of `items`: move it there"),
         ("service_nam", "did you mean `service_name`, a field of `http_service.endpoint`?"),
+        // A part of one name at this level.
+        ("bytes", "did you mean `max_bytes`?"),
+        ("http_service.headers", "did you mean `allowed_headers`?"),
+        // It is in `items` already.
+        ("items[0].item", unknown),
         // A slip at the level itself is what the plug-in says.
         ("http_service.endpoint.service_nam", unknown),
         ("rules", "rules are written into `_rules_`"),
@@ -104,6 +110,7 @@ fn a_value_of_another_kind_is_told_what_to_write() {
         ("http_service", json!([{}]), "must be an object, found list", "write its entry alone"),
         ("http_service", json!([{}, {}]), "must be an object, found list", "write the fields without dashes"),
         ("items", json!({ "quota": 1 }), "must be a list, found object", "begin each entry with a dash"),
+        ("mode", json!(true), "must be one of its names, found true or false", "must be `block` or `detect`"),
         (
             "match_type",
             json!("Whitelist"),

@@ -9,6 +9,13 @@ use sdk::{Reply, configuration};
 
 /// The fields of the document.
 #[configuration]
+#[cfg_attr(
+    not(target_family = "wasm"),
+    schemars(extend("x-not-here" = {
+        "blacklist": "write it as `deny`",
+        "whitelist": "write it as `allow`",
+    }))
+)]
 pub struct Fields {
     /// Where the client's address is from, see [Client addresses](#client-addresses).
     /// zh: 客户端地址的来源，见[客户端地址](#客户端地址)

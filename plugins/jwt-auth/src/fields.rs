@@ -47,6 +47,13 @@ pub struct Fields {
 
 /// A consumer.
 #[configuration]
+#[cfg_attr(
+    not(target_family = "wasm"),
+    schemars(extend("x-not-here" = {
+        "jwks_uri": "write it as `uri` in `remote_jwks`, with the service that the gateway calls",
+        "public_key": "write it as an entry of `keys` in `jwks`, with `kty`",
+    }))
+)]
 pub struct Consumer {
     /// Its name, which the upstream receives in `X-Mse-Consumer`.
     /// zh: 名称，上游在 `X-Mse-Consumer` 请求头中收到

@@ -58,6 +58,13 @@ pub struct Fields {
 
 /// A consumer.
 #[configuration]
+#[cfg_attr(
+    not(target_family = "wasm"),
+    schemars(extend("x-not-here" = {
+        "key": "write it as `credential`",
+        "api_key": "write it as `credential`",
+    }))
+)]
 pub struct Consumer {
     /// Its name, which the upstream receives in `X-Mse-Consumer`.
     /// zh: 名称，上游在 `X-Mse-Consumer` 请求头中收到

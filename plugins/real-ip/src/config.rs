@@ -8,6 +8,13 @@ use sdk::configuration;
 
 /// The fields of the document.
 #[configuration]
+#[cfg_attr(
+    not(target_family = "wasm"),
+    schemars(extend("x-not-here" = {
+        "trusted_proxies": "write it as `real_ip_from`",
+        "recursive": "remove it: proxies in `real_ip_from` are always skipped",
+    }))
+)]
 pub struct Fields {
     /// The header to which proxies append the addresses of their clients. `x-forwarded-for` if absent.
     /// zh: 代理追加客户端地址的请求头，缺省为 `x-forwarded-for`

@@ -42,8 +42,8 @@ described! {
     SettableHeaderName: { "type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$" };
     RequestHeaderName: { "type": "string", "pattern": "^:?[!#$%&'*+.^_`|~0-9A-Za-z-]+$" };
     ServiceName: { "type": "string", "minLength": 1 };
-    Text: { "type": "string" };
-    Secret: { "type": "string", "format": "password", "writeOnly": true };
+    Text: { "type": "string", "x-text": true };
+    Secret: { "type": "string", "format": "password", "writeOnly": true, "x-text": true };
     HeaderValue: { "type": "string", "pattern": "^[^\\x00-\\x08\\x0a-\\x1f\\x7f]*$" };
 }
 

@@ -325,7 +325,11 @@ impl Checker<'_> {
                 let is_unknown = ["is not a known field: the fields are ", "is not a known field: remove it"]
                     .iter()
                     .any(|start| error.message.starts_with(start));
-                let key = error.path.rsplit('.').next().unwrap_or_default();
+                // A field of an object in the configuration may have the name of a field of another plug-in.
+                let key = error
+                    .path
+                    .strip_prefix("_rules_[")
+                    .map_or(error.path.as_str(), |rest| rest.split_once("].").map_or("", |(_, inner)| inner));
                 let is_owner = |other: &KnownPlugin<'_>| {
                     other.manifest().is_ok_and(|manifest| manifest.example.contains_key(key))
                 };

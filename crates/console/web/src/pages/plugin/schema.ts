@@ -23,14 +23,16 @@ function mapSchema(schema: JsonSchema, change: (schema: JsonSchema) => JsonSchem
   return change(out);
 }
 
-/** For a validator of JSON Schema, which does not know `nullable`. */
+/** For a validator of JSON Schema, which knows neither `nullable` nor texts that may be written without quotes. */
 export function forValidator(schema: JsonSchema): JsonSchema {
-  return mapSchema(schema, (part) => {
-    if (part.nullable !== true || typeof part.type !== "string") return part;
+  return mapSchema(schema, (original) => {
+    const isText = original["x-text"] === true;
+    const part = isText ? { ...original, type: ["string", "integer", "boolean"] } : original;
+    if (part.nullable !== true || (typeof part.type !== "string" && !isText)) return part;
     const { nullable: _, ...rest } = part;
     return {
       ...rest,
-      type: [part.type, "null"],
+      type: [part.type, "null"].flat(),
       ...(Array.isArray(part.enum) ? { enum: [...(part.enum as unknown[]), null] } : {}),
     };
   });
