@@ -142,16 +142,18 @@ fn unknown(path: &str, schema: &Value) -> Option<String> {
     })
 }
 
-/// Returns the only name that begins or ends with a key: `status_code` for `status`.
+/// Returns the only name that begins with a key, or the only one that ends with it: `status_code` for `status`.
 fn containing<'n>(key: &str, names: &[&'n str]) -> Option<&'n str> {
     let plain = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
     let key = plain(key);
-    let contains = |name: &&&str| {
-        let name = plain(name);
-        key.len() >= 3 && (name.starts_with(&key) || name.ends_with(&key))
+    if key.len() < 3 {
+        return None;
+    }
+    let only = |is_meant: &dyn Fn(&str) -> bool| {
+        let mut found = names.iter().filter(|name| is_meant(&plain(name)));
+        found.next().filter(|_| found.next().is_none()).copied()
     };
-    let mut found = names.iter().filter(contains);
-    found.next().filter(|_| found.next().is_none()).copied()
+    only(&|name| name.starts_with(&key)).or_else(|| only(&|name| name.ends_with(&key)))
 }
 
 /// Returns a hint for names of the document or resource that contains the fields.

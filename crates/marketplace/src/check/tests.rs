@@ -167,6 +167,30 @@ fn every_mistake_in_every_field_of_every_plug_in_names_line_field_and_remedy() {
     }
 }
 
+/// Who has no source of a plug-in is told what the schema of its image says.
+#[test]
+#[cfg(feature = "engine")]
+fn the_schema_of_every_plug_in_allows_what_the_plug_in_accepts() {
+    let workspace = workspace();
+    for plugin in workspace.plugins.iter().filter(|plugin| !plugin.classic) {
+        let describer = crate::describer(&workspace, plugin).unwrap();
+        let schema = describer.schema().unwrap();
+        let text = fs::read_to_string(plugin.folder.join("tests/cases.yaml")).unwrap();
+        let cases: Value = serde_yaml::from_str(&text).unwrap();
+        let mut accepted = 0;
+        for case in cases["cases"].as_array().unwrap() {
+            let Some(config) = case["config"].as_object() else { continue };
+            if !case["refused"].is_null() || !describer.check(&case["config"]).unwrap().is_empty() {
+                continue;
+            }
+            accepted += 1;
+            let errors = gateway::schema::errors(&schema, config);
+            assert!(errors.is_empty(), "{}: {}: {errors:?}\n{}", plugin.name, case["name"], case["config"]);
+        }
+        assert!(accepted > 0, "{} has no case with a configuration", plugin.name);
+    }
+}
+
 const HEAD: &str = "apiVersion: extensions.higress.io/v1alpha1\nkind: WasmPlugin\n";
 
 #[test]
