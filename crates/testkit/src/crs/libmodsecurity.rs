@@ -23,6 +23,26 @@ const BEFORE: &str = "SecRuleEngine On\nSecRequestBodyAccess On\n\
     SecRule REQUEST_HEADERS:Content-Type \"@rx ^application/(?:[a-z0-9.-]+[+])?json\" \
     \"id:200001,phase:1,t:none,t:lowercase,pass,nolog,ctl:requestBodyProcessor=JSON\"\n";
 
+/// Tests of the Core Rule Set whose requests libmodsecurity alone refuses at level 1, with the reasons.
+pub const REFUSES_ALONE: &[(&str, &str)] = &[
+    ("932238-8.0", LINE_END),
+    ("932238-9.0", LINE_END),
+    ("944100-11.0", XML_BODY),
+    ("944100-12.0", XML_BODY),
+    ("944100-15.0", XML_BODY),
+    ("944100-16.0", XML_BODY),
+    ("944110-11.0", XML_BODY),
+    ("944110-12.0", XML_BODY),
+    ("944110-15.0", XML_BODY),
+    ("944110-16.0", XML_BODY),
+];
+
+const LINE_END: &str =
+    "`$` matches before every line end in libmodsecurity: the rules expect the end of the value";
+
+const XML_BODY: &str =
+    "libmodsecurity has XML in REQUEST_BODY, too: the rules expect that names of elements do not matter";
+
 /// What the detectors say about a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Detected {
