@@ -196,9 +196,8 @@ pub(crate) fn undeclared(changes: &Changes, outcome: &Outcome, plain: &Outcome) 
         }
     }
     let answer = outcome.answer.as_ref()?;
-    // A response that the upstream has broken off has the same details without the plug-in.
-    let is_cut_off = answer.cut_off.is_some() && outcome.details == plain.details;
-    if outcome.details.as_deref() == Some(VIA_UPSTREAM) || is_cut_off {
+    // Only a response of the upstream is cut off: by the upstream, or by a plug-in that refuses its body.
+    if outcome.details.as_deref() == Some(VIA_UPSTREAM) || answer.cut_off.is_some() {
         let plain = plain.answer.as_ref()?;
         let difference = between(&changes.response, &plain.headers, &answer.headers);
         let trailers = || between(&changes.response, &plain.trailers, &answer.trailers);
