@@ -271,7 +271,7 @@ fn wrong_kind(message: &str, value: &Value, schema: Option<&Value>) -> Option<St
             Some("must be a list, found an object: begin each entry with a dash".into())
         }
         _ if wanted == "one of its names" => {
-            let names = schema?.get("enum").or_else(|| schema?.pointer("/oneOf/0/enum"))?.as_array()?;
+            let names = schema?.get("enum")?.as_array()?;
             let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
             Some(format!("must be {}", any_of(&names)))
         }

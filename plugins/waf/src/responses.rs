@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use sdk::HeaderMap;
 use sdk::prelude::*;
+use text::chat;
 use waf::Transaction;
 
 use crate::config::Config;
@@ -98,7 +99,8 @@ fn keep_for_request(state: &mut State, transaction: Box<Transaction>) {
 
 /// Returns true for a body that must not be held: it is read as it arrives, or it is larger than what is inspected.
 fn is_streamed(headers: &HeaderMap, content_type: &[u8], limit: usize) -> bool {
-    let is_events = rules::media_type(content_type).eq_ignore_ascii_case(b"text/event-stream");
     let is_unbuffered = headers.values("x-accel-buffering").any(|value| value.eq_ignore_ascii_case(b"no"));
-    is_events || is_unbuffered || headers.values("content-length").any(|length| declared(length) > limit)
+    chat::is_events(content_type)
+        || is_unbuffered
+        || headers.values("content-length").any(|length| declared(length) > limit)
 }

@@ -185,11 +185,6 @@ impl Report {
     }
 }
 
-/// Returns a content type without its parameters.
-pub fn media_type(content_type: &[u8]) -> &[u8] {
-    content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
-}
-
 /// Returns true for a content type whose charset is UTF-16, in which expressions would find nothing.
 pub fn is_utf_16(content_type: &[u8]) -> bool {
     content_type.split(|byte| *byte == b';').skip(1).any(|parameter| {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use marketplace::tune::{Proposal, Tuner, Tuning};
 use serde_json::{Value, json};
 
@@ -61,7 +61,12 @@ pub(crate) fn run(command: &Command) -> Result<bool> {
             tuner.read("stdin", io::stdin().lock()).context("cannot read the standard input")?;
             continue;
         }
-        let reader = File::open(file).map_err(|error| Usage(format!("cannot open {name}: {error}")))?;
+        if file.is_dir() {
+            bail!(Usage(format!("{name} is a folder: name the access logs or traces in it")));
+        }
+        let reader = File::open(file).map_err(|error| {
+            Usage(format!("{name} cannot be read: {error}: name an access log, or a trace"))
+        })?;
         tuner.read(&name, BufReader::new(reader)).with_context(|| format!("cannot read {name}"))?;
     }
     let tuning = tuner.finish(args.min_requests);
@@ -88,13 +93,18 @@ fn report(tuning: &Tuning) {
         };
         output::warning(format_args!("{requests} `{field}`, which is better than an exclusion"));
     }
+    if tuning.matched == 0 {
+        output::warning("no request matched: the log must contain `%FILTER_STATE(wasm.waf:PLAIN)%`");
+    }
     let skipped = match tuning.skipped.len() {
         0 => String::new(),
+        1 => ", 1 line skipped".to_owned(),
         lines => format!(", {lines} lines skipped"),
     };
     let (matched, requests, proposals) = (tuning.matched, tuning.requests, tuning.proposals.len());
+    let exclusions = if proposals == 1 { "exclusion" } else { "exclusions" };
     output::step(format_args!(
-        "{matched} of {requests} requests matched: {proposals} exclusions to review{skipped}"
+        "{matched} of {requests} requests matched: {proposals} {exclusions} to review{skipped}"
     ));
 }
 

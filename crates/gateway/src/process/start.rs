@@ -62,7 +62,9 @@ impl StartError {
 
 /// Envoy reports a listener that cannot bind like any other error of its configuration.
 fn is_address_in_use(line: &LogLine) -> bool {
-    line.message.contains("cannot bind '") && line.message.contains("Address already in use")
+    line.plugin().is_none()
+        && line.message.contains("cannot bind '")
+        && line.message.contains("Address already in use")
 }
 
 impl fmt::Display for StartError {
