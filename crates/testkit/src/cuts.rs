@@ -48,9 +48,9 @@ pub(crate) fn variants(case: &Case, seed: u64, largest: usize) -> Vec<(String, V
     let mut random = Random::new(seed);
     let mut variants = Vec::new();
     let random_name = format!("cut at random ({SEED}={seed})");
-    let cuts: [(&str, &mut dyn FnMut(usize) -> Chunks); 2] = [
-        ("cut byte by byte", &mut |size| Chunks::Each(Each { each: size.div_ceil(MOST_PIECES) })),
-        (&random_name, &mut |size| random_chunks(&mut random, size)),
+    let cuts: [(&str, &mut dyn FnMut(usize, usize) -> Chunks); 2] = [
+        ("cut byte by byte", &mut |size, _| Chunks::Each(Each { each: size.div_ceil(MOST_PIECES) })),
+        (&random_name, &mut |size, most| random_chunks(&mut random, size, most)),
     ];
     for (name, cut) in cuts {
         let mut any = false;
@@ -72,7 +72,7 @@ fn otherwise(
     request: &Request,
     case: &Case,
     largest: usize,
-    cut: &mut dyn FnMut(usize) -> Chunks,
+    cut: &mut dyn FnMut(usize, usize) -> Chunks,
 ) -> (Request, bool) {
     let mut request = request.clone();
     let mut any = false;
@@ -82,14 +82,17 @@ fn otherwise(
     }
     let size = request.body.as_deref().map_or(0, <[u8]>::len);
     // A body that the gateway cannot hold goes through or not as it arrives.
-    let limit = usize::try_from(case.setup.gateway.buffer_limit).unwrap_or(usize::MAX).min(largest);
-    if (2..=limit).contains(&size) && request.reset_after.is_none() {
-        request.chunks = Some(cut(size));
+    let buffer = usize::try_from(case.setup.gateway.buffer_limit).unwrap_or(usize::MAX);
+    if (2..=buffer.min(largest)).contains(&size) && request.reset_after.is_none() {
+        request.chunks = Some(cut(size, size));
         any = true;
     }
     let mut upstream = request.upstream.take().unwrap_or_else(|| case.upstream.clone());
-    if (2..=largest).contains(&upstream.body.len()) && upstream.reset_after.is_none() {
-        upstream.chunks = Some(cut(upstream.body.len()));
+    let size = upstream.body.len();
+    if (2..=largest).contains(&size) && upstream.reset_after.is_none() {
+        // A gateway cuts off a response if a piece and what is held before it do not fit into its buffer.
+        let most = if size > buffer { (buffer / 2).max(1) } else { size };
+        upstream.chunks = Some(cut(size, most));
         any = true;
     }
     request.upstream = Some(upstream);
@@ -116,13 +119,15 @@ fn forget_framing(expect: &mut Expect) {
     }
 }
 
-/// Two to eight pieces, some of which may be single bytes.
-fn random_chunks(random: &mut Random, size: usize) -> Chunks {
+/// Two to eight pieces, some of which may be single bytes; more if a piece may only have `most` bytes.
+fn random_chunks(random: &mut Random, size: usize, most: usize) -> Chunks {
     let mut sizes = Vec::new();
     for _ in 0..=random.below(7) {
-        let most = if random.below(3) == 0 { 3 } else { size };
+        let most = if random.below(3) == 0 { 3 } else { most };
         sizes.push(1 + random.below(most));
     }
+    let rest = size.saturating_sub(sizes.iter().sum());
+    sizes.extend(std::iter::repeat_n(most, rest.saturating_sub(1) / most.max(1)));
     Chunks::Sizes(sizes)
 }
 
@@ -157,6 +162,18 @@ mod tests {
     fn what_the_gateway_cannot_hold_stays_in_one() {
         let large = case("{ body: abcdefghij, upstream: { body: '' }, expect: { status: 200 } }");
         assert!(variants(&large, 7, 99).is_empty());
+    }
+
+    #[test]
+    fn no_piece_of_a_response_is_larger_than_half_of_a_buffer_that_cannot_hold_it() {
+        let case = case("{ upstream: { body: abcdefghijklmnopqrstuvwxyz }, expect: { status: 200 } }");
+        for seed in 0..50 {
+            let all = variants(&case, seed, 99);
+            let upstream = all[1].1[0].upstream.as_ref().unwrap();
+            let pieces: Vec<usize> = upstream.pieces().iter().map(|piece| piece.len()).collect();
+            assert_eq!(pieces.iter().sum::<usize>(), 26);
+            assert!(pieces.iter().all(|size| *size <= 4), "{seed}: {pieces:?}");
+        }
     }
 
     #[test]
