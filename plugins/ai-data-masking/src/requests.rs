@@ -101,7 +101,7 @@ pub fn body(body: &mut RequestBody<State>, config: &Config) -> Flow {
         Reading::Start | Reading::Undetected(_) | Reading::Whole if last => inspect(body, config),
         Reading::Start if !config.request.any() => held(body, Reading::Whole),
         Reading::Start => detect(body, config, 0),
-        Reading::Undetected(inspected) if is_due(body.held(), inspected) => detect(body, config, inspected),
+        Reading::Undetected(inspected) if is_due(body.size(), inspected) => detect(body, config, inspected),
         reading => held(body, reading),
     }
 }

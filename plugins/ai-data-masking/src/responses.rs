@@ -124,7 +124,7 @@ pub fn body(body: &mut ResponseBody<State>, config: &Config) -> Flow {
     match reading {
         Reading::Passes => Flow::Continue,
         Reading::Whole(_) if last => inspect(body, config),
-        Reading::Whole(inspected) if config.raw || !is_due(body.held(), inspected) => {
+        Reading::Whole(inspected) if config.raw || !is_due(body.size(), inspected) => {
             set_reading(body, Reading::Whole(inspected));
             Flow::Hold
         }
