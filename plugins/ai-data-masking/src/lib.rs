@@ -103,7 +103,7 @@ fn is_encoded(value: &[u8]) -> bool {
 /// Returns true if a held body must be inspected before its end: when its first bytes have arrived, and again when it has
 /// grown by a large factor, so it is inspected only a few times for any chunking.
 fn is_due(size: usize, inspected: usize) -> bool {
-    inspected == 0 || size >= inspected.saturating_mul(16)
+    inspected == 0 || size > inspected.saturating_mul(16)
 }
 
 /// Reports a denied response whose headers have already been sent.
