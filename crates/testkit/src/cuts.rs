@@ -41,6 +41,9 @@ pub(crate) fn seed() -> anyhow::Result<u64> {
     }
 }
 
+/// Cuts a body of a size into pieces of at most another size.
+type Cut<'a> = dyn FnMut(usize, usize) -> Chunks + 'a;
+
 /// Returns the same requests with every body cut differently, each with a name; none if there is nothing to cut.
 /// Bodies of more than `largest` bytes stay as they are.
 pub(crate) fn variants(case: &Case, seed: u64, largest: usize) -> Vec<(String, Vec<Request>)> {
@@ -48,7 +51,7 @@ pub(crate) fn variants(case: &Case, seed: u64, largest: usize) -> Vec<(String, V
     let mut random = Random::new(seed);
     let mut variants = Vec::new();
     let random_name = format!("cut at random ({SEED}={seed})");
-    let cuts: [(&str, &mut dyn FnMut(usize, usize) -> Chunks); 2] = [
+    let cuts: [(&str, &mut Cut<'_>); 2] = [
         ("cut byte by byte", &mut |size, _| Chunks::Each(Each { each: size.div_ceil(MOST_PIECES) })),
         (&random_name, &mut |size, most| random_chunks(&mut random, size, most)),
     ];
@@ -68,12 +71,7 @@ pub(crate) fn variants(case: &Case, seed: u64, largest: usize) -> Vec<(String, V
 }
 
 /// A request with its body and its response's body cut differently, and whether there was anything to cut.
-fn otherwise(
-    request: &Request,
-    case: &Case,
-    largest: usize,
-    cut: &mut dyn FnMut(usize, usize) -> Chunks,
-) -> (Request, bool) {
+fn otherwise(request: &Request, case: &Case, largest: usize, cut: &mut Cut<'_>) -> (Request, bool) {
     let mut request = request.clone();
     let mut any = false;
     // Bodies of concurrent requests are not checked; resets and events refer to numbers of chunks.
