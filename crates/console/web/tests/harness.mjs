@@ -271,6 +271,10 @@ export async function addressOf(page, gateway = "gateway-1") {
   }
 }
 
+/** Two frames of the page: what its last event changed is drawn. */
+export const frames = (page) =>
+  page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+
 /** Clicks the switch of a card as it is seen: the input itself has no size. */
 export const flip = (page, title) => card(page, title).locator(".mantine-Switch-track").click();
 

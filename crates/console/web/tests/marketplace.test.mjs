@@ -8,6 +8,7 @@ import {
   card,
   closeBrowser,
   flip,
+  frames,
   MESSAGES,
   newContext,
   openMenu,
@@ -249,7 +250,7 @@ test("an upload that is stopped leaves the field empty, and closing the panel en
   await drawer(page).getByRole("progressbar", { name: M.form.uploading }).waitFor();
   await drawer(page).getByRole("button", { name: "Cancel" }).click();
   await drawer(page).waitFor({ state: "detached" });
-  await page.waitForTimeout(300);
+  while (failed.length < 2) await page.waitForTimeout(50);
   assert.deepEqual(failed, ["net::ERR_ABORTED", "net::ERR_ABORTED"]);
 });
 
@@ -443,7 +444,7 @@ test("two hundred plug-ins stay fluid", async (t) => {
   const height = await page.evaluate(() => document.documentElement.scrollHeight);
   for (let y = 0; y <= height; y += 700) {
     await page.evaluate((top) => window.scrollTo(0, top), y);
-    await page.waitForTimeout(60);
+    await frames(page);
     for (const id of await page
       .locator("[data-plugin]")
       .evaluateAll((all) => all.map((card) => card.dataset.plugin)))

@@ -1,5 +1,6 @@
 /** The pipeline of a gateway: its plug-ins in the order in which they see requests, and in reverse, responses. */
 import {
+  type Announcements,
   DndContext,
   type DragEndEvent,
   type Modifier,
@@ -30,7 +31,7 @@ import { useTranslation } from "react-i18next";
 import { Link, useParams } from "react-router";
 import { getOrder, movePlugin, problemOf } from "../../api/client";
 import { keys, usePlugins, useRole } from "../../api/queries";
-import type { Order, OrderEntry, OrderName, Stage } from "../../api/types";
+import type { Marketplace, Order, OrderEntry, OrderName, Stage } from "../../api/types";
 import { links } from "../../app/pages";
 import { notifyFailure } from "../../components/notify";
 import { PageHeader } from "../../components/PageHeader";
@@ -73,32 +74,41 @@ export default function OrderPage() {
     [marketplace?.plugins],
   );
 
+  const mutationKey = keys.order(gateway);
   const change = useMutation({
-    mutationFn: ({ entry, place }: Move) => movePlugin(gateway, entry.id, cards.get(entry.id)?.etag, place),
-    onMutate: ({ entries }) => {
-      const before = client.getQueryData<Order>(queryKey);
-      if (before) client.setQueryData<Order>(queryKey, { ...before, entries });
-      return { before };
+    mutationKey,
+    // Moves wait for each other: each needs the tag that the one before has left.
+    scope: { id: mutationKey.join("/") },
+    mutationFn: ({ entry, target, behind }: Move) => {
+      const cards = client.getQueryData<Marketplace>(keys.plugins(gateway))?.plugins;
+      const etag = cards?.find(({ id }) => id === entry.id)?.etag;
+      return movePlugin(gateway, entry.id, etag, behind ? { after: target.id } : { before: target.id });
     },
-    onError: (failure, _, context) => {
-      if (context?.before) client.setQueryData(queryKey, context.before);
-      notifyFailure(failure);
+    onMutate: async (move) => {
+      await client.cancelQueries({ queryKey });
+      client.setQueryData<Order>(
+        queryKey,
+        (order) => order && { ...order, entries: moved(order.entries, move) },
+      );
     },
-    onSettled: () => client.invalidateQueries({ queryKey: keys.gateway(gateway) }),
+    onError: notifyFailure,
+    // The order that the server has lacks the moves that still wait.
+    onSettled: () =>
+      client.invalidateQueries({
+        queryKey: client.isMutating({ mutationKey }) > 1 ? keys.plugins(gateway) : keys.gateway(gateway),
+      }),
   });
 
   /** Moves an entry before or behind another of its stage. */
   const move: MoveTo = (entry, target, behind) => {
-    if (!data || change.isPending || entry.id === target.id) return;
-    const entries = data.entries.filter(({ id }) => id !== entry.id);
-    const at = entries.findIndex(({ id }) => id === target.id);
-    entries.splice(behind ? at + 1 : at, 0, entry);
-    change.mutate({ entry, entries, place: behind ? { after: target.id } : { before: target.id } });
-    const group = entries.filter(({ stage }) => stage === entry.stage);
+    if (!data || entry.id === target.id) return;
+    const place = { entry, target, behind };
+    change.mutate(place);
+    const group = moved(data.entries, place).filter(({ stage }) => stage === entry.stage);
     setSaid(
       t("moved", {
         plugin: entry.title,
-        to: group.indexOf(entry) + 1,
+        to: group.findIndex(({ id }) => id === entry.id) + 1,
         count: group.length,
         stage: t(`common:stage.${entry.stage}`),
       }),
@@ -176,11 +186,28 @@ export default function OrderPage() {
 
 interface Move {
   entry: OrderEntry;
-  entries: OrderEntry[];
-  place: { before?: string; after?: string };
+  target: OrderEntry;
+  behind: boolean;
+}
+
+/** Entries after a move. */
+function moved(entries: OrderEntry[], { entry, target, behind }: Move): OrderEntry[] {
+  const others = entries.filter(({ id }) => id !== entry.id);
+  const at = others.findIndex(({ id }) => id === target.id);
+  if (at < 0) return entries;
+  others.splice(behind ? at + 1 : at, 0, entry);
+  return others;
 }
 
 type MoveTo = (entry: OrderEntry, target: OrderEntry, behind: boolean) => void;
+
+/** The page itself says what was moved, in its language. */
+const SILENT: Announcements = {
+  onDragStart: () => undefined,
+  onDragOver: () => undefined,
+  onDragEnd: () => undefined,
+  onDragCancel: () => undefined,
+};
 
 const vertical: Modifier = ({ transform }) => ({ ...transform, x: 0 });
 
@@ -234,7 +261,10 @@ function Pipeline({
                 sensors={sensors}
                 modifiers={[vertical]}
                 onDragEnd={onDragEnd}
-                accessibility={{ screenReaderInstructions: { draggable: t("handleHint") } }}
+                accessibility={{
+                  announcements: SILENT,
+                  screenReaderInstructions: { draggable: t("handleHint") },
+                }}
               >
                 <SortableContext
                   items={entries.map(({ id }) => id)}
