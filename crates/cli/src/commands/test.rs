@@ -2,17 +2,20 @@
 
 mod budget;
 mod console;
+mod jobs;
 mod mutants;
 pub(super) mod suite;
 
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use jobs::{Job, Log};
 use resource::Cost;
 use suite::{Counts, Suite};
 use workspace::build::{Builder, Profile};
@@ -60,6 +63,10 @@ pub(crate) struct Args {
     /// cargo-mutants. `tests/mutants.toml` of the plug-in may name more files to change, and changes without an effect.
     #[arg(long, requires = "plugin", conflicts_with_all = ["bless", "module"])]
     mutants: bool,
+    /// How many test programs run at once. What each prints comes together when it has ended, and with one, line by line.
+    /// [default: 1 for a plug-in, and otherwise 2: each program uses all processors, but many wait for a gateway]
+    #[arg(long, short, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
     /// Test this module of the plug-in instead of building it.
     #[arg(long, value_name = "FILE.wasm", requires = "plugin")]
     module: Option<PathBuf>,
@@ -103,8 +110,7 @@ const IN_ENVOY: &str = "envoy";
 /// The test target that runs the commands of documents.
 const SNIPPETS: &str = "snippets";
 
-/// The test target that builds workspaces of authors in the target folder. Their modules have other flags, for which cargo
-/// compiles all dependencies of modules again: those of this workspace are tested first.
+/// The test target that builds workspaces of authors in the target folder.
 const OWN_WORKSPACE: &str = "own_workspace";
 
 /// The test target with a test of registries in Envoy, which `cargo test` ignores.
@@ -131,8 +137,10 @@ struct Run<'a> {
     libraries: PathBuf,
     /// The module to test instead of building it.
     module: Option<PathBuf>,
-    rows: Vec<Row>,
 }
+
+/// How many test programs run at once unless one plug-in is tested.
+const JOBS: usize = 2;
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
     let workspace = crate::open::workspace()?;
@@ -152,95 +160,116 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         (Some(_), _) => vec!["--package".to_owned(), console::PACKAGE.to_owned()],
         _ => vec!["--workspace".to_owned()],
     };
-    let mut run = Run {
-        workspace: &workspace,
-        args,
-        libraries: workspace::build::host_libraries(&workspace)?,
-        module,
-        rows: Vec::new(),
-    };
+    let run =
+        Run { workspace: &workspace, args, libraries: workspace::build::host_libraries(&workspace)?, module };
     if let (true, [plugin]) = (args.mutants, plugins.as_slice()) {
-        run.mutants(plugin)?;
-        return Ok(summary(&run.rows, false));
+        return Ok(summary(&[run.mutants(plugin)?], false));
     }
     let suites = suite::build(&workspace, &packages)?;
-    let native = args.engine.contains(&Engine::Native);
-    // Each test counts once: those in Envoy if they run, and as skipped otherwise.
-    let in_envoy = |suite: &&Suite| {
-        [IN_ENVOY, SNIPPETS, console::API].contains(&suite.target.as_str())
-            && args.engine.contains(&Engine::Envoy)
-    };
-    if native {
-        let of_plugin = |suite: &&Suite| plugins.iter().any(|plugin| plugin.name == suite.package);
-        let now = |suite: &&Suite| !of_plugin(suite) && !in_envoy(suite) && suite.target != OWN_WORKSPACE;
-        for suite in suites.iter().filter(now) {
-            let also = match suite.target.as_str() {
-                REGISTRY => args.engine.contains(&Engine::Envoy),
-                REDIS => args.engine.contains(&Engine::Wasm),
-                SUITE => true,
-                _ => false,
-            };
-            let all: &[&str] = if also { &["--include-ignored"] } else { &[] };
-            run.suite(suite, "", all, &[])?;
-        }
-        if args.libtest.is_empty() {
-            run.doc_tests(&packages)?;
-        }
-        for suite in suites.iter().filter(of_plugin) {
-            run.suite(suite, Engine::Native.name(), &[], &[(ENGINES, Engine::Native.name().into())])?;
-        }
-    }
-    let on_module = [Engine::Wasm, Engine::Envoy].into_iter().filter(|engine| args.engine.contains(engine));
-    let on_module: Vec<_> = on_module.collect();
-    if !on_module.is_empty() {
-        let builder = Builder::new(&workspace)?;
-        for plugin in &plugins {
-            let of_plugin: Vec<&Suite> = suites.iter().filter(|suite| suite.package == plugin.name).collect();
-            if of_plugin.iter().any(|suite| suite.target == CASES) {
-                run.as_module(&on_module, &builder, plugin, &of_plugin)?;
-            }
-        }
-    }
-    for suite in suites.iter().filter(in_envoy) {
-        run.suite(suite, Engine::Envoy.name(), &["--include-ignored"], &[])?;
-    }
     let has_page = of_console || args.plugin.is_none();
-    if has_page && args.libtest.is_empty() {
-        run.page()?;
-    }
-    for suite in suites.iter().filter(|suite| native && suite.target == OWN_WORKSPACE) {
-        run.suite(suite, "", &[], &[])?;
-    }
-    Ok(summary(&run.rows, has_page && args.without_browser))
+    let jobs = run.jobs(&suites, &plugins, packages, has_page)?;
+    let at_once = args.jobs.map_or(if args.plugin.is_some() { 1 } else { JOBS }, NonZeroUsize::get);
+    Ok(summary(&jobs::run(jobs, at_once)?, has_page && args.without_browser))
 }
 
 impl Run<'_> {
+    /// What there is to run. What is begun first is what takes milliseconds, and what takes minutes is not begun last.
+    fn jobs<'a>(
+        &'a self,
+        suites: &'a [Suite],
+        plugins: &[&'a Plugin],
+        packages: Vec<String>,
+        has_page: bool,
+    ) -> Result<Vec<Job<'a>>> {
+        let engines = &self.args.engine;
+        let of = |engine| engines.contains(&engine);
+        // Each test counts once: those in Envoy if they run, and as skipped otherwise.
+        let in_envoy = |suite: &&Suite| {
+            [IN_ENVOY, SNIPPETS, console::API].contains(&suite.target.as_str()) && of(Engine::Envoy)
+        };
+        let mut jobs = Vec::new();
+        let mut add = |suite: &'a Suite, engine: &'static str, args: &'static [&'static str]| {
+            jobs.push(Job::new(move |log| Ok(vec![self.suite(suite, engine, args, &[], log)?])));
+        };
+        let of_plugin = |suite: &&Suite| plugins.iter().any(|plugin| plugin.name == suite.package);
+        if of(Engine::Native) {
+            let now = |suite: &&Suite| !of_plugin(suite) && !in_envoy(suite) && suite.target != OWN_WORKSPACE;
+            for suite in suites.iter().filter(now) {
+                let also = match suite.target.as_str() {
+                    REGISTRY => of(Engine::Envoy),
+                    REDIS => of(Engine::Wasm),
+                    SUITE => true,
+                    _ => false,
+                };
+                add(suite, "", if also { &["--include-ignored"] } else { &[] });
+            }
+        }
+        for suite in suites.iter().filter(in_envoy) {
+            add(suite, Engine::Envoy.name(), &["--include-ignored"]);
+        }
+        if of(Engine::Native) {
+            for suite in suites.iter().filter(|suite| suite.target == OWN_WORKSPACE) {
+                add(suite, "", &[]);
+            }
+        }
+        if has_page && self.args.libtest.is_empty() {
+            jobs.push(Job::new(|log| self.page(log)));
+        }
+        if of(Engine::Native) {
+            if self.args.libtest.is_empty() {
+                jobs.push(Job::new(move |log| Ok(vec![self.doc_tests(&packages, log)?])));
+            }
+            for suite in suites.iter().filter(of_plugin) {
+                let native = Engine::Native.name();
+                jobs.push(Job::new(move |log| {
+                    Ok(vec![self.suite(suite, native, &[], &[(ENGINES, native.into())], log)?])
+                }));
+            }
+        }
+        let on_module = [Engine::Wasm, Engine::Envoy].into_iter().filter(|engine| of(*engine));
+        let on_module: Vec<_> = on_module.collect();
+        if !on_module.is_empty() {
+            let builder = Builder::new(self.workspace)?;
+            for plugin in plugins {
+                let of_plugin: Vec<&Suite> =
+                    suites.iter().filter(|suite| suite.package == plugin.name).collect();
+                if of_plugin.iter().any(|suite| suite.target == CASES) {
+                    let (on_module, builder, plugin) = (on_module.clone(), builder.clone(), *plugin);
+                    jobs.push(Job::new(move |log| {
+                        self.as_module(&on_module, &builder, plugin, &of_plugin, log)
+                    }));
+                }
+            }
+        }
+        Ok(jobs)
+    }
+
     /// Runs a test program.
     fn suite(
-        &mut self,
+        &self,
         suite: &Suite,
         engine: &'static str,
         args: &[&str],
         env: &[(&str, PathBuf)],
-    ) -> Result<()> {
+        log: &mut Log,
+    ) -> Result<Row> {
         let start = Instant::now();
         let mut command = suite.command(self.workspace, &self.libraries);
         command.args(args).args(&self.args.libtest).envs(env.iter().map(|(name, value)| (name, value)));
-        output::step(format_args!("{} {engine}", suite.title()));
-        let counts = suite::run(command)?;
-        self.add(suite.title(), engine, counts, start);
-        Ok(())
+        log.step(format_args!("{} {engine}", suite.title()));
+        Ok(row(suite.title(), engine, suite::run(command, log)?, start))
     }
 
     /// Builds the release module of a plug-in, unless one is given, and replays its cases on each of `engines`. In Envoy, runs its
     /// other tests with the module as well, which `cargo test` ignores.
     fn as_module(
-        &mut self,
+        &self,
         engines: &[Engine],
         builder: &Builder,
         plugin: &Plugin,
         suites: &[&Suite],
-    ) -> Result<()> {
+        log: &mut Log,
+    ) -> Result<Vec<Row>> {
         let start = Instant::now();
         let module = match &self.module {
             Some(module) => Ok(module.clone()),
@@ -251,10 +280,11 @@ impl Run<'_> {
             Err(error) => {
                 // The others still run.
                 output::error(&error.into());
-                self.add(plugin.name.clone(), "", Counts { failed: 1, ..Counts::default() }, start);
-                return Ok(());
+                let failed = Counts { failed: 1, ..Counts::default() };
+                return Ok(vec![row(plugin.name.clone(), "", failed, start)]);
             }
         };
+        let mut rows = Vec::new();
         for engine in engines {
             for suite in suites.iter().filter(|suite| !suite.unit) {
                 let only: &[&str] = match (suite.target == CASES, engine) {
@@ -268,23 +298,23 @@ impl Run<'_> {
                     fs::write(&costs, "").with_context(|| format!("writing {}", costs.display()))?;
                     env.push((COUNTS, costs.clone()));
                 }
-                self.suite(suite, engine.name(), only, &env)?;
+                rows.push(self.suite(suite, engine.name(), only, &env, log)?);
                 if *engine == Engine::Wasm {
-                    self.budgets(plugin, &budget::measured(&costs)?)?;
+                    rows.extend(self.budgets(plugin, &budget::measured(&costs)?)?);
                 }
             }
         }
-        Ok(())
+        Ok(rows)
     }
 
     /// Compares the costs of cases with the budgets of a plug-in, or records them.
-    fn budgets(&mut self, plugin: &Plugin, measured: &BTreeMap<String, Cost>) -> Result<()> {
+    fn budgets(&self, plugin: &Plugin, measured: &BTreeMap<String, Cost>) -> Result<Option<Row>> {
         if Rules::are_in(plugin) && env::var_os(VARIABLE).is_some_and(|folder| !folder.is_empty()) {
             let name = &plugin.name;
             output::step(format_args!(
                 "{name}: not compared with its budgets, which are not for the rules in {VARIABLE}"
             ));
-            return Ok(());
+            return Ok(None);
         }
         let start = Instant::now();
         if self.args.bless {
@@ -292,25 +322,22 @@ impl Run<'_> {
             output::step(format_args!("{}: {changed} new budgets in plugin.yaml", plugin.name));
         }
         let counts = budget::compare(plugin, measured, self.args.libtest.is_empty())?;
-        self.add(format!("{} budgets", plugin.name), Engine::Wasm.name(), counts, start);
-        Ok(())
+        Ok(Some(row(format!("{} budgets", plugin.name), Engine::Wasm.name(), counts, start)))
     }
 
     /// Runs the examples in the documentation with rustdoc.
-    fn doc_tests(&mut self, packages: &[String]) -> Result<()> {
+    fn doc_tests(&self, packages: &[String], log: &mut Log) -> Result<Row> {
         let start = Instant::now();
         let mut command = workspace::build::cargo();
         command.current_dir(&self.workspace.root).args(["test", "--locked", "--doc", "--no-fail-fast"]);
         command.args(packages).stdin(Stdio::null());
-        output::step("examples in the documentation");
-        let counts = suite::run(command)?;
-        self.add("documentation".into(), "", counts, start);
-        Ok(())
+        log.step("examples in the documentation");
+        Ok(row("documentation".into(), "", suite::run(command, log)?, start))
     }
+}
 
-    fn add(&mut self, what: String, engine: &'static str, counts: Counts, start: Instant) {
-        self.rows.push(Row { what, engine, counts, seconds: start.elapsed().as_secs_f64() });
-    }
+fn row(what: String, engine: &'static str, counts: Counts, start: Instant) -> Row {
+    Row { what, engine, counts, seconds: start.elapsed().as_secs_f64() }
 }
 
 /// Prints the table and the totals. Returns true if nothing failed.

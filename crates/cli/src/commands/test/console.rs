@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use super::jobs::Log;
 use super::suite::Counts;
-use super::{Engine, Run};
+use super::{Engine, Row, Run, row};
 use crate::node::Node;
 use crate::{output, page};
 
@@ -25,19 +26,19 @@ const SCRIPTS: [&str; 4] = ["lint", "typecheck", "build", "size"];
 
 impl Run<'_> {
     /// Checks and builds the page, and runs its tests in Chromium.
-    pub(super) fn page(&mut self) -> Result<()> {
+    pub(super) fn page(&self, log: &mut Log) -> Result<Vec<Row>> {
         if self.args.without_browser {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let sources = page::sources(&self.workspace.root);
         if !sources.join("package.json").is_file() {
             // A workspace of an author's own has no console.
-            return Ok(());
+            return Ok(Vec::new());
         }
         let start = Instant::now();
         let mut counts = Counts::default();
         let ready = page::npm(&sources).and_then(|_| page::install(&sources));
-        let steps = SCRIPTS.map(|script| (script, self.script(&sources, script)));
+        let steps = SCRIPTS.map(|script| (script, script_of(&sources, script, log)));
         for (script, step) in [("npm ci", ready)].into_iter().chain(steps) {
             match step {
                 Ok(()) => counts.passed += 1,
@@ -47,34 +48,26 @@ impl Run<'_> {
                 }
             }
         }
-        self.add("console page".into(), "", counts, start);
-        if !self.args.engine.contains(&Engine::Envoy) {
-            return Ok(());
+        let mut rows = vec![row("console page".into(), "", counts, start)];
+        if self.args.engine.contains(&Engine::Envoy) {
+            let start = Instant::now();
+            let counts = self.browser(&sources, log).unwrap_or_else(|error| {
+                output::error(&error);
+                Counts { failed: 1, ..Counts::default() }
+            });
+            rows.push(row("console in Chromium".into(), "", counts, start));
         }
-        let start = Instant::now();
-        let counts = self.browser(&sources).unwrap_or_else(|error| {
-            output::error(&error);
-            Counts { failed: 1, ..Counts::default() }
-        });
-        self.add("console in Chromium".into(), "", counts, start);
-        Ok(())
-    }
-
-    fn script(&self, sources: &Path, script: &str) -> Result<()> {
-        output::step(format_args!("console: npm run {script}"));
-        let mut command = page::npm(sources)?;
-        command.args(["run", "--silent", script]);
-        page::run(command, &format!("npm run {script}"))
+        Ok(rows)
     }
 
     /// Runs the tests of the page against the real program.
-    fn browser(&self, sources: &Path) -> Result<Counts> {
+    fn browser(&self, sources: &Path, log: &mut Log) -> Result<Counts> {
         let chromium = page::chromium()?;
-        output::step("building the program with the console");
+        log.step("building the program with the console");
         let mut build = workspace::build::cargo();
         build.current_dir(&self.workspace.root);
         build.args(["build", "--locked", "--package", "portcullis-cli", "--features", NAME]);
-        if !build.status().context("starting cargo")?.success() {
+        if !log.run(build, |_| {})?.success() {
             bail!("the program does not compile: fix the compiler's errors above");
         }
         let report = tempfile::NamedTempFile::new().context("creating a file for the results")?;
@@ -85,13 +78,13 @@ impl Run<'_> {
             .filter(|path| path.to_string_lossy().ends_with(".test.mjs"))
             .collect();
         tests.sort();
-        output::step("console in Chromium");
+        log.step("console in Chromium");
         let mut node = Node::find()?.node(sources);
         node.args(["--test", "--test-concurrency=2"]);
         node.args(["--test-reporter=spec", "--test-reporter-destination=stdout", "--test-reporter=tap"]);
         node.arg(format!("--test-reporter-destination={}", report.path().display())).args(tests);
         node.env(page::PROGRAM, self.workspace.target.join("debug/portcullis")).env(page::CHROMIUM, chromium);
-        let status = node.status().context("starting node")?;
+        let status = log.run(node, |_| {})?;
         let text = fs::read_to_string(report.path()).context("reading the results")?;
         let mut counts = results(&text);
         if !status.success() && counts.failed == 0 {
@@ -102,6 +95,17 @@ impl Run<'_> {
         }
         Ok(counts)
     }
+}
+
+/// Runs an npm script of the page.
+fn script_of(sources: &Path, script: &str, log: &mut Log) -> Result<()> {
+    log.step(format_args!("console: npm run {script}"));
+    let mut command = page::npm(sources)?;
+    command.args(["run", "--silent", script]);
+    if !log.run(command, |_| {})?.success() {
+        bail!("`npm run {script}` failed: see above");
+    }
+    Ok(())
 }
 
 /// The results in a report of `node --test` in TAP: its last lines are `# pass 12` and others.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use workspace::Plugin;
 
 use super::suite::Counts;
-use super::{CASES, ENGINES, Engine, Run};
+use super::{CASES, ENGINES, Engine, Row, Run, row};
 use crate::output;
 
 /// The file beside the cases with the files to change, and the changes that no case can notice, each with the reason; in
@@ -19,7 +19,7 @@ const CONFIG: &str = "tests/mutants.toml";
 impl Run<'_> {
     /// Changes the code of a plug-in in each way that cargo-mutants knows, and runs the cases natively for each. A change that
     /// no case notices is a failure.
-    pub(super) fn mutants(&mut self, plugin: &Plugin) -> Result<()> {
+    pub(super) fn mutants(&self, plugin: &Plugin) -> Result<Row> {
         let cargo = || {
             let mut command = workspace::build::cargo();
             command.current_dir(&self.workspace.root).arg("mutants").stdin(Stdio::null());
@@ -62,8 +62,12 @@ impl Run<'_> {
         if noticed + missed.len() == 0 {
             bail!("no mutant was tested: {} has the log", shown(&found));
         }
-        self.add(format!("{} mutants", plugin.name), "native", counts(noticed, missed.len()), start);
-        Ok(())
+        Ok(row(
+            format!("{} mutants", plugin.name),
+            Engine::Native.name(),
+            counts(noticed, missed.len()),
+            start,
+        ))
     }
 }
 

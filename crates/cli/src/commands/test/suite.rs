@@ -2,13 +2,15 @@
 
 use std::env;
 use std::fmt;
-use std::io::{BufRead, BufReader, Write};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use cargo_metadata::{Message, TargetKind};
 use workspace::Workspace;
+
+use super::jobs::Log;
 
 /// Counts of test results.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -130,24 +132,15 @@ pub(in crate::commands) fn build(workspace: &Workspace, packages: &[String]) -> 
     Ok(suites)
 }
 
-/// Runs a program with its output, and counts results. A program that fails without counts is one failure.
-pub(in crate::commands) fn run(mut command: Command) -> Result<Counts> {
+/// Runs a program, and counts results. A program that fails without counts is one failure.
+pub(super) fn run(command: Command, log: &mut Log) -> Result<Counts> {
     let name = Path::new(command.get_program()).display().to_string();
-    let mut child =
-        command.stdout(Stdio::piped()).spawn().with_context(|| format!("{name} cannot be started"))?;
     let mut counts = Counts::default();
-    if let Some(stdout) = child.stdout.take() {
-        let mut reader = BufReader::new(stdout);
-        let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line)? > 0 {
-            std::io::stdout().write_all(&line)?;
-            if let Some(of_line) = Counts::parse(&String::from_utf8_lossy(&line)) {
-                counts.add(of_line);
-            }
-            line.clear();
+    let status = log.run(command, |line| {
+        if let Some(of_line) = Counts::parse(line) {
+            counts.add(of_line);
         }
-    }
-    let status = child.wait().with_context(|| format!("waiting for {name}"))?;
+    })?;
     if !status.success() && counts.failed == 0 {
         anstream::eprintln!("{name}: exited with {status} without a failed test");
         counts.failed = 1;
