@@ -61,6 +61,7 @@ pub const ROUTES: &[(&str, &str, Needs)] = &[
     ("POST", "/api/v1/gateways/{g}/plugins/{p}/configuration/check", OPERATOR),
     ("POST", "/api/v1/gateways/{g}/plugins/{p}/move", OPERATOR),
     ("GET", "/api/v1/gateways/{g}/plugins/{p}/export", VIEWER),
+    ("GET", "/api/v1/gateways/{g}/plugins/{p}/matches", VIEWER),
     ("GET", "/api/v1/gateways/{g}/order", VIEWER),
     ("POST", "/api/v1/gateways/{g}/curl", VIEWER),
     ("POST", "/api/v1/gateways/{g}/try", OPERATOR),

@@ -23,6 +23,7 @@ mod gateways;
 mod hidden;
 mod history;
 mod images;
+mod matches;
 mod plugins;
 mod problem;
 mod reference;

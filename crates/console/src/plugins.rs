@@ -137,6 +137,8 @@ pub struct Card {
     pub etag: Option<String>,
     /// Whether there is a version to return to.
     pub rollback: bool,
+    /// Whether it reports the rules that requests match.
+    pub matches: bool,
     /// Why something cannot be done with it.
     pub blocked: Blocked,
 }
@@ -475,6 +477,7 @@ impl<'g> Market<'g> {
             line: Some(entry.line),
             etag: Some(tag),
             rollback: Shelf::has_previous(entry),
+            matches: manifest.as_ref().is_some_and(|manifest| manifest.reports_matches),
             blocked: Blocked {
                 edit: blocked(Action::Edit),
                 delete: blocked(Action::Delete),
@@ -525,6 +528,7 @@ impl<'g> Market<'g> {
             line: None,
             etag: None,
             rollback: false,
+            matches: manifest.reports_matches,
             blocked: Blocked {
                 edit: done("edited"),
                 delete: done("deleted"),

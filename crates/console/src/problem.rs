@@ -99,6 +99,7 @@ pub const CODES: &[(&str, StatusCode)] = &[
     ("image_unreachable", StatusCode::UNPROCESSABLE_ENTITY),
     ("internal", StatusCode::INTERNAL_SERVER_ERROR),
     ("language_missing", StatusCode::UNPROCESSABLE_ENTITY),
+    ("matches_missing", StatusCode::NOT_FOUND),
     ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED),
     ("module_invalid", StatusCode::UNPROCESSABLE_ENTITY),
     ("module_missing", StatusCode::UNPROCESSABLE_ENTITY),

@@ -16,6 +16,7 @@ use serde_json::Value;
 use tokio::sync::broadcast;
 
 use crate::folder::Fault;
+use crate::matches::{self, Matches, RequestMatches};
 use crate::plan::Plan;
 use crate::secret::Redactor;
 use crate::serve::Notice;
@@ -26,6 +27,9 @@ const MAX_ACCESS: usize = 1000;
 const MAX_LOGS: usize = 2000;
 const MAX_NOTICES: usize = 200;
 const MAX_COUNTERS: usize = 300;
+
+/// The maximum number of places at which matches are counted.
+const MAX_MATCHES: usize = 1000;
 
 /// The number of events that a slow page may lag behind before it misses some.
 const BACKLOG: usize = 1024;
@@ -119,6 +123,9 @@ pub struct Access {
     /// Who responded and why, if not the upstream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<String>,
+    /// The rules of a firewall that it has matched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matches: Option<RequestMatches>,
 }
 
 /// A line of a log.
@@ -206,6 +213,9 @@ pub struct Snapshot {
     pub status: Status,
     /// What happened recently.
     pub live: Live,
+    /// The rules that requests have matched; a process of an older version does not send them.
+    #[serde(default)]
+    pub matches: Matches,
 }
 
 /// An event of the stream.
@@ -235,6 +245,7 @@ struct Inner {
     /// The plug-ins that are on: the id, and the names by which they appear in details.
     plugins: Vec<(String, Vec<String>)>,
     totals: BTreeMap<String, PluginCounters>,
+    matches: Matches,
     status: Status,
 }
 
@@ -300,7 +311,9 @@ impl Journal {
     pub fn follow(&self) -> (Snapshot, broadcast::Receiver<Event>) {
         // Events are sent while the entries are locked, so none is missing or duplicate.
         let inner = self.inner();
-        (Snapshot { status: inner.status.clone(), live: inner.live() }, self.events.subscribe())
+        let snapshot =
+            Snapshot { status: inner.status.clone(), live: inner.live(), matches: inner.matches.clone() };
+        (snapshot, self.events.subscribe())
     }
 
     /// Becomes the copy of another journal.
@@ -312,6 +325,7 @@ impl Journal {
         inner.counters = counters.into();
         inner.notices = notices.into();
         inner.recent.clear();
+        inner.matches = snapshot.matches;
         inner.status = snapshot.status;
         drop(inner);
         self.changed();
@@ -356,6 +370,12 @@ impl Journal {
     #[must_use]
     pub fn live(&self) -> Live {
         self.inner().live()
+    }
+
+    /// The rules that requests have matched since the process started.
+    #[must_use]
+    pub fn matches(&self) -> Matches {
+        self.inner().matches.clone()
     }
 
     /// Sends an event to the readers.
@@ -466,6 +486,11 @@ impl Journal {
             milliseconds: line.duration,
             plugin,
             details: (!by_upstream).then(|| line.details.clone()),
+            matches: line
+                .properties
+                .get(matches::PROPERTY)
+                .and_then(|report| RequestMatches::parse(report.as_deref()?))
+                .filter(|found| !found.rules.is_empty()),
         };
         drop(inner);
         self.add_access(access);
@@ -475,6 +500,9 @@ impl Journal {
         let mut inner = self.inner();
         let refused = access.details.is_some() && access.status >= 400;
         inner.recent.push_back(Recent { ended: Instant::now(), refused, milliseconds: access.milliseconds });
+        let path = matches::path(&access.path).unwrap_or_default();
+        // A path that cannot be listed is counted all the same.
+        let _ = inner.matches.add(access.matches.as_ref(), Some(&path), &access.time, MAX_MATCHES);
         self.send("access", &access);
         push(&mut inner.access, MAX_ACCESS, access);
     }
@@ -683,6 +711,43 @@ mod tests {
     }
 
     #[test]
+    fn rules_of_a_firewall_are_counted_here_and_in_a_copy() {
+        let matching = |path: &str, report: Option<&str>| {
+            let properties = [("waf".to_owned(), report.map(str::to_owned))].into();
+            AccessLine { path: path.into(), properties, ..line(200, "via_upstream") }
+        };
+        let (journal, copy) = (Journal::default(), Journal::default());
+        let report = "score=5,942100@ARGS:q=s3cret";
+        journal.record(&Notice::Access(&matching("/search?q=s3cret", Some(report))));
+        let (snapshot, mut events) = journal.follow();
+        copy.restore(serde_json::from_value(serde_json::to_value(snapshot).unwrap()).unwrap());
+        for (path, report) in [
+            ("/search", Some(report)),
+            ("/", None),
+            ("/", Some("-")),
+            ("/", Some("score=0")),
+            ("*", Some(report)),
+        ] {
+            journal.record(&Notice::Access(&matching(path, report)));
+        }
+        while let Ok(Event { kind, data }) = events.try_recv() {
+            copy.repeat(kind, &data).unwrap();
+        }
+        let matches = journal.matches();
+        assert_eq!((matches.requests, matches.matched, matches.others), (6, 3, 1));
+        let (place, count) = matches.counts.first_key_value().unwrap();
+        assert_eq!((place.path.as_deref(), count.requests), (Some("/search"), 2));
+        assert_eq!(copy.matches(), matches);
+        assert!(!serde_json::to_string(&matches).unwrap().contains("s3cret"));
+        let access = journal.live().access;
+        assert!(access[0].matches.is_some() && access[2].matches.is_none() && access[4].matches.is_none());
+        // Events of an older version have none.
+        let old = r#"{"status":{"state":"serving","message":null,"address":null,"faults":[],"refused":null,"inForce":{}},
+            "live":{"access":[],"logs":[],"counters":[],"notices":[]}}"#;
+        assert_eq!(serde_json::from_str::<Snapshot>(old).unwrap().matches, Matches::default());
+    }
+
+    #[test]
     fn everything_is_bounded() {
         let journal = Journal::default();
         for _ in 0..MAX_ACCESS + 10 {
@@ -691,6 +756,12 @@ mod tests {
         for _ in 0..MAX_NOTICES + 10 {
             journal.note("info", "x");
         }
+        for number in 0..MAX_MATCHES + 10 {
+            let report = Some(format!("score=5,{number}@ARGS:a"));
+            let line = AccessLine { properties: [("waf".to_owned(), report)].into(), ..line(200, "") };
+            journal.record(&Notice::Access(&line));
+        }
+        assert_eq!((journal.matches().counts.len(), journal.matches().others), (MAX_MATCHES, 10));
         let live = journal.live();
         assert_eq!((live.access.len(), live.notices.len()), (MAX_ACCESS, MAX_NOTICES));
         let long = "é".repeat(MAX_LINE);

@@ -43,6 +43,7 @@ mod hosted;
 pub mod journal;
 mod live;
 mod log;
+pub mod matches;
 #[cfg(feature = "serve")]
 mod model_server;
 #[cfg(feature = "serve")]

@@ -1,7 +1,7 @@
 //! Proposes exclusions for the plug-in `waf` from what its rules have matched.
 //!
-//! The plug-in reports matches in access logs, as `score=10,942100@ARGS:id,941100@ARGS:q`, and in the trace of a request. Here
-//! they are grouped by rule, variable and path. Values are not reported, so nothing of them is read.
+//! The plug-in reports matches in access logs and in the trace of a request. [`gateway::matches`] counts them by rule, variable and
+//! path; here, logs are read, and exclusions are proposed for what was counted.
 //!
 //! Everything in a log may come from an attacker: proposals are for people to review, and a line of text with several reports is
 //! left out, because a header may contain one of them.
@@ -12,9 +12,10 @@ mod paths;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 
+use gateway::matches::{Count, Matches, Place};
 use serde_json::{Value, json};
 
-use line::Matches;
+use line::Found;
 
 /// Rules that a field of the configuration is made for, with its name: those of the Core Rule Set, and the plug-in's own.
 const FIELDS: [(u32, &str); 4] = [
@@ -28,11 +29,8 @@ const FIELDS: [(u32, &str); 4] = [
 #[derive(Debug, Default)]
 pub struct Tuner {
     field: Option<String>,
-    requests: u64,
-    matched: u64,
     skipped: Vec<Skipped>,
-    /// By rule and variable: the paths.
-    matches: BTreeMap<(u32, String), BTreeMap<Option<String>, Count>>,
+    matches: Matches,
 }
 
 /// A line that is not readable.
@@ -44,20 +42,6 @@ pub struct Skipped {
     pub line: usize,
     /// The reason.
     pub reason: String,
-}
-
-/// The requests with a match.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Count {
-    requests: u64,
-    score: u64,
-}
-
-impl Count {
-    fn add(&mut self, other: Self) {
-        self.requests += other.requests;
-        self.score = self.score.max(other.score);
-    }
 }
 
 /// A proposed exclusion.
@@ -73,6 +57,8 @@ pub struct Proposal {
     pub requests: u64,
     /// The highest score of such a request.
     pub score: u64,
+    /// The time of the last one, in RFC 3339; empty if it is not known.
+    pub last: String,
 }
 
 /// What logs and traces say.
@@ -144,23 +130,14 @@ impl Tuner {
         }
     }
 
-    fn add(&mut self, file: &str, line: usize, found: Result<Option<Matches>, String>) {
+    fn add(&mut self, file: &str, line: usize, found: Result<Option<Found>, String>) {
         let found = match found {
             Ok(found) => found,
             Err(reason) => return self.skip(file, line, reason),
         };
-        self.requests += 1;
-        let Some(found) = found.filter(|found| !found.hits.is_empty()) else { return };
-        self.matched += 1;
-        // No exclusion applies to such a path.
-        if found.path.as_ref().is_some_and(|path| path.contains(['*', '?', '#'])) {
-            let reason = "a path with `*`, `?` or `#`, which an exclusion cannot name".to_owned();
-            return self.skip(file, line, reason);
-        }
-        for hit in found.hits {
-            let paths = self.matches.entry(hit).or_default();
-            let count = Count { requests: 1, score: found.score };
-            paths.entry(found.path.clone()).or_default().add(count);
+        let (found, path) = found.map_or((None, None), |(found, path)| (Some(found), path));
+        if let Err(reason) = self.matches.add(found.as_ref(), path.as_deref(), "", usize::MAX) {
+            self.skip(file, line, reason.to_owned());
         }
     }
 
@@ -171,36 +148,7 @@ impl Tuner {
     /// Returns proposals for what at least so many requests matched.
     #[must_use]
     pub fn finish(self, min_requests: u64) -> Tuning {
-        let mut tuning = Tuning {
-            requests: self.requests,
-            matched: self.matched,
-            skipped: self.skipped,
-            ..Tuning::default()
-        };
-        let mut fields: BTreeMap<&'static str, u64> = BTreeMap::new();
-        for ((rule, variable), paths) in self.matches {
-            if let Some((_, field)) = FIELDS.iter().find(|(own, _)| *own == rule) {
-                *fields.entry(field).or_default() += paths.values().map(|count| count.requests).sum::<u64>();
-                continue;
-            }
-            let target = line::target(&variable);
-            let merged = paths::merge(paths);
-            tuning.proposals.extend(
-                merged.into_iter().filter(|(_, count)| count.requests >= min_requests).map(
-                    |(path, count)| Proposal {
-                        rule,
-                        target: target.clone(),
-                        path,
-                        requests: count.requests,
-                        score: count.score,
-                    },
-                ),
-            );
-        }
-        tuning.fields = fields.into_iter().collect();
-        // Stable, so that equal ones stay in the order of rules.
-        tuning.proposals.sort_by_key(|proposal| std::cmp::Reverse(proposal.requests));
-        tuning
+        Tuning { skipped: self.skipped, ..Tuning::new(self.matches, min_requests) }
     }
 }
 
@@ -226,6 +174,40 @@ impl Proposal {
 }
 
 impl Tuning {
+    /// Returns proposals for what at least so many requests matched.
+    #[must_use]
+    pub fn new(matches: Matches, min_requests: u64) -> Self {
+        let mut tuning = Self { requests: matches.requests, matched: matches.matched, ..Self::default() };
+        let mut fields: BTreeMap<&'static str, u64> = BTreeMap::new();
+        // By rule and target: the paths.
+        let mut rules: BTreeMap<_, BTreeMap<_, Count>> = BTreeMap::new();
+        for (Place { rule, path }, count) in matches.counts {
+            match FIELDS.iter().find(|(own, _)| *own == rule.rule) {
+                Some((_, field)) => *fields.entry(field).or_default() += count.requests,
+                None => {
+                    let paths = rules.entry((rule.rule, line::target(&rule.variable))).or_default();
+                    paths.entry(path).or_default().add(count);
+                }
+            }
+        }
+        for ((rule, target), paths) in rules {
+            let frequent =
+                paths::merge(paths).into_iter().filter(|(_, count)| count.requests >= min_requests);
+            tuning.proposals.extend(frequent.map(|(path, Count { requests, score, last })| Proposal {
+                rule,
+                target: target.clone(),
+                path,
+                requests,
+                score,
+                last,
+            }));
+        }
+        tuning.fields = fields.into_iter().collect();
+        // Stable, so that equal ones stay in the order of rules.
+        tuning.proposals.sort_by_key(|proposal| std::cmp::Reverse(proposal.requests));
+        tuning
+    }
+
     /// Returns a configuration with the proposals, which the plug-in accepts.
     #[must_use]
     pub fn configuration(&self) -> Value {

@@ -72,6 +72,9 @@ pub struct Entry {
     /// True if it does so where its configuration asks for it.
     #[serde(default)]
     pub may_hold_headers: bool,
+    /// True if it reports the rules that a request has matched.
+    #[serde(default)]
+    pub reports_matches: bool,
     /// A configuration that the plug-in accepts.
     pub example: Map<String, Value>,
     /// Differences from the plug-in of the same name in Higress, for operators who migrate.
@@ -117,6 +120,7 @@ impl Entry {
             "failStrategy": self.fail_strategy,
             "holdsHeaders": self.holds_headers,
             "mayHoldHeaders": self.may_hold_headers,
+            "reportsMatches": self.reports_matches,
             "example": self.example,
             "differences": self.differences,
         }))
@@ -443,6 +447,7 @@ mod tests {
             fail_strategy: "FAIL_OPEN".into(),
             holds_headers: false,
             may_hold_headers: false,
+            reports_matches: false,
             example: Map::new(),
             differences: Vec::new(),
         }

@@ -65,6 +65,9 @@ pub struct Manifest {
     /// Whether bodies are held for inspection, so that the gateway's buffer limit has to cover them.
     #[serde(default)]
     pub buffers_bodies: bool,
+    /// True if it reports the rules that a request has matched in the property `waf`, and its field `exclude` leaves rules out.
+    #[serde(default)]
+    pub reports_matches: bool,
     /// What the module may cost. A module that was built elsewhere needs none.
     #[serde(default)]
     pub budget: Budget,

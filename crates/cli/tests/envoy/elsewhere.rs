@@ -77,6 +77,7 @@ spec:
         fail_strategy: "FAIL_CLOSE".into(),
         holds_headers: false,
         may_hold_headers: false,
+        reports_matches: false,
         example: serde_json::Map::new(),
         differences: Vec::new(),
     };

@@ -70,6 +70,7 @@ fn routes() -> OpenApiRouter<Arc<Console>> {
         .routes(routes!(plugins::copy))
         .routes(routes!(plugins::configuration, plugins::configure))
         .routes(routes!(plugins::check_configuration))
+        .routes(routes!(plugins::matches))
         .routes(routes!(plugins::order))
         .routes(routes!(plugins::place))
         .routes(routes!(plugins::export))

@@ -12,6 +12,7 @@ use super::{Answer, Body, Query, Shared, blocking, no_content};
 use crate::configuration::{self, ConfigurationCheck, ConfigurationView, Scopes};
 use crate::curl;
 use crate::export::{self, Exported};
+use crate::matches::{self, MatchesView};
 use crate::plugins::{
     self, AddPlugin, AdditionCheck, Card, EditPlugin, Market, NewVersion, OrderView, PluginView, PluginsView,
 };
@@ -342,6 +343,38 @@ pub(super) async fn configure(
     blocking(move || configuration::save(&gateway, &actor, &plugin, if_match(&headers).as_deref(), &body))
         .await
         .map(Json)
+}
+
+/// The query of matches.
+#[derive(Deserialize)]
+pub(super) struct MatchesQuery {
+    /// The number of requests.
+    min_requests: Option<u64>,
+}
+
+/// The rules of a firewall that requests have matched, and the exclusions that are proposed for them
+///
+/// They are counted for the gateway as a whole since the process that serves was started, at up to 1,000 places. Review every entry:
+/// attacks match rules as well, and an exclusion lets them pass.
+#[utoipa::path(
+    get, path = "/api/v1/gateways/{g}/plugins/{p}/matches", tag = "plugins",
+    params(
+        ("g" = String, Path, description = "The gateway"), ("p" = String, Path, description = "The plug-in"),
+        ("min_requests" = Option<u64>, Query, description = "Leaves out what fewer requests have matched; 1 if absent"),
+    ),
+    responses(
+        (status = OK, body = MatchesView, description = "Viewers see it, too: it has no values of requests."),
+        (status = NOT_FOUND, body = Problem, description = "`plugin_unknown`, `matches_missing`"),
+    )
+)]
+pub(super) async fn matches(
+    State(console): Shared,
+    Path((gateway, plugin)): InPlugin,
+    Query(query): Query<MatchesQuery>,
+) -> Answer<Json<MatchesView>> {
+    let gateway = console.gateway(&gateway)?;
+    let min_requests = query.min_requests.unwrap_or(1);
+    blocking(move || matches::view(&gateway, &plugin, min_requests)).await.map(Json)
 }
 
 /// The query of an order.

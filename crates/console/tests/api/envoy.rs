@@ -1,13 +1,16 @@
 //! What needs a real Envoy.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use console::Options;
+use console::{Common, Options};
 use hyper::Method;
+use oci::catalogue::Index;
+use oci::{Catalogue, Layout, Shape};
 use serde_json::{Value, json};
 
-use crate::support::{Client, Console, module, options, resource, root};
+use crate::support::{Client, Console, module, options, resource, root, users};
 
 /// Waits until the gateway is in a state.
 async fn wait(client: &Client, state: &str) -> Value {
@@ -287,5 +290,117 @@ async fn a_folder_with_errors_is_served_as_soon_as_they_are_fixed() {
     assert_eq!(get(view["address"].as_str().unwrap()).await, 418);
     let again = client.post("/gateways/shop/start", Value::Null).await;
     assert_eq!(again.refused(), (409, "gateway_running".into()));
+    console.stop().await;
+}
+
+/// A module that reports two rules for every request, one of them with a value.
+fn reporting() -> Vec<u8> {
+    let report = "score=7,942100@ARGS:a%20b,941100@ARGS:q=s3cret,911100@REQUEST_METHOD";
+    let text = format!(
+        r#"(module
+            (import "env" "proxy_set_property" (func $set (param i32 i32 i32 i32) (result i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 16) "waf")
+            (data (i32.const 32) "{report}")
+            (func (export "_initialize"))
+            (func (export "proxy_abi_version_0_2_1"))
+            (func (export "proxy_on_memory_allocate") (param i32) (result i32) i32.const 1024)
+            (func (export "proxy_on_context_create") (param i32 i32))
+            (func (export "proxy_on_vm_start") (param i32 i32) (result i32) i32.const 1)
+            (func (export "proxy_on_configure") (param i32 i32) (result i32) i32.const 1)
+            (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+                (call $set (i32.const 16) (i32.const 3) (i32.const 32) (i32.const {length})))
+            (func (export "proxy_on_done") (param i32) (result i32) i32.const 1)
+            (func (export "proxy_on_log") (param i32))
+            (func (export "proxy_on_delete") (param i32)))"#,
+        length = report.len()
+    );
+    wat::parse_str(text).unwrap()
+}
+
+/// A catalogue whose plug-in `guard` reports the rules that requests match.
+fn catalogue(folder: &Path) -> Catalogue {
+    let image = oci::Image {
+        module: reporting(),
+        spec: "apiVersion: 1.0.0\n".into(),
+        documents: Vec::new(),
+        icon: None,
+        annotations: oci::Annotations::new(),
+    };
+    let mut layout = Layout::default();
+    let digest = image.add_to(&mut layout, Shape::Higress, "1.0.0").unwrap().digest;
+    let entry = json!({
+        "name": "guard", "version": "1.0.0", "digest": digest, "titles": { "en": "Guard" }, "descriptions": {},
+        "category": "security", "phase": "AUTHZ", "priority": 10, "failStrategy": "FAIL_CLOSE", "example": {},
+        "reportsMatches": true,
+    });
+    let index = Index::new("1", None, vec![serde_json::from_value(entry).unwrap()]);
+    Catalogue::write(folder, index, &[layout]).unwrap()
+}
+
+/// Waits until so many requests have matched.
+async fn wait_matches(client: &Client, requests: u64) -> Value {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let view = client.get("/gateways/shop/plugins/guard/matches").await.good();
+        if view["requests"] == requests {
+            return view;
+        }
+        assert!(Instant::now() < deadline, "{view}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Envoy"]
+async fn matches_of_a_firewall_are_listed_with_exclusions_also_beside_the_process_that_serves() {
+    let root = root();
+    let folder = root.path().to_owned();
+    let guard = resource("guard", true)
+        .replace("file://modules/guard.wasm", "oci://registry.invalid/plugins/guard:1.0.0");
+    fs::write(folder.join("shop/guard.yaml"), guard).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let with_catalogue = || {
+        let options = options(&folder);
+        let catalogue = Some(catalogue(place.path()));
+        Options { common: Common { catalogue, ..options.common.clone() }, ..options }
+    };
+    users(&folder.join(".users.json"));
+    let options = Options { start: true, users: Some(folder.join(".users.json")), ..with_catalogue() };
+    let console = Console::with(root, options).await;
+    let client = console.sign_in_as("viewer").await;
+    let serving = wait(&client, "serving").await;
+    assert_eq!(wait_plugin(&client, "guard", "on").await["matches"], true);
+    assert_eq!(wait_matches(&client, 0).await["matches"], json!([]));
+    let address = serving["address"].as_str().unwrap();
+    for _ in 0..2 {
+        get(address).await;
+    }
+    let view = wait_matches(&client, 2).await;
+    assert_eq!((&view["matched"], &view["others"]), (&json!(2), &json!(0)));
+    assert_eq!(view["fields"], json!([{ "field": "allowed_methods", "requests": 2 }]));
+    let exclude = |rule: u32, target: &str| {
+        let why = "TODO: why this is harmless (2 requests, scores up to 7)";
+        json!({ "rule": rule, "target": target, "path": "/hello", "why": why })
+    };
+    let rows: Vec<&Value> = view["matches"].as_array().unwrap().iter().map(|row| &row["exclude"]).collect();
+    assert_eq!(rows, [&exclude(941_100, "ARGS:q"), &exclude(942_100, r"ARGS:/^a\x20b$/")]);
+    let row = &view["matches"][0];
+    assert_eq!((&row["requests"], &row["score"], &row["path"]), (&json!(2), &json!(7), &json!("/hello")));
+    assert!(row["last"].as_str().unwrap().ends_with('Z'), "{row}");
+    assert!(!view.to_string().contains("s3cret"), "values are not reported: {view}");
+    let path = "/gateways/shop/plugins/guard/matches";
+    assert_eq!(client.get(&format!("{path}?min_requests=3")).await.good()["matches"], json!([]));
+    assert_eq!(client.get(&format!("{path}?min_requests=x")).await.refused().1, "request_invalid");
+    let other = client.get("/gateways/shop/plugins/mine/matches").await;
+    assert_eq!(other.refused(), (404, "matches_missing".into()));
+
+    // Another console follows the one that serves: what was before, and what comes.
+    let attached = Console::with(tempfile::tempdir().unwrap(), with_catalogue()).await;
+    let follower = attached.sign_in().await;
+    assert_eq!(wait_matches(&follower, 2).await, view);
+    get(address).await;
+    assert_eq!(wait_matches(&follower, 3).await, wait_matches(&client, 3).await);
+    attached.stop().await;
     console.stop().await;
 }

@@ -12,6 +12,7 @@ use super::{Event, Job, Notice, Options, Report, ServeError};
 use crate::folder::Fault;
 use crate::hosted::Hosted;
 use crate::journal::Journal;
+use crate::matches;
 use crate::plan::Plan;
 use crate::state::{State, StateFile};
 use crate::watch::Watch;
@@ -363,5 +364,6 @@ fn bootstrap(plan: &Plan, address: SocketAddr, echo: SocketAddr, hosted: &Hosted
     let (routes, mut clusters) = plan.routes.for_envoy(echo);
     hosted.redirect(&mut clusters);
     let plugins = plan.plugins.iter().map(|planned| planned.wasm.clone()).collect();
-    Bootstrap { address, ..Bootstrap::new(plugins, routes, clusters) }
+    let logged = vec![matches::PROPERTY.to_owned()];
+    Bootstrap { address, logged, ..Bootstrap::new(plugins, routes, clusters) }
 }

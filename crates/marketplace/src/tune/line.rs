@@ -1,25 +1,17 @@
 //! One line of an access log, or one trace: what matched, and where.
 
+use gateway::matches::{MAX_VARIABLE, RequestMatches, path};
 use serde_json::Value;
-
-/// The maximum length of the name of a variable in a report: longer ones are cut there.
-const MAX_NAME: usize = 100;
 
 /// Fields of access logs that contain a path, in the formats of gateways.
 const PATHS: [&str; 8] =
     ["path", "request_path", "requestpath", "uri", "request_uri", "requesturi", "url", "original_path"];
 
-/// The matches of a request.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Matches {
-    pub(super) path: Option<String>,
-    pub(super) score: u64,
-    /// Rules with their variables, each once.
-    pub(super) hits: Vec<(u32, String)>,
-}
+/// The matches of a request, with its path.
+pub(super) type Found = (RequestMatches, Option<String>);
 
 /// Reads a JSON object: a line of a log, or a trace.
-pub(super) fn in_json(document: &Value, field: Option<&str>) -> Result<Option<Matches>, String> {
+pub(super) fn in_json(document: &Value, field: Option<&str>) -> Result<Option<Found>, String> {
     let Value::Object(fields) = document else { return Err("not a JSON object".to_owned()) };
     if let Some(Value::Array(hops)) = fields.get("plugins") {
         return in_trace(hops);
@@ -41,17 +33,17 @@ pub(super) fn in_json(document: &Value, field: Option<&str>) -> Result<Option<Ma
     if matches!(text, "" | "-") {
         return Ok(None);
     }
-    let mut matches = parse(text).ok_or_else(|| format!("not a report of the plug-in: `{}`", short(text)))?;
+    let matches = RequestMatches::parse(text)
+        .ok_or_else(|| format!("not a report of the plug-in: `{}`", short(text)))?;
     let path = |name: &&str| {
         let (_, value) = fields.iter().find(|(own, _)| own.eq_ignore_ascii_case(name))?;
         path(value.as_str()?)
     };
-    matches.path = PATHS.iter().find_map(path);
-    Ok(Some(matches))
+    Ok(Some((matches, PATHS.iter().find_map(path))))
 }
 
 /// Reads the trace of a request: the log lines of plug-ins have the report.
-fn in_trace(hops: &[Value]) -> Result<Option<Matches>, String> {
+fn in_trace(hops: &[Value]) -> Result<Option<Found>, String> {
     let Some(hop) = hops.iter().find(|hop| {
         hop.get("plugin")
             .and_then(Value::as_str)
@@ -62,18 +54,18 @@ fn in_trace(hops: &[Value]) -> Result<Option<Matches>, String> {
     let lines = hop.get("log").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     // The report of the response lists the matches of the request, too.
     let report = lines.iter().rev().find_map(|line| reports(line.get("line")?.as_str()?).pop());
-    let Some(mut matches) = report else { return Ok(None) };
+    let Some(matches) = report else { return Ok(None) };
     let headers = hop.pointer("/request/before/headers").and_then(Value::as_array).into_iter().flatten();
-    matches.path = headers
+    let path = headers
         .filter(|header| header.get(0).and_then(Value::as_str) == Some(":path"))
         .find_map(|header| path(header.get(1)?.as_str()?));
-    Ok(Some(matches))
+    Ok(Some((matches, path)))
 }
 
 /// Reads a line of text. The request is the one in Envoy's default format: `"GET /path HTTP/1.1"`.
-pub(super) fn in_text(text: &str) -> Result<Option<Matches>, String> {
+pub(super) fn in_text(text: &str) -> Result<Option<Found>, String> {
     let mut found = reports(text);
-    let Some(mut matches) = found.pop() else { return Ok(None) };
+    let Some(matches) = found.pop() else { return Ok(None) };
     if !found.is_empty() {
         return Err("several reports: one of them may be a header that the client has written".to_owned());
     }
@@ -85,81 +77,22 @@ pub(super) fn in_text(text: &str) -> Result<Option<Matches>, String> {
         if let (true, Some(target), Some(protocol)) = (is_method, rest.next(), rest.next())
             && protocol.starts_with("HTTP/")
         {
-            matches.path = path(target);
-            break;
+            return Ok(Some((matches, path(target))));
         }
     }
-    Ok(Some(matches))
+    Ok(Some((matches, None)))
 }
 
 /// Returns the reports in a text, between spaces or quotes, and perhaps after a name such as `waf=`.
-fn reports(text: &str) -> Vec<Matches> {
+fn reports(text: &str) -> Vec<RequestMatches> {
     let words = text.split(|c: char| c.is_whitespace() || c == '"' || c == '\'');
     let report = |word: &str| {
         let start = word.find("score=")?;
         let is_begin = start == 0 || word.get(..start)?.ends_with(['=', ':', '|', '[', '(']);
-        parse(word.get(start..)?.trim_end_matches([']', ')', ';', '|'])).filter(|_| is_begin)
+        let report = word.get(start..)?.trim_end_matches([']', ')', ';', '|']);
+        RequestMatches::parse(report).filter(|_| is_begin)
     };
     words.filter_map(report).collect()
-}
-
-/// Parses `score=10,outbound=4,942100@ARGS:id`.
-fn parse(text: &str) -> Option<Matches> {
-    let mut parts = text.split(',');
-    let score = parts.next()?.strip_prefix("score=")?.parse().ok()?;
-    let mut matches = Matches { path: None, score, hits: Vec::new() };
-    for part in parts {
-        if let Some((name, value)) = part.split_once('=')
-            && matches!(name, "body" | "response" | "outbound")
-        {
-            if let ("outbound", Ok(score)) = (name, value.parse()) {
-                matches.score = matches.score.max(score);
-            }
-            continue;
-        }
-        // With `log_values`, the value follows. It is not read.
-        let part = part.split('=').next()?;
-        let (rule, variable) = part.split_once('@').unwrap_or((part, ""));
-        let hit = (rule.parse().ok()?, decode(variable)?);
-        if !matches.hits.contains(&hit) {
-            matches.hits.push(hit);
-        }
-    }
-    Some(matches)
-}
-
-/// Decodes percent-encoding; bytes that are not UTF-8 have no text.
-fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let mut digit = || char::from(rest.next()?).to_digit(16);
-        let (high, low) = (digit()?, digit()?);
-        bytes.push(u8::try_from(high * 16 + low).ok()?);
-    }
-    // A name may be cut inside a character.
-    match String::from_utf8(bytes) {
-        Ok(text) => Some(text),
-        Err(error) => Some(String::from_utf8_lossy(error.as_bytes()).into_owned()),
-    }
-}
-
-/// Returns the path of a request without its query, as exclusions are written. The scheme and host of a URL are left out.
-fn path(target: &str) -> Option<String> {
-    let target = match target.split_once("://") {
-        Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),
-        None => target,
-    };
-    let path = target.split(['?', '#']).next()?;
-    if !path.starts_with('/') {
-        return None;
-    }
-    let decoded = decode(path).filter(|path| !path.chars().any(|c| c.is_control() || c == '\u{fffd}'));
-    Some(decoded.unwrap_or_else(|| path.to_owned()))
 }
 
 /// Returns the variable as an exclusion names it; none for variables of the rules themselves, which no exclusion names.
@@ -180,7 +113,7 @@ pub(super) fn target(variable: &str) -> Option<String> {
         return Some(variable.to_owned());
     }
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-.[]".contains(c);
-    let is_cut = variable.len() >= MAX_NAME;
+    let is_cut = variable.len() >= MAX_VARIABLE;
     if !is_cut && !name.is_empty() && name.chars().all(is_plain) {
         return Some(variable.to_owned());
     }

@@ -130,6 +130,12 @@ fn fields_are_better_than_some_exclusions() {
 }
 
 #[test]
+fn variables_that_no_exclusion_names_are_one_proposal() {
+    let tuning = tune("score=5,1@TX:0\nscore=5,1@TX:1\nscore=5,1@ARGS:a\n");
+    assert_eq!(summary(&tuning), ["2 1 - -", "1 1 ARGS:a -"]);
+}
+
+#[test]
 fn variables_are_written_as_exclusions_name_them() {
     for (reported, target) in [
         ("ARGS:q", Some("ARGS:q")),

@@ -92,6 +92,7 @@ fn entry(manifest: &Manifest, digest: &str) -> Entry {
         fail_strategy: manifest.fail_strategy.name().to_owned(),
         holds_headers: manifest.holds_headers,
         may_hold_headers: manifest.may_hold_headers,
+        reports_matches: manifest.reports_matches,
         example: manifest.example.clone(),
         differences: manifest.differences.clone(),
     }

@@ -17,6 +17,7 @@ import type {
   Image,
   Live,
   Marketplace,
+  Matches,
   ModuleSource,
   Order,
   OrderName,
@@ -226,6 +227,9 @@ export const checkConfiguration = (g: string, p: string, scopes: Scope[], signal
 
 export const saveConfiguration = (g: string, p: string, etag: string, scopes: Scope[]) =>
   call<Configuration>("PUT", path`/gateways/${g}/plugins/${p}/configuration`, { etag, body: { scopes } });
+
+export const getMatches = (g: string, p: string, least: number, signal?: AbortSignal) =>
+  get<Matches>(path`/gateways/${g}/plugins/${p}/matches` + `?min_requests=${least}`, signal);
 
 // Execution order
 

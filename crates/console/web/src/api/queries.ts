@@ -11,6 +11,7 @@ export const keys = {
   plugins: (g: string) => ["gateways", g, "plugins"] as const,
   plugin: (g: string, p: string) => ["gateways", g, "plugins", p] as const,
   configuration: (g: string, p: string) => ["gateways", g, "plugins", p, "configuration"] as const,
+  matches: (g: string, p: string) => ["gateways", g, "plugins", p, "matches"] as const,
   order: (g: string) => ["gateways", g, "order"] as const,
   live: (g: string) => ["gateways", g, "live"] as const,
   history: (g: string) => ["gateways", g, "history"] as const,

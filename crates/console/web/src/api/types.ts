@@ -104,6 +104,8 @@ export interface Card {
   etag?: string;
   /** Whether there is a version to go back to. */
   rollback: boolean;
+  /** Whether it reports the rules that requests match. */
+  matches: boolean;
   blocked: Partial<Record<BlockedAction, Problem>>;
 }
 
@@ -221,6 +223,36 @@ export interface ConfigurationCheck {
   mistakes: Mistake[];
   before: string;
   after: string;
+}
+
+/** An entry of the field `exclude`. */
+export interface Exclusion {
+  rule: number;
+  target?: string;
+  path?: string;
+  why: string;
+}
+
+export interface Match {
+  rule: number;
+  /** As an exclusion names it; absent if it cannot. */
+  target?: string;
+  path?: string;
+  requests: number;
+  score: number;
+  last: string;
+  /** What is proposed. */
+  exclude: Exclusion;
+}
+
+export interface Matches {
+  requests: number;
+  matched: number;
+  /** Matches that are not listed. */
+  others: number;
+  matches: Match[];
+  /** Fields that are better than exclusions. */
+  fields: { field: string; requests: number }[];
 }
 
 export interface Order {

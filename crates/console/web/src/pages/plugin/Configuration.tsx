@@ -6,13 +6,14 @@ import { useCallback, useMemo, useState } from "react";
 import type { TFunction } from "i18next";
 import { useTranslation } from "react-i18next";
 import { ApiError, getConfiguration, problemOf, saveConfiguration } from "../../api/client";
-import { dropDraft, getDraft, putDraft, useDrafts } from "../../api/drafts";
+import { dropDraft, useDrafts } from "../../api/drafts";
 import { keys, useRole } from "../../api/queries";
 import type { Configuration as Saved, MatchKind, Mistake, Plugin, Problem, Scope } from "../../api/types";
 import { notifyDone } from "../../components/notify";
 import { ProblemAlert } from "../../components/ProblemAlert";
 import { useProblemText } from "../../components/problemText";
 import classes from "./Configuration.module.css";
+import { changeDraft } from "./draft";
 import type { ShownMistake } from "./Mistakes";
 import { Reconcile } from "./Reconcile";
 import { Review } from "./Review";
@@ -40,8 +41,9 @@ function Loaded({ gateway, plugin, saved }: { gateway: string; plugin: Plugin; s
   const { t } = useTranslation("plugin");
   const problemText = useProblemText();
   const client = useQueryClient();
-  const { id, title, name } = plugin.card;
-  const blocked = plugin.card.blocked.configure;
+  const { card } = plugin;
+  const { id } = card;
+  const blocked = card.blocked.configure;
   const isOperator = useRole(gateway)("operator");
   const readOnly = !isOperator || !!blocked;
 
@@ -57,14 +59,8 @@ function Loaded({ gateway, plugin, saved }: { gateway: string; plugin: Plugin; s
   const [problem, setProblem] = useState<Problem>();
 
   const update = useCallback(
-    (change: (scopes: Scope[]) => Scope[]) => {
-      const current = getDraft(gateway, id);
-      const from = current?.base ?? saved;
-      const next = change(current?.scopes ?? saved.scopes);
-      if (equal(next, from.scopes)) dropDraft(gateway, id);
-      else putDraft({ gateway, plugin: id, title: title || name, base: from, scopes: next });
-    },
-    [gateway, id, name, saved, title],
+    (change: (scopes: Scope[]) => Scope[]) => changeDraft(gateway, card, saved, change),
+    [card, gateway, saved],
   );
   const replace = useCallback(
     (scope: Scope) => update((all) => all.map((other) => (other.key === scope.key ? scope : other))),

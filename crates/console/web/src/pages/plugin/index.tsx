@@ -1,4 +1,4 @@
-/** The page of one plug-in: overview, configuration and export. */
+/** The page of one plug-in: overview, configuration, what a firewall has matched, and export. */
 import { Anchor, Badge, Breadcrumbs, Group, Loader, Switch, Tabs, Text, Tooltip } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
@@ -15,9 +15,10 @@ import { useProblemText } from "../../components/problemText";
 import { currentLanguage } from "../../i18n";
 import { Configuration } from "./Configuration";
 import { Export } from "./Export";
+import { Matches } from "./Matches";
 import { Overview } from "./Overview";
 
-const TABS = ["overview", "configuration", "export"] as const;
+const TABS = ["overview", "configuration", "matches", "export"] as const;
 type Tab = (typeof TABS)[number];
 
 export default function PluginPage() {
@@ -48,7 +49,8 @@ export default function PluginPage() {
   }
   if (isPending) return <Loader aria-label={t("common:loading")} />;
   const { card } = data;
-  const current: Tab = TABS.find((each) => each === tab) ?? "overview";
+  const tabs = TABS.filter((each) => each !== "matches" || card.matches);
+  const current: Tab = tabs.find((each) => each === tab) ?? "overview";
   const { description } = card;
   return (
     <>
@@ -64,7 +66,7 @@ export default function PluginPage() {
         keepMounted={false}
       >
         <Tabs.List mb="md">
-          {TABS.map((each) => (
+          {tabs.map((each) => (
             <Tabs.Tab key={each} value={each}>
               {t(`tabs.${each}`)}
               {each === "configuration" && isDirty && (
@@ -81,6 +83,11 @@ export default function PluginPage() {
         <Tabs.Panel value="configuration">
           <Configuration key={`${gateway}/${id}`} gateway={gateway} plugin={data} />
         </Tabs.Panel>
+        {card.matches && (
+          <Tabs.Panel value="matches">
+            <Matches gateway={gateway} plugin={data} />
+          </Tabs.Panel>
+        )}
         <Tabs.Panel value="export">
           <Export gateway={gateway} plugin={data} />
         </Tabs.Panel>

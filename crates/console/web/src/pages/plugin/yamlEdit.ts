@@ -40,6 +40,9 @@ export function isObject(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** The text of fields. */
+export const toYaml = (value: Fields): string => stringify(value, BLOCK);
+
 /** Deep equality; a key with `undefined` is absent, and the order of keys does not matter. */
 export function equal(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
