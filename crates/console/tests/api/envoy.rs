@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use console::{Common, Options};
+use console::Options;
+use gateway::journal::Journal;
 use hyper::Method;
 use oci::catalogue::Index;
 use oci::{Catalogue, Layout, Shape};
@@ -338,7 +340,7 @@ fn catalogue(folder: &Path) -> Catalogue {
     Catalogue::write(folder, index, &[layout]).unwrap()
 }
 
-/// Waits until so many requests have matched.
+/// Waits until so many requests have been counted.
 async fn wait_matches(client: &Client, requests: u64) -> Value {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
@@ -360,13 +362,10 @@ async fn matches_of_a_firewall_are_listed_with_exclusions_also_beside_the_proces
         .replace("file://modules/guard.wasm", "oci://registry.invalid/plugins/guard:1.0.0");
     fs::write(folder.join("shop/guard.yaml"), guard).unwrap();
     let place = tempfile::tempdir().unwrap();
-    let with_catalogue = || {
-        let options = options(&folder);
-        let catalogue = Some(catalogue(place.path()));
-        Options { common: Common { catalogue, ..options.common.clone() }, ..options }
-    };
-    users(&folder.join(".users.json"));
-    let options = Options { start: true, users: Some(folder.join(".users.json")), ..with_catalogue() };
+    let users_file = folder.join(".users.json");
+    users(&users_file);
+    let mut options = Options { start: true, users: Some(users_file), ..options(&folder) };
+    options.common.catalogue = Some(catalogue(place.path()));
     let console = Console::with(root, options).await;
     let client = console.sign_in_as("viewer").await;
     let serving = wait(&client, "serving").await;
@@ -395,12 +394,20 @@ async fn matches_of_a_firewall_are_listed_with_exclusions_also_beside_the_proces
     let other = client.get("/gateways/shop/plugins/mine/matches").await;
     assert_eq!(other.refused(), (404, "matches_missing".into()));
 
-    // Another console follows the one that serves: what was before, and what comes.
-    let attached = Console::with(tempfile::tempdir().unwrap(), with_catalogue()).await;
-    let follower = attached.sign_in().await;
-    assert_eq!(wait_matches(&follower, 2).await, view);
-    get(address).await;
-    assert_eq!(wait_matches(&follower, 3).await, wait_matches(&client, 3).await);
-    attached.stop().await;
+    // A console of another process follows the one that serves: what was before, and what comes.
+    let journal = Arc::new(Journal::default());
+    let following = tokio::spawn({
+        let (folder, journal) = (folder.join("shop"), Arc::clone(&journal));
+        async move { gateway::socket::follow(&folder, &journal, || {}).await }
+    });
+    for requests in [2, 3] {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while journal.matches().matched != requests {
+            assert!(Instant::now() < deadline, "{:?}", journal.matches());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        get(address).await;
+    }
+    following.abort();
     console.stop().await;
 }

@@ -80,7 +80,7 @@ test(
     await row(/941100 ARGS:\/\^\\x3cb\\x3e\$\/ \/search 1 7/).waitFor();
     await page.getByText("3 requests need allowed_methods").waitFor();
     assert.ok(!(await page.locator("body").innerText()).includes("s3cret"), "values are not shown");
-    // One exclusion of the Request URI is as wide as the one that is there, but not the same.
+    // The exclusion that is there has no variable, so this is another one.
     await row(/930100 REQUEST_URI \/search/).waitFor();
 
     // Rare ones can be left out.

@@ -118,7 +118,14 @@ function None({ gateway, plugin, requests }: { gateway: string; plugin: Plugin; 
             i18nKey="matches.none.mode"
             components={{
               mode: <Code />,
-              link: <Anchor component={Link} to={links.plugin(gateway, id, "configuration")} size="sm" />,
+              page: (
+                <Anchor
+                  component={Link}
+                  to={links.plugin(gateway, id, "configuration")}
+                  size="sm"
+                  underline="always"
+                />
+              ),
             }}
           />
         </List.Item>
