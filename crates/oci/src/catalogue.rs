@@ -428,6 +428,7 @@ mod tests {
             spec: Vec::new(),
             documents: Vec::new(),
             icon: None,
+            licenses: None,
             annotations: Annotations::new(),
         };
         image.add_to(&mut layout, Shape::Higress, version).unwrap();

@@ -18,6 +18,9 @@ pub enum Shape {
     Plain,
 }
 
+/// The file of licenses beside the module, which gateways skip: they look for the module's name.
+const LICENSES_FILE: &str = "THIRD_PARTY.txt";
+
 /// A description in one language.
 pub struct Document {
     /// The language's tag; none is English.
@@ -36,6 +39,8 @@ pub struct Image {
     pub documents: Vec<Document>,
     /// A picture (PNG).
     pub icon: Option<Vec<u8>>,
+    /// The licenses of third parties whose software is in the module. They are in its archive, which is in every shape.
+    pub licenses: Option<Vec<u8>>,
     /// The manifest's annotations.
     pub annotations: Annotations,
 }
@@ -47,7 +52,7 @@ impl Image {
     ///
     /// The archive or a manifest cannot be written; none of that depends on what is in them.
     pub fn add_to(&self, layout: &mut Layout, shape: Shape, tag: &str) -> Result<Descriptor> {
-        let archive = archive(&self.module)?;
+        let archive = archive(&self.module, self.licenses.as_deref())?;
         let mut layers = Vec::new();
         // What a layer is when it is unpacked, which the configuration names.
         let mut unpacked = Vec::new();
@@ -116,16 +121,19 @@ fn titled(mut descriptor: Descriptor, file: &str) -> Descriptor {
     descriptor
 }
 
-/// The module in an archive that depends on its bytes alone: no times, no owners.
-fn archive(module: &[u8]) -> Result<Vec<u8>> {
-    let mut header = tar::Header::new_ustar();
-    header.set_size(module.len() as u64);
-    header.set_mode(0o644);
-    header.set_mtime(0);
-    header.set_uid(0);
-    header.set_gid(0);
+/// The module and then the licenses, in an archive that depends on their bytes alone: no times, no owners.
+fn archive(module: &[u8], licenses: Option<&[u8]>) -> Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
-    archive.append_data(&mut header, MODULE_FILE, module).context("writing the plug-in's archive")?;
+    for (file, bytes) in [(MODULE_FILE, Some(module)), (LICENSES_FILE, licenses)] {
+        let Some(bytes) = bytes else { continue };
+        let mut header = tar::Header::new_ustar();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        header.set_mtime(0);
+        header.set_uid(0);
+        header.set_gid(0);
+        archive.append_data(&mut header, file, bytes).context("writing the plug-in's archive")?;
+    }
     archive.into_inner().context("writing the plug-in's archive")
 }
 
@@ -138,6 +146,8 @@ fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn image() -> Image {
@@ -149,6 +159,7 @@ mod tests {
                 Document { language: Some("zh".into()), text: b"# b\n".to_vec() },
             ],
             icon: None,
+            licenses: None,
             annotations: [("module.wasm.image/variant".to_owned(), "compat".to_owned())].into(),
         }
     }
@@ -162,6 +173,23 @@ mod tests {
         assert_eq!(types, [media::SPEC, &media::document(None), &media::document(Some("zh")), media::LAYER]);
         assert_eq!(crate::Reader::Fetcher.module(&layout, &manifest).unwrap(), image().module);
         assert_eq!(manifest.annotations["module.wasm.image/variant"], "compat");
+    }
+
+    #[test]
+    fn licenses_are_beside_the_module_in_every_shape() {
+        for shape in [Shape::Higress, Shape::Plain] {
+            let mut layout = Layout::default();
+            let image = Image { licenses: Some(b"MIT\n".to_vec()), ..image() };
+            let descriptor = image.add_to(&mut layout, shape, "1.0.0").unwrap();
+            let manifest = layout.manifest(&descriptor).unwrap();
+            for reader in [crate::Reader::Fetcher, crate::Reader::Any] {
+                assert_eq!(reader.module(&layout, &manifest).unwrap(), image.module);
+            }
+            let archive = archive(&image.module, image.licenses.as_deref()).unwrap();
+            let mut archive = tar::Archive::new(archive.as_slice());
+            let names = archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().into_owned());
+            assert_eq!(names.collect::<Vec<_>>(), [Path::new(MODULE_FILE), Path::new(LICENSES_FILE)]);
+        }
     }
 
     #[test]

@@ -391,6 +391,7 @@ mod tests {
             spec: b"a: b\n".to_vec(),
             documents: Vec::new(),
             icon: None,
+            licenses: None,
             annotations: Annotations::new(),
         };
         let descriptor = image.add_to(&mut layout, Shape::Higress, "1.0.0").unwrap();

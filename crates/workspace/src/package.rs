@@ -1,5 +1,6 @@
 //! A plug-in's image: its module, the files for consoles, and its bill of materials.
 
+pub mod licenses;
 pub mod sbom;
 mod spec;
 #[cfg(test)]
@@ -12,9 +13,12 @@ use oci::{Annotations, Descriptor, Document, Image, Layout, Shape, media};
 use resource::{MANIFEST, Manifest};
 use serde_json::Value;
 
-use crate::build::Builder;
+use licenses::Licenses;
+
+use crate::build::{Builder, TARGET};
 use crate::describe::Described;
 use crate::git::Tree;
+use crate::rules::Rules;
 use crate::schema::for_consoles;
 use crate::{Error, Notice, Notify, Plugin, Result, Workspace};
 
@@ -39,6 +43,8 @@ pub struct Source {
     /// The schema of its configuration; none if only its own code defines it.
     schema: Option<Value>,
     bill: Value,
+    /// The licenses of third parties, if they are known.
+    licenses: Option<String>,
     /// The name and version of the rules in the module.
     rules: Option<String>,
     tree: Tree,
@@ -76,6 +82,7 @@ impl Source {
         let rules = builder.rules(plugin);
         Ok(Self {
             bill: sbom::of_plugin(workspace, plugin, &manifest, &module, rules)?,
+            licenses: Some(licenses_of(workspace, plugin, rules)?),
             rules: rules.map(|rules| format!("{} {}", rules.name, rules.version)),
             manifest,
             module,
@@ -94,11 +101,14 @@ impl Source {
     pub fn of_files(module: &Path, manifest: &Path, notify: Notify) -> Result<Self> {
         let bytes = fs::read(module).map_err(Error::reading(module))?;
         let described = Manifest::read_foreign(manifest)?;
+        let folder = folder_of(manifest);
+        let texts = licenses::texts_in(folder)?;
         Ok(Self {
             bill: sbom::of_module(&described, &bytes),
+            licenses: (!texts.is_empty()).then(|| texts.join("\n")),
             rules: None,
             module: bytes,
-            folder: manifest.parent().unwrap_or(Path::new(".")).to_path_buf(),
+            folder: folder.to_path_buf(),
             schema: None,
             manifest: described,
             tree: Tree::Unknown,
@@ -118,6 +128,7 @@ impl Source {
             spec: spec.clone(),
             documents: documents(&self.folder)?,
             icon: icon(&self.folder)?,
+            licenses: self.licenses.clone().map(String::into_bytes),
             annotations: self.annotations(),
         };
         let mut layout = Layout::default();
@@ -169,6 +180,24 @@ fn schema_of(workspace: &Workspace, plugin: &Plugin, manifest: &Manifest) -> Res
         });
     }
     Ok(Some(for_consoles(describer.schema()?, manifest)))
+}
+
+/// The folder of a file, for a name without one too.
+fn folder_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// The licenses of what a plug-in's module is made of.
+fn licenses_of(workspace: &Workspace, plugin: &Plugin, rules: Option<&Rules>) -> Result<String> {
+    let mut licenses = Licenses::of_packages(workspace, [(plugin.name.as_str(), TARGET)])?;
+    if let Some(Rules { folder, name, version, license }) = rules {
+        let texts = licenses::texts_in(folder)?;
+        licenses.add(name, version, license.as_deref().unwrap_or("unknown license"), "", texts);
+    }
+    Ok(format!("This is the plug-in {}. {licenses}", plugin.name))
 }
 
 /// `README.md`, then its translations: `README.zh.md`, or `README_ZH.md` as in Higress's plug-ins.

@@ -29,8 +29,8 @@ const DIGEST: &str = "image.digest";
 /// Create images of plug-ins, ready to be pushed to a registry
 ///
 /// Builds each plug-in and writes its image to `dist/<plugin>/`, as an OCI layout (`image/`) and as an archive (`image.tar`),
-/// with spec.yaml, the READMEs and a bill of materials (CycloneDX). This requires neither a container engine nor a network, except to
-/// download the rules of `waf` once. The same commit gives the same digest everywhere.
+/// with spec.yaml, the READMEs, the licenses of third parties and a bill of materials (CycloneDX). This requires neither a container
+/// engine nor a network, except to download the rules of `waf` once. The same commit gives the same digest everywhere.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

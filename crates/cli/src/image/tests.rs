@@ -29,6 +29,7 @@ fn image() -> Image {
         spec: SPEC.into(),
         documents: vec![Document { language: None, text: b"# Demo\n".to_vec() }],
         icon: None,
+        licenses: None,
         annotations: Annotations::new(),
     }
 }

@@ -73,3 +73,23 @@ fn an_image_holds_what_consoles_show_and_the_module_last() {
     assert!(schema.contains("\n      example:\n        word: \"true\"\n        count: 3\n"), "{spec}");
     assert!(spec.contains("  phase: AUTHN\n  priority: 320\n") && spec.contains("zh-CN: 演示"), "{spec}");
 }
+
+#[test]
+fn a_manifest_in_the_current_folder_has_a_folder() {
+    for (file, folder) in
+        [("plugin.yaml", "."), ("./plugin.yaml", "."), ("a/plugin.yaml", "a"), ("/p.yaml", "/")]
+    {
+        assert_eq!(folder_of(Path::new(file)), Path::new(folder), "{file}");
+    }
+}
+
+#[test]
+fn licenses_beside_a_foreign_module_are_in_its_image() {
+    let (without, with) = (folder(), folder());
+    fs::write(with.path().join("LICENSE"), "MIT\n").unwrap();
+    let layers = |folder: &tempfile::TempDir| {
+        let package = package(folder.path(), Shape::Plain);
+        package.layout.manifest(&package.image).unwrap().layers
+    };
+    assert_ne!(layers(&without)[0].digest, layers(&with)[0].digest);
+}
