@@ -84,6 +84,7 @@ pub enum List {
 /// The configuration with its origins parsed.
 pub struct Config {
     any_origin: bool,
+    /// Sorted.
     origins: Vec<Origin>,
     patterns: Vec<Pattern>,
     /// Permitted methods.
@@ -136,6 +137,7 @@ impl Configuration for Config {
                  `allow_origins`",
             ));
         }
+        origins.sort_unstable();
         Ok(Self {
             any_origin,
             origins,
@@ -188,9 +190,13 @@ fn list(field: &str, entries: &[NonEmptyString]) -> Result<List, FieldError> {
 impl Config {
     /// Returns true if pages of this origin may read responses.
     pub fn allows(&self, origin: &[u8]) -> bool {
-        self.any_origin
-            || self.origins.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(origin))
-            || self.patterns.iter().any(|pattern| pattern.matches(origin))
+        self.any_origin || self.lists(origin) || self.patterns.iter().any(|pattern| pattern.matches(origin))
+    }
+
+    /// Returns true if an origin is listed, in any case.
+    fn lists(&self, origin: &[u8]) -> bool {
+        let folded = || origin.iter().map(u8::to_ascii_lowercase);
+        self.origins.binary_search_by(|known| known.bytes().cmp(folded())).is_ok()
     }
 
     /// Returns true if responses depend on the origin.

@@ -31,7 +31,7 @@ impl Plugin for Cors {
 
     fn on_request_headers(request: &mut RequestHeaders<Self::State>, config: &Config) -> Flow {
         // Most requests have no origin.
-        if request.get("origin").is_none() {
+        if !request.with("origin", |_| true) {
             return Flow::Continue;
         }
         let headers = request.all();
@@ -63,21 +63,26 @@ impl Plugin for Cors {
     }
 
     fn on_response_headers(response: &mut ResponseHeaders<Self::State>, config: &Config) -> Flow {
-        let origin = match &response.state {
+        let origin = match response.state.as_deref() {
             Some(Answer::Own) => return Flow::Continue,
-            Some(Answer::For(origin)) => Some(origin.clone()),
+            Some(Answer::For(origin)) => Some(origin.as_slice()),
             Some(Answer::Nothing) | None => None,
         };
+        if origin.is_none() && !config.varies() {
+            return Flow::Continue;
+        }
+        let sent = response.all();
         // Caches must not give one origin's response to another, nor one without the headers to any.
-        if config.varies() && !mentions_origin(response.get("vary").as_deref()) {
+        let add_vary = config.varies() && !sent.values("vary").any(mentions_origin);
+        let own = origin.map(|origin| rules::response_headers(config, origin)).unwrap_or_default();
+        // An upstream of its own mind would otherwise permit what this plug-in does not.
+        let is_foreign = |name: &&str| sent.get(name).is_some() && own.iter().all(|(own, _)| own != name);
+        let foreign = rules::OF_RESPONSES.iter().filter(|name| origin.is_some() && is_foreign(name));
+        if add_vary {
             response.add("vary", "Origin");
         }
-        let Some(origin) = origin else { return Flow::Continue };
-        for name in rules::OF_RESPONSES {
-            // An upstream of its own mind would otherwise add a second value, which browsers reject.
-            response.remove(name);
-        }
-        for (name, value) in rules::response_headers(config, &origin) {
+        foreign.for_each(|name| response.remove(name));
+        for (name, value) in &own {
             response.set(name, value);
         }
         Flow::Continue
@@ -114,7 +119,7 @@ fn preflight(config: &Config, origin: &[u8], headers: &HeaderMap) -> Reply {
 }
 
 /// Returns true if a `vary` header has `Origin` or `*` already.
-fn mentions_origin(vary: Option<&[u8]>) -> bool {
-    let mut names = vary.unwrap_or_default().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+fn mentions_origin(vary: &[u8]) -> bool {
+    let mut names = vary.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     names.any(|name| name == b"*" || name.eq_ignore_ascii_case(b"origin"))
 }

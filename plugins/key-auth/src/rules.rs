@@ -14,36 +14,39 @@ use crate::config::{Keys, Source};
 /// plug-in.
 pub fn verify(keys: &Keys, headers: &HeaderMap) -> Result<usize, Refusal> {
     let mut sent: Option<Cow<'_, [u8]>> = None;
-    let mut sources = Vec::new();
-    for (number, source) in keys.sources.iter().enumerate() {
-        for value in values(source, headers) {
-            match &sent {
-                Some(first) if *first != value => return Err(multiple(keys)),
-                Some(_) => {}
-                None => sent = Some(value),
-            }
-            sources.push(number);
+    for value in keys.sources.iter().flat_map(|source| values(source, headers)) {
+        match &sent {
+            Some(first) if *first != value => return Err(multiple(keys)),
+            Some(_) => {}
+            None => sent = Some(value),
         }
     }
     let sent = sent.ok_or_else(|| missing(keys))?;
     let owner = keys.credentials.find(&sent).ok_or_else(|| invalid(keys))?;
     // A consumer with keys of its own is found by its credentials only there.
-    match sources.iter().any(|source| keys.accepts(owner, *source)) {
+    let is_sent = |source: &Source| values(source, headers).next().is_some();
+    match keys
+        .sources
+        .iter()
+        .enumerate()
+        .any(|(number, source)| keys.accepts(owner, number) && is_sent(source))
+    {
         true => Ok(owner),
         false => Err(invalid(keys)),
     }
 }
 
-/// Returns the values in a place. An empty value is the same as none.
-fn values<'a>(source: &'a Source, headers: &'a HeaderMap) -> Vec<Cow<'a, [u8]>> {
-    let is_present = |value: &Cow<'_, [u8]>| !value.is_empty();
-    match source {
-        Source::Header(name) => headers.values(name).map(Cow::Borrowed).filter(is_present).collect(),
-        Source::Query(name) => {
-            let path = headers.get(":path").unwrap_or_default();
-            query::values(path, name.as_bytes()).filter(is_present).collect()
-        }
-    }
+/// The values in a place. An empty one counts as absent.
+fn values<'a>(source: &'a Source, headers: &'a HeaderMap) -> impl Iterator<Item = Cow<'a, [u8]>> {
+    let (header, parameter) = match source {
+        Source::Header(name) => (Some(name), None),
+        Source::Query(name) => (None, Some(name)),
+    };
+    let in_header = header.into_iter().flat_map(|name| headers.values(name)).map(Cow::Borrowed);
+    let in_query = parameter
+        .into_iter()
+        .flat_map(|name| query::values(headers.get(":path").unwrap_or_default(), name.as_bytes()));
+    in_header.chain(in_query).filter(|value| !value.is_empty())
 }
 
 fn missing(keys: &Keys) -> Refusal {
