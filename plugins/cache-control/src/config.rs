@@ -60,7 +60,7 @@ impl Configuration for Config {
 }
 
 fn lifetime(text: &str) -> Result<Lifetime, FieldError> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     match text {
         "max" => Ok(Lifetime::Max),
         "epoch" => Ok(Lifetime::Epoch),
@@ -83,7 +83,7 @@ impl Config {
     /// Returns true if the path of a request, which may have a query, has one of the extensions.
     pub fn covers(&self, path: &[u8]) -> bool {
         let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
-        self.covers_all() || self.suffixes.iter().any(|suffix| path.ends_with(suffix.as_bytes()))
+        self.suffixes.iter().any(|suffix| path.ends_with(suffix.as_bytes()))
     }
 }
 
