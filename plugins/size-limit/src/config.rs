@@ -80,11 +80,6 @@ impl Configuration for Config {
 }
 
 impl Config {
-    /// Returns true if bodies are limited.
-    pub fn limits_bodies(&self) -> bool {
-        self.body != u64::MAX
-    }
-
     /// Returns true if anything in the headers is limited.
     pub fn limits_headers(&self) -> bool {
         self.header_bytes != u64::MAX || self.headers != u64::MAX || self.url != u64::MAX

@@ -19,9 +19,7 @@ impl Plugin for SizeLimit {
         if request.end_of_stream() && !config.limits_headers() {
             return Flow::Continue;
         }
-        if config.limits_bodies() && !request.end_of_stream() {
-            *request.state = Count::new(config, request.kind());
-        }
+        *request.state = Count::new(config, request.kind());
         match rules::judge(config, request.all().iter()) {
             None => Flow::Continue,
             Some(excess) => {
