@@ -7,19 +7,17 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub struct Mapping {
     exact: BTreeMap<String, String>,
-    /// Beginnings of names, the longest first.
+    /// Beginnings of names, the longest first. The empty one is that of `*`.
     prefixes: Vec<(String, String)>,
-    other: Option<String>,
 }
 
 impl Mapping {
     /// Adds a name, a prefix that `*` follows, or `*`.
     pub fn add(&mut self, model: &str, new: String) -> Result<(), &'static str> {
+        if model.strip_suffix('*').unwrap_or(model).contains('*') {
+            return Err("has `*` before its end: write a name, or the beginning of names and one `*`");
+        }
         match model.strip_suffix('*') {
-            _ if model.trim_end_matches('*').contains('*') || model.ends_with("**") => {
-                return Err("has `*` before its end: write a name, or the beginning of names and one `*`");
-            }
-            Some("") => self.other = Some(new),
             Some(prefix) => {
                 self.prefixes.push((prefix.to_owned(), new));
                 self.prefixes.sort_by_key(|(prefix, _)| Reverse(prefix.len()));
@@ -38,8 +36,7 @@ impl Mapping {
             let found = self.prefixes.iter().find(|(prefix, _)| name.starts_with(prefix.as_str()));
             found.map(|(_, new)| new)
         };
-        let new =
-            self.exact.get(name).filter(|_| model.is_some()).or_else(by_prefix).or(self.other.as_ref())?;
+        let new = self.exact.get(name).filter(|_| model.is_some()).or_else(by_prefix)?;
         Some(new.as_str()).filter(|new| !new.is_empty() && Some(*new) != model)
     }
 }
