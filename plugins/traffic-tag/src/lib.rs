@@ -37,3 +37,14 @@ fn random() -> u64 {
     COUNT.set(count);
     RANDOM.with(|random| random.hash_one(count))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_shares_are_even() {
+        let gray = (0..10_000).filter(|_| random() % 100 < 30).count();
+        assert!((2_700..3_300).contains(&gray), "{gray}");
+    }
+}
