@@ -41,9 +41,8 @@ function Loaded({ gateway, plugin, saved }: { gateway: string; plugin: Plugin; s
   const { t } = useTranslation("plugin");
   const problemText = useProblemText();
   const client = useQueryClient();
-  const { card } = plugin;
-  const { id } = card;
-  const blocked = card.blocked.configure;
+  const { id, title, name } = plugin.card;
+  const blocked = plugin.card.blocked.configure;
   const isOperator = useRole(gateway)("operator");
   const readOnly = !isOperator || !!blocked;
 
@@ -59,8 +58,8 @@ function Loaded({ gateway, plugin, saved }: { gateway: string; plugin: Plugin; s
   const [problem, setProblem] = useState<Problem>();
 
   const update = useCallback(
-    (change: (scopes: Scope[]) => Scope[]) => changeDraft(gateway, card, saved, change),
-    [card, gateway, saved],
+    (change: (scopes: Scope[]) => Scope[]) => changeDraft(gateway, { id, title, name }, saved, change),
+    [gateway, id, name, saved, title],
   );
   const replace = useCallback(
     (scope: Scope) => update((all) => all.map((other) => (other.key === scope.key ? scope : other))),

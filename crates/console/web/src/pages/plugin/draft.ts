@@ -6,7 +6,7 @@ import { equal } from "./yamlEdit";
 /** Changes the draft of a plug-in, which begins with what is saved and ends when nothing differs from it. */
 export function changeDraft(
   gateway: string,
-  { id, title, name }: Card,
+  { id, title, name }: Pick<Card, "id" | "title" | "name">,
   saved: Configuration,
   change: (scopes: Scope[]) => Scope[],
 ): void {
