@@ -327,6 +327,7 @@ fn catalogue(folder: &Path) -> Catalogue {
         spec: "apiVersion: 1.0.0\n".into(),
         documents: Vec::new(),
         icon: None,
+        licenses: None,
         annotations: oci::Annotations::new(),
     };
     let mut layout = Layout::default();
