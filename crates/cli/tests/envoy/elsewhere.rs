@@ -61,6 +61,7 @@ spec:
         spec: spec.trim_start().into(),
         documents: Vec::new(),
         icon: None,
+        licenses: None,
         annotations: Annotations::new(),
     };
     let mut layout = Layout::default();

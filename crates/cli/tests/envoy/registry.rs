@@ -32,6 +32,7 @@ fn push(server: &Server, tag: &str, variable: (&str, &str)) -> String {
         spec: b"apiVersion: 1.0.0\n".to_vec(),
         documents: Vec::new(),
         icon: None,
+        licenses: None,
         annotations: Annotations::from([("test".into(), tag.into())]),
     };
     let mut layout = Layout::default();
@@ -112,6 +113,7 @@ fn an_index_is_resolved_as_in_a_cluster() {
         spec: b"apiVersion: 1.0.0\n".to_vec(),
         documents: Vec::new(),
         icon: None,
+        licenses: None,
         annotations: Annotations::new(),
     };
     let mut layout = Layout::default();

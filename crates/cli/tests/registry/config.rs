@@ -29,6 +29,7 @@ fn image(folder: &Path, spec: &str) -> Layout {
         spec: spec.as_bytes().to_vec(),
         documents: Vec::new(),
         icon: None,
+        licenses: None,
         annotations: Annotations::new(),
     };
     let mut layout = Layout::default();

@@ -84,6 +84,7 @@ fn layouts_and_archives_are_what_other_tools_take() {
         spec: Vec::new(),
         documents: Vec::new(),
         icon: None,
+        licenses: None,
         annotations: oci::Annotations::new(),
     }
     .add_to(&mut single, oci::Shape::Plain, "1")

@@ -239,6 +239,7 @@ fn catalogue(folder: &Path) -> Choice {
         spec: Vec::new(),
         documents: Vec::new(),
         icon: None,
+        licenses: None,
         annotations: Annotations::new(),
     };
     let digest = image.add_to(&mut layout, Shape::Higress, "1.0.0").unwrap().digest;

@@ -37,6 +37,7 @@ pub(crate) fn layout(folder: &Path, seed: u64, module_size: usize) -> (PathBuf, 
         spec: b"apiVersion: 1.0.0\n".to_vec(),
         documents: Vec::new(),
         icon: None,
+        licenses: None,
         annotations: Annotations::new(),
     };
     let mut layout = Layout::default();
