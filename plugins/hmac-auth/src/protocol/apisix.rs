@@ -163,7 +163,7 @@ fn check_signed(apisix: &Apisix, headers: &HeaderMap, signature: &Signature<'_>)
 fn text(headers: &HeaderMap, signature: &Signature<'_>) -> Vec<u8> {
     let mut text = [signature.key, b"\n"].concat();
     for name in &signature.headers {
-        if *name == REQUEST_TARGET {
+        if name.eq_ignore_ascii_case(REQUEST_TARGET) {
             text.extend_from_slice(&value(headers, ":method"));
             text.push(b' ');
             text.extend_from_slice(&value(headers, ":path"));
