@@ -1,6 +1,6 @@
 //! Patterns for header names and paths.
 
-use config::reserved::why_not_settable;
+use config::reserved::{is_pseudo, why_not_settable};
 use config::{FieldError, HeaderName};
 use matcher::case::Case;
 use matcher::literal::Literals;
@@ -84,6 +84,15 @@ impl HeaderNames {
     /// or connection (RFC 9110, section 7.6.1) may not.
     pub fn matches(&self, name: &[u8]) -> bool {
         self.0.iter().any(|pattern| pattern.matches(name)) && is_copied(name)
+    }
+
+    /// Returns true if an upstream may read a header as one that [`matches`](Self::matches), because it maps punctuation in
+    /// names to `-`.
+    pub fn may_be_read(&self, name: &[u8]) -> bool {
+        let is_mapped = |byte: &u8| !byte.is_ascii_alphanumeric() && *byte != b'-';
+        let mapped =
+            || name.iter().map(|byte| if is_mapped(byte) { b'-' } else { *byte }).collect::<Vec<_>>();
+        self.matches(name) || (name.iter().any(is_mapped) && !is_pseudo(name) && self.matches(&mapped()))
     }
 }
 

@@ -4,6 +4,7 @@ use std::cell::LazyCell;
 
 use config::host;
 use matcher::path::RequestPath;
+use sdk::names;
 
 use crate::config::{Config, Rule, Target};
 use crate::fields::MatchType;
@@ -89,8 +90,8 @@ fn is_served_as(method: &[u8], requested: &[u8]) -> bool {
 
 /// Returns true for a header that makes frameworks use a different method.
 fn overrides_method(method: &[u8], (name, value): Header<'_>) -> bool {
-    const NAMES: [&[u8]; 3] = [b"x-http-method-override", b"x-http-method", b"x-method-override"];
-    NAMES.contains(&name) && value != method
+    const NAMES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+    NAMES.iter().any(|known| names::may_be_read_as(name, known)) && value != method
 }
 
 /// A request to the service.
@@ -198,9 +199,10 @@ pub fn is_relayed(config: &Config, name: &[u8]) -> bool {
 /// The header of requests that passed without a decision.
 pub const FAILURE_ALLOWED: &str = "x-envoy-auth-failure-mode-allowed";
 
-/// Returns true if only the service may set a header. The client's copies are removed.
+/// Returns true if only the service may set a header, or if an upstream may take it for such a header. The client's copies are
+/// removed.
 pub fn is_service_header(config: &Config, name: &[u8]) -> bool {
-    name == FAILURE_ALLOWED.as_bytes() || config.allowed_upstream_headers.matches(name)
+    names::may_be_read_as(name, FAILURE_ALLOWED) || config.allowed_upstream_headers.may_be_read(name)
 }
 
 #[cfg(test)]
@@ -233,6 +235,7 @@ mod tests {
         assert!(!is_served_as(b"HEAD", b"GET"));
         assert!(!is_served_as(b"POST", b"HEAD"));
         assert!(overrides_method(b"POST", (b"x-http-method-override", b"DELETE")));
+        assert!(overrides_method(b"POST", (b"x_http_method-override", b"DELETE")));
         assert!(!overrides_method(b"POST", (b"x-http-method-override", b"POST")));
         assert!(!overrides_method(b"POST", (b"x-method", b"DELETE")));
     }
