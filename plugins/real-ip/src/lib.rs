@@ -1,8 +1,8 @@
 //! Determines the client's address behind trusted proxies.
 
 use matcher::ip::{Client, parse_ip};
-use sdk::Status;
 use sdk::prelude::*;
+use sdk::{HeaderMap, Status, names};
 
 mod config;
 
@@ -21,13 +21,20 @@ impl Plugin for RealIp {
     type Config = Config;
 
     fn on_request_headers(request: &mut RequestHeaders, config: &Config) -> Flow {
-        let address = client(request, config).and_then(|client| match client {
+        let headers = request.all();
+        let address = client(&headers, config).and_then(|client| match client {
             Client::Address(address) => {
                 let address = address.to_string();
                 property::REAL_IP.set(&address).map(|()| Some(address))
             }
             Client::Unknown | Client::Invalid => property::REAL_IP.set(UNKNOWN).map(|()| None),
         });
+        // An upstream may take these for the header as well.
+        let is_other_spelling =
+            |name: &[u8]| name != HEADER.as_bytes() && names::may_be_read_as(name, HEADER);
+        for (name, _) in headers.iter().filter(|(name, _)| is_other_spelling(name)) {
+            request.remove(name);
+        }
         match address {
             Ok(Some(address)) => request.set(HEADER, address),
             Ok(None) => request.remove(HEADER),
@@ -41,9 +48,9 @@ impl Plugin for RealIp {
 }
 
 /// The client of a request.
-fn client(request: &RequestHeaders, config: &Config) -> Result<Client, Status> {
+fn client(headers: &HeaderMap, config: &Config) -> Result<Client, Status> {
     let peer = property::SOURCE_ADDRESS.try_get()?.and_then(|address| parse_ip(&address));
-    Ok(match config.trust.client(request.all().values(&config.header), peer) {
+    Ok(match config.trust.client(headers.values(&config.header), peer) {
         // The request did not pass the proxies, so the peer is the client.
         Client::Unknown => peer.map_or(Client::Unknown, Client::Address),
         client => client,
