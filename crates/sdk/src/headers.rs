@@ -156,27 +156,26 @@ impl HeaderMap {
 
     /// Returns an iterator over names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let (mut sizes, bytes) = self.parts();
-        let mut at = 0;
-        std::iter::from_fn(move || {
-            let (size, value_at, end) = next_size(&mut sizes, at)?;
-            let pair = (bytes.get(at..at + size)?, bytes.get(value_at..end - 1)?);
-            at = end;
-            Some(pair)
+        let count = number(&self.0, 0).unwrap_or(0);
+        // A count that is too large would only delay the end of the loop below.
+        let count = count.min(self.0.len() / 8);
+        let mut sizes = 4;
+        let mut data = 4 + count * 8;
+        (0..count).map_while(move |_| {
+            let (name_size, value_size) = (number(&self.0, sizes)?, number(&self.0, sizes + 4)?);
+            let name = self.0.get(data..data.checked_add(name_size)?)?;
+            let value_at = data + name_size + 1;
+            let value = self.0.get(value_at..value_at.checked_add(value_size)?)?;
+            sizes += 8;
+            data = value_at + value_size + 1;
+            Some((name, value))
         })
-    }
-
-    /// Returns the sizes of all names and values, and then their bytes.
-    fn parts(&self) -> (&[u8], &[u8]) {
-        let Some((count, rest)) = self.0.split_first_chunk::<4>() else { return (&[], &[]) };
-        let count = usize::try_from(u32::from_le_bytes(*count)).unwrap_or(usize::MAX);
-        // A count that is too large would only delay the end of iteration.
-        rest.split_at_checked(count.saturating_mul(8)).unwrap_or((rest, &[]))
     }
 
     /// Returns all names and values as one slice, each followed by a NUL. A text that does not occur in it is in no header.
     pub fn bytes(&self) -> &[u8] {
-        self.parts().1
+        let count = number(&self.0, 0).unwrap_or(0).min(self.0.len() / 8);
+        self.0.get(4 + count * 8..).unwrap_or_default()
     }
 
     /// Returns an iterator over the values of a header, in order. As in [`LiveHeaders`], names are compared without case, and
@@ -184,22 +183,12 @@ impl HeaderMap {
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         let name = name.as_bytes();
         let alias = names::alias(name);
-        let (mut sizes, bytes) = self.parts();
-        let mut at = 0;
-        std::iter::from_fn(move || {
-            loop {
-                let (size, value_at, end) = next_size(&mut sizes, at)?;
-                let start = std::mem::replace(&mut at, end);
-                // The size alone rules out nearly every other header, without a look at its name.
-                if size == name.len() && bytes.get(start..start + size)?.eq_ignore_ascii_case(name)
-                    || alias.is_some_and(|alias| {
-                        size == alias.len() && bytes.get(start..start + size) == Some(alias)
-                    })
-                {
-                    return bytes.get(value_at..end - 1);
-                }
-            }
-        })
+        // The length alone rules out nearly every other header.
+        let is_it = move |other: &[u8]| {
+            (other.len() == name.len() && other.eq_ignore_ascii_case(name))
+                || alias.is_some_and(|alias| other == alias)
+        };
+        self.iter().filter(move |(other, _)| is_it(other)).map(|(_, value)| value)
     }
 
     /// Returns true if the body cannot be read as it is, because `content-encoding` (RFC 9110, section 8.4) names a coding other
@@ -218,13 +207,6 @@ impl HeaderMap {
     }
 }
 
-/// Its memory serves for the next copy.
-impl Drop for HeaderMap {
-    fn drop(&mut self) {
-        host::recycle(std::mem::take(&mut self.0));
-    }
-}
-
 impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for HeaderMap {
     fn from_iter<T: IntoIterator<Item = (N, V)>>(headers: T) -> Self {
         let headers: Vec<(N, V)> = headers.into_iter().collect();
@@ -232,16 +214,10 @@ impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for HeaderMap {
     }
 }
 
-/// Takes the next sizes, of a header that begins `at` a byte. Returns the size of its name, where its value begins, and where
-/// the next header does.
-#[inline]
-fn next_size(sizes: &mut &[u8], at: usize) -> Option<(usize, usize, usize)> {
-    let ([a, b, c, d, e, f, g, h], rest) = sizes.split_first_chunk::<8>()?;
-    *sizes = rest;
-    let name = usize::try_from(u32::from_le_bytes([*a, *b, *c, *d])).ok()?;
-    let value = usize::try_from(u32::from_le_bytes([*e, *f, *g, *h])).ok()?;
-    let value_at = at.checked_add(name)?.checked_add(1)?;
-    Some((name, value_at, value_at.checked_add(value)?.checked_add(1)?))
+/// Reads a little-endian number of the ABI's format.
+fn number(bytes: &[u8], at: usize) -> Option<usize> {
+    let bytes = bytes.get(at..)?.first_chunk::<4>()?;
+    usize::try_from(u32::from_le_bytes(*bytes)).ok()
 }
 
 /// Serializes headers in the ABI's format.

@@ -4,7 +4,6 @@
     reason = "passes pointers to live slices and takes ownership of memory from `abi::allocate`"
 )]
 
-use std::cell::Cell;
 use std::mem::MaybeUninit;
 use std::ptr::null_mut;
 use std::time::Duration;
@@ -70,40 +69,9 @@ pub fn configuration(size: usize) -> Result<Vec<u8>, Status> {
     if text.len() == size { Ok(text) } else { Err(Status::INTERNAL_FAILURE) }
 }
 
-std::thread_local! {
-    /// Memory of a copy of headers that was dropped: to allocate and free it costs more than to read some headers.
-    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-/// Keeps memory for the next copy of headers. Copies of unusually many headers are freed.
-pub(crate) fn recycle(mut memory: Vec<u8>) {
-    const MAX: usize = 16 << 10;
-    if memory.capacity() <= MAX {
-        // While a thread ends, there is no next copy.
-        let _ = SPARE.try_with(|spare| {
-            let kept = spare.take();
-            memory.clear();
-            spare.set(if kept.capacity() > memory.capacity() { kept } else { memory });
-        });
-    }
-}
-
-/// Returns all headers in the ABI's format.
 pub(crate) fn header_pairs(map: MapType) -> Result<Vec<u8>, Status> {
-    let mut spare = SPARE.take();
-    let (address, capacity) = (spare.as_mut_ptr(), spare.capacity());
-    let (mut data, mut size) = (null_mut(), 0);
-    // SAFETY: the pointers are those of live variables.
-    let call = || unsafe { abi::proxy_get_header_map_pairs(map as u32, &mut data, &mut size) };
-    done(abi::lend(address, capacity, call))?;
-    if data == address && size <= capacity {
-        // SAFETY: the host got this address from `abi::allocate` for `size` bytes, and has filled them.
-        unsafe { spare.set_len(size) };
-        return Ok(spare);
-    }
-    SPARE.set(spare);
-    // SAFETY: a host that returns OK has written either nothing or memory that it got from `abi::allocate`.
-    Ok(unsafe { take(data, size) })
+    // SAFETY: the pointers are those of live variables of `bytes`.
+    bytes(|data, size| unsafe { abi::proxy_get_header_map_pairs(map as u32, data, size) })
 }
 
 /// `pairs` is a serialized map, which replaces all headers.
@@ -463,19 +431,4 @@ pub(crate) fn call_foreign_function(name: &str, argument: &[u8]) -> Result<Vec<u
             size,
         )
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_larger_of_two_memories_is_kept_unless_it_is_too_large() {
-        recycle(Vec::with_capacity(100));
-        recycle(vec![1; 300]);
-        recycle(Vec::with_capacity(20));
-        recycle(Vec::with_capacity(1 << 20));
-        let spare = SPARE.take();
-        assert_eq!((spare.len(), spare.capacity()), (0, 300));
-    }
 }

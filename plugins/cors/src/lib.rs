@@ -68,16 +68,19 @@ impl Plugin for Cors {
             Some(Answer::For(origin)) => Some(origin.as_slice()),
             Some(Answer::Nothing) | None => None,
         };
-        if origin.is_none() && !config.varies() {
-            return Flow::Continue;
-        }
-        let sent = response.all();
         // Caches must not give one origin's response to another, nor one without the headers to any.
+        let Some(origin) = origin else {
+            if config.varies() && !response.with("vary", mentions_origin) {
+                response.add("vary", "Origin");
+            }
+            return Flow::Continue;
+        };
+        let sent = response.all();
         let add_vary = config.varies() && !sent.values("vary").any(mentions_origin);
-        let own = origin.map(|origin| rules::response_headers(config, origin)).unwrap_or_default();
+        let own = rules::response_headers(config, origin);
         // An upstream of its own mind would otherwise permit what this plug-in does not.
         let is_foreign = |name: &&str| sent.get(name).is_some() && own.iter().all(|(own, _)| own != name);
-        let foreign = rules::OF_RESPONSES.iter().filter(|name| origin.is_some() && is_foreign(name));
+        let foreign = rules::OF_RESPONSES.iter().filter(|name| is_foreign(name));
         if add_vary {
             response.add("vary", "Origin");
         }
