@@ -500,9 +500,10 @@ impl Journal {
         let mut inner = self.inner();
         let refused = access.details.is_some() && access.status >= 400;
         inner.recent.push_back(Recent { ended: Instant::now(), refused, milliseconds: access.milliseconds });
-        let path = matches::path(&access.path).unwrap_or_default();
+        // Few requests match a rule: the path of another is not looked at.
+        let path = access.matches.as_ref().map(|_| matches::path(&access.path).unwrap_or_default());
         // A path that cannot be listed is counted all the same.
-        let _ = inner.matches.add(access.matches.as_ref(), Some(&path), &access.time, MAX_MATCHES);
+        let _ = inner.matches.add(access.matches.as_ref(), path.as_deref(), &access.time, MAX_MATCHES);
         self.send("access", &access);
         push(&mut inner.access, MAX_ACCESS, access);
     }

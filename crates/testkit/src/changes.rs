@@ -58,10 +58,7 @@ impl Changes {
     /// and `www-authenticate` in refusals.
     #[must_use]
     pub fn authentication() -> Self {
-        let folded = |name: &str| name.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-        Self::none()
-            .request_where(move |name| folded(name) == sdk::consumer::HEADER)
-            .reply("www-authenticate")
+        Self::none().request_spellings(sdk::consumer::HEADER).reply("www-authenticate")
     }
 
     /// What a service responds to one request may serve others, or the plug-in makes calls after a request, so requests that
@@ -94,6 +91,13 @@ impl Changes {
     #[must_use]
     pub fn request(self, name: &str) -> Self {
         self.request_where(is(name))
+    }
+
+    /// The upstream may see this header otherwise, and those that it may take for it.
+    #[must_use]
+    pub fn request_spellings(self, name: &str) -> Self {
+        let known = name.to_owned();
+        self.request_where(move |name| sdk::names::may_be_read_as(name.as_bytes(), &known))
     }
 
     /// The upstream may see headers of such names otherwise; they are given in lower case.

@@ -14,6 +14,7 @@ use resource::{MANIFEST, Manifest};
 use serde_json::Value;
 
 use licenses::Licenses;
+use sbom::Linked;
 
 use crate::build::{Builder, TARGET};
 use crate::describe::Described;
@@ -80,9 +81,10 @@ impl Source {
         let schema = schema_of(workspace, plugin, &manifest)?;
         let module = fs::read(module).map_err(Error::reading(module))?;
         let rules = builder.rules(plugin);
+        let linked = sbom::linked_into(workspace, &plugin.name, TARGET)?;
         Ok(Self {
-            bill: sbom::of_plugin(workspace, plugin, &manifest, &module, rules)?,
-            licenses: Some(licenses_of(workspace, plugin, rules)?),
+            bill: sbom::of_plugin(workspace, &linked, &manifest, &module, rules)?,
+            licenses: Some(licenses_of(workspace, &plugin.name, &linked, rules)?),
             rules: rules.map(|rules| format!("{} {}", rules.name, rules.version)),
             manifest,
             module,
@@ -182,8 +184,9 @@ fn schema_of(workspace: &Workspace, plugin: &Plugin, manifest: &Manifest) -> Res
     Ok(Some(for_consoles(describer.schema()?, manifest)))
 }
 
-/// The folder of a file, for a name without one too.
-fn folder_of(file: &Path) -> &Path {
+/// The folder of a file, which is the current one for a name without a folder.
+#[must_use]
+pub fn folder_of(file: &Path) -> &Path {
     match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -191,13 +194,18 @@ fn folder_of(file: &Path) -> &Path {
 }
 
 /// The licenses of what a plug-in's module is made of.
-fn licenses_of(workspace: &Workspace, plugin: &Plugin, rules: Option<&Rules>) -> Result<String> {
-    let mut licenses = Licenses::of_packages(workspace, [(plugin.name.as_str(), TARGET)])?;
+fn licenses_of(
+    workspace: &Workspace,
+    plugin: &str,
+    linked: &[Linked],
+    rules: Option<&Rules>,
+) -> Result<String> {
+    let mut licenses = Licenses::of_crates(workspace, linked)?;
     if let Some(Rules { folder, name, version, license }) = rules {
         let texts = licenses::texts_in(folder)?;
         licenses.add(name, version, license.as_deref().unwrap_or("unknown license"), "", texts);
     }
-    Ok(format!("This is the plug-in {}. {licenses}", plugin.name))
+    Ok(format!("This is the plug-in {plugin}. {licenses}"))
 }
 
 /// `README.md`, then its translations: `README.zh.md`, or `README_ZH.md` as in Higress's plug-ins.

@@ -51,12 +51,17 @@ impl Pattern {
 
 /// Patterns for header names.
 #[derive(Default)]
-pub struct HeaderNames(Vec<Pattern>);
+pub struct HeaderNames {
+    patterns: Vec<Pattern>,
+    /// The texts of patterns that contain other punctuation than `-`, with `-` in its place.
+    folded: Vec<Pattern>,
+}
 
 impl HeaderNames {
     /// Compiles a list of patterns. `field` is its path.
     pub fn new(field: &str, matchers: &[StringMatcher]) -> Result<Self, FieldError> {
-        let pattern = |(index, matcher): (usize, &StringMatcher)| {
+        let mut names = Self::default();
+        for (index, matcher) in matchers.iter().enumerate() {
             let error = |message: String| FieldError::in_list(field, index, message);
             let kinds = [
                 (MatchRuleType::Exact, &matcher.exact),
@@ -66,34 +71,50 @@ impl HeaderNames {
                 (MatchRuleType::Regex, &matcher.regex),
             ];
             let mut written = kinds.into_iter().filter_map(|(kind, text)| Some((kind, text.as_ref()?)));
-            match (written.next(), written.next()) {
-                (Some((kind, text)), None) => {
-                    check_name(kind, text).map_err(error)?;
-                    Pattern::new(kind, text, Case::Insensitive).map_err(error)
-                }
-                _ => Err(error(
+            let (Some((kind, text)), None) = (written.next(), written.next()) else {
+                return Err(error(
                     "must be one pattern: write exactly one of `exact`, `prefix`, `suffix`, `contains` and `regex`"
                         .into(),
-                )),
+                ));
+            };
+            check_name(kind, text).map_err(error)?;
+            names.patterns.push(Pattern::new(kind, text, Case::Insensitive).map_err(error)?);
+            // Punctuation alone would match nearly every name.
+            let has_letter = text.bytes().any(|byte| byte.is_ascii_alphanumeric());
+            if kind != MatchRuleType::Regex && has_letter && text.bytes().any(is_folded) {
+                // A name of a header is ASCII.
+                let text = text.replace(|c: char| u8::try_from(c).is_ok_and(is_folded), "-");
+                names.folded.push(Pattern::new(kind, &text, Case::Insensitive).map_err(error)?);
             }
-        };
-        matchers.iter().enumerate().map(pattern).collect::<Result<_, _>>().map(HeaderNames)
+        }
+        Ok(names)
     }
 
     /// Returns true if a pattern matches and the header may be copied: pseudo-headers and headers of the message framing
     /// or connection (RFC 9110, section 7.6.1) may not.
     pub fn matches(&self, name: &[u8]) -> bool {
-        self.0.iter().any(|pattern| pattern.matches(name)) && is_copied(name)
+        self.patterns.iter().any(|pattern| pattern.matches(name)) && is_copied(name)
     }
 
     /// Returns true if an upstream may read a header as one that [`matches`](Self::matches), because it maps punctuation in
-    /// names to `-`.
+    /// names to one character ([`sdk::names::may_be_read_as`]). For regular expressions, this character is `-`.
     pub fn may_be_read(&self, name: &[u8]) -> bool {
-        let is_mapped = |byte: &u8| !byte.is_ascii_alphanumeric() && *byte != b'-';
-        let mapped =
-            || name.iter().map(|byte| if is_mapped(byte) { b'-' } else { *byte }).collect::<Vec<_>>();
-        self.matches(name) || (name.iter().any(is_mapped) && !is_pseudo(name) && self.matches(&mapped()))
+        let may_differ = || !self.folded.is_empty() || name.iter().any(|byte| is_folded(*byte));
+        self.matches(name) || (may_differ() && !is_pseudo(name) && self.matches_folded(name))
     }
+
+    // Few names and few patterns have other punctuation than `-`.
+    #[inline(never)]
+    fn matches_folded(&self, name: &[u8]) -> bool {
+        let folded: Vec<u8> = name.iter().map(|byte| if is_folded(*byte) { b'-' } else { *byte }).collect();
+        let all = self.patterns.iter().chain(&self.folded);
+        all.into_iter().any(|pattern| pattern.matches(&folded)) && is_copied(&folded)
+    }
+}
+
+/// Returns true for punctuation that an upstream may map to `-`.
+fn is_folded(byte: u8) -> bool {
+    !byte.is_ascii_alphanumeric() && byte != b'-'
 }
 
 /// Rejects patterns that match no header that may be copied.

@@ -14,7 +14,6 @@ use sdk::call::Cluster;
 
 use crate::cache::Cache;
 use crate::fields::{self, Fields, FromHeader, RemoteJwks};
-use crate::rules;
 
 /// The configuration of a rule, or the global one.
 pub struct Config {
@@ -155,7 +154,7 @@ impl Tokens {
         };
         let claims = fields.claims_to_headers.into_iter().enumerate().map(|(index, entry)| {
             let header = entry.header.to_string();
-            if rules::folds_to(header.as_bytes(), sdk::consumer::HEADER) {
+            if sdk::names::may_be_read_as(header.as_bytes(), sdk::consumer::HEADER) {
                 let field = format!("{path}.claims_to_headers[{index}].header");
                 let message = "is the header with the name of the consumer: write another";
                 return Err(FieldError::new(field, message));

@@ -25,12 +25,8 @@ pub fn verify(keys: &Keys, headers: &HeaderMap) -> Result<usize, Refusal> {
     let owner = keys.credentials.find(&sent).ok_or_else(|| invalid(keys))?;
     // A consumer with keys of its own is found by its credentials only there.
     let is_sent = |source: &Source| values(source, headers).next().is_some();
-    match keys
-        .sources
-        .iter()
-        .enumerate()
-        .any(|(number, source)| keys.accepts(owner, number) && is_sent(source))
-    {
+    let mut places = keys.sources.iter().enumerate();
+    match places.any(|(number, source)| keys.accepts(owner, number) && is_sent(source)) {
         true => Ok(owner),
         false => Err(invalid(keys)),
     }

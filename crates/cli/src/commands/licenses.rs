@@ -8,6 +8,7 @@ use serde::Deserialize;
 use workspace::Workspace;
 use workspace::build::{TARGET, host};
 use workspace::package::licenses::Licenses;
+use workspace::package::sbom::linked_into;
 
 use crate::{output, page};
 
@@ -75,7 +76,11 @@ fn packages(workspace: &Workspace) -> Result<Vec<NpmPackage>> {
 pub(crate) fn notices(workspace: &Workspace, target: &str) -> Result<String> {
     let programs = std::iter::once((PROGRAM, target));
     let modules = workspace.plugins.iter().map(|plugin| (plugin.name.as_str(), TARGET));
-    let mut licenses = Licenses::of_packages(workspace, programs.chain(modules))?;
+    let mut linked = Vec::new();
+    for (package, target) in programs.chain(modules) {
+        linked.extend(linked_into(workspace, package, target)?);
+    }
+    let mut licenses = Licenses::of_crates(workspace, &linked)?;
     for NpmPackage { name, version, license, texts } in packages(workspace)? {
         let place = format!("https://www.npmjs.com/package/{name}");
         licenses.add(&name, &version, &license, &place, texts);

@@ -108,7 +108,7 @@ fn in_new_workspace(args: &Args, folder: &Path) -> Result<bool> {
                 .map(|(path, text)| (path, text.replace("cargo xtask", "portcullis"))),
         )
         .collect();
-    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = workspace::package::folder_of(folder);
     fs::create_dir_all(parent).with_context(|| format!("making the folder {}", parent.display()))?;
     if folder.exists() {
         fs::remove_dir(folder).with_context(|| format!("replacing the folder {}", folder.display()))?;

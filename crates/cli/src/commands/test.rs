@@ -61,7 +61,7 @@ pub(crate) struct Args {
     bless: bool,
     /// Instead of the cases: change the plug-in's code in many ways, and report each change that no case notices. Needs
     /// cargo-mutants. `tests/mutants.toml` of the plug-in may name more files to change, and changes without an effect.
-    #[arg(long, requires = "plugin", conflicts_with_all = ["bless", "module"])]
+    #[arg(long, requires = "plugin", conflicts_with_all = ["bless", "module", "jobs"])]
     mutants: bool,
     /// How many test programs run at once. What each prints comes together when it has ended, and with one, line by line.
     /// [default: 1 for a plug-in, and otherwise 2: each program uses all processors, but many wait for a gateway]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use cargo_metadata::MetadataCommand;
 
-use super::sbom::{Linked, linked_into};
+use super::sbom::Linked;
 use crate::{Error, Result, Workspace};
 
 /// Beginnings of the names of files with licenses and notices.
@@ -30,20 +30,18 @@ struct Text {
 }
 
 impl Licenses {
-    /// The crates that are linked into packages of a workspace, each with its target.
+    /// Those of crates that are linked into packages of a workspace ([`linked_into`](super::sbom::linked_into)), each once.
     ///
     /// # Errors
     ///
-    /// cargo does not know a package or a target, or a file cannot be read.
-    pub fn of_packages<'a>(
+    /// A crate is not one of the workspace's dependencies, or a file cannot be read.
+    pub fn of_crates<'a>(
         workspace: &Workspace,
-        packages: impl IntoIterator<Item = (&'a str, &'a str)>,
+        linked: impl IntoIterator<Item = &'a Linked>,
     ) -> Result<Self> {
-        let mut crates: BTreeMap<(String, String), Linked> = BTreeMap::new();
-        for (package, target) in packages {
-            let foreign = linked_into(workspace, package, target)?.into_iter().filter(|linked| !linked.own);
-            crates.extend(foreign.map(|linked| ((linked.name.clone(), linked.version.clone()), linked)));
-        }
+        let foreign = linked.into_iter().filter(|linked| !linked.own);
+        let crates: BTreeMap<_, _> =
+            foreign.map(|linked| ((linked.name.clone(), linked.version.clone()), linked)).collect();
         let folders = folders(workspace)?;
         let mut licenses = Self {
             list: "The Rust standard library: MIT OR Apache-2.0 https://github.com/rust-lang/rust\n".into(),

@@ -6,9 +6,9 @@ use std::process::Command;
 use resource::Manifest;
 use serde_json::{Value, json};
 
-use crate::build::{TARGET, cargo};
+use crate::build::cargo;
 use crate::rules::Rules;
-use crate::{Error, Plugin, Result, Workspace};
+use crate::{Error, Result, Workspace};
 
 /// A crate that is linked into a module or a program, as `cargo tree` prints it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,15 +52,14 @@ pub fn linked_into(workspace: &Workspace, package: &str, target: &str) -> Result
     Ok(linked.into_values().collect())
 }
 
-/// The bill of a plug-in of this workspace.
+/// The bill of a plug-in of this workspace, with the crates that are linked into it.
 pub(super) fn of_plugin(
     workspace: &Workspace,
-    plugin: &Plugin,
+    linked: &[Linked],
     manifest: &Manifest,
     module: &[u8],
     rules: Option<&Rules>,
 ) -> Result<Value> {
-    let linked = linked_into(workspace, &plugin.name, TARGET)?;
     let mut components: Vec<Value> = linked.iter().map(component).collect();
     components.push(standard_library(workspace)?);
     components.extend(rules.map(rule_set));

@@ -5,21 +5,24 @@ use testkit::{Changes, Value, values};
 /// Returns the changes that the configuration allows.
 pub fn changes(configuration: &Value) -> Changes {
     // Only the plug-in sets this header, for requests from any client.
-    let mut changes =
-        Changes::none().request_where(|name| mapped(name) == "x-envoy-auth-failure-mode-allowed");
+    let mut changes = Changes::none().request_spellings("x-envoy-auth-failure-mode-allowed");
     for pattern in
         values(configuration, "allowed_upstream_headers").into_iter().filter_map(Value::as_array).flatten()
     {
         for (kind, text) in pattern.as_object().into_iter().flatten() {
             let (kind, text) = (kind.clone(), text.as_str().unwrap_or_default().to_ascii_lowercase());
-            let matches = move |name: &str| match kind.as_str() {
+            let matches = move |name: &str, text: &str| match kind.as_str() {
                 "exact" => name == text,
-                "prefix" => name.starts_with(&text),
-                "suffix" => name.ends_with(&text),
-                "contains" => name.contains(&text),
+                "prefix" => name.starts_with(text),
+                "suffix" => name.ends_with(text),
+                "contains" => name.contains(text),
                 kind => kind == "regex",
             };
-            changes = changes.request_where(move |name| matches(name) || matches(&mapped(name)));
+            changes = changes.request_where(move |name| {
+                matches(name, &text)
+                    || matches(&mapped(name), &text)
+                    || matches(&mapped(name), &mapped(&text))
+            });
         }
     }
     // A refusal has the headers of the service's response, which the cases check.

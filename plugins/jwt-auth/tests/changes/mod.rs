@@ -4,11 +4,8 @@ use testkit::{Changes, Value, texts, values};
 
 /// Returns the changes that a configuration allows.
 pub fn changes(configuration: &Value) -> Changes {
-    let fold =
-        |name: &str| name.to_ascii_lowercase().replace(|byte: char| !byte.is_ascii_alphanumeric(), "-");
-    let mut names: Vec<String> = texts(configuration, "header").into_iter().map(fold).collect();
-    names.push("x-mse-consumer".to_owned());
-    let mut changes = Changes::none().request_where(move |name| names.contains(&fold(name)));
+    let names = std::iter::once("x-mse-consumer").chain(texts(configuration, "header"));
+    let mut changes = names.fold(Changes::none(), Changes::request_spellings);
     if values(configuration, "keep_token").iter().any(|value| value.as_bool() == Some(false)) {
         let mut names: Vec<String> =
             texts(configuration, "name").into_iter().map(str::to_ascii_lowercase).collect();

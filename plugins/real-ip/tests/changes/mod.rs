@@ -4,6 +4,5 @@ use testkit::{Changes, Value};
 
 /// Returns the changes that every configuration allows.
 pub fn changes(_: &Value) -> Changes {
-    Changes::none()
-        .request_where(|name| name.replace(|c: char| !c.is_ascii_alphanumeric(), "-") == "x-real-ip")
+    Changes::none().request_spellings("x-real-ip")
 }

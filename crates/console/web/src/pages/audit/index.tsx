@@ -11,6 +11,7 @@ import { keys } from "../../api/queries";
 import { links } from "../../app/pages";
 import { PageHeader } from "../../components/PageHeader";
 import { ProblemAlert } from "../../components/ProblemAlert";
+import { ScrollTable } from "../../components/ScrollTable";
 import { Time } from "../../components/Time";
 
 /** More rows than one can read; the search finds the others. */
@@ -54,46 +55,38 @@ export default function AuditPage() {
       {data && found.length === 0 && <Text>{t("none")}</Text>}
       {found.length > 0 && (
         <Paper withBorder>
-          <Table.ScrollContainer
-            minWidth={520}
-            type="native"
-            tabIndex={0}
-            role="region"
-            aria-label={t("title")}
-          >
-            <Table verticalSpacing="xs" fz="sm">
-              <Table.Thead>
-                <Table.Tr>
-                  <Table.Th>{t("time")}</Table.Th>
-                  <Table.Th>{t("who")}</Table.Th>
-                  <Table.Th>{t("action")}</Table.Th>
-                  <Table.Th>{t("plugin")}</Table.Th>
-                  <Table.Th>{t("detail")}</Table.Th>
+          <ScrollTable label={t("title")} minWidth={520}>
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th>{t("time")}</Table.Th>
+                <Table.Th>{t("who")}</Table.Th>
+                <Table.Th>{t("action")}</Table.Th>
+                <Table.Th>{t("plugin")}</Table.Th>
+                <Table.Th>{t("detail")}</Table.Th>
+              </Table.Tr>
+            </Table.Thead>
+            <Table.Tbody>
+              {found.slice(0, SHOWN).map((entry, i) => (
+                <Table.Tr key={`${entry.time}-${i}`}>
+                  <Table.Td style={{ whiteSpace: "nowrap" }}>
+                    <Time value={entry.time} />
+                  </Table.Td>
+                  <Table.Td>{entry.who}</Table.Td>
+                  <Table.Td>{entry.label}</Table.Td>
+                  <Table.Td>
+                    {entry.plugin && (
+                      <Anchor component={Link} to={links.plugin(gateway, entry.plugin)} size="sm">
+                        {entry.plugin}
+                      </Anchor>
+                    )}
+                  </Table.Td>
+                  <Table.Td lang="en" style={{ overflowWrap: "anywhere" }}>
+                    {entry.detail}
+                  </Table.Td>
                 </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {found.slice(0, SHOWN).map((entry, i) => (
-                  <Table.Tr key={`${entry.time}-${i}`}>
-                    <Table.Td style={{ whiteSpace: "nowrap" }}>
-                      <Time value={entry.time} />
-                    </Table.Td>
-                    <Table.Td>{entry.who}</Table.Td>
-                    <Table.Td>{entry.label}</Table.Td>
-                    <Table.Td>
-                      {entry.plugin && (
-                        <Anchor component={Link} to={links.plugin(gateway, entry.plugin)} size="sm">
-                          {entry.plugin}
-                        </Anchor>
-                      )}
-                    </Table.Td>
-                    <Table.Td lang="en" style={{ overflowWrap: "anywhere" }}>
-                      {entry.detail}
-                    </Table.Td>
-                  </Table.Tr>
-                ))}
-              </Table.Tbody>
-            </Table>
-          </Table.ScrollContainer>
+              ))}
+            </Table.Tbody>
+          </ScrollTable>
         </Paper>
       )}
       {found.length > SHOWN && (

@@ -25,6 +25,7 @@ import type { Access, Counters, Log } from "../../api/types";
 import { links } from "../../app/pages";
 import { PageHeader } from "../../components/PageHeader";
 import { ProblemAlert } from "../../components/ProblemAlert";
+import { ScrollTable } from "../../components/ScrollTable";
 import { Sparkline } from "../../components/Sparkline";
 import { Time } from "../../components/Time";
 import classes from "./live.module.css";
@@ -360,55 +361,47 @@ function Charts({
       </Text>
       {series.length > 0 && (
         <Paper withBorder mt="sm">
-          <Table.ScrollContainer
-            minWidth={560}
-            type="native"
-            tabIndex={0}
-            role="region"
-            aria-label={t("perPlugin")}
-          >
-            <Table fz="sm" verticalSpacing={6}>
-              <Table.Thead>
-                <Table.Tr>
-                  <Table.Th>{t("plugin")}</Table.Th>
-                  <Table.Th>{t("columns.requests")}</Table.Th>
-                  <Table.Th>{t("columns.responses")}</Table.Th>
-                  <Table.Th>{t("columns.failures")}</Table.Th>
-                </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {series.map(({ id, requests, responses, failures, total }) => {
-                  const title = titles.get(id) ?? id;
-                  return (
-                    <Table.Tr key={id}>
-                      <Table.Td miw={130}>
-                        <Anchor component={Link} to={links.plugin(gateway, id)} size="sm">
-                          {title}
-                        </Anchor>
-                      </Table.Td>
-                      <Cell
-                        label={t("chart", { what: t("columns.requests"), plugin: title })}
-                        values={requests}
-                        value={number(total.requests)}
-                      />
-                      <Cell
-                        label={t("chart", { what: t("columns.responses"), plugin: title })}
-                        values={responses}
-                        value={number(total.responses)}
-                        color="var(--chart-refused)"
-                      />
-                      <Cell
-                        label={t("chart", { what: t("columns.failures"), plugin: title })}
-                        values={failures}
-                        value={number(total.failures)}
-                        color="var(--chart-failed)"
-                      />
-                    </Table.Tr>
-                  );
-                })}
-              </Table.Tbody>
-            </Table>
-          </Table.ScrollContainer>
+          <ScrollTable label={t("perPlugin")} minWidth={560} verticalSpacing={6}>
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th>{t("plugin")}</Table.Th>
+                <Table.Th>{t("columns.requests")}</Table.Th>
+                <Table.Th>{t("columns.responses")}</Table.Th>
+                <Table.Th>{t("columns.failures")}</Table.Th>
+              </Table.Tr>
+            </Table.Thead>
+            <Table.Tbody>
+              {series.map(({ id, requests, responses, failures, total }) => {
+                const title = titles.get(id) ?? id;
+                return (
+                  <Table.Tr key={id}>
+                    <Table.Td miw={130}>
+                      <Anchor component={Link} to={links.plugin(gateway, id)} size="sm">
+                        {title}
+                      </Anchor>
+                    </Table.Td>
+                    <Cell
+                      label={t("chart", { what: t("columns.requests"), plugin: title })}
+                      values={requests}
+                      value={number(total.requests)}
+                    />
+                    <Cell
+                      label={t("chart", { what: t("columns.responses"), plugin: title })}
+                      values={responses}
+                      value={number(total.responses)}
+                      color="var(--chart-refused)"
+                    />
+                    <Cell
+                      label={t("chart", { what: t("columns.failures"), plugin: title })}
+                      values={failures}
+                      value={number(total.failures)}
+                      color="var(--chart-failed)"
+                    />
+                  </Table.Tr>
+                );
+              })}
+            </Table.Tbody>
+          </ScrollTable>
         </Paper>
       )}
     </Box>

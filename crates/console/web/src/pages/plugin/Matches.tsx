@@ -30,6 +30,7 @@ import { keys, useRole } from "../../api/queries";
 import type { Match, Matches as Found, Plugin, Scope } from "../../api/types";
 import { links } from "../../app/pages";
 import { ProblemAlert } from "../../components/ProblemAlert";
+import { ScrollTable } from "../../components/ScrollTable";
 import { Time } from "../../components/Time";
 import { changeDraft } from "./draft";
 import { keyOf, present, withExclusions } from "./exclusions";
@@ -189,75 +190,67 @@ function Proposals({ gateway, plugin, found }: { gateway: string; plugin: Plugin
   return (
     <>
       <Paper withBorder>
-        <Table.ScrollContainer
-          minWidth={640}
-          type="native"
-          tabIndex={0}
-          role="region"
-          aria-label={t("tabs.matches")}
-        >
-          <Table verticalSpacing="xs" fz="sm">
-            <Table.Thead>
-              <Table.Tr>
-                <Table.Th w={40}>
-                  <Checkbox
-                    size="xs"
-                    aria-label={t("matches.selectAll")}
-                    disabled={open.length === 0}
-                    checked={open.length > 0 && selected.length === open.length}
-                    indeterminate={selected.length > 0 && selected.length < open.length}
-                    onChange={(event) => choose(open, event.currentTarget.checked)}
-                  />
-                </Table.Th>
-                <Table.Th>{t("matches.rule")}</Table.Th>
-                <Table.Th>{t("matches.target")}</Table.Th>
-                <Table.Th>{t("matches.path")}</Table.Th>
-                <Table.Th ta="end">{t("matches.requests")}</Table.Th>
-                <Table.Th ta="end">{t("matches.score")}</Table.Th>
-                <Table.Th>{t("matches.last")}</Table.Th>
-              </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>
-              {shown.map((match) => {
-                const { rule, target, path = "", requests, score, last, exclude } = match;
-                const key = keyOf(exclude);
-                const isExcluded = excluded.has(key);
-                return (
-                  <Table.Tr key={key}>
-                    <Table.Td>
-                      <Checkbox
-                        size="xs"
-                        aria-label={t("matches.select", { rule, target: target ?? "", path })}
-                        disabled={isExcluded}
-                        checked={!isExcluded && chosen.has(key)}
-                        onChange={(event) => choose([match], event.currentTarget.checked)}
-                      />
-                    </Table.Td>
-                    <Table.Td>
-                      <Group gap={6}>
-                        {rule}
-                        {isExcluded && (
-                          <Badge size="sm" color="gray" variant="outline" tt="none">
-                            {t("matches.excluded")}
-                          </Badge>
-                        )}
-                      </Group>
-                    </Table.Td>
-                    <Table.Td>{target ? <Part>{target}</Part> : t("matches.whole")}</Table.Td>
-                    <Table.Td>
-                      <Part>{path}</Part>
-                    </Table.Td>
-                    <Table.Td ta="end">{requests}</Table.Td>
-                    <Table.Td ta="end">{score}</Table.Td>
-                    <Table.Td style={{ whiteSpace: "nowrap" }}>
-                      <Time value={last} />
-                    </Table.Td>
-                  </Table.Tr>
-                );
-              })}
-            </Table.Tbody>
-          </Table>
-        </Table.ScrollContainer>
+        <ScrollTable label={t("tabs.matches")} minWidth={640}>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th w={40}>
+                <Checkbox
+                  size="xs"
+                  aria-label={t("matches.selectAll")}
+                  disabled={open.length === 0}
+                  checked={open.length > 0 && selected.length === open.length}
+                  indeterminate={selected.length > 0 && selected.length < open.length}
+                  onChange={(event) => choose(open, event.currentTarget.checked)}
+                />
+              </Table.Th>
+              <Table.Th>{t("matches.rule")}</Table.Th>
+              <Table.Th>{t("matches.target")}</Table.Th>
+              <Table.Th>{t("matches.path")}</Table.Th>
+              <Table.Th ta="end">{t("matches.requests")}</Table.Th>
+              <Table.Th ta="end">{t("matches.score")}</Table.Th>
+              <Table.Th>{t("matches.last")}</Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {shown.map((match) => {
+              const { rule, target, path = "", requests, score, last, exclude } = match;
+              const key = keyOf(exclude);
+              const isExcluded = excluded.has(key);
+              return (
+                <Table.Tr key={key}>
+                  <Table.Td>
+                    <Checkbox
+                      size="xs"
+                      aria-label={t("matches.select", { rule, target: target ?? "", path })}
+                      disabled={isExcluded}
+                      checked={!isExcluded && chosen.has(key)}
+                      onChange={(event) => choose([match], event.currentTarget.checked)}
+                    />
+                  </Table.Td>
+                  <Table.Td>
+                    <Group gap={6}>
+                      {rule}
+                      {isExcluded && (
+                        <Badge size="sm" color="gray" variant="outline" tt="none">
+                          {t("matches.excluded")}
+                        </Badge>
+                      )}
+                    </Group>
+                  </Table.Td>
+                  <Table.Td>{target ? <Part>{target}</Part> : t("matches.whole")}</Table.Td>
+                  <Table.Td>
+                    <Part>{path}</Part>
+                  </Table.Td>
+                  <Table.Td ta="end">{requests}</Table.Td>
+                  <Table.Td ta="end">{score}</Table.Td>
+                  <Table.Td style={{ whiteSpace: "nowrap" }}>
+                    <Time value={last} />
+                  </Table.Td>
+                </Table.Tr>
+              );
+            })}
+          </Table.Tbody>
+        </ScrollTable>
       </Paper>
       {found.matches.length > SHOWN && (
         <Text size="sm" c="dimmed">

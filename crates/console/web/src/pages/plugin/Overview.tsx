@@ -21,6 +21,7 @@ import { type ReactNode, useMemo } from "react";
 import { useTranslation } from "react-i18next";
 import type { Loads, Plugin } from "../../api/types";
 import { InlineMarkdown, Markdown } from "../../components/Markdown";
+import { ScrollTable } from "../../components/ScrollTable";
 import { currentLanguage } from "../../i18n";
 import { fields, isSchema, localized, typeName } from "./schema";
 
@@ -170,51 +171,43 @@ function Fields({ plugin }: { plugin: Plugin }) {
         <Text size="sm">{t(schema ? "overview.noFields" : "fields.noSchema")}</Text>
       ) : (
         <Paper withBorder>
-          <Table.ScrollContainer
-            minWidth={600}
-            type="native"
-            tabIndex={0}
-            role="region"
-            aria-label={t("overview.fields")}
-          >
-            <Table verticalSpacing={6} fz="sm">
-              <Table.Thead>
-                <Table.Tr>
-                  <Table.Th>{t("overview.field")}</Table.Th>
-                  <Table.Th>{t("overview.type")}</Table.Th>
-                  <Table.Th>{t("overview.default")}</Table.Th>
-                  <Table.Th>{t("overview.meaning")}</Table.Th>
+          <ScrollTable label={t("overview.fields")} minWidth={600} verticalSpacing={6}>
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th>{t("overview.field")}</Table.Th>
+                <Table.Th>{t("overview.type")}</Table.Th>
+                <Table.Th>{t("overview.default")}</Table.Th>
+                <Table.Th>{t("overview.meaning")}</Table.Th>
+              </Table.Tr>
+            </Table.Thead>
+            <Table.Tbody>
+              {rows.map(({ path, schema: field, required }) => (
+                <Table.Tr key={path}>
+                  <Table.Td style={{ overflowWrap: "anywhere", minWidth: 160 }}>
+                    <Code>{path}</Code>
+                  </Table.Td>
+                  <Table.Td>{typeName(field)}</Table.Td>
+                  <Table.Td style={{ overflowWrap: "anywhere" }}>
+                    {required ? (
+                      t("overview.required")
+                    ) : field.default === undefined ? (
+                      ""
+                    ) : (
+                      <Code>{JSON.stringify(field.default)}</Code>
+                    )}
+                  </Table.Td>
+                  <Table.Td>
+                    <InlineMarkdown text={localized(field, "description", language)} />
+                    {Array.isArray(field.enum) && (
+                      <Text size="xs" c="dimmed">
+                        {field.enum.map(String).join(", ")}
+                      </Text>
+                    )}
+                  </Table.Td>
                 </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {rows.map(({ path, schema: field, required }) => (
-                  <Table.Tr key={path}>
-                    <Table.Td style={{ overflowWrap: "anywhere", minWidth: 160 }}>
-                      <Code>{path}</Code>
-                    </Table.Td>
-                    <Table.Td>{typeName(field)}</Table.Td>
-                    <Table.Td style={{ overflowWrap: "anywhere" }}>
-                      {required ? (
-                        t("overview.required")
-                      ) : field.default === undefined ? (
-                        ""
-                      ) : (
-                        <Code>{JSON.stringify(field.default)}</Code>
-                      )}
-                    </Table.Td>
-                    <Table.Td>
-                      <InlineMarkdown text={localized(field, "description", language)} />
-                      {Array.isArray(field.enum) && (
-                        <Text size="xs" c="dimmed">
-                          {field.enum.map(String).join(", ")}
-                        </Text>
-                      )}
-                    </Table.Td>
-                  </Table.Tr>
-                ))}
-              </Table.Tbody>
-            </Table>
-          </Table.ScrollContainer>
+              ))}
+            </Table.Tbody>
+          </ScrollTable>
         </Paper>
       )}
     </Box>

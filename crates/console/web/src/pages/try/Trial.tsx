@@ -18,6 +18,7 @@ import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import type { Change, Lane, Step, Trial } from "../../api/types";
 import { links } from "../../app/pages";
+import { ScrollTable } from "../../components/ScrollTable";
 import classes from "./Trial.module.css";
 
 export function useMilliseconds(): (value: number) => string {
@@ -347,32 +348,24 @@ export function Comparison({ gateway, before, after }: { gateway: string; before
         {differences.length === 0 ? (
           <Text size="sm">{t("compare.same")}</Text>
         ) : (
-          <Table.ScrollContainer
-            minWidth={420}
-            type="native"
-            tabIndex={0}
-            role="region"
-            aria-label={t("compare.title")}
-          >
-            <Table fz="sm" verticalSpacing="xs" layout="fixed">
-              <Table.Thead>
-                <Table.Tr>
-                  <Table.Th w="28%">{t("compare.what")}</Table.Th>
-                  <Table.Th>{t("compare.before")}</Table.Th>
-                  <Table.Th>{t("compare.after")}</Table.Th>
+          <ScrollTable label={t("compare.title")} minWidth={420} layout="fixed">
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th w="28%">{t("compare.what")}</Table.Th>
+                <Table.Th>{t("compare.before")}</Table.Th>
+                <Table.Th>{t("compare.after")}</Table.Th>
+              </Table.Tr>
+            </Table.Thead>
+            <Table.Tbody>
+              {differences.map((difference) => (
+                <Table.Tr key={difference.what}>
+                  <Table.Td style={{ overflowWrap: "anywhere" }}>{difference.what}</Table.Td>
+                  <Table.Td className={classes.cell}>{difference.before}</Table.Td>
+                  <Table.Td className={classes.cell}>{difference.after}</Table.Td>
                 </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {differences.map((difference) => (
-                  <Table.Tr key={difference.what}>
-                    <Table.Td style={{ overflowWrap: "anywhere" }}>{difference.what}</Table.Td>
-                    <Table.Td className={classes.cell}>{difference.before}</Table.Td>
-                    <Table.Td className={classes.cell}>{difference.after}</Table.Td>
-                  </Table.Tr>
-                ))}
-              </Table.Tbody>
-            </Table>
-          </Table.ScrollContainer>
+              ))}
+            </Table.Tbody>
+          </ScrollTable>
         )}
       </Paper>
       <Box>

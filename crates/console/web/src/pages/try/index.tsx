@@ -28,6 +28,7 @@ import type { Explanation, TryRequest, TryResult } from "../../api/types";
 import { links } from "../../app/pages";
 import { PageHeader } from "../../components/PageHeader";
 import { ProblemAlert } from "../../components/ProblemAlert";
+import { ScrollTable } from "../../components/ScrollTable";
 import { Comparison, TrialView } from "./Trial";
 
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
@@ -329,46 +330,38 @@ function Explained({ gateway, explanation }: { gateway: string; explanation: Exp
       <Text size="sm" c="dimmed" mb="sm">
         {t("explained.text")}
       </Text>
-      <Table.ScrollContainer
-        minWidth={480}
-        type="native"
-        tabIndex={0}
-        role="region"
-        aria-label={t("explained.title")}
-      >
-        <Table verticalSpacing="xs" fz="sm">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>{t("explained.plugin")}</Table.Th>
-              <Table.Th>{t("explained.runs")}</Table.Th>
-              <Table.Th>{t("explained.rule")}</Table.Th>
-              <Table.Th>{t("explained.reason")}</Table.Th>
+      <ScrollTable label={t("explained.title")} minWidth={480}>
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th>{t("explained.plugin")}</Table.Th>
+            <Table.Th>{t("explained.runs")}</Table.Th>
+            <Table.Th>{t("explained.rule")}</Table.Th>
+            <Table.Th>{t("explained.reason")}</Table.Th>
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {explanation.plugins.map(({ id, title, runs, rule, scope, reason }) => (
+            <Table.Tr key={id}>
+              <Table.Td>
+                <Anchor component={Link} to={links.plugin(gateway, id, "configuration")} size="sm">
+                  {title}
+                </Anchor>
+              </Table.Td>
+              <Table.Td>
+                <Badge variant="dot" color={runs ? "green" : "gray"} tt="none" fw={500}>
+                  {t(runs ? "explained.yes" : "explained.no")}
+                </Badge>
+              </Table.Td>
+              <Table.Td lang={rule ? "en" : undefined} style={{ overflowWrap: "anywhere" }}>
+                {rule ?? (scope === "gateway" ? t("gatewayScope") : scope)}
+              </Table.Td>
+              <Table.Td lang="en" style={{ overflowWrap: "anywhere" }}>
+                {reason}
+              </Table.Td>
             </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {explanation.plugins.map(({ id, title, runs, rule, scope, reason }) => (
-              <Table.Tr key={id}>
-                <Table.Td>
-                  <Anchor component={Link} to={links.plugin(gateway, id, "configuration")} size="sm">
-                    {title}
-                  </Anchor>
-                </Table.Td>
-                <Table.Td>
-                  <Badge variant="dot" color={runs ? "green" : "gray"} tt="none" fw={500}>
-                    {t(runs ? "explained.yes" : "explained.no")}
-                  </Badge>
-                </Table.Td>
-                <Table.Td lang={rule ? "en" : undefined} style={{ overflowWrap: "anywhere" }}>
-                  {rule ?? (scope === "gateway" ? t("gatewayScope") : scope)}
-                </Table.Td>
-                <Table.Td lang="en" style={{ overflowWrap: "anywhere" }}>
-                  {reason}
-                </Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      </Table.ScrollContainer>
+          ))}
+        </Table.Tbody>
+      </ScrollTable>
     </Paper>
   );
 }
