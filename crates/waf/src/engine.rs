@@ -40,14 +40,40 @@ pub struct Waf {
 
 /// The expression of a selector.
 pub(crate) struct SelectorRegex {
-    regex: LazyRegex,
+    names: Names,
     /// The variables of `TX` whose names are constants of the rules and match.
     slots: Vec<u16>,
 }
 
+/// The names that an expression matches, without regard to case.
+enum Names {
+    /// `^prefix`, which is compared in a few instructions: rules write variables for each header and select those.
+    Prefix(String),
+    Regex(LazyRegex),
+}
+
+impl Names {
+    fn of(pattern: &str) -> Self {
+        let is_plain = |text: &&str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        match pattern.strip_prefix('^').filter(is_plain) {
+            Some(prefix) => Self::Prefix(prefix.to_owned()),
+            None => Self::Regex(LazyRegex::new(&format!("(?i:{pattern})"))),
+        }
+    }
+
+    fn contain(&self, name: &[u8]) -> bool {
+        match self {
+            Self::Prefix(prefix) => {
+                name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+            }
+            Self::Regex(regex) => regex.is_match(name),
+        }
+    }
+}
+
 impl SelectorRegex {
     pub(crate) fn is_match(&self, name: &[u8]) -> bool {
-        self.regex.is_match(name)
+        self.names.contain(name)
     }
 
     pub(crate) fn slots(&self) -> &[u16] {
@@ -205,10 +231,9 @@ impl Waf {
         if let Some(regex) = self.selectors.borrow().get(pattern) {
             return Rc::clone(regex);
         }
-        // Names are compared without case.
-        let regex = LazyRegex::new(&format!("(?i:{pattern})"));
-        let slots = (0u16..).zip(self.plan.names()).filter(|(_, name)| regex.is_match(name));
-        let regex = Rc::new(SelectorRegex { slots: slots.map(|(slot, _)| slot).collect(), regex });
+        let names = Names::of(pattern);
+        let slots = (0u16..).zip(self.plan.names()).filter(|(_, name)| names.contain(name));
+        let regex = Rc::new(SelectorRegex { slots: slots.map(|(slot, _)| slot).collect(), names });
         self.selectors.borrow_mut().insert(pattern.to_owned(), Rc::clone(&regex));
         regex
     }
@@ -252,4 +277,22 @@ pub fn check(program: &Program<'static>) -> Vec<seclang::Error> {
 fn error(program: &Program<'_>, rule: &Rule<'_>, message: &str) -> seclang::Error {
     let file = program.files.get(usize::from(rule.file)).map(ToString::to_string).unwrap_or_default();
     seclang::Error { file, line: rule.line, message: format!("rule {}: {message}", rule.id) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_a_prefix_are_those_of_the_expression() {
+        let names = Names::of("^header_name_1");
+        assert!(matches!(names, Names::Prefix(_)));
+        let regex = LazyRegex::new("(?i:^header_name_1)");
+        for name in ["header_name_1", "HEADER_name_12", "header_name_", "x_header_name_1", ""] {
+            assert_eq!(names.contain(name.as_bytes()), regex.is_match(name.as_bytes()), "{name}");
+        }
+        for pattern in ["^a.c", "^a$", "a", "^a|b", "^a*"] {
+            assert!(matches!(Names::of(pattern), Names::Regex(_)), "{pattern}");
+        }
+    }
 }

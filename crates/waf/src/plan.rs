@@ -16,7 +16,7 @@ use crate::values::{ValueId, Values};
 pub(crate) struct Plan {
     /// The constants of the rules. Those of each transaction are added to a copy.
     pub(crate) values: Values,
-    /// The constant names of variables in `TX` in order, as names and as values.
+    /// The constant names of variables in `TX` in order, as names and as values: they are the first values.
     slots: Vec<(Vec<u8>, ValueId)>,
     slot_of: HashMap<Vec<u8>, u16>,
     /// The variables of captures.
@@ -135,6 +135,11 @@ impl Plan {
     /// Returns the slot of a name in lower case, if it is a constant of the rules.
     pub(crate) fn slot(&self, name: &[u8]) -> Option<u16> {
         self.slot_of.get(name).copied()
+    }
+
+    /// Returns the slot of a name in lower case that is a value, if it is a constant of the rules.
+    pub(crate) fn slot_of_value(&self, name: ValueId) -> Option<u16> {
+        u16::try_from(name.index()).ok().filter(|slot| usize::from(*slot) < self.slots.len())
     }
 
     /// Returns the name of a slot.

@@ -24,6 +24,9 @@ const CACHE_BYTES: usize = 64 << 10;
 /// The maximum size of the automaton of an expression.
 const NFA_BYTES: usize = 4 << 20;
 
+/// Expressions that match every text as a whole: rules capture names and values with them, which needs no search.
+const ALL: [&str; 2] = ["^.*$", "^.*"];
+
 /// An expression that is compiled when it is first used.
 pub(crate) struct LazyRegex {
     pattern: String,
@@ -33,6 +36,8 @@ pub(crate) struct LazyRegex {
 enum State {
     New,
     Invalid,
+    /// One of [`ALL`].
+    All,
     Ready(Box<Compiled>),
 }
 
@@ -44,7 +49,8 @@ struct Compiled {
 
 impl LazyRegex {
     pub(crate) fn new(pattern: &str) -> Self {
-        Self { pattern: pattern.to_owned(), state: RefCell::new(State::New) }
+        let state = if ALL.contains(&pattern) { State::All } else { State::New };
+        Self { pattern: pattern.to_owned(), state: RefCell::new(state) }
     }
 
     /// Compiles it if it is not compiled.
@@ -61,7 +67,10 @@ impl LazyRegex {
     pub(crate) fn is_match(&self, text: &[u8]) -> bool {
         self.prepare();
         let mut state = self.state.borrow_mut();
-        let State::Ready(compiled) = &mut *state else { return false };
+        let compiled = match &mut *state {
+            State::Ready(compiled) => compiled,
+            state => return matches!(state, State::All),
+        };
         let Compiled { dfa, cache, .. } = compiled.as_mut();
         let input = Input::new(text).earliest(true);
         match dfa.try_search_fwd(cache, &input) {
@@ -75,7 +84,11 @@ impl LazyRegex {
     pub(crate) fn captures(&self, text: &[u8]) -> Vec<Option<Vec<u8>>> {
         self.prepare();
         let mut state = self.state.borrow_mut();
-        let State::Ready(compiled) = &mut *state else { return Vec::new() };
+        let compiled = match &mut *state {
+            State::Ready(compiled) => compiled,
+            State::All => return vec![Some(text.to_vec())],
+            State::New | State::Invalid => return Vec::new(),
+        };
         let Some(regex) = groups(&self.pattern, &mut compiled.groups) else { return Vec::new() };
         let mut captures: Captures = regex.create_captures();
         regex.captures(text, &mut captures);
@@ -377,6 +390,23 @@ mod tests {
     fn captures_are_the_parts_of_the_first_match() {
         let captures = LazyRegex::new("(a)(x)?(b+)").captures(b"zabb ab");
         assert_eq!(captures, [Some(b"abb".to_vec()), Some(b"a".to_vec()), None, Some(b"bb".to_vec())]);
+    }
+
+    #[test]
+    fn what_matches_everything_is_what_the_search_finds() {
+        for pattern in ALL {
+            for text in [&b""[..], b"a", b"a\nb\n", b"\xff"] {
+                let mut regex = None;
+                let regex = groups(pattern, &mut regex).unwrap();
+                let mut captures = regex.create_captures();
+                regex.captures(text, &mut captures);
+                let span = captures.get_group(0).unwrap();
+                assert_eq!((captures.group_len(), &text[span.range()]), (1, text), "{pattern}");
+                let lazy = LazyRegex::new(pattern);
+                assert!(lazy.is_match(text) && lazy.is_prepared());
+                assert_eq!(lazy.captures(text), [Some(text.to_vec())]);
+            }
+        }
     }
 
     #[test]

@@ -83,25 +83,25 @@ pub struct Transaction {
     /// The values that rules look at, by list of targets.
     lists: Vec<Option<Rc<[Item]>>>,
     /// What rules compare, by input.
-    inputs: Vec<Option<Rc<Input>>>,
+    inputs: Vec<Option<Input>>,
+    /// The values of all inputs, one after the other.
+    input_values: Vec<ValueId>,
     /// Variables whose names are constants of the rules.
     tx: Vec<Option<ValueId>>,
     /// Variables with other names.
-    more_tx: BTreeMap<Vec<u8>, ValueId>,
+    more_tx: BTreeMap<ValueId, ValueId>,
     mode: EngineMode,
     removed: Vec<bool>,
     removed_targets: Vec<(Rc<[bool]>, Target<'static>)>,
     /// By rule: which of the first removed targets are removed from it.
     exclusions: Vec<u64>,
-    /// An input without values.
-    no_input: Rc<Input>,
     /// Memory for values that are selected.
     scratch: Vec<ValueId>,
     /// The last number that marks values, counted down.
     marks: u32,
     /// As `lists` and `inputs`, for rules with exclusions.
     excluding_lists: BTreeMap<(u16, u64), Rc<[Item]>>,
-    excluding_inputs: BTreeMap<(u16, u64), Rc<Input>>,
+    excluding_inputs: BTreeMap<(u16, u64), Input>,
     request_body_access: bool,
     response_body_access: bool,
     force_request_body: bool,
@@ -114,10 +114,12 @@ pub struct Transaction {
 }
 
 /// What rules with the same targets and transformations compare.
+#[derive(Clone, Copy, Default)]
 struct Input {
-    /// Each value once.
-    values: Vec<ValueId>,
-    /// The length of the longest.
+    /// The place of its values, each of which is there once, among those of all inputs.
+    start: usize,
+    end: usize,
+    /// The length of the longest value.
     len: usize,
     /// The bytes of all.
     bytes: ByteSet,
@@ -141,13 +143,13 @@ impl Transaction {
             changed: ByteSet::default(),
             lists: vec![None; waf.plan.lists.len()],
             inputs: vec![None; waf.plan.inputs.len()],
+            input_values: Vec::with_capacity(1024),
             tx: vec![None; waf.plan.slots()],
             more_tx: BTreeMap::new(),
             mode: settings.engine,
             removed: vec![false; waf.program.rules.len()],
             removed_targets: Vec::new(),
             exclusions: Vec::new(),
-            no_input: Rc::new(Input { values: Vec::new(), len: 0, bytes: ByteSet::default() }),
             scratch: Vec::with_capacity(64),
             marks: u32::MAX - 1,
             excluding_lists: BTreeMap::new(),
@@ -185,8 +187,9 @@ impl Transaction {
 
     /// Sets a variable of the transaction.
     pub fn set_tx(&mut self, name: &str, value: &[u8]) {
+        let name = self.values.add(name.to_ascii_lowercase().as_bytes());
         let value = self.values.add(value);
-        self.put_tx(name.to_ascii_lowercase().into_bytes(), Some(value));
+        self.put_tx(name, Some(value));
     }
 
     /// Returns the mode of the engine, which directives, rules and [`control`](Self::control) set.
@@ -363,7 +366,8 @@ impl Transaction {
                 let compared = self.input(waf, (input, exclusions), list, &pipeline, rule);
                 if !rule.multi_match {
                     let may_match = rule.negated || operator.may_match(compared.len, &compared.bytes);
-                    let mut values = compared.values.iter();
+                    let values = self.input_values.get(compared.start..compared.end).unwrap_or_default();
+                    let mut values = values.iter();
                     if !may_match || !values.any(|id| self.matches(operator, rule.negated, *id, &argument)) {
                         return None;
                     }
@@ -510,14 +514,16 @@ impl Transaction {
     fn set_var(&mut self, change: &SetVar<'_>, resolved: Option<&Change>, rule: &Rule<'_>) {
         let (SetVar::Assign(key, _) | SetVar::Add(key, _) | SetVar::Subtract(key, _) | SetVar::Unset(key)) =
             change;
-        let name = match resolved {
-            Some(_) => Vec::new(),
-            None => self.expand(key, Some(rule)).to_ascii_lowercase(),
-        };
+        let slot = resolved.map(|change| change.slot);
+        let slot = slot.ok_or_else(|| {
+            let mut name = self.expand(key, Some(rule));
+            name.make_ascii_lowercase();
+            self.values.add(&name)
+        });
         let (SetVar::Assign(_, value) | SetVar::Add(_, value) | SetVar::Subtract(_, value)) = change else {
-            match resolved {
-                Some(change) => self.put_slot(change.slot, None),
-                None => self.put_tx(name, None),
+            match slot {
+                Ok(slot) => self.put_slot(slot, None),
+                Err(name) => self.put_tx(name, None),
             }
             return;
         };
@@ -533,9 +539,9 @@ impl Transaction {
             }
         };
         let before = || {
-            let before = match resolved {
-                Some(change) => self.tx.get(usize::from(change.slot)).copied().flatten(),
-                None => self.tx_value(&name),
+            let before = match slot {
+                Ok(slot) => self.tx.get(usize::from(slot)).copied().flatten(),
+                Err(name) => self.tx_named(name),
             };
             before.map_or(0, |before| number(self.values.get(before)))
         };
@@ -545,17 +551,21 @@ impl Transaction {
             SetVar::Assign(..) | SetVar::Unset(..) => None,
         };
         let value = after.map_or(value, |after| self.values.add(after.to_string().as_bytes()));
-        match resolved {
-            Some(change) => self.put_slot(change.slot, Some(value)),
-            None => self.put_tx(name, Some(value)),
+        match slot {
+            Ok(slot) => self.put_slot(slot, Some(value)),
+            Err(name) => self.put_tx(name, Some(value)),
         }
     }
 
     /// Returns a variable of `TX` by its name in lower case.
     fn tx_value(&self, name: &[u8]) -> Option<ValueId> {
-        match self.waf.plan.slot(name) {
+        self.values.find(name).and_then(|name| self.tx_named(name))
+    }
+
+    fn tx_named(&self, name: ValueId) -> Option<ValueId> {
+        match self.waf.plan.slot_of_value(name) {
             Some(slot) => self.tx.get(usize::from(slot)).copied().flatten(),
-            None => self.more_tx.get(name).copied(),
+            None => self.more_tx.get(&name).copied(),
         }
     }
 
@@ -572,8 +582,8 @@ impl Transaction {
     }
 
     /// Sets or removes a variable of `TX`. Its name is in lower case.
-    fn put_tx(&mut self, name: Vec<u8>, value: Option<ValueId>) {
-        match (self.waf.plan.slot(&name), value) {
+    fn put_tx(&mut self, name: ValueId, value: Option<ValueId>) {
+        match (self.waf.plan.slot_of_value(name), value) {
             (Some(slot), value) => self.put_slot(slot, value),
             (None, Some(value)) => {
                 if self.more_tx.len() < MAX_TX || self.more_tx.contains_key(&name) {
@@ -653,22 +663,20 @@ impl Transaction {
         list: u16,
         pipeline: &Pipeline<'_>,
         rule: &Rule<'_>,
-    ) -> Rc<Input> {
+    ) -> Input {
         self.forget_changed(waf);
         let known = match exclusions {
             0 => self.inputs.get(usize::from(number)).and_then(Option::as_ref),
             _ => self.excluding_inputs.get(&(number, exclusions)),
         };
         if let Some(input) = known {
-            return Rc::clone(input);
+            return *input;
         }
         let input = match waf.plan.lists.get(usize::from(list)) {
             Some(known) if known.base != number => {
                 let base = self.input(waf, (known.base, exclusions), list, &Pipeline::default(), rule);
                 match pipeline.may_change(&base.bytes) {
-                    true => Rc::new(self.distinct(&base.values, |values, id| {
-                        values.transformed(&waf.triggers, pipeline, id)
-                    })),
+                    true => self.transformed(waf, &base, pipeline),
                     false => base,
                 }
             }
@@ -681,39 +689,53 @@ impl Transaction {
                 } else {
                     self.select(rule, exclusions, &mut values);
                 }
-                let input = match values.is_empty() {
-                    true => Rc::clone(&self.no_input),
-                    false => Rc::new(self.distinct(&values, |_, id| id)),
-                };
+                let mut input = self.new_input();
+                for id in &values {
+                    self.add_to(&mut input, *id);
+                }
                 self.scratch = values;
                 input
             }
         };
         match (exclusions, self.inputs.get_mut(usize::from(number))) {
-            (0, Some(slot)) => *slot = Some(Rc::clone(&input)),
+            (0, Some(slot)) => *slot = Some(input),
             _ => {
-                self.excluding_inputs.insert((number, exclusions), Rc::clone(&input));
+                self.excluding_inputs.insert((number, exclusions), input);
             }
         }
         input
     }
 
-    /// Returns the results of values, each once.
-    fn distinct(&mut self, values: &[ValueId], result: impl Fn(&mut Values, ValueId) -> ValueId) -> Input {
-        // No rule has a number of these, as there are fewer of them.
-        self.marks = self.marks.wrapping_sub(1);
-        let mut input = Input { values: Vec::with_capacity(values.len()), len: 0, bytes: ByteSet::default() };
-        for id in values {
-            let id = result(&mut self.values, *id);
-            if !self.values.is_compared(id, self.marks) {
-                self.values.set_compared(id, self.marks);
-                let (value, bytes) = self.values.get_with_bytes(id);
-                input.len = input.len.max(value.len());
-                input.bytes = input.bytes.union(bytes);
-                input.values.push(id);
+    /// Returns an input with the results of the values of another.
+    fn transformed(&mut self, waf: &Waf, base: &Input, pipeline: &Pipeline<'_>) -> Input {
+        let mut input = self.new_input();
+        for at in base.start..base.end {
+            if let Some(id) = self.input_values.get(at).copied() {
+                let id = self.values.transformed(&waf.triggers, pipeline, id);
+                self.add_to(&mut input, id);
             }
         }
         input
+    }
+
+    /// Begins an input: its values are the next that [`Self::add_to`] adds.
+    fn new_input(&mut self) -> Input {
+        // No rule has a number of these, as there are fewer of them.
+        self.marks = self.marks.wrapping_sub(1);
+        let start = self.input_values.len();
+        Input { start, end: start, ..Input::default() }
+    }
+
+    /// Adds a value to the last input unless it has it.
+    fn add_to(&mut self, input: &mut Input, id: ValueId) {
+        if !self.values.is_compared(id, self.marks) {
+            self.values.set_compared(id, self.marks);
+            let (value, bytes) = self.values.get_with_bytes(id);
+            input.len = input.len.max(value.len());
+            input.bytes = input.bytes.union(bytes);
+            self.input_values.push(id);
+            input.end = self.input_values.len();
+        }
     }
 
     /// Adds the values of the targets of a rule that counts none. They are the same as those of [`Self::items`], which are needed

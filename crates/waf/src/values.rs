@@ -98,11 +98,19 @@ impl Values {
         self.ids.grow((self.entries.len() + 256) * 2);
     }
 
+    /// Returns a value that was added.
+    pub(crate) fn find(&self, value: &[u8]) -> Option<ValueId> {
+        self.find_hashed(value, self.hasher.hash(value))
+    }
+
+    fn find_hashed(&self, value: &[u8], hash: u32) -> Option<ValueId> {
+        self.ids.find(hash, |id| self.get(ValueId(id)) == value).map(ValueId)
+    }
+
     pub(crate) fn add(&mut self, value: &[u8]) -> ValueId {
         let hash = self.hasher.hash(value);
-        let known = self.ids.find(hash, |id| self.get(ValueId(id)) == value);
-        if let Some(id) = known {
-            return ValueId(id);
+        if let Some(id) = self.find_hashed(value, hash) {
+            return id;
         }
         let id = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         self.entries.push(Entry { start: self.text.len(), len: value.len(), bytes: ByteSet::of(value) });
@@ -211,7 +219,8 @@ impl<'a> Pipeline<'a> {
 }
 
 impl ValueId {
-    fn index(self) -> usize {
+    /// The number of values that were added before it.
+    pub(crate) fn index(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
 }

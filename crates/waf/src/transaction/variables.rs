@@ -50,6 +50,17 @@ impl Transaction {
     /// Adds a named value.
     fn push(&mut self, collection: Collection, name: &[u8], value: &[u8]) {
         let pair = (self.values.add(name), self.values.add(value));
+        self.push_pair(collection, pair);
+    }
+
+    /// Adds a named value to a collection, and its name to the collection of names.
+    fn push_named(&mut self, [values, names]: [Collection; 2], name: &[u8], value: &[u8]) {
+        let (name, value) = (self.values.add(name), self.values.add(value));
+        self.push_pair(values, (name, value));
+        self.push_pair(names, (name, name));
+    }
+
+    fn push_pair(&mut self, collection: Collection, pair: (ValueId, ValueId)) {
         self.changed.insert(collection as u8);
         if let Some(slot) = self.collections.get_mut(collection as usize) {
             if slot.capacity() == 0 {
@@ -99,12 +110,11 @@ impl Transaction {
         self.set(Collection::RequestBodyError, b"0");
         self.push_pairs(Collection::ArgsGet, query);
         for (name, value) in request.headers {
-            self.push(Collection::RequestHeaders, name, value);
-            self.push(Collection::RequestHeadersNames, name, name);
+            self.push_named([Collection::RequestHeaders, Collection::RequestHeadersNames], name, value);
             if name.eq_ignore_ascii_case(b"cookie") {
                 for (name, value) in body::cookies(value) {
-                    self.push(Collection::RequestCookies, &name, &value);
-                    self.push(Collection::RequestCookiesNames, &name, &name);
+                    let cookies = [Collection::RequestCookies, Collection::RequestCookiesNames];
+                    self.push_named(cookies, &name, &value);
                 }
             }
             if name.eq_ignore_ascii_case(b"content-type")
@@ -154,11 +164,12 @@ impl Transaction {
             Collection::ArgsGet => Collection::ArgsGetNames,
             _ => Collection::ArgsPostNames,
         };
+        let (name, value) = (self.values.add(name), self.values.add(value));
         for all in [collection, Collection::Args] {
-            self.push(all, name, value);
+            self.push_pair(all, (name, value));
         }
         for all in [names, Collection::ArgsNames] {
-            self.push(all, name, name);
+            self.push_pair(all, (name, name));
         }
         true
     }
@@ -265,8 +276,7 @@ impl Transaction {
         self.set(Collection::ResponseStatus, status.to_string().as_bytes());
         self.set(Collection::ResponseProtocol, protocol);
         for (name, value) in headers {
-            self.push(Collection::ResponseHeaders, name, value);
-            self.push(Collection::ResponseHeadersNames, name, name);
+            self.push_named([Collection::ResponseHeaders, Collection::ResponseHeadersNames], name, value);
             if name.eq_ignore_ascii_case(b"content-type") {
                 self.set(Collection::ResponseContentType, value);
             }
@@ -280,9 +290,9 @@ impl Transaction {
         match collection {
             Collection::Tx => match &target.selector {
                 Selector::Name(name) => {
-                    let key = name.to_ascii_lowercase();
-                    if let Some(value) = self.tx_value(key.as_bytes()) {
-                        push(Some(self.values.add(key.as_bytes())), value);
+                    let key = self.values.find(name.to_ascii_lowercase().as_bytes());
+                    if let Some((key, value)) = key.and_then(|key| Some((key, self.tx_named(key)?))) {
+                        push(Some(key), value);
                     }
                 }
                 selector => {
@@ -304,8 +314,8 @@ impl Transaction {
                         }
                     }
                     for (name, value) in &self.more_tx {
-                        if regex.as_ref().is_none_or(|regex| regex.is_match(name)) {
-                            push(Some(self.values.add(name)), *value);
+                        if regex.as_ref().is_none_or(|regex| regex.is_match(self.values.get(*name))) {
+                            push(Some(*name), *value);
                         }
                     }
                 }
