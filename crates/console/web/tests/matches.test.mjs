@@ -39,6 +39,14 @@ spec:
     - rule: 930100
       path: /search
       why: tested
+    # markup in what is stored
+    - rule: 941000-941999
+      path: /items/*
+      why: tested
+  matchRules:
+  - ingress: [shop]
+    config:
+      mode: block
 `;
 
 const REPORT = "score=7,942100@ARGS:q,941100@ARGS:%3Cb%3E=s3cret,911100@REQUEST_METHOD,930100@REQUEST_URI";
@@ -80,8 +88,9 @@ test(
     await row(/941100 ARGS:\/\^\\x3cb\\x3e\$\/ \/search 1 7/).waitFor();
     await page.getByText("3 requests need allowed_methods").waitFor();
     assert.ok(!(await page.locator("body").innerText()).includes("s3cret"), "values are not shown");
-    // The exclusion that is there has no variable, so this is another one.
-    await row(/930100 REQUEST_URI \/search/).waitFor();
+    // What the configuration leaves out is not proposed: here without a variable, there for several rules and paths.
+    await row(/930100 excluded REQUEST_URI \/search/).waitFor();
+    await row(/941100 excluded \S+ \/items\/\*/).waitFor();
 
     // Rare ones can be left out.
     await page.getByLabel(M.matches.least).fill("2");
@@ -100,11 +109,28 @@ test(
     await small.goto(page.url());
     await row(/942100 ARGS:q \/search/, small).waitFor();
     await small.getByRole("checkbox", { name: Z.matches.selectAll }).click();
-    await small.getByRole("button", { name: "将 6 条加入配置" }).waitFor();
+    await small.getByRole("button", { name: "将 4 条加入配置" }).waitFor();
     const over = await small.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
     assert.ok(over <= 0, `${over} pixels too wide`);
     await accessible(small, "matches in Chinese");
     await shot(small, "matches-zh-400");
+    await small.context().close();
+
+    // For a resource that is edited elsewhere.
+    await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+    await proposed.getByRole("button", { name: M.matches.copy }).click();
+    await proposed.getByRole("button", { name: M.copied }).waitFor();
+    const copied = await page.evaluate(() => navigator.clipboard.readText());
+    assert.match(copied, /^exclude:\n +- rule: 942100\n +target: ARGS:q\n +path: \/items\/\*\n/);
+
+    // A rule of the configuration can have them alone.
+    const scope = proposed.getByRole("combobox", { name: M.matches.scope });
+    await scope.click();
+    await page.getByRole("option", { name: "shop" }).click();
+    await row(/930100 REQUEST_URI \/search/).waitFor();
+    await scope.click();
+    await page.getByRole("option", { name: M.scopes.kind.gateway }).click();
+    await row(/930100 excluded REQUEST_URI \/search/).waitFor();
 
     // Into the draft, and saved after a look at what changes; the rest of the file stays as it is.
     await page.getByRole("button", { name: "Add 2 to the configuration" }).click();
@@ -126,6 +152,6 @@ test(
     await openTab(page, M.tabs.matches);
     await row(/942100 excluded ARGS:q \/search/).waitFor();
     assert.ok(await page.getByRole("checkbox", { name: "Select rule 942100 ARGS:q /search" }).isDisabled());
-    assert.equal(await page.getByRole("row", { name: /excluded/ }).count(), 2);
+    assert.equal(await page.getByRole("row", { name: /excluded/ }).count(), 4);
   },
 );

@@ -33,7 +33,7 @@ import { ProblemAlert } from "../../components/ProblemAlert";
 import { ScrollTable } from "../../components/ScrollTable";
 import { Time } from "../../components/Time";
 import { changeDraft } from "./draft";
-import { keyOf, present, withExclusions } from "./exclusions";
+import { isExcluded, keyOf, present, withExclusions } from "./exclusions";
 import { isGateway, summary } from "./scopes";
 import { toYaml } from "./yamlEdit";
 
@@ -163,7 +163,7 @@ function Proposals({ gateway, plugin, found }: { gateway: string; plugin: Plugin
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
 
   const shown = found.matches.slice(0, SHOWN);
-  const open = shown.filter((match) => !excluded.has(keyOf(match.exclude)));
+  const open = shown.filter((match) => !isExcluded(excluded, match.exclude));
   const selected = open.filter((match) => chosen.has(keyOf(match.exclude)));
   const entries = selected.map(({ exclude }) => exclude);
   const next = scope && entries.length > 0 ? withExclusions(scope.text, entries) : undefined;
@@ -215,22 +215,22 @@ function Proposals({ gateway, plugin, found }: { gateway: string; plugin: Plugin
             {shown.map((match) => {
               const { rule, target, path = "", requests, score, last, exclude } = match;
               const key = keyOf(exclude);
-              const isExcluded = excluded.has(key);
+              const done = isExcluded(excluded, exclude);
               return (
                 <Table.Tr key={key}>
                   <Table.Td>
                     <Checkbox
                       size="xs"
                       aria-label={t("matches.select", { rule, target: target ?? "", path })}
-                      disabled={isExcluded}
-                      checked={!isExcluded && chosen.has(key)}
+                      disabled={done}
+                      checked={!done && chosen.has(key)}
                       onChange={(event) => choose([match], event.currentTarget.checked)}
                     />
                   </Table.Td>
                   <Table.Td>
                     <Group gap={6}>
                       {rule}
-                      {isExcluded && (
+                      {done && (
                         <Badge size="sm" color="gray" variant="outline" tt="none">
                           {t("matches.excluded")}
                         </Badge>
