@@ -20,11 +20,24 @@ impl Copy {
         let folder = tempfile::tempdir().unwrap();
         fs::copy(env!("CARGO_BIN_EXE_xtask"), folder.path().join("xtask")).unwrap();
         let cargo = folder.path().join("cargo");
-        // The workspace is cargo's to describe.
-        let script = "#!/bin/sh\n[ \"$1\" = metadata ] && exec \"$REAL_CARGO\" \"$@\"\necho \"$@\" >>\"$CALLS\"\nexit 7\n";
+        // The workspace is cargo's to describe. What it builds notes how it is called, too.
+        let script = "#!/bin/sh\n[ \"$1\" = metadata ] && exec \"$REAL_CARGO\" \"$@\"\necho \"$@\" >>\"$CALLS\"\n\
+            [ -z \"$BUILT\" ] && exit 7\nmkdir -p \"${BUILT%/*}\"\n\
+            printf '#!/bin/sh\\necho \"$@\" >>\"$CALLS\"\\nexit 5\\n' >\"$BUILT\"\nchmod +x \"$BUILT\"\n\
+            echo \"$MESSAGE\"\n";
         fs::write(&cargo, script).unwrap();
         fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
         Self { folder }
+    }
+
+    /// What cargo prints for a program that it has built.
+    fn message(&self) -> String {
+        let built = self.path("portcullis");
+        let target = r#"{"kind":["bin"],"crate_types":["bin"],"name":"portcullis","src_path":"main.rs","edition":"2024"}"#;
+        let profile = r#"{"opt_level":"0","debug_assertions":true,"overflow_checks":true,"test":false}"#;
+        format!(
+            r#"{{"reason":"compiler-artifact","package_id":"a 1.0.0 (path)","manifest_path":"Cargo.toml","target":{target},"profile":{profile},"features":[],"filenames":[],"executable":{built:?},"fresh":false}}"#
+        )
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -35,6 +48,9 @@ impl Copy {
         let mut xtask = Command::new(self.path("xtask"));
         xtask.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).args(arguments);
         xtask.env("CARGO", self.path("cargo")).env("CALLS", self.path("calls"));
+        if arguments.first() == Some(&"pull") {
+            xtask.env("BUILT", self.path("portcullis")).env("MESSAGE", self.message());
+        }
         xtask.env("REAL_CARGO", std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         loop {
             match xtask.output() {
@@ -58,16 +74,16 @@ fn the_first_run_of_a_large_command_shows_what_it_builds() {
     let output = copy.run(&["pull", "oci://127.0.0.1:1/a/b:1", "layout"]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("building the full program"), "{said}");
-    let [call] = &copy.calls()[..] else { panic!("{:?}", copy.calls()) };
-    assert!(call.starts_with("run --locked --package portcullis-cli "), "{call}");
-    assert!(call.ends_with(" -- pull oci://127.0.0.1:1/a/b:1 layout"), "{call}");
-    assert!(!call.contains("--quiet"), "cargo shows its progress: {call}");
-    assert_eq!(output.status.code(), Some(7), "the exit code is that of the command");
+    let [build, run] = &copy.calls()[..] else { panic!("{:?}", copy.calls()) };
+    assert!(build.starts_with("build --locked --workspace --bin portcullis "), "{build}");
+    assert!(!build.contains("--quiet"), "cargo shows its progress: {build}");
+    assert_eq!(run, "pull oci://127.0.0.1:1/a/b:1 layout");
+    assert_eq!(output.status.code(), Some(5), "the exit code is that of the command");
     // Once it is there, cargo has nothing to show.
-    fs::write(copy.path("portcullis"), "").unwrap();
     let output = copy.run(&["pull", "oci://127.0.0.1:1/a/b:1"]);
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(copy.calls()[1].contains(" --quiet -- pull oci://127.0.0.1:1/a/b:1"), "{:?}", copy.calls());
+    assert!(copy.calls()[2].ends_with(" --quiet"), "{:?}", copy.calls());
+    assert_eq!(copy.calls()[3], "pull oci://127.0.0.1:1/a/b:1");
 }
 
 #[test]

@@ -22,11 +22,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::output;
 use crate::program::{self, Program};
-
-/// The package of this crate and its program.
-const PACKAGE: &str = "portcullis-cli";
+use crate::{full, output};
 
 /// Runs the command of this process in the full program. `args` are unused, because the arguments of the process are passed.
 pub(crate) fn run<A>(_args: &A) -> Result<bool> {
@@ -40,35 +37,23 @@ pub(crate) fn replace<T>() -> Result<T> {
 
 /// The same with the full program and these features of its package, which no other command needs.
 pub(crate) fn replace_with<T>(features: &[&str]) -> Result<T> {
-    let mut command = command(features);
+    // Building a feature for the first time takes as long as building the program.
+    let quiet = features.is_empty() && full_program().is_some_and(|program| program.is_file());
+    if !quiet {
+        output::step("building the full program, which takes a few minutes the first time");
+    }
+    let mut command = Command::new(full::build(features, quiet)?);
+    command.args(env::args_os().skip(1)).env(program::RUN_AS, Program::Xtask.name());
     #[cfg(unix)]
     {
         use std::os::unix::process::CommandExt as _;
-        Err(command.exec()).context("starting cargo")
+        Err(command.exec()).context("starting the full program")
     }
     #[cfg(not(unix))]
     {
-        let status = command.status().context("starting cargo")?;
+        let status = command.status().context("starting the full program")?;
         std::process::exit(status.code().unwrap_or(1))
     }
-}
-
-fn command(features: &[&str]) -> Command {
-    let mut cargo = workspace::build::cargo();
-    cargo.args(["run", "--locked", "--package", PACKAGE, "--manifest-path"]);
-    cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
-    for feature in features {
-        cargo.args(["--features", feature]);
-    }
-    // Building a feature for the first time takes as long as building the program.
-    if features.is_empty() && full_program().is_some_and(|program| program.is_file()) {
-        cargo.arg("--quiet");
-    } else {
-        output::step("building the full program, which takes a few minutes the first time");
-    }
-    cargo.arg("--").args(env::args_os().skip(1));
-    cargo.env(program::RUN_AS, Program::Xtask.name());
-    cargo
 }
 
 /// Returns the path where cargo places the program: next to this one.

@@ -10,9 +10,11 @@
 
 mod catalogue;
 mod commands;
+mod full;
 #[cfg(not(feature = "full"))]
 mod heavy;
 mod image;
+mod jobs;
 #[cfg(feature = "gateway")]
 mod layout;
 mod markdown;

@@ -12,7 +12,8 @@
 //!   [declare](crate::Changes);
 //! - a module's memory stays within [`MOST_PAGES`], and its instructions within [`MOST_PER_BYTE`].
 //!
-//! Bytes come from a coverage-guided fuzzer, or from a seed ([`seeded`]). `cargo xtask fuzz` runs both.
+//! Bytes come from a coverage-guided fuzzer, or from a seed ([`seeded`]). `cargo xtask fuzz` runs both, and with `--slow` a
+//! [search](slow) for requests that cost more than others of their size.
 
 mod against;
 mod finding;
@@ -20,6 +21,7 @@ pub mod guided;
 mod material;
 mod scenario;
 mod seeded;
+mod slow;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
@@ -31,6 +33,7 @@ pub use self::finding::Finding;
 use self::material::Material;
 use self::scenario::Scenario;
 pub use self::seeded::{Bounds, Ran, seeded};
+pub use self::slow::{Search, Searched, Worst, slow};
 use crate::changes::{declared, undeclared};
 use crate::{Changes, Declare, Engine, Load, Loaded};
 use engine::exchange::{Order, Request, Setup, Upstream};

@@ -1,9 +1,10 @@
-//! Queries a plug-in about its configuration, through a native program that is linked with it.
+//! Queries plug-ins about their configuration, through a native program that is linked with them.
 //!
 //! Only a plug-in's Rust types define the configuration that it accepts. Therefore, a small crate that depends on the
 //! plug-in is written into the target folder, and its output is read as JSON. Cargo builds it again when the plug-in has
-//! changed. The crate is a separate workspace, and the plug-in is its only dependency: the SDK is the one on which the
-//! plug-in depends, from any source.
+//! changed. The crate is a separate workspace without other dependencies: the SDK is the one on which the
+//! plug-in depends, from any source. One program for all plug-ins of a workspace compiles their dependencies once, and not
+//! with the features of each.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -23,7 +24,7 @@ pub enum Described {
     Classic,
 }
 
-/// A native program that describes one plug-in.
+/// A native program that describes a plug-in.
 #[derive(Debug, Clone)]
 pub struct Describer {
     program: PathBuf,
@@ -65,14 +66,44 @@ impl Workspace {
         if plugin.classic {
             return Ok(Described::Classic);
         }
+        let program = self.describing(&plugin.name, &[plugin])?;
+        Ok(Described::Typed(Describer { program, plugin: plugin.name.clone() }))
+    }
+
+    /// Builds one program that describes these plug-ins, none of which has the classic style, unless it is up to date.
+    ///
+    /// # Errors
+    ///
+    /// A plug-in does not compile.
+    pub fn describe_all(&self, plugins: &[&Plugin]) -> Result<Vec<Describer>> {
+        plugins.iter().try_for_each(|plugin| plugin.has_one_style())?;
+        let program = self.describing("all plug-ins", plugins)?;
+        let describer =
+            |plugin: &&Plugin| Describer { program: program.clone(), plugin: plugin.name.clone() };
+        Ok(plugins.iter().map(describer).collect())
+    }
+
+    /// Builds the program for plug-ins that a message calls `title`.
+    fn describing(&self, title: &str, plugins: &[&Plugin]) -> Result<PathBuf> {
         // Not the workspace's own target folder: cargo does not distinguish the same crate built for two
         // workspaces.
         let target = self.target.join("describe/target");
-        let folder = self.target.join("describe/crates").join(&plugin.name);
-        let package = format!("describe-{}", plugin.name);
-        let program = "//! Answers for one plug-in; a generated file.\n\n\
-                       fn main() -> std::process::ExitCode {\n    plugin::description().answer()\n}\n";
-        generated::write(&folder, self, plugin, &package, "\n[profile.dev]\ndebug = false\n", program)?;
+        let package = format!("describe-{}", title.replace(' ', "-"));
+        let folder = self.target.join("describe/crates").join(&package);
+        let names: Vec<String> = (0..plugins.len()).map(|number| format!("plugin_{number}")).collect();
+        let answers = names.iter().zip(plugins);
+        let answers = answers.map(|(name, plugin)| {
+            format!("        Some({:?}) => {name}::description().answer(),\n", plugin.name)
+        });
+        let program = format!(
+            "//! Answers for plug-ins; a generated file.\n\n\
+             fn main() -> std::process::ExitCode {{\n    match std::env::args().nth(2).as_deref() {{\n{}        \
+             _ => std::process::ExitCode::FAILURE,\n    }}\n}}\n",
+            answers.collect::<String>()
+        );
+        let plugins: Vec<(&str, &Plugin)> =
+            names.iter().map(String::as_str).zip(plugins.iter().copied()).collect();
+        generated::write(&folder, self, &plugins, &package, "\n[profile.dev]\ndebug = false\n", &program)?;
         let mut cargo = build::cargo();
         cargo.current_dir(&self.root).args(["build", "--message-format=json-render-diagnostics"]);
         cargo.arg("--manifest-path").arg(folder.join("Cargo.toml"));
@@ -81,13 +112,12 @@ impl Workspace {
         if program.with_extension(std::env::consts::EXE_EXTENSION).is_file() {
             cargo.arg("--quiet");
         } else {
-            (self.notify)(&Notice::BuildingDescription(&plugin.name));
+            (self.notify)(&Notice::BuildingDescription(title));
         }
-        let program = generated::executable(cargo).map_err(|error| match error {
-            Error::Failed { .. } => Error::Compile { plugin: plugin.name.clone() },
+        generated::executable(cargo).map_err(|error| match error {
+            Error::Failed { .. } => Error::Compile { plugin: title.to_owned() },
             other => other,
-        })?;
-        Ok(Described::Typed(Describer { program, plugin: plugin.name.clone() }))
+        })
     }
 }
 
@@ -132,7 +162,7 @@ impl Describer {
     fn ask<T: for<'de> Deserialize<'de>>(&self, question: &str, input: &[u8]) -> Result<T> {
         let broke_off = |reason: String| Error::Describe { plugin: self.plugin.clone(), reason };
         let mut command = Command::new(&self.program);
-        command.arg(question).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args([question, &self.plugin]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(Error::start(&self.program.to_string_lossy()))?;
         if let Some(mut stdin) = child.stdin.take() {
             // If the program has exited, the reason is reported below.

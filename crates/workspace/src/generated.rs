@@ -1,4 +1,4 @@
-//! Small crates in the target folder that are linked with one plug-in, to run its Rust code natively.
+//! Small crates in the target folder that are linked with plug-ins, to run their Rust code natively.
 //!
 //! Each is a separate workspace that is not in any list, and has the versions of this workspace.
 
@@ -22,8 +22,8 @@ pub fn quoted(path: &Path) -> Result<String> {
     Ok(Value::from(path).to_string())
 }
 
-/// Writes a crate whose dependency `plugin` is the plug-in; `rest` follows that line of its manifest. Unchanged files
-/// keep their times, by which cargo detects changes.
+/// Writes a crate with plug-ins as its dependencies, each by the name before it; `rest` follows those lines of its manifest.
+/// Unchanged files keep their times, by which cargo detects changes.
 ///
 /// # Errors
 ///
@@ -31,11 +31,16 @@ pub fn quoted(path: &Path) -> Result<String> {
 pub fn write(
     folder: &Path,
     workspace: &Workspace,
-    plugin: &Plugin,
+    plugins: &[(&str, &Plugin)],
     package: &str,
     rest: &str,
     program: &str,
 ) -> Result<()> {
+    let mut dependencies = String::new();
+    for (name, plugin) in plugins {
+        let (package, folder) = (&plugin.name, quoted(&plugin.folder)?);
+        dependencies += &format!("{name} = {{ package = \"{package}\", path = {folder} }}\n");
+    }
     let manifest = format!(
         "\
 [package]
@@ -51,10 +56,7 @@ path = \"main.rs\"
 resolver = \"3\"
 
 [dependencies]
-plugin = {{ package = \"{plugin}\", path = {folder} }}
-{rest}",
-        plugin = plugin.name,
-        folder = quoted(&plugin.folder)?,
+{dependencies}{rest}"
     );
     fs::create_dir_all(folder).map_err(Error::io(format!("making the folder {}", folder.display())))?;
     put(&folder.join("Cargo.toml"), &manifest)?;

@@ -28,7 +28,7 @@ pub(crate) fn run(_args: &Args) -> Result<bool> {
 #[cfg(not(feature = "console"))]
 pub(crate) fn without<T>() -> Result<T> {
     #[cfg(not(feature = "full"))]
-    return crate::heavy::replace_with(&["console"]);
+    return crate::heavy::replace_with(&[crate::full::CONSOLE]);
     #[cfg(feature = "full")]
     anyhow::bail!(
         "this program is built without the console: `cargo xtask console` in the repository builds it, or \

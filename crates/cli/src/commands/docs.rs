@@ -1,7 +1,7 @@
 //! `docs`: the generated tables of the READMEs.
 
 use std::fs;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use resource::Difference;
@@ -10,7 +10,7 @@ use workspace::schema::{Language, table};
 use workspace::{Plugin, Workspace};
 
 use crate::output::{self, BAD, GOOD, mark, styled};
-use crate::page;
+use crate::{full, page};
 
 /// A generated part of a README, between two lines that mark it.
 struct Section {
@@ -70,10 +70,19 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     if args.plugin.is_none() && !args.check && workspace.root.join(page::SOURCES).is_dir() {
         reference(&workspace)?;
     }
-    for plugin in plugins {
-        good &= plugin_docs(plugin, &marketplace::describer(&workspace, plugin)?, args.check)?;
+    for (plugin, describer) in plugins.iter().zip(describers(&workspace, &plugins)?) {
+        good &= plugin_docs(plugin, &describer, args.check)?;
     }
     Ok(good)
+}
+
+/// Returns what describes each of these plug-ins.
+pub(crate) fn describers(workspace: &Workspace, plugins: &[&Plugin]) -> Result<Vec<Describer>> {
+    match plugins {
+        [] => Ok(Vec::new()),
+        [plugin] => Ok(vec![marketplace::describer(workspace, plugin)?]),
+        _ => Ok(workspace.describe_all(plugins)?),
+    }
 }
 
 /// Takes the pictures of the console.
@@ -96,11 +105,9 @@ const REFERENCE: &str = "docs/console-api.md";
 
 /// Writes the reference of the console's API, which the program with the console prints.
 fn reference(workspace: &Workspace) -> Result<()> {
-    let mut cargo = workspace::build::cargo();
-    cargo.current_dir(&workspace.root);
-    cargo.args(["run", "--quiet", "--locked", "--package", "portcullis-cli", "--features", "console", "--"]);
-    let output = cargo.args(["console", "reference"]).stderr(Stdio::inherit()).output();
-    let output = output.context("starting cargo")?;
+    let mut program = Command::new(full::build(&[full::CONSOLE], true)?);
+    let output = program.args(["console", "reference"]).stderr(Stdio::inherit()).output();
+    let output = output.context("starting the program with the console")?;
     if !output.status.success() {
         bail!("the program with the console does not print the reference: see above");
     }

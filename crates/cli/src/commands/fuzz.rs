@@ -2,6 +2,7 @@
 
 mod guided;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use workspace::{Plugin, Workspace};
 
 use crate::Usage;
 use crate::commands::test::suite::{self, Suite};
-use crate::output::{self, BAD, styled};
+use crate::jobs::{self, Job, Log};
+use crate::output::{BAD, styled};
 
 /// Search for configurations and requests that crash or bypass a plug-in
 ///
@@ -33,6 +35,8 @@ Examples:
   cargo xtask fuzz --all --engine wasm --runs 500    all plug-ins
   cargo xtask fuzz request-block --against envoy --runs 20000
                                                      compare the mock gateway with Envoy
+  cargo xtask fuzz waf --slow --time 10m --at-most 20
+                                                     requests that cost 20 times as much as prose of their size
   cargo xtask fuzz request-block --replay target/fuzz/findings/request-block/<file>
                                                      repeat one scenario
 
@@ -64,9 +68,30 @@ pub(crate) struct Args {
     /// is the number of requests.
     #[arg(long, value_enum, conflicts_with = "replay")]
     against: Option<Against>,
-    /// Run repeat one scenario.
+    /// Repeat one scenario.
     #[arg(long, value_name = "FILE")]
     replay: Option<PathBuf>,
+    /// With --all, how many plug-ins at once, each on one processor. What each prints comes together when it has ended, and with
+    /// one, line by line. [default: 2, and 1 for libFuzzer]
+    #[arg(long, short, requires = "all", value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// Search instead for requests that cost the module more instructions than a request with prose of the same size. --runs is
+    /// the number of requests.
+    #[arg(long, conflicts_with_all = ["replay", "against", "seeded"])]
+    slow: bool,
+    /// The size of path, query, header or body in which --slow searches, in bytes.
+    #[arg(long, requires = "slow", value_name = "BYTES", default_value_t = 8000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    size: u32,
+    /// Fail if --slow finds a request that costs more than so many times as much.
+    #[arg(long, requires = "slow", value_name = "TIMES", value_parser = times)]
+    at_most: Option<f64>,
+    /// A file, or a folder of files, whose lines --slow builds requests of, besides the words in the plug-in's cases; may be
+    /// repeated.
+    #[arg(long, requires = "slow", value_name = "PATH")]
+    words: Vec<PathBuf>,
+    /// Part of the names of the cases whose configurations and requests --slow begins from. [default: all]
+    #[arg(long, requires = "slow", value_name = "TEXT")]
+    case: Option<String>,
 }
 
 /// The engine of scenarios.
@@ -109,8 +134,11 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     }
     let time = args.time.or_else(|| args.runs.is_none().then_some(MINUTE));
     let bounds = Bounds { time, runs: args.runs, seed: args.seed.unwrap_or_else(any_seed) };
-    let guided =
-        args.engine == Engine::Native && !args.seeded && args.replay.is_none() && args.against.is_none();
+    let guided = args.engine == Engine::Native
+        && !args.seeded
+        && !args.slow
+        && args.replay.is_none()
+        && args.against.is_none();
     let guided = guided && guided::is_possible();
     let suites = match &args.plugin {
         _ if guided => Vec::new(),
@@ -121,17 +149,16 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         // With the features that `test` compiles dependencies with, so that it need not compile them again.
         None => suite::build(&workspace, &["--workspace".to_owned()])?,
     };
-    let mut bad = Vec::new();
-    for plugin in plugins {
-        let good = if guided {
-            guided::run(&workspace, plugin, &bounds)?
-        } else {
-            seeded(&workspace, plugin, &suites, args, &bounds)?
-        };
-        if !good {
-            bad.push(plugin.name.clone());
-        }
-    }
+    let fuzz = |plugin, log: &mut Log| match guided {
+        true => guided::run(&workspace, plugin, &bounds, log),
+        false => seeded(&workspace, plugin, &suites, args, &bounds, log),
+    };
+    let job = |plugin| Job::new(move |log| Ok((plugin, fuzz(plugin, log)?)));
+    // libFuzzer reports as it goes, which should be seen.
+    let at_once = if args.all && !guided { jobs::AT_ONCE } else { 1 };
+    let at_once = args.jobs.map_or(at_once, NonZeroUsize::get);
+    let done = jobs::run(plugins.into_iter().map(job).collect(), at_once)?;
+    let bad: Vec<_> = done.iter().filter(|(_, good)| !good).map(|(plugin, _)| plugin.name.as_str()).collect();
     if !bad.is_empty() {
         anstream::eprintln!("{} {}", styled(BAD, "found something:"), bad.join(", "));
     }
@@ -145,20 +172,32 @@ fn seeded(
     suites: &[Suite],
     args: &Args,
     bounds: &Bounds,
+    log: &mut Log,
 ) -> Result<bool> {
     let cases = suites.iter().find(|suite| suite.package == plugin.name && suite.target == "cases");
     let cases = cases.with_context(|| {
         format!("{} has no cases to begin from: write tests/cases.rs and tests/cases.yaml", plugin.name)
     })?;
     let mut command = cases.command(workspace, &workspace::build::host_libraries(workspace)?);
-    if args.engine == Engine::Wasm || args.against.is_some() {
+    if args.engine == Engine::Wasm || args.slow || args.against.is_some() {
         command.env("PORTCULLIS_WASM", Builder::new(workspace)?.build(plugin, Profile::Release)?);
     }
+    // Only there, instructions are counted.
     let engine = match args.engine {
-        Engine::Native => "native",
-        Engine::Wasm => "wasm",
+        Engine::Native if !args.slow => "native",
+        _ => "wasm",
     };
     let replay = args.replay.as_ref().map(std::path::absolute).transpose()?;
+    let words = args.words.iter().map(|path| {
+        path.canonicalize()
+            .map_err(|error| Usage(format!("--words {}: {error}: name a file or a folder", path.display())))
+    });
+    let slow = json!({
+        "size": args.size,
+        "at_most": args.at_most,
+        "words": words.collect::<Result<Vec<_>, _>>()?,
+        "case": args.case.as_deref().unwrap_or_default(),
+    });
     let order = json!({
         "engine": engine,
         "seed": bounds.seed,
@@ -167,11 +206,16 @@ fn seeded(
         "findings": findings(workspace, plugin),
         "replay": replay,
         "against": args.against.map(|Against::Envoy| "envoy"),
+        "slow": args.slow.then_some(slow),
     });
-    let against = args.against.map_or("", |Against::Envoy| " against Envoy");
-    output::step(format_args!("{} {engine}{against}, seed {}", plugin.name, bounds.seed));
-    let status = command.env("PORTCULLIS_FUZZ", order.to_string()).status();
-    Ok(status.context("the test program cannot be started")?.success())
+    let what = match args.against {
+        Some(Against::Envoy) => " against Envoy",
+        None if args.slow => ", slow requests",
+        None => "",
+    };
+    log.step(format_args!("{} {engine}{what}, seed {}", plugin.name, bounds.seed));
+    command.env("PORTCULLIS_FUZZ", order.to_string());
+    Ok(log.run(command, |_| {})?.success())
 }
 
 /// Returns the folder of findings.
@@ -194,6 +238,12 @@ fn duration(text: &str) -> Result<Duration, String> {
     read.ok_or_else(|| "write a number and its unit: 90s, 10m or 1h".into())
 }
 
+/// Parses a factor.
+fn times(text: &str) -> Result<f64, String> {
+    let times = text.parse().ok().filter(|times: &f64| times.is_finite() && *times >= 1.0);
+    times.ok_or_else(|| "write a number from 1, such as 20".into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,6 +255,14 @@ mod tests {
         assert_eq!(duration("1h"), Ok(Duration::from_secs(3600)));
         for wrong in ["", "s", "0s", "60", "-1s", "1d", "99999999999999999999h"] {
             assert!(duration(wrong).unwrap_err().contains("90s"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_factor_is_a_number_from_1() {
+        assert_eq!(times("1.5"), Ok(1.5));
+        for wrong in ["", "x", "0", "-2", "NaN", "inf"] {
+            assert!(times(wrong).unwrap_err().contains("such as 20"), "{wrong}");
         }
     }
 }

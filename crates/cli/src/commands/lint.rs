@@ -99,9 +99,18 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     step("manifests", plugins.iter().filter(|plugin| !is_described(&workspace, plugin)).count() == 0);
 
     output::step("examples, and tables of fields");
-    for plugin in workspace.plugins.iter().filter(|plugin| !plugin.classic) {
-        if plugins.iter().any(|other| other.name == plugin.name) {
-            step("fields", has_good_fields(&workspace, plugin, args.fix));
+    let own =
+        |plugin: &&Plugin| !plugin.classic && workspace.plugins.iter().any(|other| other.name == plugin.name);
+    let described: Vec<&Plugin> = plugins.iter().copied().filter(own).collect();
+    match docs::describers(&workspace, &described) {
+        Ok(describers) => {
+            for (plugin, describer) in described.iter().zip(&describers) {
+                step("fields", has_good_fields(plugin, describer, args.fix));
+            }
+        }
+        Err(error) => {
+            output::error(&error);
+            step("fields", false);
         }
     }
 
@@ -146,14 +155,13 @@ fn is_described(workspace: &Workspace, plugin: &Plugin) -> bool {
 
 /// Returns false, after printing the problems, if the plug-in rejects an example of its manifest or READMEs, or if its
 /// generated tables or differences are not in order.
-fn has_good_fields(workspace: &Workspace, plugin: &Plugin, fix: bool) -> bool {
+fn has_good_fields(plugin: &Plugin, describer: &Describer, fix: bool) -> bool {
     let look = || {
-        let describer = marketplace::describer(workspace, plugin)?;
-        let mut good = takes_example(plugin, &describer)? & examples::are_accepted(plugin, &describer)?;
+        let mut good = takes_example(plugin, describer)? & examples::are_accepted(plugin, describer)?;
         if let Ok(schema) = describer.schema() {
             good &= differences::are_valid(plugin, &schema)?;
         }
-        Ok::<_, anyhow::Error>(docs::plugin_docs(plugin, &describer, !fix)? && good)
+        Ok::<_, anyhow::Error>(docs::plugin_docs(plugin, describer, !fix)? && good)
     };
     look().unwrap_or_else(|error| {
         output::error(&error);

@@ -2,7 +2,6 @@
 
 mod budget;
 mod console;
-mod jobs;
 mod mutants;
 pub(super) mod suite;
 
@@ -15,7 +14,6 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use jobs::{Job, Log};
 use resource::Cost;
 use suite::{Counts, Suite};
 use workspace::build::{Builder, Profile};
@@ -23,6 +21,7 @@ use workspace::rules::{Rules, VARIABLE};
 use workspace::{Plugin, Workspace};
 
 use crate::Usage;
+use crate::jobs::{self, Job, Log};
 use crate::output::{self, BAD, styled};
 
 /// Run the tests of crates, and the cases of plug-ins natively, in an interpreter and in a real Envoy
@@ -104,6 +103,8 @@ const MODULE: &str = "PORTCULLIS_WASM";
 const COUNTS: &str = "PORTCULLIS_COUNTS";
 /// The test target that replays `cases.yaml`: one per plug-in, run once per engine.
 const CASES: &str = "cases";
+/// The test target of plug-ins that measures their module in the interpreter.
+const LINEAR: &str = "linear";
 /// The test target of other crates with tests in Envoy, which `cargo test` ignores.
 const IN_ENVOY: &str = "envoy";
 
@@ -123,6 +124,7 @@ const REDIS: &str = "redis";
 const SUITE: &str = "suite";
 
 /// A line of the summary.
+#[derive(Clone)]
 struct Row {
     what: String,
     engine: &'static str,
@@ -138,9 +140,6 @@ struct Run<'a> {
     /// The module to test instead of building it.
     module: Option<PathBuf>,
 }
-
-/// How many test programs run at once unless one plug-in is tested.
-const JOBS: usize = 2;
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
     let workspace = crate::open::workspace()?;
@@ -168,8 +167,9 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let suites = suite::build(&workspace, &packages)?;
     let has_page = of_console || args.plugin.is_none();
     let jobs = run.jobs(&suites, &plugins, packages, has_page)?;
-    let at_once = args.jobs.map_or(if args.plugin.is_some() { 1 } else { JOBS }, NonZeroUsize::get);
-    Ok(summary(&jobs::run(jobs, at_once)?, has_page && args.without_browser))
+    let at_once = args.jobs.map_or(if args.plugin.is_some() { 1 } else { jobs::AT_ONCE }, NonZeroUsize::get);
+    let rows = jobs::run(jobs, at_once)?.concat();
+    Ok(summary(&rows, has_page && args.without_browser))
 }
 
 impl Run<'_> {
@@ -180,7 +180,7 @@ impl Run<'_> {
         plugins: &[&'a Plugin],
         packages: Vec<String>,
         has_page: bool,
-    ) -> Result<Vec<Job<'a>>> {
+    ) -> Result<Vec<Job<'a, Vec<Row>>>> {
         let engines = &self.args.engine;
         let of = |engine| engines.contains(&engine);
         // Each test counts once: those in Envoy if they run, and as skipped otherwise.
@@ -191,6 +191,8 @@ impl Run<'_> {
         let mut add = |suite: &'a Suite, engine: &'static str, args: &'static [&'static str]| {
             jobs.push(Job::new(move |log| Ok(vec![self.suite(suite, engine, args, &[], log)?])));
         };
+        let has_cases =
+            |package: &str| suites.iter().any(|suite| suite.package == package && suite.target == CASES);
         let of_plugin = |suite: &&Suite| plugins.iter().any(|plugin| plugin.name == suite.package);
         if of(Engine::Native) {
             let now = |suite: &&Suite| !of_plugin(suite) && !in_envoy(suite) && suite.target != OWN_WORKSPACE;
@@ -219,7 +221,9 @@ impl Run<'_> {
             if self.args.libtest.is_empty() {
                 jobs.push(Job::new(move |log| Ok(vec![self.doc_tests(&packages, log)?])));
             }
-            for suite in suites.iter().filter(of_plugin) {
+            // The module is not built a second time if it is tested anyway.
+            let now = |suite: &&Suite| suite.target != LINEAR || !of(Engine::Wasm);
+            for suite in suites.iter().filter(of_plugin).filter(now) {
                 let native = Engine::Native.name();
                 jobs.push(Job::new(move |log| {
                     Ok(vec![self.suite(suite, native, &[], &[(ENGINES, native.into())], log)?])
@@ -231,9 +235,9 @@ impl Run<'_> {
         if !on_module.is_empty() {
             let builder = Builder::new(self.workspace)?;
             for plugin in plugins {
-                let of_plugin: Vec<&Suite> =
-                    suites.iter().filter(|suite| suite.package == plugin.name).collect();
-                if of_plugin.iter().any(|suite| suite.target == CASES) {
+                if has_cases(&plugin.name) {
+                    let of_plugin: Vec<&Suite> =
+                        suites.iter().filter(|suite| suite.package == plugin.name).collect();
                     let (on_module, builder, plugin) = (on_module.clone(), builder.clone(), *plugin);
                     jobs.push(Job::new(move |log| {
                         self.as_module(&on_module, &builder, plugin, &of_plugin, log)
@@ -260,8 +264,8 @@ impl Run<'_> {
         Ok(row(suite.title(), engine, suite::run(command, log)?, start))
     }
 
-    /// Builds the release module of a plug-in, unless one is given, and replays its cases on each of `engines`. In Envoy, runs its
-    /// other tests with the module as well, which `cargo test` ignores.
+    /// Builds the release module of a plug-in, unless one is given, and replays its cases on each of `engines`. Its other tests run
+    /// with the module as well: what measures it, and in Envoy what `cargo test` ignores.
     fn as_module(
         &self,
         engines: &[Engine],
@@ -287,19 +291,19 @@ impl Run<'_> {
         let mut rows = Vec::new();
         for engine in engines {
             for suite in suites.iter().filter(|suite| !suite.unit) {
-                let only: &[&str] = match (suite.target == CASES, engine) {
-                    (true, _) => &[],
-                    (false, Engine::Envoy) => &["--ignored"],
-                    (false, _) => continue,
+                let only: &[&str] = match (suite.target.as_str(), engine) {
+                    (CASES, _) | (LINEAR, Engine::Wasm) => &[],
+                    (_, Engine::Envoy) => &["--ignored"],
+                    _ => continue,
                 };
                 let mut env = vec![(ENGINES, engine.name().into()), (MODULE, module.clone())];
                 let costs = self.workspace.target.join(format!("costs-{}.jsonl", plugin.name));
-                if *engine == Engine::Wasm {
+                if *engine == Engine::Wasm && suite.target == CASES {
                     fs::write(&costs, "").with_context(|| format!("writing {}", costs.display()))?;
                     env.push((COUNTS, costs.clone()));
                 }
                 rows.push(self.suite(suite, engine.name(), only, &env, log)?);
-                if *engine == Engine::Wasm {
+                if *engine == Engine::Wasm && suite.target == CASES {
                     rows.extend(self.budgets(plugin, &budget::measured(&costs)?)?);
                 }
             }

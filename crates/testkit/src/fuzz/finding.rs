@@ -14,7 +14,7 @@ use engine::exchange::{Chunks, Header, Protocol, Request};
 /// Something that must hold and does not.
 #[derive(Debug)]
 pub struct Finding {
-    /// The bytes that make the scenario again.
+    /// The bytes that make the scenario again; of a search for slow requests, its case.
     pub bytes: Vec<u8>,
     /// The violated property.
     pub message: String,
@@ -36,6 +36,16 @@ impl Finding {
         // Writing into a string cannot fail.
         let _ = write(&mut case, scenario, material);
         Self { bytes: bytes.to_vec(), message: format!("{error:#}"), case }
+    }
+
+    /// One request to the configuration of this case.
+    pub(super) fn of_request(case: &str, request: &Request, message: &str) -> Self {
+        let mut text = format!(
+            "- name: found by fuzzing    # with the configuration, gateway and upstream of: {case}\n  requests:\n"
+        );
+        // Writing into a string cannot fail.
+        let _ = write_request(&mut text, request);
+        Self { bytes: text.clone().into_bytes(), message: message.to_owned(), case: text }
     }
 
     /// Writes the bytes and the case to `folder`, and returns the path of the bytes.

@@ -27,7 +27,7 @@ pub(super) struct Material {
 }
 
 /// Edge cases of numbers, paths and texts.
-const EDGES: [&[u8]; 22] = [
+pub(super) const EDGES: [&[u8]; 22] = [
     b"",
     b"0",
     b"1",

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
-use crate::fuzz::{Bounds, Fuzzer, against, seeded};
+use crate::fuzz::{Bounds, Fuzzer, Search, against, seeded, slow};
 use crate::{Declare, Engine, EngineName};
 
 /// The environment variable with the task, in JSON; without it, the program runs tests.
@@ -31,6 +31,9 @@ struct Order {
     /// The engine to compare with: Envoy, with the module that `PORTCULLIS_WASM` names.
     #[serde(default)]
     against: Option<EngineName>,
+    /// A search for requests that cost more than others of their size, instead of scenarios.
+    #[serde(default)]
+    slow: Option<Search>,
 }
 
 /// Executes the task, if any.
@@ -74,6 +77,21 @@ fn obey(
             against(directory, plugin, &engine, Path::new(&module), order.seed, bounds, &order.findings)?;
         println!("seed {}: {compared}", order.seed);
         return Ok(if compared.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    if let Some(search) = &order.slow {
+        let searched = slow(directory, &engine, search, order.seed, bounds, &order.findings)?;
+        for worst in &searched.worst {
+            println!("{worst}");
+        }
+        let (requests, pages) = (searched.requests, searched.pages);
+        println!(
+            "seed {}: {requests} requests of {} bytes, {pages} pages of memory",
+            order.seed, search.size
+        );
+        for file in &searched.findings {
+            println!("found {}", file.display());
+        }
+        return Ok(if searched.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     let ran = seeded(directory, engine, changes, order.seed, bounds, &order.findings)?;
     println!("seed {}: {ran}", order.seed);

@@ -8,6 +8,7 @@ use workspace::generated;
 use workspace::{Plugin, Workspace};
 
 use super::{Bounds, findings};
+use crate::jobs::Log;
 use crate::output;
 
 /// The coverage flags of cargo-fuzz that the stable compiler accepts, and the checks of a debug build. Without
@@ -44,7 +45,7 @@ pub(super) fn is_possible() -> bool {
 }
 
 /// Fuzzes the plug-in. Returns true if there are no findings.
-pub(super) fn run(workspace: &Workspace, plugin: &Plugin, bounds: &Bounds) -> Result<bool> {
+pub(super) fn run(workspace: &Workspace, plugin: &Plugin, bounds: &Bounds, log: &mut Log) -> Result<bool> {
     let folder = workspace.target.join("fuzz/crates").join(&plugin.name);
     let package = format!("fuzz-{}", plugin.name);
     let testkit = workspace.dependency(plugin, "portcullis-testkit").with_context(|| {
@@ -56,7 +57,7 @@ pub(super) fn run(workspace: &Workspace, plugin: &Plugin, bounds: &Bounds) -> Re
     let rest = format!(
         "testkit = {testkit}\nlibfuzzer-sys = \"{LIBFUZZER}\"\n\n[profile.release]\ndebug = \"line-tables-only\"\n"
     );
-    generated::write(&folder, workspace, plugin, &package, &rest, &program(plugin)?)?;
+    generated::write(&folder, workspace, &[("plugin", plugin)], &package, &rest, &program(plugin)?)?;
     let host = host()?;
     let mut cargo = workspace::build::cargo();
     cargo.current_dir(&workspace.root).args([
@@ -68,7 +69,7 @@ pub(super) fn run(workspace: &Workspace, plugin: &Plugin, bounds: &Bounds) -> Re
     cargo.args(["--target", &host]).arg("--manifest-path").arg(folder.join("Cargo.toml"));
     cargo.arg("--target-dir").arg(workspace.target.join("fuzz/target"));
     cargo.env("CARGO_ENCODED_RUSTFLAGS", FLAGS.join("\u{1f}"));
-    output::step(format_args!("building {} with libFuzzer around it", plugin.name));
+    log.step(format_args!("building {} with libFuzzer around it", plugin.name));
     let program = generated::executable(cargo).context("the fuzzer cannot be built")?;
 
     let corpus = workspace.target.join("fuzz/corpus").join(&plugin.name);
@@ -87,9 +88,10 @@ pub(super) fn run(workspace: &Workspace, plugin: &Plugin, bounds: &Bounds) -> Re
     command.arg(format!("-artifact_prefix={}/", findings.display()));
     command.args(bounds.runs.map(|runs| format!("-runs={runs}")));
     command.args(bounds.time.map(|time| format!("-max_total_time={}", time.as_secs().max(1))));
-    let good = command.arg(&corpus).status().context("the fuzzer cannot be started")?.success();
+    command.arg(&corpus);
+    let good = log.run(command, |_| {})?.success();
     if !good {
-        output::step(format_args!(
+        log.step(format_args!(
             "the scenario is the file that libFuzzer names above: `cargo xtask fuzz {} --replay <file>` shows it as a \
              case",
             plugin.name

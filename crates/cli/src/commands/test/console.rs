@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use super::jobs::Log;
 use super::suite::Counts;
 use super::{Engine, Row, Run, row};
+use crate::jobs::Log;
 use crate::node::Node;
-use crate::{output, page};
+use crate::{full, output, page};
 
 /// The name on the command line.
 pub(super) const NAME: &str = "console";
@@ -64,12 +64,13 @@ impl Run<'_> {
     fn browser(&self, sources: &Path, log: &mut Log) -> Result<Counts> {
         let chromium = page::chromium()?;
         log.step("building the program with the console");
-        let mut build = workspace::build::cargo();
-        build.current_dir(&self.workspace.root);
-        build.args(["build", "--locked", "--package", "portcullis-cli", "--features", NAME]);
-        if !log.run(build, |_| {})?.success() {
-            bail!("the program does not compile: fix the compiler's errors above");
-        }
+        let built = full::build(&[full::CONSOLE], false)?;
+        // Other tests build the program without the console, in the same place.
+        let program = self.workspace.target.join("console").join("portcullis");
+        fs::create_dir_all(program.with_file_name("")).context("making a folder for the program")?;
+        // One that runs cannot be written to.
+        let _ = fs::remove_file(&program);
+        fs::copy(&built, &program).with_context(|| format!("copying {}", built.display()))?;
         let report = tempfile::NamedTempFile::new().context("creating a file for the results")?;
         let mut tests: Vec<PathBuf> = fs::read_dir(sources.join("tests"))
             .context("reading the tests of the page")?
@@ -83,7 +84,7 @@ impl Run<'_> {
         node.args(["--test", "--test-concurrency=2"]);
         node.args(["--test-reporter=spec", "--test-reporter-destination=stdout", "--test-reporter=tap"]);
         node.arg(format!("--test-reporter-destination={}", report.path().display())).args(tests);
-        node.env(page::PROGRAM, self.workspace.target.join("debug/portcullis")).env(page::CHROMIUM, chromium);
+        node.env(page::PROGRAM, program).env(page::CHROMIUM, chromium);
         let status = log.run(node, |_| {})?;
         let text = fs::read_to_string(report.path()).context("reading the results")?;
         let mut counts = results(&text);

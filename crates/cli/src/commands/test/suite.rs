@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use cargo_metadata::{Message, TargetKind};
 use workspace::Workspace;
 
-use super::jobs::Log;
+use crate::jobs::Log;
 
 /// Counts of test results.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

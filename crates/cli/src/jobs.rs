@@ -1,4 +1,5 @@
-//! Parts of the tests, several at once: many of them wait for a gateway, a registry or a browser most of the time.
+//! Parts of a command, several at once: those of tests wait for a gateway, a registry or a browser most of the time, and those of
+//! the fuzzer use one processor.
 
 use std::collections::VecDeque;
 use std::fmt::Display;
@@ -10,31 +11,33 @@ use std::thread;
 
 use anyhow::{Context, Result, anyhow};
 
-use super::Row;
 use crate::output;
 
-/// A part of the tests.
-pub(super) struct Job<'a>(Box<Part<'a>>);
+/// How many parts run at once unless one plug-in is named.
+pub(crate) const AT_ONCE: usize = 2;
 
-type Part<'a> = dyn FnOnce(&mut Log) -> Result<Vec<Row>> + Send + 'a;
+/// A part of a command, with its result.
+pub(crate) struct Job<'a, T>(Box<Part<'a, T>>);
 
-impl<'a> Job<'a> {
-    pub(super) fn new(run: impl FnOnce(&mut Log) -> Result<Vec<Row>> + Send + 'a) -> Self {
+type Part<'a, T> = dyn FnOnce(&mut Log) -> Result<T> + Send + 'a;
+
+impl<'a, T> Job<'a, T> {
+    pub(crate) fn new(run: impl FnOnce(&mut Log) -> Result<T> + Send + 'a) -> Self {
         Self(Box::new(run))
     }
 }
 
-/// Runs jobs, `at_once` side by side, and returns their rows in the order of the jobs. After an error, no other is begun.
-pub(super) fn run(jobs: Vec<Job<'_>>, at_once: usize) -> Result<Vec<Row>> {
+/// Runs jobs, `at_once` side by side, and returns their results in the order of the jobs. After an error, no other is begun.
+pub(crate) fn run<T: Send>(jobs: Vec<Job<'_, T>>, at_once: usize) -> Result<Vec<T>> {
     let waiting: Mutex<VecDeque<_>> = Mutex::new(jobs.into_iter().enumerate().collect());
     let done = Mutex::new(Vec::new());
     let work = || -> Result<()> {
         while let Some((index, Job(job))) = with(&waiting, VecDeque::pop_front) {
             let mut log = if at_once > 1 { Log::Kept(Vec::new()) } else { Log::Live };
-            let rows = job(&mut log);
+            let result = job(&mut log);
             log.print()?;
-            match rows {
-                Ok(rows) => with(&done, |done| done.push((index, rows))),
+            match result {
+                Ok(result) => with(&done, |done| done.push((index, result))),
                 Err(error) => {
                     with(&waiting, VecDeque::clear);
                     return Err(error);
@@ -46,14 +49,14 @@ pub(super) fn run(jobs: Vec<Job<'_>>, at_once: usize) -> Result<Vec<Row>> {
     thread::scope(|scope| {
         let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
         let join = |worker: thread::ScopedJoinHandle<'_, Result<()>>| {
-            worker.join().unwrap_or_else(|_| Err(anyhow!("a part of the tests has panicked: see above")))
+            worker.join().unwrap_or_else(|_| Err(anyhow!("a part of the command has panicked: see above")))
         };
         // All are joined before the first error counts.
         workers.into_iter().map(join).collect::<Vec<_>>().into_iter().collect::<Result<()>>()
     })?;
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(index, _)| *index);
-    Ok(done.into_iter().flat_map(|(_, rows)| rows).collect())
+    Ok(done.into_iter().map(|(_, result)| result).collect())
 }
 
 fn with<T, R>(shared: &Mutex<T>, f: impl FnOnce(&mut T) -> R) -> R {
@@ -61,7 +64,7 @@ fn with<T, R>(shared: &Mutex<T>, f: impl FnOnce(&mut T) -> R) -> R {
 }
 
 /// What a job prints.
-pub(super) enum Log {
+pub(crate) enum Log {
     /// Printed at once.
     Live,
     /// Printed together when the job has ended, so that jobs do not print into each other's results.
@@ -70,7 +73,7 @@ pub(super) enum Log {
 
 impl Log {
     /// Says what begins.
-    pub(super) fn step(&mut self, what: impl Display) {
+    pub(crate) fn step(&mut self, what: impl Display) {
         match self {
             Self::Live => output::step(what),
             Self::Kept(text) => {
@@ -81,7 +84,7 @@ impl Log {
     }
 
     /// Runs a program, and passes each line of what it prints to `each` as well.
-    pub(super) fn run(&mut self, mut command: Command, mut each: impl FnMut(&str)) -> Result<ExitStatus> {
+    pub(crate) fn run(&mut self, mut command: Command, mut each: impl FnMut(&str)) -> Result<ExitStatus> {
         let name = Path::new(command.get_program()).display().to_string();
         let (reader, writer) = io::pipe().context("opening a pipe")?;
         command.stdout(writer.try_clone().context("opening a pipe")?).stderr(writer);
@@ -111,31 +114,22 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
-    use super::super::suite::Counts;
     use super::*;
 
-    fn row(what: &str) -> Row {
-        Row { what: what.to_owned(), engine: "", counts: Counts::default(), seconds: 0.0 }
-    }
-
     #[test]
-    fn rows_come_in_the_order_of_the_jobs_however_long_those_take() {
+    fn results_come_in_the_order_of_the_jobs_however_long_those_take() {
         let (ended, second_has_ended) = std::sync::mpsc::channel();
         let jobs = vec![
             Job::new(move |_: &mut Log| {
                 second_has_ended.recv().unwrap();
-                Ok(vec![row("first"), row("and more")])
+                Ok("first")
             }),
             Job::new(move |_: &mut Log| {
                 ended.send(()).unwrap();
-                Ok(vec![row("second")])
+                Ok("second")
             }),
         ];
-        let rows = run(jobs, 2).unwrap();
-        assert_eq!(
-            rows.iter().map(|row| row.what.as_str()).collect::<Vec<_>>(),
-            ["first", "and more", "second"]
-        );
+        assert_eq!(run(jobs, 2).unwrap(), ["first", "second"]);
     }
 
     #[test]
@@ -145,7 +139,7 @@ mod tests {
             Job::new(|_: &mut Log| Err(anyhow!("no disk"))),
             Job::new(|_: &mut Log| {
                 with(&begun, |begun| *begun = true);
-                Ok(Vec::new())
+                Ok(())
             }),
         ];
         assert_eq!(run(jobs, 1).err().unwrap().to_string(), "no disk");
