@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use workspace::{build, generated};
+use anyhow::{Result, bail};
+use workspace::{Error, build, generated};
 
 /// The feature with the console, which is not one of the defaults.
 pub(crate) const CONSOLE: &str = "console";
@@ -23,5 +23,10 @@ pub(crate) fn build(features: &[&str], quiet: bool) -> Result<PathBuf> {
     if quiet {
         cargo.arg("--quiet");
     }
-    generated::executable(cargo).context("the full program does not compile: see above")
+    match generated::executable(cargo) {
+        Err(Error::Failed { .. }) => {
+            bail!("the full program does not compile: fix the compiler's errors above")
+        }
+        program => Ok(program?),
+    }
 }

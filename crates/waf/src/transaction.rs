@@ -360,6 +360,8 @@ impl Transaction {
         let number = u32::try_from(index).unwrap_or(u32::MAX - 1);
         let items: Rc<[Item]>;
         let single: [Item; 1];
+        // The first value that matches, which is not compared again: detectors of injections take long.
+        let mut matching = None;
         let items: &[Item] = match step.source {
             Source::Input(input) if exclusions != TOO_MANY => {
                 let list = *waf.plan.inputs.get(usize::from(input))?;
@@ -367,10 +369,9 @@ impl Transaction {
                 if !rule.multi_match {
                     let may_match = rule.negated || operator.may_match(compared.len, &compared.bytes);
                     let values = self.input_values.get(compared.start..compared.end).unwrap_or_default();
-                    let mut values = values.iter();
-                    if !may_match || !values.any(|id| self.matches(operator, rule.negated, *id, &argument)) {
-                        return None;
-                    }
+                    let mut values = values.iter().filter(|_| may_match);
+                    matching =
+                        Some(*values.find(|id| self.matches(operator, rule.negated, **id, &argument))?);
                 }
                 items = self.list((list, exclusions), rule);
                 &items
@@ -394,7 +395,7 @@ impl Transaction {
                     let id = self.values.transformed(&waf.triggers, &pipeline, item.value);
                     if self.values.is_compared(id, number) {
                         None
-                    } else if self.matches(operator, rule.negated, id, &argument) {
+                    } else if matching == Some(id) || self.matches(operator, rule.negated, id, &argument) {
                         Some(id)
                     } else {
                         self.values.set_compared(id, number);

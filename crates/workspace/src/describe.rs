@@ -114,8 +114,9 @@ impl Workspace {
         } else {
             (self.notify)(&Notice::BuildingDescription(title));
         }
+        let one = if plugins.len() > 1 { "a plug-in" } else { title };
         generated::executable(cargo).map_err(|error| match error {
-            Error::Failed { .. } => Error::Compile { plugin: title.to_owned() },
+            Error::Failed { .. } => Error::Compile { plugin: one.to_owned() },
             other => other,
         })
     }

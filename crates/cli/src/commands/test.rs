@@ -124,7 +124,6 @@ const REDIS: &str = "redis";
 const SUITE: &str = "suite";
 
 /// A line of the summary.
-#[derive(Clone)]
 struct Row {
     what: String,
     engine: &'static str,
@@ -168,7 +167,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let has_page = of_console || args.plugin.is_none();
     let jobs = run.jobs(&suites, &plugins, packages, has_page)?;
     let at_once = args.jobs.map_or(if args.plugin.is_some() { 1 } else { jobs::AT_ONCE }, NonZeroUsize::get);
-    let rows = jobs::run(jobs, at_once)?.concat();
+    let rows: Vec<Row> = jobs::run(jobs, at_once)?.into_iter().flatten().collect();
     Ok(summary(&rows, has_page && args.without_browser))
 }
 

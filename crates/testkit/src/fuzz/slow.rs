@@ -1,5 +1,4 @@
-//! Search for requests that cost a module many more instructions than an ordinary one of the same size, as an attacker would
-//! for whom each byte is dear.
+//! Search for requests that cost a module many more instructions than an ordinary one of the same size.
 //!
 //! The search begins from requests of the plug-in's cases that reach the upstream. In each [place](place::Place) of such a request,
 //! `size` bytes of prose are the ordinary content, and what it costs is what others are compared with. Contents are
@@ -21,7 +20,7 @@ use self::place::Place;
 use self::recipe::{Recipe, prose};
 use super::material::{Material, Served};
 use super::{Bounds, Finding, MOST_PAGES};
-use crate::exchange::{Chunks, Request, Setup, Upstream};
+use crate::exchange::{Request, Setup, Upstream};
 use crate::{Engine, Load, Loaded, Random};
 
 /// The recipes that are kept for a place.
@@ -130,12 +129,11 @@ pub fn slow(
         let Some(target) = targets.get_mut(place) else { break };
         let recipe = target.next(&words, &mut random);
         searched.requests += 1;
-        if let Err(error) = target.try_out(engine, recipe.clone(), search.size) {
+        if let Err(error) = target.try_out(recipe.clone(), search.size) {
             let finding = target.finding(&recipe, search.size, &format!("{error:#}"));
             let file = finding.save(findings)?;
             bail!("{}: {error:#}", file.display());
         }
-        searched.pages = searched.pages.max(target.pages);
         if reported.elapsed() > REPORTED {
             reported = Instant::now();
             let times = targets.iter().map(Target::times).fold(0.0, f64::max);
@@ -146,10 +144,11 @@ pub fn slow(
             );
         }
     }
+    searched.pages = targets.iter().map(|target| target.pages).max().unwrap_or_default();
     targets.sort_by(|a, b| b.times().total_cmp(&a.times()));
     for target in &targets {
-        let Some((recipe, _)) = target.parents.first() else { continue };
-        let worst = target.worst(recipe);
+        let Some((recipe, cost)) = target.parents.first() else { continue };
+        let worst = target.worst(recipe, *cost);
         if search.at_most.is_some_and(|most| worst.times() > most) {
             let finding = target.finding(recipe, search.size, &worst.to_string());
             searched.findings.push(finding.save(findings)?);
@@ -192,7 +191,7 @@ impl<'m> Target<'m> {
         let mut targets = Vec::new();
         for request in &served.requests {
             for place in Place::ALL {
-                let request = Request { chunks: None::<Chunks>, reset_after: None, ..request.clone() };
+                let request = Request { chunks: None, reset_after: None, ..request.clone() };
                 let sent = place.fill(&request, &prose(size), size);
                 let Some(mut loaded) = load(engine, &served.setup)? else { return Ok(targets) };
                 // What a plug-in prepares when it is first needed is not a cost of each request.
@@ -225,28 +224,12 @@ impl<'m> Target<'m> {
     }
 
     /// Measures a recipe, and keeps it if it is one of the most expensive.
-    fn try_out(&mut self, engine: &dyn Engine, recipe: Recipe, size: usize) -> anyhow::Result<()> {
+    fn try_out(&mut self, recipe: Recipe, size: usize) -> anyhow::Result<()> {
         let sent = self.place.fill(&self.request, &recipe.content(size), size);
-        let upstream = upstream(self.served, &self.request);
-        let outcome = match self.loaded.exchange(&sent, upstream) {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                // For those that follow.
-                if let Some(loaded) = load(engine, &self.served.setup)? {
-                    self.loaded = loaded;
-                }
-                return Err(error);
-            }
-        };
-        self.pages = self.pages.max(outcome.memory_pages.unwrap_or_default());
-        if self.pages > MOST_PAGES {
-            bail!("the VM uses {} pages of memory, more than {MOST_PAGES}", self.pages);
-        }
-        let mut cost = outcome.instructions.unwrap_or_default();
-        // The same: only what costs as much again is slow.
+        let mut cost = self.cost_of(&sent)?;
+        // A new record may have prepared something: it counts if it costs as much the second time.
         if self.parents.first().is_none_or(|(_, most)| cost > *most) {
-            let again = self.loaded.exchange(&sent, upstream)?;
-            cost = cost.min(again.instructions.unwrap_or_default());
+            cost = cost.min(self.cost_of(&sent)?);
         }
         if self.parents.iter().all(|(parent, _)| *parent != recipe) {
             let at = self.parents.partition_point(|(_, other)| *other >= cost);
@@ -256,16 +239,26 @@ impl<'m> Target<'m> {
         Ok(())
     }
 
+    /// Returns the instructions of a request.
+    fn cost_of(&mut self, sent: &Request) -> anyhow::Result<u64> {
+        let outcome = self.loaded.exchange(sent, upstream(self.served, &self.request))?;
+        self.pages = self.pages.max(outcome.memory_pages.unwrap_or_default());
+        if self.pages > MOST_PAGES {
+            bail!("the VM uses {} pages of memory, more than {MOST_PAGES}", self.pages);
+        }
+        Ok(outcome.instructions.unwrap_or_default())
+    }
+
     fn times(&self) -> f64 {
         self.parents.first().map_or(0.0, |(_, cost)| *cost as f64 / self.prose.max(1) as f64)
     }
 
-    fn worst(&self, recipe: &Recipe) -> Worst {
+    fn worst(&self, recipe: &Recipe, instructions: u64) -> Worst {
         Worst {
             case: self.served.name.clone(),
             place: self.place.to_string(),
             prose: self.prose,
-            instructions: self.parents.first().map_or(0, |(_, cost)| *cost),
+            instructions,
             recipe: recipe.to_string(),
         }
     }
