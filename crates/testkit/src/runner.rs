@@ -47,7 +47,8 @@ pub fn run(directory: &str, plugin: &str, native: impl Engine + 'static, changes
     if let Some(done) = fuzzed {
         return done.unwrap_or_else(|error| {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            // Not the code of a finding.
+            ExitCode::from(2)
         });
     }
     let arguments = Arguments::from_args();

@@ -41,7 +41,7 @@ Examples:
                                                      repeat one scenario
 
 Findings are stored in target/fuzz/findings/<plugin>/, as bytes and as a case for tests/cases.yaml.
-Exit codes: 0 no findings, 1 findings, 2 usage error.")]
+Exit codes: 0 no findings, 1 findings or a failure, 2 usage error.")]
 pub(crate) struct Args {
     /// The plug-in; case and `-`/`_` do not matter.
     #[arg(required_unless_present = "all", conflicts_with = "all")]
@@ -73,7 +73,7 @@ pub(crate) struct Args {
     replay: Option<PathBuf>,
     /// With --all, how many plug-ins at once, each on one processor. What each prints comes together when it has ended, and with
     /// one, line by line. [default: 2, and 1 for libFuzzer]
-    #[arg(long, short, requires = "all", value_name = "N")]
+    #[arg(long, short, conflicts_with_all = ["plugin", "replay"], value_name = "N")]
     jobs: Option<NonZeroUsize>,
     /// Search instead for requests that cost the module more instructions than a request with prose of the same size. --runs is
     /// the number of requests.
@@ -117,6 +117,9 @@ struct Bounds {
     seed: u64,
 }
 
+/// The exit code of a test program that could not do what it was asked.
+const FAILED: i32 = 2;
+
 /// The default duration.
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -132,6 +135,11 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
             file.display()
         )));
     }
+    let words = args.words.iter().map(|path| {
+        path.canonicalize()
+            .map_err(|error| Usage(format!("--words {}: {error}: name a file or a folder", path.display())))
+    });
+    let words = words.collect::<Result<Vec<_>, _>>()?;
     let time = args.time.or_else(|| args.runs.is_none().then_some(MINUTE));
     let bounds = Bounds { time, runs: args.runs, seed: args.seed.unwrap_or_else(any_seed) };
     let guided = args.engine == Engine::Native
@@ -151,7 +159,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     };
     let fuzz = |plugin, log: &mut Log| match guided {
         true => guided::run(&workspace, plugin, &bounds, log),
-        false => seeded(&workspace, plugin, &suites, args, &bounds, log),
+        false => seeded(&workspace, plugin, &suites, (args, &words), &bounds, log),
     };
     let job = |plugin| Job::new(move |log| Ok((plugin, fuzz(plugin, log)?)));
     // libFuzzer reports as it goes, which should be seen.
@@ -170,7 +178,7 @@ fn seeded(
     workspace: &Workspace,
     plugin: &Plugin,
     suites: &[Suite],
-    args: &Args,
+    (args, words): (&Args, &[PathBuf]),
     bounds: &Bounds,
     log: &mut Log,
 ) -> Result<bool> {
@@ -188,14 +196,10 @@ fn seeded(
         _ => "wasm",
     };
     let replay = args.replay.as_ref().map(std::path::absolute).transpose()?;
-    let words = args.words.iter().map(|path| {
-        path.canonicalize()
-            .map_err(|error| Usage(format!("--words {}: {error}: name a file or a folder", path.display())))
-    });
     let slow = json!({
         "size": args.size,
         "at_most": args.at_most,
-        "words": words.collect::<Result<Vec<_>, _>>()?,
+        "words": words,
         "case": args.case.as_deref().unwrap_or_default(),
     });
     let order = json!({
@@ -215,7 +219,12 @@ fn seeded(
     };
     log.step(format_args!("{} {engine}{what}, seed {}", plugin.name, bounds.seed));
     command.env("PORTCULLIS_FUZZ", order.to_string());
-    Ok(log.run(command, |_| {})?.success())
+    let status = log.run(command, |_| {})?;
+    // Without a code, the plug-in has crashed the program, which is a finding, too.
+    if status.code() == Some(FAILED) {
+        bail!("{} could not be fuzzed: see above", plugin.name);
+    }
+    Ok(status.success())
 }
 
 /// Returns the folder of findings.

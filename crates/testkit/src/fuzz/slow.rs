@@ -116,7 +116,10 @@ pub fn slow(
     }
     if targets.is_empty() {
         let of = if search.case.is_empty() { String::new() } else { format!(" named `{}`", search.case) };
-        bail!("no case{of} has a request that reaches the upstream with {} bytes of prose", search.size);
+        bail!(
+            "no case{of} has a request that reaches the upstream with {} bytes of prose: name other cases, or a smaller size",
+            search.size
+        );
     }
     eprintln!("{} places to compare", targets.len());
     let mut random = Random::new(seed);

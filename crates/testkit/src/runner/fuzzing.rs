@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde::Deserialize;
 
 use crate::fuzz::{Bounds, Fuzzer, Search, against, seeded, slow};
@@ -36,7 +36,7 @@ struct Order {
     slow: Option<Search>,
 }
 
-/// Executes the task, if any.
+/// Executes the task, if any. The exit code of a finding is 1.
 pub(super) fn run(
     directory: &Path,
     plugin: &str,
@@ -64,7 +64,10 @@ fn obey(
         let bytes = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
         match Fuzzer::new(directory, engine, changes)?.run(&bytes) {
             Ok(()) => println!("{}: everything holds", file.display()),
-            Err(finding) => bail!("{finding}"),
+            Err(finding) => {
+                eprintln!("{finding}");
+                return Ok(ExitCode::FAILURE);
+            }
         }
         return Ok(ExitCode::SUCCESS);
     }
