@@ -33,6 +33,8 @@ fn compile() -> Result<(), Box<dyn Error>> {
     let mut compiled = seclang::compile_folder(&folder, &bodies, "")?;
     // There are no audit logs, which the rules of phase 5 are about.
     compiled.program.remove_phases_after(4);
+    // Values are reported as they were compared (`log_values`).
+    compiled.program.remove_data();
     let unusable = waf::check(&compiled.program);
     for error in compiled.errors.iter().chain(&unusable) {
         println!("cargo::warning=left out: {error}");

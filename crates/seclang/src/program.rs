@@ -564,6 +564,12 @@ impl<'a> Program<'a> {
         postcard::from_bytes(bytes).map_err(|error| TableError(error.to_string()))
     }
 
+    /// Removes what rules would write into a log (`logdata`). For engines whose log has no such texts: captures that nothing else
+    /// reads are spared.
+    pub fn remove_data(&mut self) {
+        self.rules.iter_mut().for_each(|rule| rule.data = None);
+    }
+
     /// Removes the rules of later phases, with the operators that no other rule has. For engines that end before them.
     pub fn remove_phases_after(&mut self, last: u8) {
         let mut kept = 0_u32;

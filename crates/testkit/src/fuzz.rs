@@ -33,7 +33,7 @@ pub use self::finding::Finding;
 use self::material::Material;
 use self::scenario::Scenario;
 pub use self::seeded::{Bounds, Ran, seeded};
-pub use self::slow::{Search, Searched, Worst, slow};
+pub use self::slow::{Measure, Search, Searched, Worst, slow};
 use crate::changes::{declared, undeclared};
 use crate::{Changes, Declare, Engine, Load, Loaded};
 use engine::exchange::{Order, Request, Setup, Upstream};

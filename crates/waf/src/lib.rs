@@ -54,6 +54,7 @@
 //! - A program with an expression that cannot be compiled is reported by [`check`], which builds and loaders call.
 
 mod body;
+mod captures;
 mod engine;
 mod filter;
 mod grams;
@@ -61,11 +62,13 @@ mod injection;
 mod operators;
 mod plan;
 mod regex;
+mod sql;
 mod transaction;
 mod transform;
 mod values;
 
 pub use engine::{Waf, WafError, check, prepare};
 pub use regex::check as check_expression;
+pub use sql::{Fingerprint, detect as detect_sqli};
 pub use transaction::{Denial, Hit, Request, Transaction};
 pub use transform::apply as transform;

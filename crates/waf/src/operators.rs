@@ -8,9 +8,10 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use matcher::ip::{IpRange, IpSet};
 use seclang::{ByteSet, Filter, Operator, Template};
 
+use crate::captures::Groups;
 use crate::grams::{Grams, Starts};
 use crate::regex::LazyRegex;
-use crate::{injection, regex};
+use crate::{injection, regex, sql};
 
 /// An operator of the rules, ready for use.
 pub(crate) enum Prepared {
@@ -169,7 +170,7 @@ impl Prepared {
                 .and_then(|text| text.trim().parse::<IpAddr>().ok())
                 .is_some_and(|address| set.contains(address)),
             Self::DetectSqli(filter) => {
-                (!filter || injection::may_be_sql(value)) && libinjectionrs::detect_sqli(value).is_injection()
+                (!filter || injection::may_be_sql(value)) && sql::detect(value).is_some()
             }
             Self::DetectXss(_) => libinjectionrs::detect_xss(value).is_injection(),
             Self::Bytes(permitted) => value.iter().any(|byte| !permitted.contains(*byte)),
@@ -183,18 +184,17 @@ impl Prepared {
         }
     }
 
-    /// Returns what `capture` stores of a match: the match, and its groups.
-    pub(crate) fn captures(&self, value: &[u8]) -> Vec<Option<Vec<u8>>> {
+    /// Returns what `capture` stores of a match: the match, and its groups if they are read.
+    pub(crate) fn captures(&self, value: &[u8], read: Groups) -> Vec<Option<Vec<u8>>> {
         match self {
-            Self::Rx(expression) => expression.regex.captures(value),
-            Self::RxTemplate(_, regex, _) => regex.borrow().captures(value),
+            Self::Rx(expression) => expression.regex.captures(value, read),
+            Self::RxTemplate(_, regex, _) => regex.borrow().captures(value, read),
             Self::Pm(phrases) => {
                 let found = phrases.automaton().and_then(|automaton| automaton.find(value));
                 vec![found.and_then(|found| value.get(found.range())).map(<[u8]>::to_vec)]
             }
             Self::DetectSqli(_) => {
-                let fingerprint = libinjectionrs::detect_sqli(value).fingerprint;
-                vec![fingerprint.map(|fingerprint| fingerprint.as_str().as_bytes().to_vec())]
+                vec![sql::detect(value).map(|fingerprint| fingerprint.as_bytes().to_vec())]
             }
             _ => vec![Some(value.to_vec())],
         }
@@ -309,7 +309,7 @@ mod tests {
         let operator = Operator::Pm(phrases.join("\n").into(), Filter::of_phrases(phrases.into_iter()));
         let prepared = Prepared::new(&operator, true).unwrap();
         assert!(prepared.matches(b"a WGET2 b", b""));
-        assert_eq!(prepared.captures(b"a WGET2 b"), [Some(b"WGET2".to_vec())]);
+        assert_eq!(prepared.captures(b"a WGET2 b", Groups::ALL), [Some(b"WGET2".to_vec())]);
         assert!(!prepared.matches(b"wge", b""));
     }
 

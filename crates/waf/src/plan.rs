@@ -9,6 +9,7 @@ use seclang::{
     Template, Use,
 };
 
+use crate::captures::{self, Groups};
 use crate::transaction::{has_message, has_tag, in_ranges};
 use crate::values::{ValueId, Values};
 
@@ -43,6 +44,8 @@ pub(crate) struct List {
 pub(crate) struct Step {
     pub(crate) source: Source,
     pub(crate) argument: Argument,
+    /// What of its captures is read.
+    pub(crate) captures: Groups,
     /// By action.
     pub(crate) effects: Vec<Effect>,
 }
@@ -112,13 +115,14 @@ impl Plan {
         };
         let mut lists: HashMap<&[Target<'_>], u16> = HashMap::new();
         let mut inputs: HashMap<(u16, Option<u16>), u16> = HashMap::new();
-        for rule in &program.rules {
+        for (rule, captures) in program.rules.iter().zip(captures::read(program)) {
             let transforms =
                 program.pipelines.get(usize::from(rule.pipeline)).is_some_and(|steps| !steps.is_empty());
             let pipeline = transforms.then_some(rule.pipeline);
             let step = Step {
                 source: plan.source(rule, pipeline, &mut lists, &mut inputs),
                 argument: plan.argument(program.operators.get(usize::from(rule.operator))),
+                captures,
                 effects: rule.actions.iter().map(|action| plan.effect(program, action)).collect(),
             };
             plan.steps.push(step);
@@ -271,7 +275,7 @@ fn changes_between_rules(collection: Collection) -> bool {
     )
 }
 
-fn template<'a>(operator: &'a Operator<'a>) -> Option<&'a Template<'a>> {
+pub(crate) fn template<'a>(operator: &'a Operator<'a>) -> Option<&'a Template<'a>> {
     match operator {
         Operator::RxTemplate(template)
         | Operator::StrEq(template)

@@ -15,6 +15,7 @@ use regex_automata::{Input, meta};
 use regex_syntax::hir::Hir;
 use seclang::Filter;
 
+use crate::captures::Groups;
 use crate::filter;
 
 /// The size of the cache of an expression: many small ones are better than few large ones. It is larger where an automaton
@@ -80,8 +81,8 @@ impl LazyRegex {
         }
     }
 
-    /// Returns the whole match and the groups, up to ten.
-    pub(crate) fn captures(&self, text: &[u8]) -> Vec<Option<Vec<u8>>> {
+    /// Returns the whole match, and the groups up to ten if they are read.
+    pub(crate) fn captures(&self, text: &[u8], read: Groups) -> Vec<Option<Vec<u8>>> {
         self.prepare();
         let mut state = self.state.borrow_mut();
         let compiled = match &mut *state {
@@ -90,11 +91,16 @@ impl LazyRegex {
             State::New | State::Invalid => return Vec::new(),
         };
         let Some(regex) = groups(&self.pattern, &mut compiled.groups) else { return Vec::new() };
-        let mut captures: Captures = regex.create_captures();
+        // The whole match alone is found by automata.
+        let mut captures = match read.has_parts() {
+            true => regex.create_captures(),
+            false => Captures::matches(regex.group_info().clone()),
+        };
         regex.captures(text, &mut captures);
         let part =
             |group| captures.get_group(group).and_then(|span| text.get(span.range())).map(<[u8]>::to_vec);
-        (0..captures.group_len().min(10)).map(part).collect()
+        let count = if read.has_parts() { captures.group_len().min(10) } else { 1 };
+        (0..count).map(part).collect()
     }
 
     /// Returns true if it is compiled, or cannot be.
@@ -388,7 +394,7 @@ mod tests {
 
     #[test]
     fn captures_are_the_parts_of_the_first_match() {
-        let captures = LazyRegex::new("(a)(x)?(b+)").captures(b"zabb ab");
+        let captures = LazyRegex::new("(a)(x)?(b+)").captures(b"zabb ab", Groups::ALL);
         assert_eq!(captures, [Some(b"abb".to_vec()), Some(b"a".to_vec()), None, Some(b"bb".to_vec())]);
     }
 
@@ -404,7 +410,7 @@ mod tests {
                 assert_eq!((captures.group_len(), &text[span.range()]), (1, text), "{pattern}");
                 let lazy = LazyRegex::new(pattern);
                 assert!(lazy.is_match(text) && lazy.is_prepared());
-                assert_eq!(lazy.captures(text), [Some(text.to_vec())]);
+                assert_eq!(lazy.captures(text, Groups::ALL), [Some(text.to_vec())]);
             }
         }
     }

@@ -485,8 +485,9 @@ impl Transaction {
         item: &Item,
         id: ValueId,
     ) {
-        if rule.capture && !rule.negated {
-            let captures = operator.captures(self.values.get(id));
+        let read = waf.plan.steps.get(index).map(|step| step.captures).unwrap_or_default();
+        if !read.is_empty() {
+            let captures = operator.captures(self.values.get(id), read);
             let captures = captures.into_iter().map(Some).chain(std::iter::repeat(None));
             for (slot, capture) in waf.plan.groups.iter().zip(captures) {
                 let value = capture.map(|capture| self.values.add(&capture.unwrap_or_default()));

@@ -147,7 +147,7 @@ fn build(base: Base, responses: bool, directives: &[Directive]) -> Result<RuleSe
         let signature = program.settings.signature.as_deref().unwrap_or("without a name");
         notes.push(format!("rules: {signature}"));
     }
-    let program = match directives {
+    let mut program = match directives {
         [] => program,
         directives => {
             let known = program.files.len();
@@ -173,6 +173,7 @@ fn build(base: Base, responses: bool, directives: &[Directive]) -> Result<RuleSe
             compiled.program
         }
     };
+    program.remove_data();
     let waf = Waf::new(program).map_err(|error| FieldError::new("sec_rules", error.to_string()))?;
     Ok(RuleSet::new(waf, notes))
 }

@@ -75,13 +75,17 @@ pub(crate) struct Args {
     /// one, line by line. [default: 2, and 1 for libFuzzer]
     #[arg(long, short, conflicts_with_all = ["plugin", "replay"], value_name = "N")]
     jobs: Option<NonZeroUsize>,
-    /// Search instead for requests that cost the module more instructions than a request with prose of the same size. --runs is
+    /// Search instead for requests that cost the module more than a request with prose of the same size. --runs is
     /// the number of requests.
     #[arg(long, conflicts_with_all = ["replay", "against", "seeded"])]
     slow: bool,
     /// The size of path, query, header or body in which --slow searches, in bytes.
     #[arg(long, requires = "slow", value_name = "BYTES", default_value_t = 8000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     size: u32,
+    /// What --slow measures. An iteration of a loop counts with all instructions of the loop, so their number misleads where
+    /// a loop has many rare cases.
+    #[arg(long, requires = "slow", value_name = "MEASURE", default_value = "time")]
+    by: Measure,
     /// Fail if --slow finds a request that costs more than so many times as much.
     #[arg(long, requires = "slow", value_name = "TIMES", value_parser = times)]
     at_most: Option<f64>,
@@ -101,6 +105,15 @@ enum Engine {
     Native,
     /// The release module in an interpreter, against the same mock gateway.
     Wasm,
+}
+
+/// The cost of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Measure {
+    /// The time in the interpreter, always as a ratio.
+    Time,
+    /// The instructions that the interpreter counts: the same in every run.
+    Instructions,
 }
 
 /// The gateway to compare with.
@@ -198,6 +211,10 @@ fn seeded(
     let replay = args.replay.as_ref().map(std::path::absolute).transpose()?;
     let slow = json!({
         "size": args.size,
+        "by": match args.by {
+            Measure::Time => "time",
+            Measure::Instructions => "instructions",
+        },
         "at_most": args.at_most,
         "words": words,
         "case": args.case.as_deref().unwrap_or_default(),
