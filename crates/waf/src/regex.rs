@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 
 use regex_automata::hybrid::dfa::{Cache, DFA};
-use regex_automata::nfa::thompson::{self, WhichCaptures};
+use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
 use regex_automata::util::captures::Captures;
 use regex_automata::util::syntax;
 use regex_automata::{Input, meta};
@@ -21,6 +21,14 @@ use crate::filter;
 /// The size of the cache of an expression: many small ones are better than few large ones. It is larger where an automaton
 /// needs more for a few states.
 const CACHE_BYTES: usize = 64 << 10;
+
+/// The size of the cache of an expression that needed more: without it, every byte of some texts would lead to a state that is
+/// built again.
+const LARGE_CACHE_BYTES: usize = 512 << 10;
+
+/// A small cache is too small if it was emptied this often, and an expression looked at fewer bytes than this for each state of it.
+const MAX_CLEARED: usize = 2;
+const MIN_BYTES_PER_STATE: usize = 8;
 
 /// The maximum size of the automaton of an expression.
 const NFA_BYTES: usize = 4 << 20;
@@ -45,7 +53,38 @@ enum State {
 struct Compiled {
     dfa: DFA,
     cache: Cache,
+    has_large_cache: bool,
     groups: Option<meta::Regex>,
+}
+
+impl Compiled {
+    fn new(nfa: NFA, has_large_cache: bool) -> Result<Self, String> {
+        let mut config = DFA::config().skip_cache_capacity_check(true);
+        config = match has_large_cache {
+            true => config.cache_capacity(LARGE_CACHE_BYTES),
+            false => config
+                .cache_capacity(CACHE_BYTES)
+                .minimum_cache_clear_count(Some(MAX_CLEARED))
+                .minimum_bytes_per_state(Some(MIN_BYTES_PER_STATE)),
+        };
+        let dfa = DFA::builder().configure(config).build_from_nfa(nfa).map_err(|error| error.to_string())?;
+        Ok(Self { cache: dfa.create_cache(), dfa, has_large_cache, groups: None })
+    }
+
+    fn is_match(&mut self, pattern: &str, text: &[u8]) -> bool {
+        let input = Input::new(text).earliest(true);
+        if let Ok(found) = self.dfa.try_search_fwd(&mut self.cache, &input) {
+            return found.is_some();
+        }
+        // A small cache was too small. Nothing else ends a search: there is no byte that it stops at.
+        match Self::new(self.dfa.get_nfa().clone(), true) {
+            Ok(large) if !self.has_large_cache => {
+                *self = Self { groups: self.groups.take(), ..large };
+                self.is_match(pattern, text)
+            }
+            _ => groups(pattern, &mut self.groups).is_some_and(|regex| regex.is_match(text)),
+        }
+    }
 }
 
 impl LazyRegex {
@@ -59,7 +98,7 @@ impl LazyRegex {
         let mut state = self.state.borrow_mut();
         if matches!(*state, State::New) {
             *state = match compile(&self.pattern) {
-                Ok(dfa) => State::Ready(Box::new(Compiled { cache: dfa.create_cache(), dfa, groups: None })),
+                Ok(compiled) => State::Ready(Box::new(compiled)),
                 Err(_) => State::Invalid,
             };
         }
@@ -67,17 +106,9 @@ impl LazyRegex {
 
     pub(crate) fn is_match(&self, text: &[u8]) -> bool {
         self.prepare();
-        let mut state = self.state.borrow_mut();
-        let compiled = match &mut *state {
-            State::Ready(compiled) => compiled,
-            state => return matches!(state, State::All),
-        };
-        let Compiled { dfa, cache, .. } = compiled.as_mut();
-        let input = Input::new(text).earliest(true);
-        match dfa.try_search_fwd(cache, &input) {
-            Ok(found) => found.is_some(),
-            // The automaton of no expression gives up: it has no limit for its cache, and knows no byte that it stops at.
-            Err(_) => groups(&self.pattern, &mut compiled.groups).is_some_and(|regex| regex.is_match(text)),
+        match &mut *self.state.borrow_mut() {
+            State::Ready(compiled) => compiled.is_match(&self.pattern, text),
+            state => matches!(state, State::All),
         }
     }
 
@@ -160,17 +191,14 @@ pub(crate) fn filter(pattern: &str) -> Filter {
     with_syntax(pattern, |hir| Ok(filter::of(hir))).unwrap_or_default()
 }
 
-fn compile(pattern: &str) -> Result<DFA, String> {
+fn compile(pattern: &str) -> Result<Compiled, String> {
     with_syntax(pattern, |hir| {
         let config = thompson::Config::new()
             .utf8(false)
             .nfa_size_limit(Some(NFA_BYTES))
             .which_captures(WhichCaptures::None);
         let nfa = thompson::Compiler::new().configure(config).build_from_hir(hir);
-        let nfa = nfa.map_err(|error| error.to_string())?;
-        let config = DFA::config().cache_capacity(CACHE_BYTES).skip_cache_capacity_check(true);
-        let dfa = DFA::builder().configure(config).build_from_nfa(nfa);
-        dfa.map_err(|error| error.to_string())
+        Compiled::new(nfa.map_err(|error| error.to_string())?, false)
     })
 }
 
@@ -396,6 +424,25 @@ mod tests {
     fn captures_are_the_parts_of_the_first_match() {
         let captures = LazyRegex::new("(a)(x)?(b+)").captures(b"zabb ab", Groups::ALL);
         assert_eq!(captures, [Some(b"abb".to_vec()), Some(b"a".to_vec()), None, Some(b"bb".to_vec())]);
+    }
+
+    /// The automaton has 8,192 states with as many sets of positions.
+    #[test]
+    fn a_text_with_more_states_than_fit_gets_a_larger_cache_once() {
+        let lazy = LazyRegex::new("a[ab]{12}c");
+        let mut random = 1_u32;
+        let mut text: Vec<u8> = Vec::new();
+        for _ in 0..100_000 {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            text.push(if random >> 31 == 0 { b'a' } else { b'b' });
+        }
+        assert!(!lazy.is_match(&text));
+        assert!((LARGE_CACHE_BYTES / 2..2 * LARGE_CACHE_BYTES).contains(&lazy.memory()), "{}", lazy.memory());
+        text.extend_from_slice(b"abababababababc");
+        assert!(lazy.is_match(&text));
+        assert!(lazy.memory() < 2 * LARGE_CACHE_BYTES, "{}", lazy.memory());
+        lazy.free();
+        assert!(lazy.is_match(b"aaaaaaaaaaaaac") && lazy.memory() < 2 * CACHE_BYTES, "{}", lazy.memory());
     }
 
     #[test]
