@@ -27,6 +27,8 @@ pub(super) struct Folded<'a> {
     len: usize,
     /// The first token that may not be foldable with what precedes it.
     left: usize,
+    /// The first token that changed since folding began at a token before it.
+    changed: usize,
     /// The comment behind the last token.
     comment: Option<Token<'a>>,
     ended: bool,
@@ -40,6 +42,7 @@ pub(super) fn fold<'a>(source: &mut Tokens<'a>) -> Folded<'a> {
         tokens: [Token::default(); MAX_TOKENS + 1],
         len: 0,
         left: 0,
+        changed: usize::MAX,
         comment: None,
         ended: false,
         is_evil: false,
@@ -86,6 +89,7 @@ impl<'a> Folded<'a> {
     }
 
     fn set(&mut self, distance: usize, token: Token<'a>) {
+        self.changes(distance);
         if let Some(place) = self.tokens.get_mut(self.left + distance) {
             *place = token;
         }
@@ -95,10 +99,17 @@ impl<'a> Folded<'a> {
         self.set(distance, Token { kind, ..self.at(distance) });
     }
 
-    /// Removes tokens at the end, and lets folding go on from the first one.
+    /// Removes tokens at the end, and lets folding begin anew where a rule may find something that it has not found before: two
+    /// tokens before the first that changed.
     fn restart(&mut self, removed: usize) {
+        self.changes(1);
         self.len = self.len.saturating_sub(removed);
-        self.left = 0;
+        self.left = self.changed.saturating_sub(2);
+        self.changed = usize::MAX;
+    }
+
+    fn changes(&mut self, distance: usize) {
+        self.changed = self.changed.min(self.left + distance);
     }
 
     /// Reads until there are `count` tokens from the left one on; returns false if there are fewer.
@@ -164,11 +175,15 @@ impl<'a> Folded<'a> {
         let (first, second) = (self.at(0), self.at(1));
         match (first.kind, second.kind) {
             // Strings side by side are one.
-            (kind::STRING, kind::STRING) | (b';', b';') => self.len -= 1,
+            (kind::STRING, kind::STRING) | (b';', b';') => {
+                self.changes(1);
+                self.len -= 1;
+            }
             (kind::OPERATOR | kind::LOGIC, _) if second.is_unary() || second.kind == kind::SQL_TYPE => {
                 self.restart(1);
             }
             (b'(', _) if second.is_unary() => {
+                self.changes(1);
                 self.len -= 1;
                 self.left = self.left.saturating_sub(1);
             }
@@ -218,8 +233,9 @@ impl<'a> Folded<'a> {
             // In Transact-SQL, `\%1` is `0 % 1`, and `\1` is `1`.
             (kind::BACKSLASH, _) if second.is_arithmetic() => {
                 self.set_kind(0, kind::NUMBER);
-                self.left = 0;
+                self.restart(0);
             }
+            (kind::BACKSLASH, kind::BACKSLASH) => self.restart(1),
             (kind::BACKSLASH, _) => {
                 self.set(0, second);
                 self.restart(1);
@@ -231,7 +247,10 @@ impl<'a> Folded<'a> {
                 return false;
             }
             // `{word expression}` is the expression.
-            (b'{', kind::BAREWORD) => self.restart(2),
+            (b'{', kind::BAREWORD) => {
+                self.changes(0);
+                self.restart(2);
+            }
             (_, b'}') => self.restart(1),
             _ => return false,
         }
@@ -287,6 +306,7 @@ impl<'a> Folded<'a> {
             // `1,-1` is `1,1`, which is `1`.
             (b',', _, _) if is_sign && third.is(&VALUES) => {
                 self.set(1, third);
+                self.changes(0);
                 self.restart(3);
             }
             (b',', _, kind::FUNCTION) if is_sign => {
