@@ -170,6 +170,14 @@ mod tests {
         let mut pending = Pending::default();
         assert_eq!(pending.receive(&config, 32 * 1024 * 1024, Vec::new), Ok(()));
         assert_eq!(pending.receive(&config, 32 * 1024 * 1024 + 1, Vec::new), Err(too_large(&config)));
+
+        let declared = |length: &str| {
+            let headers = [("content-length", length)].into_iter().collect();
+            let verified = Verified { consumer: 0, is_signed: true, pending: Some(Pending::default()) };
+            check_length(&config, &headers, verified).err()
+        };
+        assert_eq!(declared("33554432"), None);
+        assert_eq!(declared("33554433"), Some(too_large(&config)));
     }
 
     #[test]
