@@ -1,6 +1,6 @@
 //! Folding: what does not change the structure of a statement is removed, so that few fingerprints stand for many values.
 
-use super::tokens::{MAX_TEXT, Token, Tokens, kind};
+use super::tokens::{Kinds, MAX_TEXT, Token, Tokens, kind};
 use super::words;
 
 /// How many tokens a fingerprint has at most.
@@ -48,7 +48,7 @@ pub(super) fn fold<'a>(source: &mut Tokens<'a>) -> Folded<'a> {
         is_evil: false,
     };
     // Comments, parentheses, types and signs in front are of no importance.
-    let is_redundant = |token: &Token| token.is(&[kind::COMMENT, b'(', kind::SQL_TYPE]) || token.is_unary();
+    let is_redundant = |token: &Token| token.is(REDUNDANT) || token.is_unary();
     if let Some(first) = source.find(|token| !is_redundant(token)) {
         folded.push(first);
         folded.fold(source);
@@ -56,10 +56,12 @@ pub(super) fn fold<'a>(source: &mut Tokens<'a>) -> Folded<'a> {
     folded
 }
 
+/// Kinds of tokens that are of no importance in front.
+const REDUNDANT: Kinds = Kinds::of(&[kind::COMMENT, b'(', kind::SQL_TYPE]);
 /// Kinds of tokens that are values.
-const VALUES: [u8; 4] = [kind::BAREWORD, kind::NUMBER, kind::STRING, kind::VARIABLE];
+const VALUES: Kinds = Kinds::of(&[kind::BAREWORD, kind::NUMBER, kind::STRING, kind::VARIABLE]);
 /// Kinds of tokens that may be the first of several words that the table contains.
-const FIRST_WORDS: [u8; 8] = [
+const FIRST_WORDS: Kinds = Kinds::of(&[
     kind::KEYWORD,
     kind::BAREWORD,
     kind::OPERATOR,
@@ -68,7 +70,7 @@ const FIRST_WORDS: [u8; 8] = [
     kind::EXPRESSION,
     kind::TSQL,
     kind::SQL_TYPE,
-];
+]);
 
 impl<'a> Folded<'a> {
     /// Returns at most [`MAX_TOKENS`].
@@ -259,7 +261,7 @@ impl<'a> Folded<'a> {
 
     /// Joins two words to one that the table contains, as `GROUP BY`.
     fn merge_words(&mut self, first: &Token<'a>, second: &Token<'a>) -> bool {
-        if !(first.is(&FIRST_WORDS) && (second.is(&FIRST_WORDS) || second.kind == kind::LOGIC))
+        if !(first.is(FIRST_WORDS) && (second.is(FIRST_WORDS) || second.kind == kind::LOGIC))
             || first.text.len() + second.text.len() >= MAX_TEXT
         {
             return false;
@@ -289,22 +291,22 @@ impl<'a> Folded<'a> {
             )
             | (kind::VARIABLE, kind::OPERATOR, kind::VARIABLE) => self.restart(2),
             // PostgreSQL's cast.
-            (_, kind::OPERATOR, kind::SQL_TYPE) if first.is(&VALUES) && second.text == b"::" => {
+            (_, kind::OPERATOR, kind::SQL_TYPE) if first.is(VALUES) && second.text == b"::" => {
                 self.restart(2);
             }
-            (_, b',', _) if first.is(&VALUES) && third.is(&VALUES) => self.restart(2),
+            (_, b',', _) if first.is(VALUES) && third.is(VALUES) => self.restart(2),
             (kind::EXPRESSION | kind::GROUP | b',', _, b'(') if is_sign => {
                 self.set(1, third);
                 self.restart(1);
             }
             (kind::KEYWORD | kind::EXPRESSION | kind::GROUP, _, _)
-                if is_sign && (third.is(&VALUES) || third.kind == kind::FUNCTION) =>
+                if is_sign && (third.is(VALUES) || third.kind == kind::FUNCTION) =>
             {
                 self.set(1, third);
                 self.restart(1);
             }
             // `1,-1` is `1,1`, which is `1`.
-            (b',', _, _) if is_sign && third.is(&VALUES) => {
+            (b',', _, _) if is_sign && third.is(VALUES) => {
                 self.set(1, third);
                 self.changes(0);
                 self.restart(3);

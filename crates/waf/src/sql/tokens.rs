@@ -30,6 +30,21 @@ pub(super) mod kind {
     pub(in super::super) const BACKSLASH: u8 = b'\\';
 }
 
+/// A set of kinds.
+#[derive(Clone, Copy)]
+pub(super) struct Kinds(u128);
+
+impl Kinds {
+    pub(super) const fn of(mut kinds: &[u8]) -> Self {
+        let mut set = 0;
+        while let [kind, rest @ ..] = kinds {
+            set |= 1 << *kind;
+            kinds = rest;
+        }
+        Self(set)
+    }
+}
+
 /// The most bytes of a token that are looked at.
 pub(super) const MAX_TEXT: usize = 31;
 
@@ -47,8 +62,8 @@ pub(super) struct Token<'a> {
 }
 
 impl Token<'_> {
-    pub(super) fn is(&self, kinds: &[u8]) -> bool {
-        kinds.contains(&self.kind)
+    pub(super) fn is(&self, kinds: Kinds) -> bool {
+        kinds.0 & 1_u128.wrapping_shl(self.kind.into()) != 0
     }
 
     /// `word` is in capital letters.
