@@ -266,8 +266,13 @@ impl<'a> Folded<'a> {
         {
             return false;
         }
-        let joined = first.text.iter().chain(b" ").chain(second.text).copied();
-        match words::find(joined) {
+        let (Some(start), next) = (first.text.first(), first.text.get(1).unwrap_or(&b' ')) else {
+            return false;
+        };
+        if !words::may_begin(*start, *next) {
+            return false;
+        }
+        match words::find(&[first.text, b" ", second.text].concat()) {
             Some((kind, text)) => {
                 self.set(0, Token { kind, text: text.as_bytes(), ..*first });
                 true

@@ -123,6 +123,13 @@ impl<'a> Tokens<'a> {
         self.from(at).iter().position(is_other).unwrap_or(self.from(at).len())
     }
 
+    /// Returns how many bytes from `at` come before one of those that end them.
+    fn length(&self, at: usize, ends: &[bool; 256]) -> usize {
+        let rest = self.from(at);
+        let is_end = |byte: &u8| ends.get(usize::from(*byte)).is_some_and(|ends| *ends);
+        rest.iter().position(is_end).unwrap_or(rest.len())
+    }
+
     fn digits(&self, at: usize) -> usize {
         let rest = self.from(at);
         rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len())
@@ -230,8 +237,7 @@ impl<'a> Tokens<'a> {
             Some(b'`') => self.tick(),
             Some(quote @ (b'\'' | b'"')) => self.string(start + 1, quote, quote),
             _ => {
-                let rest = self.from(start);
-                let len = rest.iter().position(|byte| ENDS_VARIABLES.contains(byte)).unwrap_or(rest.len());
+                let len = self.length(start, &ENDS_VARIABLES);
                 self.take_bytes(kind::VARIABLE, len)
             }
         };
@@ -330,9 +336,8 @@ impl<'a> Tokens<'a> {
 
     fn word(&mut self) -> Token<'a> {
         let start = self.at;
-        let rest = self.from(start);
-        let len = rest.iter().position(|byte| ends_words(*byte)).unwrap_or(rest.len());
-        let text = rest.get(..len.min(MAX_TEXT)).unwrap_or_default();
+        let len = self.length(start, &ENDS_WORDS);
+        let text = self.input.get(start..start + len.min(MAX_TEXT)).unwrap_or_default();
         // A keyword ends before a dot or a quotation.
         for (at, _) in text.iter().enumerate().filter(|(_, byte)| matches!(byte, b'.' | b'`')) {
             if let Some(kind) = text.get(..at).and_then(kind_of).filter(|kind| *kind != kind::BAREWORD) {
@@ -430,11 +435,20 @@ impl<'a> Iterator for Tokens<'a> {
     }
 }
 
-/// Bytes that end the name of a variable.
-const ENDS_VARIABLES: &[u8] = b" <>:\\?=@!#~+-*/&|^%(),';\t\n\x0b\x0c\r'`\"\0";
+/// What ends the name of a variable.
+static ENDS_VARIABLES: [bool; 256] = table(b" <>:\\?=@!#~+-*/&|^%(),';\t\n\x0b\x0c\r'`\"\0");
 
-fn ends_words(byte: u8) -> bool {
-    b" []{}<>:\\?=@!#~+-*/&|^%(),';\t\n\x0b\x0c\r\"\xa0\0".contains(&byte)
+/// What ends a word.
+static ENDS_WORDS: [bool; 256] = table(b" []{}<>:\\?=@!#~+-*/&|^%(),';\t\n\x0b\x0c\r\"\xa0\0");
+
+#[expect(clippy::indexing_slicing, reason = "evaluated when this is compiled")]
+const fn table(mut bytes: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    while let [byte, rest @ ..] = bytes {
+        table[*byte as usize] = true;
+        bytes = rest;
+    }
+    table
 }
 
 fn is_white(byte: u8) -> bool {
