@@ -1,11 +1,12 @@
 //! Two gateways with cluster-key-rate-limit, and requests to both.
 
+use std::fmt;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gateway::{Bootstrap, Cluster, Envoy, LogLevel, Process, Route, Wasm};
 use workspace::build::{Builder, Profile};
@@ -18,18 +19,39 @@ const SERVICE: &str = "limits.dns";
 /// Two gateways with two workers each.
 pub(crate) struct Gateways(Vec<Process>);
 
-/// The number of requests with each result.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+/// The number of requests with each result, and how long they took.
+#[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) passed: u64,
     pub(crate) refused: u64,
     /// Answered with 503, because the service was unavailable.
     pub(crate) unavailable: u64,
+    pub(crate) times: Times,
 }
 
 impl Outcome {
-    pub(crate) fn total(self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.passed + self.refused + self.unavailable
+    }
+
+    fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.refused += other.refused;
+        self.unavailable += other.unavailable;
+        self.times.0.extend(other.times.0);
+    }
+}
+
+/// How long each request took; printed as the 99th percentile.
+#[derive(Default)]
+pub(crate) struct Times(pub(crate) Vec<Duration>);
+
+impl fmt::Debug for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut sorted = self.0.clone();
+        sorted.sort_unstable();
+        let at = (sorted.len() * 99 / 100).min(sorted.len().saturating_sub(1));
+        write!(f, "99 % within {:.1?}", sorted.get(at).copied().unwrap_or_default())
     }
 }
 
@@ -75,13 +97,9 @@ impl Gateways {
             .collect();
         thread::sleep(Duration::from_millis(100));
         meanwhile();
-        threads.into_iter().map(|thread| thread.join().unwrap()).fold(Outcome::default(), |all, one| {
-            Outcome {
-                passed: all.passed + one.passed,
-                refused: all.refused + one.refused,
-                unavailable: all.unavailable + one.unavailable,
-            }
-        })
+        let mut all = Outcome::default();
+        threads.into_iter().for_each(|thread| all.add(thread.join().unwrap()));
+        all
     }
 
     /// Returns the CPU time that both have used.
@@ -142,11 +160,13 @@ fn send(address: SocketAddr, key: &str, requests: u64) -> Outcome {
     let mut outcome = Outcome::default();
     for _ in 0..requests {
         let request = format!("GET / HTTP/1.1\r\nhost: a\r\nx-key: {key}\r\n\r\n");
+        let start = Instant::now();
         stream.write_all(request.as_bytes()).unwrap();
         let head = read_head(&mut reader).expect("every request gets a response");
         let length = head.iter().find_map(|line| line.strip_prefix("content-length: "));
         let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
         reader.read_exact(&mut body).unwrap();
+        outcome.times.0.push(start.elapsed());
         match head[0].split(' ').nth(1).unwrap() {
             "200" => outcome.passed += 1,
             "429" => outcome.refused += 1,

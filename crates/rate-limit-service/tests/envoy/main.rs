@@ -21,7 +21,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use std::{env, thread};
 
-use gateways::{Gateways, Outcome};
+use gateways::{Gateways, Outcome, Times};
 use rate_limit_service::{Counts, Kind, Redis, Rule, Server};
 use testkit::redis_server::RedisServer;
 
@@ -194,16 +194,20 @@ fn the_cost_of_leases_is_measured() {
     let local = Gateways::start(None);
     let lease = Gateways::start(Some(("lease", service.address())));
     let mut cost = [Duration::ZERO; 2];
+    let mut times = [Times::default(), Times::default()];
     for run in 0..runs() {
         // In turns, so that other load on the machine affects both.
-        for (cost, gateways) in cost.iter_mut().zip([&local, &lease]) {
+        for ((cost, times), gateways) in cost.iter_mut().zip(&mut times).zip([&local, &lease]) {
             wait_for_window();
             let before = gateways.cpu_time();
             let outcome = gateways.flood(&format!("cost-{run}"), REQUESTS, || {});
             assert_eq!((outcome.total(), outcome.unavailable), (REQUESTS, 0));
             *cost += gateways.cpu_time() - before;
+            times.0.extend(outcome.times.0);
         }
     }
     let [local, lease] = cost.map(|cost| cost / runs() / u32::try_from(REQUESTS).unwrap());
     println!("CPU per request: {local:?} in the process, {lease:?} with leases");
+    let [local, lease] = times;
+    println!("each request: {local:?} in the process, {lease:?} with leases");
 }
