@@ -3,16 +3,22 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
 use crate::served::{Folder, Served, head, program, refused};
 
-/// The module of the stamp.
+/// The module of the stamp, built once.
 pub(crate) fn module() -> Vec<u8> {
-    let output = program(&["build", "stamp", "--profile", "wasm-dev", "--json"]).output().unwrap();
-    let built: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    fs::read(built[0]["files"][0].as_str().unwrap()).unwrap()
+    static MODULE: OnceLock<Vec<u8>> = OnceLock::new();
+    let build = || {
+        let output = program(&["build", "stamp", "--profile", "wasm-dev", "--json"]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let built: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        fs::read(built[0]["files"][0].as_str().unwrap()).unwrap()
+    };
+    MODULE.get_or_init(build).clone()
 }
 
 /// A web server with one file; any other is not found.
