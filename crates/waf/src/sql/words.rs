@@ -21,7 +21,7 @@ const fn starts() -> [usize; 257] {
     starts
 }
 
-/// Which bytes of ASCII follow each first byte of a word, or 0 if none does: most of what is looked up is no word.
+/// Which bytes of ASCII follow each first byte of a word, or 0 if none does: most of what is looked up is not a word.
 static SECOND_BYTES: [[u64; 2]; 128] = second_bytes();
 
 #[expect(clippy::indexing_slicing, reason = "evaluated when this is compiled")]
