@@ -173,7 +173,7 @@ impl Modules {
             None => plugins.build(plugin)?,
         };
         let manifest = plugin.manifest()?;
-        let bytes = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
+        let bytes = workspace::build::read(&file).with_context(|| format!("reading {}", file.display()))?;
         let module = self.keep(&bytes, plugin.version.clone(), sources)?;
         self.built.insert(plugin.name.clone(), file);
         // A plug-in that only may hold headers works in this mode too.

@@ -3,9 +3,12 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::io::BufReader;
+use std::fs;
+use std::io::{BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use cargo_metadata::Message;
 
@@ -283,6 +286,23 @@ pub fn require_target(workspace: &Workspace, target: &str) -> Result<()> {
         Ok(_) => Err(Error::Failed { command: format!("rustup target add {target}"), output: String::new() }),
         Err(_) => Err(Error::NoTarget { target: target.to_owned(), sysroot }),
     }
+}
+
+/// Reads a module that cargo has built. Another cargo, started at the same time, may just be replacing its link, even if it builds
+/// nothing: then there is no such file for a moment.
+///
+/// # Errors
+///
+/// The file cannot be read, or is missing for a second.
+pub fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+    const MOMENT: Duration = Duration::from_millis(20);
+    for _ in 0..50 {
+        match fs::read(file) {
+            Err(error) if error.kind() == ErrorKind::NotFound => thread::sleep(MOMENT),
+            result => return result,
+        }
+    }
+    fs::read(file)
 }
 
 #[cfg(test)]

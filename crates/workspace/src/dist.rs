@@ -1,17 +1,15 @@
 //! `dist/`: modules that are built, checked and ready to be packaged.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
 
 use abi::Abi;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
 
-use crate::build::{Builder, Profile};
+use crate::build::{self, Builder, Profile};
 use crate::module::{Gateway, Report, Subject, check};
 use crate::reproduce::Comparison;
 use crate::{Error, Plugin, Result, Workspace};
@@ -91,7 +89,7 @@ impl Workspace {
             true => builder.build_with_redis(plugin, options.profile)?,
             false => builder.build(plugin, options.profile)?,
         };
-        let mut bytes = read(&compiled).map_err(Error::reading(&compiled))?;
+        let mut bytes = build::read(&compiled).map_err(Error::reading(&compiled))?;
         let mut folder = self.root.join("dist").join(&plugin.name);
         if for_higress && (manifest.has_higress_flavour() || plugin.has_redis) {
             folder.push(HIGRESS);
@@ -148,19 +146,6 @@ impl Workspace {
             abi: report.abi,
         })))
     }
-}
-
-/// Reads a module that cargo has built. Another cargo, started at the same time, may just be replacing its link, even if it builds
-/// nothing: then there is no such file for a moment.
-fn read(file: &Path) -> std::io::Result<Vec<u8>> {
-    const MOMENT: Duration = Duration::from_millis(20);
-    for _ in 0..50 {
-        match fs::read(file) {
-            Err(error) if error.kind() == ErrorKind::NotFound => thread::sleep(MOMENT),
-            result => return result,
-        }
-    }
-    fs::read(file)
 }
 
 /// Replaces a file atomically.

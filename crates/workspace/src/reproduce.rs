@@ -69,7 +69,7 @@ impl Elsewhere {
     ///
     /// It does not compile.
     pub fn compare(&self, here: &Builder, plugin: &Plugin, profile: Profile) -> Result<Comparison> {
-        let read = |file: PathBuf| fs::read(&file).map_err(Error::reading(&file));
+        let read = |file: PathBuf| build::read(&file).map_err(Error::reading(&file));
         let there = read(self.builder.build(&plugin.in_copy(&self.source), profile)?)?;
         let here = read(here.build(plugin, profile)?)?;
         Ok(Comparison {
