@@ -93,7 +93,7 @@ fn released(workspace: &Workspace, plugin: &Plugin, lock: &Lock) -> Result<Optio
     let release = format!("{} {}", lock.name, lock.version);
     if !folder.is_dir() {
         output::step(format_args!("downloading {release} for {}", plugin.name));
-        if let Err(reason) = download(lock, &folder)? {
+        if let Err(reason) = download(lock, &folder, Command::new("curl"))? {
             return Ok(instead(plugin, lock, &release, &reason));
         }
     }
@@ -145,13 +145,12 @@ fn print(plugin: &Plugin, rules: &Rules) {
     output::step(format_args!("{} contains {name} {version}, from {}", plugin.name, folder.display()));
 }
 
-/// Downloads a release into a folder. The inner error is the reason why it cannot be reached.
-fn download(lock: &Lock, folder: &Path) -> Result<Result<(), String>> {
+/// Downloads a release into a folder with curl. The inner error is the reason why it cannot be reached.
+fn download(lock: &Lock, folder: &Path, mut curl: Command) -> Result<Result<(), String>> {
     let parent = folder.parent().unwrap_or(folder);
     fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
     let work = tempfile::tempdir_in(parent).with_context(|| format!("creating {}", parent.display()))?;
     let archive = work.path().join("archive.tar.gz");
-    let mut curl = Command::new("curl");
     curl.args(["--fail", "--location", "--silent", "--show-error", "--connect-timeout", "10"]);
     curl.args(["--max-time", "300", "--proto", "=https", "--output"]).arg(&archive).arg(&lock.archive);
     if let Err(reason) = run(&mut curl) {
@@ -161,7 +160,9 @@ fn download(lock: &Lock, folder: &Path) -> Result<Result<(), String>> {
     fs::create_dir(&unpacked).with_context(|| format!("creating {}", unpacked.display()))?;
     let mut tar = Command::new("tar");
     tar.args(["--extract", "--gzip", "--strip-components=1", "--file"]).arg(&archive);
-    run(tar.arg("--directory").arg(&unpacked)).map_err(anyhow::Error::msg)?;
+    if let Err(reason) = run(tar.arg("--directory").arg(&unpacked)) {
+        bail!("{}: what was downloaded cannot be unpacked: {reason}", lock.archive);
+    }
     let (_, actual) = digest(&unpacked)?;
     if actual != lock.digest {
         bail!(
@@ -221,6 +222,9 @@ fn digest(folder: &Path) -> Result<(usize, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader, Lines};
+    use std::process::{Child, ChildStdout, Stdio};
+
     use super::*;
 
     #[test]
@@ -289,7 +293,78 @@ mod tests {
     fn what_cannot_be_downloaded_is_not_left_behind() {
         let folder = tempfile::tempdir().unwrap();
         let release = folder.path().join("1");
-        assert!(download(&lock(), &release).unwrap().is_err());
+        assert!(download(&lock(), &release, Command::new("curl")).unwrap().is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_release_is_downloaded_unpacked_and_verified() {
+        let site = Site::start();
+        let target = site.folder.path().join("target");
+        let release = target.join("1");
+        let lock = |file: &str, digest: &str| {
+            let (archive, digest) = (format!("https://{}/{file}", site.address), digest.to_owned());
+            Lock { archive, digest, ..lock() }
+        };
+        let (_, digest) = digest(&site.folder.path().join("rules-1")).unwrap();
+
+        let error = download(&lock("a.tar.gz", "sha256:0"), &release, site.curl()).unwrap_err().to_string();
+        assert!(error.contains(&digest) && error.contains("sha256:0 is expected"), "{error}");
+        let error = download(&lock("cert.pem", &digest), &release, site.curl()).unwrap_err().to_string();
+        assert!(error.contains("/cert.pem: what was downloaded cannot be unpacked"), "{error}");
+        let unknown =
+            download(&lock("a.tar.gz", &digest), &release, Command::new("curl")).unwrap().unwrap_err();
+        assert!(unknown.contains("certificate"), "{unknown}");
+        assert_eq!(fs::read_dir(&target).unwrap().count(), 0);
+
+        download(&lock("a.tar.gz", &digest), &release, site.curl()).unwrap().unwrap();
+        assert_eq!(super::digest(&release).unwrap(), (1, digest));
+        assert_eq!(fs::read_dir(&target).unwrap().count(), 1);
+    }
+
+    /// A web server with a release, whose certificate only [`Site::curl`] trusts.
+    struct Site {
+        folder: tempfile::TempDir,
+        address: String,
+        server: Child,
+        /// Read no more, but open, because the server writes a line for each request.
+        _output: Lines<BufReader<ChildStdout>>,
+    }
+
+    impl Site {
+        fn start() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let rules = folder.path().join("rules-1/rules");
+            fs::create_dir_all(&rules).unwrap();
+            fs::write(rules.join("a.conf"), "SecAction \"id:1,pass\"").unwrap();
+            let here = |program: &str, arguments: &str| {
+                let mut command = Command::new(program);
+                command.current_dir(folder.path()).args(arguments.split(' '));
+                command
+            };
+            run(&mut here("tar", "--create --gzip --file a.tar.gz rules-1")).unwrap();
+            let certificate = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=rules \
+                               -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem";
+            run(&mut here("openssl", certificate)).unwrap();
+            let mut server = here("openssl", "s_server -WWW -accept 127.0.0.1:0 -cert cert.pem -key key.pem");
+            let mut server = server.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+            let mut output = BufReader::new(server.stdout.take().unwrap()).lines();
+            let mut lines = output.by_ref().map_while(Result::ok);
+            let address = lines.find_map(|line| line.strip_prefix("ACCEPT ").map(str::to_owned)).unwrap();
+            Self { folder, address, server, _output: output }
+        }
+
+        fn curl(&self) -> Command {
+            let mut curl = Command::new("curl");
+            curl.env("CURL_CA_BUNDLE", self.folder.path().join("cert.pem"));
+            curl
+        }
+    }
+
+    impl Drop for Site {
+        fn drop(&mut self) {
+            self.server.kill().unwrap();
+            self.server.wait().unwrap();
+        }
     }
 }
