@@ -1,4 +1,4 @@
-//! One plug-in against the floor, and another module if there is one: from scenarios to arms, cells and back.
+//! A plug-in or a folder against the floor, and another module if there is one: from scenarios to arms, cells and back.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use serde_json::Value;
 use testkit::crs;
 use testkit::crs::corpus::Sent;
 
-use crate::envoy::{Arm, Envoy, Wasm};
+use crate::envoy::{Arm, Envoy, Filter, Wasm};
 use crate::module;
 use crate::options::Options;
 use crate::report::{Cpu, PluginReport, Row};
 use crate::rounds::{self, Cell, Plan, Times};
-use crate::scenario::{Beside, Request, Scenario};
+use crate::scenario::{Beside, Of, Request, Scenario};
 use crate::stats::Spread;
-use crate::{InvalidInput, Subject};
+use crate::{InvalidInput, Module, Subject};
 use crate::{allocations, interpreter, progress};
 
 /// A configuration file, as a plug-in gets it.
@@ -89,7 +89,14 @@ fn wanted<'a>(subject: &'a Subject, options: &Options) -> Result<Vec<&'a Scenari
 }
 
 /// Sends so many requests of the scenarios of each configuration through one VM.
+///
+/// # Errors
+///
+/// The memory of the VM grows, or a request has another result than its scenario describes.
 pub fn soak(subject: &Subject, options: &Options, requests: u64) -> Result<()> {
+    let Some(module) = subject.plugin() else {
+        bail!(InvalidInput(format!("{} is a folder, and --soak is for plug-ins", subject.name)));
+    };
     // Scenarios with the same configuration take turns.
     let mut groups: Vec<(&str, Vec<&Scenario>)> = Vec::new();
     for scenario in wanted(subject, options)? {
@@ -100,24 +107,61 @@ pub fn soak(subject: &Subject, options: &Options, requests: u64) -> Result<()> {
         }
     }
     for (config, group) in &groups {
-        interpreter::soak(&subject.module, config, subject.hold_headers, group, requests)?;
+        interpreter::soak(&module.file, config, module.hold_headers, group, requests)?;
     }
     Ok(())
 }
 
-/// Measures one plug-in.
+/// The files of a module that is measured.
+struct Files {
+    own: PathBuf,
+    /// The floor.
+    empty: PathBuf,
+    /// The module with a counter of allocations.
+    counting: Option<PathBuf>,
+    bytes: usize,
+}
+
+/// Refuses options that do not make sense for a folder.
+fn check_folder(subject: &Subject, options: &Options) -> Result<()> {
+    let name = &subject.name;
+    if options.against.is_some() || options.config.is_some() {
+        bail!(InvalidInput(format!("{name} is a folder: --against and --config are for plug-ins")));
+    }
+    if options.envoy.is_none() {
+        bail!(InvalidInput(format!(
+            "{name} is a folder, which is measured in Envoy only: add --engine envoy"
+        )));
+    }
+    Ok(())
+}
+
+/// Measures a plug-in, or a folder.
+///
+/// # Errors
+///
+/// A module does not load, a request has another result than its scenario describes, or options do not make sense.
 pub fn compare(subject: &Subject, options: &Options) -> Result<PluginReport> {
+    if subject.of == Of::Folder {
+        check_folder(subject, options)?;
+    }
     let folder = tempfile::Builder::new().prefix("portcullis-bench-").tempdir()?;
     let put = |name: &str, bytes: &[u8]| -> Result<PathBuf> {
         let file = folder.path().join(name);
         fs::write(&file, bytes).with_context(|| format!("writing {}", file.display()))?;
         Ok(file)
     };
-    let own = module::read(&subject.module)?;
-    let own_file = put("plugin.wasm", &own.bytes)?;
-    let counting =
-        allocations::counting(&own.bytes)?.map(|bytes| put("counting.wasm", &bytes)).transpose()?;
-    let empty = put("empty.wasm", &module::empty_like(&own.bytes)?)?;
+    let mut files = Vec::new();
+    for (number, module) in subject.modules.iter().enumerate() {
+        let own = module::read(&module.file)?;
+        let counting = allocations::counting(&own.bytes)?;
+        files.push(Files {
+            own: put(&format!("plugin-{number}.wasm"), &own.bytes)?,
+            empty: put(&format!("empty-{number}.wasm"), &module::empty_like(&own.bytes)?)?,
+            counting: counting.map(|bytes| put(&format!("counting-{number}.wasm"), &bytes)).transpose()?,
+            bytes: own.bytes.len(),
+        });
+    }
     let other = match &options.against {
         None => None,
         Some(file) => {
@@ -131,18 +175,32 @@ pub fn compare(subject: &Subject, options: &Options) -> Result<PluginReport> {
     let mut columns = Vec::new();
     for scenario in &scenarios {
         let title = scenario.title();
-        let wasm = |module: &Path, config: Option<String>, hold_headers| {
-            Arm::Wasm(Wasm { module: module.to_path_buf(), config, hold_headers })
+        let response = scenario.response;
+        let wasm = |module: &Path, config: Option<&String>, hold_headers| {
+            Filter::Wasm(Wasm { module: module.to_path_buf(), config: config.cloned(), hold_headers })
         };
         let config = options.config.as_ref().unwrap_or(&scenario.config);
-        let request = layout.request(&scenario.request);
-        let no_filter = layout.arm(Arm::Bare);
-        let floor = layout.arm(wasm(&empty, None, false));
-        let plugin = layout.arm(wasm(&own_file, Some(config.clone()), subject.hold_headers));
-        let against = other.as_ref().map(|(module, holds)| {
-            layout.arm(wasm(module, Some(options.against_config.as_ref().unwrap_or(config).clone()), *holds))
+        let empty = files.iter().map(|files| wasm(&files.empty, None, false)).collect();
+        let own = subject.modules.iter().zip(&files).map(|(module, files)| {
+            let config = match subject.of {
+                Of::Plugin => Some(config),
+                Of::Folder => module.config.as_ref(),
+            };
+            wasm(&files.own, config, module.hold_headers)
         });
-        let native = scenario.envoy_filter.as_ref().map(|filter| layout.arm(Arm::Native(filter.clone())));
+        let own = own.collect();
+        let request = layout.request(&scenario.request);
+        let no_filter = layout.arm(Arm { filters: Vec::new(), response });
+        let floor = layout.arm(Arm { filters: empty, response });
+        let plugin = layout.arm(Arm { filters: own, response });
+        let against = other.as_ref().map(|(module, holds)| {
+            let filters = vec![wasm(module, Some(options.against_config.as_ref().unwrap_or(config)), *holds)];
+            layout.arm(Arm { filters, response })
+        });
+        let native = scenario
+            .envoy_filter
+            .as_ref()
+            .map(|filter| layout.arm(Arm { filters: vec![Filter::Native(filter.clone())], response }));
         let refuses = scenario.refuses.as_ref().map(|refuses| layout.request(refuses));
         let own = layout.cell(format!("{title}: {}", subject.name), plugin, request, scenario.passes);
         if let Some(cell) = layout.cells.get_mut(own) {
@@ -150,7 +208,7 @@ pub fn compare(subject: &Subject, options: &Options) -> Result<PluginReport> {
         }
         columns.push(Columns {
             no_filter: layout.cell(format!("{title}: no filter"), no_filter, request, true),
-            empty: layout.cell(format!("{title}: empty module"), floor, request, true),
+            empty: layout.cell(format!("{title}: empty"), floor, request, true),
             plugin: own,
             against: against
                 .map(|arm| layout.cell(format!("{title}: the other module"), arm, request, scenario.passes)),
@@ -176,10 +234,12 @@ pub fn compare(subject: &Subject, options: &Options) -> Result<PluginReport> {
         let first = scenarios.iter().position(|other| other.name == scenario.name);
         let first = first.and_then(|at| columns.get(at)).filter(|first| first.plugin != cells.plugin);
         let config = options.config.as_ref().unwrap_or(&scenario.config);
-        let count = || {
+        let count = |(module, files): (&Module, &Files)| {
             progress::tick(format_args!("counting: {}", scenario.title()));
-            interpreter::count(&own_file, counting.as_deref(), config, subject.hold_headers, scenario)
+            let counting = files.counting.as_deref();
+            interpreter::count(&files.own, counting, config, module.hold_headers, scenario)
         };
+        let counted = subject.plugin().zip(files.first()).filter(|_| options.interpreter);
         rows.push(Row {
             scenario: scenario.name.clone(),
             size: scenario.size,
@@ -190,20 +250,28 @@ pub fn compare(subject: &Subject, options: &Options) -> Result<PluginReport> {
                 .as_ref()
                 .map(|(times, loads)| cpu(times, loads, &layout, cells, first))
                 .transpose()?,
-            wasm: options.interpreter.then(count).transpose()?,
+            wasm: counted.map(count).transpose()?,
         });
     }
     progress::done();
-    Ok(PluginReport { name: subject.name.clone(), module_bytes: own.bytes.len(), rows })
+    let module_bytes = files.iter().map(|files| files.bytes).sum();
+    Ok(PluginReport { name: subject.name.clone(), module_bytes, rows })
 }
 
-/// Milliseconds that each arm takes over its configuration.
+/// Milliseconds that the plug-ins of each arm take over their configurations, together.
 fn loads(envoy: &Path, plan: &Plan, arms: &[Arm]) -> Result<Vec<Option<Spread>>> {
     let load = |(number, arm): (usize, &Arm)| {
-        let Arm::Wasm(wasm) = arm else { return Ok(None) };
         progress::tick(format_args!("loading {} of {}", number + 1, arms.len()));
-        let times = Envoy::load_times(envoy, plan.envoy_core, wasm)?;
-        Ok(Spread::of(times.iter().map(|time| time.as_secs_f64() * 1e3)))
+        let mut sums: Vec<f64> = Vec::new();
+        for filter in &arm.filters {
+            let Filter::Wasm(wasm) = filter else { continue };
+            let times = Envoy::load_times(envoy, plan.envoy_core, wasm)?;
+            sums.resize(sums.len().max(times.len()), 0.0);
+            for (sum, time) in sums.iter_mut().zip(times) {
+                *sum += time.as_secs_f64() * 1e3;
+            }
+        }
+        Ok(Spread::of(sums))
     };
     arms.iter().enumerate().map(load).collect()
 }

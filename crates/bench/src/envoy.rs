@@ -1,9 +1,11 @@
 //! One Envoy with one worker and a listener for each thing to compare, so that all are measured in one process.
 //!
 //! `gateway`'s bootstrap has one plug-in and an access log, for tests; here nothing may cost anything that is not
-//! measured. A GET is answered by the listener itself; what may have a body goes to an upstream, an
-//! Envoy too, that takes the body whole before it answers, because an answer before the end would cut it short.
+//! measured. A GET is answered by the listener itself; what may have a body goes to an upstream: another Envoy, which takes the
+//! body whole before it answers, because an answer before the end would cut it short, or a [stream of events](crate::stream).
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,23 +17,29 @@ use gateway::admin;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::stream::{self, Events};
+
 /// How long Envoy may take to start: several VMs, each with a large module and ten thousand patterns.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The most of a body that is held for a plug-in.
 pub(crate) const BUFFER: u32 = 16 * 1024 * 1024;
 
-/// The name of the cluster that bodies go to.
-const UPSTREAM: &str = "upstream";
-
 /// Has Envoy log when it enters a VM and when it leaves it, to the microsecond.
 const TRACING: [&str; 4] = ["--component-log-level", "wasm:trace", "--log-format", "%E.%f %v"];
 
-/// The filter of a listener.
+/// A listener.
 #[derive(PartialEq, Eq)]
-pub(crate) enum Arm {
-    /// None.
-    Bare,
+pub(crate) struct Arm {
+    /// Its filters, in the order of requests.
+    pub(crate) filters: Vec<Filter>,
+    /// What the upstream answers requests with a body, if not 200 without a body.
+    pub(crate) response: Option<Events>,
+}
+
+/// A filter of a listener.
+#[derive(PartialEq, Eq)]
+pub(crate) enum Filter {
     /// A plug-in.
     Wasm(Wasm),
     /// A filter of Envoy itself.
@@ -39,7 +47,7 @@ pub(crate) enum Arm {
 }
 
 /// A plug-in behind a listener.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Wasm {
     pub(crate) module: PathBuf,
     /// The document as it gets it.
@@ -57,18 +65,17 @@ pub(crate) struct Envoy {
 
 impl Envoy {
     /// An Envoy with a listener for each of `arms`, on one core.
-    pub(crate) fn start(binary: &Path, core: usize, arms: &[Arm], upstream: SocketAddr) -> Result<Self> {
+    pub(crate) fn start(binary: &Path, core: usize, arms: &[Arm], upstreams: &Upstreams) -> Result<Self> {
         let listeners = arms.iter().enumerate().map(|(number, arm)| {
-            let filters = match arm {
-                Arm::Bare => Vec::new(),
-                Arm::Wasm(wasm) => vec![filter(number, wasm)],
-                Arm::Native(filter) => vec![filter.clone()],
-            };
-            listener(&format!("arm-{number}"), filters, &routes())
+            let filters = arm.filters.iter().enumerate().map(|(place, filter)| match filter {
+                Filter::Wasm(wasm) => wasm_filter(&format!("arm-{number}-{place}"), wasm),
+                Filter::Native(filter) => filter.clone(),
+            });
+            listener(&format!("arm-{number}"), filters.collect(), &routes(arm.response))
         });
         let config = json!({
             "admin": { "address": address(any_port()) },
-            "static_resources": { "listeners": listeners.collect::<Vec<_>>(), "clusters": [cluster(upstream)] },
+            "static_resources": { "listeners": listeners.collect::<Vec<_>>(), "clusters": upstreams.clusters() },
         });
         Self::spawn(binary, core, &config, arms.len(), &[])
     }
@@ -77,7 +84,7 @@ impl Envoy {
     pub(crate) fn load_times(binary: &Path, core: usize, wasm: &Wasm) -> Result<Vec<Duration>> {
         let config = json!({
             "admin": { "address": address(any_port()) },
-            "static_resources": { "listeners": [listener("arm-0", vec![filter(0, wasm)], &json!([]))] },
+            "static_resources": { "listeners": [listener("arm-0", vec![wasm_filter("arm-0", wasm)], &json!([]))] },
         });
         let envoy = Self::spawn(binary, core, &config, 1, &TRACING)?;
         let mut began = None;
@@ -190,12 +197,12 @@ pub(crate) fn pinned(core: usize) -> Command {
     command
 }
 
-fn filter(number: usize, wasm: &Wasm) -> Value {
+fn wasm_filter(name: &str, wasm: &Wasm) -> Value {
     let mut config = json!({
-        "name": format!("arm-{number}"),
+        "name": name,
         // Each has a VM of its own, even where two run the same module.
         "vm_config": {
-            "vm_id": format!("arm-{number}"),
+            "vm_id": name,
             "runtime": "envoy.wasm.runtime.v8",
             "code": { "local": { "filename": wasm.module } },
         },
@@ -214,13 +221,13 @@ fn filter(number: usize, wasm: &Wasm) -> Value {
     })
 }
 
-/// Bodies go to the upstream; a GET has none and is answered here. Not by `content-length`: a plug-in that may change the
+/// Bodies go to an upstream; a GET has none and is answered here. Not by `content-length`: a plug-in that may change the
 /// body removes it, and would be measured without ever seeing the body.
-fn routes() -> Value {
+fn routes(response: Option<Events>) -> Value {
     let get = json!({ "name": ":method", "string_match": { "exact": "GET" } });
     json!([
         { "match": { "prefix": "/", "headers": [get] }, "direct_response": { "status": 200 } },
-        { "match": { "prefix": "/" }, "route": { "cluster": UPSTREAM, "timeout": "0s" } },
+        { "match": { "prefix": "/" }, "route": { "cluster": cluster_name(response), "timeout": "0s" } },
     ])
 }
 
@@ -245,15 +252,59 @@ fn listener(name: &str, mut filters: Vec<Value>, routes: &Value) -> Value {
     })
 }
 
-fn cluster(upstream: SocketAddr) -> Value {
-    json!({
-        "name": UPSTREAM,
+/// The name of the cluster that bodies go to.
+fn cluster_name(response: Option<Events>) -> String {
+    match response {
+        None => "upstream".into(),
+        Some(Events { events, pieces }) => format!("{events}-events-in-{pieces}"),
+    }
+}
+
+/// Where requests with a body go.
+pub(crate) struct Upstreams {
+    whole: Envoy,
+    events: BTreeMap<String, stream::Upstream>,
+}
+
+impl Upstreams {
+    /// Starts what these listeners need.
+    pub(crate) fn start(binary: &Path, core: usize, arms: &[Arm]) -> Result<Self> {
+        let mut events = BTreeMap::new();
+        for response in arms.iter().filter_map(|arm| arm.response) {
+            if let Entry::Vacant(place) = events.entry(cluster_name(Some(response))) {
+                place.insert(stream::Upstream::start(response)?);
+            }
+        }
+        Ok(Self { whole: Envoy::upstream(binary, core)?, events })
+    }
+
+    fn clusters(&self) -> Vec<Value> {
+        let whole = self.whole.listeners.iter().map(|address| cluster(&cluster_name(None), *address, false));
+        let events = self.events.iter().map(|(name, upstream)| cluster(name, upstream.address, true));
+        whole.chain(events).collect()
+    }
+}
+
+fn cluster(name: &str, upstream: SocketAddr, is_http2: bool) -> Value {
+    let mut cluster = json!({
+        "name": name,
         "type": "STATIC",
         "load_assignment": {
-            "cluster_name": UPSTREAM,
+            "cluster_name": name,
             "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address(upstream) } }] }],
         },
-    })
+    });
+    if let (true, Some(cluster)) = (is_http2, cluster.as_object_mut()) {
+        let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+        let http2 = json!({
+            options: {
+                "@type": format!("type.googleapis.com/{options}"),
+                "explicit_http_config": { "http2_protocol_options": {} },
+            },
+        });
+        cluster.insert("typed_extension_protocol_options".into(), http2);
+    }
+    cluster
 }
 
 fn any_port() -> SocketAddr {

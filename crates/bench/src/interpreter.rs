@@ -4,13 +4,14 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
-use testkit::exchange::{self, Setup, Upstream};
+use testkit::exchange::{self, Chunks, Setup, Upstream};
 use testkit::outcome::Outcome;
 use testkit::wasm::WasmEngine;
 use testkit::{Engine, Load, Loaded};
 
 use crate::progress;
 use crate::scenario::{Request, Scenario};
+use crate::stream::Events;
 
 /// Requests before the one that is counted: by then, what is set up at first use is there.
 const WARM_UP: usize = 20;
@@ -79,13 +80,14 @@ impl Running {
         }
     }
 
-    fn exchange(&mut self, title: &str, request: &exchange::Request) -> Result<Outcome> {
-        self.loaded.exchange(request, &Upstream::default()).with_context(|| title.to_owned())
+    fn exchange(&mut self, title: &str, request: &exchange::Request, upstream: &Upstream) -> Result<Outcome> {
+        self.loaded.exchange(request, upstream).with_context(|| title.to_owned())
     }
 
     /// Sends the request of a scenario, which must be answered as it says.
     fn send(&mut self, scenario: &Scenario) -> Result<Outcome> {
-        let outcome = self.exchange(&scenario.title(), &sent(&scenario.request))?;
+        let upstream = scenario.response.map(answered).unwrap_or_default();
+        let outcome = self.exchange(&scenario.title(), &sent(&scenario.request), &upstream)?;
         let status = status(&outcome);
         if scenario.passes != (status == 200) {
             bail!(
@@ -100,7 +102,8 @@ impl Running {
     /// Sends what a scenario must refuse.
     fn must_refuse(&mut self, scenario: &Scenario) -> Result<()> {
         let Some(request) = &scenario.refuses else { return Ok(()) };
-        if status(&self.exchange(&scenario.title(), &sent(request))?) == 200 {
+        let outcome = self.exchange(&scenario.title(), &sent(request), &Upstream::default())?;
+        if status(&outcome) == 200 {
             bail!("{}: the request in `refuses` passed, so nothing is measured", scenario.title());
         }
         Ok(())
@@ -175,6 +178,17 @@ fn counts(first: &Outcome, last: &Outcome) -> Option<Counts> {
         allocations: None,
         memory_pages: last.memory_pages?,
     })
+}
+
+/// The upstream that sends these events.
+fn answered(events: Events) -> Upstream {
+    let pieces = events.pieces();
+    Upstream {
+        headers: vec![("content-type".into(), "text/event-stream".into())],
+        chunks: Some(Chunks::Sizes(pieces.iter().map(Vec::len).collect())),
+        body: pieces.concat().into(),
+        ..Upstream::default()
+    }
 }
 
 fn sent(request: &Request) -> exchange::Request {

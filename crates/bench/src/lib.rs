@@ -16,6 +16,7 @@ mod report;
 mod rounds;
 pub mod scenario;
 mod stats;
+mod stream;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -27,11 +28,19 @@ pub use compare::{compare, read_config, soak};
 pub use load::require_h2load;
 pub use options::Options;
 pub use report::{PluginReport, Report};
-use scenario::Scenario;
+use scenario::{Of, Scenario};
 
 /// A file or an option of the user that is not valid.
 #[derive(Debug)]
 pub struct InvalidInput(String);
+
+impl InvalidInput {
+    /// An error that is printed as it is.
+    #[must_use]
+    pub fn new(message: String) -> Self {
+        Self(message)
+    }
+}
 
 impl fmt::Display for InvalidInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -41,12 +50,22 @@ impl fmt::Display for InvalidInput {
 
 impl std::error::Error for InvalidInput {}
 
-/// A module that is measured.
+/// A plug-in that is measured, or the plug-ins of a folder, one after the other.
 pub struct Subject {
     name: String,
-    module: PathBuf,
-    hold_headers: bool,
+    of: Of,
+    modules: Vec<Module>,
     scenarios: Vec<Scenario>,
+}
+
+/// The module of a plug-in.
+pub struct Module {
+    /// Its file.
+    pub file: PathBuf,
+    /// Whether headers are held while its body callbacks run.
+    pub hold_headers: bool,
+    /// Its configuration in a folder. Otherwise, scenarios have one.
+    pub config: Option<String>,
 }
 
 impl Subject {
@@ -55,14 +74,19 @@ impl Subject {
     /// # Errors
     ///
     /// The file cannot be read, or is not valid.
-    pub fn with_scenarios(
-        name: &str,
-        module: PathBuf,
-        hold_headers: bool,
-        file: &Path,
-        shown: &Path,
-    ) -> Result<Self> {
-        Ok(Self { name: name.to_owned(), module, hold_headers, scenarios: scenario::load(file, shown)? })
+    pub fn with_scenarios(name: &str, module: Module, file: &Path, shown: &Path) -> Result<Self> {
+        let scenarios = scenario::load(file, shown, Of::Plugin)?;
+        Ok(Self { name: name.to_owned(), of: Of::Plugin, modules: vec![module], scenarios })
+    }
+
+    /// The modules of a folder in the order of requests, with the scenarios of its `bench.yaml`, which errors call `shown`.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or is not valid.
+    pub fn of_folder(name: &str, modules: Vec<Module>, file: &Path, shown: &Path) -> Result<Self> {
+        let scenarios = scenario::load(file, shown, Of::Folder)?;
+        Ok(Self { name: name.to_owned(), of: Of::Folder, modules, scenarios })
     }
 
     /// The module of a plug-in with one scenario, a request under this configuration.
@@ -70,13 +94,13 @@ impl Subject {
     /// # Errors
     ///
     /// The scenario cannot be made.
-    pub fn with_example(
-        name: &str,
-        module: PathBuf,
-        hold_headers: bool,
-        configuration: &Value,
-    ) -> Result<Self> {
+    pub fn with_example(name: &str, module: Module, configuration: &Value) -> Result<Self> {
         let scenarios = vec![scenario::plain("example", configuration)?];
-        Ok(Self { name: name.to_owned(), module, hold_headers, scenarios })
+        Ok(Self { name: name.to_owned(), of: Of::Plugin, modules: vec![module], scenarios })
+    }
+
+    /// The module of a plug-in; none for a folder.
+    fn plugin(&self) -> Option<&Module> {
+        self.modules.first().filter(|_| self.of == Of::Plugin)
     }
 }

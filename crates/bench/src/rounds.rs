@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::envoy::{Arm, Envoy};
+use crate::envoy::{Arm, Envoy, Upstreams};
 use crate::load::{self, Shape};
 use crate::progress;
 use crate::scenario::Request;
@@ -54,9 +54,8 @@ pub(crate) fn measure(
     cells: &[Cell],
 ) -> Result<Times> {
     progress::step(format_args!("starting Envoy with {} listeners", arms.len()));
-    let upstream = Envoy::upstream(envoy, plan.load_core).context("the upstream")?;
-    let upstream_at = *upstream.listeners.first().context("the upstream has no listener")?;
-    let envoy = Envoy::start(envoy, plan.envoy_core, arms, upstream_at)?;
+    let upstreams = Upstreams::start(envoy, plan.load_core, arms).context("the upstream")?;
+    let envoy = Envoy::start(envoy, plan.envoy_core, arms, &upstreams)?;
     let shapes = requests.iter().map(Shape::new).collect::<Result<Vec<_>>>()?;
     let mut slices = Vec::new();
     for (number, cell) in cells.iter().enumerate() {

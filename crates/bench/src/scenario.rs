@@ -18,11 +18,14 @@
 //!   target: 1.1                       # the goal for its CPU time, in those of the empty module
 //!   target_over_empty: 150            # the goal for its CPU time without that of the empty module, in µs
 //!   refuses: { path: /attack }        # what the same configuration must refuse, before and after: it differs from `request`
+//!   response: { events: 200, pieces: 10 }         # the upstream answers with events of a model, in so many pieces
 //!   envoy_filter: { name: …, typed_config: { … } }        # a filter of Envoy, measured beside the plug-in
 //! ```
 //!
 //! With `beside: libmodsecurity` at the top, this library from PyPI judges the same requests, with the rules in `CRS` and the
 //! `paranoia_level` of `config`.
+//!
+//! In a folder of resources, scenarios have no `config`: its plug-ins are measured together, with their own configurations.
 //!
 //! `$repeat` may hold any value, and `$times` beside it says another number than the size. A plug-in without this file is
 //! measured with the example of its manifest and `GET /`.
@@ -36,6 +39,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::corpus::{self, Text};
+use crate::stream::{Events, MIN_EVENTS};
 
 /// One configuration and one request.
 pub(crate) struct Scenario {
@@ -54,6 +58,8 @@ pub(crate) struct Scenario {
     pub(crate) beside: Option<Beside>,
     /// A filter of Envoy for the same purpose.
     pub(crate) envoy_filter: Option<Value>,
+    /// What the upstream answers, if not 200 without a body.
+    pub(crate) response: Option<Events>,
 }
 
 impl Scenario {
@@ -98,7 +104,7 @@ struct Written {
     name: String,
     #[serde(default)]
     sizes: Vec<usize>,
-    config: Value,
+    config: Option<Value>,
     #[serde(default)]
     request: WrittenRequest,
     #[serde(default = "yes")]
@@ -107,6 +113,7 @@ struct Written {
     target_over_empty: Option<f64>,
     refuses: Option<WrittenRequest>,
     envoy_filter: Option<Value>,
+    response: Option<Events>,
 }
 
 #[derive(Deserialize, Default)]
@@ -149,10 +156,19 @@ fn yes() -> bool {
     true
 }
 
+/// What scenarios measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// A plug-in, with the configuration of each scenario.
+    Plugin,
+    /// The plug-ins of a folder, with their own configurations.
+    Folder,
+}
+
 /// Reads a file, which errors call `shown`.
-pub(crate) fn load(file: &Path, shown: &Path) -> Result<Vec<Scenario>> {
+pub(crate) fn load(file: &Path, shown: &Path, of: Of) -> Result<Vec<Scenario>> {
     let text = fs::read_to_string(file).with_context(|| format!("reading {}", shown.display()))?;
-    parse(&text).with_context(|| shown.display().to_string())
+    parse(&text, of).with_context(|| shown.display().to_string())
 }
 
 /// One scenario, of a configuration as it is, and a plain request.
@@ -161,24 +177,33 @@ pub(crate) fn plain(name: &str, config: &Value) -> Result<Scenario> {
     let written = Written {
         name: name.into(),
         sizes: Vec::new(),
-        config: config.clone(),
+        config: Some(config.clone()),
         request,
         passes: true,
         target: None,
         target_over_empty: None,
         refuses: None,
         envoy_filter: None,
+        response: None,
     };
     written.expand(None, None)
 }
 
-fn parse(text: &str) -> Result<Vec<Scenario>> {
+fn parse(text: &str, of: Of) -> Result<Vec<Scenario>> {
     let File { beside, scenarios } = serde_yaml::from_str(text)?;
     let mut names = HashSet::new();
     let mut all = Vec::new();
     for scenario in &scenarios {
         if !names.insert(scenario.name.as_str()) {
             bail!("duplicate scenario `{}`: choose another name", scenario.name);
+        }
+        match (of, &scenario.config) {
+            (Of::Plugin, None) => bail!("scenario `{}` has no `config`: write the plug-in's", scenario.name),
+            (Of::Folder, Some(_)) => bail!(
+                "scenario `{}` has a `config`, but the plug-ins of a folder have their own: remove it",
+                scenario.name
+            ),
+            _ => {}
         }
         let sizes = scenario.sizes.iter().copied().map(Some);
         let once = scenario.sizes.is_empty().then_some(None);
@@ -192,6 +217,16 @@ fn parse(text: &str) -> Result<Vec<Scenario>> {
 impl Written {
     fn expand(&self, size: Option<usize>, beside: Option<Beside>) -> Result<Scenario> {
         let request = self.request.expand(size)?;
+        if let Some(Events { events, pieces }) = self.response {
+            if events < MIN_EVENTS || pieces == 0 || !events.is_multiple_of(pieces) {
+                bail!(
+                    "response: {events} events in {pieces} pieces: write {MIN_EVENTS} events or more, and pieces that divide them"
+                );
+            }
+            if request.body.is_none() {
+                bail!("response: a request without a body is answered by Envoy itself: write `request.body`");
+            }
+        }
         // What is not written is as in the request.
         let refuses = self.refuses.as_ref().map(|refuses| {
             let own = refuses.expand(size)?;
@@ -206,7 +241,7 @@ impl Written {
         Ok(Scenario {
             name: self.name.clone(),
             size,
-            config: serde_json::to_string(&repeated(&self.config, size)?)?,
+            config: serde_json::to_string(&repeated(self.config.as_ref().unwrap_or(&Value::Null), size)?)?,
             request,
             passes: self.passes,
             target: self.target,
@@ -214,6 +249,7 @@ impl Written {
             refuses: refuses.transpose()?,
             beside,
             envoy_filter: self.envoy_filter.clone(),
+            response: self.response,
         })
     }
 }
@@ -307,6 +343,7 @@ scenarios:
     other: { $repeat: x, $times: 3 }
   request: { body: { repeat: "n{i}", bytes: 5 } }
 "#,
+            Of::Plugin,
         )
         .unwrap();
         let [one, two] = scenarios.as_slice() else { panic!("two sizes") };
@@ -328,6 +365,7 @@ scenarios:
   request: { path: /a, host: h, headers: [[x, "1"]], body: b }
   refuses: { body: attack }
 "#,
+            Of::Plugin,
         )
         .unwrap();
         let [Scenario { refuses: Some(refuses), beside: Some(Beside::Libmodsecurity), .. }] =
@@ -354,9 +392,21 @@ scenarios:
                 "scenarios: [{ name: a, config: {}, request: { body: { text: latin, bytes: 1 } } }]",
                 "a text, { text:",
             ),
+            ("scenarios: [{ name: a }]", "write the plug-in's"),
+            (
+                "scenarios: [{ name: a, config: {}, request: { body: b }, response: { events: 10, pieces: 4 } }]",
+                "pieces that divide them",
+            ),
+            (
+                "scenarios: [{ name: a, config: {}, response: { events: 10, pieces: 5 } }]",
+                "write `request.body`",
+            ),
         ] {
-            let error = format!("{:#}", parse(text).err().unwrap());
+            let error = format!("{:#}", parse(text, Of::Plugin).err().unwrap());
             assert!(error.contains(expected), "{error}");
         }
+        let error = parse("scenarios: [{ name: a, config: {} }]", Of::Folder).err().unwrap().to_string();
+        assert!(error.contains("have their own: remove it"), "{error}");
+        assert_eq!(parse("scenarios: [{ name: a }]", Of::Folder).unwrap().len(), 1);
     }
 }

@@ -48,12 +48,15 @@ Examples:
   cargo xtask bench request-block --only exact --soak 1000000
                                                    does its memory grow?
   cargo xtask bench --markdown docs/benchmarks.md  a page about all plug-ins with scenarios
+  cargo xtask bench examples/ai-gateway --engine envoy
+                                                   the plug-ins of a folder together
   cargo xtask bench console                        how soon changes in the console have an effect
 
 plugins/request-block/bench.yaml shows how scenarios are written, crates/bench/src/scenario.rs documents
 the format. Exit codes: 0 measured, 1 failed, 2 usage error.")]
 pub(crate) struct Args {
-    /// Plug-ins (case and `-`/`_` do not matter), or `console`. [default: those with a bench.yaml]
+    /// Plug-ins (case and `-`/`_` do not matter), folders with resources and a bench.yaml, or `console`. [default: plug-ins
+    /// with a bench.yaml]
     plugins: Vec<String>,
     /// Only scenarios whose name contains this text.
     #[arg(long, value_name = "TEXT")]

@@ -9,7 +9,7 @@ use resource::annotation::{self, DISABLED};
 use resource::yaml::{self, Fault as Place, Node, Position, Span};
 use resource::{Content, Deployment, WasmPlugin};
 
-use super::{Entry, Fault, Folder, Other, ROUTES, StageOrder};
+use super::{BENCH, Entry, Fault, Folder, Other, ROUTES, StageOrder};
 
 pub(super) fn read(folder: &Path, order: StageOrder) -> Folder {
     let mut found = Folder::default();
@@ -62,7 +62,7 @@ fn names(folder: &Path) -> io::Result<Vec<PathBuf>> {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let kind = file.extension().unwrap_or_default();
         let is_resource = ["yaml", "yml", "json"].into_iter().any(|known| kind == known);
-        if is_resource && name != ROUTES && !name.starts_with('.') && file.is_file() {
+        if is_resource && name != ROUTES && name != BENCH && !name.starts_with('.') && file.is_file() {
             files.push(file);
         }
     }

@@ -2,10 +2,12 @@
 
 mod subject;
 
+use std::path::Path;
+
 use anyhow::{Context, Result, bail};
 use bench::{InvalidInput, Options, Report, progress};
-use workspace::Plugin;
 use workspace::build::Builder;
+use workspace::{Plugin, Workspace};
 
 use super::{Args, Engine};
 use crate::{Usage, output};
@@ -19,17 +21,34 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     })
 }
 
+/// What an argument names.
+enum Wanted<'a> {
+    Plugin(&'a Plugin),
+    /// A folder of resources.
+    Folder(&'a Path),
+}
+
+impl<'a> Wanted<'a> {
+    fn find(workspace: &'a Workspace, name: &'a str) -> workspace::Result<Self> {
+        match workspace.plugin(name) {
+            Ok(plugin) => Ok(Self::Plugin(plugin)),
+            Err(_) if Path::new(name).is_dir() => Ok(Self::Folder(Path::new(name))),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 fn measure(args: &Args) -> Result<bool> {
     let in_envoy = args.engine.contains(&Engine::Envoy) && args.soak.is_none();
     if in_envoy {
         bench::require_h2load()?;
     }
     let workspace = crate::open::workspace()?;
-    let plugins: Vec<&Plugin> = match args.plugins.is_empty() {
-        true => subject::with_scenarios(&workspace),
-        false => args.plugins.iter().map(|name| workspace.plugin(name)).collect::<Result<_, _>>()?,
+    let wanted: Vec<Wanted> = match args.plugins.is_empty() {
+        true => subject::with_scenarios(&workspace).into_iter().map(Wanted::Plugin).collect(),
+        false => args.plugins.iter().map(|name| Wanted::find(&workspace, name)).collect::<Result<_, _>>()?,
     };
-    if plugins.is_empty() {
+    if wanted.is_empty() {
         bail!(Usage(
             "no plug-in has a bench.yaml: name one to measure it with the example of its manifest".into()
         ));
@@ -47,8 +66,12 @@ fn measure(args: &Args) -> Result<bool> {
     };
     let builder = Builder::new(&workspace)?;
     let mut subjects = Vec::new();
-    for plugin in plugins {
-        let Some(subject) = subject::build(&workspace, &builder, plugin)? else { return Ok(false) };
+    for wanted in wanted {
+        let subject = match wanted {
+            Wanted::Plugin(plugin) => subject::build(&workspace, &builder, plugin)?,
+            Wanted::Folder(folder) => subject::build_folder(&workspace, &builder, folder)?,
+        };
+        let Some(subject) = subject else { return Ok(false) };
         subjects.push(subject);
     }
     if let Some(requests) = args.soak {
