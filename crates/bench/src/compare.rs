@@ -175,6 +175,10 @@ pub fn compare(subject: &Subject, options: &Options) -> Result<PluginReport> {
     let mut columns = Vec::new();
     for scenario in &scenarios {
         let title = scenario.title();
+        let is_known = |name: &String| subject.modules.iter().any(|module| module.name == *name);
+        if let Some(name) = scenario.configs.keys().find(|name| !is_known(name)) {
+            bail!(InvalidInput(format!("{title}: configs: {} has no plug-in `{name}`", subject.name)));
+        }
         let response = scenario.response;
         let wasm = |module: &Path, config: Option<&String>, hold_headers| {
             Filter::Wasm(Wasm { module: module.to_path_buf(), config: config.cloned(), hold_headers })
@@ -184,7 +188,7 @@ pub fn compare(subject: &Subject, options: &Options) -> Result<PluginReport> {
         let own = subject.modules.iter().zip(&files).map(|(module, files)| {
             let config = match subject.of {
                 Of::Plugin => Some(config),
-                Of::Folder => module.config.as_ref(),
+                Of::Folder => scenario.configs.get(&module.name).or(module.config.as_ref()),
             };
             wasm(&files.own, config, module.hold_headers)
         });

@@ -60,6 +60,8 @@ pub struct Subject {
 
 /// The module of a plug-in.
 pub struct Module {
+    /// The name of the plug-in, or of its resource in a folder.
+    pub name: String,
     /// Its file.
     pub file: PathBuf,
     /// Whether headers are held while its body callbacks run.

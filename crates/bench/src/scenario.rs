@@ -25,12 +25,13 @@
 //! With `beside: libmodsecurity` at the top, this library from PyPI judges the same requests, with the rules in `CRS` and the
 //! `paranoia_level` of `config`.
 //!
-//! In a folder of resources, scenarios have no `config`: its plug-ins are measured together, with their own configurations.
+//! In a folder of resources, scenarios have no `config`: its plug-ins are measured together, with their own configurations, or those
+//! in `configs: { <name of a resource>: { … } }`.
 //!
 //! `$repeat` may hold any value, and `$times` beside it says another number than the size. A plug-in without this file is
 //! measured with the example of its manifest and `GET /`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::Path;
 
@@ -48,6 +49,8 @@ pub(crate) struct Scenario {
     pub(crate) size: Option<usize>,
     /// The configuration, as the plug-in gets it.
     pub(crate) config: String,
+    /// Those of plug-ins of a folder that have another one here, by their names.
+    pub(crate) configs: BTreeMap<String, String>,
     pub(crate) request: Request,
     pub(crate) passes: bool,
     pub(crate) target: Option<f64>,
@@ -105,6 +108,8 @@ struct Written {
     #[serde(default)]
     sizes: Vec<usize>,
     config: Option<Value>,
+    #[serde(default)]
+    configs: BTreeMap<String, Value>,
     #[serde(default)]
     request: WrittenRequest,
     #[serde(default = "yes")]
@@ -178,6 +183,7 @@ pub(crate) fn plain(name: &str, config: &Value) -> Result<Scenario> {
         name: name.into(),
         sizes: Vec::new(),
         config: Some(config.clone()),
+        configs: BTreeMap::new(),
         request,
         passes: true,
         target: None,
@@ -199,6 +205,9 @@ fn parse(text: &str, of: Of) -> Result<Vec<Scenario>> {
         }
         match (of, &scenario.config) {
             (Of::Plugin, None) => bail!("scenario `{}` has no `config`: write the plug-in's", scenario.name),
+            (Of::Plugin, Some(_)) if !scenario.configs.is_empty() => {
+                bail!("scenario `{}` has `configs`, which are for folders: write `config`", scenario.name)
+            }
             (Of::Folder, Some(_)) => bail!(
                 "scenario `{}` has a `config`, but the plug-ins of a folder have their own: remove it",
                 scenario.name
@@ -242,6 +251,7 @@ impl Written {
             name: self.name.clone(),
             size,
             config: serde_json::to_string(&repeated(self.config.as_ref().unwrap_or(&Value::Null), size)?)?,
+            configs: self.configs.iter().map(|(name, config)| (name.clone(), config.to_string())).collect(),
             request,
             passes: self.passes,
             target: self.target,

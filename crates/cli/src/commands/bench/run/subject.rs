@@ -30,7 +30,7 @@ pub(super) fn build(workspace: &Workspace, builder: &Builder, plugin: &Plugin) -
     let manifest = plugin.manifest()?;
     let file = plugin.folder.join(SCENARIOS);
     let (name, holds) = (plugin.name.as_str(), manifest.holds_headers);
-    let module = Module { file: module, hold_headers: holds, config: None };
+    let module = Module { name: name.to_owned(), file: module, hold_headers: holds, config: None };
     let subject = match file.is_file() {
         true => Subject::with_scenarios(name, module, &file, workspace.shown(&file))?,
         false => Subject::with_example(name, module, &Value::Object(manifest.example))?,
@@ -73,6 +73,7 @@ pub(super) fn build_folder(
         };
         let manifest = plugin.manifest()?;
         modules.push(Module {
+            name: entry.name.clone(),
             file,
             hold_headers: manifest.holds_headers || manifest.may_hold_headers,
             config,
