@@ -3,6 +3,7 @@
 //! An [`Exchange`] follows a request through the callbacks of a plug-in. It asks servers to report `usage`, estimates what is
 //! not reported, and returns the cost once: when the answer has ended, or has broken off.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 
 use sdk::{Body, Counter, Flow, LiveHeaders};
@@ -187,9 +188,11 @@ impl Exchange {
                 if !can_replace && !rest.is_empty() {
                     self.counters.tail_lost.add(1);
                 }
-                passed.extend(rest);
+                passed.to_mut().extend(rest);
             }
-            if can_replace && passed != chunk {
+            if let (Cow::Owned(passed), true) = (passed, can_replace)
+                && passed != chunk
+            {
                 body.replace(passed);
             }
         }
@@ -259,9 +262,10 @@ struct Filter {
 
 impl Filter {
     /// Returns what passes of a chunk: the events that it completes.
-    fn push(&mut self, chunk: &[u8]) -> Vec<u8> {
-        if self.passes {
-            return chunk.to_vec();
+    fn push<'c>(&mut self, chunk: &'c [u8]) -> Cow<'c, [u8]> {
+        let is_whole = self.reader.is_between() && (chunk.ends_with(b"\n\n") || chunk.ends_with(b"\r\n\r\n"));
+        if self.passes || (is_whole && !chat::mentions_usage(chunk)) {
+            return Cow::Borrowed(chunk);
         }
         self.reader.push(chunk);
         let mut passed = Vec::new();
@@ -284,7 +288,7 @@ impl Filter {
             self.passes = true;
             passed.extend(self.finish());
         }
-        passed
+        Cow::Owned(passed)
     }
 
     /// Returns the incomplete event at the end of a stream.
@@ -319,7 +323,7 @@ mod tests {
         for size in 1..=stream.len() {
             let mut filter = Filter::default();
             let mut passed: Vec<u8> = Vec::new();
-            stream.as_bytes().chunks(size).for_each(|chunk| passed.extend(filter.push(chunk)));
+            stream.as_bytes().chunks(size).for_each(|chunk| passed.extend_from_slice(&filter.push(chunk)));
             passed.extend(filter.finish());
             assert_eq!(String::from_utf8(passed).unwrap(), expected, "in chunks of {size}");
         }
@@ -329,8 +333,8 @@ mod tests {
     fn a_huge_event_passes() {
         let mut filter = Filter::default();
         let huge = [b"data: ".as_slice(), &vec![b'x'; MAX_HELD]].concat();
-        assert_eq!(filter.push(&huge), huge);
-        assert_eq!(filter.push(b"y\n\n"), b"y\n\n");
+        assert_eq!(&*filter.push(&huge), huge);
+        assert_eq!(&*filter.push(b"y\n\n"), b"y\n\n");
         assert!(filter.finish().is_empty());
     }
 }

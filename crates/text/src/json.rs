@@ -12,5 +12,5 @@ mod scan;
 pub use dot::{DotPath, DotPathError};
 pub use literal::{decode, encode, splice};
 pub use path::{Names, PathError, Paths};
-pub(crate) use scan::plain;
 pub use scan::{Indexes, JsonError, Kind, Literal, MAX_LEVELS, Match, find, find_at, literals_at};
+pub(crate) use scan::{plain, plain_text};

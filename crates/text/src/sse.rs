@@ -1,8 +1,14 @@
 //! Server-sent events (HTML standard, "Server-sent events"), which are read in any chunks and can be passed on unchanged.
 
+mod similar;
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 use crate::groups;
+
+pub use similar::{Piece, Similar, SimilarEvent};
 
 /// The optional start of a stream.
 const BOM: &[u8] = b"\xEF\xBB\xBF";
@@ -143,6 +149,12 @@ impl Reader {
         (self.start, self.line, self.position) = (0, 0, rest.len());
         self.buffer = rest;
         Some(part)
+    }
+
+    /// Returns true after the end of an event, if the next byte of the stream begins another one.
+    #[must_use]
+    pub fn is_between(&self) -> bool {
+        self.begun && self.held() == 0 && !self.after_cr
     }
 
     /// Returns the number of bytes of the incomplete event.
@@ -293,6 +305,3 @@ fn lines_of(data: &[u8]) -> impl Iterator<Item = &[u8]> {
         Some(line)
     })
 }
-
-#[cfg(test)]
-mod tests;

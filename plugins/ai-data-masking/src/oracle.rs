@@ -381,3 +381,35 @@ fn a_stream_with_too_many_texts_is_cut_off() {
     let at_once = sse::event(json!({"choices": choices}).to_string().as_bytes());
     assert!(Stream::default().push(&config, &Masks::default(), &at_once, false).broken);
 }
+
+#[test]
+fn events_of_the_same_form_are_released_as_others() {
+    let (config, masks) = masking();
+    let event = |number: u32, content: &str, rest: &str| {
+        format!(
+            "event: message\ndata: {{\"sequence_number\": {number}, \"choices\":[{{\"index\":{},\"delta\":{{\"content\":\"{content}\"}}}}]{rest},\
+             \"obfuscation\":\"{}\"}}\r\n\r\n",
+            number % 5 / 4,
+            "x".repeat(number as usize % 3)
+        )
+    };
+    let mut random = Random::new(7);
+    let texts =
+        ["", "a", " b", "1", "3812", "345", "678", "\\n", "\\\"", "\u{4e2d}", "c@d", ".com", " hidden"];
+    for _ in 0..300 {
+        let mut stream = String::new();
+        for number in 0..1 + random.below(30) as u32 {
+            let text = texts[random.below(texts.len())];
+            let rest = if random.below(8) == 0 { ",\"usage\":null" } else { "" };
+            stream += &event(number, text, rest);
+        }
+        if random.below(2) == 0 {
+            stream += "data: [DONE]\n\n";
+        }
+        // In single bytes, no event is complete when it is compared.
+        let cuts: Vec<usize> = (1..stream.len()).collect();
+        let (slow, _) = send(&config, &masks, stream.as_bytes(), &cuts);
+        let (fast, _) = send(&config, &masks, stream.as_bytes(), &[]);
+        assert_eq!(String::from_utf8_lossy(&fast), String::from_utf8_lossy(&slow), "{stream}");
+    }
+}

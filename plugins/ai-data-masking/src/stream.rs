@@ -9,7 +9,7 @@ use std::rc::Rc;
 use text::chat::Api;
 use text::chat::texts::{Contents, Document, Key, Text, decode};
 use text::json;
-use text::sse::{self, Event, Reader};
+use text::sse::{self, Event, Piece, Reader, Similar, SimilarEvent};
 
 use crate::arguments::Arguments;
 use crate::config::Config;
@@ -29,12 +29,18 @@ const MAX_EVENT: usize = 1 << 20;
 /// time, and the upstream controls the number.
 const MAX_TEXTS: usize = 128;
 
+/// Keys whose values servers change in every event, and which contain no text: the padding and the numbers of events of
+/// OpenAI's API.
+const VARYING: &[&str] = &["obfuscation", "sequence_number"];
+
 /// State of a response.
 #[derive(Default)]
 pub struct Stream {
     reader: Reader,
     texts: Vec<OpenText>,
     words: Words,
+    /// The form of the last event with a single text that goes on, and that text.
+    similar: Option<(Similar, Text)>,
     /// The API of its events.
     api: Api,
     /// True if a text has been sent to the client.
@@ -47,8 +53,19 @@ pub struct Stream {
 struct OpenText {
     key: Key,
     text: TextBuffer,
-    /// The last event with held text, and the position of the text in it.
-    shape: Option<(Rc<EventShape>, usize)>,
+    /// From what to generate another event, if text is held.
+    last: Last,
+}
+
+/// The last event of a text.
+#[derive(Default)]
+enum Last {
+    #[default]
+    None,
+    /// Its shape, and the position of the text in it.
+    Shape(Rc<EventShape>, usize),
+    /// The whole event, and the position of the text in its data. Its shape is seldom needed.
+    Event(Vec<u8>, usize),
 }
 
 /// The state of a text.
@@ -92,10 +109,18 @@ impl TextBuffer {
 impl Stream {
     /// Processes the next bytes.
     pub fn push(&mut self, config: &Config, masks: &Masks, bytes: &[u8], ended: bool) -> Output {
-        let mut output = Output::default();
-        self.reader.push(bytes);
-        while let Some(event) = self.reader.next() {
-            if self.event(config, masks, &event, &mut output) {
+        let mut output = Output { bytes: Vec::with_capacity(bytes.len()), ..Output::default() };
+        let mut rest = bytes;
+        loop {
+            let form = self.similar.as_ref().map(|(form, _)| form);
+            let is_over = match self.reader.read(&mut rest, form) {
+                None => break,
+                Some(Piece::Event(event)) => self.event(config, masks, &event, &mut output),
+                Some(Piece::Similar(event)) => self.similar_event(config, masks, &event, &mut output),
+            };
+            if is_over {
+                // What follows is not for the client.
+                self.reader.push(rest);
                 return output;
             }
         }
@@ -195,10 +220,18 @@ impl Stream {
                 }
             }
             if text.continues {
-                waiting.push((text.span.start, self.place(text)));
+                waiting.push((text.span.start, place(&mut self.texts, text)));
             }
         }
         self.remember(event, &data, &contents, &waiting);
+        if let [text] = contents.texts.as_slice()
+            && text.continues
+            && !text.is_json
+            && !contents.finishes_any()
+        {
+            let form = Similar::new(event, &text.span, VARYING);
+            self.similar = form.map(|form| (form, text.clone())).or(self.similar.take());
+        }
         // Texts that end with this event without a fragment in it are flushed before it, since clients stop reading at the end.
         let has_fragment = |key: &Key| contents.texts.iter().any(|text| text.continues && text.key == *key);
         let ended = self.texts.iter().map(|text| &text.key);
@@ -213,6 +246,45 @@ impl Stream {
             true => self.pass(config, false, event.raw(), output),
             false => {
                 let changed = event.with_data(&replaced(&data, &edits));
+                self.pass(config, false, &changed, output)
+            }
+        }
+    }
+
+    /// Processes an event that has the same form as an earlier one, so that only the text has to be read. Returns true if the stream
+    /// ends here, denied or broken.
+    fn similar_event(
+        &mut self,
+        config: &Config,
+        masks: &Masks,
+        event: &SimilarEvent<'_>,
+        output: &mut Output,
+    ) -> bool {
+        if self.texts.len() > MAX_TEXTS {
+            output.broken = true;
+            return true;
+        }
+        let Some((_, text)) = &self.similar else { return false };
+        self.api = text.api.unwrap_or(self.api);
+        let (choice, place) = (text.key.choice(), place(&mut self.texts, text));
+        let Some(open) = self.texts.get_mut(place) else { return false };
+        match open.text.push(config, masks, event.text, false) {
+            Released::Denied(cause) => {
+                deny(config, Denial { shape: Shape::Stream(self.api, choice), cause }, output)
+            }
+            Released::Text(released) => {
+                self.sent_text |= !released.is_empty();
+                open.remember(event);
+                if released == event.text {
+                    return self.pass(config, false, event.raw, output);
+                }
+                let literal = json::encode(&released);
+                if !config.raw {
+                    event.write_with(&literal, &mut output.bytes);
+                    return false;
+                }
+                let mut changed = Vec::with_capacity(event.raw.len());
+                event.write_with(&literal, &mut changed);
                 self.pass(config, false, &changed, output)
             }
         }
@@ -275,7 +347,7 @@ impl Stream {
             contents.texts.iter().rev().filter(|other| other.continues && other.key == text.key);
         let ended =
             contents.finishes(&text.key) && same_key.next().is_some_and(|last| last.span == text.span);
-        let place = self.place(text);
+        let place = place(&mut self.texts, text);
         let Some(choice) = self.texts.get_mut(place) else { return Ok(None) };
         match choice.text.push(config, masks, &received, ended) {
             Released::Denied(cause) => Err(cause),
@@ -286,28 +358,17 @@ impl Stream {
         }
     }
 
-    fn place(&mut self, text: &Text) -> usize {
-        self.texts.iter().position(|open| open.key == text.key).unwrap_or_else(|| {
-            let buffer = match text.is_json {
-                true => TextBuffer::Json(Box::default()),
-                false => TextBuffer::Text(Window::default()),
-            };
-            self.texts.push(OpenText { key: text.key.clone(), text: buffer, shape: None });
-            self.texts.len() - 1
-        })
-    }
-
     /// Stores the shape of an event for its held texts. They share it, since it may be large.
     fn remember(&mut self, event: &Event, data: &[u8], contents: &Contents, waiting: &[(usize, usize)]) {
         let mut shape = None;
         for (start, place) in waiting {
             let Some(choice) = self.texts.get_mut(*place) else { continue };
-            choice.shape = None;
+            choice.last = Last::None;
             if choice.text.held() > 0 {
                 let (shape, places) = shape.get_or_insert_with(|| EventShape::new(event, data, contents));
                 let text = places.binary_search_by_key(start, |(before, _)| *before).ok();
                 let text = text.and_then(|text| places.get(text));
-                choice.shape = text.map(|(_, after)| (Rc::clone(shape), *after));
+                choice.last = text.map_or(Last::None, |(_, after)| Last::Shape(Rc::clone(shape), *after));
             }
         }
     }
@@ -320,7 +381,14 @@ impl Stream {
 
     fn flush_one(&mut self, config: &Config, masks: &Masks, key: &Key, output: &mut Output) -> bool {
         let Some(choice) = self.texts.iter_mut().find(|text| text.key == *key) else { return false };
-        let Some((shape, place)) = choice.shape.take() else { return false };
+        let (shape, place) = match std::mem::take(&mut choice.last) {
+            Last::None => return false,
+            Last::Shape(shape, place) => (shape, place),
+            Last::Event(raw, start) => match EventShape::of_raw(config, &raw, start) {
+                Some(found) => found,
+                None => return false,
+            },
+        };
         match choice.text.push(config, masks, "", true) {
             Released::Denied(cause) => {
                 deny(config, Denial { shape: Shape::Stream(self.api, key.choice()), cause }, output)
@@ -331,6 +399,35 @@ impl Stream {
             }
         }
     }
+}
+
+impl OpenText {
+    /// Stores an event, if text is held.
+    fn remember(&mut self, event: &SimilarEvent<'_>) {
+        if self.text.held() == 0 {
+            self.last = Last::None;
+            return;
+        }
+        let mut raw = match std::mem::take(&mut self.last) {
+            Last::Event(raw, _) => raw,
+            Last::None | Last::Shape(..) => Vec::with_capacity(event.raw.len()),
+        };
+        raw.clear();
+        raw.extend_from_slice(event.raw);
+        self.last = Last::Event(raw, event.literal_in_data().start);
+    }
+}
+
+/// Returns the position of a text among those that are open, which it opens if necessary.
+fn place(texts: &mut Vec<OpenText>, text: &Text) -> usize {
+    texts.iter().position(|open| open.key == text.key).unwrap_or_else(|| {
+        let buffer = match text.is_json {
+            true => TextBuffer::Json(Box::default()),
+            false => TextBuffer::Text(Window::default()),
+        };
+        texts.push(OpenText { key: text.key.clone(), text: buffer, last: Last::None });
+        texts.len() - 1
+    })
 }
 
 /// Ends the stream.
@@ -347,6 +444,18 @@ fn with_edits(bytes: &[u8], start: usize, edits: Vec<Edit>) -> Vec<u8> {
 }
 
 impl EventShape {
+    /// Creates the shape of an event, and the position in it of the text that begins at `start` of its data.
+    fn of_raw(config: &Config, raw: &[u8], start: usize) -> Option<(Rc<Self>, usize)> {
+        let mut reader = Reader::default();
+        reader.push(raw);
+        let event = reader.next()?;
+        let data = event.data()?;
+        let contents = config.event.read(&data).ok()?;
+        let (shape, places) = Self::new(&event, &data, &contents);
+        let (_, after) = places.into_iter().find(|(before, _)| *before == start)?;
+        Some((shape, after))
+    }
+
     /// Creates the shape, and the position of each text in it.
     fn new(event: &Event, data: &[u8], contents: &Contents) -> (Rc<Self>, Vec<(usize, usize)>) {
         let texts = &contents.texts;

@@ -12,7 +12,7 @@ static ENGINE: LazyLock<Box<dyn Engine>> =
     LazyLock::new(|| Box::new(testkit::interpreter(env!("CARGO_MANIFEST_DIR"), env!("CARGO_PKG_NAME"))));
 
 /// The instructions for an event of 150 bytes.
-const MAX_PER_EVENT: u64 = 25_000;
+const MAX_PER_EVENT: u64 = 12_000;
 
 fn config() -> Value {
     serde_json::from_str("{}").unwrap()

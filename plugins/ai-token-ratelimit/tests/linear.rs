@@ -12,7 +12,7 @@ static ENGINE: LazyLock<Box<dyn Engine>> =
     LazyLock::new(|| Box::new(testkit::interpreter(env!("CARGO_MANIFEST_DIR"), env!("CARGO_PKG_NAME"))));
 
 /// The instructions for an event of 150 bytes, which is held while it may report `usage` alone.
-const MAX_PER_EVENT: u64 = 42_000;
+const MAX_PER_EVENT: u64 = 14_500;
 
 fn config() -> Value {
     serde_json::from_str(r#"{"rule_name": "r", "global_threshold": {"token_per_day": 4000000000}}"#).unwrap()

@@ -1,5 +1,7 @@
 //! An estimate of tokens, for answers whose server does not count them.
 
+use std::ops::Range;
+
 use crate::json;
 
 /// Estimates the number of tokens of texts without a tokenizer.
@@ -91,8 +93,8 @@ impl Estimate {
 
     /// Adds what a model wrote in an event, which is recognised by the names of its keys. This is far cheaper than
     /// [`output`](super::output), and events have no texts of others under these names. Events that repeat earlier ones are
-    /// not added.
-    pub(super) fn push_event(&mut self, data: &[u8]) {
+    /// not added. Returns the position of the text, with its quotes, if there is a single one.
+    pub(super) fn push_event(&mut self, data: &[u8]) -> Option<Range<usize>> {
         const TEXTS: [&[u8]; 9] = [
             b"content",
             b"text",
@@ -106,23 +108,31 @@ impl Estimate {
         ];
         let mut key: &[u8] = b"";
         let mut rest = data;
+        let (mut single, mut texts) = (None, 0);
         while let Some(begin) = rest.iter().position(|byte| *byte == b'"') {
             let (_, literal) = rest.split_at_checked(begin).unwrap_or_default();
-            let Some(length) = string_length(literal) else { return };
-            let Some((literal, after)) = literal.split_at_checked(length) else { return };
-            let inside = literal.get(1..length - 1).unwrap_or_default();
+            let Some((literal, after)) =
+                string_length(literal).and_then(|length| literal.split_at_checked(length))
+            else {
+                break;
+            };
+            let inside = literal.get(1..literal.len() - 1).unwrap_or_default();
             rest = after;
             if after.trim_ascii_start().first() == Some(&b':') {
                 key = inside;
                 continue;
             }
             if key == b"type" && (inside.ends_with(b".done") || inside.ends_with(b".completed")) {
-                return;
+                break;
             }
             if TEXTS.contains(&std::mem::take(&mut key)) {
                 self.push(&json::decode(literal).unwrap_or_default());
+                let end = data.len() - after.len();
+                single = Some(end - literal.len()..end);
+                texts += 1;
             }
         }
+        single.filter(|_| texts == 1)
     }
 
     /// Adds a number of tokens.

@@ -1,6 +1,6 @@
 //! The tokens of an answer that flows: as the server reports them, or else as estimated from what the model wrote.
 
-use super::usage::{Answer, Events, Tally, Usage};
+use super::usage::{Answer, Events, Seen, Tally, Usage};
 use super::{Estimate, is_events, is_json, output};
 
 /// The size of a body up to which it is copied, to estimate it if the server reports nothing.
@@ -84,16 +84,26 @@ impl Meter {
                 }
             }
             (Format::Events(events), chunk) => {
-                let read = |data: Option<&[u8]>, tally: &Tally| {
-                    if let Some(data) = data {
-                        estimate.push_event(data);
-                        each(data);
-                    }
+                let read = |event: Seen<'_>, tally: &Tally| {
+                    let text = match event {
+                        Seen::Large => None,
+                        Seen::Event(data) => {
+                            let text = estimate.push_event(data);
+                            each(data);
+                            text
+                        }
+                        Seen::Similar(event) => {
+                            estimate.push(event.text);
+                            each(event.data);
+                            return None;
+                        }
+                    };
                     // Some servers report zeros, or the same numbers, in each event.
                     let total = tally.usage().map_or(0, |usage| usage.total);
                     if total > *reported {
                         (*reported, *estimate_then) = (total, estimate.tokens());
                     }
+                    text
                 };
                 match chunk {
                     Some(chunk) => events.push(chunk, read),
@@ -181,6 +191,33 @@ mod tests {
             data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}\n\ndata: [DONE]\n\n";
         assert_eq!(read("text/event-stream", stream, 7), (Some(7), 2, 3));
         assert!(Meter::new(b"text/html").is_none());
+    }
+
+    #[test]
+    fn events_of_the_same_form_are_counted_as_others() {
+        let event = |content: &str, number: u32| {
+            format!(
+                "data: {{\"model\":\"m\",\"sequence_number\":{number},\"choices\":[{{\"delta\":{{\"content\":\"{content}\"}}}}],\
+                 \"usage\":null,\"obfuscation\":\"{}\"}}\n\n",
+                "k".repeat(number as usize % 7)
+            )
+        };
+        let texts =
+            ["The", " quick", " brown", "", " fo", "x\\n", " \u{4e2d}\u{6587}", " and usage", " model"];
+        let mut stream: String = texts.iter().zip(0..).map(|(text, number)| event(text, number)).collect();
+        stream += "data: {\"type\":\"x.done\",\"choices\":[{\"delta\":{\"content\":\"no\"}}]}\n\n";
+        stream += &event(" dog", 4).replace("null", "{\"prompt_tokens\":3,\"completion_tokens\":4}");
+        stream += &event(" jumps", 5);
+        let mut plain = Estimate::default();
+        plain.push("The quick brown fox\n \u{4e2d}\u{6587} and usage model dog jumps");
+        for chunk in 1..=stream.len() {
+            let mut meter = Meter::new(b"text/event-stream").unwrap();
+            let mut events = 0;
+            stream.as_bytes().chunks(chunk).for_each(|chunk| meter.push(chunk, |_| events += 1));
+            assert_eq!(meter.usage().map(|usage| usage.total), Some(7), "in chunks of {chunk}");
+            assert_eq!((meter.estimate(), meter.unreported()), (plain.tokens(), 1), "in chunks of {chunk}");
+            assert_eq!((events, meter.model()), (texts.len() + 3, Some("m")), "in chunks of {chunk}");
+        }
     }
 
     #[test]

@@ -91,7 +91,7 @@ enum Origin {
 }
 
 /// A text in a document.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Text {
     /// Position of its literal in the document.
     pub span: Range<usize>,
@@ -151,6 +151,12 @@ impl Contents {
     pub fn finishes(&self, key: &Key) -> bool {
         let is_finished = |choice| self.finished.get(List::Choices, Indexes::from_iter([choice])).is_some();
         self.ends || key.choice.is_some_and(is_finished)
+    }
+
+    /// Returns true if a text may end with this document.
+    #[must_use]
+    pub fn finishes_any(&self) -> bool {
+        self.ends || !self.finished.0.is_empty()
     }
 }
 

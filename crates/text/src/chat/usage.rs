@@ -1,8 +1,10 @@
 //! The numbers of tokens that a server reports, read as the answer passes: in any chunks, and without holding it.
 
+use std::ops::Range;
+
 use crate::groups;
 use crate::json::{self, Paths};
-use crate::sse;
+use crate::sse::{self, Piece, Similar, SimilarEvent};
 
 /// Numbers of tokens as the server reports them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -65,15 +67,19 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Reads the data of an event, or a complete body. What is not JSON, such as `[DONE]`, reports nothing.
-    pub fn read(&mut self, document: &[u8]) {
+    /// Reads the data of an event, or a complete body. What is not JSON, such as `[DONE]`, reports nothing. Returns true if it
+    /// has reported something.
+    pub fn read(&mut self, document: &[u8]) -> bool {
         // Most events contain neither, and are not read.
         let wants_model = self.model.is_none() && contains_key(document, b"model");
-        if wants_model || contains_key(document, b"usage") {
-            let mut scanner = Scanner::default();
-            scanner.push(document);
-            self.add(scanner);
+        if !wants_model && !mentions_usage(document) {
+            return false;
         }
+        let mut scanner = Scanner::default();
+        scanner.push(document);
+        let reports = scanner.usage.is_some() || self.model.is_none() && scanner.model.is_some();
+        self.add(scanner);
+        reports
     }
 
     /// Returns the numbers of tokens, or `None` if the server has not reported any.
@@ -99,6 +105,10 @@ impl Tally {
 /// The size of an event up to which it is held.
 const MAX_EVENT: usize = 1 << 20;
 
+/// Keys whose values servers change in every event, and which neither report nor contain text: the padding and the numbers of
+/// events of OpenAI's API.
+const VARYING: &[&str] = &["obfuscation", "sequence_number"];
+
 /// Reads events in any chunks. Of one that is too large to be held, only what the server reports is read.
 #[derive(Debug, Default)]
 pub(super) struct Events {
@@ -106,14 +116,37 @@ pub(super) struct Events {
     reader: sse::Reader,
     /// Reads the current event, which is too large.
     large: Option<Scanner>,
+    /// The form of an event with a single text that reported nothing.
+    similar: Option<Similar>,
+}
+
+/// An event.
+pub(super) enum Seen<'a> {
+    /// The data of an event.
+    Event(&'a [u8]),
+    /// One that reports nothing, and has the same form as an earlier one with a single text.
+    Similar(&'a SimilarEvent<'a>),
+    /// One that is too large to be held.
+    Large,
 }
 
 impl Events {
-    /// Reads the next chunk. `each` is called for every event that it completes, with the data unless that was too large.
-    pub(super) fn push(&mut self, chunk: &[u8], mut each: impl FnMut(Option<&[u8]>, &Tally)) {
-        self.reader.push(chunk);
-        while let Some(event) = self.reader.next() {
-            self.read(&event, &mut each);
+    /// Reads the next chunk. `each` is called for every event that it completes, and returns the position of the event's text if it
+    /// has a single one.
+    pub(super) fn push(
+        &mut self,
+        mut chunk: &[u8],
+        mut each: impl FnMut(Seen<'_>, &Tally) -> Option<Range<usize>>,
+    ) {
+        loop {
+            let similar = self.similar.as_ref().filter(|_| self.large.is_none());
+            let Some(piece) = self.reader.read(&mut chunk, similar) else { break };
+            match piece {
+                Piece::Event(event) => self.read(&event, &mut each),
+                Piece::Similar(event) => {
+                    each(Seen::Similar(&event), &self.tally);
+                }
+            }
         }
         if self.reader.held() > MAX_EVENT
             && let Some(part) = self.reader.split()
@@ -123,24 +156,27 @@ impl Events {
     }
 
     /// Reads the end.
-    pub(super) fn finish(&mut self, mut each: impl FnMut(Option<&[u8]>, &Tally)) {
+    pub(super) fn finish(&mut self, mut each: impl FnMut(Seen<'_>, &Tally) -> Option<Range<usize>>) {
         if let Some(event) = self.reader.finish() {
             self.read(&event, &mut each);
         } else if let Some(large) = self.large.take() {
             self.tally.add(large);
-            each(None, &self.tally);
+            each(Seen::Large, &self.tally);
         }
     }
 
-    fn read(&mut self, event: &sse::Event, each: &mut impl FnMut(Option<&[u8]>, &Tally)) {
+    fn read(&mut self, event: &sse::Event, each: &mut impl FnMut(Seen<'_>, &Tally) -> Option<Range<usize>>) {
         let data = event.data();
         if let Some(mut large) = self.large.take() {
             large.push(&data.unwrap_or_default());
             self.tally.add(large);
-            each(None, &self.tally);
+            each(Seen::Large, &self.tally);
         } else if let Some(data) = data {
-            self.tally.read(&data);
-            each(Some(&data), &self.tally);
+            let reports = self.tally.read(&data);
+            let text = each(Seen::Event(&data), &self.tally);
+            if let (Some(text), false) = (text, reports) {
+                self.similar = Similar::new(event, &text, VARYING).or(self.similar.take());
+            }
         }
     }
 }
@@ -173,7 +209,7 @@ impl Answer {
     pub fn push(&mut self, chunk: &[u8]) {
         match &mut self.0 {
             Format::Body(scanner, _) => scanner.push(chunk),
-            Format::Events(events) => events.push(chunk, |_, _| {}),
+            Format::Events(events) => events.push(chunk, |_, _| None),
         }
     }
 
@@ -181,7 +217,7 @@ impl Answer {
     pub fn finish(&mut self) {
         match &mut self.0 {
             Format::Body(scanner, tally) => tally.add(std::mem::take(scanner)),
-            Format::Events(events) => events.finish(|_, _| {}),
+            Format::Events(events) => events.finish(|_, _| None),
         }
     }
 
@@ -204,6 +240,12 @@ impl Answer {
     }
 }
 
+/// Returns true if bytes contain the key `usage`. Without it, none of their events reports tokens.
+#[must_use]
+pub fn mentions_usage(bytes: &[u8]) -> bool {
+    contains_key(bytes, b"usage")
+}
+
 /// Returns true if an event contains only `usage`: the one that OpenAI's API adds at the end if asked by
 /// [`ask_for_usage`](super::ask_for_usage). Clients that did not ask for it may not expect an event without choices.
 #[must_use]
@@ -211,7 +253,7 @@ pub fn is_usage_event(data: &[u8]) -> bool {
     thread_local! {
         static PATHS: Paths = Paths::new(&["$.usage", "$.choices", "$.choices[*]"]).unwrap_or_default();
     }
-    if !contains_key(data, b"usage") {
+    if !mentions_usage(data) {
         return false;
     }
     let Ok(found) = PATHS.with(|paths| json::find(data, paths)) else { return false };

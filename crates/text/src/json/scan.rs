@@ -472,3 +472,10 @@ pub(crate) fn plain(bytes: &[u8]) -> usize {
     }
     count
 }
+
+/// Returns the number of leading bytes that need no decoding in a string.
+pub(crate) fn plain_text(bytes: &[u8]) -> usize {
+    let start = plain(bytes);
+    let rest = bytes.get(start..).unwrap_or_default();
+    start + rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count()
+}

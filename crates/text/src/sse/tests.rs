@@ -103,3 +103,109 @@ fn an_event_has_the_kind_that_its_last_field_names() {
     }
     assert_eq!(named_event(Some(b"a"), b"x"), b"event: a\ndata: x\n\n");
 }
+
+/// The form of an event, whose text is the value of `content`.
+fn form(event: &str, varying: &[&str]) -> Option<Similar> {
+    let event = events(&[event.as_bytes()]).remove(0);
+    let data = event.data().unwrap();
+    let data = str::from_utf8(&data).unwrap();
+    let start = data.find("\"content\":").unwrap() + "\"content\":".len();
+    let text = data[start..].find(|byte| byte != ' ').unwrap() + start;
+    let end = text + 1 + data[text + 1..].find('"').unwrap() + 1;
+    Similar::new(&event, &(text..end), varying)
+}
+
+#[test]
+fn an_event_of_the_same_form_is_recognised() {
+    let before = "event: x\ndata: {\"seq\":9,\"delta\":{\"content\": \"";
+    let after = "\"},\"pad\" : \"k\",\"n\":1}\r\nid: 1\r\n\r\n";
+    let form = form(&format!("{before}word{after}"), &["pad", "seq"]).unwrap();
+    for (stream, text, rest) in [
+        (format!("{before}word{after}"), Some("word"), ""),
+        (format!("{before}{after}data: 1"), Some(""), "data: 1"),
+        (format!("{before}a longer \u{4e2d} text{after}\n"), Some("a longer \u{4e2d} text"), "\n"),
+        (format!("{before}a{after}").replace(":9", ":1234567").replace("\"k\"", "\"\""), Some("a"), ""),
+        (format!("{before}a\\n{after}"), None, ""),
+        (format!("{before}a\u{1}{after}"), None, ""),
+        (format!("{before}a{after}").replace(":9", ":09"), None, ""),
+        (format!("{before}a{after}").replace(":9", ":-9"), None, ""),
+        (format!("{before}a{after}").replace(":9", ":\"9\""), None, ""),
+        (format!("{before}a{after}").replace(":1}", ":2}"), None, ""),
+        (format!("{before}a{after}").replace("id: 1", "id: 2"), None, ""),
+        (format!("{before}a{after}").replace("\"k\"", "\"\\n\""), None, ""),
+        (format!("{before}a{after}").trim_end_matches('\n').to_owned(), None, ""),
+        (String::new(), None, ""),
+    ] {
+        let found = form.split(stream.as_bytes());
+        assert_eq!(found.as_ref().map(|(event, _)| event.text), text, "{stream}");
+        let Some((event, left)) = found else { continue };
+        assert_eq!(left, rest.as_bytes());
+        let whole = events(&[event.raw]).remove(0);
+        assert_eq!(whole.data().as_deref(), Some(event.data));
+        let mut out = Vec::new();
+        event.write_with("\"other\"", &mut out);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            str::from_utf8(event.raw).unwrap().replacen(&format!("\"{}\"", event.text), "\"other\"", 1)
+        );
+    }
+    assert!(form.split(&[before.as_bytes(), b"\xff", after.as_bytes()].concat()).is_none());
+}
+
+#[test]
+fn some_events_have_no_form() {
+    for event in [
+        "data: {\"content\":\"a\\nb\"}\n\n",
+        "data: {\"content\":\"a\",\ndata: \"b\":1}\n\n",
+        "data: {\"content\":\"a\"}\r\r",
+        "\u{feff}data: {\"content\":\"a\"}\n\n",
+        "data: {\"content\":\"a\"}",
+    ] {
+        assert!(form(event, &[]).is_none(), "{event}");
+    }
+    // In a string and in the name of an event, nothing varies.
+    let strange = "event: {\"seq\":1}\ndata: {\"a\":\"{\\\"seq\\\":1\",\"content\":\"a\"}\n\n";
+    let found = form(strange, &["seq"]).unwrap();
+    assert!(found.split(strange.as_bytes()).is_some());
+    assert!(found.split(strange.replacen(":1", ":2", 1).as_bytes()).is_none());
+    assert!(found.split(strange.replace("\\\":1", "\\\":2").as_bytes()).is_none());
+}
+
+#[test]
+fn the_same_events_are_read_with_and_without_a_form() {
+    let event = |text: &str| format!("data: {{\"content\":\"{text}\"}}\r\n\r\n");
+    let form = form(&event("x"), &[]).unwrap();
+    let mut stream = STREAM.trim_end_matches("data: cut off").to_owned();
+    for text in ["a", "", "b\\n", "c"] {
+        stream += &event(text);
+        stream += ": wait\n\n";
+    }
+    // The LF after a CR belongs to the event before.
+    stream += &format!("data: x\r\r\n{}data: cut off", event("d"));
+    let expected = data(&events(&[stream.as_bytes()]));
+    for size in 1..=stream.len() {
+        let mut reader = Reader::default();
+        let (mut raw, mut found, mut similar) = (Vec::new(), Vec::new(), 0);
+        for mut chunk in stream.as_bytes().chunks(size) {
+            while let Some(piece) = reader.read(&mut chunk, Some(&form)) {
+                match piece {
+                    Piece::Event(event) => {
+                        raw.extend_from_slice(event.raw());
+                        found.extend(data(&[event]));
+                    }
+                    Piece::Similar(event) => {
+                        raw.extend_from_slice(event.raw);
+                        found.push(Some(String::from_utf8(event.data.to_vec()).unwrap()));
+                        similar += 1;
+                    }
+                }
+            }
+        }
+        let last = reader.finish().unwrap();
+        raw.extend_from_slice(last.raw());
+        found.extend(data(&[last]));
+        assert_eq!(found, expected, "in chunks of {size}");
+        assert_eq!(raw, stream.as_bytes(), "in chunks of {size}");
+        assert!(similar == 3 || size < stream.len(), "{similar}");
+    }
+}

@@ -29,7 +29,8 @@ pub(super) fn build(workspace: &Workspace, builder: &Builder, plugin: &Plugin) -
     let Some(module) = module(workspace, builder, plugin)? else { return Ok(None) };
     let manifest = plugin.manifest()?;
     let file = plugin.folder.join(SCENARIOS);
-    let (name, holds) = (plugin.name.as_str(), manifest.holds_headers);
+    let name = plugin.name.as_str();
+    let holds = manifest.holds_headers || manifest.may_hold_headers;
     let module = Module { name: name.to_owned(), file: module, hold_headers: holds, config: None };
     let subject = match file.is_file() {
         true => Subject::with_scenarios(name, module, &file, workspace.shown(&file))?,
