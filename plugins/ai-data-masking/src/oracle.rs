@@ -388,7 +388,7 @@ fn events_of_the_same_form_are_released_as_others() {
     let event = |number: u32, content: &str, rest: &str| {
         format!(
             "event: message\ndata: {{\"sequence_number\": {number}, \"choices\":[{{\"index\":{},\"delta\":{{\"content\":\"{content}\"}}}}]{rest},\
-             \"obfuscation\":\"{}\"}}\r\n\r\n",
+             \"obfuscation\":\"{}\"}}\n\n",
             number % 5 / 4,
             "x".repeat(number as usize % 3)
         )
