@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use workspace::build::{Builder, Profile};
 use crate::{CONNECTIONS, LIMIT, any_port};
 
 const PLUGIN: &str = "cluster-key-rate-limit";
-const SERVICE: &str = "limits.dns";
+pub(crate) const SERVICE: &str = "limits.dns";
 
 /// Two gateways with two workers each.
 pub(crate) struct Gateways(Vec<Process>);
@@ -55,12 +55,37 @@ impl fmt::Debug for Times {
     }
 }
 
+/// Builds the module of a plug-in.
+pub(crate) fn module(plugin: &str) -> PathBuf {
+    let workspace = workspace::Workspace::at(Path::new(env!("CARGO_MANIFEST_DIR")), |_| {}).unwrap();
+    let plugin = workspace.plugin(plugin).unwrap();
+    Builder::new(&workspace).unwrap().build(plugin, Profile::Release).unwrap()
+}
+
+/// Starts a gateway of two workers with a plug-in, which may count in a service.
+pub(crate) fn process(
+    plugin: &str,
+    module: &Path,
+    configuration: &str,
+    upstream: SocketAddr,
+    service: Option<SocketAddr>,
+) -> Process {
+    let envoy = Envoy::find(&gateway::target_dir().unwrap()).unwrap();
+    let mut clusters = vec![Cluster::at("upstream", upstream)];
+    clusters.extend(service.map(|address| Cluster {
+        http2: true,
+        ..Cluster::at(&Cluster::name_of(SERVICE, address.port()), address)
+    }));
+    let wasm = Wasm::new(plugin, module).configured(configuration);
+    let mut bootstrap = Bootstrap::new(vec![wasm], vec![Route::all("default", "upstream")], clusters);
+    bootstrap.workers = 2;
+    Process::start(&envoy, &bootstrap, LogLevel::Warn).unwrap()
+}
+
 impl Gateways {
     /// Starts gateways that count in a service in a mode, or each on its own.
     pub(crate) fn start(service: Option<(&str, SocketAddr)>) -> Self {
-        let workspace = workspace::Workspace::at(Path::new(env!("CARGO_MANIFEST_DIR")), |_| {}).unwrap();
-        let plugin = workspace.plugin(PLUGIN).unwrap();
-        let module = Builder::new(&workspace).unwrap().build(plugin, Profile::Release).unwrap();
+        let module = module(PLUGIN);
         let store = service.map_or(String::new(), |(mode, address)| {
             let port = address.port();
             format!(
@@ -71,16 +96,8 @@ impl Gateways {
             r#"{{"rule_name": "replicas",
                 "rule_items": [{{"limit_by_per_header": "x-key", "limit_keys": [{{"key": "*", "query_per_minute": {LIMIT}}}]}}]{store}}}"#
         );
-        let envoy = Envoy::find(&gateway::target_dir().unwrap()).unwrap();
-        let mut clusters = vec![Cluster::at("upstream", upstream())];
-        clusters.extend(service.map(|(_, address)| Cluster {
-            http2: true,
-            ..Cluster::at(&Cluster::name_of(SERVICE, address.port()), address)
-        }));
-        let wasm = Wasm::new(PLUGIN, &module).configured(&configuration);
-        let mut bootstrap = Bootstrap::new(vec![wasm], vec![Route::all("default", "upstream")], clusters);
-        bootstrap.workers = 2;
-        let start = || Process::start(&envoy, &bootstrap, LogLevel::Warn).unwrap();
+        let (upstream, service) = (upstream(), service.map(|(_, address)| address));
+        let start = || process(PLUGIN, &module, &configuration, upstream, service);
         Gateways(vec![start(), start()])
     }
 
@@ -137,7 +154,7 @@ fn upstream() -> SocketAddr {
 }
 
 /// Reads the lines before a body, in lower case.
-fn read_head(reader: &mut impl BufRead) -> Option<Vec<String>> {
+pub(crate) fn read_head(reader: &mut impl BufRead) -> Option<Vec<String>> {
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();

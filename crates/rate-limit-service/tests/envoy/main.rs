@@ -15,6 +15,7 @@
 )]
 
 mod gateways;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
