@@ -115,7 +115,7 @@ fn a_gateway_that_crashes_charges_nothing_twice() {
     answer.read_to_end(&mut Vec::new()).ok();
     let second = start();
     wait_for_calls(&service, 3);
-    // The whole answer, and the token of the one that nobody has received.
+    // The whole answer, and the token of the one that no client has received.
     let mut charged = ANSWER + 1;
     let mut calls = 3;
     while charged + ANSWER <= LIMIT {
