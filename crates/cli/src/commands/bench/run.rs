@@ -29,11 +29,16 @@ enum Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    fn find(workspace: &'a Workspace, name: &'a str) -> workspace::Result<Self> {
+    fn find(workspace: &'a Workspace, name: &'a str) -> Result<Self> {
         match workspace.plugin(name) {
             Ok(plugin) => Ok(Self::Plugin(plugin)),
             Err(_) if Path::new(name).is_dir() => Ok(Self::Folder(Path::new(name))),
-            Err(error) => Err(error),
+            Err(_) if name.contains('/') => {
+                bail!(Usage(format!(
+                    "there is no folder {name}: name a plug-in, or a folder with a bench.yaml"
+                )))
+            }
+            Err(error) => Err(error.into()),
         }
     }
 }
