@@ -12,8 +12,8 @@ use super::suite::Counts;
 use super::{CASES, ENGINES, Engine, Row, Run, row};
 use crate::output;
 
-/// The file beside the cases with the files to change, and the changes that no case can notice, each with the reason; in
-/// cargo-mutants' format.
+/// The file beside the cases with the files to change, by default those of the plug-in, and the changes that no case can notice, each
+/// with the reason; in cargo-mutants' format.
 const CONFIG: &str = "tests/mutants.toml";
 
 impl Run<'_> {
@@ -40,10 +40,15 @@ impl Run<'_> {
             .arg("--output")
             .arg(&output);
         let config = plugin.folder.join(CONFIG);
-        match config.is_file() {
-            true => command.arg("--config").arg(&config),
-            false => command.arg("--file").arg(plugin.shown.join("src/**")),
-        };
+        let mut names_files = false;
+        if config.is_file() {
+            let text = fs::read_to_string(&config).with_context(|| format!("reading {}", shown(&config)))?;
+            names_files = text.lines().any(|line| line.starts_with("examine_globs"));
+            command.arg("--config").arg(&config);
+        }
+        if !names_files {
+            command.arg("--file").arg(plugin.shown.join("src/**"));
+        }
         // The copy of the workspace that is changed has a folder of its own for what is compiled, kept for the next run.
         command.env("CARGO_TARGET_DIR", self.workspace.target.join("mutants/target"));
         // The cases alone are built, not all tests of the packages.
