@@ -46,3 +46,31 @@ impl Plugin for ClusterKeyRateLimit {
         quota::wake();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_told_the_limits_of_the_readme() {
+        let configuration = r#"{"rule_name": "api", "rule_items": [
+            {"limit_by_header": "x-api-key", "limit_keys": [{"key": "gold", "query_per_minute": 1000}]},
+            {"limit_by_per_header": "x-user", "limit_keys": [{"key": "*", "query_per_second": 100}]}],
+            "rate_limit_service": {"service_name": "limits.dns", "domain": "gateway"}}"#;
+        let document =
+            config::Document::<Config<ClusterKeyRateLimit>>::from_json(configuration.as_bytes()).unwrap();
+        let limits = <ClusterKeyRateLimit as Plugin>::service_limits(&document.global.unwrap());
+        let limit = |limit: &str, amount, seconds, per_key| ServiceLimit {
+            domain: "gateway".into(),
+            limit: limit.into(),
+            amount,
+            seconds,
+            per_key,
+        };
+        let expected = [
+            limit("api:limit_by_header:x-api-key:gold:1000/minute", 1000, 60, false),
+            limit("api:limit_by_per_header:x-user:*:100/second", 100, 1, true),
+        ];
+        assert_eq!(limits, expected);
+    }
+}
