@@ -128,7 +128,8 @@ impl Share {
                 u32::try_from(used.saturating_mul(SECOND) / elapsed).unwrap_or(u32::MAX)
             }
         };
-        let known = self.rest.unwrap_or(u32::MAX).min(self.refused / 2);
+        // A service that reports what is left also counts what it refuses: if two gateways wanted all of it, one share would be lost.
+        let known = self.rest.map_or(u32::MAX, |rest| rest.div_ceil(4)).min(self.refused / 2);
         rate.min(known).min(limit / MAX_PART).max(amount).max(1)
     }
 
@@ -342,6 +343,15 @@ mod tests {
             assert_eq!(one(&mut shares, START), (Step::Granted { left: Some(left) }, None));
         }
         assert_eq!(one(&mut shares, START), (Step::Refused, None));
+    }
+
+    #[test]
+    fn a_share_is_at_most_a_quarter_of_what_a_service_has_left() {
+        let mut shares = Shares::default();
+        one(&mut shares, START);
+        assert_eq!(record(&mut shares, 31, Fetched::Granted { rest: Some(37) }, START), Next::Done);
+        let fetch = std::iter::repeat_with(|| one(&mut shares, START).1).take(31).find_map(|fetch| fetch);
+        assert_eq!(fetch, Some(10));
     }
 
     #[test]
