@@ -47,7 +47,7 @@ pub(crate) enum Filter {
 }
 
 /// A plug-in behind a listener.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(crate) struct Wasm {
     pub(crate) module: PathBuf,
     /// The document as it gets it.

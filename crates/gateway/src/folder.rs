@@ -39,7 +39,7 @@ pub use order::StageOrder;
 /// The file of the folder with the routes, which is not a `WasmPlugin`.
 pub const ROUTES: &str = "routes.yaml";
 
-/// The file of the folder with what `bench` measures, which is not a `WasmPlugin` either.
+/// The file with the `scenarios` that `bench` measures, which are not a `WasmPlugin` either.
 pub const BENCH: &str = "bench.yaml";
 
 /// The content of a folder.
@@ -120,7 +120,7 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// Reads a folder: every `.yaml`, `.yml` and `.json` file in it except [`ROUTES`], [`BENCH`] and hidden files.
+/// Reads a folder: every `.yaml`, `.yml` and `.json` file in it except [`ROUTES`], hidden files, and scenarios in [`BENCH`].
 #[must_use]
 pub fn read(folder: &Path, order: StageOrder) -> Folder {
     files::read(folder, order)

@@ -48,7 +48,7 @@ pub use model::{
     reads_json, token_paths, without_bom,
 };
 pub use request::{Edited, Request, ask_for_usage, last_user_text, output, prompt};
-pub use usage::{Answer, Tally, Usage, is_usage_event, mentions_usage};
+pub use usage::{Answer, Tally, Usage, VARYING, is_usage_event, mentions_usage};
 
 use std::borrow::Cow;
 

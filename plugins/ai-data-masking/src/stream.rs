@@ -6,8 +6,8 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use text::chat::Api;
 use text::chat::texts::{Contents, Document, Key, Text, decode};
+use text::chat::{Api, VARYING};
 use text::json;
 use text::sse::{self, Event, Piece, Reader, Similar, SimilarEvent};
 
@@ -28,10 +28,6 @@ const MAX_EVENT: usize = 1 << 20;
 /// The maximum number of texts of an event and of a stream. OpenAI's API has at most 128 choices. Each takes memory and
 /// time, and the upstream controls the number.
 const MAX_TEXTS: usize = 128;
-
-/// Keys whose values servers change in every event, and which contain no text: the padding and the numbers of events of
-/// OpenAI's API.
-const VARYING: &[&str] = &["obfuscation", "sequence_number"];
 
 /// State of a response.
 #[derive(Default)]

@@ -62,7 +62,7 @@ fn names(folder: &Path) -> io::Result<Vec<PathBuf>> {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let kind = file.extension().unwrap_or_default();
         let is_resource = ["yaml", "yml", "json"].into_iter().any(|known| kind == known);
-        if is_resource && name != ROUTES && name != BENCH && !name.starts_with('.') && file.is_file() {
+        if is_resource && name != ROUTES && !name.starts_with('.') && file.is_file() {
             files.push(file);
         }
     }
@@ -124,6 +124,7 @@ impl Reading<'_> {
                 let line = found.node.span().start.line;
                 self.found.others.push(Other { file: self.file.into(), line, kind: kind.clone() });
             }
+            Content::Fields if self.is_of_bench(found.node) => {}
             Content::Fields => {
                 let message = "is not a resource: write `apiVersion`, `kind`, `metadata` and `spec`, with these fields under \
                                `spec.defaultConfig`, or move the file out of the folder";
@@ -141,6 +142,11 @@ impl Reading<'_> {
                 }
             }
         }
+    }
+
+    /// Whether this is what `bench` measures. A resource in a file of this name is read like any other.
+    fn is_of_bench(&self, node: &Node) -> bool {
+        self.file.file_name().is_some_and(|name| name == BENCH) && node.get("scenarios").is_some()
     }
 
     fn entry(

@@ -157,3 +157,15 @@ fn a_folder_that_is_not_there_is_a_fault() {
     let read = read(Path::new("/nonexistent"), StageOrder::Mse);
     assert!(read.faults[0].to_string().starts_with("/nonexistent:1:1: cannot be read: "), "{read:?}");
 }
+
+#[test]
+fn scenarios_of_bench_are_no_resources_and_resources_beside_them_are_not_lost() {
+    let scenarios =
+        "scenarios:\n- name: a\n  request: &request { body: b }\n- name: c\n  request: *request\n";
+    let both = format!("{scenarios}---\n{}", resource("one", ""));
+    let found = folder(&[(BENCH, &both)]);
+    assert_eq!(names(found.path(), StageOrder::Mse), ["one"]);
+    let other = folder(&[("other.yaml", scenarios)]);
+    let faults = read(other.path(), StageOrder::Mse).faults;
+    assert!(faults.len() == 1 && faults[0].to_string().contains("is not a resource"), "{faults:?}");
+}

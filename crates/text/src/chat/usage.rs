@@ -106,8 +106,8 @@ impl Tally {
 const MAX_EVENT: usize = 1 << 20;
 
 /// Keys whose values servers change in every event, and which neither report nor contain text: the padding and the numbers of
-/// events of OpenAI's API.
-const VARYING: &[&str] = &["obfuscation", "sequence_number"];
+/// events of OpenAI's API. For [`Similar::new`].
+pub const VARYING: &[&str] = &["obfuscation", "sequence_number"];
 
 /// Reads events in any chunks. Of one that is too large to be held, only what the server reports is read.
 #[derive(Debug, Default)]
