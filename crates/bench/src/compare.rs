@@ -177,7 +177,12 @@ pub fn compare(subject: &Subject, options: &Options) -> Result<PluginReport> {
         let title = scenario.title();
         let is_known = |name: &String| subject.modules.iter().any(|module| module.name == *name);
         if let Some(name) = scenario.configs.keys().find(|name| !is_known(name)) {
-            bail!(InvalidInput(format!("{title}: configs: {} has no plug-in `{name}`", subject.name)));
+            let names: Vec<&str> = subject.modules.iter().map(|module| module.name.as_str()).collect();
+            bail!(InvalidInput(format!(
+                "{}/bench.yaml: scenario `{title}`: configs: there is no plug-in `{name}`: write one of {}",
+                subject.name,
+                names.join(", ")
+            )));
         }
         let response = scenario.response;
         let wasm = |module: &Path, config: Option<&String>, hold_headers| {
